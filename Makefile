@@ -1,0 +1,64 @@
+# Everything happens in .venv, from the hashed requirements.lock. Needs python 3.11 or newer and make, nothing else.
+# Written for GNU make 3.81 (macOS) and later.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+
+# One linear-algebra thread per process: the workbench spreads its work over processes itself, and numbers stay the same
+# whatever the machine. No program of this project reports home.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export VECLIB_MAXIMUM_THREADS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint lock bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+	@echo "  (another Python: make install PYTHON=python3.12; more options: make demo ARGS=--help)"
+
+install: $(INSTALLED) ## create .venv and install what requirements.lock says
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This needs Python 3.11 or newer; '$(PYTHON)' is missing or older."; \
+	  echo "Name another one: make install PYTHON=python3.12"; exit 2; }
+	@start=$$(date +%s); \
+	  echo "Installing into .venv: about 130 packages, 1.3 GB, 1 to 3 minutes ..." && \
+	  $(PYTHON) -m venv .venv && \
+	  $(PIP) install --no-deps --require-hashes -r requirements.lock && \
+	  $(PIP) install --no-deps -e . && \
+	  touch $@ && \
+	  echo "Installed in $$(( $$(date +%s) - start )) s: $(BIN)/workbench"
+
+demo: $(INSTALLED) ## simulate a trial, analyse it and write the report
+	@$(BIN)/workbench demo $(ARGS)
+
+test: $(INSTALLED) ## run the whole test suite on two cores
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(INSTALLED) ## style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
+	@command -v uv > /dev/null || { \
+	  echo "make lock needs uv, which only those who change dependencies need; install it and try again."; exit 2; }
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras \
+	  $(ARGS) pyproject.toml -p 3.11 -o requirements.lock
+
+bench: $(INSTALLED) ## run every benchmark and print what it measured
+	@for script in benchmarks/*.py; do \
+	  [ -e "$$script" ] || { echo "There is no benchmark yet."; continue; }; \
+	  echo "$$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+clean: ## remove .venv and caches; never tables, runs or data
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

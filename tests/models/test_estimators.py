@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import ElasticNet
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from workbench.errors import FitError
+from workbench.models import tuning
+from workbench.models.estimators import LEARNERS, LeastSquaresLearner, haufe_pattern, impute_means, make_learner
+from workbench.models.learner import Fold
+from workbench.records import Split
+from workbench.specs import learners as specs
+from workbench.specs.learners import ElasticNetSpec, XGBoostSpec
+
+SMALL_TREES = XGBoostSpec(kind="xgboost", trials=4, rounds=25)
+
+
+def make_fold(n=40, p=10, *, n_nuisance=0, binary=False, missing=0.0, r2=0.6, seed=0):
+    rng = np.random.default_rng(seed)
+    X, N = rng.normal(size=(n, p)), rng.normal(size=(n, n_nuisance))
+    y = 20 + 5 * (np.sqrt(r2) * X[:, 0] + np.sqrt(1 - r2) * rng.normal(size=n)) + 4 * N.sum(axis=1)
+    y = (y > np.median(y)).astype(float) if binary else y
+    X[rng.random(X.shape) < missing] = np.nan
+    train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
+    inner = tuple(Split(train[a], train[b]) for a, b in KFold(4, shuffle=True, random_state=1).split(train))
+    kind = "binary" if binary else "continuous"
+    return Fold(X, N, train, test, inner, kind, np.arange(p) % 3), y
+
+
+def test_every_kind_of_the_specs_has_a_learner():
+    assert set(LEARNERS) == set(specs.LEARNERS)
+
+
+def test_elastic_net_is_the_plain_scikit_learn_pipeline():
+    fold, y = make_fold(missing=0.05)
+    spec = ElasticNetSpec(kind="elastic-net", n_alphas=8, smallest=0.01)
+    fitted = make_learner(spec).fit(fold, np.column_stack([y, y[::-1]]), seed=0)
+    for column, target in enumerate((y, y[::-1])):
+        X_train, y_train = fold.X[fold.train], target[fold.train]
+        scaled = StandardScaler().fit_transform(SimpleImputer().fit_transform(X_train))
+        largest = np.abs(scaled.T @ (y_train - y_train.mean())).max() / len(y_train)
+        grid = [
+            {"elasticnet__l1_ratio": [ratio], "elasticnet__alpha": largest / ratio * np.geomspace(1, 0.01, 8)}
+            for ratio in spec.l1_ratio
+        ]
+        places = {row: place for place, row in enumerate(fold.train)}
+        inner = [([places[row] for row in s.train], [places[row] for row in s.test]) for s in fold.inner]
+        pipeline = make_pipeline(SimpleImputer(), StandardScaler(), ElasticNet(max_iter=10_000))
+        search = GridSearchCV(pipeline, grid, cv=inner, scoring="neg_mean_squared_error").fit(X_train, y_train)
+        assert np.allclose(fitted.predicted[:, column], search.predict(fold.X[fold.test]), atol=0.01 * y.std())
+        if column == 0:
+            assert fitted.chosen["l1_ratio"] == search.best_params_["elasticnet__l1_ratio"]
+            assert fitted.chosen["alpha"] == pytest.approx(search.best_params_["elasticnet__alpha"])
+
+
+def test_elastic_net_of_an_outcome_that_does_not_vary_predicts_it():
+    fold, y = make_fold()
+    fitted = make_learner(ElasticNetSpec(kind="elastic-net")).fit(fold, np.full((len(y), 1), 3.0), seed=0, explain=1)
+    assert np.allclose(fitted.predicted, 3.0)
+    assert np.array_equal(fitted.haufe, np.zeros(10))
+
+
+@pytest.mark.parametrize("n_nuisance", [0, 2])
+def test_elastic_net_shap_adds_up_to_the_prediction(n_nuisance):
+    fold, y = make_fold(n_nuisance=n_nuisance)
+    fitted = make_learner(ElasticNetSpec(kind="elastic-net", n_alphas=5)).fit(fold, y[:, None], seed=0, explain=1)
+    assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-9)
+    assert fitted.circuit_shap.shape == (1, 3)
+    assert fitted.circuit_shap.sum() == pytest.approx(np.abs(fitted.shap).mean(axis=0).sum())
+    assert np.argmax(np.abs(fitted.haufe)) == 0
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("n_nuisance", [0, 2])
+def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance):
+    fold, y = make_fold(n_nuisance=n_nuisance, binary=binary, missing=0.05)
+    fitted = make_learner(SMALL_TREES).fit(fold, y[:, None], seed=3, explain=1)
+    gap = np.abs(fitted.shap_base + fitted.shap.sum(axis=1) - fitted.predicted[:, 0]).max()
+    assert gap < 1e-5 * y.std()
+    assert fitted.shap.shape == (8, 10)
+    assert np.abs(fitted.shap).mean(axis=0).argmax() == 0
+
+
+def test_trees_predict_probabilities_for_a_binary_outcome():
+    fold, y = make_fold(binary=True)
+    predicted = make_learner(SMALL_TREES).fit(fold, y[:, None], seed=3).predicted[:, 0]
+    assert ((predicted > 0) & (predicted < 1)).all()
+    assert predicted[y[fold.test] == 1].mean() > predicted[y[fold.test] == 0].mean()
+
+
+def test_trees_start_from_the_least_squares_fit_on_the_nuisance():
+    fold, y = make_fold(n_nuisance=1, n=60)
+    shifted = y + 50 * fold.nuisance[:, 0]
+    learner = make_learner(SMALL_TREES)
+    once, again = (learner.fit(fold, target[:, None], seed=3).predicted[:, 0] for target in (y, shifted))
+    assert np.allclose(again - once, 50 * fold.nuisance[fold.test, 0], atol=1e-3)
+
+
+def test_trees_without_features_are_the_nuisance_alone_bent():
+    fold, y = make_fold(n_nuisance=1)
+    empty = Fold(np.empty((40, 0)), fold.nuisance, fold.train, fold.test, fold.inner)
+    assert make_learner(SMALL_TREES).fit(empty, y[:, None], seed=0).predicted.shape == (8, 1)
+
+
+def test_every_target_of_trees_is_tuned_and_fitted_as_if_it_were_alone():
+    fold, y = make_fold()
+    learner, targets = make_learner(SMALL_TREES), np.column_stack([y, y[::-1]])
+    together = learner.fit(fold, targets, seed=5).predicted
+    alone = [learner.fit(fold, column[:, None], seed=5).predicted[:, 0] for column in targets.T]
+    assert np.array_equal(together, np.column_stack(alone))
+
+
+@pytest.mark.parametrize("spec", [SMALL_TREES, ElasticNetSpec(kind="elastic-net", n_alphas=4)])
+def test_held_out_rows_change_nothing_that_is_learnt(spec):
+    fold, y = make_fold(n_nuisance=1)
+    X, N, Y = fold.X.copy(), fold.nuisance.copy(), y[:, None].copy()
+    X[fold.test], N[fold.test], Y[fold.test] = np.nan, 99.0, -999.0
+    blind = Fold(X, N, fold.train, fold.test, fold.inner)
+    learner = make_learner(spec)
+    digests = {learner.fit(one, target, seed=1).fitted_digest for one, target in ((fold, y[:, None]), (blind, Y))}
+    assert len(digests) == 1
+
+
+def test_trials_that_failed_are_counted_among_what_was_chosen():
+    fold, y = make_fold()
+    chosen = make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1).chosen
+    assert chosen["trials_failed"] == 0
+    assert {"max_depth", "learning_rate", "rounds"} <= set(chosen)
+
+
+def test_an_infinite_feature_is_named_as_the_reason():
+    fold, y = make_fold()
+    fold.X[fold.train[0], 0] = np.inf
+    with pytest.raises(FitError, match="look for infinite or enormous values"):
+        make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1)
+
+
+def test_every_trial_failing_stops_the_fit(monkeypatch):
+    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1})
+    fold, y = make_fold()
+    with pytest.raises(FitError, match="every one of 4 trials failed"):
+        make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1)
+
+
+def test_least_squares_equals_the_normal_equations_with_training_means_for_missing_values():
+    fold, y = make_fold(p=2, n_nuisance=1, missing=0.1)
+    predicted = LeastSquaresLearner().fit(fold, y[:, None]).predicted[:, 0]
+    means = np.nanmean(fold.X[fold.train], axis=0)
+    design = np.column_stack([np.ones(40), fold.nuisance, np.where(np.isnan(fold.X), means, fold.X)])
+    expected = design[fold.test] @ np.linalg.pinv(design[fold.train]) @ y[fold.train]
+    assert np.allclose(predicted, expected)
+
+
+def test_imputation_reads_training_rows_alone():
+    values = np.array([[1.0], [3.0], [np.nan], [100.0]])
+    assert impute_means(values, np.array([0, 1, 2]))[2, 0] == 2.0
+    assert impute_means(np.array([[np.nan], [5.0]]), np.array([0]))[0, 0] == 0.0
+
+
+def test_haufe_pattern_recovers_what_covaries_with_the_prediction():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 2))
+    X[:, 1] += X[:, 0]
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    pattern = haufe_pattern(X, 3 * X[:, 0])
+    assert pattern[0] == pytest.approx(1 / 3)
+    assert pattern[1] == pytest.approx(np.corrcoef(X.T)[0, 1] / 3)

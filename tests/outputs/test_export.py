@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.errors import StoreError
+from workbench.export import FILES, environment, export_run, write_run
+from workbench.records import LoggedRun, RunResult
+
+
+def logged_at(artifacts: Path) -> LoggedRun:
+    return LoggedRun("1f" * 16, "ridge . fc", "madrs_change", artifacts, {"claim": "exploratory"}, {})
+
+
+@pytest.fixture
+def logged(shown_result: RunResult, tmp_path: Path) -> LoggedRun:
+    write_run(shown_result, tmp_path / "artifacts", run_id="1f" * 16)
+    return logged_at(tmp_path / "artifacts")
+
+
+def test_two_writings_of_one_result_give_the_same_bytes(shown_result, tmp_path):
+    first = write_run(shown_result, tmp_path / "first")
+    second = write_run(shown_result, tmp_path / "second")
+    assert [path.name for path in first] == [path.name for path in second]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
+
+
+def test_every_file_that_design_names_is_written_and_described(shown_result, tmp_path):
+    names = {path.name for path in write_run(shown_result, tmp_path)}
+    assert {"spec.toml", "predictions.tsv", "folds.tsv", "scores.json", "permutation_null.tsv", "shap.parquet"} <= names
+    assert {"circuits.tsv", "modalities.tsv", "biomarkers.tsv", "biomarkers.json", "environment.txt"} <= names
+    assert names <= set(FILES)
+
+
+def test_only_the_biomarker_files_hold_the_run_id(shown_result, tmp_path):
+    written = write_run(shown_result, tmp_path, run_id="0123456789abcdef")
+    holders = {path.name for path in written if b"0123456789abcdef" in path.read_bytes()}
+    assert holders == {"biomarkers.tsv", "biomarkers.json"}
+
+
+def test_predictions_read_back_to_the_last_bit(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    read = pd.read_csv(tmp_path / "predictions.tsv", sep="\t", keep_default_na=False)
+    for column in ("observed", "predicted", "reference"):
+        np.testing.assert_array_equal(read[column], shown_result.predictions[column])
+
+
+def test_tables_have_lf_line_ends_and_name_what_is_missing(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    text = (tmp_path / "features.tsv").read_bytes()
+    assert b"\r" not in text
+    assert b"\tn/a\t" in text
+    assert b"\t\t" not in text
+
+
+def test_scores_that_are_not_numbers_become_null(null_result, tmp_path):
+    performance = replace(null_result.scores.performance, calibration_slope=float("nan"), rmse=np.float32(2.5))
+    write_run(replace(null_result, scores=replace(null_result.scores, performance=performance)), tmp_path)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["performance"]["calibration_slope"] is None
+    assert scores["performance"]["rmse"] == 2.5
+    assert scores["claim"]["verdict"] == "prediction not shown"
+
+
+def test_scores_hold_no_participant(null_result, tmp_path):
+    quiet = replace(null_result, claim=replace(null_result.claim, reasons=()))
+    write_run(quiet, tmp_path)
+    assert "sub-" not in (tmp_path / "scores.json").read_text()
+    assert (tmp_path / "influence.tsv").read_text().startswith("participant_id\tr2_without\nsub-")
+
+
+def test_the_flow_counts_and_the_ids_lie_apart(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    assert (tmp_path / "flow.tsv").read_text().splitlines()[2] == "scored before and after\t82\t3\tno MADRS at ses-d2"
+    assert (tmp_path / "participants_lost.tsv").read_text().splitlines()[1].split("\t")[0] == "sub-0901"
+
+
+def test_a_run_without_prediction_exports_no_rows_and_says_why(null_result, tmp_path):
+    write_run(null_result, tmp_path)
+    biomarkers = json.loads((tmp_path / "biomarkers.json").read_text())
+    assert biomarkers["rows"] == []
+    assert biomarkers["why_empty"] == "Prediction is not shown, so no biomarker is exported."
+    assert biomarkers["reasons"] == list(null_result.claim.reasons)
+    assert len((tmp_path / "biomarkers.tsv").read_text().splitlines()) == 1
+
+
+def test_an_exploratory_run_without_candidates_says_how_many_circuits_failed(shown_result, tmp_path):
+    write_run(replace(shown_result, biomarkers=shown_result.biomarkers.iloc[:0]), tmp_path)
+    why = json.loads((tmp_path / "biomarkers.json").read_text())["why_empty"]
+    assert why == "None of the 8 circuits tested passed the circuit test."
+
+
+def test_biomarkers_as_json_hold_the_rows_of_the_table(shown_result, tmp_path):
+    write_run(shown_result, tmp_path, run_id="abc")
+    record = json.loads((tmp_path / "biomarkers.json").read_text())
+    assert [row["circuit"] for row in record["rows"]] == list(shown_result.biomarkers["circuit"])
+    assert (record["n"], record["synthetic"], record["run_id"]) == (80, True, "abc")
+
+
+def test_a_run_without_shap_values_writes_no_shap_file(shown_result, tmp_path):
+    names = {path.name for path in write_run(replace(shown_result, shap=None), tmp_path)}
+    assert "shap.parquet" not in names
+
+
+def test_shap_values_read_back_equal(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "shap.parquet"), shown_result.shap)
+
+
+def test_the_environment_names_packages_and_nothing_else():
+    lines = environment().splitlines()
+    assert lines[0].startswith("python==3.")
+    assert all(line.count("==") == 1 and "/" not in line for line in lines)
+
+
+def test_an_export_copies_all_but_the_model_and_explains_each_file(logged, tmp_path):
+    (logged.artifacts / "model").mkdir()
+    (logged.artifacts / "model" / "ridge.skops").write_bytes(b"x")
+    (logged.artifacts / "figures").mkdir()
+    (logged.artifacts / "figures" / "calibration.png").write_bytes(b"x")
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in export_run(logged, tmp_path / "out")}
+    assert "model/ridge.skops" not in names
+    assert {"biomarkers.tsv", "figures/calibration.png", "README.txt"} <= names
+    readme = (tmp_path / "out" / "README.txt").read_text()
+    assert "Claim: exploratory" in readme
+    assert "figures/calibration.png  mean observed outcome" in readme.replace("   ", "  ")
+
+
+def test_an_export_copies_the_model_when_asked(logged, tmp_path):
+    (logged.artifacts / "model").mkdir()
+    (logged.artifacts / "model" / "ridge.skops").write_bytes(b"x")
+    export_run(logged, tmp_path / "out", model=True)
+    assert (tmp_path / "out" / "model" / "ridge.skops").read_bytes() == b"x"
+
+
+def test_exporting_twice_changes_nothing(logged, tmp_path):
+    first = {path: path.read_bytes() for path in export_run(logged, tmp_path / "out")}
+    assert {path: path.read_bytes() for path in export_run(logged, tmp_path / "out")} == first
+
+
+def test_an_export_names_every_file_it_would_overwrite(logged, tmp_path):
+    export_run(logged, tmp_path / "out")
+    for name in ("scores.json", "flow.tsv"):
+        (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(StoreError, match=r"(?s)flow\.tsv: already holds something else.*scores\.json.*--force"):
+        export_run(logged, tmp_path / "out")
+    assert (tmp_path / "out" / "flow.tsv").read_text() == "mine"
+    export_run(logged, tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "flow.tsv").read_text() != "mine"
+
+
+def test_an_export_into_a_file_is_refused(logged, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(StoreError, match="is a file; name a folder"):
+        export_run(logged, tmp_path / "out")
+
+
+def test_a_run_without_files_cannot_be_exported(tmp_path):
+    with pytest.raises(StoreError, match=r"has no files below .*run it again"):
+        export_run(logged_at(tmp_path / "nowhere"), tmp_path / "out")

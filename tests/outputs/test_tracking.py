@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import zlib
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workbench import tracking
+from workbench.errors import StoreError
+from workbench.records import LoggedRun, RunResult
+from workbench.specs.cohort import CohortSpec
+from workbench.study import Study
+
+
+def study_at(root: Path) -> Study:
+    return Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory) -> Path:
+    """One store with MLflow's tables, which take seconds to build; tests copy it."""
+    study = study_at(tmp_path_factory.mktemp("template"))
+    tracking.prepare(study)
+    return study.database
+
+
+@pytest.fixture
+def study(migrated: Path, tmp_path: Path) -> Study:
+    made = study_at(tmp_path / "study")
+    made.mlruns_dir.mkdir(parents=True)
+    shutil.copyfile(migrated, made.database)
+    return made
+
+
+def keep(study: Study, result: RunResult) -> str:
+    with tracking.open_run(study, result) as opened:
+        (opened.artifacts / "spec.toml").write_text(result.spec_toml)
+    return opened.run_id
+
+
+def test_a_run_is_found_again_with_its_files_and_numbers(study, shown_result):
+    run_id = keep(study, shown_result)
+    found = tracking.find_run(study, "latest")
+    assert isinstance(found, LoggedRun)
+    assert (found.run_id, found.name, found.experiment) == (run_id, "ridge . fc+task+pet", "madrs_change")
+    assert (found.artifacts / "spec.toml").read_text() == shown_result.spec_toml
+    assert found.artifacts.is_relative_to(study.artifacts_dir)
+    assert found.tags["claim"] == "exploratory"
+    assert found.metrics["n"] == 80
+
+
+def test_the_headline_is_at_most_eight_metrics_of_four_digits(shown_result):
+    metrics = tracking.headline(shown_result)
+    assert list(metrics) == list(tracking.HEADLINE)
+    assert all(value == float(f"{value:.4g}") for value in metrics.values())
+    assert metrics["mae_clinical"] == 7.6
+    assert metrics["p_value"] == 0.004
+
+
+def test_absent_numbers_are_left_out_of_the_headline(null_result):
+    performance = replace(null_result.scores.performance, interval=None, mae=float("nan"))
+    test = replace(null_result.scores.test, p=None)
+    scores = replace(null_result.scores, performance=performance, increment=None, p_family=None, test=test)
+    assert set(tracking.headline(replace(null_result, scores=scores))) == {"r2", "n"}
+
+
+def test_fold_r2_has_one_step_per_fold_and_stops_at_whole_repeats(shown_result, null_result):
+    assert len(tracking.fold_r2(shown_result.predictions)) == 20 * 5
+    many = null_result.predictions
+    assert len(tracking.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 100 // 26 * 26
+
+
+def test_fold_r2_is_one_for_perfect_and_zero_for_reference_predictions(null_result):
+    predictions = null_result.predictions
+    perfect = tracking.fold_r2(predictions.assign(predicted=predictions["observed"]))
+    assert set(perfect) == {1.0}
+    assert set(tracking.fold_r2(predictions.assign(predicted=predictions["reference"]))) == {0.0}
+
+
+def test_the_store_never_names_a_participant(study, null_result):
+    assert "sub-0107" in " ".join(null_result.claim.reasons)
+    keep(study, null_result)
+    with closing(sqlite3.connect(study.database)) as connection:
+        everything = "\n".join(connection.iterdump())
+    assert "leaving out one participant makes R2 fall furthest" in everything
+    assert "sub-0" not in everything
+
+
+def test_the_note_holds_claim_numbers_and_reasons(null_result):
+    note = tracking.note(null_result)
+    assert note.startswith("Prediction not shown. Prediction of the fall in MADRS")
+    assert "| p, corrected over 4 runs | 0.41 (1000 permutations) |" in note
+    assert "- p is 0.41 after correction over 4 runs" in note
+    assert "26 simulated participants" in note
+
+
+def test_the_experiment_note_begins_with_the_question(null_result):
+    assert tracking.experiment_note(null_result.scores).splitlines()[0] == null_result.scores.question
+
+
+def test_the_saved_view_shows_the_claim_first_and_never_sorts_by_r2():
+    view = json.loads(tracking.saved_view(1))
+    state = json.loads(zlib.decompress(base64.b64decode(view["state"].removeprefix("deflate;"))))
+    assert state["orderByKey"] == "attributes.start_time"
+    shown = [column.split("`")[1] for column in state["columnOrder"] if column in state["selectedColumns"]]
+    assert shown == ["claim", *tracking.HEADLINE]
+
+
+def test_a_second_run_joins_the_experiment_of_the_first(study, shown_result, null_result):
+    keep(study, shown_result)
+    keep(study, null_result)
+    runs = tracking.list_runs(study, "madrs_change")
+    assert [run.name for run in runs] == ["xgboost . dmn4", "ridge . fc+task+pet"]
+    assert tracking.list_runs(study, "another") == ()
+
+
+def test_an_experiment_deleted_in_the_browser_comes_back_with_its_next_run(study, shown_result):
+    keep(study, shown_result)
+    client = tracking._client(study)
+    client.delete_experiment(client.get_experiment_by_name("madrs_change").experiment_id)
+    run_id = keep(study, shown_result)
+    assert tracking.find_run(study).run_id == run_id
+
+
+def test_runs_are_found_by_id_prefix_and_name(study, shown_result, null_result):
+    first, second = keep(study, shown_result), keep(study, null_result)
+    assert tracking.find_run(study, first).run_id == first
+    assert tracking.find_run(study, second[:12].upper()).run_id == second
+    assert tracking.find_run(study, "ridge . fc+task+pet").run_id == first
+
+
+def test_a_name_that_several_runs_share_lists_them(study, shown_result):
+    first, second = keep(study, shown_result), keep(study, shown_result)
+    with pytest.raises(StoreError, match="2 runs are meant by 'ridge") as caught:
+        tracking.find_run(study, "ridge . fc+task+pet")
+    assert first[:8] in str(caught.value)
+    assert second[:8] in str(caught.value)
+
+
+def test_an_unknown_run_lists_what_there_is(study, shown_result):
+    keep(study, shown_result)
+    with pytest.raises(StoreError, match=r"no finished run has the id or name 'zz'.*\n.*ridge . fc\+task\+pet"):
+        tracking.find_run(study, "zz")
+
+
+def test_a_study_without_runs_says_how_to_start(study, tmp_path):
+    with pytest.raises(StoreError, match=r"nothing has been run .* workbench run EXPERIMENT"):
+        tracking.find_run(study_at(tmp_path / "fresh"))
+    with pytest.raises(StoreError, match="no run has finished yet"):
+        tracking.find_run(study)
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_an_unfinished_run_leaves_neither_row_nor_files(study, shown_result, error, status):
+    kept = keep(study, shown_result)
+    with pytest.raises(error), tracking.open_run(study, shown_result) as opened:  # noqa: PT012
+        (opened.artifacts / "half.tsv").write_text("half")
+        raise error
+    assert [run.run_id for run in tracking.list_runs(study)] == [kept]
+    assert not opened.artifacts.exists()
+    assert tracking._client(study).get_run(opened.run_id).info.status == status
+
+
+def test_a_moved_study_finds_its_files(study, shown_result, tmp_path):
+    run_id = keep(study, shown_result)
+    moved = study_at(tmp_path / "elsewhere with spaces")
+    study.root.rename(moved.root)
+    found = tracking.find_run(moved, run_id)
+    assert found.artifacts.is_relative_to(moved.root)
+    assert (found.artifacts / "spec.toml").exists()
+    listed = tracking._client(moved).list_artifacts(run_id)
+    assert [each.path for each in listed] == ["spec.toml"]
+
+
+def test_a_copied_study_writes_to_its_own_folder(study, shown_result, tmp_path):
+    keep(study, shown_result)
+    copy = study_at(tmp_path / "copy")
+    shutil.copytree(study.root, copy.root)
+    keep(copy, shown_result)
+    assert len(list(copy.artifacts_dir.glob("*/*/artifacts/spec.toml"))) == 2
+    assert len(list(study.artifacts_dir.glob("*/*/artifacts/spec.toml"))) == 1
+
+
+def test_locations_that_are_right_are_left_alone(study, shown_result):
+    keep(study, shown_result)
+    assert tracking.repair_artifact_locations(study) == 0
+
+
+def test_nothing_is_written_outside_the_study(study, shown_result, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    keep(study, shown_result)
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, monkeypatch):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tracking, "_mlflow", interrupt)
+    study = study_at(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        tracking.prepare(study)
+    assert not study.database.exists()
+
+
+def test_git_state_tells_commit_and_changes_but_not_the_ledger(tmp_path):
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "a.toml").write_text("a")
+    git("add", ".")
+    git("commit", "-m", "first", "--no-verify")
+    (tmp_path / "experiments" / "viewed.jsonl").write_text("{}")
+    clean = tracking.git_state(tmp_path)
+    assert len(clean["git_commit"]) == 40
+    assert clean["git_dirty"] == "false"
+    (tmp_path / "experiments" / "a.toml").write_text("b")
+    assert tracking.git_state(tmp_path) == {**clean, "git_dirty": "true"}
+
+
+def test_a_study_without_git_says_so(tmp_path):
+    assert tracking.git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
+
+
+def test_mlflow_reports_nothing_home():
+    code = (
+        "from workbench import tracking; tracking._mlflow(); import os; "
+        "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+
+
+def test_a_store_of_another_mlflow_version_says_how_to_upgrade(study):
+    with closing(sqlite3.connect(study.database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ff01da956556'")
+    with pytest.raises(StoreError, match=r"cannot read the store .* mlflow db upgrade sqlite:///"):
+        tracking.find_run(study)
+
+
+def test_the_page_of_the_last_experiment_opens_in_the_saved_view(study, shown_result):
+    keep(study, shown_result)
+    url = tracking.ui_url(study, 5000)
+    experiment_id = url.split("/")[-2]
+    assert url == (
+        f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs"
+        "?viewStateShareKey=headline&workflowType=machine_learning"
+    )
+    with pytest.raises(StoreError, match="no run of experiment 'shaps' is kept here"):
+        tracking.ui_url(study, 5000, "shaps")
+
+
+def test_a_busy_port_suggests_the_next_free_one(study):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StoreError, match=rf"port {port} .* cannot be used .*workbench ui --port \d+"):
+            tracking.serve_ui(study, port)
+
+
+def test_a_server_that_stops_while_starting_shows_its_last_words(study, shown_result, monkeypatch):
+    keep(study, shown_result)
+    dying = [sys.executable, "-c", "print('no room for me'); raise SystemExit(3)"]
+    monkeypatch.setattr(tracking, "_server_command", lambda *_: dying)
+    with pytest.raises(StoreError, match=r"(?s)stopped while starting.*no room for me"):
+        tracking.serve_ui(study, free_port())
+
+
+def test_the_page_and_the_tunnel_are_said_and_the_server_ends_with_us(study, shown_result, monkeypatch):
+    """A small stand-in for the server: what is tested is how it is started, announced and ended."""
+    keep(study, shown_result)
+    port = free_port()
+    code = (
+        "import http.server as h, os, sys\n"
+        "class Ok(h.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200); self.end_headers()\n"
+        f"server = h.HTTPServer(('127.0.0.1', {port}), Ok)\n"
+        "server.handle_request()\n"
+    )
+    monkeypatch.setattr(tracking, "_server_command", lambda *_: [sys.executable, "-c", code])
+    said: list[str] = []
+    tracking.serve_ui(study, port, say=said.append)
+    assert f"http://127.0.0.1:{port}/#/experiments/" in said[0]
+    assert f"ssh -L {port}:127.0.0.1:{port} " in said[1]
+    assert said[-1] == "The MLflow UI has stopped."
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,146 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workbench.records import UNASSIGNED
+from workbench.results.explanations import (
+    GATED,
+    additive,
+    additivity,
+    circuit_table,
+    feature_table,
+    modality_table,
+    shap_table,
+    without_ranking,
+)
+
+
+@pytest.fixture(scope="module")
+def shap(shown):
+    return shap_table(shown.dataset, shown.unit_results)
+
+
+@pytest.fixture(scope="module")
+def circuits(shown, shap):
+    return circuit_table(shown.dataset, shown.unit_results, shap, shown.circuit_test).set_index("circuit")
+
+
+def test_shap_values_of_a_person_are_averaged_over_repeats(shown, shap):
+    row = 4
+    by_hand = [r.shap[np.flatnonzero(r.test == row)[0]] for r in shown.unit_results if row in r.test]
+    assert len(by_hand) == 10
+    assert shap.iloc[row, 3:].to_numpy(dtype=float) == pytest.approx(np.mean(by_hand, axis=0))
+
+
+def test_averaged_shap_values_add_up_to_the_averaged_prediction(shown, shap):
+    predicted = np.zeros(60)
+    for result in shown.unit_results:
+        predicted[result.test] += result.procedures["main"].predicted / 10
+    assert shap.iloc[:, 2:].sum(axis=1).to_numpy() == pytest.approx(predicted, abs=1e-9)
+
+
+def test_nothing_explained_leaves_no_table(shown):
+    bare = [replace(r, shap=None, shap_base=None, circuit_shap=None) for r in shown.unit_results]
+    assert shap_table(shown.dataset, bare) is None
+    assert additivity(bare) is None
+    table = circuit_table(shown.dataset, bare, None, shown.circuit_test)
+    assert table[["mean_abs_shap", "share", "null_quantile", "rank_low"]].isna().all(axis=None)
+    assert table["p"].notna().all()
+
+
+def test_additivity_finds_the_largest_gap(shown):
+    assert additivity(shown.unit_results) < 1e-10
+    first = shown.unit_results[0]
+    bent = replace(first, shap_base=first.shap_base + 0.25)
+    assert additivity([bent, *shown.unit_results[1:]]) == pytest.approx(0.25)
+
+
+def test_trees_may_miss_by_rounding_of_32_bits_and_linear_models_may_not():
+    assert additive(5e-5, linear=False, outcome_sd=8.0)
+    assert not additive(5e-5, linear=True, outcome_sd=8.0)
+    assert additive(None, linear=True, outcome_sd=1.0)
+
+
+def test_a_circuit_sums_the_mean_absolute_values_of_its_features(shown, shap, circuits):
+    own = shown.dataset.features.query("circuit == 'reward'")["name"].tolist()
+    assert circuits.loc["reward", "mean_abs_shap"] == pytest.approx(shap[own].abs().mean().sum())
+    assert circuits["share"].sum() == pytest.approx(1.0)
+    assert circuits.loc["reward", "n_features"] == len(own)
+
+
+def test_the_planted_circuit_ranks_first_in_every_repeat(circuits):
+    assert circuits.loc["reward", ["rank_low", "rank_high"]].tolist() == [1, 1]
+    assert circuits["rank_high"].max() == 4
+
+
+def test_the_null_quantile_is_on_the_scale_of_the_observed_sums(shown, circuits):
+    weights = [len(r.test) for r in shown.unit_results]
+    sums = np.average([r.circuit_shap for r in shown.unit_results], axis=0, weights=weights)
+    ratio = np.quantile(sums[1:], 0.95, axis=0, method="higher") / sums[0]
+    assert (circuits["null_quantile"] / circuits["mean_abs_shap"]).to_numpy() == pytest.approx(ratio)
+    assert circuits.loc["reward", "null_quantile"] < circuits.loc["reward", "mean_abs_shap"]
+
+
+def test_the_null_is_labelled_as_global(circuits):
+    assert circuits["note"].str.contains("global null only").all()
+
+
+def test_p_of_a_circuit_is_that_of_its_own_statistic(shown, circuits):
+    statistic = shown.circuit_test.statistic
+    expected = (statistic >= statistic[0]).mean(axis=0)
+    assert circuits["p"].to_numpy() == pytest.approx(expected)
+    assert circuits.loc["reward", "q"] == pytest.approx(4 * circuits.loc["reward", "p"])
+
+
+def test_the_table_ranks_nothing_by_its_order(circuits):
+    assert list(circuits.index) == sorted(circuits.index)
+
+
+def test_features_without_a_circuit_have_no_q(shown):
+    features = shown.dataset.features.assign(circuit=shown.dataset.features["circuit"].replace("salience", ""))
+    dataset = replace(shown.dataset, features=features)
+    order = [shown.circuit_test.circuits.index(c if c != UNASSIGNED else "salience") for c in dataset.circuits]
+    test = replace(shown.circuit_test, circuits=dataset.circuits, statistic=shown.circuit_test.statistic[:, order])
+    table = circuit_table(dataset, shown.unit_results, None, test).set_index("circuit")
+    assert np.isnan(table.loc[UNASSIGNED, "q"])
+    assert table.loc[UNASSIGNED, "p"] > 0
+    assert table.loc["reward", "q"] == pytest.approx(3 * table.loc["reward", "p"])
+
+
+def test_modalities_share_the_attribution(shown, shap, circuits):
+    features = shown.dataset.features.assign(modality=["pet"] * 3 + ["task"] * 9)
+    table = modality_table(replace(shown.dataset, features=features), shap)
+    assert table["modality"].tolist() == ["pet", "task"]
+    assert table["mean_abs_shap"].sum() == pytest.approx(circuits["mean_abs_shap"].sum())
+    assert table["share"].sum() == pytest.approx(1.0)
+
+
+def test_the_haufe_interval_allows_for_overlapping_training_sets(shown, shap):
+    from scipy.stats import t
+
+    table = feature_table(shown.dataset, shown.unit_results, shap, shown.circuit_test)
+    patterns = np.array([r.haufe for r in shown.unit_results])
+    half = t.ppf(0.975, 49) * np.sqrt(1 / 50 + 12 / 48) * patterns.std(axis=0, ddof=1)
+    assert table["haufe"].to_numpy() == pytest.approx(patterns.mean(axis=0))
+    assert (table["haufe_high"] - table["haufe"]).to_numpy() == pytest.approx(half)
+
+
+def test_features_keep_their_description_and_their_test(shown, shap):
+    table = feature_table(shown.dataset, shown.unit_results, shap, shown.circuit_test)
+    assert table["name"].tolist() == shown.dataset.features["name"].tolist()
+    assert table["p"].to_numpy() == pytest.approx(shown.circuit_test.feature_p)
+
+
+def test_a_model_that_does_not_predict_ranks_nothing(circuits):
+    hidden = without_ranking(circuits.reset_index())
+    assert hidden[["mean_abs_shap", "share", "null_quantile", "rank_low", "rank_high"]].isna().all(axis=None)
+    assert (hidden["note"] == GATED).all()
+    assert hidden["statistic"].tolist() == circuits["statistic"].tolist()
+
+
+def test_the_order_of_units_changes_no_explanation(shown, shuffled_order, shap):
+    again = shuffled_order(shown)
+    assert shap_table(again.dataset, again.unit_results).equals(shap)
+    first = circuit_table(shown.dataset, shown.unit_results, shap, shown.circuit_test)
+    assert circuit_table(again.dataset, again.unit_results, shap, again.circuit_test).equals(first)

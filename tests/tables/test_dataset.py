@@ -1,0 +1,207 @@
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.errors import GuardError, TableError
+from workbench.tables.dataset import assemble, select_people
+from workbench.tables.outcomes import make_outcome
+
+
+@pytest.fixture
+def join(make_cohort, make_table, make_experiment):
+    """Joins table `fc` (everyone), `pet` (the first ten) and whatever else is given."""
+
+    def run(cohort=None, tables=None, sources=("fc",), folds=None, common_to=(), exclusions=None, **said):
+        cohort = cohort or make_cohort(20)
+        everyone = list(cohort.participants.index)
+        X = np.random.default_rng(3).standard_normal((len(everyone), 6))
+        tables = {
+            "fc": make_table("fc", everyone, X[:, :4], confounds=("age",)),
+            "pet": make_table("pet", everyone[:10], X[:10, 4:], session="", confounds=("sex",)),
+            **(tables or {}),
+        }
+        experiment = make_experiment(**said)
+        people, flow = select_people(experiment, cohort, exclusions or {})
+        outcome = make_outcome(experiment.outcome, cohort, people, seed=0)
+        return assemble(
+            experiment, "set", sources, tables, cohort, outcome, people, flow, given_folds=folds, common_to=common_to
+        )
+
+    return run
+
+
+def test_rows_are_sorted_people_with_outcome_and_features(join, make_cohort):
+    cohort = make_cohort(20)
+    dataset = join(cohort)
+    assert dataset.rows["participant_id"].tolist() == list(cohort.participants.index)
+    assert set(dataset.rows["session"]) == {"ses-b0"}
+    assert dataset.X.shape == (20, 4)
+    change = cohort.score("MADRS", "ses-b0") - cohort.score("MADRS", "ses-d2")
+    np.testing.assert_array_equal(dataset.y, change)
+    assert set(dataset.features["session"]) == {"ses-b0"}
+
+
+def test_the_order_of_rows_in_a_table_changes_nothing(join, make_table, make_cohort):
+    cohort = make_cohort(20)
+    people = list(cohort.participants.index)
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    shuffle = np.random.default_rng(1).permutation(20)
+    plain = join(cohort, {"fc": make_table("fc", people, X)})
+    shuffled = join(cohort, {"fc": make_table("fc", [people[k] for k in shuffle], X[shuffle])})
+    np.testing.assert_array_equal(plain.X, shuffled.X)
+    assert plain.data_hash == shuffled.data_hash
+
+
+def test_who_lacks_a_modality_leaves_the_feature_set_and_the_flow_says_so(join):
+    dataset = join(sources=("fc", "pet"))
+    assert dataset.n_rows == 10
+    steps = {step.step: (step.n, step.lost, step.why) for step in dataset.flow}
+    assert steps["with fc at ses-b0"] == (20, 0, "")
+    assert steps["with pet"] == (10, 10, "no pet (10)")
+    assert dataset.availability["pet"].sum() == 10
+    assert len(dataset.availability) == 20
+
+
+def test_common_people_have_every_set(join):
+    dataset = join(sources=("fc",), common_to=(("fc",), ("pet",)))
+    assert dataset.n_rows == 10
+    assert "with pet (common to all feature sets)" in [step.step for step in dataset.flow]
+
+
+def test_single_missing_values_stay_missing(join, make_table, make_cohort):
+    cohort = make_cohort(20)
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    X[4, 1] = np.nan
+    dataset = join(cohort, {"fc": make_table("fc", list(cohort.participants.index), X)})
+    assert np.argwhere(np.isnan(dataset.X)).tolist() == [[4, 1]]
+
+
+def test_change_features_are_second_minus_first_session_of_the_same_person(join, make_table, make_cohort):
+    cohort = make_cohort(20)
+    people = list(cohort.participants.index)
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    first = make_table("fc", people, X)
+    rows = pd.concat([first.rows, first.rows.iloc[::-1][:15].assign(session="ses-2h")], ignore_index=True)
+    both = replace(first, rows=rows, values=np.vstack([X, X[::-1][:15] + 2]))
+    dataset = join(cohort, {"fc": both}, sessions=(), change=("ses-b0", "ses-2h"))
+    assert dataset.n_rows == 15
+    np.testing.assert_allclose(dataset.X, 2)
+    assert set(dataset.features["session"]) == {"ses-2h minus ses-b0"}
+
+
+def test_features_of_different_sessions_are_named_after_them(join, make_table, make_cohort):
+    cohort = make_cohort(20)
+    people = list(cohort.participants.index)
+    other = make_table("task", people, np.random.default_rng(5).standard_normal((20, 2)), session="ses-p0")
+    dataset = join(cohort, {"task": other}, sources=("fc", "task"), sessions=("ses-b0", "ses-p0"))
+    assert list(dataset.features["name"])[3:5] == ["fc:f3@ses-b0", "task:f0@ses-p0"]
+
+
+def test_sessions_that_do_not_fit_are_refused(join, make_table, make_cohort):
+    with pytest.raises(TableError, match=r"sessions: fc: has none of the sessions asked for; .* it has ses-b0"):
+        join(sessions=("ses-p2",))
+    with pytest.raises(TableError, match=r"change: fc: has no row at ses-2h; it has 'ses-b0'"):
+        join(sessions=(), change=("ses-b0", "ses-2h"))
+
+
+def test_confounds_are_the_union_over_the_sources_of_the_experiment(join):
+    assert join(feature_sets={"a": ("fc",), "b": ("pet",)}).confounds.variables == ("age", "sex")
+    assert join(feature_sets={"a": ("fc",)}).confounds.variables == ("age",)
+    assert join(confounds=()).confounds.variables == ()
+    assert join(confounds=("sex", "age^2")).confounds.names == ("sex[M]", "age^2")
+
+
+def test_a_name_in_confounds_and_clinical_model_enters_once(join):
+    dataset = join(confounds=("sex",), clinical_model=("MADRS@ses-b0", "sex", "age"))
+    assert dataset.confounds.variables == ("sex",)
+    assert dataset.clinical.variables == ("MADRS@ses-b0", "age")
+    assert any("sex of the clinical model enters once" in note for note in dataset.notes)
+
+
+def test_adjustments_and_the_ancova_baseline_are_forced(join):
+    outcome = {"score": "MADRS", "kind": "ancova", "from": "ses-b0", "at": "ses-d2", "adjust": ("sequence",)}
+    dataset = join(outcome=outcome, clinical_model=("MADRS@ses-b0", "age"), confounds=("sequence", "sex"))
+    assert dataset.forced.names == ("MADRS@ses-b0", "sequence[placebo]")
+    assert dataset.confounds.names == ("sex[M]",)
+    assert dataset.clinical.variables == ("age",)
+    assert dataset.nuisance.names == ("MADRS@ses-b0", "sequence[placebo]", "sex[M]")
+    assert len(set(dataset.blocks)) == 2
+
+
+def test_a_missing_confound_leaves_the_row_out_unless_it_is_imputed(join, make_cohort):
+    fd = np.full(20, 0.2)
+    fd[[3, 7]], fd[8] = np.nan, 0.4
+    cohort = make_cohort(20, columns={"fd": fd})
+    dataset = join(cohort, confounds=("fd",))
+    assert dataset.n_rows == 18
+    assert dataset.flow[-1].why == "no fd (2)"
+    assert dataset.flow[-1].participants == ("sub-0004", "sub-0008")
+    imputed = join(cohort, confounds=("fd",), impute_confounds=True)
+    assert imputed.n_rows == 20
+    assert imputed.confounds.values[3, 0] == 0.2
+
+
+def test_clinical_variables_may_be_missing(join, make_cohort):
+    cohort = make_cohort(20, columns={"illness_years": [np.nan, *range(19)]})
+    dataset = join(cohort, clinical_model=("illness_years",))
+    assert dataset.n_rows == 20
+    assert np.isnan(dataset.clinical.values[0, 0])
+
+
+@pytest.mark.parametrize("key", ["clinical_model", "confounds"])
+def test_covariates_after_the_infusion_stop_the_join(join, make_cohort, key):
+    cohort = make_cohort(20, columns={"cadss": np.arange(20.0)}, column_sessions={"cadss": "ses-d2"})
+    with pytest.raises(GuardError, match=rf"{key}: cadss: ses-d2 is during or after an infusion for 20 of 20.*\[T2\]"):
+        join(cohort, **{key: ("cadss",)})
+
+
+def test_families_and_named_groups_stay_together(join, make_cohort):
+    family = pd.Series(["f1", "f1", None, "f2"] + [None] * 14 + ["f2", "f1"], dtype="str").to_numpy()
+    dataset = join(make_cohort(20, columns={"family": family}))
+    assert len(set(dataset.groups)) == 17
+    assert dataset.groups[0] == dataset.groups[1] == dataset.groups[19]
+    assert dataset.groups[3] == dataset.groups[18]
+    assert len(set(join(validation={"groups": "site"}).groups)) == 2
+
+
+def test_blocks_follow_what_is_held_fixed_or_what_is_named(join):
+    assert set(join().blocks) == {0}
+    assert len(set(join(confounds=("site", "sequence")).blocks)) == 4
+    assert len(set(join(validation={"blocks": ("sex",)}).blocks)) == 2
+    assert join().strata is None
+    assert len(set(join(validation={"strata": ("site", "sex")}).strata)) == 4
+
+
+def test_leaving_sites_out_takes_site_out_of_the_nuisance_block(join, make_cohort):
+    site = pd.Series(["A", "B", "C", None] * 5, dtype="str").to_numpy()
+    dataset = join(make_cohort(20, columns={"site": site}), confounds=("site", "age"), validation={"leave_out": "site"})
+    assert dataset.confounds.variables == ("age",)
+    assert dataset.n_rows == 15
+    assert set(dataset.sites) == {"A", "B", "C"}
+    assert len(set(dataset.blocks)) == 3
+
+
+def test_given_folds_must_cover_everyone_who_is_analysed(join, make_cohort):
+    people = list(make_cohort(20).participants.index)
+    folds = pd.DataFrame({"r0": np.arange(21) % 5}, index=[*reversed(people), "sub-9999"])
+    assert join(folds=folds).given_folds.index.tolist() == people
+    with pytest.raises(TableError, match=r"has no fold for sub-0001"):
+        join(folds=folds.drop(index="sub-0001"), validation={"folds": "folds.tsv"})
+
+
+def test_digests_tell_people_and_data_apart(join, make_cohort):
+    dataset = join()
+    assert dataset.people_digest == hashlib.sha256("\n".join(dataset.rows["participant_id"]).encode()).hexdigest()
+    assert join(sources=("fc", "pet")).people_digest != dataset.people_digest
+    other = join(confounds=())
+    assert other.people_digest == dataset.people_digest
+    assert other.data_hash != dataset.data_hash
+    assert join().data_hash == dataset.data_hash
+
+
+def test_nobody_left_tells_the_whole_flow(join, make_table):
+    with pytest.raises(TableError, match=r"nobody is left; in the study: 20; .*with fc at ses-b0: 0 \(no fc at"):
+        join(tables={"fc": make_table("fc", ["sub-0999"], np.ones((1, 2)))})

@@ -1,0 +1,101 @@
+import json
+
+import numpy as np
+import pytest
+
+from workbench.tables.feature_table import cached_table, content_key, describe
+
+
+@pytest.fixture
+def table(make_table):
+    values = np.random.default_rng(0).standard_normal((3, 4))
+    values[1, 2] = np.nan
+    return make_table(
+        "fc", ["sub-0001", "sub-0002", "sub-0003"], values, names=["a", "NA", "c->d", "nan"], notes=("told",)
+    )
+
+
+@pytest.fixture
+def cached(table, tmp_path):
+    builds = []
+
+    def get(key="key"):
+        def build():
+            builds.append(key)
+            return table
+
+        return cached_table("fc", key, build, tmp_path / "tables")
+
+    get.builds = builds
+    return get
+
+
+def test_a_cached_table_is_the_table_that_was_built(cached, table):
+    assert cached()[1] is True
+    kept, rebuilt = cached()
+    assert not rebuilt
+    assert kept.digest == table.digest == kept.content_digest()
+    assert kept.features.equals(table.features)
+    assert kept.rows.equals(table.rows)
+    assert (kept.notes, kept.modality) == (table.notes, table.modality)
+
+
+def test_another_key_builds_anew(cached):
+    cached()
+    assert cached("other")[1] is True
+    assert cached("other")[1] is False
+
+
+def torn_parquet(folder):
+    path = folder / "fc.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def torn_json(folder):
+    (folder / "fc.json").write_text("{")
+
+
+def absent_parquet(folder):
+    (folder / "fc.parquet").unlink()
+
+
+def another_version(folder):
+    said = json.loads((folder / "fc.json").read_text())
+    (folder / "fc.json").write_text(json.dumps(said | {"schema_version": 0}))
+
+
+def another_digest(folder):
+    said = json.loads((folder / "fc.json").read_text())
+    (folder / "fc.json").write_text(json.dumps(said | {"digest": "0" * 64}))
+
+
+@pytest.mark.parametrize("spoil", [torn_parquet, torn_json, absent_parquet, another_version, another_digest])
+def test_what_cannot_be_trusted_is_built_anew(cached, tmp_path, spoil):
+    cached()
+    spoil(tmp_path / "tables")
+    assert cached()[1] is True
+    assert cached()[1] is False
+
+
+def test_nothing_half_written_is_left_behind(cached, tmp_path):
+    cached()
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["fc.json", "fc.parquet"]
+
+
+def test_the_key_follows_content_and_not_dates(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("1")
+    key = content_key("spec", [path])
+    path.touch()
+    assert content_key("spec", [path]) == key
+    assert content_key("other", [path]) != key
+    path.write_text("2")
+    assert content_key("spec", [path]) != key
+    path.unlink()
+    assert content_key("spec", [path]) not in (key, "")
+
+
+def test_describe_counts_people_features_and_missing_values(table):
+    described = describe(table)
+    assert described.loc[0, ["participants", "features", "constant", "circuits"]].tolist() == [3, 4, 0, 1]
+    assert described.loc[0, "missing"] == pytest.approx(1 / 12)

@@ -1,0 +1,260 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench import execution
+from workbench.errors import FitError, StoreError
+from workbench.execution import cores, load_unit, one_blas_thread, run_units, save_unit
+from workbench.records import ProcedureResult, Split, UnitResult, WorkUnit
+
+SRC = str(Path(__file__).parents[1])
+PROGRAM = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from workbench.execution import run_units
+from workbench.records import ProcedureResult, Split, UnitResult, WorkUnit
+
+def fit(unit, pause=0.0):
+    time.sleep(pause)
+    numbers = np.random.default_rng(unit.seed).normal(size=(4, 3))
+    main = ProcedureResult(numbers[0], numbers[1], 1 / 3, numbers[2], numbers[3], {"alpha": 0.1})
+    return UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {"main": main})
+
+rows = Split(np.arange(3), np.arange(3))
+units = [WorkUnit(f"key{k}", 0, k, rows, (), k, ("main",)) for k in range(40)]
+run_units(lambda unit: fit(unit, 0.05), units, folder=Path(sys.argv[1]), jobs=int(sys.argv[2]),
+          backend=sys.argv[3], resume=False)
+"""
+
+
+def fit(unit):
+    numbers = np.random.default_rng(unit.seed).normal(size=(4, 3))
+    main = ProcedureResult(numbers[0], numbers[1], 1 / 3, numbers[2], numbers[3], {"alpha": 0.1})
+    return UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {"main": main})
+
+
+def make_units(n=6):
+    rows = Split(np.arange(3), np.arange(3))
+    return [WorkUnit(f"key{number}", 0, number, rows, (), number, ("main",)) for number in range(n)]
+
+
+def refuse(unit):
+    raise AssertionError(f"{unit.key} was fitted although it was stored")
+
+
+def same(one, other):
+    """Bit for bit, arrays and procedures included."""
+    for field in fields(one):
+        mine, theirs = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(mine, dict):
+            if list(mine) != list(theirs):
+                return False
+            pairs = [(mine[key], theirs[key]) for key in mine]
+            equal = all(same(a, b) if isinstance(a, ProcedureResult) else a == b for a, b in pairs)
+        elif isinstance(mine, np.ndarray):
+            equal = mine.shape == theirs.shape and mine.tobytes() == theirs.tobytes()
+        else:
+            equal = mine == theirs and type(mine) is type(theirs)
+        if not equal:
+            return False
+    return True
+
+
+def test_a_stored_unit_comes_back_bit_for_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    main = ProcedureResult(
+        rng.normal(size=4), rng.normal(size=4), 0.1 + 0.2, rng.normal(size=11), rng.normal(size=11),
+        {"alpha": 0.1, "rounds": 7, "kind": "x"},
+    )  # fmt: skip
+    raw = replace(main, predicted=np.array([np.nan, -0.0, np.inf, 5e-324]), squared_error=np.ones(1))
+    whole = UnitResult(
+        "abc", 3, 1, np.array([2, 5, 7, 9]), {"main": main, "clinical:age": raw},
+        shap=rng.normal(size=(4, 6)), shap_base=rng.normal(size=4), haufe=np.zeros(6), circuit_shap=np.ones((3, 2)),
+    )  # fmt: skip
+    assert save_unit(whole, tmp_path) == tmp_path / "abc.npz"
+    assert same(load_unit(tmp_path, "abc"), whole)
+    assert load_unit(tmp_path, "abc").weights is None
+    assert [path.name for path in tmp_path.iterdir()] == ["abc.npz"]
+
+
+def test_numpy_numbers_among_what_was_chosen_are_stored_as_plain_ones(tmp_path):
+    result = fit(make_units()[0])
+    main = replace(result.procedures["main"], chosen={"alpha": np.float64(0.1), "rounds": np.int64(3)})
+    save_unit(replace(result, procedures={"main": main}), tmp_path)
+    assert load_unit(tmp_path, "key0").procedures["main"].chosen == {"alpha": 0.1, "rounds": 3}
+
+
+def test_what_cannot_be_trusted_is_refused_by_name(tmp_path):
+    unit = make_units(1)[0]
+    with pytest.raises(StoreError, match=r"key0\.npz: no such stored result"):
+        load_unit(tmp_path, "key0")
+    path = save_unit(fit(unit), tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(StoreError, match="torn"):
+        load_unit(tmp_path, "key0")
+    flipped = bytearray(content)
+    flipped[content.index(b"test.npy") + 150] ^= 1
+    path.write_bytes(flipped)
+    with pytest.raises(StoreError, match="torn"):
+        load_unit(tmp_path, "key0")
+    path.write_bytes(content)
+    path.rename(tmp_path / "other.npz")
+    with pytest.raises(StoreError, match="another unit"):
+        load_unit(tmp_path, "other")
+    save_unit(replace(fit(unit), schema_version=0), tmp_path)
+    with pytest.raises(StoreError, match="written with schema version 0, this is"):
+        load_unit(tmp_path, "key0")
+
+
+def test_results_come_in_the_order_of_the_units_whatever_the_jobs(tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "SHORT_UNIT_S", 0.0)
+    units = make_units(12)
+    runs = [
+        run_units(fit, units, folder=tmp_path / str(jobs), jobs=jobs, backend="threads", resume=False)
+        for jobs in (1, 2, 5)
+    ]
+    assert [result.key for result in runs[1]] == [unit.key for unit in units]
+    assert all(same(one, other) for run in runs[1:] for one, other in zip(runs[0], run, strict=True))
+
+
+def test_resume_takes_what_is_stored_and_fits_the_rest(tmp_path):
+    units, seen = make_units(6), []
+    first = run_units(fit, units[:4], folder=tmp_path, jobs=1, backend="threads", resume=False)
+    run_units(refuse, units[:4], folder=tmp_path, jobs=1, backend="threads", resume=True)
+    whole = run_units(
+        fit, units, folder=tmp_path, jobs=1, backend="threads", resume=True, progress=lambda *done: seen.append(done)
+    )
+    assert all(same(one, other) for one, other in zip(first, whole[:4], strict=True))
+    assert seen == [(4, 6), (5, 6), (6, 6)]
+
+
+def test_without_resume_stored_units_are_fitted_again(tmp_path):
+    units = make_units(2)
+    run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=False)
+    with pytest.raises(AssertionError, match="key0 was fitted"):
+        run_units(refuse, units, folder=tmp_path, jobs=1, backend="threads", resume=False)
+
+
+def test_a_torn_file_is_fitted_again_on_resume(tmp_path):
+    units = make_units(3)
+    first = run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=False)
+    (tmp_path / "key1.npz").write_bytes(b"PK\x03\x04 not a zip")
+    again = run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=True)
+    assert same(again[1], first[1])
+    assert same(load_unit(tmp_path, "key1"), first[1])
+
+
+def test_ctrl_c_leaves_what_is_stored_and_is_passed_on(tmp_path):
+    def interrupted(unit):
+        if unit.fold == 3:
+            raise KeyboardInterrupt
+        return fit(unit)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_units(interrupted, make_units(6), folder=tmp_path, jobs=1, backend="threads", resume=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key0.npz", "key1.npz", "key2.npz"]
+
+
+@pytest.mark.parametrize("backend", ["threads", "processes"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, backend, how):
+    environment = {**os.environ, "PYTHONPATH": SRC}
+    program = [sys.executable, "-c", PROGRAM, str(tmp_path), "2", backend]
+    process = subprocess.Popen(program, env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("*.npz"))) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(how)
+    errors = process.communicate(timeout=60)[1]
+    stored = len(list(tmp_path.glob("*.npz")))
+    assert 4 <= stored < 40, errors
+    assert process.returncode != 0
+    units = make_units(40)
+    resumed = run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=True)
+    assert all(same(result, fit(unit)) for result, unit in zip(resumed, units, strict=True))
+
+
+def test_leftovers_of_killed_runs_are_swept_and_those_of_running_ones_are_not(tmp_path):
+    old, new = tmp_path / "a.1.tmp", tmp_path / "b.2.tmp"
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    run_units(fit, [], folder=tmp_path, jobs=1, backend="threads", resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.2.tmp"]
+
+
+def test_storing_costs_less_than_five_milliseconds(tmp_path):
+    result = fit(make_units(1)[0])
+    times = []
+    for _ in range(5):
+        started = time.process_time()
+        save_unit(result, tmp_path)
+        times.append(time.process_time() - started)
+    assert min(times) < 0.005
+
+
+def test_blas_has_one_thread_inside_and_what_it_had_before_outside():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    with threadpool_limits(limits=2):
+        with one_blas_thread():
+            assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+        assert 2 in {pool["num_threads"] for pool in threadpool_info()}
+
+
+def test_jobs_default_to_all_cores():
+    assert cores(None) >= 1
+    assert cores(3) == 3
+
+
+def test_numbers_are_the_same_in_processes_and_in_this_one(tmp_path, make_trees):
+    dataset, units, fit_one = make_trees
+    here = run_units(fit_one, units, folder=tmp_path / "1", jobs=1, backend="processes", resume=False)
+    there = run_units(fit_one, units, folder=tmp_path / "2", jobs=2, backend="processes", resume=False)
+    assert all(same(one, other) for one, other in zip(here, there, strict=True))
+    assert dataset.X.flags.writeable
+
+
+def test_a_fit_that_fails_in_a_worker_stops_the_run_with_the_reason(tmp_path, make_trees):
+    dataset, units, fit_one = make_trees
+    dataset.X[0, 0] = np.inf
+    with pytest.raises(FitError, match=r"repeat 1, fold \d, xgboost: .*look for infinite") as caught:
+        run_units(fit_one, units[:2], folder=tmp_path, jobs=2, backend="processes", resume=False)
+    assert caught.value.problems[0].hint.startswith("look for infinite")
+
+
+@pytest.fixture
+def make_trees():
+    """Units of a small run of boosted trees, and a fit of them that can be pickled."""
+    import pandas as pd
+
+    from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
+    from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, Outcome
+    from workbench.specs.experiment import ValidationSpec
+    from workbench.specs.learners import XGBoostSpec
+
+    rng = np.random.default_rng(0)
+    ids = [f"sub-{number:02d}" for number in range(20)]
+    nothing = Covariates((), (), np.empty((20, 0)))
+    y = rng.normal(size=20)
+    features = pd.DataFrame({column: ["a", "b", "c"] for column in FEATURE_COLUMNS})
+    outcome = Outcome("y", "points", "score", "continuous", "prognostic", "", True, pd.Series(y, index=ids), {})
+    dataset = Dataset(
+        "set", ("s",), pd.DataFrame({"participant_id": ids, "session": ""}), rng.normal(size=(20, 3)), features, y,
+        outcome, nothing, nothing, nothing, np.arange(20), np.zeros(20, int), None, None, pd.DataFrame(index=ids), (),
+        "", "",
+    )  # fmt: skip
+    learner, validation = XGBoostSpec(kind="xgboost", trials=2, rounds=5), ValidationSpec(repeats=1, permutations=1)
+    units = plan_units(dataset, validation, learner, explain=1)
+    targets = target_matrices(dataset, validation)
+    return dataset, units, partial(fit_unit, dataset, learner=learner, targets=targets, explain=1)

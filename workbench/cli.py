@@ -1,0 +1,480 @@
+"""The door: one command a step, errors a person can act on, exit codes a script can trust."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench import __version__
+from workbench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER, Problem, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Progress
+
+app = typer.Typer(
+    name="workbench",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From derivatives to defensible biomarkers.\n\n"
+    "Merges resting-state, task and PET features with rating scales, asks with nested cross-validation whether they "
+    "predict the response to ketamine, explains with SHAP what drives each prediction, keeps every experiment in "
+    "MLflow, and exports candidate biomarkers, or says plainly that there are none.\n\n"
+    "\b\nA study in five commands:\n"
+    "  workbench init mystudy            a copy of the demo study to change\n"
+    "  workbench check                   every file, join and guard; nothing is run\n"
+    "  workbench run EXPERIMENT          run it, and read the answer\n"
+    "  workbench ui                      compare runs in the browser\n"
+    "  workbench export latest --to DIR  everything a supplement needs",
+)
+
+StudyOption = Annotated[Path, typer.Option("--study", help="The study folder.", metavar="DIR")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the data are, if not where cohort.toml says.", metavar="DIR"),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Also say what is usually left unsaid.")]
+HERE = Path(".")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0, 2 (you can mend it), 1 (our bug) or 130 (Ctrl-C)."""
+    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Exit code of one command; every error is printed the way the person at the keyboard can use it."""
+    import click
+
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except WorkbenchError as error:
+        _print_problems(error.problems)
+        return error.exit_code
+    except click.exceptions.ClickException as error:
+        error.show()
+        return EXIT_USER
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        print(
+            "\nStopped. What was finished is kept; the same command with --resume goes on from there.", file=sys.stderr
+        )
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # our bug: say so once, keep the details for the report
+        import traceback
+
+        print(f"workbench {__version__} has failed: {type(error).__name__}: {error}", file=sys.stderr)
+        print(
+            "This is a bug. Please report the lines below; they hold no data of participants' scores.", file=sys.stderr
+        )
+        traceback.print_exc()
+        return EXIT_BUG
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+# ------------------------------------------------------------------------------------------------------------- commands
+
+
+@app.command()
+def init(
+    target: Annotated[Path, typer.Argument(help="New folder.", metavar="DIR")],
+    design: Annotated[
+        str | None,
+        typer.Option(
+            help="A commented skeleton without data for this design: crossover, parallel, single-arm or observational.",
+            metavar="DESIGN",
+        ),
+    ] = None,
+) -> None:
+    """Start a study: a copy of the demo study, or a commented skeleton.
+
+    \b
+    Examples:
+      workbench init mystudy                       the demo study, byte for byte
+      workbench init mystudy --design crossover    a skeleton; change the lines marked CHANGE
+    """
+    from workbench.pipeline import init as make
+
+    written = make(target, design=design)
+    print(f"{len(written)} files in {target}:")
+    for path in written:
+        print(f"  {path}")
+    if design is None:
+        print(f"Next: workbench demo --study {target}")
+    else:
+        print(f"Next: change the lines marked CHANGE, then workbench check --study {target}")
+
+
+@app.command()
+def check(
+    experiments: Annotated[list[str] | None, typer.Argument(help="Names or paths; default: all.")] = None,
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Check every file, join and guard, and show what would run. Runs nothing.
+
+    All problems of all files come at once, one line each: file, key or subject, found, expected, next step.
+
+    \b
+    Examples:
+      workbench check
+      workbench check madrs_change --study examples/kmoa --data ~/data/ds005917
+    """
+    from workbench import pipeline
+
+    with _progress(quiet) as progress:
+        report = pipeline.check(experiments or (), study=study, data=data, progress=progress)
+    _print_check(report, verbose=verbose)
+    if report.problems:
+        _print_problems(report.problems)
+        return EXIT_USER
+    return 0
+
+
+@app.command()
+def features(
+    names: Annotated[list[str] | None, typer.Argument(help="Sources; default: all.")] = None,
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Build the feature tables and describe them. Rebuilds only what changed.
+
+    \b
+    Examples:
+      workbench features
+      workbench features connectivity pet
+    """
+    from workbench import pipeline
+
+    with _progress(quiet) as progress:
+        tables = pipeline.features(names or (), study=study, data=data, progress=progress)
+    for name, (table, fresh) in tables.items():
+        rows = table.rows
+        print(
+            f"{name} ({table.modality}): {rows['participant_id'].nunique()} participants, {len(rows)} rows, "
+            f"{table.values.shape[1]} features; {'built' if fresh else 'unchanged, taken from features/tables'}"
+        )
+        _print_frame(pipeline.describe(table))
+        for note in table.notes:
+            print(f"  note: {note}")
+
+
+@app.command()
+def run(
+    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments.")],
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this model (may be repeated).", metavar="MODEL")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Cores; default: all. Never changes a number.", metavar="N", min=1)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="Run on shuffled scores: nothing is kept, and no result counts as viewed."),
+    ] = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Run experiments, log them in MLflow, and read the answer.
+
+    Interrupt it whenever you like (Ctrl-C): finished pieces are kept, and --resume gives the same bytes.
+
+    \b
+    Examples:
+      workbench run madrs_change
+      workbench run madrs_change --only ridge --jobs 2
+      workbench run madrs_change --rehearse
+      workbench run madrs_change --resume
+    """
+    from workbench import pipeline
+
+    log = _log_to(study)
+    with _progress(quiet) as progress:
+        finished = pipeline.run(
+            experiments,
+            study=study,
+            data=data,
+            only=only or (),
+            jobs=jobs,
+            resume=resume,
+            rehearse=rehearse,
+            progress=progress,
+        )
+    for each in finished:
+        _print_abstract(each, study)
+    for each in finished:
+        log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
+    if rehearse:
+        _say("[bold]Rehearsal[/]: the scores were shuffled; nothing was kept and no result counts as viewed.")
+
+
+@app.command()
+def ui(
+    study: StudyOption = HERE,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", metavar="PORT")] = 5000,
+) -> None:
+    """Open this study's experiments in the MLflow UI, on 127.0.0.1 only.
+
+    Prints the address of the right page, and the ssh line for a remote machine. Ctrl-C stops it.
+
+    \b
+    Examples:
+      workbench ui
+      workbench ui --study examples/kmoa --port 5050
+    """
+    from workbench import pipeline
+
+    pipeline.ui(study=study, port=port)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    to: Annotated[Path, typer.Option(help="Folder to write.", metavar="DIR")] = ...,  # type: ignore[assignment]
+    study: StudyOption = HERE,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,
+) -> None:
+    """Export one run: candidate biomarkers, predictions, scores, tables and figures.
+
+    \b
+    Examples:
+      workbench export latest --to supplement
+      workbench export 3f2a91 --to supplement --study examples/kmoa
+    """
+    from workbench import pipeline
+
+    written = pipeline.export_run(run, to=to, study=study, force=force)
+    print(f"{len(written)} files in {to}:")
+    for path in written:
+        print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")
+
+
+@app.command()
+def simulate(
+    target: Annotated[Path, typer.Argument(help="Study folder to write.", metavar="DIR")],
+    preset: Annotated[
+        str | None, typer.Option(help="demo, or review: 623 people, as many as the studies reviewed.", metavar="NAME")
+    ] = None,
+    patients: Annotated[int | None, typer.Option(help="How many patients.", min=10, metavar="N")] = None,
+    design: Annotated[str | None, typer.Option(help="crossover, parallel or single-arm.", metavar="DESIGN")] = None,
+    r2: Annotated[float | None, typer.Option(help="Share of variance planted.", min=0.0, max=0.9, metavar="R2")] = None,
+    seed: Annotated[int | None, typer.Option(help="The only source of randomness.", min=0, metavar="N")] = None,
+) -> None:
+    """Write a trial of known truth: files as a lab has them, a study that reads them, and truth.json.
+
+    \b
+    Examples:
+      workbench simulate trial --patients 120 --r2 0.5
+      workbench simulate null --patients 60 --design parallel --r2 0
+      workbench simulate big --preset review
+    """
+    from workbench import pipeline
+
+    written = pipeline.simulate_study(target, preset=preset, patients=patients, design=design, r2=r2, seed=seed)
+    print(f"{len(written)} files in {target}; what is true of this trial is in {target / 'sources' / 'truth.json'}.")
+    print(f"Next: workbench check --study {target}")
+
+
+@app.command()
+def demo(
+    study: StudyOption = HERE,
+    jobs: Annotated[int | None, typer.Option(help="Cores; default: all.", metavar="N", min=1)] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Simulate a trial, build its tables, run its experiments, and set what was found beside what was planted.
+
+    Each step begins with the command that you would type. Needs the demo study: this repository, or workbench init DIR.
+
+    \b
+    Examples:
+      workbench demo
+      workbench init trydemo && workbench demo --study trydemo
+    """
+    from rich.markup import escape
+
+    from workbench import pipeline
+
+    def say(line: str) -> None:
+        _say(f"[bold]{escape(line)}[/]" if line.startswith("$ ") else escape(line))
+
+    with _progress(quiet) as progress:
+        finished = pipeline.demo(study=study, jobs=jobs, say=say, progress=progress)
+    _print_abstract(finished[0], study)
+
+
+# ------------------------------------------------------------------------------------------------------ what is printed
+
+
+def _say(text: str) -> None:
+    """Print with markup, as it is wrapped already."""
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def _say_wrapped(text: str, indent: str = "  ") -> None:
+    """Print without markup, wrapped to the terminal with a hanging indent."""
+    import shutil
+    import textwrap
+
+    width = min(100, shutil.get_terminal_size((100, 24)).columns)
+    print(textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent + "  "))
+
+
+def _print_problems(problems: tuple[Problem, ...]) -> None:
+    for problem in problems:
+        print(str(problem).removeprefix(": "), file=sys.stderr)
+    if len(problems) > 1:
+        print(f"{len(problems)} problems; nothing was run.", file=sys.stderr)
+
+
+def _print_frame(frame: Any, indent: str = "  ") -> None:
+    """A table in plain aligned columns, whatever the width of the terminal."""
+    cells = [[str(column) for column in frame.columns]]
+    cells += [
+        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
+        for row in frame.itertuples(index=False)
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [frame[column].dtype.kind in "if" for column in frame.columns]
+    for row in cells:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        print((indent + "  ".join(padded)).rstrip())
+
+
+def _print_abstract(finished: FinishedRun, study: Path) -> None:
+    where = "" if study == HERE else f" --study {study}"
+    command = f"workbench export {finished.run_id[:8]} --to supplement{where}" if finished.run_id else ""
+    print()
+    _say(finished.abstract(command))
+
+
+def _print_check(report: CheckReport, *, verbose: bool) -> None:
+    import pandas as pd
+
+    for plan in report.plans:
+        print()
+        _say(f"[bold]{plan.name}[/]")
+        _say_wrapped(plan.spec.question)
+        _say_wrapped(f"Outcome: {plan.outcome.label} ({plan.outcome.unit}), {plan.outcome.claim}.")
+        _say_wrapped(f"Estimand: {plan.outcome.estimand}")
+        rows = [
+            {
+                "run": planned.name,
+                "n": planned.dataset.n_participants,
+                "features": planned.dataset.X.shape[1],
+                "folds": f"{planned.validation.repeats} x {planned.validation.outer}",
+                "permutations": planned.validation.permutations,
+                "fits": f"{planned.cost.fits:,}",
+                "time on 1 core": planned.cost.time,
+                "memory": planned.cost.memory,
+                "disk": planned.cost.disk,
+            }
+            for planned in plan.runs
+        ]
+        if rows:
+            print()
+            _print_frame(pd.DataFrame(rows))
+            print()
+        for name, verdict in {run.dataset.feature_set: run.best_verdict for run in plan.runs}.items():
+            _say_wrapped(f"At best, {name}: {verdict}")
+        for step in _flow(plan):
+            _say_wrapped(step)
+        for warning in plan.warnings:
+            _say_wrapped(f"Note: {warning}")
+    for note in report.notes if verbose else ():
+        _say_wrapped(f"Note: {note}")
+
+
+def _flow(plan: ExperimentPlan) -> Iterator[str]:
+    """Who is left after each step, in words, each step once."""
+    seen: set[str] = set()
+    for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
+        for step in dataset.flow:
+            lost = f" ({step.lost} lost: {step.why})" if step.lost else ""
+            line = f"People {step.step}: {step.n}{lost}"
+            if line not in seen:
+                seen.add(line)
+                yield line
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    """Bars on a terminal; silence under --quiet and without one."""
+    from workbench.pipeline import Silent
+
+    if quiet or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """One bar per piece of work."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def say(self, text: str) -> None:
+        self._bars.console.print(text, highlight=False)
+
+    def advance(self, label: str, done: int, total: int) -> None:
+        if label not in self._tasks:
+            self._tasks[label] = self._bars.add_task(label, total=total)
+        self._bars.update(self._tasks[label], completed=done, total=total)
+        if done >= total:
+            self._bars.update(self._tasks[label], visible=False)
+
+
+def _log_to(study: Path) -> Any:
+    """A function that appends one dated line to the study's log file; no participant id is ever passed to it."""
+    from datetime import UTC, datetime
+
+    def write(line: str) -> None:
+        folder = study / "mlruns"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "workbench.log").open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+
+    return write
+
+
+if __name__ == "__main__":
+    main()

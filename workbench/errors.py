@@ -1,0 +1,138 @@
+"""Errors a user can act on: which file, which key or subject, what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+EXIT_USER = 2
+EXIT_BUG = 1
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, in the order a person reads it."""
+
+    where: str
+    """File, and key, line or subject inside it: ``features/pet.toml: reference_region``."""
+    found: str
+    """What is wrong, with the value found."""
+    hint: str = ""
+    """What was expected and what to do next."""
+    code: str = ""
+    """Short stable code of a guard (``T1`` .. ``T16``) or empty."""
+
+    def __str__(self) -> str:
+        code = f" [{self.code}]" if self.code else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.where}: {self.found}{hint}{code}"
+
+
+class WorkbenchError(Exception):
+    """Base of every error that the person at the keyboard can mend.
+
+    Parameters
+    ----------
+    problems : Problem, str or iterable of Problem
+        All problems found, not only the first.
+    """
+
+    exit_code = EXIT_USER
+
+    def __init__(self, problems: Problem | str | Iterable[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = (Problem("", problems),)
+        elif isinstance(problems, Problem):
+            problems = (problems,)
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem).removeprefix(": ") for problem in self.problems))
+
+
+class SpecError(WorkbenchError):
+    """A TOML file of the study says something that cannot be followed."""
+
+
+class SourceError(WorkbenchError):
+    """A data file is missing, malformed or holds impossible values."""
+
+
+class TableError(WorkbenchError):
+    """Rows cannot be aligned: ids that do not meet, duplicates, nobody left."""
+
+
+class OutcomeError(WorkbenchError):
+    """The outcome cannot be made from these scores with this design."""
+
+
+class GuardError(WorkbenchError):
+    """A leak, or something that looks like one, was stopped."""
+
+
+class FitError(WorkbenchError):
+    """A model could not be fitted: every trial failed, a fold is empty, nothing varies."""
+
+
+class StoreError(WorkbenchError):
+    """A stored record cannot be read: another schema version, a torn file, no such run."""
+
+
+class Problems:
+    """Collects the problems of one file, or of many, so that all are shown at once."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, where: str | Path, found: str, hint: str = "", code: str = "") -> None:
+        """Note one problem."""
+        self.extend([Problem(str(where), found, hint, code)])
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Note several; one that is known already is not noted twice."""
+        self._found.extend(problem for problem in problems if problem not in self._found)
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Swallow a `WorkbenchError`, keep its problems and go on."""
+        try:
+            yield
+        except WorkbenchError as error:
+            self.extend(error.problems)
+
+    def raise_if_any(self, kind: type[WorkbenchError] = WorkbenchError) -> None:
+        """Raise all that was found, if anything was."""
+        if self._found:
+            raise kind(self._found)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the closest known word, or the list of what is known.
+
+    >>> did_you_mean("reference_regoin", ["reference_region", "tracer"])
+    "did you mean 'reference_region'?"
+    """
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known)}" if known else "none is known here"
+
+
+def listed(things: Iterable[object], limit: int = 10) -> str:
+    """The first things of a list and how many more there are.
+
+    >>> listed(["sub-1", "sub-2", "sub-3"], limit=2)
+    'sub-1, sub-2 and 1 more'
+    """
+    every = [str(thing) for thing in things]
+    more = f" and {len(every) - limit} more" if len(every) > limit else ""
+    return ", ".join(every[:limit]) + more

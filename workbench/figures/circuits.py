@@ -1,0 +1,100 @@
+"""Which circuits drive the predictions, where there are predictions to explain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, balanced, canvas, number, p_text, unit
+from workbench.records import RunResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 15
+"""Circuits drawn; the table holds them all."""
+
+
+def draw(result: RunResult) -> Picture | None:
+    """Mean |SHAP| by circuit; a run that does not predict gets its verdict instead of a ranking (METHODS 2.9)."""
+    if result.circuits.empty or result.circuits["mean_abs_shap"].isna().all():
+        return None
+    if result.claim.verdict == "prediction not shown":
+        return _without_ranking(result)
+    ordered = result.circuits.sort_values(["mean_abs_shap", "circuit"], ascending=[False, True]).head(MOST)
+    title = "Circuits that drive the predictions"
+    figure, axes = canvas(result, title, _caption(result), height=0.3 + 0.46 * len(ordered), left=2.9, below=0.5)
+    _bars(axes, ordered)
+    _legend(figure, axes, ordered)
+    axes.set_xlabel(balanced(f"Mean |SHAP|, summed over the circuit's features{unit(result, ' ({})')}", 44))
+    return Picture(figure, title, _alt(result, ordered))
+
+
+def _bars(axes: Axes, ordered: pd.DataFrame) -> None:
+    candidate = ordered["candidate"].astype(bool).to_list()
+    heights = list(range(len(ordered)))
+    axes.barh(heights, ordered["mean_abs_shap"], color=[BLUE if yes else PALE for yes in candidate], height=0.68)
+    for y, quantile in zip(heights, ordered["null_quantile"], strict=True):
+        axes.vlines(quantile, y - 0.42, y + 0.42, color=INK, linewidth=2.2)
+    rows = zip(ordered["circuit"], ordered["n_features"], candidate, strict=True)
+    axes.set_yticks(heights, [_name(circuit, n, yes) for circuit, n, yes in rows], fontsize=12)
+    for label, yes in zip(axes.get_yticklabels(), candidate, strict=True):
+        label.set(fontweight="bold" if yes else "normal", color=BLUE if yes else INK)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.06, y=0.02)
+
+
+def _legend(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    candidate = ordered["candidate"].astype(bool)
+    shown: list[Artist] = [Patch(color=BLUE, label="* candidate")] if candidate.any() else []
+    shown += [Patch(color=PALE, label="not a candidate")] if not candidate.all() else []
+    if ordered["null_quantile"].notna().any():
+        shown.append(Line2D([], [], color=INK, linewidth=2.2, label="95 % of permuted outcomes"))
+    foot = axes.get_position().y0 - 0.8 / figure.get_size_inches()[1]
+    figure.legend(handles=shown, loc="upper left", bbox_to_anchor=(0.02, foot), ncols=3)
+
+
+def _name(circuit: str, n_features: int, candidate: bool) -> str:
+    return balanced(f"{'* ' if candidate else ''}{circuit} ({n_features})", 26)
+
+
+def _caption(result: RunResult) -> str:
+    drawn = min(MOST, len(result.circuits))
+    rest = f" The {drawn} largest of {len(result.circuits)} circuits." if drawn < len(result.circuits) else ""
+    return (
+        "SHAP values of held-out participants, number of features in brackets; they say what the model used, not what "
+        "causes the outcome. Candidates are circuits related to the outcome in a test of their own (false discovery "
+        "rate). The black marks are the global null: what a circuit reaches when outcomes are permuted; "
+        f"they do not decide what is a candidate.{rest}"
+    )
+
+
+def _alt(result: RunResult, ordered: pd.DataFrame) -> str:
+    sizes = "; ".join(
+        f"{row.circuit} {row.mean_abs_shap:.2g}{unit(result)}{' (candidate)' if row.candidate else ''}"
+        for row in ordered.itertuples()
+    )
+    return f"Bar chart of the mean absolute SHAP value by circuit, largest first: {sizes}. {result.claim.sentence}"
+
+
+def _without_ranking(result: RunResult) -> Picture:
+    title = "Circuits: no ranking is shown"
+    scores = result.scores
+    caption = (
+        f"{len(result.circuits)} circuits were tested; circuits.tsv holds every one. "
+        "SHAP values of a model that does not predict explain nothing about the outcome."
+    )
+    figure, axes = canvas(result, title, caption, height=1.8, left=0.25)
+    axes.set_axis_off()
+    p = scores.p_family if scores.p_family is not None else scores.test.p
+    words = f"Prediction is not shown:\ncross-validated R2 = {number(scores.performance.r2)}, {p_text(p)}"
+    axes.text(0.5, 0.62, words, ha="center", va="center", fontsize=17, color=VERMILLION, linespacing=1.5)
+    axes.text(0.5, 0.05, "A ranking would explain a model that does not predict.", ha="center", fontsize=13, color=GREY)
+    return Picture(figure, title, f"No ranking of circuits, only this text: {' '.join(words.split())}. {caption}")

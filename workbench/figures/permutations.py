@@ -1,0 +1,92 @@
+"""The cross-validated R2 beside those of permuted outcomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.figures.style import INK, ORANGE, PALE, Picture, canvas, claim_colour, number, p_text
+from workbench.records import RunResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
+WORDS = 0.4
+"""Share of the axis that the words beside a mark take."""
+BROWN = "#8A5A00"
+"""Orange, dark enough to be read as text."""
+
+
+def draw(result: RunResult) -> Picture | None:
+    """Histogram of the permutation null; None where nothing was permuted."""
+    null = result.null["r2"].dropna().to_numpy()
+    if len(null) == 0:
+        return None
+    title = "R2 beside that of permuted outcomes"
+    figure, axes = canvas(result, title, _caption(result), height=4.0)
+    _histogram(axes, null, result)
+    _marks(axes, result)
+    axes.set_xlabel("Cross-validated R2 (below 0: worse than the reference)")
+    axes.set_ylabel("Permutations")
+    return Picture(figure, title, _alt(result))
+
+
+def _histogram(axes: Axes, null: np.ndarray, result: RunResult) -> None:
+    observed, detectable = result.scores.performance.r2, result.scores.test.null_95
+    bins = max(10, min(40, round(len(null) ** 0.5)))
+    axes.hist(null, bins=bins, color=PALE, edgecolor="white", linewidth=0.6)
+    low, high = min(null.min(), observed), max(null.max(), observed)
+    width = (high - low) or 0.2
+    axes.set_xlim(low - 0.06 * width, max(high + 0.06 * width, detectable + WORDS * width))
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.45)  # room for the words above the bars
+
+
+def _marks(axes: Axes, result: RunResult) -> None:
+    """The observed R2 and the smallest that would have been detected, each with its words beside it."""
+    test, observed = result.scores.test, result.scores.performance.r2
+    top, (low, high) = axes.get_ylim()[1], axes.get_xlim()
+    room = WORDS * (high - low)
+    axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+    axes.vlines(observed, 0, top * 0.96, color=claim_colour(result), linewidth=3)
+    axes.vlines(test.null_95, 0, top * 0.82, color=ORANGE, linewidth=2.2, linestyle="--")
+    words = f"observed R2 = {number(observed)}\n{p_text(test.p)}"
+    _label(axes, observed, top * 0.96, words, claim_colour(result), right=observed + room < high)
+    # The words about the limit stand right of it, unless the observed R2 would cross them out.
+    crossed = 0 < observed - test.null_95 < room
+    limit = f"95 % of permutations\nlie below {number(test.null_95)}"
+    _label(axes, test.null_95, top * 0.82, limit, BROWN, right=not crossed)
+
+
+def _label(axes: Axes, x: float, y: float, words: str, colour: str, *, right: bool) -> None:
+    """Words beside the upper end of a mark."""
+    side, align = (7, "left") if right else (-7, "right")
+    style = {"ha": align, "va": "top", "fontsize": 12, "color": colour, "fontweight": "bold", "linespacing": 1.3}
+    axes.annotate(words, (x, y), xytext=(side, 0), textcoords="offset points", **style)  # type: ignore[arg-type]
+
+
+def _caption(result: RunResult) -> str:
+    test = result.scores.test
+    return (
+        f"{test.n_permutations:,} permutations ({test.scheme}), the whole procedure run again for each; "
+        f"their mean is {number(test.null_mean)}. {_corrected(result)}"
+        f"An R2 below {number(test.null_95)} would not have been told from chance here."
+    )
+
+
+def _corrected(result: RunResult) -> str:
+    scores = result.scores
+    if scores.test.refused:
+        return f"No p-value: {scores.test.refused}. "
+    if scores.p_family is None or scores.family_size < 2:
+        return ""
+    return f"After correction over {scores.family_size} runs {p_text(scores.p_family)}. "
+
+
+def _alt(result: RunResult) -> str:
+    test = result.scores.test
+    return (
+        f"Histogram of the cross-validated R2 of {test.n_permutations} permuted outcomes: "
+        f"mean {number(test.null_mean)}, 95th percentile {number(test.null_95)}. "
+        f"The observed R2 is {number(result.scores.performance.r2)}, {p_text(test.p)}. "
+        f"{_corrected(result)}{result.claim.sentence}"
+    )

@@ -1,0 +1,1 @@
+"""All that learns: inside the fold, from training rows alone."""

@@ -1,0 +1,410 @@
+"""Exact in-fold ridge for many targets at once.
+
+Given the features of a training set, ridge is linear in the target: one eigendecomposition serves every alpha and every
+permuted target. The procedure is that of `workbench.models.preprocessing`, then scikit-learn's ``Ridge(alpha)`` on the
+residuals, alpha chosen by ``GridSearchCV`` in the inner folds, for each target on its own; only the order of the
+arithmetic differs.
+
+With more features than training rows (*wide*) nothing of size n_features is kept. With x_j the imputed columns of the
+outer fold and s_fj the SD of their residuals in training set f,
+
+    K_f = M_f (sum_j x_j x_j' / s_fj^2) M_f',    M_f residualises on the [1 | N] of f,
+
+so each training set needs one weighted Gram matrix, and centring and covariates cost n^2 instead of n p. All training
+sets of an outer fold share one pass over blocks of columns. Columns with missing values, or of which residualising
+leaves so little that differences of sums of squares would lose digits, are prepared explicitly for each training set.
+With fewer features than rows (*thin*) all features are prepared explicitly and a p x p matrix is decomposed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.errors import FitError, Problem
+from workbench.models.learner import Fitted, Fold
+from workbench.models.preprocessing import (
+    Floats,
+    NuisanceBasis,
+    PreparedFold,
+    Rows,
+    nuisance_basis,
+    prepare_on_basis,
+)
+from workbench.records import Split
+
+if TYPE_CHECKING:
+    from workbench.specs.learners import RidgeSpec
+
+BLOCK_COLUMNS = 1024
+"""Columns of X in one block: few enough to stay in the cache while every training set passes over them."""
+DELICATE_SHARE = 1e-4
+"""A column is prepared explicitly where its residual variance is below this share of its variance: a difference of sums
+of squares would have lost 4 of 16 digits."""
+OFFSET_SHARE = 1e-6
+"""And where its SD is below this share of its mean: centring would have lost as much."""
+CHUNK_VALUES = 2**20
+"""Held-out errors computed at once, 8 MB: BLAS wants many targets, the passes that follow want them in the cache."""
+DELICATE_COLUMNS = 4096
+"""Columns prepared explicitly at once: bounds the memory where every column misses a value."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """One training set of an outer fold and the rows it predicts, with its least squares on [1 | N]."""
+
+    train: Rows
+    test: Rows
+    basis: NuisanceBasis
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposition:
+    """Ridge of one training set: prediction = nuisance model + held_out @ (scores.T @ y / (values + alpha)).
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n_train, rank)
+        Orthogonal to [1 | N].
+    held_out : ndarray of shape (n_test, rank)
+    values : ndarray of shape (rank,)
+        Eigenvalues of the kernel (wide) or of the cross-product (thin).
+    loadings : ndarray of shape (n_features, rank) or None
+        Thin: weights = loadings @ coordinates. Wide: weights = train_X.T @ (scores @ coordinates), block by block.
+    """
+
+    scores: Floats
+    held_out: Floats
+    values: Floats
+    loadings: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """Training means and scales of every feature in the outer fold; 1 is the scale of a screened feature."""
+
+    means: Floats
+    scales: Floats
+
+
+class RidgeLearner:
+    """Ridge on standardised residuals, alpha chosen in the inner folds; a `workbench.models.learner.Learner`.
+
+    Weights and SHAP values are per SD of the residualised feature, SHAP values relative to the training rows; what
+    covariates of no interest predict is the base.
+    """
+
+    linear = True
+    batched = True
+
+    def __init__(self, spec: RidgeSpec) -> None:
+        self.alphas: Floats = np.asarray(spec.alphas, dtype=np.float64)
+
+    def fit(self, fold: Fold, Y: Floats, *, seed: int, explain: int = 0) -> Fitted:
+        """Choose alpha for each target in the inner folds, fit on the training rows, predict the held-out rows.
+
+        Parameters and result: see `workbench.models.learner.Learner.fit`. Nothing is random here: `seed` is not used.
+
+        Raises
+        ------
+        FitError
+            If a training set has too few rows for its covariates, or several alphas meet no inner fold.
+        """
+        sets = training_sets(fold, tune=len(self.alphas) > 1)
+        decompositions, learnt = decompose(fold.X, sets)
+        losses = tuning_losses(sets[:-1], decompositions[:-1], Y, self.alphas)
+        chosen = np.argmin(losses, axis=0)  # the first of equals, as GridSearchCV
+        outer, ridge = sets[-1], decompositions[-1]
+        filters = 1.0 / (ridge.values[:, None] + self.alphas)
+        Y_train = Y[outer.train]
+        coordinates = (ridge.scores.T @ Y_train) * filters[:, chosen]
+        base = outer.basis.test @ (outer.basis.train.T @ Y_train)
+        fitted = Fitted(
+            predicted=base + ridge.held_out @ coordinates,
+            chosen={"alpha": float(self.alphas[chosen[0]])},
+            fitted_digest=_digest(outer, ridge, learnt, Y_train[:, 0], filters[:, chosen[0]]),
+        )
+        if explain == 0:
+            return fitted
+        return _explained(fitted, fold, outer, ridge, coordinates[:, :explain], base[:, 0])
+
+
+def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
+    """The inner training sets where alpha has to be chosen, then the outer one."""
+    if tune and not fold.inner:
+        raise FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
+    return tuple(
+        TrainingSet(split.train, split.test, nuisance_basis(fold.nuisance[split.train], fold.nuisance[split.test]))
+        for split in (*(fold.inner if tune else ()), Split(fold.train, fold.test))
+    )
+
+
+def decompose(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
+    """Decompose every training set of an outer fold; the last one is the outer fold itself."""
+    if X.shape[1] <= min(len(one.train) for one in sets):
+        return _decompose_thin(X, sets)
+    return _decompose_wide(X, sets)
+
+
+# --------------------------------------------------------------------------------------------- fewer features than rows
+
+
+def _decompose_thin(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
+    decompositions = []
+    for one in sets:
+        prepared = prepare_on_basis(X[one.train], X[one.test], one.basis)
+        values, loadings = np.linalg.eigh(prepared.train_X.T @ prepared.train_X)
+        scores, held_out = prepared.train_X @ loadings, prepared.test_X @ loadings
+        decompositions.append(Decomposition(scores, held_out, np.maximum(values, 0.0), loadings))
+    return decompositions, Learnt(prepared.means, prepared.scales)
+
+
+# ---------------------------------------------------------------------------------------------- more features than rows
+
+
+def _decompose_wide(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
+    *inner, outer = sets
+    statistics = _Statistics(sets)
+    n_outer, n_rows = len(outer.train), len(statistics.rows)
+    grams = [np.zeros((n_outer, n_outer)) for _ in inner] + [np.zeros((n_rows, n_rows))]
+    kernels = [(np.zeros((len(one.train),) * 2), np.zeros((len(one.test), len(one.train)))) for one in sets]
+    learnt, explicit = Learnt(np.zeros(X.shape[1]), np.ones(X.shape[1])), list[int]()
+    for columns, block in _blocks(X, statistics.rows):
+        means, scales, delicate = statistics.of(block)
+        learnt.means[columns], learnt.scales[columns] = means, scales[-1]
+        explicit.extend((columns.start + delicate).tolist())
+        _add_grams(grams, block, scales)
+    for start in range(0, len(explicit), DELICATE_COLUMNS):
+        chosen = np.array(explicit[start : start + DELICATE_COLUMNS])
+        prepared = _add_prepared(kernels, X, chosen, sets)
+        learnt.means[chosen], learnt.scales[chosen] = prepared.means, prepared.scales
+    for one, gram, (among, across) in zip(sets, grams, kernels, strict=True):
+        _add_residualised(among, across, gram, one, statistics.place)
+    return [_decompose_kernel(*kernel, one) for kernel, one in zip(kernels, sets, strict=True)], learnt
+
+
+def _blocks(X: Floats, rows: Rows) -> Iterator[tuple[slice, Floats]]:
+    """Blocks of columns of the rows of an outer fold, all in one buffer: a new one would cost more than the copy."""
+    width = min(BLOCK_COLUMNS, X.shape[1])
+    buffer = np.empty(len(rows) * width)
+    for start in range(0, X.shape[1], width):
+        columns = slice(start, min(start + width, X.shape[1]))
+        block = buffer[: len(rows) * (columns.stop - start)].reshape(len(rows), columns.stop - start)
+        np.take(X[:, columns], rows, axis=0, out=block, mode="clip")  # mode: "raise" would copy once more
+        yield columns, block
+
+
+class _Statistics:
+    """Means and residual SDs of a block of columns in every training set of an outer fold, in one pass.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        The rows of the outer fold in the order of a block: training rows, those that share all inner training sets side
+        by side (so that a sum of squares over any training set is a sum over a few runs of rows), then held-out rows.
+    place : ndarray of int
+        Where each row of the data stands in a block.
+    """
+
+    def __init__(self, sets: Sequence[TrainingSet]) -> None:
+        outer = sets[-1]
+        self.n_train = len(outer.train)
+        members = np.zeros((len(sets), int(max(outer.train.max(), outer.test.max(initial=0))) + 1), dtype=bool)
+        for number, one in enumerate(sets):
+            members[number, one.train] = True
+        train = outer.train[np.lexsort(members[:, outer.train])]
+        members = members[:, train]
+        self.rows: Rows = np.concatenate([train, outer.test])
+        self.place: Rows = np.zeros(int(self.rows.max()) + 1, dtype=np.intp)
+        self.place[self.rows] = np.arange(len(self.rows))
+        changes = np.flatnonzero((members[:, 1:] != members[:, :-1]).any(axis=0)) + 1
+        starts = [0, *changes.tolist(), self.n_train]
+        self.runs = [slice(start, stop) for start, stop in itertools.pairwise(starts)]
+        self.sizes: Floats = np.array([[len(one.train)] for one in sets], dtype=np.float64)
+        ranks = [one.basis.train.shape[1] for one in sets]
+        self.bases: Floats = np.zeros((sum(ranks), self.n_train))
+        # Residual sums of squares = signs @ [sums of squares of the runs, squared projections on the bases].
+        self.signs: Floats = np.zeros((len(sets), len(self.runs) + len(self.bases)))
+        self.signs[:, : len(self.runs)] = members[:, starts[:-1]]
+        for number, (one, stop) in enumerate(zip(sets, itertools.accumulate(ranks), strict=True)):
+            projections = slice(stop - ranks[number], stop)
+            self.bases[projections, self.place[one.train]] = one.basis.train.T
+            self.signs[number, len(self.runs) :][projections] = -1.0
+
+    def of(self, block: Floats) -> tuple[Floats, Floats, Rows]:
+        """Means of the outer training rows, SDs (one row per training set), and which columns are delicate.
+
+        The block is centred in place on those means, delicate columns are put to 0, and so are missing values in the
+        rows that the outer fold predicts: 0 is now what the outer fold imputes, and no inner fold sees these rows.
+        """
+        train, test = block[: self.n_train], block[self.n_train :]
+        means: Floats = train.sum(axis=0) / self.n_train
+        block -= means
+        if np.isnan(test.sum()):
+            np.nan_to_num(test, copy=False, nan=0.0)
+        squares = np.empty((self.signs.shape[1], block.shape[1]))
+        for run, sums in zip(self.runs, squares, strict=False):
+            np.einsum("ij,ij->j", train[run], train[run], out=sums)
+        projected = np.matmul(self.bases, train, out=squares[len(self.runs) :])
+        projected *= projected
+        total = squares[: len(self.runs)].sum(axis=0) / self.n_train
+        variances: Floats = (self.signs @ squares) / self.sizes
+        bound = np.maximum(DELICATE_SHARE * total, np.square(OFFSET_SHARE * means))
+        sound = variances.min(axis=0) > bound  # False for NaN, so for any missing value in a training row
+        delicate = np.flatnonzero(~sound)
+        block[:, delicate] = 0.0
+        variances[:, delicate] = 1.0
+        return means, np.sqrt(variances), delicate
+
+
+def _add_grams(grams: Sequence[Floats], block: Floats, scales: Floats) -> None:
+    """Add the Gram matrix of the block, scaled for each training set in turn; the block is used up.
+
+    Scaling in place by the ratio of two SDs costs half of scaling into a second buffer.
+    """
+    block *= 1.0 / scales[-1]
+    grams[-1][...] += block @ block.T
+    train, ratios = block[: len(grams[0])], scales[[-1, *range(len(scales) - 2)]] / scales[:-1]
+    for gram, ratio in zip(grams[:-1], ratios, strict=True):
+        train *= ratio
+        gram += train @ train.T
+
+
+def _add_prepared(
+    kernels: Sequence[tuple[Floats, Floats]], X: Floats, columns: Rows, sets: Sequence[TrainingSet]
+) -> PreparedFold:
+    """Add the kernels of columns prepared explicitly for each training set; gives back what the outer fold learnt."""
+    for one, (among, across) in zip(sets, kernels, strict=True):
+        prepared = prepare_on_basis(X[np.ix_(one.train, columns)], X[np.ix_(one.test, columns)], one.basis)
+        among += prepared.train_X @ prepared.train_X.T
+        across += prepared.test_X @ prepared.train_X.T
+    return prepared
+
+
+def _add_residualised(among: Floats, across: Floats, gram: Floats, one: TrainingSet, place: Rows) -> None:
+    """Residualise a Gram matrix on [1 | N] of a training set, on both sides, and add it to the kernels."""
+    Q, train, test = one.basis.train, place[one.train], place[one.test]
+    inside = gram[np.ix_(train, train)]
+    projected = inside @ Q
+    shifted = projected - 0.5 * Q @ (Q.T @ projected)
+    among += inside - np.hstack([Q, shifted]) @ np.hstack([shifted, Q]).T
+    between = gram[np.ix_(test, train)] - one.basis.test @ projected.T
+    across += between - (between @ Q) @ Q.T
+
+
+def _decompose_kernel(among: Floats, across: Floats, one: TrainingSet) -> Decomposition:
+    """Eigenvectors of the kernel but for those of [1 | N], and of eigenvalues that are nothing but rounding."""
+    values, vectors = np.linalg.eigh(among)
+    nil = len(values) * np.finfo(np.float64).eps * values[-1]
+    first = max(one.basis.train.shape[1], int(np.searchsorted(values, nil, side="right")))
+    scores = vectors[:, first:]
+    return Decomposition(scores, across @ scores, values[first:])
+
+
+# --------------------------------------------------------------------------------------------------------- choose alpha
+
+
+def tuning_losses(
+    sets: Sequence[TrainingSet], decompositions: Sequence[Decomposition], Y: Floats, alphas: Floats
+) -> Floats:
+    """Mean over the inner folds of the mean squared error in their held-out rows.
+
+    Returns
+    -------
+    ndarray of shape (n_alphas, n_targets)
+    """
+    losses = np.zeros((len(alphas), Y.shape[1]))
+    for one, ridge in zip(sets, decompositions, strict=True):
+        Y_train = Y[one.train]
+        residual = Y[one.test] - one.basis.test @ (one.basis.train.T @ Y_train)
+        filtered = ridge.held_out * (1.0 / (ridge.values + alphas[:, None]))[:, None, :]
+        maps = filtered.reshape(len(alphas) * len(one.test), len(ridge.values))
+        if len(maps) < Y.shape[1]:  # one map of targets to predictions costs less than rotating every target
+            _add_losses(losses, maps @ ridge.scores.T, Y_train, residual)
+        else:
+            _add_losses(losses, maps, ridge.scores.T @ Y_train, residual)
+    return losses / max(len(sets), 1)
+
+
+def _add_losses(losses: Floats, maps: Floats, inputs: Floats, residual: Floats) -> None:
+    """Add the mean squared error of one inner fold, for every alpha, some targets at a time."""
+    n_test, n_targets = residual.shape
+    width = min(max(CHUNK_VALUES // len(maps), 64), n_targets)
+    buffer = np.empty(len(maps) * width)
+    for start in range(0, n_targets, width):
+        columns = slice(start, min(start + width, n_targets))
+        n_columns = columns.stop - start
+        error = buffer[: len(maps) * n_columns].reshape(len(maps), n_columns)
+        np.matmul(maps, inputs[:, columns], out=error)
+        by_alpha = error.reshape(len(losses), n_test, n_columns)
+        by_alpha -= residual[:, columns]
+        losses[:, columns] += np.einsum("atp,atp->ap", by_alpha, by_alpha) / n_test
+
+
+# -------------------------------------------------------------------------------------------------------------- explain
+
+
+def _explained(
+    fitted: Fitted, fold: Fold, outer: TrainingSet, ridge: Decomposition, coordinates: Floats, base: Floats
+) -> Fitted:
+    """SHAP values in closed form, standardised feature * weight, in a second pass over the features.
+
+    The mean over the held-out rows of |SHAP| of a feature is |weight| * mean |feature|: other targets than the first
+    cost one product of matrices, and nothing of size n_targets x n_features is kept.
+    """
+    n_features = fold.X.shape[1]
+    shap = np.empty((len(fold.test), n_features))
+    weights, haufe = np.empty(n_features), np.empty(n_features)
+    n_circuits = 0 if fold.circuits is None else int(fold.circuits.max(initial=-1)) + 1
+    by_circuit = None if fold.circuits is None else np.zeros((coordinates.shape[1], n_circuits))
+    pattern = _haufe_direction(ridge, coordinates[:, 0], base)
+    for columns, prepared in _prepared_blocks(fold, outer):
+        every = _weights(ridge, prepared, columns, coordinates)
+        weights[columns] = every[:, 0]
+        shap[:, columns] = prepared.test_X * every[:, 0]
+        haufe[columns] = pattern @ prepared.train_X
+        if by_circuit is not None and fold.circuits is not None:
+            member = fold.circuits[columns] == np.arange(n_circuits)[:, None]
+            by_circuit += (member * np.abs(prepared.test_X).mean(axis=0) @ np.abs(every)).T
+    return replace(fitted, shap=shap, shap_base=base, weights=weights, haufe=haufe, circuit_shap=by_circuit)
+
+
+def _haufe_direction(ridge: Decomposition, coordinates: Floats, base: Floats) -> Floats:
+    """What features in SD are multiplied with to give Cov(x_j, yhat) / Var(yhat), yhat the features' part (Haufe 2014).
+
+    0 where the prediction does not vary.
+    """
+    predicted: Floats = ridge.scores @ (ridge.values * coordinates if ridge.loadings is None else coordinates)
+    nil = 1e-12 * max(1.0, float(np.abs(base).max(initial=0.0)))
+    sum_of_squares = float(predicted @ predicted)
+    return predicted / sum_of_squares if sum_of_squares > len(predicted) * nil**2 else np.zeros_like(predicted)
+
+
+def _prepared_blocks(fold: Fold, outer: TrainingSet) -> Iterator[tuple[slice, PreparedFold]]:
+    for start in range(0, fold.X.shape[1], BLOCK_COLUMNS):
+        columns = slice(start, min(start + BLOCK_COLUMNS, fold.X.shape[1]))
+        yield columns, prepare_on_basis(fold.X[outer.train, columns], fold.X[outer.test, columns], outer.basis)
+
+
+def _weights(ridge: Decomposition, prepared: PreparedFold, columns: slice, coordinates: Floats) -> Floats:
+    if ridge.loadings is not None:
+        return ridge.loadings[columns] @ coordinates
+    weights: Floats = prepared.train_X.T @ (ridge.scores @ coordinates)
+    return weights
+
+
+def _digest(outer: TrainingSet, ridge: Decomposition, learnt: Learnt, y_train: Floats, filters: Floats) -> str:
+    """SHA-256 over what was learnt for one target: the same whatever other targets there are."""
+    y_train = np.ascontiguousarray(y_train)  # else BLAS would sum in another order beside other targets
+    nuisance = outer.basis.raw @ (outer.basis.train.T @ y_train)
+    coordinates = (ridge.scores.T @ y_train) * filters
+    coefficients = (ridge.scores if ridge.loadings is None else ridge.loadings) @ coordinates
+    content = hashlib.sha256()
+    for array in (learnt.means, learnt.scales, nuisance, coefficients):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()

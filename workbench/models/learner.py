@@ -1,0 +1,95 @@
+"""The engine seam: what a learner is given for one outer fold, and what it gives back.
+
+A learner sees the raw features of all rows, but may learn only from the training rows; the target matrix has one column
+per target, column 0 observed and the others permuted. Imputation, confounds, scaling, screening and tuning all happen
+inside the learner, from training rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from workbench.records import OutcomeType, Split
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One outer fold, as a learner sees it.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Raw features of all rows, NaN for single missing values; shared between folds, never written to.
+    nuisance : ndarray of shape (n_rows, n_nuisance)
+        N without its intercept; complete values; may have no column.
+    train, test : ndarray of int
+        Positions in the rows.
+    inner : tuple of Split
+        Positions in the rows, inside `train`.
+    outcome_type : str
+        continuous or binary.
+    circuits : ndarray of int, shape (n_features,), or None
+        Circuit of each feature, for sums of |SHAP|.
+    """
+
+    X: np.ndarray
+    nuisance: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    inner: tuple[Split, ...]
+    outcome_type: OutcomeType = "continuous"
+    circuits: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a learner gives back for one outer fold.
+
+    Attributes
+    ----------
+    predicted : ndarray of shape (n_test, n_targets)
+        Prediction of every target for the held-out rows, nuisance part included.
+    chosen : mapping
+        Tuning parameters chosen for target 0.
+    shap, shap_base, weights, haufe, circuit_shap
+        As in `workbench.records.UnitResult`; None unless an explanation was asked for.
+    fitted_digest : str
+        SHA-256 over everything learnt for target 0 (training means, scales, coefficients or trees), for the canary.
+    """
+
+    predicted: np.ndarray
+    chosen: Mapping[str, float | int | str] = field(default_factory=dict)
+    shap: np.ndarray | None = None
+    shap_base: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    haufe: np.ndarray | None = None
+    circuit_shap: np.ndarray | None = None
+    fitted_digest: str = ""
+
+
+class Learner(Protocol):
+    """A way to predict; one small class per kind in `workbench.models.estimators`."""
+
+    linear: bool
+    """Linear in the features: confounds are residualised out of X, and SHAP values are in closed form."""
+    batched: bool
+    """Serves all target columns with one decomposition, so permutations are nearly free."""
+
+    def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
+        """Tune in the inner folds, fit on the training rows, predict the held-out rows.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n_rows, n_targets)
+            Column 0 is the observed outcome.
+        seed : int
+            The only source of randomness.
+        explain : int
+            Number of leading target columns for which |SHAP| is summed by circuit; 0 gives no explanation at all.
+        """
+        ...

@@ -1,0 +1,417 @@
+"""Nested cross-validation: plans the work units of a run, and fits every procedure of one of them.
+
+A unit is one outer fold of one repeat. Every procedure of `records.PROCEDURES` is fitted on its training rows with its
+inner folds, and predicts its held-out rows. The nuisance block N = [1 | forced | confounds] is held fixed in all of
+them but two: *raw* leaves the confounds out, *increment* takes the clinical variables in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from workbench.errors import FitError, Problem
+from workbench.models.estimators import LeastSquaresLearner, impute_means, make_learner
+from workbench.models.gram import RidgeLearner
+from workbench.models.learner import Fitted, Fold, Learner
+from workbench.models.permutations import refusal, target_matrix
+from workbench.models.preprocessing import fit_nuisance
+from workbench.models.splitters import inner_folds, outer_folds
+from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import LearnerSpec, RidgeSpec
+
+INNER_STREAM, LEARNER_STREAM = 0, 1
+"""Spawn keys of the seeds; permutations have a third, so that they depend on neither folds nor learners."""
+MARGINAL_PERMUTATIONS = 1000
+"""The circuit test has at least as many, since it costs next to nothing."""
+DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
+"""Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
+DECIDING_PACKAGES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "optuna")
+
+
+# ------------------------------------------------------------------------------------------------------------- planning
+
+
+def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, np.ndarray]:
+    """Observed and permuted outcomes of a run, one matrix per permuted procedure.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows, 1 + n_permutations)
+        *main* holds N fixed; *increment*, where there are clinical variables, N with these, missing values replaced by
+        the whole-sample mean (a permutation has no fold). Both use the same permutations.
+    """
+
+    def targets(nuisance: np.ndarray) -> np.ndarray:
+        return target_matrix(
+            dataset.y, nuisance, dataset.blocks, dataset.groups, validation.permutations, validation.seed
+        )
+
+    matrices = {"main": targets(dataset.nuisance.values)}
+    if dataset.clinical.variables:
+        everyone = np.arange(dataset.n_rows)
+        matrices["increment"] = targets(_with_clinical(dataset, everyone))
+    return matrices
+
+
+def marginal_targets(dataset: Dataset, validation: ValidationSpec) -> np.ndarray:
+    """Targets of the circuit test: 1,000 permutations or more, also for a model that is not permuted itself.
+
+    Without any where the design leaves too few distinct permutations.
+    """
+    n = max(validation.permutations, MARGINAL_PERMUTATIONS)
+    n = 0 if refusal(dataset, n) else n
+    return target_matrix(dataset.y, dataset.nuisance.values, dataset.blocks, dataset.groups, n, validation.seed)
+
+
+def plan_units(
+    dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec, *, explain: int = 0
+) -> tuple[WorkUnit, ...]:
+    """Every outer fold of every repeat, with its inner folds, its seed and its key.
+
+    The key is a digest over data, people, folds, settings of the model, seeds, number of permutations, what is
+    explained, procedures, package versions and the schema version: units of equal keys hold equal numbers. How many
+    repeats there are is not in it, so more repeats can be added to a run.
+
+    Parameters
+    ----------
+    validation : ValidationSpec
+        Its permutations are those of the targets; its repeats give way to those of the model. Given folds have as many
+        repeats as columns, unless the model asks for fewer.
+    explain : int
+        Leading targets of which SHAP values are summed by circuit; 0 explains nothing.
+
+    Raises
+    ------
+    FitError
+        If the folds cannot be drawn.
+    """
+    repeats = learner.repeats or validation.repeats
+    if dataset.given_folds is not None and learner.repeats is None:
+        repeats = dataset.given_folds.shape[1]
+    procedures = planned_procedures(dataset)
+    common = _common_digest(dataset, validation, learner, explain, procedures)
+    units = []
+    for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
+        for fold, outer in enumerate(folds):
+            seed = _spawned(validation.seed, LEARNER_STREAM, repeat, fold)
+            inner = inner_folds(dataset, outer.train, validation, _spawned(validation.seed, INNER_STREAM, repeat, fold))
+            unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
+            units.append(replace(unit, key=_key(common, unit)))
+    return tuple(units)
+
+
+def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
+    """The procedures that have a meaning for these data.
+
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
+    """
+    names = ["main"]
+    if dataset.confounds.variables:
+        names.append("raw")
+    if dataset.nuisance.variables:
+        names.append("confounds")
+    if dataset.clinical.variables:
+        single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
+    return tuple(names)
+
+
+# -------------------------------------------------------------------------------------------------------------- fitting
+
+
+@dataclass(frozen=True, eq=False)
+class _Procedure:
+    """What one procedure learns from: a learner, features, the covariates held fixed, and the targets it is given."""
+
+    learner: Learner
+    X: np.ndarray
+    nuisance: np.ndarray
+    Y: np.ndarray
+    reference: np.ndarray
+    """Covariates of the model that it is scored against."""
+
+
+def fit_unit(
+    dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray], *, explain: int
+) -> UnitResult:
+    """Fit every procedure of a unit and reduce what it predicts.
+
+    *main* and *increment* go through all columns of their targets, the others through the observed outcome alone; but
+    for trees *confounds* is permuted too, since trees are scored against the better of M0 and the same learner on the
+    confounds alone. The reference of a procedure is least squares on the covariates that it holds fixed; that of
+    *confounds*, which holds everything fixed that it has, is the training mean.
+
+    Parameters
+    ----------
+    targets : mapping of str to ndarray of shape (n_rows, 1 + n_permutations)
+        From `target_matrices`.
+    explain : int
+        Leading targets of *main* of which SHAP values are summed by circuit; 0 explains nothing.
+
+    Raises
+    ------
+    FitError
+        With the repeat and fold in which a model could not be fitted.
+    """
+    fitted: dict[str, Fitted] = {}
+    results: dict[str, ProcedureResult] = {}
+    try:
+        for name in unit.procedures:
+            procedure = _procedure(name, dataset, unit, learner, targets)
+            fitted[name] = _fit(procedure, dataset, unit, explain=explain if name == "main" else 0)
+            results[name] = _reduced(procedure, fitted[name], unit)
+    except FitError as error:
+        raise FitError([_located(problem, unit) for problem in error.problems]) from error
+    main = fitted["main"]
+    return UnitResult(
+        key=unit.key,
+        repeat=unit.repeat,
+        fold=unit.fold,
+        test=unit.outer.test,
+        procedures=results,
+        shap=main.shap,
+        shap_base=main.shap_base,
+        haufe=main.haufe,
+        weights=main.weights,
+        circuit_shap=main.circuit_shap,
+    )
+
+
+def _procedure(
+    name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
+) -> _Procedure:
+    model = make_learner(learner)
+    nuisance = dataset.nuisance.values
+    every, observed = targets["main"], targets["main"][:, :1]
+    nothing = np.empty((dataset.n_rows, 0))
+    if name == "main":
+        return _Procedure(model, dataset.X, nuisance, every, nuisance)
+    if name == "raw":
+        forced = dataset.forced.values
+        return _Procedure(model, dataset.X, forced, observed, forced)
+    if name == "confounds":
+        # A linear learner without features is the nuisance model itself; trees may bend it.
+        alone = LeastSquaresLearner() if model.linear else model
+        return _Procedure(alone, nothing, nuisance, every, nothing)
+    if name == "increment":
+        held = _with_clinical(dataset, unit.outer.train)
+        return _Procedure(model, dataset.X, held, targets["increment"], held)
+    if name == "joint":
+        return _Procedure(model, _beside_clinical(dataset), nuisance, observed, nuisance)
+    clinical = _clinical(dataset)
+    if name == "clinical_ridge" and clinical.names:
+        ridge = RidgeLearner(RidgeSpec(kind="ridge"))
+        return _Procedure(ridge, clinical.values, nuisance, observed, nuisance)
+    if name.startswith("clinical:"):
+        clinical = clinical.only(name.removeprefix("clinical:"))
+    return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
+
+
+def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int) -> Fitted:
+    fold = Fold(
+        X=procedure.X,
+        nuisance=procedure.nuisance,
+        train=unit.outer.train,
+        test=unit.outer.test,
+        inner=unit.inner,
+        outcome_type=dataset.outcome.type,
+        circuits=dataset.circuit_of_feature if explain else None,
+    )
+    return procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
+
+
+def _reduced(procedure: _Procedure, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
+    train, test = unit.outer.train, unit.outer.test
+    Y = procedure.Y
+    reference = fit_nuisance(Y[train], procedure.reference[train], procedure.reference[test]).test
+    return ProcedureResult(
+        predicted=fitted.predicted[:, 0].copy(),
+        reference=reference[:, 0].copy(),
+        mean=float(Y[train, 0].mean()),
+        squared_error=np.square(Y[test] - fitted.predicted).sum(axis=0),
+        squared_error_reference=np.square(Y[test] - reference).sum(axis=0),
+        chosen=fitted.chosen,
+    )
+
+
+def _clinical(dataset: Dataset) -> Covariates:
+    """Clinical variables that are not among the covariates of no interest: a name in both enters once."""
+    held = dataset.nuisance.variables
+    return dataset.clinical.only(*(variable for variable in dataset.clinical.variables if variable not in held))
+
+
+def _with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """N with the clinical variables, missing values replaced by the mean of some rows."""
+    return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
+
+
+_joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
+_joining = Lock()
+
+
+def _beside_clinical(dataset: Dataset) -> np.ndarray:
+    """Features and clinical variables side by side; made once per dataset, since X may be large."""
+    with _joining:
+        if dataset not in _joined:
+            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
+        return _joined[dataset]
+
+
+def _located(problem: Problem, unit: WorkUnit) -> Problem:
+    where = f"repeat {unit.repeat + 1}, fold {unit.fold + 1}"
+    return replace(problem, where=f"{where}, {problem.where}" if problem.where else where)
+
+
+# ------------------------------------------------------------------------------------------------------------ influence
+
+
+def leave_one_out_r2(
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    learner: LearnerSpec,
+    *,
+    results: Sequence[UnitResult],
+    repeats: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, float], bool, int]:
+    """r2 of *main* without each participant in turn, everyone else keeping their folds.
+
+    Learners that serve many targets at once are refitted without the participant, in the inner folds too. Others, whose
+    refits would cost as much as the run again, only lose the participant's rows from the score.
+
+    Parameters
+    ----------
+    results : sequence of UnitResult
+        Of `units`: where the participant is held out, nothing changes for the others.
+    repeats : int
+        Only the first so many repeats are used.
+    progress : callable
+        Called with participants done and participants in all.
+
+    Returns
+    -------
+    r2 : dict of str to float
+        By participant id: 1 - SSE / SSE of the nuisance model, pooled over the folds of a repeat, averaged over
+        repeats.
+    refitted : bool
+    repeats : int
+        Repeats used.
+    """
+    model = make_learner(learner)
+    refitted = model.linear and model.batched
+    stored = {(result.repeat, result.fold): result for result in results}
+    pairs = [(unit, stored[unit.repeat, unit.fold]) for unit in units if unit.repeat < repeats]
+    person = dataset.rows["participant_id"].to_numpy(str)
+    people = np.unique(person)
+    r2 = {}
+    for done, participant in enumerate(people.tolist(), start=1):
+        without = person != participant
+        errors = (
+            (unit.repeat, *_errors_without(dataset, unit, result, model if refitted else None, without))
+            for unit, result in pairs
+        )
+        r2[participant] = _pooled_r2(errors)
+        if progress:
+            progress(done, len(people))
+    return r2, refitted, len({unit.repeat for unit, _ in pairs})
+
+
+def _errors_without(
+    dataset: Dataset, unit: WorkUnit, result: UnitResult, model: Learner | None, without: np.ndarray
+) -> tuple[float, float]:
+    """Sums of squared errors of *main* and of its reference over the rows of other participants."""
+    test = unit.outer.test[without[unit.outer.test]]
+    if len(test) == 0:
+        return 0.0, 0.0
+    y = dataset.y[test]
+    if model is None or len(test) < len(unit.outer.test):
+        main = result.procedures["main"]
+        keep = without[unit.outer.test]
+        predicted, reference = main.predicted[keep], main.reference[keep]
+    else:
+        predicted, reference = _refit_without(dataset, unit, model, without)
+    return float(np.square(y - predicted).sum()), float(np.square(y - reference).sum())
+
+
+def _refit_without(
+    dataset: Dataset, unit: WorkUnit, model: Learner, without: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    left = (Split(split.train[without[split.train]], split.test[without[split.test]]) for split in unit.inner)
+    inner = tuple(split for split in left if len(split.train) and len(split.test))
+    train, test = unit.outer.train[without[unit.outer.train]], unit.outer.test
+    nuisance = dataset.nuisance.values
+    Y = np.asarray(dataset.y, dtype=float)[:, None]
+    fold = Fold(dataset.X, nuisance, train, test, inner, dataset.outcome.type)
+    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test]).test
+    return model.fit(fold, Y, seed=unit.seed).predicted[:, 0], reference[:, 0]
+
+
+def _pooled_r2(errors: Iterable[tuple[int, float, float]]) -> float:
+    total: dict[int, np.ndarray] = {}
+    for repeat, of_model, of_reference in errors:
+        total[repeat] = total.get(repeat, np.zeros(2)) + np.array([of_model, of_reference])
+    return float(np.mean([1 - model / reference if reference > 0 else np.nan for model, reference in total.values()]))
+
+
+# ----------------------------------------------------------------------------------------------------------------- keys
+
+
+def _spawned(seed: int, *spawn_key: int) -> int:
+    return int(np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1)[0])
+
+
+def _common_digest(
+    dataset: Dataset,
+    validation: ValidationSpec,
+    learner: LearnerSpec,
+    explain: int,
+    procedures: tuple[str, ...],
+) -> hashlib._Hash:
+    settings = {
+        "schema_version": SCHEMA_VERSION,
+        "data": dataset.data_hash,
+        "people": dataset.rows[["participant_id", "session"]].astype(str).to_numpy().tolist(),
+        "outcome_type": dataset.outcome.type,
+        "features": dataset.features["name"].tolist(),
+        "circuits": dataset.features["circuit"].tolist() if explain else [],
+        "covariates": [list(block.names) for block in (dataset.forced, dataset.confounds, dataset.clinical)],
+        "learner": learner.model_dump(mode="json", exclude=DECIDES_NOTHING),
+        "permutations": [validation.permutations, validation.seed if validation.permutations else None],
+        "explain": explain,
+        "procedures": procedures,
+        "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    # The outcome and all covariates by value: a rehearsal shuffles y and keeps the data.
+    blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)
+    for array in (dataset.y, *blocks, dataset.groups, dataset.blocks):
+        digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return digest
+
+
+def _key(common: hashlib._Hash, unit: WorkUnit) -> str:
+    digest = common.copy()
+    digest.update(json.dumps([unit.repeat, unit.fold, unit.seed]).encode())
+    for split in (unit.outer, *unit.inner):
+        for rows in (split.train, split.test):
+            digest.update(np.int64(len(rows)).tobytes())
+            digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,144 @@
+"""Permuted targets: what the outcome would look like were the features useless, with design and nuisance kept.
+
+Permutations are drawn over exchangeable groups of rows. Two groups (people, families, or single rows where nobody has
+more than one) are exchangeable when their rows lie in the same exchangeability blocks in the same order, which implies
+equal size (Winkler et al. 2014, 2015).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import exp, lgamma, log
+
+import numpy as np
+
+from workbench.records import Dataset
+
+PERMUTATION_STREAM = 2
+"""Spawn key of the permutation stream; the folds and the learners have others (`nested_cv`)."""
+
+
+def target_matrix(
+    y: np.ndarray, nuisance: np.ndarray, blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int
+) -> np.ndarray:
+    """Observed outcome and its Freedman-Lane permutations.
+
+    With N = [1 | nuisance] and g its whole-sample least-squares coefficients, e = y - N g, column b > 0 is ``N g +
+    Pi_b e``; without nuisance it is ``Pi_b y``, the observed values bit for bit in another order. Pi_b depends on the
+    rows, blocks, groups and seed alone, so runs on the same people share their permutations, and the first B columns
+    are the same however many are drawn.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        Observed outcome; of a binary outcome without nuisance the labels are permuted.
+    nuisance : ndarray of shape (n_rows, n_nuisance)
+        N without its intercept, complete values.
+    blocks, groups : ndarray of int, shape (n_rows,)
+        Exchangeability blocks, and rows that move together.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, 1 + n_permutations)
+        Column 0 is `y`.
+
+    References
+    ----------
+    Freedman, D., Lane, D. (1983). J. Business & Economic Statistics 1, 292-298.
+    Winkler, A. M. et al. (2014). NeuroImage 92, 381-397; (2015). NeuroImage 123, 253-268.
+    """
+    targets = np.empty((len(y), 1 + n_permutations))
+    targets[:, 0] = y
+    if n_permutations == 0:
+        return targets
+    order = permuted_rows(blocks, groups, n_permutations, seed)
+    if nuisance.shape[1] == 0:
+        targets[:, 1:] = np.asarray(y)[order].T
+    else:
+        explained = _explained(y, nuisance)
+        targets[:, 1:] = explained[:, None] + (y - explained)[order].T
+    return targets
+
+
+def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
+    """For each permutation, the row whose value every row receives.
+
+    Returns
+    -------
+    ndarray of int, shape (n_permutations, n_rows)
+    """
+    order = np.tile(np.arange(len(groups)), (n_permutations, 1))
+    stream = np.random.SeedSequence(seed, spawn_key=(PERMUTATION_STREAM,))
+    members_of = _exchangeable(blocks, groups)
+    # One generator per class keeps the first permutations the same when more are asked for.
+    for members, child in zip(members_of, stream.spawn(len(members_of)), strict=True):
+        moved = np.tile(np.arange(len(members)), (n_permutations, 1))
+        moved = np.random.default_rng(child).permuted(moved, axis=1)
+        order[:, members] = members[moved]
+    return order
+
+
+def scheme(dataset: Dataset) -> str:
+    """How outcomes were permuted, in words for a reader.
+
+    "outcomes of whole participants exchanged within blocks, with age and sex held fixed (Freedman-Lane)"
+    """
+    groups, blocks = np.asarray(dataset.groups), np.asarray(dataset.blocks)
+    what = "outcomes"
+    if len(np.unique(groups)) < dataset.n_participants:
+        what = "outcomes of whole groups"
+    elif dataset.n_rows > dataset.n_participants:
+        what = "outcomes of whole participants"
+    where = "within blocks" if len(np.unique(blocks)) > 1 else "freely"
+    held = dataset.nuisance.variables
+    return f"{what} exchanged {where}" + (f", with {_listed(held)} held fixed (Freedman-Lane)" if held else "")
+
+
+def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
+    """Why no permutation p can be given, or an empty text.
+
+    A p-value is refused where the blocks and groups leave fewer than ``1 / alpha`` distinct permutations of the outcome
+    (METHODS 2.2): the product over exchangeable classes of k! / (m_1! m_2! ..), with m the numbers of equal values.
+
+    Parameters
+    ----------
+    n : int
+        Permutations asked for; with 0 there is nothing to refuse.
+    """
+    if n == 0:
+        return ""
+    y = np.asarray(dataset.y, dtype=float)
+    nuisance = dataset.nuisance.values
+    moved = y if nuisance.shape[1] == 0 else y - _explained(y, nuisance)
+    # Residuals that differ by rounding alone are the same value.
+    moved = np.round(moved / (np.abs(moved).max() or 1.0), 10)
+    log_distinct = 0.0
+    for members in _exchangeable(np.asarray(dataset.blocks), np.asarray(dataset.groups)):
+        log_distinct += lgamma(len(members) + 1)
+        ties = Counter(tuple(moved[rows]) for rows in members)
+        log_distinct -= sum(lgamma(count + 1) for count in ties.values())
+    if log_distinct >= log(1 / alpha) - 1e-9:
+        return ""
+    return (
+        f"the design leaves {round(exp(log_distinct))} distinct permutations of the outcome, "
+        f"and at least {round(1 / alpha)} are needed for p <= {alpha:g}"
+    )
+
+
+def _exchangeable(blocks: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
+    """Classes of exchangeable groups, each as positions of shape (n_groups, n_rows_per_group)."""
+    classes: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        classes.setdefault(tuple(np.asarray(blocks)[rows].tolist()), []).append(rows)
+    return [np.stack(classes[signature]) for signature in sorted(classes, key=lambda key: (len(key), key))]
+
+
+def _explained(y: np.ndarray, nuisance: np.ndarray) -> np.ndarray:
+    design = np.column_stack([np.ones(len(y)), nuisance])
+    explained: np.ndarray = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return explained
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

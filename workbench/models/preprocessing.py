@@ -1,0 +1,282 @@
+"""What is learnt about the features before a model sees them: impute, residualise, scale, screen; training rows alone.
+
+One procedure, in this order, for every training set:
+
+1. a single missing value becomes the mean of its column in the training rows;
+2. the column is residualised on [1 | N] by least squares fitted in the training rows (N empty: centred);
+3. it is divided by the standard deviation (ddof 0) of its residuals in the training rows;
+4. a column of which nothing is left, or without any value in the training rows, is screened out: 0 everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+
+from workbench.errors import FitError, Problem
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+NIL_SHARE = 1e-10
+"""A column is nil when the SD of its residuals is below this share of its root mean square (rounding leaves 1e-15)."""
+
+
+class NuisanceBasis(NamedTuple):
+    """Least squares on [1 | N], ready to be applied: prediction of new rows = ``test @ (train.T @ y)``.
+
+    Attributes
+    ----------
+    train : ndarray of shape (n_train, rank)
+        Orthonormal columns spanning [1 | N] in the training rows; the first is constant.
+    test : ndarray of shape (n_test, rank)
+        The same functions of N in the new rows.
+    raw : ndarray of shape (1 + n_nuisance, rank)
+        Turns coefficients on the basis into coefficients on [1 | N].
+    """
+
+    train: Floats
+    test: Floats
+    raw: Floats
+
+
+class NuisancePredictions(NamedTuple):
+    """Predictions of the nuisance model, ``(n_test, n_targets)`` and ``(n_train, n_targets)``."""
+
+    test: Floats
+    train: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedFold:
+    """Features of one fold, imputed, residualised, scaled and screened with what the training rows say.
+
+    Attributes
+    ----------
+    train_X, test_X : ndarray of shape (n_train, n_features) and (n_test, n_features)
+        In SD of the residualised feature; screened columns are 0.
+    means : ndarray of shape (n_features,)
+        Of the observed training values: what a missing value becomes. NaN where no training row has a value.
+    nuisance_coefficients : ndarray of shape (1 + n_nuisance, n_features)
+        Least squares of the imputed feature on [1 | N].
+    scales : ndarray of shape (n_features,)
+        SD of the residuals in the training rows, ddof 0; 1 for screened columns.
+    kept : ndarray of bool, shape (n_features,)
+    """
+
+    train_X: Floats  # noqa: N815 X is a matrix to every reader of the field
+    test_X: Floats  # noqa: N815
+    means: Floats
+    nuisance_coefficients: Floats
+    scales: Floats
+    kept: NDArray[np.bool_]
+
+
+def check_enough_rows(n_train: int, n_nuisance: int) -> None:
+    """Refuse a training set that the nuisance model would fit exactly, or nearly so.
+
+    Raises
+    ------
+    FitError
+        If ``n_train <= n_nuisance + 2``.
+    """
+    if n_train > n_nuisance + 2:
+        return
+    found = (
+        f"a training fold has {n_train} rows for {n_nuisance} covariates of no interest; {n_nuisance + 3} are needed"
+    )
+    raise FitError(
+        Problem("", found, "use fewer covariates (`confounds`, `adjust`), more people or larger training folds")
+    )
+
+
+def nuisance_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
+    """Orthonormal basis of [1 | N] in the training rows.
+
+    Columns of N that do not vary in the training rows, and directions that others already span, get no coefficient: the
+    least-squares solution of smallest norm on standardised covariates.
+
+    Parameters
+    ----------
+    N_train, N_test : ndarray of shape (n_train, n_nuisance) and (n_test, n_nuisance)
+        Complete values, without intercept; may have no column.
+
+    Raises
+    ------
+    FitError
+        If there are too few training rows for this many covariates.
+    """
+    n_train, n_nuisance = N_train.shape
+    check_enough_rows(n_train, n_nuisance)
+    height = 1.0 / np.sqrt(n_train)
+    if n_nuisance == 0:
+        return NuisanceBasis(np.full((n_train, 1), height), np.full((len(N_test), 1), height), np.full((1, 1), height))
+    center = N_train.sum(axis=0) / n_train
+    centred = N_train - center
+    spread = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_train)
+    varies = spread > NIL_SHARE * np.sqrt(np.square(spread) + np.square(center))
+    per_spread = varies / np.where(varies, spread, 1.0)
+    left, singular, right = np.linalg.svd(centred * per_spread, full_matrices=False)
+    rank = int(np.count_nonzero(singular > NIL_SHARE * max(singular[0], 1.0)))
+    slopes = per_spread[:, None] * right[:rank].T / singular[:rank]
+    train, test, raw = (
+        np.empty((n_train, 1 + rank)),
+        np.empty((len(N_test), 1 + rank)),
+        np.zeros((1 + n_nuisance, 1 + rank)),
+    )
+    train[:, 0], train[:, 1:] = height, left[:, :rank]
+    test[:, 0], test[:, 1:] = height, (N_test - center) @ slopes
+    raw[0, 0], raw[0, 1:], raw[1:, 1:] = height, -center @ slopes, slopes
+    return NuisanceBasis(train, test, raw)
+
+
+def fit_nuisance(Y_train: Floats, N_train: Floats, N_test: Floats) -> NuisancePredictions:
+    """Predictions of the nuisance model M0: least squares of each target on [1 | N], fitted in the training rows.
+
+    Parameters
+    ----------
+    Y_train : ndarray of shape (n_train, n_targets)
+    N_train, N_test : ndarray of shape (n_train, n_nuisance) and (n_test, n_nuisance)
+        Complete values, without intercept; with no column the prediction is the training mean.
+
+    Returns
+    -------
+    NuisancePredictions
+        ``test`` of shape (n_test, n_targets), then ``train`` of shape (n_train, n_targets).
+
+    Raises
+    ------
+    FitError
+        If there are too few training rows for this many covariates.
+    """
+    basis = nuisance_basis(N_train, N_test)
+    center = Y_train.mean(axis=0)  # taken out first: an outcome far from 0 must not cost digits
+    coefficients = basis.train.T @ (Y_train - center)
+    return NuisancePredictions(center + basis.test @ coefficients, center + basis.train @ coefficients)
+
+
+def prepare_fold(X: Floats, nuisance: Floats, train: Rows, test: Rows) -> PreparedFold:
+    """Impute, residualise, scale and screen the features of one fold.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Raw features, NaN for single missing values; not written to.
+    nuisance : ndarray of shape (n_rows, n_nuisance)
+        N without its intercept, complete values; with no column features are centred.
+    train, test : ndarray of int
+        Positions in the rows.
+
+    Raises
+    ------
+    FitError
+        If there are too few training rows for this many covariates.
+    """
+    return prepare_on_basis(X[train], X[test], nuisance_basis(nuisance[train], nuisance[test]))
+
+
+def prepare_on_basis(train_X: Floats, test_X: Floats, basis: NuisanceBasis) -> PreparedFold:
+    """`prepare_fold` on rows already taken, which are written to, and a basis already made."""
+    means = impute_centred(train_X, test_X)
+    total = np.einsum("ij,ij->j", train_X, train_X)
+    coefficients = basis.train.T @ train_X
+    train_X -= basis.train @ coefficients
+    test_X -= basis.test @ coefficients
+    scales = np.sqrt(np.einsum("ij,ij->j", train_X, train_X) / len(train_X))
+    kept = scales > NIL_SHARE * np.sqrt(np.square(means) + total / len(train_X))  # False where no mean exists
+    scales[~kept] = 1.0
+    train_X *= kept / scales
+    test_X *= kept / scales
+    on_nuisance = basis.raw @ coefficients
+    on_nuisance[0] += means
+    return PreparedFold(train_X, test_X, means, on_nuisance, scales, kept)
+
+
+def impute_centred(train_X: Floats, test_X: Floats) -> Floats:
+    """Subtract the mean of the observed training values in place and put 0, the mean, where values are missing.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+        The means; NaN where no training row has a value (such a column becomes 0 everywhere).
+    """
+    means: Floats = train_X.sum(axis=0) / len(train_X)
+    broken = np.flatnonzero(np.isnan(means))
+    if len(broken):
+        observed = ~np.isnan(train_X[:, broken])
+        count = observed.sum(axis=0)
+        total = np.where(observed, train_X[:, broken], 0.0).sum(axis=0)
+        means[broken] = np.divide(total, count, out=np.full(len(broken), np.nan), where=count > 0)
+    train_X -= means
+    test_X -= means
+    if len(broken):
+        train_X[:, broken] = np.nan_to_num(train_X[:, broken], nan=0.0)
+    np.nan_to_num(test_X, copy=False, nan=0.0)
+    return means
+
+
+class NuisanceResidualiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Features residualised on covariates that travel as the last columns of X; works inside a scikit-learn pipeline.
+
+    Parameters
+    ----------
+    n_nuisance : int
+        How many of the last columns are covariates of no interest; they are used and not given back. 0 centres.
+
+    Attributes
+    ----------
+    coefficients_ : ndarray of shape (1 + n_nuisance, n_features)
+        Least squares of every feature on [1 | N] in the rows of `fit`.
+    kept_ : ndarray of bool, shape (n_features,)
+        False where nothing was left in the rows of `fit`: such a column is given back as 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> age = np.array([20.0, 30.0, 40.0, 50.0])
+    >>> NuisanceResidualiser(n_nuisance=1).fit_transform(np.column_stack([2 * age, age**2, age])).round(9)
+    array([[   0.,  100.],
+           [   0., -100.],
+           [   0., -100.],
+           [   0.,  100.]])
+    """
+
+    def __init__(self, n_nuisance: int = 0) -> None:
+        self.n_nuisance = n_nuisance
+
+    def fit(self, X: Any, y: Any = None) -> NuisanceResidualiser:
+        """Learn the coefficients of every feature on [1 | N]."""
+        features, nuisance = self._split(X, reset=True)
+        basis = nuisance_basis(nuisance, nuisance[:0])
+        prepared = prepare_on_basis(features.copy(), features[:0].copy(), basis)
+        self.coefficients_ = prepared.nuisance_coefficients
+        self.kept_ = prepared.kept
+        return self
+
+    def transform(self, X: Any) -> Floats:
+        """Residuals of the features, covariates left out."""
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self)
+        features, nuisance = self._split(X, reset=False)
+        residuals: Floats = features - self.coefficients_[0] - nuisance @ self.coefficients_[1:]
+        residuals[:, ~self.kept_] = 0.0
+        return residuals
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the features that are given back."""
+        names = super().get_feature_names_out(input_features)
+        return names[: len(names) - self.n_nuisance]  # type: ignore[no-any-return]
+
+    def _split(self, X: Any, *, reset: bool) -> tuple[Floats, Floats]:
+        from sklearn.utils.validation import validate_data
+
+        X = validate_data(
+            self, X, dtype=np.float64, reset=reset, ensure_min_samples=self.n_nuisance + 3 if reset else 1
+        )
+        n_features = X.shape[1] - self.n_nuisance
+        return X[:, :n_features], X[:, n_features:]

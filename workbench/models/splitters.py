@@ -1,0 +1,219 @@
+"""Outer and inner folds: who is held out when, drawn over people and never over rows (DESIGN, Folds)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import FitError, Problem
+from workbench.records import Dataset, Split
+from workbench.specs.experiment import ValidationSpec
+
+LARGEST_RANDOM_STATE = 2**32
+
+
+@dataclass(frozen=True, eq=False)
+class _People:
+    """The participants of a dataset, sorted by id, with what their folds depend on."""
+
+    ids: np.ndarray
+    of_row: np.ndarray
+    """Position in `ids` of each row."""
+    groups: np.ndarray
+    strata: np.ndarray | None
+    sites: np.ndarray | None
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> _People:
+        ids, first, of_row = np.unique(
+            dataset.rows["participant_id"].to_numpy(str), return_index=True, return_inverse=True
+        )
+        strata = None if dataset.strata is None else np.asarray(dataset.strata)[first]
+        sites = None if dataset.sites is None else np.asarray(dataset.sites).astype(str)[first]
+        return cls(ids, of_row, np.asarray(dataset.groups)[first], strata, sites)
+
+    def split(self, train: np.ndarray, test: np.ndarray) -> Split:
+        """Rows of two sets of people."""
+        return Split(np.flatnonzero(np.isin(self.of_row, train)), np.flatnonzero(np.isin(self.of_row, test)))
+
+
+def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> tuple[tuple[Split, ...], ...]:
+    """Outer folds of every repeat.
+
+    Repeat r of seed s is ``KFold(outer, shuffle=True, random_state=1000 * s + r)`` over participants sorted by id; with
+    groups beyond persons ``GroupKFold``, with strata ``StratifiedKFold`` or ``StratifiedGroupKFold``, with the same
+    random_state. Leaving sites out has one repeat and one fold per site, sites sorted by name. Folds given by the user
+    replace all of these, fold numbers in ascending order.
+
+    Parameters
+    ----------
+    repeats : int
+        At least 1; of given folds the first `repeats` columns are used, or all if there are fewer.
+
+    Returns
+    -------
+    tuple of tuple of Split
+        Per repeat, per fold; every row is a test row once per repeat.
+
+    Raises
+    ------
+    FitError
+        If there are too few people, or given folds do not fit them.
+    """
+    people = _People.of(dataset)
+    if dataset.given_folds is not None:
+        return _given_folds(dataset.given_folds, people, repeats)
+    everyone = np.arange(len(people.ids))
+    if validation.leave_out == "site":
+        return (_leave_sites_out(people, everyone),)
+    first = 1000 * validation.seed
+    return tuple(
+        _draw(people, everyone, validation.outer, (first + repeat) % LARGEST_RANDOM_STATE, "outer")
+        for repeat in range(repeats)
+    )
+
+
+def inner_folds(dataset: Dataset, train: np.ndarray, validation: ValidationSpec, seed: int) -> tuple[Split, ...]:
+    """Inner folds of one outer training set, drawn like the outer ones in the order of the sorted ids.
+
+    Parameters
+    ----------
+    train : ndarray of int
+        Rows of the outer training set.
+    seed : int
+        random_state, unless the experiment gives an `inner_seed`.
+
+    Returns
+    -------
+    tuple of Split
+        Positions in the rows of the dataset, all inside `train`. Where outer folds leave sites out, so do these; a
+        training set of one single site is split like any other.
+    """
+    people = _People.of(dataset)
+    members = np.unique(people.of_row[train])
+    if validation.leave_out == "site" and people.sites is not None and len(np.unique(people.sites[members])) > 1:
+        return _leave_sites_out(people, members)
+    random_state = validation.inner_seed if validation.inner_seed is not None else seed
+    return _draw(people, members, validation.inner, random_state % LARGEST_RANDOM_STATE, "inner")
+
+
+def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int, level: str) -> tuple[Split, ...]:
+    """The scikit-learn splitter that the groups and strata ask for, over people."""
+    groups = people.groups[members]
+    available = len(np.unique(groups))
+    grouped = available < len(members)
+    units = "groups of people" if grouped else "people"
+    if available < n_splits:
+        raise FitError(
+            Problem(
+                f"{level} folds",
+                f"{n_splits} folds need at least {n_splits} {units}, there are {available}",
+                f"include more people or lower [validation] {level}",
+            )
+        )
+    strata = None if people.strata is None else people.strata[members]
+    splitter = _splitter(n_splits, random_state, grouped=grouped, stratified=strata is not None)
+    with warnings.catch_warnings():
+        # A class smaller than the number of folds is spread as far as it goes, which is what we want.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        try:
+            drawn = list(splitter.split(np.zeros(len(members)), strata, groups if grouped else None))
+        except ValueError as error:
+            raise FitError(
+                Problem(f"{level} folds", str(error), f"declare fewer strata or lower [validation] {level}")
+            ) from error
+    return _rows(people, ((members[train], members[test]) for train, test in drawn), level)
+
+
+def _splitter(n_splits: int, random_state: int, *, grouped: bool, stratified: bool):  # type: ignore[no-untyped-def]
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    kind = {
+        (False, False): KFold,
+        (True, False): GroupKFold,
+        (False, True): StratifiedKFold,
+        (True, True): StratifiedGroupKFold,
+    }[grouped, stratified]
+    return kind(n_splits, shuffle=True, random_state=random_state)
+
+
+def _leave_sites_out(people: _People, members: np.ndarray) -> tuple[Split, ...]:
+    """``LeaveOneGroupOut`` on sites; nobody's group may reach into two sites."""
+    if people.sites is None:
+        raise FitError(Problem("[validation] leave_out", "there is no site", "declare `site` in features/cohort.toml"))
+    sites = people.sites[members]
+    names = np.unique(sites)
+    if len(names) < 2:
+        raise FitError(
+            Problem("[validation] leave_out", f"all people are from one site ({names[0]})", "drop leave_out")
+        )
+    groups = people.groups[members]
+    spanning = sum(len(np.unique(sites[groups == group])) > 1 for group in np.unique(groups))
+    if spanning:
+        raise FitError(
+            Problem(
+                "[validation] leave_out",
+                f"{spanning} groups have people at two sites or more",
+                "a group may not be split between training and test: drop `groups` or leave_out",
+            )
+        )
+    return _rows(people, ((members[sites != name], members[sites == name]) for name in names), "outer")
+
+
+def _given_folds(table: pd.DataFrame, people: _People, repeats: int) -> tuple[tuple[Split, ...], ...]:
+    """Folds of the user's table, once they are known to fit the people analysed."""
+    where = "[validation] folds"
+    index = table.index.to_numpy(str)
+    listed, counts = np.unique(index, return_counts=True)
+    if (counts > 1).any():
+        raise FitError(Problem(where, f"{listed[counts > 1][0]} is listed twice", "one row per participant"))
+    missing = np.setdiff1d(people.ids, listed)
+    if len(missing):
+        raise FitError(
+            Problem(
+                where,
+                f"{len(missing)} of the {len(people.ids)} people analysed are not in the table, such as {missing[0]}",
+                "give every participant a fold, or exclude those who have none",
+            )
+        )
+    if table.shape[1] == 0:
+        raise FitError(Problem(where, "the table has no column of fold numbers", "one column per repeat"))
+    position = {participant: row for row, participant in enumerate(index)}
+    numbers = table.iloc[[position[participant] for participant in people.ids]]
+    if numbers.isna().to_numpy().any():
+        raise FitError(Problem(where, "some people analysed have no fold number", "give every repeat a number"))
+    return tuple(_given_repeat(people, numbers[column].to_numpy(), str(column)) for column in numbers.columns[:repeats])
+
+
+def _given_repeat(people: _People, number: np.ndarray, column: str) -> tuple[Split, ...]:
+    where = f"[validation] folds, column {column}"
+    folds = np.unique(number)
+    if len(folds) < 2:
+        raise FitError(Problem(where, "everyone analysed has the same fold number", "at least two folds are needed"))
+    torn = [group for group in np.unique(people.groups) if len(np.unique(number[people.groups == group])) > 1]
+    if torn:
+        example = people.ids[people.groups == torn[0]]
+        raise FitError(
+            Problem(
+                where,
+                f"{len(torn)} groups are split between folds, such as that of {' and '.join(example[:2])}",
+                "people of one group stay in one fold",
+            )
+        )
+    everyone = np.arange(len(people.ids))
+    return _rows(people, ((everyone[number != fold], everyone[number == fold]) for fold in folds), "outer")
+
+
+def _rows(people: _People, folds: Iterable[tuple[np.ndarray, np.ndarray]], level: str) -> tuple[Split, ...]:
+    splits = tuple(people.split(train, test) for train, test in folds)
+    if any(len(split.train) == 0 or len(split.test) == 0 for split in splits):
+        raise FitError(
+            Problem(
+                f"{level} folds", "a fold came out empty", f"lower [validation] {level}, or use fewer groups or strata"
+            )
+        )
+    return splits

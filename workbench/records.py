@@ -1,0 +1,738 @@
+"""Everything that travels between stages, as frozen records in flow order: read this first.
+
+    files -> Cohort, FeatureTable -> Outcome, Dataset -> WorkUnit -> UnitResult -> RunResult
+
+A *row* is one participant in one session. Participant ids are the canonical text of the cohort, always with the prefix
+``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+"""Version of every record written to disk; older ones are read or refused by name."""
+
+FEATURE_COLUMNS = (
+    "name",  # unique: source:feature, with @session where sessions differ
+    "source",
+    "modality",
+    "feature",
+    "session",
+    "circuit",
+    "region_a",
+    "region_b",
+    "contrast",
+    "tracer",
+    "measure",
+    "unit",
+    "atlas",
+)
+"""Columns of a feature description, all text; an empty text means not known."""
+
+UNASSIGNED = "unassigned"
+"""The circuit of a feature whose circuit nobody declared."""
+
+Design = Literal["crossover", "parallel", "single-arm", "observational"]
+Phase = Literal["before", "during", "after"]
+OutcomeType = Literal["continuous", "binary"]
+ClaimKind = Literal["prognostic", "predictive", "association"]
+Verdict = Literal[
+    "prediction not shown",
+    "exploratory",
+    "supported by internal validation",
+    "supported by external validation",
+]
+
+
+# ---------------------------------------------------------------------------------------------------------------- files
+
+
+@dataclass(frozen=True)
+class Session:
+    """A visit, placed in time relative to an infusion."""
+
+    name: str
+    phase: Phase
+    hours: float | None = None
+    """Hours from the infusion of `arm`; None before it."""
+    arm: str | None = None
+    """Arm whose infusion it follows; None means the first infusion, whichever it was."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A rating scale: its range, direction and rules, with where they come from."""
+
+    name: str
+    label: str
+    minimum: float
+    maximum: float
+    worse: Literal["higher", "lower"]
+    step: float | None = 1.0
+    response_fall: float | None = None
+    """Relative fall from baseline that counts as response (0.5 for half); None where no rule is agreed."""
+    remission_at_most: float | None = None
+    zero: float = 0.0
+    """Subtracted before a percentage is taken (14 for SHAPS scored 14-56)."""
+    reliability: float | None = None
+    """Retest reliability, 0 to 1, where published."""
+    anhedonia: bool = False
+    source: str = ""
+    unverified: tuple[str, ...] = ()
+    """What of this comes from memory, not from a public source: range, direction, response, remission, .."""
+    acute_effect: bool = False
+    """Rates the infusion itself (CADSS): never a baseline predictor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Who is in the study, with what was rated when.
+
+    Parameters
+    ----------
+    design : str
+        crossover, parallel, single-arm or observational.
+    participants : DataFrame
+        One row per participant, index ``participant_id`` (sorted); declared covariates as float or text columns,
+        missing as NaN / None. Reserved columns ``site``, ``family``, ``arm``, ``sequence`` (text) where the study
+        declares them.
+    sessions : mapping of str to Session
+    scores : DataFrame
+        Long: ``participant_id``, ``session``, ``score``, ``value`` (float), complete values only.
+    scales : mapping of str to Scale
+        By the name of the score.
+    periods : DataFrame
+        Crossover: index ``participant_id``, one column per period (``1``, ``2``) with the arm of that period or None.
+    keys : mapping of str to str
+        Normalised key (after strip and pad) to participant id.
+    """
+
+    design: Design
+    participants: pd.DataFrame
+    sessions: Mapping[str, Session]
+    scores: pd.DataFrame
+    scales: Mapping[str, Scale]
+    periods: pd.DataFrame
+    keys: Mapping[str, str]
+    strip: tuple[str, ...] = ()
+    pad: int = 0
+    active: str | None = None
+    control: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader of the report must know: ids in a file but not in the study, scores left out."""
+    missing: tuple[str, ...] = ("n/a", "")
+    """Codes for a missing value, in every file of the study."""
+    id_column: str = "participant_id"
+    """Column with the participant id, in every file that does not name another."""
+    column_sessions: Mapping[str, str] = field(default_factory=dict)
+    """Covariate to the session at which it was measured, where the study says so."""
+
+    def key(self, raw: str) -> str:
+        """The key of an id as a file writes it: prefixes stripped, then padded with zeros."""
+        text = raw.strip()
+        for prefix in self.strip:
+            text = text.removeprefix(prefix)
+        return text.zfill(self.pad) if text.isdigit() else text
+
+    def resolve(self, raw: str) -> str | None:
+        """Participant id that an id of a file stands for, or None where the study has no such person."""
+        return self.keys.get(self.key(raw))
+
+    def score(self, name: str, session: str) -> pd.Series:
+        """Values of one score at one session, indexed by participant id, complete values only."""
+        chosen = self.scores[(self.scores["score"] == name) & (self.scores["session"] == session)]
+        return chosen.set_index("participant_id")["value"]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """One modality's features, one row per participant and session.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``participant_id``, ``session`` (empty text where the file has no sessions); unique, sorted by both.
+    values : ndarray of shape (n_rows, n_features)
+        float64, NaN where a single value is missing. A modality that a participant lacks has no row.
+    features : DataFrame
+        `FEATURE_COLUMNS`, one row per column of `values`.
+    digest : str
+        SHA-256 over rows, values and features: the content, whatever file it came from.
+    """
+
+    source: str
+    modality: str
+    rows: pd.DataFrame
+    values: np.ndarray
+    features: pd.DataFrame
+    digest: str
+    overlaps: tuple[str, ...] = ()
+    confounds: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was done and what was left out, in words, no participant ids."""
+    schema_version: int = SCHEMA_VERSION
+
+    def content_digest(self) -> str:
+        """SHA-256 over rows, values and features, whatever `digest` says."""
+        import hashlib
+
+        import numpy as np
+
+        content = hashlib.sha256(repr(self.values.shape).encode())
+        for frame in (self.rows, self.features):
+            for column in frame.columns:
+                content.update("\x1f".join((column, *frame[column].astype(str))).encode() + b"\x1e")
+        content.update(np.ascontiguousarray(self.values, dtype="<f8").tobytes())
+        return content.hexdigest()
+
+
+# --------------------------------------------------------------------------------------------------------------- tables
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What is predicted, one value per participant.
+
+    Parameters
+    ----------
+    values : Series
+        float, index participant id, complete values only; binary outcomes are 0 and 1.
+    baseline : Series or None
+        Baseline score forced into the model (ANCOVA), same index.
+    missing : mapping of str to str
+        Participant id to why it has no outcome.
+    """
+
+    label: str
+    """"fall in MADRS from ses-b0 to ses-d2"."""
+    unit: str
+    kind: str
+    type: OutcomeType
+    claim: ClaimKind
+    estimand: str
+    """One sentence: population, variable, contrast, time, how missing and stopped treatment are handled."""
+    improvement_positive: bool
+    values: pd.Series
+    missing: Mapping[str, str]
+    baseline: pd.Series | None = None
+    baseline_name: str = ""
+    reliability: float | None = None
+    """Reliability of the outcome, which is the ceiling of r2; None where not known."""
+    sessions: tuple[str, ...] = ()
+    """Sessions whose scores enter the outcome."""
+    arms: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    score: str = ""
+    """The score it is made from; empty for a participants column."""
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates:
+    """Columns of a design matrix without intercept, and the variable each came from.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        float64. Categorical variables are 0/1 columns, the most frequent level left out.
+    """
+
+    names: tuple[str, ...]
+    """One per column: ``age``, ``sex[M]``."""
+    terms: tuple[str, ...]
+    """One per column: the declared variable, ``sex``."""
+    values: np.ndarray
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The declared variables, each once, in order."""
+        return tuple(dict.fromkeys(self.terms))
+
+    def only(self, *variables: str) -> Covariates:
+        """The columns of some variables."""
+        keep = [column for column, term in enumerate(self.terms) if term in variables]
+        return Covariates(tuple(self.names[k] for k in keep), tuple(self.terms[k] for k in keep), self.values[:, keep])
+
+    def beside(self, other: Covariates) -> Covariates:
+        """These columns followed by those of `other` whose variable is not here yet."""
+        import numpy as np
+
+        new = other.only(*(term for term in other.terms if term not in self.terms))
+        return Covariates(self.names + new.names, self.terms + new.terms, np.column_stack([self.values, new.values]))
+
+
+@dataclass(frozen=True)
+class FlowStep:
+    """Participants left after one step of the flow, and why the others went."""
+
+    step: str
+    n: int
+    lost: int = 0
+    why: str = ""
+    participants: tuple[str, ...] = ()
+    """Ids of those lost at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Aligned rows of one feature set for one outcome: all that a model may see.
+
+    Rows are sorted by participant id, then session.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``participant_id``, ``session``.
+    X : ndarray of shape (n_rows, n_features)
+        float64, NaN for single missing values.
+    features : DataFrame
+        `FEATURE_COLUMNS`, one row per column of `X`.
+    y : ndarray of shape (n_rows,)
+        Observed outcome, raw.
+    confounds, forced : Covariates
+        Nuisance block N = [1 | forced | confounds] (METHODS 2.1): `forced` holds the ANCOVA baseline and the outcome's
+        adjustments, `confounds` the covariates of no interest. Complete values.
+    clinical : Covariates
+        The clinical comparator; may hold NaN, imputed inside the fold.
+    groups : ndarray of int, shape (n_rows,)
+        Rows that may not be split between training and test (person, or family).
+    blocks : ndarray of int, shape (n_rows,)
+        Exchangeability blocks: outcomes are permuted only inside a block.
+    strata : ndarray of int, shape (n_rows,), or None
+        Classes the folds are balanced on; None draws plain K-fold.
+    sites : ndarray of str, shape (n_rows,), or None
+    availability : DataFrame
+        bool, index participant id, one column per source of the study, for everyone included.
+    given_folds : DataFrame or None
+        User-given outer folds: index participant id, one column of fold numbers per repeat.
+    """
+
+    feature_set: str
+    sources: tuple[str, ...]
+    rows: pd.DataFrame
+    X: np.ndarray
+    features: pd.DataFrame
+    y: np.ndarray
+    outcome: Outcome
+    confounds: Covariates
+    forced: Covariates
+    clinical: Covariates
+    groups: np.ndarray
+    blocks: np.ndarray
+    strata: np.ndarray | None
+    sites: np.ndarray | None
+    availability: pd.DataFrame
+    flow: tuple[FlowStep, ...]
+    people_digest: str
+    """Digest of who is analysed: runs with the same digest are compared on the same people."""
+    data_hash: str
+    given_folds: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Rows: participants, or participants in sessions."""
+        return len(self.y)
+
+    @property
+    def n_participants(self) -> int:
+        """People, however many rows each has."""
+        return int(self.rows["participant_id"].nunique())
+
+    @cached_property
+    def nuisance(self) -> Covariates:
+        """N without its intercept: forced terms, then confounds."""
+        return self.forced.beside(self.confounds)
+
+    @cached_property
+    def circuits(self) -> tuple[str, ...]:
+        """Names of the circuits of the features, sorted: the order of every array over circuits."""
+        return tuple(sorted({circuit or UNASSIGNED for circuit in self.features["circuit"]}))
+
+    @cached_property
+    def circuit_of_feature(self) -> np.ndarray:
+        """For each feature, the position of its circuit in `circuits`."""
+        import numpy as np
+
+        position = {circuit: k for k, circuit in enumerate(self.circuits)}
+        return np.array([position[circuit or UNASSIGNED] for circuit in self.features["circuit"]], dtype=np.int64)
+
+    def without(self, participant_id: str) -> Dataset:
+        """This dataset with every row of one participant left out."""
+        keep = (self.rows["participant_id"] != participant_id).to_numpy()
+        return self.take(keep)
+
+    def take(self, keep: np.ndarray) -> Dataset:
+        """Rows for which `keep` (bool, or positions) holds, in their order."""
+
+        def rows_of(block: Covariates) -> Covariates:
+            return replace(block, values=block.values[keep])
+
+        rows = self.rows[keep] if keep.dtype == bool else self.rows.iloc[keep]
+        return replace(
+            self,
+            rows=rows.reset_index(drop=True),
+            X=self.X[keep],
+            y=self.y[keep],
+            confounds=rows_of(self.confounds),
+            forced=rows_of(self.forced),
+            clinical=rows_of(self.clinical),
+            groups=self.groups[keep],
+            blocks=self.blocks[keep],
+            strata=None if self.strata is None else self.strata[keep],
+            sites=None if self.sites is None else self.sites[keep],
+        )
+
+
+# --------------------------------------------------------------------------------------------------------------- models
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Positions of training and test rows."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class WorkUnit:
+    """One outer fold of one repeat of one run: the smallest piece that is stored and resumed.
+
+    Attributes
+    ----------
+    key : str
+        Digest over everything that decides the numbers (data, folds, model settings, targets, code version of the
+        record); the file name of the stored result.
+    outer : Split
+        Positions in the rows of the dataset.
+    inner : tuple of Split
+        Positions in the rows of the dataset, all inside ``outer.train``.
+    seed : int
+        Spawned for this unit; the only randomness a learner may use.
+    """
+
+    key: str
+    repeat: int
+    fold: int
+    outer: Split
+    inner: tuple[Split, ...]
+    seed: int
+    procedures: tuple[str, ...]
+    """Which procedures this unit runs (see `PROCEDURES`)."""
+
+
+PROCEDURES = {
+    "main": "the learner on the features, with the nuisance block held fixed",
+    "raw": "the learner on the features, without the confounds",
+    "confounds": "the confounds alone, without features",
+    "clinical_ols": "least squares on the clinical variables",
+    "clinical_ridge": "ridge on the clinical variables",
+    "clinical:VARIABLE": "least squares on one clinical variable",
+    "increment": "the learner on the features, with nuisance and clinical variables held fixed",
+    "joint": "the learner on features and clinical variables together",
+}
+"""The procedures of a run: all are fitted on identical folds."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProcedureResult:
+    """What one procedure predicts for the held-out rows of one unit.
+
+    Attributes
+    ----------
+    predicted : ndarray of shape (n_test,)
+        Out-of-fold prediction of the observed outcome, forced terms included.
+    reference : ndarray of shape (n_test,)
+        Prediction of the nuisance model of the training fold (its mean where N is empty).
+    mean : float
+        Mean of the observed outcome in the training fold.
+    squared_error, squared_error_reference : ndarray of shape (1 + n_permutations,)
+        Sum over the held-out rows of (y - predicted)^2 and (y - reference)^2; column 0 is the observed outcome.
+        Shape (1,) for procedures that are not permuted.
+    chosen : mapping of str to value
+        Tuning parameters chosen for the observed outcome in the inner folds.
+    """
+
+    predicted: np.ndarray
+    reference: np.ndarray
+    mean: float
+    squared_error: np.ndarray
+    squared_error_reference: np.ndarray
+    chosen: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class UnitResult:
+    """What a unit leaves.
+
+    Attributes
+    ----------
+    procedures : mapping of str to ProcedureResult
+        Keys are those of `PROCEDURES`.
+    shap : ndarray of shape (n_test, n_features) or None
+        Out-of-fold SHAP values of procedure *main* for the observed outcome, background = the training rows, in units
+        of the outcome.
+    shap_base : ndarray of shape (n_test,) or None
+        What the SHAP values of a row add up to its prediction with: base + sum(shap) = predicted.
+    haufe : ndarray of shape (n_features,) or None
+        Haufe (2014) pattern in the training fold: Cov(x_j, yhat) / Var(yhat), x in SD of the training fold.
+    weights : ndarray of shape (n_features,) or None
+        Linear learners: change of the prediction per SD of the feature.
+    circuit_shap : ndarray of shape (1 + n_permutations_explained, n_circuits) or None
+        Sum over the features of a circuit of the mean |SHAP|; row 0 is the observed outcome.
+    """
+
+    key: str
+    repeat: int
+    fold: int
+    test: np.ndarray
+    procedures: Mapping[str, ProcedureResult]
+    shap: np.ndarray | None = None
+    shap_base: np.ndarray | None = None
+    haufe: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    circuit_shap: np.ndarray | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, eq=False)
+class CircuitTest:
+    """The marginal circuit test T_g of METHODS 2.9, and its features.
+
+    Attributes
+    ----------
+    statistic : ndarray of shape (1 + n_permutations, n_circuits)
+        T_g = sum over the features of circuit g of r^2(x_j, y | N); row 0 observed, others Freedman-Lane permutations.
+    feature_r : ndarray of shape (n_features,)
+        Partial correlation of each feature with the outcome given N.
+    feature_p : ndarray of shape (n_features,)
+        Permutation p-value of each feature, (1 + #{|r*| >= |r|}) / (1 + n_permutations).
+    effect, effect_low, effect_high : ndarray of shape (n_features,)
+        Points of the outcome per SD of the feature given N, least squares, with 95 % interval.
+    """
+
+    circuits: tuple[str, ...]
+    statistic: np.ndarray
+    feature_r: np.ndarray
+    feature_p: np.ndarray
+    effect: np.ndarray
+    effect_low: np.ndarray
+    effect_high: np.ndarray
+
+
+# -------------------------------------------------------------------------------------------------------------- results
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval and what the interval means."""
+
+    low: float
+    high: float
+    level: float
+    method: str
+    covers: str
+    """What it is an interval for, in words."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How well one procedure predicts held-out people, and how that depends on the luck of the split.
+
+    `r2` is 1 - sum((observed - predicted)^2) / sum((observed - reference)^2), pooled over the folds of a repeat,
+    averaged over repeats; below 0 means worse than the reference. `r2_total` uses the training mean as reference.
+    """
+
+    procedure: str
+    r2: float
+    r2_total: float
+    mae: float
+    rmse: float
+    calibration_slope: float
+    calibration_intercept: float
+    pearson_r: float
+    r2_by_repeat: tuple[float, ...]
+    r2_of_averaged_predictions: float
+    """Of predictions averaged over repeats first: more optimistic, never the headline."""
+    interval: Interval | None = None
+    auc: float | None = None
+    brier: float | None = None
+    bootstrap: Interval | None = None
+    """Auxiliary: conditional on the fitted models, so narrower than the truth; never the headline."""
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """Whole-procedure permutation test of one statistic."""
+
+    p: float | None
+    """(1 + #{null >= observed}) / (1 + n); None where it was not asked for or refused."""
+    n_permutations: int
+    null_mean: float
+    null_95: float
+    """95th percentile of the null: the smallest r2 that would have been detected at .05."""
+    scheme: str
+    """In words: free, within site, whole participants, Freedman-Lane."""
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What the features add to the clinical baseline."""
+
+    delta_r2: float
+    """(SSE of the best clinical model - SSE of clinical + features) / SSE of the training mean."""
+    interval: Interval | None
+    test: PermutationTest | None
+    against: str
+    """Which clinical model was the best."""
+    joint_delta_r2: float
+    """The same with clinical variables and features penalised together."""
+
+
+@dataclass(frozen=True)
+class Influence:
+    """r2 when each participant in turn is left out, everyone else's folds kept."""
+
+    lowest: float
+    highest: float
+    n_not_positive: int
+    refitted: bool
+    repeats: int
+    by_participant: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The sentence a run's numbers allow."""
+
+    verdict: Verdict
+    kind: ClaimKind
+    sentence: str
+    reasons: tuple[str, ...]
+    """Why it is not stronger, one short sentence each."""
+    next_step: str
+    """The command to type next."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every number of a run that is not a table: written as ``scores.json``, no times and no hosts."""
+
+    experiment: str
+    question: str
+    run_name: str
+    feature_set: str
+    model: str
+    outcome: str
+    outcome_unit: str
+    outcome_type: OutcomeType
+    estimand: str
+    claim_kind: ClaimKind
+    n_participants: int
+    n_rows: int
+    n_features: int
+    performance: Performance
+    procedures: tuple[Performance, ...]
+    """Every other procedure of `PROCEDURES` that was run."""
+    test: PermutationTest
+    p_family: float | None
+    family_size: int
+    increment: Increment | None
+    influence: Influence | None
+    ceiling: float | None
+    """Reliability of the outcome: no r2 can be expected above it."""
+    tuning: Mapping[str, float | int | str]
+    """Median (or most frequent) tuning parameters over the folds."""
+    shap_additivity: float | None
+    """Largest |base + sum(shap) - predicted|."""
+    synthetic: bool
+    seed: int
+    validation: str
+    """In words: 50 x 5-fold, 5 inner folds, people not split."""
+    confounds: tuple[str, ...]
+    clinical_model: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+    design: str = ""
+    outcome_kind: str = ""
+    """As in `Outcome`."""
+    forced: tuple[str, ...] = ()
+    """Held fixed beside the confounds: the ANCOVA baseline and the outcome's adjustments."""
+    reference: str = ""
+    """What r2 is measured against, in words."""
+    n_sites: int = 0
+    """Sites among the people analysed; 0 where the study declares none."""
+    leave_out: str = ""
+    """"site" where whole sites were left out instead of folds."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """One feature set with one model answering one experiment: all that is shown, logged and exported.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        participant_id, session, repeat, fold, observed, predicted, reference.
+    folds : DataFrame
+        participant_id, then one column of fold numbers per repeat (``repeat_0`` ..): can be given back as folds.
+    null : DataFrame
+        permutation, r2, and increment where it was tested.
+    shap : DataFrame
+        participant_id, session, base, then one column per feature; mean over repeats.
+    circuits : DataFrame
+        Every circuit tested: circuit, n_features, mean_abs_shap, share, null_quantile, statistic, p, q, candidate,
+        rank_low, rank_high (of mean |SHAP| over repeats), note, effect, effect_low, effect_high (of the circuit's
+        mean). null_quantile is the 95th percentile of mean_abs_shap over permuted outcomes, in the same units. The SHAP
+        columns are NaN when the model does not predict.
+    modalities : DataFrame
+        modality, n_features, mean_abs_shap, share; SHAP columns NaN when the model does not predict.
+    features : DataFrame
+        `FEATURE_COLUMNS`, then mean_abs_shap, weight, haufe, haufe_low, haufe_high, r, p, effect, effect_low,
+        effect_high.
+    biomarkers : DataFrame
+        Candidates; empty when prediction is not shown. Columns: DESIGN 6.
+    """
+
+    scores: Scores
+    claim: Claim
+    predictions: pd.DataFrame
+    folds: pd.DataFrame
+    null: pd.DataFrame
+    shap: pd.DataFrame | None
+    features: pd.DataFrame
+    circuits: pd.DataFrame
+    modalities: pd.DataFrame
+    biomarkers: pd.DataFrame
+    flow: tuple[FlowStep, ...]
+    spec_toml: str
+    """The resolved experiment, as TOML."""
+    tags: Mapping[str, str]
+    """For the tracker: hashes, git commit, arms, synthetic; never a participant id."""
+    params: Mapping[str, Any]
+
+
+# ------------------------------------------------------------------------------------------------------------- tracking
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """A finished run as the tracker holds it: where its files lie and what was said about it."""
+
+    run_id: str
+    name: str
+    experiment: str
+    artifacts: Path
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]

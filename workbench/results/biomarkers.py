@@ -1,0 +1,306 @@
+"""Candidate biomarkers: circuits that pass the circuit test, and the features within them that pass theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.results.claims import AMOUNTS, named_outcome
+from workbench.results.inference import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.records import Claim, Dataset, Scores
+
+FALSE_DISCOVERY_RATE = 0.10
+"""Expected share of false candidates that is accepted (METHODS 2.9, pass criterion P10)."""
+ONE_DIRECTION = 0.8
+"""A circuit has a direction when features of one sign carry this share of its r^2; below it, its direction is mixed."""
+SUPPRESSOR = "suppressor-like"
+
+COLUMNS = (
+    "level",
+    "feature",
+    "modality",
+    "circuit",
+    "region_a",
+    "region_b",
+    "contrast",
+    "tracer",
+    "session",
+    "direction",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "mean_abs_shap",
+    "shap_null_quantile",
+    "haufe_sign",
+    "selection_frequency",
+    "q_value",
+    "evidence",
+    "atlas",
+    "x",
+    "y",
+    "z",
+    "n",
+    "claim",
+    "run_id",
+    "synthetic",
+    "sentence",
+    "tag",
+)
+"""Columns of ``biomarkers.tsv``, in order.
+
+`run_id` is filled when the run is kept. `selection_frequency` and `evidence` are empty where no stability selection was
+run and no evidence map was consulted.
+"""
+
+
+def candidate_circuits(circuits: pd.DataFrame, claim: Claim) -> pd.Series:
+    """Which circuits are candidates: q at most .10 in the circuit test, in a run whose prediction is shown.
+
+    Features without a circuit are no circuit: they have no q.
+    """
+    shown = claim.verdict != "prediction not shown"
+    return (circuits["q"] <= FALSE_DISCOVERY_RATE) & shown
+
+
+def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scores, claim: Claim) -> pd.DataFrame:
+    """One row per candidate circuit, each followed by its features that pass within it.
+
+    Parameters
+    ----------
+    features : DataFrame
+        As `workbench.results.explanations.feature_table` gives it.
+    circuits : DataFrame
+        As `workbench.results.explanations.circuit_table` gives it, with `candidate` decided.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`; empty when there is no candidate. Effects are in units of the outcome per SD, given the nuisance
+        block. The q-value of a circuit is over all circuits; that of a feature is over the features of its circuit.
+    """
+    rows: list[dict[str, Any]] = []
+    candidates = circuits[circuits["candidate"].astype(bool)]
+    for circuit in candidates.sort_values(["q", "p", "circuit"], kind="stable").to_dict("records"):
+        members = features[features["circuit"] == circuit["circuit"]].reset_index(drop=True)
+        members = members.assign(q=benjamini_hochberg(members["p"].to_numpy(dtype=float)), tag=suppressor_tags(members))
+        rows.append(_circuit_row(circuit, members, scores))
+        passing = members[members["q"] <= FALSE_DISCOVERY_RATE].sort_values(["q", "p", "name"], kind="stable")
+        rows.extend(_feature_row(feature, scores) for feature in passing.to_dict("records"))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.assign(
+        selection_frequency=np.nan,
+        evidence="",
+        n=scores.n_participants,
+        claim=claim.verdict,
+        run_id="",
+        synthetic=scores.synthetic,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- directions
+
+
+def circuit_effects(dataset: Dataset) -> pd.DataFrame:
+    """Effect of the mean of each circuit's standardised features on the outcome, given the nuisance block.
+
+    Returns
+    -------
+    DataFrame
+        circuit, effect, effect_low, effect_high: units of the outcome per SD of the mean, least squares, 95 % interval.
+        NaN where the rows are too few or the mean does not vary. Signs are not aligned to the outcome, so opposite
+        features cancel; the effect is shown only for circuits of one direction.
+    """
+    design = np.column_stack([np.ones(dataset.n_rows), dataset.nuisance.values])
+    y = _residual(dataset.y, design)
+    people = np.unique(dataset.rows["participant_id"].to_numpy(dtype=str), return_inverse=True)[1]
+    circuit_of_feature = dataset.circuit_of_feature
+    rows = []
+    for position, circuit in enumerate(dataset.circuits):
+        score = _circuit_mean(dataset.X[:, circuit_of_feature == position])
+        rows.append((circuit, *_slope(score, y, design, people)))
+    return pd.DataFrame(rows, columns=["circuit", "effect", "effect_low", "effect_high"])
+
+
+def suppressor_tags(features: pd.DataFrame) -> list[str]:
+    """Tag of each feature: *suppressor-like* where its Haufe pattern is not clearly of the sign of its effect.
+
+    A suppressor helps the model without itself covarying with the prediction: the interval of its pattern includes 0,
+    or the pattern contradicts the marginal effect. Empty where no pattern was measured.
+    """
+    tags = []
+    for row in features.itertuples():
+        if np.isnan(row.haufe):
+            tags.append("")
+            continue
+        includes_zero = not np.isnan(row.haufe_low) and row.haufe_low <= 0 <= row.haufe_high
+        contradicts = np.sign(row.haufe) != np.sign(row.r)
+        tags.append(SUPPRESSOR if includes_zero or contradicts else "")
+    return tags
+
+
+def direction_of(values: NDArray[np.float64]) -> str:
+    """*higher*, *lower* or *mixed*: the sign that carries most of the sum of squares, or empty where nothing is known.
+
+    >>> direction_of(np.array([0.5, 0.4, -0.1])), direction_of(np.array([0.5, -0.5]))
+    ('higher', 'mixed')
+    """
+    squares = values[~np.isnan(values)] ** 2
+    if not squares.sum() > 0:
+        return ""
+    positive = float(squares[values[~np.isnan(values)] > 0].sum() / squares.sum())
+    if positive >= ONE_DIRECTION:
+        return "higher"
+    return "lower" if positive <= 1 - ONE_DIRECTION else "mixed"
+
+
+SIGN_OF = {"higher": "positive", "lower": "negative", "mixed": "mixed", "": ""}
+
+
+def _circuit_mean(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of the standardised features that a row has; 0 is the sample mean."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        present = ~np.isnan(X)
+        count = present.sum(axis=0)
+        mean = np.where(count > 0, np.nansum(X, axis=0) / count, 0.0)
+        deviation = np.where(present, X - mean, 0.0)
+        sd = np.sqrt((deviation**2).sum(axis=0) / np.maximum(count - 1, 1))
+        z = np.where(sd > 0, deviation / np.where(sd > 0, sd, 1.0), 0.0)
+    return np.asarray(z.sum(axis=1) / np.maximum(present.sum(axis=1), 1), dtype=float)
+
+
+def _slope(
+    score: NDArray[np.float64], y: NDArray[np.float64], design: NDArray[np.float64], people: NDArray[np.int64]
+) -> tuple[float, float, float]:
+    """Slope per SD of `score` with its 95 % interval; clustered by person (CR1) where people have several rows."""
+    from scipy.stats import t
+
+    x = _residual(score, design)
+    n, spread = len(y), float(x @ x)
+    freedom = n - int(np.linalg.matrix_rank(design)) - 1
+    if freedom < 1 or spread <= 1e-12 * max(float(score @ score), 1e-300):
+        return float("nan"), float("nan"), float("nan")
+    slope = float(x @ y) / spread
+    error = y - slope * x
+    n_people = int(people.max()) + 1
+    if n_people == n:
+        variance, degrees = float(error @ error) / freedom / spread, freedom
+    else:
+        by_person = np.bincount(people, weights=x * error)
+        small = n_people / max(n_people - 1, 1) * (n - 1) / freedom
+        variance, degrees = small * float(by_person @ by_person) / spread**2, max(n_people - 1, 1)
+    sd = float(np.std(score, ddof=1))
+    half = float(t.ppf(0.975, degrees)) * float(np.sqrt(variance))
+    return slope * sd, (slope - half) * sd, (slope + half) * sd
+
+
+def _residual(values: NDArray[np.float64], design: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values - design @ np.linalg.lstsq(design, values, rcond=None)[0], dtype=float)
+
+
+# --------------------------------------------------------------------------------------------------------------- rows
+
+
+def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+    direction = direction_of(members["r"].to_numpy(dtype=float))
+    one_way = direction in ("higher", "lower")
+    described = {name: _shared(members[name]) for name in ("modality", "contrast", "tracer", "session", "atlas")}
+    tagged = (members["r"].to_numpy(dtype=float) ** 2)[members["tag"].to_numpy(dtype=str) == SUPPRESSOR].sum()
+    return {
+        **described,
+        "level": "circuit",
+        "feature": "",
+        "circuit": circuit["circuit"],
+        "region_a": "",
+        "region_b": "",
+        "direction": direction,
+        **{name: circuit[name] if one_way else np.nan for name in ("effect", "effect_low", "effect_high")},
+        "mean_abs_shap": circuit["mean_abs_shap"],
+        "shap_null_quantile": circuit["null_quantile"],
+        "haufe_sign": SIGN_OF[direction_of(members["haufe"].to_numpy(dtype=float))],
+        "q_value": circuit["q"],
+        "x": "",
+        "y": "",
+        "z": "",
+        "sentence": _sentence(_circuit_name(circuit["circuit"], members), direction, described["session"], scores),
+        "tag": SUPPRESSOR if tagged > 0.5 * float((members["r"] ** 2).sum()) else "",
+    }
+
+
+def _feature_row(feature: dict[str, Any], scores: Scores) -> dict[str, Any]:
+    direction = direction_of(np.array([feature["r"]]))
+    copied = ("modality", "circuit", "region_a", "region_b", "contrast", "tracer", "session", "atlas")
+    measured = ("effect", "effect_low", "effect_high", "mean_abs_shap", "tag")
+    return {
+        **{name: feature[name] for name in (*copied, *measured)},
+        "level": "feature",
+        "feature": feature["name"],
+        "direction": direction,
+        "shap_null_quantile": np.nan,
+        "haufe_sign": SIGN_OF[direction_of(np.array([feature["haufe"]]))],
+        "q_value": feature["q"],
+        **{axis: feature.get(axis, "") for axis in ("x", "y", "z")},
+        "sentence": _sentence(_feature_name(feature), direction, feature["session"], scores),
+    }
+
+
+def _shared(values: pd.Series) -> str:
+    """All different values of a column, in order of the alphabet."""
+    return ", ".join(sorted({str(value) for value in values if str(value)}))
+
+
+# ---------------------------------------------------------------------------------------------------------- sentences
+
+
+def _sentence(what: str, direction: str, session: str, scores: Scores) -> str:
+    """ "higher VS to dlPFC connectivity at ses-b0 goes with a larger fall in MADRS (exploratory)"."""
+    when = f" at {session}" if session else ""
+    label = "exploratory; simulated people" if scores.synthetic else "exploratory"
+    if direction not in ("higher", "lower"):
+        return f"{what}{when} goes with {named_outcome(scores)}, its features in both directions ({label})"
+    return f"higher {what}{when} goes with {_change(scores, more=direction == 'higher')} ({label})"
+
+
+def _change(scores: Scores, *, more: bool) -> str:
+    if scores.outcome_type == "binary":
+        return f"{scores.outcome} being {'more' if more else 'less'} likely"
+    if scores.outcome_kind in AMOUNTS:
+        return f"a {'larger' if more else 'smaller'} {scores.outcome}"
+    return f"{'higher' if more else 'lower'} {scores.outcome}"
+
+
+def _circuit_name(circuit: str, members: pd.DataFrame) -> str:
+    modalities = sorted(set(members["modality"]))
+    if modalities == ["connectivity"]:
+        return f"{circuit} connectivity"
+    if modalities == ["task"]:
+        return f"{circuit} response{_to(_shared(members['contrast']))}"
+    if modalities == ["pet"]:
+        return " ".join(part for part in (circuit, _shared(members["tracer"]), _measure(members["measure"])) if part)
+    return f"{circuit} ({', '.join(modalities)})"
+
+
+def _feature_name(feature: dict[str, Any]) -> str:
+    regions = " to ".join(region for region in (feature["region_a"], feature["region_b"]) if region)
+    if not regions:
+        return str(feature["feature"])
+    if feature["modality"] == "connectivity":
+        return f"{regions} connectivity"
+    if feature["modality"] == "task":
+        return f"{regions} response{_to(feature['contrast'])}"
+    if feature["modality"] == "pet":
+        return " ".join(part for part in (regions, feature["tracer"], feature["measure"] or "signal") if part)
+    return f"{regions} {feature['modality']}"
+
+
+def _to(contrast: str) -> str:
+    return f" to {contrast}" if contrast else ""
+
+
+def _measure(measures: pd.Series) -> str:
+    return _shared(measures) or "signal"

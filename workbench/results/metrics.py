@@ -1,0 +1,261 @@
+"""How well held-out people are predicted: always pooled over the folds of a repeat, then averaged over repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbench.records import Performance
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.records import Dataset, OutcomeType, UnitResult, WorkUnit
+
+    Values = NDArray[np.float64]
+
+CONSTANT = 1e-9
+"""Predictions whose SD is below this share of the SD of the observed values are taken as constant."""
+
+
+# ------------------------------------------------------------------------------------------------ what units leave
+
+
+def in_order(results: Sequence[UnitResult]) -> tuple[UnitResult, ...]:
+    """Results by repeat and fold, so that the order in which they were finished changes no sum."""
+    return tuple(sorted(results, key=lambda result: (result.repeat, result.fold)))
+
+
+def long_table(dataset: Dataset, results: Sequence[UnitResult], procedure: str) -> pd.DataFrame:
+    """Held-out predictions of one procedure, one row per row of the dataset and repeat.
+
+    Returns
+    -------
+    DataFrame
+        participant_id, session, repeat, fold, observed (raw outcome), predicted, reference (prediction of the nuisance
+        model of the training fold), training_mean; sorted by repeat, then as the rows of the dataset.
+    """
+    ordered = in_order(results)
+    sizes = [len(result.test) for result in ordered]
+    held_out = [result.procedures[procedure] for result in ordered]
+    row = np.concatenate([result.test for result in ordered])
+    table = pd.DataFrame(
+        {
+            "participant_id": dataset.rows["participant_id"].to_numpy()[row],
+            "session": dataset.rows["session"].to_numpy()[row],
+            "repeat": np.repeat([result.repeat for result in ordered], sizes),
+            "fold": np.repeat([result.fold for result in ordered], sizes),
+            "observed": np.asarray(dataset.y, dtype=float)[row],
+            "predicted": np.concatenate([each.predicted for each in held_out]),
+            "reference": np.concatenate([each.reference for each in held_out]),
+            "training_mean": np.repeat([each.mean for each in held_out], sizes),
+        }
+    )
+    order = np.lexsort((row, table["repeat"].to_numpy()))
+    return table.iloc[order].reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldLosses:
+    """Sums of squared errors over the held-out rows of each fold, one entry per fold of every repeat.
+
+    Attributes
+    ----------
+    repeat, n_test, n_train : ndarray of shape (n_folds,)
+        Repeat of the fold, and its held-out and training rows.
+    n_train_people : ndarray of shape (n_folds,)
+        People among the training rows.
+    model, reference, mean : ndarray of shape (n_folds,)
+        Sum of squared errors of the procedure, of its nuisance model and of the training mean.
+    """
+
+    repeat: NDArray[np.int64]
+    n_test: NDArray[np.int64]
+    n_train: NDArray[np.int64]
+    n_train_people: NDArray[np.int64]
+    model: NDArray[np.float64]
+    reference: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+    @property
+    def n_repeats(self) -> int:
+        """Number of repeats."""
+        return len(np.unique(self.repeat))
+
+    def by_repeat(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum of `losses` over the folds of each repeat, in the order of the repeats."""
+        return np.array([losses[self.repeat == repeat].sum() for repeat in np.unique(self.repeat)])
+
+
+def fold_losses(
+    dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult], procedure: str
+) -> FoldLosses:
+    """Losses of one procedure for the observed outcome, by fold."""
+    train = {(unit.repeat, unit.fold): unit.outer.train for unit in units}
+    people = dataset.rows["participant_id"].to_numpy()
+    ordered = in_order(results)
+    y = dataset.y
+
+    def squared(result: UnitResult, prediction: NDArray[np.float64] | float) -> float:
+        return float(((y[result.test] - prediction) ** 2).sum())
+
+    held_out = [(result, result.procedures[procedure]) for result in ordered]
+    training = [train[result.repeat, result.fold] for result in ordered]
+    return FoldLosses(
+        repeat=np.array([result.repeat for result in ordered]),
+        n_test=np.array([len(result.test) for result in ordered]),
+        n_train=np.array([len(rows) for rows in training]),
+        n_train_people=np.array([len(set(people[rows])) for rows in training]),
+        model=np.array([squared(result, fitted.predicted) for result, fitted in held_out]),
+        reference=np.array([squared(result, fitted.reference) for result, fitted in held_out]),
+        mean=np.array([squared(result, fitted.mean) for result, fitted in held_out]),
+    )
+
+
+def against_better_reference(results: Sequence[UnitResult]) -> tuple[UnitResult, ...]:
+    """The same units with *main* scored against the better of its nuisance model and the learner on confounds alone.
+
+    Trees can bend the confounds, which the linear nuisance model cannot, so beating that is not enough (METHODS 6). For
+    every target, observed or permuted, the reference with the smaller error over all held-out rows is taken; both
+    procedures must be permuted alike. Units without a *confounds* procedure stay as they are: nothing is held fixed.
+    """
+    if any("confounds" not in result.procedures for result in results):
+        return tuple(results)
+    ordered = in_order(results)
+    linear = np.sum([result.procedures["main"].squared_error_reference for result in ordered], axis=0)
+    alone = np.sum([result.procedures["confounds"].squared_error for result in ordered], axis=0)
+    better = alone < linear
+    return tuple(_rescored(result, better) for result in results)
+
+
+def _rescored(result: UnitResult, better: NDArray[np.bool_]) -> UnitResult:
+    main, alone = result.procedures["main"], result.procedures["confounds"]
+    rescored = replace(
+        main,
+        reference=alone.predicted if better[0] else main.reference,
+        squared_error_reference=np.where(better, alone.squared_error, main.squared_error_reference),
+    )
+    return replace(result, procedures={**result.procedures, "main": rescored})
+
+
+# ---------------------------------------------------------------------------------------------------------- scores
+
+
+def performance(procedure: str, table: pd.DataFrame, outcome_type: OutcomeType) -> Performance:
+    """Scores of one procedure from its held-out predictions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `long_table` gives it.
+    outcome_type : str
+        For a binary outcome (0 and 1) r2 is the Brier skill against the nuisance model; AUC and Brier score are added.
+
+    Returns
+    -------
+    Performance
+        r2 = 1 - sum((observed - predicted)^2) / sum((observed - reference)^2), pooled over the folds of a repeat,
+        averaged over repeats (METHODS 2.1); never an average of per-fold R2, never against the mean of the test fold.
+        MAE and RMSE in units of the outcome. Calibration: observed regressed on predicted. NaN where undefined.
+    """
+    parts = _repeats(table)
+    lines = [calibration(observed, predicted) for observed, predicted, _, _ in parts]
+    errors = [observed - predicted for observed, predicted, _, _ in parts]
+    r2 = tuple(skill(observed, predicted, reference) for observed, predicted, reference, _ in parts)
+    binary = outcome_type == "binary"
+    return Performance(
+        procedure=procedure,
+        r2=_mean(r2),
+        r2_total=_mean([skill(observed, predicted, mean) for observed, predicted, _, mean in parts]),
+        mae=_mean([float(np.abs(error).mean()) for error in errors]),
+        rmse=_mean([float(np.sqrt((error**2).mean())) for error in errors]),
+        calibration_slope=_mean([slope for slope, _ in lines]),
+        calibration_intercept=_mean([intercept for _, intercept in lines]),
+        pearson_r=_mean([pearson(observed, predicted) for observed, predicted, _, _ in parts]),
+        r2_by_repeat=r2,
+        r2_of_averaged_predictions=_r2_of_averages(table),
+        auc=_mean([area_under_curve(observed, predicted) for observed, predicted, _, _ in parts]) if binary else None,
+        brier=_mean([float((error**2).mean()) for error in errors]) if binary else None,
+    )
+
+
+def skill(observed: Values, predicted: Values, reference: Values) -> float:
+    """1 - SSE / SSE of the reference, over everything given; NaN where the reference makes no error at all.
+
+    >>> skill(np.array([0.0, 2.0]), np.array([0.5, 1.5]), np.array([1.0, 1.0]))
+    0.75
+    """
+    error = float(((observed - predicted) ** 2).sum())
+    reference_error = float(((observed - reference) ** 2).sum())
+    return 1.0 - error / reference_error if reference_error > 0 else float("nan")
+
+
+def calibration(observed: Values, predicted: Values) -> tuple[float, float]:
+    """Slope and intercept of observed regressed on predicted; 1 and 0 are ideal, NaN for constant predictions."""
+    if _is_constant(predicted, observed):
+        return float("nan"), float("nan")
+    centred = predicted - predicted.mean()
+    slope = float(centred @ (observed - observed.mean()) / (centred @ centred))
+    return slope, float(observed.mean() - slope * predicted.mean())
+
+
+def pearson(observed: Values, predicted: Values) -> float:
+    """Pearson r of observed and predicted: secondary, never shown alone, without a p-value (METHODS 2.1)."""
+    if _is_constant(predicted, observed) or _is_constant(observed, observed):
+        return float("nan")
+    return float(np.corrcoef(predicted, observed)[0, 1])
+
+
+def area_under_curve(observed: Values, predicted: Values) -> float:
+    """Area under the ROC curve: the chance that a 1 is ranked above a 0, ties counted half (Mann and Whitney 1947)."""
+    from scipy.stats import rankdata
+
+    positive = observed == 1
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return float("nan")
+    ranks = rankdata(predicted)
+    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def r2_without_each(table: pd.DataFrame) -> dict[str, float]:
+    """r2 over everyone but one, for each participant; the models stay as they were fitted."""
+    squared = table[["participant_id", "repeat"]].assign(
+        model=(table["observed"] - table["predicted"]) ** 2,
+        reference=(table["observed"] - table["reference"]) ** 2,
+    )
+    own = squared.groupby(["participant_id", "repeat"], sort=True).sum().unstack("repeat", fill_value=0.0)
+    model, reference = own["model"].to_numpy(), own["reference"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2 = 1 - (model.sum(axis=0) - model) / (reference.sum(axis=0) - reference)
+    return dict(zip(own.index.astype(str), r2.mean(axis=1).tolist(), strict=True))
+
+
+def _r2_of_averages(table: pd.DataFrame) -> float:
+    """Of predictions averaged over repeats: an ensemble is better than its members, so this is never the headline."""
+    columns = ["observed", "predicted", "reference"]
+    averaged = table.groupby(["participant_id", "session"], sort=True)[columns].mean()
+    observed, predicted, reference = averaged.to_numpy(dtype=float).T
+    return skill(observed, predicted, reference)
+
+
+def _repeats(table: pd.DataFrame) -> list[tuple[Values, Values, Values, Values]]:
+    """Observed, predicted, reference and training mean of each repeat."""
+    columns = [table[name].to_numpy(dtype=float) for name in ("observed", "predicted", "reference", "training_mean")]
+    repeat = table["repeat"].to_numpy()
+    chosen = [repeat == number for number in np.unique(repeat)]
+    return [(columns[0][rows], columns[1][rows], columns[2][rows], columns[3][rows]) for rows in chosen]
+
+
+def _is_constant(values: NDArray[np.float64], scale: NDArray[np.float64]) -> bool:
+    return len(values) < 2 or float(np.std(values)) <= CONSTANT * max(float(np.std(scale)), np.finfo(float).tiny)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean over the repeats in which the score is defined."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")

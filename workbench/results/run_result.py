@@ -1,0 +1,399 @@
+"""Reduces the units of a run to its result, and the runs of an experiment to corrected p, claims and candidates."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median_low
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.records import Increment, Influence, RunResult, Scores
+from workbench.results import biomarkers, claims, explanations, inference, intervals, metrics
+
+if TYPE_CHECKING:
+    from workbench.records import (
+        CircuitTest,
+        Dataset,
+        Design,
+        Performance,
+        PermutationTest,
+        UnitResult,
+        WorkUnit,
+    )
+    from workbench.specs.experiment import ExperimentSpec, ValidationSpec
+    from workbench.specs.learners import LearnerSpec
+
+PREDICTION_COLUMNS = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunInputs:
+    """All that one run is reduced from.
+
+    Attributes
+    ----------
+    validation : ValidationSpec
+        With the model's own repeats and permutations.
+    linear : bool
+        Whether the learner is linear in the features.
+    circuit_test : CircuitTest or None
+    influence : tuple or None
+        r2 without each participant, whether the models were refitted for it, and over how many repeats.
+    permutation_scheme, permutation_refused : str
+        In words; the second is empty unless no p-value may be given.
+    warnings : tuple of str
+        What the guards said about the experiment; no participant ids.
+    """
+
+    dataset: Dataset
+    experiment: str
+    spec: ExperimentSpec
+    learner: LearnerSpec
+    validation: ValidationSpec
+    linear: bool
+    units: Sequence[WorkUnit]
+    unit_results: Sequence[UnitResult]
+    circuit_test: CircuitTest | None
+    influence: tuple[Mapping[str, float], bool, int] | None
+    permutation_scheme: str
+    permutation_refused: str
+    synthetic: bool
+    design: Design
+    spec_toml: str
+    spec_hash: str
+    warnings: tuple[str, ...] = ()
+
+
+# --------------------------------------------------------------------------------------------------------- one run
+
+
+def reduce_run(inputs: RunInputs) -> RunResult:
+    """Every number, table and label of one run; the order in which units were finished changes nothing.
+
+    The p-value is not yet corrected over the runs of the experiment, so the claim is provisional and nothing is a
+    candidate: `finish_experiment` decides both.
+    """
+    dataset = inputs.dataset
+    if not inputs.linear:
+        inputs = replace(inputs, unit_results=metrics.against_better_reference(inputs.unit_results))
+    table = metrics.long_table(dataset, inputs.unit_results, "main")
+    shap = explanations.shap_table(dataset, inputs.unit_results)
+    features = explanations.feature_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
+    circuits = explanations.circuit_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
+    circuits = circuits.merge(biomarkers.circuit_effects(dataset), on="circuit", how="left", validate="one_to_one")
+    null, test, increment = _permutations(inputs)
+    scores = _scores(inputs, table, test, increment)
+    claim = claims.judge(replace(scores, p_family=test.p))
+    return RunResult(
+        scores=scores,
+        claim=claim,
+        predictions=table[PREDICTION_COLUMNS],
+        folds=_folds(table),
+        null=null,
+        shap=shap,
+        features=features,
+        circuits=circuits,
+        modalities=explanations.modality_table(dataset, shap),
+        biomarkers=biomarkers.biomarker_table(features, circuits, scores, claim),
+        flow=dataset.flow,
+        spec_toml=inputs.spec_toml,
+        tags={**_tags(inputs), "claim": claim.verdict},
+        params=_params(inputs),
+    )
+
+
+def finish_experiment(runs: Sequence[RunResult]) -> tuple[RunResult, ...]:
+    """Correct p over all runs together, then decide claims, candidates and what may be ranked.
+
+    Parameters
+    ----------
+    runs : sequence of RunResult
+        As `reduce_run` gives them: all runs of an experiment, or of all experiments of one family. Runs on the same
+        people with the same shuffles are corrected by min-p, different sets of people by Holm.
+
+    Returns
+    -------
+    tuple of RunResult
+        In the order given.
+    """
+    members = [
+        inference.FamilyMember(group=_shuffles(run), observed=run.scores.performance.r2, null=_null_of(run))
+        for run in runs
+    ]
+    corrected, size = inference.correct_family(members)
+    return tuple(_finish(run, p, size) for run, p in zip(runs, corrected, strict=True))
+
+
+def _finish(run: RunResult, p_family: float | None, family_size: int) -> RunResult:
+    scores = replace(run.scores, p_family=p_family, family_size=family_size)
+    claim = claims.judge(scores)
+    circuits = run.circuits.assign(candidate=biomarkers.candidate_circuits(run.circuits, claim).to_numpy())
+    candidates = biomarkers.biomarker_table(run.features, circuits, scores, claim)
+    finished = replace(
+        run,
+        scores=scores,
+        claim=claim,
+        circuits=circuits,
+        biomarkers=candidates,
+        tags={**run.tags, "claim": claim.verdict},
+    )
+    if claim.verdict == "prediction not shown":
+        return _gated(finished)
+    return finished
+
+
+def _gated(run: RunResult) -> RunResult:
+    """The run without any ranking of features, circuits or modalities (METHODS 2.9)."""
+    note = "the SHAP values explain a model that does not predict, so nothing is ranked by them"
+    notes = run.scores.notes if run.shap is None else (*run.scores.notes, note)
+    return replace(
+        run,
+        scores=replace(run.scores, notes=tuple(dict.fromkeys(notes))),
+        features=explanations.without_ranking(run.features),
+        circuits=explanations.without_ranking(run.circuits),
+        modalities=explanations.without_ranking(run.modalities),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- scores
+
+
+def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, increment: Increment | None) -> Scores:
+    dataset, outcome = inputs.dataset, inputs.dataset.outcome
+    gap = explanations.additivity(inputs.unit_results)
+    notes = [*dataset.notes, *outcome.notes, *inputs.warnings]
+    if not explanations.additive(gap, linear=inputs.linear, outcome_sd=float(np.std(dataset.y, ddof=1))):
+        notes.append(f"the SHAP values miss their predictions by up to {gap:.2g} {outcome.unit}: do not use them")
+    label = inputs.learner.label
+    return Scores(
+        experiment=inputs.experiment,
+        question=inputs.spec.question,
+        run_name=f"{label} . {dataset.feature_set}",
+        feature_set=dataset.feature_set,
+        model=label,
+        outcome=outcome.label,
+        outcome_unit=outcome.unit,
+        outcome_type=outcome.type,
+        estimand=outcome.estimand,
+        claim_kind=outcome.claim,
+        n_participants=dataset.n_participants,
+        n_rows=dataset.n_rows,
+        n_features=dataset.X.shape[1],
+        performance=replace(
+            _performance(inputs, "main"), bootstrap=intervals.subject_bootstrap(table, seed=inputs.validation.seed)
+        ),
+        procedures=tuple(_performance(inputs, name) for name in _procedures(inputs) if name != "main"),
+        test=test,
+        p_family=None,
+        family_size=0,
+        increment=increment,
+        influence=_influence(inputs, table),
+        ceiling=outcome.reliability,
+        tuning=_tuning(inputs.unit_results),
+        shap_additivity=gap,
+        synthetic=inputs.synthetic,
+        seed=inputs.validation.seed,
+        validation=validation_in_words(inputs.validation, inputs.unit_results),
+        confounds=dataset.confounds.variables,
+        clinical_model=dataset.clinical.variables,
+        notes=tuple(dict.fromkeys(notes)),
+        design=inputs.design,
+        outcome_kind=outcome.kind,
+        forced=dataset.forced.variables,
+        reference=_reference(inputs),
+        n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
+        leave_out=inputs.validation.leave_out or "",
+    )
+
+
+def _procedures(inputs: RunInputs) -> list[str]:
+    """Procedures that every unit ran, in the order of the first unit."""
+    ordered = metrics.in_order(inputs.unit_results)
+    return list(ordered[0].procedures)
+
+
+def _performance(inputs: RunInputs, procedure: str) -> Performance:
+    dataset = inputs.dataset
+    table = metrics.long_table(dataset, inputs.unit_results, procedure)
+    found = metrics.performance(procedure, table, dataset.outcome.type)
+    losses = metrics.fold_losses(dataset, inputs.units, inputs.unit_results, procedure)
+    interval = intervals.r2_interval(losses, found.r2, leave_out=inputs.validation.leave_out)
+    return replace(found, interval=interval)
+
+
+def _reference(inputs: RunInputs) -> str:
+    """What r2 is measured against, in words."""
+    held = inputs.dataset.nuisance.variables
+    return f"{', '.join(held)} alone" if held else "the mean of the training people"
+
+
+def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
+    if inputs.influence is None:
+        return None
+    r2, refitted, repeats = inputs.influence
+    if not inputs.linear and not refitted:
+        r2 = metrics.r2_without_each(table[table["repeat"] < repeats])  # against the better reference
+    by_participant = tuple(sorted(r2.items()))
+    values = [value for _, value in by_participant]
+    return Influence(
+        lowest=min(values),
+        highest=max(values),
+        n_not_positive=sum(not value > 0 for value in values),
+        refitted=refitted,
+        repeats=repeats,
+        by_participant=by_participant,
+    )
+
+
+def _tuning(results: Sequence[UnitResult]) -> dict[str, float | int | str]:
+    """Low median of numbers, so that it is a value that was chosen; the most frequent of words."""
+    chosen: dict[str, list[float | int | str]] = {}
+    for result in metrics.in_order(results):
+        for name, value in result.procedures["main"].chosen.items():
+            chosen.setdefault(name, []).append(value)
+    return {name: _typical(values) for name, values in sorted(chosen.items())}
+
+
+def _typical(values: list[float | int | str]) -> float | int | str:
+    numbers = [value for value in values if not isinstance(value, str)]
+    if len(numbers) == len(values):
+        return median_low(numbers)
+    counts = Counter(str(value) for value in values)
+    return min(counts, key=lambda value: (-counts[value], value))
+
+
+def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult]) -> str:
+    """ "50 x 5-fold, 5 inner folds, people not split"."""
+    if validation.leave_out == "site":
+        return f"one of {len({result.fold for result in results})} sites left out at a time, in the inner folds too"
+    repeats = len({result.repeat for result in results})
+    folds = max(Counter(result.repeat for result in results).values())
+    given = " as given" if validation.folds is not None else ""
+    whole = f"{validation.groups} not split" if validation.groups else "people not split"
+    return f"{repeats} x {folds}-fold{given}, {validation.inner} inner folds, {whole}"
+
+
+# ---------------------------------------------------------------------------------------- permutations, increment
+
+
+def _permutations(inputs: RunInputs) -> tuple[pd.DataFrame, PermutationTest, Increment | None]:
+    r2 = inference.permuted_r2(inputs.unit_results, "main")
+    test = inference.permutation_test(r2, scheme=inputs.permutation_scheme, refused=inputs.permutation_refused)
+    null = pd.DataFrame({"permutation": np.arange(1, len(r2)), "r2": r2[1:]})
+    increment = None
+    if "increment" in _procedures(inputs) and _clinical(inputs):
+        added = inference.permuted_r2(inputs.unit_results, "increment")
+        increment = _increment(inputs, added)
+        if len(added) == len(r2):
+            null["increment"] = added[1:]
+    return null, test, increment
+
+
+def _clinical(inputs: RunInputs) -> list[str]:
+    return [name for name in _procedures(inputs) if name.startswith("clinical")]
+
+
+def _increment(inputs: RunInputs, statistic: np.ndarray) -> Increment:
+    """What the features add to the best clinical model; the baseline gets its best shot (METHODS 2.3)."""
+
+    def losses(procedure: str) -> metrics.FoldLosses:
+        return metrics.fold_losses(inputs.dataset, inputs.units, inputs.unit_results, procedure)
+
+    baselines = {name: losses(name) for name in _clinical(inputs)}
+    best = min(baselines, key=lambda name: (float(baselines[name].model.sum()), name))
+    added = losses("increment")
+    delta = delta_r2(baselines[best], added)
+    joint = delta_r2(baselines[best], losses("joint")) if "joint" in _procedures(inputs) else float("nan")
+    scheme = f"{inputs.permutation_scheme}; the clinical variables held fixed as well"
+    tested = len(statistic) > 1 or inputs.permutation_refused
+    return Increment(
+        delta_r2=delta,
+        interval=intervals.increment_interval(baselines[best], added, delta, leave_out=inputs.validation.leave_out),
+        test=inference.permutation_test(statistic, scheme=scheme, refused=inputs.permutation_refused)
+        if tested
+        else None,
+        against=best,
+        joint_delta_r2=joint,
+    )
+
+
+def delta_r2(clinical: metrics.FoldLosses, added: metrics.FoldLosses) -> float:
+    """(SSE of clinical - SSE of clinical and features) / SSE of the training mean, by repeat, averaged over repeats."""
+    gained = added.by_repeat(clinical.model) - added.by_repeat(added.model)
+    return float(np.mean(gained / added.by_repeat(added.mean)))
+
+
+def _null_of(run: RunResult) -> np.ndarray:
+    """Permuted r2 of a run; empty where it has no p, so that it is not counted in the family."""
+    if run.scores.test.p is None:
+        return np.empty(0)
+    return np.asarray(run.null["r2"], dtype=float)
+
+
+def _shuffles(run: RunResult) -> Hashable:
+    return run.tags["shuffles_digest"]
+
+
+# ----------------------------------------------------------------------------------------------- tables and labels
+
+
+def _folds(table: pd.DataFrame) -> pd.DataFrame:
+    """participant_id, then the fold of every repeat; a person's rows share a fold."""
+    first = table.drop_duplicates(["participant_id", "repeat"])
+    wide = first.pivot(index="participant_id", columns="repeat", values="fold").sort_index()
+    wide.columns = pd.Index([f"repeat_{repeat}" for repeat in wide.columns])
+    return wide.reset_index()
+
+
+def _tags(inputs: RunInputs) -> dict[str, str]:
+    dataset = inputs.dataset
+    return {
+        "claim_kind": dataset.outcome.claim,
+        "modalities": ", ".join(sorted(set(dataset.features["modality"]))),
+        "outcome": dataset.outcome.label,
+        "design": inputs.design,
+        "arms": ", ".join(dataset.outcome.arms),
+        "data": "synthetic" if inputs.synthetic else "real",
+        "people_digest": dataset.people_digest,
+        "shuffles_digest": _shuffles_digest(inputs),
+        "data_hash": dataset.data_hash,
+        "spec_hash": inputs.spec_hash,
+    }
+
+
+def _shuffles_digest(inputs: RunInputs) -> str:
+    """Equal for runs whose permutation b is the same shuffle of the same rows."""
+    dataset = inputs.dataset
+    who = dataset.rows[["participant_id", "session"]].to_csv(index=False)
+    exchangeable = json.dumps([np.asarray(dataset.blocks).tolist(), np.asarray(dataset.groups).tolist()])
+    text = f"{who}\n{exchangeable}\n{inputs.validation.seed}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _params(inputs: RunInputs) -> dict[str, Any]:
+    """At most 15 flat parameters for the tracker."""
+    dataset, validation = inputs.dataset, inputs.validation
+    repeats = len({result.repeat for result in inputs.unit_results})
+    return {
+        "feature_set": dataset.feature_set,
+        "model": inputs.learner.label,
+        "sources": ", ".join(dataset.sources),
+        "sessions": ", ".join(inputs.spec.change or inputs.spec.sessions),
+        "outcome_kind": dataset.outcome.kind,
+        "n_participants": dataset.n_participants,
+        "n_features": dataset.X.shape[1],
+        "repeats": repeats,
+        "outer": validation.outer if validation.leave_out is None else f"leave one {validation.leave_out} out",
+        "inner": validation.inner,
+        "permutations": validation.permutations,
+        "seed": validation.seed,
+        "confounds": ", ".join(dataset.confounds.variables),
+        "adjusted_for": ", ".join(dataset.forced.variables),
+        "clinical_model": ", ".join(dataset.clinical.variables),
+    }

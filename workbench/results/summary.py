@@ -1,0 +1,193 @@
+"""What the terminal says after a run: it reads like an abstract."""
+
+from __future__ import annotations
+
+from shutil import get_terminal_size
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from workbench.records import UNASSIGNED
+from workbench.results.claims import detectable, number, p_text, procedure
+
+if TYPE_CHECKING:
+    from workbench.records import FlowStep, Performance, RunResult, Scores
+
+WIDTH = 100
+"""Longest line; a narrower terminal has shorter ones."""
+LABEL = 12
+SHOWN_REASONS = 3
+SHOWN_CANDIDATES = 5
+
+
+def abstract(result: RunResult, *, next_command: str) -> str:
+    """About a dozen lines on one run, in plain words, without mark-up.
+
+    Parameters
+    ----------
+    next_command : str
+        The command to type next; empty for the claim's own suggestion.
+
+    Returns
+    -------
+    str
+        The most influential person may be named here; such a text belongs in the terminal only.
+    """
+    from rich.markup import escape
+
+    scores = result.scores
+    lines = [
+        ("Run", f"{scores.run_name}: {_model(scores)}"),
+        ("Outcome", f"{scores.outcome} ({scores.outcome_unit})" if scores.outcome_unit else scores.outcome),
+        ("People", people(result.flow)),
+        ("Result", _r2(scores)),
+        ("", _p(scores)),
+        ("Error", _error(scores)),
+        ("Added", _added(scores)),
+        ("Influence", _influence(scores)),
+        ("Claim", _capital(result.claim.sentence) + "."),
+        ("", _why(result)),
+        ("Candidates", candidates(result)),
+        ("Next", next_command or result.claim.next_step),
+    ]
+    width = min(WIDTH, get_terminal_size((WIDTH, 24)).columns)
+    # Names in square brackets would be taken for mark-up by the terminal.
+    return escape("\n".join(_line(label, text, width) for label, text in lines if text))
+
+
+def one_line(result: RunResult) -> str:
+    """Verdict, R2, p and n of a run in one line; holds no participant id.
+
+    "prediction not shown: ridge . dmn4, R2 -0.05 [-0.31, 0.21], p = 0.4, n = 26"
+    """
+    scores = result.scores
+    p = "no p" if scores.p_family is None else f"p = {p_text(scores.p_family)}"
+    r2 = f"R2 {number(scores.performance.r2)}{_range(scores)}"
+    return f"{result.claim.verdict}: {scores.run_name}, {r2}, {p}, n = {scores.n_participants}"
+
+
+def people(flow: tuple[FlowStep, ...]) -> str:
+    """The flow of participants in one sentence: how many at each step, and why the others went."""
+    steps = []
+    for step in flow:
+        lost = f" ({step.lost} lost{f': {step.why}' if step.why else ''})" if step.lost else ""
+        steps.append(f"{step.n} {step.step}{lost}")
+    return ", ".join(steps)
+
+
+def candidates(result: RunResult) -> str:
+    """The candidate circuits with their q, or why there are none."""
+    if result.claim.verdict == "prediction not shown":
+        return "none: candidates are exported only where prediction is shown."
+    circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
+    if not len(circuits):
+        tested = int(result.circuits["q"].notna().sum())
+        if not tested and set(result.circuits["circuit"]) <= {UNASSIGNED}:
+            return "none: no feature is assigned to a circuit, so no circuit could be tested."
+        if not tested:
+            return "none: the outcomes could not be permuted, so no circuit could be tested."
+        return f"none of {tested} circuits passes the circuit test (q at most 0.10)."
+    named = [
+        f"{row.sentence}, q = {p_text(float(row.q_value))}" for row in circuits.head(SHOWN_CANDIDATES).itertuples()
+    ]
+    more = len(circuits) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "") + "."
+
+
+# -------------------------------------------------------------------------------------------------------------- lines
+
+
+def _model(scores: Scores) -> str:
+    design = f"{scores.design} design" if scores.design else ""
+    parts = [
+        f"{scores.n_features} features",
+        scores.validation,
+        design,
+        "simulated people" if scores.synthetic else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _r2(scores: Scores) -> str:
+    performance = scores.performance
+    text = f"cross-validated R2 {number(performance.r2)}{_range(scores)} (below 0: worse than {scores.reference})"
+    repeats = performance.r2_by_repeat
+    if len(repeats) > 1:
+        text += f"; {number(min(repeats))} to {number(max(repeats))} over random splits"
+    if scores.outcome_type == "binary" and performance.auc is not None:
+        text += f"; AUC {number(performance.auc)}"
+    return f"{text}; calibration slope {number(performance.calibration_slope)}."
+
+
+def _range(scores: Scores) -> str:
+    interval = scores.performance.interval
+    return "" if interval is None else f" [{number(interval.low)}, {number(interval.high)}]"
+
+
+def _p(scores: Scores) -> str:
+    test = scores.test
+    if scores.p_family is None:
+        return f"No permutation p: {test.refused or 'none was asked for'}."
+    runs = f"corrected over {scores.family_size} runs" if scores.family_size > 1 else "one run, nothing to correct for"
+    found = f"p = {p_text(scores.p_family)} ({test.n_permutations} permutations, {runs})"
+    smallest = detectable(scores)
+    return f"{found}; {smallest}." if smallest else f"{found}."
+
+
+def _error(scores: Scores) -> str:
+    typical = f"typical error {number(scores.performance.mae)} {scores.outcome_unit}"
+    clinical = _clinical(scores)
+    beside = [f"clinical model {number(clinical.mae)}"] if clinical is not None else []
+    raw, confounds = procedure(scores, "raw"), procedure(scores, "confounds")
+    if scores.confounds and confounds is not None:
+        beside.append(f"confounds alone {number(confounds.mae)}")
+    if scores.confounds and raw is not None:
+        beside.append(f"without adjustment {number(raw.mae)}")
+    return f"{typical} ({', '.join(beside)})." if beside else f"{typical}."
+
+
+def _clinical(scores: Scores) -> Performance | None:
+    return None if scores.increment is None else procedure(scores, scores.increment.against)
+
+
+def _added(scores: Scores) -> str:
+    increment = scores.increment
+    if increment is None:
+        return ""
+    interval = increment.interval
+    bounds = "" if interval is None else f" [{number(interval.low)}, {number(interval.high)}]"
+    p = None if increment.test is None else increment.test.p
+    chance = "" if p is None else f", p = {p_text(p)}"
+    return f"{number(increment.delta_r2)}{bounds} of R2 over the clinical variables{chance}."
+
+
+def _influence(scores: Scores) -> str:
+    influence = scores.influence
+    if influence is None or influence.n_not_positive == 0 or not scores.performance.r2 > 0:
+        return ""
+    who, lowest = min(influence.by_participant, key=lambda pair: (pair[1], pair[0]))
+    return f"without {who} the R2 is {number(lowest)}: the result hangs on single people."
+
+
+def _why(result: RunResult) -> str:
+    reasons = result.claim.reasons
+    if not reasons:
+        return ""
+    more = len(reasons) - SHOWN_REASONS
+    text = "; ".join(reasons[:SHOWN_REASONS]) + (f"; and {more} more" if more > 0 else "")
+    lead = "Why" if result.claim.verdict == "prediction not shown" else "Why not stronger"
+    return f"{lead}: {text}."
+
+
+def _line(label: str, text: str, width: int) -> str:
+    return fill(
+        text,
+        width=max(width, 4 * LABEL),
+        initial_indent=label.ljust(LABEL),
+        subsequent_indent=" " * LABEL,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,131 @@
+"""A whole trial from one seed: people, scans, ratings, and what is true of them; writing files is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.simulate.anatomy import MODALITIES
+from workbench.simulate.config import TrialConfig
+from workbench.simulate.latents import People, draw_people
+from workbench.simulate.missingness import available, drop_outs
+from workbench.simulate.modalities import draw_modality
+from workbench.simulate.outcomes import Course, main_contrast, visits
+from workbench.simulate.streams import stream
+from workbench.simulate.truth import PLANTED_IN, World, build_world, circuit_table
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A simulated trial.
+
+    Attributes
+    ----------
+    participant_ids : tuple of str
+        ``sub-001`` and so on, in the order of every array.
+    sessions : tuple of str
+        Sessions with ratings, the baseline first.
+    madrs : mapping of session to ndarray of shape (n,)
+        Totals, NaN where not rated.
+    shaps : mapping of session to ndarray of shape (n, 14)
+        Items 1 to 4, NaN where not rated.
+    scans : mapping of modality to mapping of session to ndarray of shape (n, n_features)
+        NaN rows where a scan is missing, single NaN values in task betas.
+    truth : dict
+        What truth.json holds.
+    """
+
+    config: TrialConfig
+    seed: int
+    participant_ids: tuple[str, ...]
+    people: People
+    sessions: tuple[str, ...]
+    madrs: Mapping[str, np.ndarray]
+    shaps: Mapping[str, np.ndarray]
+    scans: Mapping[str, Mapping[str, np.ndarray]]
+    truth: Mapping[str, Any]
+
+
+def simulate_trial(config: TrialConfig, seed: int) -> Trial:
+    """Simulate one trial.
+
+    Parameters
+    ----------
+    config : TrialConfig
+    seed : int
+        Of who is drawn and what happens to them; what is true of everybody has its own, ``config.world``.
+
+    Raises
+    ------
+    SpecError
+        If the features cannot explain as much as ``config.r2`` asks for.
+    """
+    world = build_world(config)
+    people = draw_people(config, seed, config.n_patients, config.n_controls)
+    course = Course(config, world.items, people, world.shares, seed)
+    sessions = ("ses-b0", *visits(config))
+    seen = _seen(config, course, sessions, seed)
+    return Trial(
+        config=config,
+        seed=seed,
+        participant_ids=tuple(f"sub-{number:03d}" for number in range(1, people.n + 1)),
+        people=people,
+        sessions=sessions,
+        madrs={each: np.where(seen[each], course.madrs(each), np.nan) for each in sessions},
+        shaps={each: np.where(seen[each][:, None], course.shaps(each), np.nan) for each in sessions},
+        scans=_scans(config, world, people, seed),
+        truth=_truth(config, world, seed),
+    )
+
+
+def _seen(config: TrialConfig, course: Course, sessions: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+    """Who was rated at each session: drop-outs miss the second period of a crossover, or the last visit."""
+    people = course.people
+    crossover = config.design == "crossover"
+    first = course.madrs("ses-d2")
+    if crossover:
+        first = np.where(people.ketamine_first, first, course.madrs("ses-p2"))
+    left = drop_outs(config, course.madrs("ses-b0") - first, seed)
+    seen = {}
+    for session in sessions:
+        visit = session.removeprefix("ses-")
+        second = people.ketamine_first != visit.startswith("d") if crossover else np.full(people.n, visit == "d10")
+        seen[session] = ~(left & second) if session != "ses-b0" else np.ones(people.n, dtype=bool)
+    return seen
+
+
+def _scans(config: TrialConfig, world: World, people: People, seed: int) -> dict[str, dict[str, np.ndarray]]:
+    have = available(config, people, seed)
+    sessions = {"connectivity": ("ses-b0",), "task": config.task_sessions, "pet": ("ses-b0",)}
+    scans: dict[str, dict[str, np.ndarray]] = {}
+    for modality in MODALITIES:
+        scans[modality] = {}
+        for session in sessions[modality]:
+            values = draw_modality(modality, config, world.scanners[modality], people, seed, session)
+            values[~have[modality]] = np.nan
+            scans[modality][session] = values
+    for session, values in scans["task"].items():
+        values[stream(seed, "task value missing", session).random(values.shape) < config.missing_values] = np.nan
+    return scans
+
+
+def _truth(config: TrialConfig, world: World, seed: int) -> dict[str, Any]:
+    return {
+        "synthetic": True,
+        "seed": seed,
+        "config": asdict(config),
+        "planted": {
+            "r2": config.r2,
+            "outcome": main_contrast(config),
+            "feature_set": "+".join(PLANTED_IN),
+            "given": "motion"
+            + (", sequence" if config.design == "crossover" else "")
+            + (", site" if config.site_outcome else ""),
+        },
+        "r2_pop": [dict(row) for row in world.r2],
+        "signal_share": dict(world.shares),
+        "circuits": circuit_table(config),
+    }

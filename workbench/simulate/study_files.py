@@ -1,0 +1,273 @@
+"""The study that reads a simulated trial, as text: ``features/`` and ``experiments/`` for its design.
+
+The repository's own study is what this gives for `TrialConfig.demo`; a test holds the two together byte for byte.
+"""
+
+from __future__ import annotations
+
+from workbench.simulate.anatomy import MODALITIES, TRACER, features
+from workbench.simulate.config import TrialConfig
+from workbench.simulate.outcomes import HOURS, visits
+
+CONNECTIVITY_FILES = "connectivity/sub-{participant}_ses-{session}_relmat.tsv"
+TASK_FILE = "task/reward_emotion_betas.tsv"
+PET_FILE = "pet/binding.tsv"
+MADRS_FILE = "phenotype/madrs.tsv"
+SHAPS_FILE = "phenotype/shaps.tsv"
+MOTION_FILE = "bold_qc.tsv"
+
+DESIGN_WORDS = {
+    "crossover": "everyone had both treatments, in random order",
+    "parallel": "half had ketamine, half placebo, at random",
+    "single-arm": "everyone had ketamine, nobody placebo",
+}
+
+
+def study_files(config: TrialConfig) -> dict[str, str]:
+    """Text of every file of the study, by path relative to its folder."""
+    files = {"features/cohort.toml": _cohort(config)}
+    files |= {f"features/{name}.toml": text for name, text in _sources(config).items()}
+    files |= {f"features/{name}_columns.tsv": _columns(name, config) for name in MODALITIES}
+    files |= {f"experiments/{name}.toml": text for name, text in _experiments(config).items()}
+    return files
+
+
+# ------------------------------------------------------------------------------------------------------------ features
+
+
+def _cohort(config: TrialConfig) -> str:
+    return "\n".join(
+        [
+            "# Who is in the study, when they were seen and what was rated.",
+            f"# A simulated trial of known truth: {DESIGN_WORDS[config.design]}. Nobody in it is real.",
+            "",
+            'data = "sources"                      # written by the simulator; real data: --data DIR',
+            'participants = "participants.tsv"',
+            'id = "participant_id"',
+            'site = "site"',
+            f'design = "{config.design}"',
+            'missing = ["n/a", ""]',
+            "synthetic = true                      # every result says so",
+            "",
+            "[ids]                                 # 7, 007 and sub-007 are one person, whatever the file",
+            'strip = ["sub-"]',
+            "pad = 3",
+            "",
+            *_arms(config),
+            "",
+            "[sessions.ses-b0]                     # before any infusion",
+            'phase = "before"',
+            "",
+            *_after(config),
+            "[columns.mean_fd]                     # head motion: mean framewise displacement, mm",
+            f'file = "{MOTION_FILE}"',
+            'column = "fd_mean"',
+            "",
+            "[scores.MADRS]                        # long: one row per person and session",
+            f'file = "{MADRS_FILE}"',
+            'session = "session_id"',
+            'column = "MADRS_Total"',
+            "",
+            "[scores.SHAPS]                        # wide: one column per session; higher is more anhedonia",
+            f'file = "{SHAPS_FILE}"',
+            'scoring = "14-56"',
+            "[scores.SHAPS.at]",
+            *[f'{session} = "{shaps_column(session)}"' for session in ("ses-b0", *visits(config))],
+            "",
+        ]
+    )
+
+
+def shaps_column(session: str) -> str:
+    """Column of the SHAPS total of a session."""
+    return f"SHAPS_{session.removeprefix('ses-')}"
+
+
+def _arms(config: TrialConfig) -> list[str]:
+    lines = ["[arms]", 'active = "ketamine"']
+    if config.design == "single-arm":
+        return lines
+    lines.append('control = "placebo"')
+    if config.design == "crossover":
+        return [*lines, 'order = ["infusion_1", "infusion_2"]', 'codes = { k = "ketamine", p = "placebo" }']
+    return [*lines, 'column = "arm"', "allocation = { ketamine = 0.5, placebo = 0.5 }"]
+
+
+def _after(config: TrialConfig) -> list[str]:
+    lines = []
+    for session in visits(config):
+        visit = session.removeprefix("ses-")
+        lines += [f"[sessions.{session}]", 'phase = "after"', f"hours = {HOURS[visit]}"]
+        if config.design == "crossover":
+            lines.append(f'arm = "{"ketamine" if visit.startswith("d") else "placebo"}"')
+        lines.append("")
+    return lines
+
+
+def _sources(config: TrialConfig) -> dict[str, str]:
+    site = config.site_outcome > 0
+    confounds = '["mean_fd", "site"]   # motion, and site: sites respond differently' if site else '["mean_fd"]'
+    note = "" if site else "               # motion changes connectivity, and those who move improve less"
+    connectivity = f"""\
+# Resting-state connectivity before treatment: one matrix of Pearson correlations per person.
+
+modality = "connectivity"
+reader = "matrix"
+files = "{CONNECTIVITY_FILES}"
+columns = "connectivity_columns.tsv"  # which circuit each edge belongs to
+atlas = "simulated, {config.n_regions} regions"
+measure = "Pearson r"
+gsr = false
+transform = "fisher-z"
+confounds = {confounds}{note}
+"""
+    task = f"""\
+# Reward and emotion task: mean beta of 24 regions in 3 contrasts, before treatment and two days after.
+# The task was added when the trial had begun, so those enrolled early do not have it.
+
+modality = "task"
+reader = "table"
+file = "{TASK_FILE}"
+id = "subject"                        # written 7, not sub-007: see [ids] in cohort.toml
+session = "session_id"
+columns = "task_columns.tsv"          # region, contrast and circuit of each column
+measure = "beta"
+unit = "percent signal change"
+"""
+    pet = f"""\
+# 5-HT1B binding before treatment. Only one site has a camera: about a third of the people have this.
+
+modality = "pet"
+reader = "table"
+file = "{PET_FILE}"
+id = "subject"                        # written 007
+session = "session_id"
+columns = "pet_columns.tsv"           # region and circuit of each column
+tracer = "{TRACER}"
+measure = "BPND"
+unit = "ratio"
+"""
+    return {"connectivity": connectivity, "task": task, "pet": pet}
+
+
+def _columns(modality: str, config: TrialConfig) -> str:
+    """What each column of a source is; columns that say nothing in this modality are left out."""
+    found = features(modality, config.n_regions)
+    keys = ["circuit", "region_a"]
+    keys += ["region_b"] if modality == "connectivity" else []
+    keys += ["contrast"] if modality == "task" else []
+    rows = ["\t".join(["column", *keys])]
+    rows += ["\t".join([feature.name, *(getattr(feature, key) for key in keys)]) for feature in found]
+    return "\n".join(rows) + "\n"
+
+
+# --------------------------------------------------------------------------------------------------------- experiments
+
+VALIDATION = """\
+[validation]
+repeats = 10                          # people are divided into folds anew ten times
+outer = 5
+inner = 5
+permutations = {permutations}
+seed = 0
+"""
+
+
+def _experiments(config: TrialConfig) -> dict[str, str]:
+    if config.design == "crossover":
+        return {
+            "shaps_ketamine_minus_placebo": _main_question(config, shuffle=False),
+            "shuffled_outcome": _main_question(config, shuffle=True),
+            "madrs_change": _change_question(config, "MADRS", shuffle=False),
+        }
+    return {
+        "shaps_change": _change_question(config, "SHAPS", shuffle=False),
+        "shuffled_outcome": _change_question(config, "SHAPS", shuffle=True),
+        "madrs_change": _change_question(config, "MADRS", shuffle=False),
+    }
+
+
+def _who(config: TrialConfig) -> str:
+    """Keys of the whole file that all experiments share."""
+    include = (
+        'include = { group = ["MDD"] }         # controls have no depression to lose\n' if config.n_controls else ""
+    )
+    return (
+        f"{include}"
+        'sessions = ["ses-b0"]                 # features from before any infusion\n'
+        'clinical_model = ["MADRS@ses-b0", "age", "sex"]  # what is known without a scanner; features must add to it\n'
+    )
+
+
+SHUFFLED = "shuffle = true                        # whoever improved, it is no longer their own improvement\n"
+
+ALL_SETS = """\
+[feature_sets]
+connectivity_task = ["connectivity", "task"]
+connectivity = ["connectivity"]
+task = ["task"]
+pet = ["pet"]                         # a third of the people
+"""
+JOINT_SET = """\
+[feature_sets]
+connectivity_task = ["connectivity", "task"]
+"""
+RIDGE = """\
+[[models]]
+kind = "ridge"
+"""
+TREES = """\
+[[models]]                            # trees, beside the linear model
+kind = "xgboost"
+feature_sets = ["connectivity_task"]
+trials = 10
+rounds = 60
+repeats = 3
+permutations = 0                      # without a permutation p a result is at most exploratory
+"""
+
+
+def _main_question(config: TrialConfig, *, shuffle: bool) -> str:
+    question = (
+        "Control: with everybody's outcome shuffled, is it true that nothing predicts it?"
+        if shuffle
+        else "Do circuits before treatment predict how much less anhedonia there is after ketamine than after placebo?"
+    )
+    outcome = (
+        "[outcome]\n"
+        'score = "SHAPS"\n'
+        'kind = "ketamine-minus-placebo"       # each person\'s own difference; positive is better\n'
+        'at = "ses-d2"\n'
+        'placebo_at = "ses-p2"\n'
+        'adjust = ["sequence"]                 # who had ketamine first\n'
+    )
+    return _file(question, config, outcome, shuffle=shuffle)
+
+
+def _change_question(config: TrialConfig, score: str, *, shuffle: bool) -> str:
+    question = (
+        "Control: with everybody's outcome shuffled, is it true that nothing predicts it?"
+        if shuffle
+        else f"Do circuits before treatment go with the fall in {score} two days after ketamine?"
+    )
+    kind = (
+        'kind = "change"                       # without placebo in it: a marker of the course, not of the treatment\n'
+    )
+    arms = 'arms = ["ketamine"]\n' if config.design == "parallel" else ""
+    outcome = f'[outcome]\nscore = "{score}"\n{kind}from = "ses-b0"\nat = "ses-d2"\n{arms}'
+    main = config.design != "crossover" and score == "SHAPS"
+    return _file(question, config, outcome, shuffle=shuffle, main=main)
+
+
+def _file(question: str, config: TrialConfig, outcome: str, *, shuffle: bool, main: bool | None = None) -> str:
+    """One experiment; the main question has every feature set, more permutations and two models."""
+    main = (main is None or main) and not shuffle
+    return "\n".join(
+        [
+            f'question = "{question}"\n{_who(config)}',
+            outcome + (SHUFFLED if shuffle else ""),
+            ALL_SETS if main else JOINT_SET,
+            VALIDATION.format(permutations=1000 if main else 500),
+            *([RIDGE, TREES] if main else [RIDGE]),
+        ]
+    )

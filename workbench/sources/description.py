@@ -1,0 +1,227 @@
+"""What each feature is (regions, circuit, contrast, tracer, unit), and the table that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable
+from workbench.sources.delimited import LISTED, TextTable, read_text_table
+from workbench.specs.source import SourceSpec
+
+DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure")
+"""What a `columns` table may say about a column."""
+
+DIRECTED = "->"
+UNDIRECTED = "--"
+"""How an edge is written between two region names."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A `columns` table: what a lab says about its columns.
+
+    Parameters
+    ----------
+    columns : dict of str to dict of str to str
+        By column, in the order of the file.
+    """
+
+    label: str
+    columns: dict[str, dict[str, str]]
+
+
+def beside(name: str, *, features_dir: Path, data: Path) -> Path:
+    """A file named by a source: beside its specification, or else beside the data."""
+    path = features_dir / name
+    return path if path.exists() or path.is_symlink() else data / name
+
+
+def read_columns_table(name: str, *, features_dir: Path, data: Path) -> Described:
+    """Read a `columns` table.
+
+    Raises
+    ------
+    SourceError
+        If it lacks the column ``column``, names a column twice, or has a heading that is nearly a known one.
+    """
+    table = read_text_table(beside(name, features_dir=features_dir, data=data), name)
+    problems = Problems()
+    names = table.column("column")
+    for heading in table.columns:
+        meant = did_you_mean(heading, DESCRIBED)
+        if heading not in ("column", *DESCRIBED) and meant.startswith("did you mean"):
+            problems.add(name, f"{heading!r} is not a heading I know", meant)
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        problems.add(name, f"describes {listed(map(repr, twice), LISTED)} twice", "one row per column")
+    problems.raise_if_any(SourceError)
+    return Described(name, _by_column(table, names))
+
+
+def _by_column(table: TextTable, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    given = [heading for heading in DESCRIBED if heading in table.columns]
+    return {
+        column: {heading: table.columns[heading][position] for heading in given}
+        for position, column in enumerate(names)
+    }
+
+
+def describe_features(
+    source: str,
+    spec: SourceSpec,
+    features: Sequence[str],
+    described: Mapping[str, Mapping[str, str]],
+    region_circuits: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """One row of `FEATURE_COLUMNS` per feature.
+
+    The circuit is what the study says; else that of the regions (an edge between two circuits is named after both);
+    else `UNASSIGNED`.
+
+    Parameters
+    ----------
+    described : mapping
+        What is known by feature; empty texts count as not said.
+    region_circuits : mapping of str to str
+        Circuit by region, where the study gives one; the project's own list of regions is asked for the others.
+    """
+    circuits = region_circuits or {}
+    rows = [_describe(source, spec, feature, described.get(feature, {}), circuits) for feature in features]
+    return pd.DataFrame(rows, columns=list(FEATURE_COLUMNS), dtype="str")
+
+
+def _describe(
+    source: str, spec: SourceSpec, feature: str, said: Mapping[str, str], circuits: Mapping[str, str]
+) -> dict[str, str]:
+    row = dict.fromkeys(FEATURE_COLUMNS, "")
+    row.update(
+        name=f"{source}:{feature}",
+        source=source,
+        modality=spec.modality,
+        feature=feature,
+        contrast=spec.contrast or "",
+        tracer=spec.tracer or "",
+        measure=spec.measure or "",
+        unit=spec.unit or "",
+        atlas=spec.atlas or "",
+    )
+    if not said.get("region_a"):
+        row["region_a"], row["region_b"] = regions_in(feature)
+    row.update({key: value for key, value in said.items() if value})
+    row["circuit"] = row["circuit"] or _circuit(row, circuits) or UNASSIGNED
+    return row
+
+
+def regions_in(feature: str) -> tuple[str, str]:
+    """The two regions of an edge by its name, or two empty texts.
+
+    >>> regions_in("PCC->AG_L"), regions_in("thickness")
+    (('PCC', 'AG_L'), ('', ''))
+    """
+    for sign in (DIRECTED, UNDIRECTED):
+        region_a, found, region_b = feature.partition(sign)
+        if found and region_a and region_b:
+            return region_a, region_b
+    return "", ""
+
+
+def _circuit(row: Mapping[str, str], circuits: Mapping[str, str]) -> str:
+    regions = [row["region_a"], row["region_b"]] if row["region_a"] else [row["feature"]]
+    found = [circuits.get(region) or _known_circuit(region) for region in filter(None, regions)]
+    return edge_circuit(*found) if all(found) else ""
+
+
+def _known_circuit(region: str) -> str:
+    from workbench.knowledge.circuits import circuit_of
+
+    return circuit_of(region)
+
+
+def edge_circuit(*circuits: str) -> str:
+    """The circuit of an edge: that of its regions, or both names where it runs between two circuits.
+
+    >>> edge_circuit("salience", "default mode"), edge_circuit("reward", "reward")
+    ('default mode - salience', 'reward')
+    """
+    return " - ".join(sorted(set(circuits)))
+
+
+def fisher_z(correlations: np.ndarray) -> np.ndarray:
+    """Variance-stabilise correlations: arctanh(r).
+
+    Parameters
+    ----------
+    correlations : ndarray
+        Pearson r, strictly inside (-1, 1), or NaN.
+
+    Returns
+    -------
+    ndarray
+        Fisher z, unitless; standard error 1/sqrt(n - 3) for n independent volumes.
+
+    Raises
+    ------
+    SourceError
+        If any |r| is 1 or more: a diagonal, a duplicated region, or values that are no correlations.
+
+    References
+    ----------
+    Fisher, R. A. (1921). Metron 1, 3-32.
+    """
+    outside = np.abs(correlations) >= 1
+    if outside.any():
+        worst = correlations[outside][np.abs(correlations[outside]).argmax()]
+        found = f"{outside.sum()} values are not inside -1 to 1 (the largest is {worst:g}), so fisher-z has no meaning"
+        hint = 'a diagonal, a region that is there twice, or values that are Fisher z already: transform = "none"'
+        raise SourceError(Problem("", found, hint))
+    z: np.ndarray = np.arctanh(correlations)
+    return z
+
+
+def build_table(
+    source: str,
+    spec: SourceSpec,
+    *,
+    people: Sequence[str],
+    sessions: Sequence[str],
+    values: np.ndarray,
+    features: pd.DataFrame,
+    notes: Sequence[str] = (),
+) -> FeatureTable:
+    """Put rows in order, leave out rows and columns without any value, and say so.
+
+    Raises
+    ------
+    SourceError
+        If nothing is left.
+    """
+    notes = list(notes)
+    empty_rows = np.isnan(values).all(axis=1)
+    empty_columns = np.isnan(values[~empty_rows]).all(axis=0)
+    if empty_rows.any():
+        notes.append(f"{empty_rows.sum()} rows without any value left out")
+    if empty_columns.any():
+        names = features["feature"][empty_columns]
+        notes.append(f"features without any value left out: {listed(names, 5)}")
+    if empty_rows.all() or empty_columns.all():
+        raise SourceError(Problem(source, "holds no value at all", "check the missing codes and the files"))
+    rows = pd.DataFrame({"participant_id": list(people), "session": list(sessions)}, dtype="str")[~empty_rows]
+    order = rows.reset_index(drop=True).sort_values(["participant_id", "session"]).index
+    table = FeatureTable(
+        source=source,
+        modality=spec.modality,
+        rows=rows.reset_index(drop=True).loc[order].reset_index(drop=True),
+        values=np.ascontiguousarray(values[~empty_rows][order][:, ~empty_columns]),
+        features=features[~empty_columns].reset_index(drop=True),
+        digest="",
+        overlaps=tuple(spec.overlaps),
+        confounds=tuple(spec.confounds),
+        notes=tuple(notes),
+    )
+    return replace(table, digest=table.content_digest())

@@ -1,0 +1,433 @@
+"""Who is in the study: ids, covariates, arms and their order, sites, families and ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.records import Cohort, Session
+from workbench.sources.delimited import (
+    LISTED,
+    NUMBER,
+    BadCell,
+    NumberReader,
+    TextTable,
+    bad_cell_problems,
+    read_text_table,
+)
+from workbench.sources.identity import (
+    DUPLICATE,
+    Row,
+    identity_notes,
+    identity_problems,
+    loosely,
+    one_person_twice,
+    owner_of,
+    suggest_rule,
+)
+from workbench.sources.scores import OpenTable, read_scores
+from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec
+
+REASON = "reason"
+"""Optional column of a table of exclusions."""
+
+NO_REASON = "listed in the exclusion file"
+
+
+@overload
+def read_cohort(spec: CohortSpec, data: Path) -> Cohort: ...
+@overload
+def read_cohort(spec: CohortSpec, data: Path, *, problems: Problems) -> Cohort | None: ...
+def read_cohort(spec: CohortSpec, data: Path, *, problems: Problems | None = None) -> Cohort | None:
+    """Read everyone in the study.
+
+    Participant ids become ``sub-`` and the id after strip and pad; ids meet under that rule alone. Covariates whose
+    values are all numbers are numbers, the others text, unless ``[columns]`` says otherwise.
+
+    Parameters
+    ----------
+    spec : CohortSpec
+    data : Path
+        Folder that the files of the specification are relative to.
+    problems : Problems, optional
+        Collects what is wrong, so that other files can be checked as well; otherwise it is raised.
+
+    Returns
+    -------
+    Cohort or None
+        None (only with `problems`) where there is nobody to speak of.
+
+    Raises
+    ------
+    SourceError
+        Every problem of every file of the cohort at once: ids, codes, arms, impossible values.
+    """
+    found = Problems()
+    cohort = None
+    with found.gather():
+        cohort = _Reader(spec, data, found).cohort()
+    if problems is None:
+        found.raise_if_any(SourceError)
+    else:
+        problems.extend(found)
+    return cohort
+
+
+class _Reader:
+    """Reads the files of one cohort; what is wrong is collected, so that one run shows all of it."""
+
+    def __init__(self, spec: CohortSpec, data: Path, problems: Problems) -> None:
+        self.spec = spec
+        self.problems = problems
+        self.open: OpenTable = cache(lambda name: read_text_table(data / name, name))
+        self.notes: list[str] = []
+
+    def cohort(self) -> Cohort:
+        table = self.open(self.spec.participants)
+        ids = table.column(self.spec.id, "id")
+        bare = self._bare()
+        people, kept = _members(ids, table, bare, self.problems)
+        cohort = replace(bare, keys={bare.key(ids[at]): person for person, at in zip(people, kept, strict=True)})
+        columns = {name: [cells[at] for at in kept] for name, cells in table.columns.items() if name != self.spec.id}
+        lines = [table.lines[at] for at in kept]
+        participants = self._covariates(columns, people, lines, cohort)
+        periods = self._reserved(participants, columns, people, lines)
+        scores, scales, notes = read_scores(self.spec, cohort, self.open, self.problems)
+        order = sorted(people)
+        return replace(
+            cohort,
+            participants=participants.loc[order],
+            periods=periods.loc[order],
+            scores=scores,
+            scales=scales,
+            notes=tuple(dict.fromkeys([*self.notes, *notes])),
+        )
+
+    def _bare(self) -> Cohort:
+        """The cohort's rules, before anyone is in it."""
+        spec = self.spec
+        nobody = pd.DataFrame(index=pd.Index([], name="participant_id", dtype="str"))
+        return Cohort(
+            design=spec.design,
+            participants=nobody,
+            sessions={
+                name: Session(name, session.phase, session.hours, session.arm)
+                for name, session in spec.sessions.items()
+            },
+            scores=pd.DataFrame(columns=["participant_id", "session", "score", "value"]),
+            scales={},
+            periods=nobody,
+            keys={},
+            strip=tuple(spec.ids.strip),
+            pad=spec.ids.pad,
+            active=spec.arms.active if spec.arms else None,
+            control=spec.arms.control if spec.arms else None,
+            missing=tuple(spec.missing),
+            id_column=spec.id,
+            column_sessions={name: column.at for name, column in spec.columns.items() if column.at is not None},
+        )
+
+    # ---------------------------------------------------------------------------------------------------- covariates
+
+    def _covariates(
+        self, columns: Mapping[str, list[str]], people: Sequence[str], lines: Sequence[int], cohort: Cohort
+    ) -> pd.DataFrame:
+        typed = {}
+        for name, cells in columns.items():
+            declared = self.spec.columns.get(name)
+            if declared is None or (declared.file is None and declared.column in (None, name)):
+                where = [f"line {line}" for line in lines]
+                typed[name] = self._typed(name, cells, people, where, declared or ColumnSpec(), self.spec.participants)
+        for name, declared in self.spec.columns.items():
+            if name not in typed:
+                with self.problems.gather():
+                    typed[name] = self._from_file(name, declared, people, cohort)
+        return pd.DataFrame(typed, index=pd.Index(people, name="participant_id", dtype="str"))
+
+    def _from_file(self, name: str, declared: ColumnSpec, people: Sequence[str], cohort: Cohort) -> pd.Series:
+        label = declared.file or self.spec.participants
+        table = self.open(label)
+        ids = table.column(self.spec.id, "id")
+        cells = table.column(declared.column or name, f"columns.{name}")
+        here = list(range(len(table)))
+        if declared.session is not None:
+            sessions = table.column(declared.session, f"columns.{name}.session")
+            here = [at for at in here if sessions[at] == declared.at]
+            if not here:
+                hint = did_you_mean(str(declared.at), sorted(set(sessions)))
+                self.problems.add(label, f"has no row of the session {declared.at!r} that columns.{name} takes", hint)
+                return self._typed(name, [""] * len(people), people, [""] * len(people), ColumnSpec(), label)
+        rows = [Row(f"line {table.lines[at]}", ids[at]) for at in here]
+        if label != self.spec.participants:
+            self.problems.extend(identity_problems(rows, cohort, label, sessions=False))
+            self.notes += identity_notes(rows, cohort, label)
+        at_person = {owner_of(row, cohort).participant_id: at for row, at in zip(rows, here, strict=True)}
+        absent = self.spec.missing[0] if self.spec.missing else ""
+        own = [cells[at_person[person]] if person in at_person else absent for person in people]
+        where = [f"line {table.lines[at_person[person]]}" if person in at_person else "" for person in people]
+        return self._typed(name, own, people, where, declared, label)
+
+    def _typed(
+        self,
+        name: str,
+        cells: Sequence[str],
+        people: Sequence[str],
+        where: Sequence[str],
+        declared: ColumnSpec,
+        label: str,
+    ) -> pd.Series:
+        """A column as numbers or text, as declared or as its values are."""
+        index = pd.Index(people, name="participant_id", dtype="str")
+        numbers = NumberReader(self.spec.missing)
+        read = [numbers.one(cell) for cell in cells]
+        if declared.codes is not None:
+            return pd.Series(self._decoded(name, cells, people, where, declared.codes, label), index=index, dtype="str")
+        if declared.type == "number":
+            lines = [int(place.removeprefix("line ") or 0) for place in where]
+            bad = [
+                BadCell(line, declared.column or name, person, cell)
+                for line, person, cell, number in zip(lines, people, cells, read, strict=True)
+                if number is None
+            ]
+            self.problems.extend(bad_cell_problems(label, bad, len(cells)))
+        elif declared.type == "categorical" or any(number is None for number in read):
+            if declared.type is None:
+                self._note_mixed(name, cells, label)
+            return pd.Series([None if cell in self.spec.missing else cell for cell in cells], index=index, dtype="str")
+        return pd.Series([np.nan if number is None else number for number in read], index=index, dtype=float)
+
+    def _note_mixed(self, name: str, cells: Sequence[str], label: str) -> None:
+        there = [cell for cell in cells if cell not in self.spec.missing]
+        words = [cell for cell in there if not NUMBER.fullmatch(cell)]
+        if 2 * len(words) < len(there):
+            values = listed(map(repr, dict.fromkeys(words)), 3)
+            self.notes.append(f"{label}: {name} is read as text, because of {values}; declare it missing if it is")
+
+    def _decoded(
+        self,
+        name: str,
+        cells: Sequence[str],
+        people: Sequence[str],
+        where: Sequence[str],
+        codes: Mapping[str, str],
+        label: str,
+    ) -> list[str | None]:
+        unknown: dict[str, list[str]] = {}
+        meanings: list[str | None] = []
+        for cell, person, place in zip(cells, people, where, strict=True):
+            if cell in codes:
+                meanings.append(codes[cell])
+                continue
+            meanings.append(None)
+            if cell not in self.spec.missing:
+                unknown.setdefault(cell, []).append(f"{person} ({place})")
+        for code, whose in unknown.items():
+            hint = f"codes has {listed(map(repr, codes))}"
+            self.problems.add(f"{label}: {name}", f"{code!r} has no meaning, in {listed(whose, 3)}", hint)
+        return meanings
+
+    # ------------------------------------------------------------------------------------------------ reserved columns
+
+    def _reserved(
+        self, participants: pd.DataFrame, columns: Mapping[str, list[str]], people: Sequence[str], lines: Sequence[int]
+    ) -> pd.DataFrame:
+        """Adds site, family, arm and sequence; gives the arm of every period."""
+        index = participants.index
+        periods = pd.DataFrame(index=index)
+        arms = self.spec.arms
+        for reserved, column in (("site", self.spec.site), ("family", self.spec.family)):
+            if column is not None and (cells := self._participants_column(column, reserved, columns)) is not None:
+                text = [None if cell in self.spec.missing else cell for cell in cells]
+                self._put(participants, reserved, column, pd.Series(text, index=index, dtype="str"))
+        if arms is not None and arms.column is not None and self.spec.design == "parallel":
+            self._put(participants, "arm", arms.column, self._arms_in(arms.column, arms, columns, people, lines, index))
+        if arms is not None and arms.order and self.spec.design == "crossover":
+            for number, column in enumerate(arms.order, 1):
+                periods[str(number)] = self._arms_in(column, arms, columns, people, lines, index)
+            self._put(participants, "sequence", None, periods["1"].copy())
+            self.problems.extend(_same_arm_twice(periods, self.spec.participants))
+        return periods
+
+    def _put(self, participants: pd.DataFrame, name: str, made_from: str | None, values: pd.Series) -> None:
+        if name in participants and made_from != name:
+            self.notes.append(
+                f"{self.spec.participants}: its column {name!r} is hidden by what cohort.toml declares as {name}"
+            )
+        participants[name] = values
+
+    def _participants_column(self, column: str, key: str, columns: Mapping[str, list[str]]) -> list[str] | None:
+        if column not in columns:
+            where = f"{self.spec.participants}: {key}"
+            self.problems.add(where, f"has no column {column!r}", did_you_mean(column, columns))
+        return columns.get(column)
+
+    def _arms_in(
+        self,
+        column: str,
+        arms: ArmsSpec,
+        columns: Mapping[str, list[str]],
+        people: Sequence[str],
+        lines: Sequence[int],
+        index: pd.Index,
+    ) -> pd.Series:
+        """The arm of each person in one column; a code that stands for no arm is refused."""
+        cells = self._participants_column(column, "arms", columns)
+        if cells is None:
+            return pd.Series([None] * len(people), index=index, dtype="str")
+        meaning = {**{arm: arm for arm in arms.names}, **arms.codes}
+        unknown = [
+            f"{cell!r} of {person} (line {line})"
+            for cell, person, line in zip(cells, people, lines, strict=True)
+            if cell not in meaning and cell not in self.spec.missing
+        ]
+        if unknown:
+            hint = f"arms are {listed(map(repr, arms.names))}; say in [arms] codes what other words stand for"
+            self.problems.add(
+                f"{self.spec.participants}: {column}", f"no arm is called {listed(unknown, LISTED)}", hint
+            )
+        return pd.Series([meaning.get(cell) for cell in cells], index=index, dtype="str")
+
+
+def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Problems) -> tuple[list[str], list[int]]:
+    """Participant ids and their positions in the file; where two rows are one person, the first is kept for now."""
+    people: dict[str, int] = {}
+    raw_of: dict[str, dict[str, str]] = {}
+    by_looks: dict[str, tuple[str, str]] = {}
+    repeats: dict[str, list[str]] = {}
+    for at, (raw, line) in enumerate(zip(ids, table.lines, strict=True)):
+        if raw in bare.missing:
+            problems.add(table.label, f"no participant id in line {line}", "every row belongs to a person")
+            continue
+        person = participant_id_of(raw, bare)
+        people.setdefault(person, at)
+        raw_of.setdefault(person, {}).setdefault(raw, f"line {line}")
+        repeats.setdefault(person, []).append(f"line {line}")
+        first, first_raw = by_looks.setdefault(loosely(bare.key(raw)), (person, raw))
+        if first != person:
+            found = f"{raw!r} (line {line}) and {first_raw!r} look like one person"
+            problems.add(table.label, found, suggest_rule([raw], replace(bare, keys={first_raw: first})), DUPLICATE)
+    for person, spelt in raw_of.items():
+        if len(spelt) > 1:
+            problems.extend([one_person_twice(person, spelt, table.label)])
+        elif len(repeats[person]) > 1:
+            found = f"{person} is there {len(repeats[person])} times ({listed(repeats[person], 5)})"
+            problems.add(table.label, found, "one row per person: keep one of them", DUPLICATE)
+    if not people:
+        raise SourceError([*problems, Problem(table.label, "holds nobody", "one row per participant is expected")])
+    return list(people), list(people.values())
+
+
+def participant_id_of(raw: str, cohort: Cohort) -> str:
+    """The id that everything shows: ``sub-`` and the key.
+
+    A key that begins with ``sub-`` because nothing strips it gets no second one.
+    """
+    return "sub-" + cohort.key(raw).removeprefix("sub-")
+
+
+def _same_arm_twice(periods: pd.DataFrame, label: str) -> Iterable[Problem]:
+    if periods.shape[1] != 2:
+        return
+    same = periods.index[(periods["1"] == periods["2"]) & periods["1"].notna()]
+    if len(same):
+        hint = "a crossover gives each arm once; correct the order columns"
+        yield Problem(label, f"both periods have the same arm in {listed(same, LISTED)}", hint)
+
+
+# ---------------------------------------------------------------------------------------------- tables of experiments
+
+
+def read_exclusions(path: Path, cohort: Cohort, missing: Iterable[str]) -> dict[str, str]:
+    """Who an experiment leaves out, and why.
+
+    Parameters
+    ----------
+    path : Path
+        Table with the id column of the cohort and, optionally, ``reason``.
+
+    Returns
+    -------
+    dict of str to str
+        Participant id to reason.
+
+    Raises
+    ------
+    SourceError
+        If an id is not in the study: someone meant to be left out would stay in.
+    """
+    table = read_text_table(path, path.name)
+    rows = _rows_of(table, cohort)
+    problems = Problems()
+    problems.extend(identity_problems(rows, cohort, path.name, sessions=False))
+    strangers = [row for row in rows if cohort.resolve(row.raw_id) is None and row.raw_id not in cohort.missing]
+    if len(strangers) < len(rows):
+        for row in strangers[:LISTED]:
+            hint = did_you_mean(cohort.key(row.raw_id), cohort.keys) if len(cohort.keys) <= 2000 else ""
+            where = f"{path.name}: {row.place}"
+            problems.add(where, f"{row.raw_id!r} is not in the study", f"{hint}; correct the id or take the row out")
+    problems.raise_if_any(SourceError)
+    reasons = table.columns.get(REASON, [""] * len(table))
+    codes = set(missing)
+    return {
+        str(cohort.resolve(row.raw_id)): NO_REASON if reason in codes or not reason else reason
+        for row, reason in zip(rows, reasons, strict=True)
+    }
+
+
+def read_folds(path: Path, cohort: Cohort) -> pd.DataFrame:
+    """Outer folds given by the study.
+
+    Parameters
+    ----------
+    path : Path
+        Table with the id column of the cohort, then one column of fold numbers per repeat; it may list more people
+        than are analysed, and people who are not in the study.
+
+    Returns
+    -------
+    DataFrame
+        Index participant_id (sorted), one int column per repeat.
+
+    Raises
+    ------
+    SourceError
+        If a fold is not a whole number, a repeat has a single fold, or ids do not meet.
+    """
+    table = read_text_table(path, path.name)
+    rows = _rows_of(table, cohort)
+    problems = Problems()
+    problems.extend(identity_problems(rows, cohort, path.name, sessions=False))
+    repeats = [column for column in table.columns if column != _id_column(table, cohort)]
+    if not repeats:
+        problems.add(path.name, "has no column of fold numbers", "one column per repeat, beside the participant id")
+    known = [at for at, row in enumerate(rows) if cohort.resolve(row.raw_id) is not None]
+    folds: dict[str, list[int]] = {}
+    for repeat in repeats:
+        cells = [table.columns[repeat][at] for at in known]
+        wrong = [f"{cells[at]!r} (line {table.lines[k]})" for at, k in enumerate(known) if not cells[at].isdecimal()]
+        if wrong:
+            problems.add(f"{path.name}: {repeat}", f"no fold number: {listed(wrong, LISTED)}", "folds are 0, 1, 2, ..")
+        elif len(set(cells)) < 2:
+            problems.add(f"{path.name}: {repeat}", "has a single fold", "at least two folds are needed")
+        else:
+            folds[repeat] = [int(cell) for cell in cells]
+    problems.raise_if_any(SourceError)
+    index = pd.Index([str(cohort.resolve(rows[at].raw_id)) for at in known], name="participant_id", dtype="str")
+    return pd.DataFrame(folds, index=index).sort_index()
+
+
+def _rows_of(table: TextTable, cohort: Cohort) -> list[Row]:
+    ids = table.column(_id_column(table, cohort), "id")
+    return [Row(f"line {line}", raw) for line, raw in zip(table.lines, ids, strict=True)]
+
+
+def _id_column(table: TextTable, cohort: Cohort) -> str:
+    """The cohort's own name for it, or the one that our own tables are written with."""
+    return cohort.id_column if cohort.id_column in table.columns else "participant_id"

@@ -1,0 +1,245 @@
+"""Ratings, long and wide: every value is checked against its scale, and one that is impossible is never passed on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from workbench.errors import Problem, Problems
+from workbench.records import Cohort, Scale
+from workbench.sources.delimited import LISTED, BadCell, NumberReader, TextTable, bad_cell_problems
+from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
+from workbench.specs.cohort import CohortSpec, ScaleSpec, ScoreSpec
+
+MIXED_SCORING = "T10"
+"""Guard code of totals that belong to another scoring of the same scale (METHODS 4.2)."""
+
+STEP_TOLERANCE = 1e-6
+
+OpenTable = Callable[[str], TextTable]
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One total of one person at one session."""
+
+    line: int
+    participant_id: str
+    session: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.participant_id} {self.session} (line {self.line})".replace("  ", " ")
+
+
+@dataclass
+class _Cells:
+    """Where the ratings of one score are in a file: a row, its session and the cells that make a total."""
+
+    rows: list[Row] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    cells: list[list[str]] = field(default_factory=list)
+    columns: list[tuple[str, ...]] = field(default_factory=list)
+
+    def add(self, row: Row, line: int, columns: tuple[str, ...], cells: list[str]) -> None:
+        self.rows.append(row)
+        self.lines.append(line)
+        self.columns.append(columns)
+        self.cells.append(cells)
+
+
+def read_scores(
+    spec: CohortSpec, cohort: Cohort, open_table: OpenTable, problems: Problems
+) -> tuple[pd.DataFrame, dict[str, Scale], list[str]]:
+    """Every score of the study; what is wrong with any of them goes into `problems`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Ids, sessions and missing codes.
+    open_table : callable
+        Gives the table of a file named in the specification.
+
+    Returns
+    -------
+    scores : DataFrame
+        Long: participant_id, session, score, value; complete values only.
+    scales : dict of str to Scale
+        By the name of the score.
+    notes : list of str
+    """
+    ratings: dict[str, list[Rating]] = {}
+    scales: dict[str, Scale] = {}
+    notes: list[str] = []
+    for name, score in spec.scores.items():
+        with problems.gather():
+            scales[name] = scale_of(name, score, spec.scales)
+        with problems.gather():
+            ratings[name] = _read_score(score, cohort, open_table(score.file), notes, problems)
+        if name in scales and name in ratings:
+            problems.extend(impossible_values(name, score, scales[name], ratings[name]))
+    long = [
+        (rating.participant_id, rating.session, name, rating.value)
+        for name, found in ratings.items()
+        for rating in sorted(found, key=lambda rating: (rating.participant_id, rating.session))
+    ]
+    frame = pd.DataFrame(long, columns=["participant_id", "session", "score", "value"])
+    frame = frame.astype({"participant_id": "str", "session": "str", "score": "str", "value": float})
+    return frame, scales, list(dict.fromkeys(notes))
+
+
+def scale_of(name: str, score: ScoreSpec, own: dict[str, ScaleSpec]) -> Scale:
+    """The scale of a score: the study's own where it declares one, else that of the registry.
+
+    Raises
+    ------
+    SpecError
+        If neither knows it, or its scoring is not said.
+    """
+    wanted = score.scale or name
+    if wanted in own:
+        said = own[wanted]
+        return Scale(
+            name=wanted,
+            label=said.label or wanted,
+            minimum=said.minimum,
+            maximum=said.maximum,
+            worse=said.worse,
+            step=said.step,
+            response_fall=said.response_fall,
+            remission_at_most=said.remission_at_most,
+            zero=said.minimum if said.zero is None else said.zero,
+            reliability=said.reliability,
+            anhedonia=said.anhedonia,
+            source=said.source,
+        )
+    from workbench.knowledge.scales import find_scale
+
+    return find_scale(wanted, score.scoring)
+
+
+def _read_score(
+    score: ScoreSpec, cohort: Cohort, table: TextTable, notes: list[str], problems: Problems
+) -> list[Rating]:
+    found = _long(score, cohort, table, notes) if score.at is None else _wide(score, cohort, table)
+    # In a wide file the rows of the file are those of its first session.
+    n_rows = len(table) if score.at is not None else len(found.rows)
+    own_rows = found.rows[:n_rows] if score.at is None else [Row(row.place, row.raw_id) for row in found.rows[:n_rows]]
+    problems.extend(identity_problems(own_rows, cohort, score.file, sessions=score.at is None))
+    notes += identity_notes(own_rows, cohort, score.file)
+    return list(_ratings(found, score, cohort, notes, problems))
+
+
+def _long(score: ScoreSpec, cohort: Cohort, table: TextTable, notes: list[str]) -> _Cells:
+    ids = table.column(cohort.id_column, "id")
+    sessions = table.column(str(score.session), "session")
+    columns = _names(score.column)
+    cells_of = [table.column(column, "column") for column in columns]
+    found = _Cells()
+    for position, line in enumerate(table.lines):
+        cells = [column[position] for column in cells_of]
+        session = "" if sessions[position] in cohort.missing else sessions[position]
+        if not session and set(cells) <= set(cohort.missing):
+            notes.append(f"{score.file}: a row without session and without any value left out")
+            continue
+        found.add(Row(f"line {line}", ids[position], session), line, columns, cells)
+    return found
+
+
+def _wide(score: ScoreSpec, cohort: Cohort, table: TextTable) -> _Cells:
+    ids = table.column(cohort.id_column, "id")
+    found = _Cells()
+    for session, wanted in (score.at or {}).items():
+        columns = _names(wanted)
+        cells_of = [table.column(column, f"at.{session}") for column in columns]
+        for position, line in enumerate(table.lines):
+            cells = [column[position] for column in cells_of]
+            found.add(Row(f"line {line}", ids[position], session), line, columns, cells)
+    return found
+
+
+def _names(columns: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns or ())
+
+
+def _ratings(found: _Cells, score: ScoreSpec, cohort: Cohort, notes: list[str], problems: Problems) -> Iterator[Rating]:
+    """Totals of people in the study; items are summed where all of them are there, never prorated."""
+    numbers = NumberReader(cohort.missing)
+    bad: list[BadCell] = []
+    incomplete = 0
+    n_read = 0
+    for row, line, columns, cells in zip(found.rows, found.lines, found.columns, found.cells, strict=True):
+        owner = owner_of(row, cohort)
+        if not owner.known or (not row.raw_session and cohort.sessions):
+            continue
+        values, wrong = numbers.row(cells)
+        n_read += 1
+        bad += [BadCell(line, columns[at], f"{owner.participant_id} {owner.session}", cells[at]) for at in wrong]
+        n_missing = int(pd.isna(values).sum())
+        if n_missing == 0:
+            yield Rating(line, str(owner.participant_id), str(owner.session), float(values.sum()))
+        elif n_missing < len(values) and not wrong:
+            incomplete += 1
+    if incomplete:
+        notes.append(f"{score.file}: {incomplete} totals left out because some of their items are missing")
+    problems.extend(bad_cell_problems(score.file, bad, n_read))
+
+
+# ---------------------------------------------------------------------------------------------------- possible values
+
+
+def impossible_values(name: str, score: ScoreSpec, scale: Scale, ratings: Sequence[Rating]) -> Iterator[Problem]:
+    """Totals outside the range of the scale or between its steps, each with its subject and session."""
+    outside = [rating for rating in ratings if not scale.minimum <= rating.value <= scale.maximum]
+    between = [rating for rating in ratings if rating not in outside and not _on_a_step(rating.value, scale)]
+    reason = mixed_scoring(scale, [rating.value for rating in outside], len(ratings)) if outside else ""
+    expected = f"{scale.name} goes from {scale.minimum:g} to {scale.maximum:g}"
+    for rating in outside[:LISTED]:
+        found = f"{name} is {rating.value:g} in {rating}"
+        yield Problem(score.file, found, expected, MIXED_SCORING if reason else "")
+    for rating in between[:LISTED]:
+        yield Problem(score.file, f"{name} is {rating.value:g} in {rating}", f"totals go in steps of {scale.step:g}")
+    more = len(outside[LISTED:]) + len(between[LISTED:])
+    if more:
+        yield Problem(score.file, f"{name}: and {more} more impossible values")
+    if reason:
+        yield Problem(score.file, f"{name}: {reason}", "give one scoring throughout, from the items", MIXED_SCORING)
+
+
+def _on_a_step(value: float, scale: Scale) -> bool:
+    if scale.step is None:
+        return True
+    steps = (value - scale.minimum) / scale.step
+    return abs(steps - round(steps)) < STEP_TOLERANCE
+
+
+def mixed_scoring(scale: Scale, outside: Sequence[float], n_ratings: int) -> str:
+    """Why values are probably outside: they fit another scoring of the same instrument, or an empty text.
+
+    SHAPS totals of 0-14 (items as 0 or 1) and 14-56 (items 1 to 4) cannot be converted into each other; a study that
+    pasted two files together has both.
+    """
+    fits = Counter(
+        label for label, other in _other_scorings(scale) for value in outside if other.minimum <= value <= other.maximum
+    )
+    if not fits:
+        return ""
+    label, n_fit = fits.most_common(1)[0]
+    declared = f"{scale.minimum:g}-{scale.maximum:g}"
+    which = "all values" if n_fit == n_ratings else f"{n_fit} of {n_ratings} values"
+    return (
+        f"{which} are impossible as {declared} but possible as {label}: probably another scoring, "
+        "and totals of two scorings cannot be converted into each other"
+    )
+
+
+def _other_scorings(scale: Scale) -> Iterator[tuple[str, Scale]]:
+    from workbench.knowledge.scales import SCALES
+
+    instrument = SCALES.get(scale.name)
+    for label, other in instrument.scorings.items() if instrument else ():
+        if (other.minimum, other.maximum) != (scale.minimum, scale.maximum):
+            yield label, other

@@ -1,0 +1,280 @@
+"""``features/cohort.toml``: who is in the study, when they were seen and what was rated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workbench.errors import SpecError
+from workbench.records import Design, Phase
+from workbench.specs.base import Columns, Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+
+RESERVED = ("sequence", "arm", "period", "site")
+"""Names that the workbench gives a meaning of its own."""
+
+SHARES_SUM_TO = 1.0
+SHARES_TOLERANCE = 0.011
+"""Shares of three arms are written as 0.33, 0.33 and 0.33, or 0.34."""
+
+
+class IdsSpec(Spec):
+    """The only way ids meet: prefixes are stripped, then digits are padded with zeros."""
+
+    strip: tuple[Text, ...] = ()
+    """Prefixes removed in this order, such as "sub-"."""
+    pad: int = Field(default=0, ge=0, le=20)
+    """Digits an all-digit id is padded to."""
+
+
+class ArmsSpec(Spec):
+    """Treatments and who had them when."""
+
+    active: Text
+    """The treatment under study, such as "ketamine"."""
+    control: Text | None = None
+    """What it is compared with, such as "placebo" or "midazolam"."""
+    order: tuple[Text, ...] | None = None
+    """Crossover: participants columns that hold the arm of each period, in order."""
+    column: Text | None = None
+    """Parallel: the participants column that holds the arm."""
+    allocation: dict[Text, Number] | None = None
+    """Parallel: share of each arm in the randomisation scheme."""
+    codes: dict[str, Text] = {}
+    """What the codes of the column(s) stand for, such as { d = "ketamine", p = "placebo" }."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every arm that is declared, the active one first."""
+        declared = (self.active, *([self.control] if self.control else ()), *(self.allocation or ()))
+        return tuple(dict.fromkeys(declared))
+
+    def rules(self) -> Iterator[Finding]:
+        """Two different arms; codes and shares name arms that are declared."""
+        if self.active == self.control:
+            yield Finding(("control",), f"is {self.control!r}, the same as active", "name what it is compared with")
+        if self.order is not None and len(self.order) < 2:
+            yield Finding(("order",), "names fewer than two periods", "one participants column per period, in order")
+        yield from repeated(self.order or (), ("order",))
+        for code, arm in self.codes.items():
+            yield from unknown(arm, self.names, "declared arm", ("codes", code))
+        if self.allocation is not None:
+            yield from self._shares(self.allocation)
+
+    def _shares(self, shares: dict[str, float]) -> Iterator[Finding]:
+        for arm in (self.active, self.control):
+            if arm is not None and arm not in shares:
+                yield Finding(("allocation",), f"has no share for {arm!r}", f"write {{ {arm} = 0.5, ... }}")
+        total = sum(shares.values())
+        if min(shares.values(), default=0.0) <= 0 or abs(total - SHARES_SUM_TO) > SHARES_TOLERANCE:
+            yield Finding(("allocation",), f"the shares sum to {total:g}", "shares are above 0 and sum to 1")
+
+
+class SessionSpec(Spec):
+    """One visit."""
+
+    phase: Phase
+    """Relative to the first infusion where no arm is named."""
+    hours: Number | None = None
+    """Hours from the infusion of that arm."""
+    arm: Text | None = None
+    """The arm whose infusion this session follows."""
+
+    def rules(self) -> Iterator[Finding]:
+        """Hours agree with the phase."""
+        if self.hours is not None and self.phase == "before" and self.hours > 0:
+            hint = "hours before an infusion are negative, or left out"
+            yield Finding(("hours",), f"is {self.hours:g} although phase is 'before'", hint)
+        if self.hours is not None and self.phase == "after" and self.hours < 0:
+            yield Finding(
+                ("hours",), f"is {self.hours:g} although phase is 'after'", "hours after an infusion are positive"
+            )
+
+
+class ColumnSpec(Spec):
+    """A covariate: one that lives in another file, or one of participants.tsv that needs a type or codes."""
+
+    file: Text | None = None
+    """File beside the data; default: the participants file."""
+    column: Text | None = None
+    """Column in that file; default: the covariate's own name."""
+    type: Literal["number", "categorical"] | None = None
+    """Default: number where every value is one."""
+    codes: dict[str, Text] | None = None
+    """What codes stand for, such as {"1" = "M", "2" = "F"}; implies categorical."""
+    session: Text | None = None
+    """Column with the session id, where the file has several rows per person."""
+    at: Text | None = None
+    """The session to take, where `session` is given."""
+
+    def rules(self) -> Iterator[Finding]:
+        """`session` and `at` go together; codes are for categories."""
+        if self.session is not None and self.at is None:
+            yield Finding(("at",), "is missing", "session = names the column; at = says which session to take")
+        if self.at is not None and self.session is None:
+            yield Finding(("session",), "is missing", "at = names a session; session = says which column holds it")
+        if self.session is not None and self.file is None:
+            yield Finding(("file",), "is missing", "the participants file has one row per person; name the other file")
+        if self.codes is not None and self.type == "number":
+            yield Finding(("codes",), "are given for a number", 'leave out codes, or write type = "categorical"')
+
+
+class ScoreSpec(Spec):
+    """A rating: long (one row per person and session) or wide (one column per session)."""
+
+    file: Text
+    session: Text | None = None
+    """Long: column with the session id."""
+    column: Columns | None = None
+    """Long: column of the total, or columns of items that are summed (complete rows only)."""
+    at: dict[Name, Columns] | None = None
+    """Wide: column (or item columns) of each session."""
+    scale: Text | None = None
+    """Name in the registry of scales where the score's own name is not one, or a key of [scales]."""
+    scoring: Text | None = None
+    """Scoring of a scale that has several, such as "14-56" for SHAPS."""
+
+    def rules(self) -> Iterator[Finding]:
+        """Long (session and column) or wide (at), never both."""
+        if self.at is not None:
+            yield from not_together(self, "at", "session")
+            yield from not_together(self, "at", "column")
+            if not self.at:
+                yield Finding(("at",), "names no session", 'write ses-b0 = "COLUMN" for each session')
+        elif self.session is None and self.column is None:
+            hint = "long files: session = and column =; wide files: a table [scores.NAME.at] with a column per session"
+            yield Finding((), "does not say where the values are", hint)
+        else:
+            for key in ("session", "column"):
+                if getattr(self, key) is None:
+                    hint = "a long file has one row per person and session: name both columns"
+                    yield Finding((key,), "is missing", hint)
+        items: list[tuple[Key, object]] = [(("at", name), columns) for name, columns in (self.at or {}).items()]
+        items.append((("column",), self.column))
+        for place, columns in items:
+            if isinstance(columns, tuple):
+                yield from repeated(columns, place)
+
+
+class ScaleSpec(Spec):
+    """A scale that the registry does not know."""
+
+    minimum: Number
+    maximum: Number
+    worse: Literal["higher", "lower"]
+    label: Text | None = None
+    step: Annotated[float, Field(gt=0)] | None = 1.0
+    response_fall: float | None = Field(default=None, gt=0, lt=1)
+    remission_at_most: Number | None = None
+    """Total that counts as remission, or below."""
+    zero: Number | None = None
+    """Subtracted before a percentage is taken, such as 14 where totals run from 14 to 56."""
+    reliability: float | None = Field(default=None, gt=0, le=1)
+    anhedonia: bool = False
+    source: Text
+    """Where range and rules come from."""
+
+    def rules(self) -> Iterator[Finding]:
+        """A range, and rules inside it."""
+        if self.minimum >= self.maximum:
+            yield Finding(("maximum",), f"is {self.maximum:g}, not above the minimum {self.minimum:g}")
+            return
+        for key in ("zero", "remission_at_most"):
+            value = getattr(self, key)
+            if value is not None and not self.minimum <= value <= self.maximum:
+                yield Finding((key,), f"is {value:g}, outside {self.minimum:g} to {self.maximum:g}")
+
+
+class CohortSpec(Spec):
+    """Who is in the study."""
+
+    data: Text = "."
+    """Folder of the data relative to the study; --data and workbench.local.toml override it; never hashed."""
+    participants: Text = "participants.tsv"
+    id: Text = "participant_id"
+    site: Text | None = None
+    """Column with the site; declaring it changes nothing by itself."""
+    family: Text | None = None
+    """Column with the family: members are never split between training and test."""
+    design: Design
+    missing: tuple[str, ...] = ("n/a", "")
+    synthetic: bool = False
+    """True for simulated people: every result says so."""
+    ids: IdsSpec = IdsSpec()
+    arms: ArmsSpec | None = None
+    sessions: dict[Name, SessionSpec] = {}
+    columns: dict[Text, ColumnSpec] = {}
+    scores: dict[Name, ScoreSpec] = {}
+    scales: dict[Name, ScaleSpec] = {}
+
+    def rules(self) -> Iterator[Finding]:
+        """Arms fit the design; sessions, scores and scales name what is declared."""
+        yield from self._arms_fit_design()
+        for name, session in self.sessions.items():
+            if session.arm is not None:
+                key = ("sessions", name, "arm")
+                if self.arms is None:
+                    yield Finding(
+                        key, f"names the arm {session.arm!r}, but there is no [arms]", "declare [arms] active ="
+                    )
+                else:
+                    yield from unknown(session.arm, self.arms.names, "declared arm", key)
+        yield from self._columns_fit()
+        for name, score in self.scores.items():
+            for session_name in score.at or ():
+                yield from unknown(session_name, self.sessions, "session", ("scores", name, "at", session_name))
+            yield from self._scale_is_known(name, score)
+
+    def _arms_fit_design(self) -> Iterator[Finding]:
+        if self.arms is None:
+            if self.design in ("crossover", "parallel"):
+                hint = 'write [arms] with active = "ketamine" and control = "placebo"'
+                yield Finding(("arms",), f"is missing, which a {self.design} design needs", hint)
+            return
+        for key in ("control", "column") if self.design == "parallel" else ("control",):
+            if self.design in ("crossover", "parallel") and getattr(self.arms, key) is None:
+                yield Finding(("arms", key), f"is missing, which a {self.design} design needs", ARM_KEYS[key])
+        for key, designs in BELONGS_TO.items():
+            if getattr(self.arms, key) is not None and self.design not in designs:
+                yield Finding(
+                    ("arms", key),
+                    f"has no meaning in a {self.design} design",
+                    f"it is for {' and '.join(designs)} designs",
+                )
+
+    def _columns_fit(self) -> Iterator[Finding]:
+        for name, column in self.columns.items():
+            if name in RESERVED:
+                hint = "write site = at the top" if name == "site" else "the design and [arms] say it; use another name"
+                yield Finding(("columns", name), "is a reserved name", hint)
+            if column.at is not None and self.sessions:
+                yield from unknown(column.at, self.sessions, "session", ("columns", name, "at"))
+
+    def _scale_is_known(self, name: str, score: ScoreSpec) -> Iterator[Finding]:
+        from workbench.knowledge.scales import SCALES, find_instrument, find_scale
+
+        scale = score.scale or name
+        key: Key = ("scores", name, "scale") if score.scale else ("scores", name)
+        if scale in self.scales:
+            return
+        try:
+            find_instrument(scale)
+            key = ("scores", name, "scoring")
+            find_scale(scale, score.scoring)
+        except SpecError as error:
+            for problem in error.problems:
+                hint = problem.hint
+                if hint.startswith("known:"):  # nothing resembles it, and the list of all spellings is long
+                    hint = f"known: {', '.join(SCALES)}; declare a scale of your own under [scales.{name}]"
+                yield Finding(key, f"{scale!r} is {problem.found}", hint)
+
+
+ARM_KEYS = {"control": 'such as control = "placebo"', "column": "the participants column that holds the arm"}
+BELONGS_TO = {
+    "control": ("crossover", "parallel"),
+    "order": ("crossover",),
+    "column": ("parallel",),
+    "allocation": ("parallel",),
+}
+"""Keys of [arms] and the designs in which they say something."""

@@ -1,0 +1,303 @@
+"""``experiments/NAME.toml``: one question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from workbench.specs.base import Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+from workbench.specs.learners import AnyLearner
+
+NOT_YET = ("area-under-course", "durability")
+"""Kinds of outcome that need the course over time, which a later version brings."""
+
+SESSIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
+    "score": ("at",),
+    "change": ("from", "at"),
+    "percent-change": ("from", "at"),
+    "ancova": ("from", "at"),
+    "ketamine-minus-placebo": ("at", "placebo_at"),
+    "response": ("from", "at"),
+    "remission": ("at",),
+}
+"""The sessions that each kind of outcome is made from: all are needed, and no other has a meaning."""
+
+EVERYTHING = "all"
+"""The feature set of all sources that overlap no other, where an experiment declares no sets."""
+
+CONFOUND_TERM = re.compile(r"^[^@^\s][^@^]*(\^[2-9])?$")
+"""A column, or a power of it: ``age``, ``age^2``."""
+
+
+class Bounds(Spec):
+    """Inclusive bounds of a numeric column."""
+
+    min: Number | None = None
+    max: Number | None = None
+
+    def rules(self) -> Iterator[Finding]:
+        """At least one bound, in order."""
+        if self.min is None and self.max is None:
+            yield Finding((), "has no bound", "write { min = 18, max = 65 }, or one of the two")
+        elif self.min is not None and self.max is not None and self.min > self.max:
+            yield Finding((), f"min {self.min:g} is above max {self.max:g}", "nobody is between them")
+
+
+def _list_or_bounds(value: Any) -> str:
+    return "bounds" if isinstance(value, dict | Bounds) else "list"
+
+
+Rule = Annotated[
+    Annotated[tuple[str | int | Number | bool, ...], Field(min_length=1), Tag("list")]
+    | Annotated[Bounds, Tag("bounds")],
+    Discriminator(_list_or_bounds),
+]
+"""One column's rule: any of a list, or within bounds."""
+
+
+class OutcomeSpec(Spec):
+    """What is predicted."""
+
+    score: Name | None = None
+    column: Text | None = None
+    """A participants column instead of a score (observational studies)."""
+    kind: Literal[
+        "score",
+        "change",
+        "percent-change",
+        "ancova",
+        "ketamine-minus-placebo",
+        "response",
+        "remission",
+        "area-under-course",
+        "durability",
+    ] = "score"
+    type: Literal["continuous", "binary"] | None = None
+    """Of a participants column; default: continuous where every value is a number."""
+    positive: Text | None = None
+    """Level of a binary column that counts as 1."""
+    better: Literal["higher", "lower"] | None = None
+    """Direction of a participants column, which has none otherwise."""
+    from_: Name | None = Field(default=None, alias="from")
+    """Session before treatment."""
+    at: Name | None = None
+    """Session at which the outcome is read (after ketamine)."""
+    placebo_at: Name | None = None
+    """Session after placebo, for ketamine-minus-placebo."""
+    until: Name | None = None
+    """Reserved for durability: the last session of the course."""
+    adjust: tuple[Text, ...] = ()
+    """Nuisance beside the confounds, such as "sequence"."""
+    arms: tuple[Text, ...] | None = None
+    """Required for parallel designs: whose outcome."""
+    threshold: Number | None = Field(default=None, gt=0, lt=1)
+    """Response: relative fall; default: the rule of the scale."""
+    cutoff: Number | None = None
+    """Remission: at most; default: the rule of the scale."""
+    shuffle: bool = False
+    """Shuffle the outcome once, by the seed, before anything else: a control experiment of which nothing must come."""
+
+    def rules(self) -> Iterator[Finding]:
+        """One thing is predicted, from the sessions its kind needs."""
+        if (self.score is None) == (self.column is None):
+            found = "names neither a score nor a column" if self.score is None else "names both a score and a column"
+            yield Finding((), found, 'write score = "MADRS", or column = "age" for an observational question')
+        elif self.column is not None:
+            yield from self._column_rules(self.column)
+        else:
+            yield from self._score_rules()
+        yield from repeated(self.adjust, ("adjust",))
+        yield from repeated(self.arms or (), ("arms",))
+        for key, kind in (("threshold", "response"), ("cutoff", "remission")):
+            if getattr(self, key) is not None and self.kind != kind:
+                yield Finding((key,), f"has no meaning for kind = {self.kind!r}", f"it is for kind = {kind!r}")
+
+    def _column_rules(self, column: str) -> Iterator[Finding]:
+        if self.kind != "score":
+            hint = "a participants column has one value per person: leave out kind, or predict a score"
+            yield Finding(
+                ("kind",), f"is {self.kind!r}, which is made from a score, but column = {column!r} is given", hint
+            )
+        for key, value in self._sessions.items():
+            if value is not None:
+                yield Finding((key,), "has no meaning for a participants column", "leave it out, or predict a score")
+        if self.type == "continuous" and self.positive is not None:
+            yield Finding(("positive",), "is given for a continuous column", 'leave it out, or write type = "binary"')
+        if self.type == "binary" and self.better is not None:
+            yield Finding(("better",), "is given for a binary column", "positive = says which level is predicted")
+        if self.type == "binary" and self.positive is None:
+            yield Finding(("positive",), "is missing, which a binary column needs", 'such as positive = "F"')
+
+    def _score_rules(self) -> Iterator[Finding]:
+        for key in ("type", "positive", "better"):
+            if getattr(self, key) is not None:
+                hint = "leave it out: the scale of the score says it"
+                yield Finding((key,), "is for a participants column, and a score is predicted", hint)
+        if self.kind in NOT_YET:
+            yield Finding(
+                ("kind",), f"{self.kind!r} is not available yet", f"choose one of {', '.join(SESSIONS_OF_KIND)}"
+            )
+            return
+        needed = SESSIONS_OF_KIND[self.kind]
+        for key, value in self._sessions.items():
+            if key in needed and value is None:
+                yield Finding((key,), f"is missing, which kind = {self.kind!r} needs", SESSION_KEYS[key])
+            if key not in needed and value is not None:
+                hint = f"it is made from {' and '.join(needed)}; leave {key} out"
+                yield Finding((key,), f"has no meaning for kind = {self.kind!r}", hint)
+        if len(needed) == 2 and None not in (pair := [self._sessions[key] for key in needed]) and pair[0] == pair[1]:
+            yield Finding((needed[1],), f"is {pair[1]!r}, the same session as {needed[0]}", "name two sessions")
+
+    @property
+    def _sessions(self) -> dict[str, str | None]:
+        return {"from": self.from_, "at": self.at, "placebo_at": self.placebo_at, "until": self.until}
+
+
+SESSION_KEYS = {
+    "from": 'the session before treatment, such as from = "ses-b0"',
+    "at": 'the session at which the outcome is read, such as at = "ses-d2"',
+    "placebo_at": 'the session after placebo, such as placebo_at = "ses-p2"',
+}
+
+
+class ValidationSpec(Spec):
+    """How it is validated."""
+
+    repeats: int = Field(default=10, ge=1)
+    """How often the outer folds are drawn anew."""
+    outer: int = Field(default=5, ge=2)
+    """Outer folds: each is predicted by a model that never saw it."""
+    inner: int = Field(default=5, ge=2)
+    """Inner folds, in which settings are chosen."""
+    permutations: int = Field(default=1000, ge=0)
+    """Shuffled outcomes sent through the whole procedure; 1,000 for a claim."""
+    seed: int = Field(default=0, ge=0)
+    """The only source of randomness."""
+    inner_seed: int | None = Field(default=None, ge=0)
+    """random_state of KFold(inner, shuffle=True) in every training fold; default: spawned from the seed."""
+    folds: Text | None = None
+    """Table beside the data: participant_id, then one column of outer fold numbers per repeat."""
+    leave_out: Literal["site"] | None = None
+    """Leave one site out instead of outer folds and repeats."""
+    groups: Text | None = None
+    """Column whose members are never split, such as "family"."""
+    strata: tuple[Text, ...] = ()
+    """Columns whose levels the folds are balanced on."""
+    blocks: tuple[Text, ...] = ()
+    """Columns inside whose levels outcomes may be exchanged; default: site where it is used, sequence, arm."""
+    holdout: Text | None = None
+    """Reserved: file of participants kept for one final look."""
+    people: Literal["available", "common"] = "available"
+    """available: each feature set uses those who have it; common: only those who have every set."""
+
+    def rules(self) -> Iterator[Finding]:
+        """Folds come from one place."""
+        yield from not_together(self, "leave_out", "folds")
+        if self.holdout is not None:
+            yield Finding(("holdout",), "is not available yet", "leave it out")
+        yield from repeated(self.strata, ("strata",))
+        yield from repeated(self.blocks, ("blocks",))
+
+
+class ExternalSpec(Spec):
+    """Reserved for external cohorts."""
+
+    study: Text
+    """The other study's folder."""
+
+
+class ExperimentSpec(Spec):
+    """One question, one file, one MLflow experiment."""
+
+    question: Text
+    """The question in words; does not change results."""
+    include: dict[Text, Rule] = {}
+    """Keys AND, lists OR, bounds inclusive."""
+    exclude: dict[Text, Rule] = {}
+    """Who is left out, although included: any one key suffices."""
+    exclude_file: Text | None = None
+    """Table beside the data with participant_id (and reason)."""
+    sessions: tuple[Name, ...] = ()
+    """Session of the features; empty where the sources have none."""
+    change: tuple[Name, Name] | None = None
+    """Features become second minus first session."""
+    clinical_model: tuple[Text, ...] = ()
+    """The comparator: columns, SCORE@session before the first active infusion, sequence, arm, site."""
+    confounds: tuple[Text, ...] | None = None
+    """Replaces the sources' lists; [] means none."""
+    impute_confounds: bool = False
+    family: Name | None = None
+    """Experiments of one family share the correction for several tests."""
+    outcome: OutcomeSpec
+    feature_sets: dict[Name, tuple[Name, ...]] = {}
+    """Default: each source alone, and all that do not overlap together."""
+    validation: ValidationSpec = ValidationSpec()
+    models: tuple[AnyLearner, ...] = Field(min_length=1)
+    external: dict[Name, ExternalSpec] = {}
+
+    def rules(self) -> Iterator[Finding]:
+        """Features, people and models are named without contradiction."""
+        yield from not_together(self, "sessions", "change")
+        yield from repeated(self.sessions, ("sessions",))
+        yield from repeated(self.change or (), ("change",))
+        yield from repeated(self.clinical_model, ("clinical_model",))
+        yield from self._terms()
+        yield from self._feature_sets()
+        yield from self._models()
+        yield from self._stray_keys()
+        if self.external:
+            yield Finding(("external",), "is not available yet", "leave it out")
+
+    def _terms(self) -> Iterator[Finding]:
+        for position, term in enumerate(self.clinical_model):
+            if "@" in term and not all(part.strip() for part in (term.partition("@")[0], term.partition("@")[2])):
+                yield Finding(
+                    ("clinical_model", position), f"{term!r} cannot be read", "write SCORE@session: MADRS@ses-b0"
+                )
+        outcome = self.outcome.column
+        for key, terms in (
+            (("confounds",), self.confounds or ()),
+            (("outcome", "adjust"), self.outcome.adjust),
+            (("clinical_model",), self.clinical_model),
+        ):
+            for term in terms:
+                if outcome is not None and term.partition("^")[0] == outcome:
+                    yield Finding(key, f"holds {term!r}, which is the outcome", "the outcome never explains itself")
+        for position, term in enumerate(self.confounds or ()):
+            if not CONFOUND_TERM.match(term):
+                hint = "a column, or a power of it: age, age^2; scores go into clinical_model"
+                yield Finding(("confounds", position), f"{term!r} cannot be read", hint)
+        yield from repeated(self.confounds or (), ("confounds",))
+
+    def _feature_sets(self) -> Iterator[Finding]:
+        seen: dict[frozenset[str], str] = {}
+        for name, sources in self.feature_sets.items():
+            key: Key = ("feature_sets", name)
+            if not sources:
+                yield Finding(key, "names no source", 'such as ["connectivity"]')
+            yield from repeated(sources, key)
+            first = seen.setdefault(frozenset(sources), name)
+            if first != name:
+                yield Finding(key, f"holds the same sources as {first!r}", "one of the two is enough")
+
+    def _models(self) -> Iterator[Finding]:
+        labels: list[str] = []
+        for position, model in enumerate(self.models):
+            if model.label in labels:
+                hint = f'give each a name, such as name = "{model.label}-{position + 1}"'
+                yield Finding(("models", position), f"is the second model called {model.label!r}", hint)
+            labels.append(model.label)
+            if self.feature_sets:
+                for name in model.feature_sets or ():
+                    key: Key = ("models", position, "feature_sets")
+                    yield from unknown(name, self.feature_sets, "feature set", key)
+
+    def _stray_keys(self) -> Iterator[Finding]:
+        """Tables with free names swallow keys of the whole file that were written after them."""
+        keys = {field.alias or name for name, field in type(self).model_fields.items()} - {"family"}
+        for table in ("include", "exclude", "feature_sets"):
+            for name in keys & set(getattr(self, table)):
+                yield Finding((table, name), "is a key of the whole file", "move it above the first [table]")

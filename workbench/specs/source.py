@@ -1,0 +1,88 @@
+"""``features/NAME.toml``: one source of one modality. One option schema per reader, found by name in `READERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workbench.specs.base import Finding, Name, Spec, Text, repeated
+
+
+class SourceSpec(Spec):
+    """What every source declares, whatever its reader."""
+
+    modality: Name
+    """connectivity, task, pet, or any other word."""
+    overlaps: tuple[Name, ...] = ()
+    """Sources made from the same scans: never joined into one feature set."""
+    confounds: tuple[Text, ...] = ()
+    """Covariates of no interest that belong to this source, one value per subject."""
+    atlas: Text | None = None
+    measure: Text | None = None
+    unit: Text | None = None
+    gsr: bool | Literal["unknown"] | None = None
+    """Global signal regression; required for connectivity made from correlations."""
+    tracer: Text | None = None
+    """PET: the tracer, such as "[11C]AZ10419369"."""
+    contrast: Text | None = None
+    """Task: the contrast, where the file holds one."""
+    transform: Literal["none", "fisher-z"] = "none"
+    """Applied to every value when the table is built; fisher-z is arctanh(r)."""
+    columns: Text | None = None
+    """Table beside the spec or the data: column, and any of circuit, region_a, region_b, contrast, tracer, unit,
+    measure."""
+
+    def rules(self) -> Iterator[Finding]:
+        """Lists say things once."""
+        yield from repeated(self.overlaps, ("overlaps",))
+        yield from repeated(self.confounds, ("confounds",))
+
+
+class TableSource(SourceSpec):
+    """A wide table: one row per participant (and session), one column per feature."""
+
+    reader: Literal["table"]
+    file: Text
+    """File beside the data (TSV or CSV)."""
+    session: Text | None = None
+    """Column with the session id; without it the table has one row per participant."""
+    id: Text | None = None
+    """Column with the participant id; default: that of the cohort."""
+    keep: tuple[Text, ...] = ()
+    """Globs of the columns that are features; default: every column, or those of the `columns` table."""
+    drop: tuple[Text, ...] = ()
+    """Globs of columns left out."""
+
+
+class MatrixSource(SourceSpec):
+    """Matrix files, one per participant (and session): region names in the first row and column, or in `regions`."""
+
+    reader: Literal["matrix"]
+    files: Text
+    """Glob beside the data with {participant} and {session} where the ids stand, such as
+    sub-{participant}_ses-{session}_conn.tsv."""
+    regions: Text | None = None
+    """File with one region name per line, or a table with columns region (and circuit); for matrices without names."""
+    header: bool = True
+    """The first row and column hold region names."""
+    symmetric: bool = True
+    """Keep the upper triangle; false keeps every off-diagonal entry, row to column."""
+    diagonal: bool = False
+    """Also keep the diagonal."""
+
+    def rules(self) -> Iterator[Finding]:
+        """The file name says whose matrix it is; matrices without names need a list of regions."""
+        yield from super().rules()
+        if "{participant}" not in self.files:
+            hint = "write {participant} where the id stands: sub-{participant}_conn.tsv"
+            yield Finding(("files",), f"{self.files!r} does not say where the participant id stands", hint)
+        if not self.header and self.regions is None:
+            yield Finding(("regions",), "is missing, and header = false", "name a file with one region per line")
+
+
+AnySource = Annotated[TableSource | MatrixSource, Field(discriminator="reader")]
+
+READERS: dict[str, type[SourceSpec]] = {"table": TableSource, "matrix": MatrixSource}
+"""Option schema of every reader; `workbench.sources.READERS` holds the functions under the same names."""

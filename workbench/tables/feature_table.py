@@ -1,0 +1,162 @@
+"""Built feature tables, kept by content: rebuilt when a file, the specification or the reader changed, not else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench import __version__
+from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable
+
+CHUNK = 1 << 20
+
+
+def content_key(spec_hash: str, files: Sequence[Path]) -> str:
+    """What a built table depends on, as one digest.
+
+    Parameters
+    ----------
+    spec_hash : str
+        Hash of the specification, and of whatever else of the study decides who a row belongs to.
+    files : sequence of Path
+        Files that the table is made from; their names and bytes count, not their dates. An absent file counts as such.
+
+    Returns
+    -------
+    str
+        SHA-256.
+    """
+    content = hashlib.sha256(f"{SCHEMA_VERSION}\n{__version__}\n{spec_hash}\n".encode())
+    for path in files:
+        content.update(f"{path.name}\x1f{_digest(path)}\n".encode())
+    return content.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        return "absent"
+    content = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            content.update(chunk)
+    return content.hexdigest()
+
+
+def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder: Path) -> tuple[FeatureTable, bool]:
+    """A built table from the cache, or built and put there.
+
+    ``NAME.parquet`` has one row per feature: its description, then one column per participant and session.
+    ``NAME.json`` has the key, the digest and the notes. A table that is torn, of another schema version, or whose
+    values are not those of its digest is built again without a word: it is only a cache.
+
+    Parameters
+    ----------
+    name : str
+    key : str
+        From `content_key`.
+    build : callable
+    folder : Path
+        Made where it is absent.
+
+    Returns
+    -------
+    FeatureTable
+    bool
+        True where it was built anew.
+    """
+    kept = _load(folder / f"{name}.parquet", folder / f"{name}.json", key)
+    if kept is not None:
+        return kept, False
+    table = build()
+    with suppress(PermissionError):  # a study that may only be read works, without a cache
+        folder.mkdir(parents=True, exist_ok=True)
+        _store(table, key, folder / f"{name}.parquet", folder / f"{name}.json")
+    return table, True
+
+
+def _load(parquet: Path, described: Path, key: str) -> FeatureTable | None:
+    try:
+        said = json.loads(described.read_text(encoding="utf-8"))
+        if said["schema_version"] != SCHEMA_VERSION or said["key"] != key:
+            return None
+        frame = pd.read_parquet(parquet)
+        table = FeatureTable(
+            source=said["source"],
+            modality=said["modality"],
+            rows=pd.DataFrame(said["rows"], columns=["participant_id", "session"], dtype="str"),
+            values=np.ascontiguousarray(frame.drop(columns=list(FEATURE_COLUMNS)).to_numpy(dtype=float).T),
+            features=frame[list(FEATURE_COLUMNS)].astype("str"),
+            digest=said["digest"],
+            overlaps=tuple(said["overlaps"]),
+            confounds=tuple(said["confounds"]),
+            notes=tuple(said["notes"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # torn, or written by something else; pyarrow's errors are these
+        return None
+    return table if table.content_digest() == table.digest and len(table.rows) == len(table.values) else None
+
+
+def _store(table: FeatureTable, key: str, parquet: Path, described: Path) -> None:
+    columns = [f"{row.participant_id} {row.session}".strip() for row in table.rows.itertuples()]
+    values = pd.DataFrame(table.values.T, columns=columns, index=table.features.index)
+    frame = pd.concat([table.features, values], axis=1)
+    said = {
+        "schema_version": SCHEMA_VERSION,
+        "key": key,
+        "digest": table.digest,
+        "source": table.source,
+        "modality": table.modality,
+        "overlaps": list(table.overlaps),
+        "confounds": list(table.confounds),
+        "notes": list(table.notes),
+        "rows": table.rows.to_numpy().tolist(),
+    }
+    _write(parquet, lambda path: frame.to_parquet(path, index=False))
+    _write(described, lambda path: path.write_text(json.dumps(said, indent=1), encoding="utf-8"))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside and move over: whoever reads at the same time sees the old file or the new one, never half."""
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        write(Path(beside))
+        os.replace(beside, path)
+    finally:
+        Path(beside).unlink(missing_ok=True)
+
+
+def describe(table: FeatureTable) -> pd.DataFrame:
+    """What a table holds, one row per session.
+
+    Returns
+    -------
+    DataFrame
+        source, modality, session, participants, features, missing (share of single values), constant (features that
+        are the same in everyone), circuits, unit.
+    """
+    rows = []
+    for session in dict.fromkeys(table.rows["session"]):
+        here = table.values[(table.rows["session"] == session).to_numpy()]
+        rows.append(
+            {
+                "source": table.source,
+                "modality": table.modality,
+                "session": session,
+                "participants": len(here),
+                "features": here.shape[1],
+                "missing": float(np.isnan(here).mean()),
+                "constant": int((np.fmax.reduce(here) == np.fmin.reduce(here)).sum()),
+                "circuits": table.features["circuit"].nunique(),
+                "unit": ", ".join(sorted(filter(None, set(table.features["unit"])))),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,118 @@
+"""Who an experiment is about: include and exclude rules, and the flow that accounts for everyone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import Problem, Problems, TableError, did_you_mean, listed
+from workbench.records import Cohort, FlowStep
+from workbench.specs.experiment import Bounds, ExperimentSpec, Rule
+from workbench.tables.covariates import values_of
+
+
+def select_people(
+    experiment: ExperimentSpec, cohort: Cohort, exclusions: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[FlowStep, ...]]:
+    """Who an experiment is about.
+
+    Parameters
+    ----------
+    exclusions : mapping of str to str
+        Participant id to reason, from the exclusion file.
+
+    Returns
+    -------
+    people : tuple of str
+        Participant ids, sorted.
+    flow : tuple of FlowStep
+        In the study, then included.
+
+    Raises
+    ------
+    TableError
+        If a rule names a column or a level that nobody has, or nobody is left.
+    """
+    everyone = [str(person) for person in cohort.participants.index]
+    problems = Problems()
+    why: dict[str, str] = {}
+    for key, rules in (("include", experiment.include), ("exclude", experiment.exclude)):
+        for column, rule in rules.items():
+            with problems.gather():
+                follows = _follows(column, rule, cohort, everyone, key)
+                lost = ~follows if key == "include" else follows
+                for person in follows.index[lost]:
+                    why.setdefault(person, _rule_in_words(key, column, rule))
+    problems.raise_if_any(TableError)
+    for person, reason in exclusions.items():
+        why.setdefault(person, reason)
+    lost_people = {person: why[person] for person in everyone if person in why}
+    people = tuple(sorted(set(everyone) - set(lost_people)))
+    flow = (FlowStep("in the study", len(everyone)), flow_step("included", len(people), lost_people))
+    if not people:
+        raise TableError(nobody_left(flow))
+    return people, flow
+
+
+def _follows(column: str, rule: Rule, cohort: Cohort, people: Sequence[str], key: str) -> pd.Series:
+    """Who follows one rule; a person without a value does not."""
+    try:
+        values = values_of(column, cohort, people)
+    except TableError as error:
+        raise TableError([replace(each, where=f"{key}: {each.where}") for each in error.problems]) from None
+    if isinstance(rule, Bounds):
+        return _within(column, rule, values, key)
+    numeric = pd.api.types.is_numeric_dtype(values)
+    levels = {as_level(value) for value in values.dropna()}
+    wanted = {as_level(value) for value in rule}
+    unknown = sorted(wanted - levels)
+    if unknown:
+        hint = did_you_mean(unknown[0], levels) if len(levels) <= 50 else "see the participants file"
+        raise TableError(Problem(f"{key}: {column}", f"nobody has {listed(map(repr, unknown))}", hint))
+    text = values.map(as_level, na_action="ignore") if numeric else values
+    return text.isin(wanted)
+
+
+def _within(column: str, bounds: Bounds, values: pd.Series, key: str) -> pd.Series:
+    if not pd.api.types.is_numeric_dtype(values):
+        words = listed(map(repr, values.dropna().unique()), 3)
+        found = f"has bounds, but its values are text ({words})"
+        raise TableError(Problem(f"{key}: {column}", found, "list the levels, or mend the column"))
+    low = values >= bounds.min if bounds.min is not None else values.notna()
+    high = values <= bounds.max if bounds.max is not None else values.notna()
+    return low & high
+
+
+def as_level(value: object) -> str:
+    """A level as text, whole numbers without a point: 1 in a rule is 1.0 in a column."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return f"{value:.15g}" if isinstance(value, int | float | np.number) else str(value)
+
+
+def _rule_in_words(key: str, column: str, rule: Rule) -> str:
+    if isinstance(rule, Bounds):
+        bounds = [f"{bound:g}" for bound in (rule.min, rule.max) if bound is not None]
+        within = " to ".join(bounds)
+        if len(bounds) == 1:
+            within += " or above" if rule.max is None else " or below"
+    else:
+        within = " or ".join(as_level(value) for value in rule)
+    return f"{column} is {'not ' if key == 'include' else ''}{within}"
+
+
+def flow_step(step: str, n: int, lost: Mapping[str, str]) -> FlowStep:
+    """A step of the flow, with why people went, the most frequent reason first."""
+    reasons = Counter(lost.values())
+    why = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+    return FlowStep(step, n, len(lost), why, tuple(sorted(lost)))
+
+
+def nobody_left(flow: Iterable[FlowStep]) -> Problem:
+    """Nobody is left, told with every step on the way there."""
+    told = "; ".join(f"{step.step}: {step.n}" + (f" ({step.why})" if step.why else "") for step in flow)
+    return Problem("participants", "nobody is left", told)
