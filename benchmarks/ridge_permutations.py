@@ -6,17 +6,17 @@ One repeat of 5 x 5-fold cross-validation, 20 alphas, 5 covariates, y and 1,000 
 for equality with plain scikit-learn first, chosen alphas included, then timed in CPU seconds, all sides in turn:
 
 ours          `workbench.models.gram.RidgeLearner`
-kernel ridge  the rival that counts: scikit-learn's KernelRidge(kernel="precomputed") takes many targets at once; features
-              prepared and kernel built once per training set, then one fit per alpha
+kernel ridge  the rival that counts: scikit-learn's KernelRidge(kernel="precomputed") takes many targets at once;
+              features prepared and kernel built once per training set, then one fit per alpha
 refit         GridSearchCV over a pipeline, one target at a time: what people run. One target is measured, or less
               (labelled x), and multiplied
 floor         useful floating-point operations at the measured dgemm rate, plus the measured eigendecompositions
 
-The floor of the features: a Gram matrix of n rows takes n^2 p operations (half of a general product), each outer fold
-needs one over all n rows and 5 over the 0.8 n training rows: 5 (1 + 5 * 0.64) n^2 p = 21 n^2 p. The floor of the targets:
-each of the 25 inner folds rotates P targets, 2 m^2 P, and predicts v rows for A alphas, 2 A v m P (m = 0.64 n, v = 0.16 n).
-Two dgemm rates are taken: the best of this machine (1000 x 1000 x 1000), and that of two matrices of n rows and 2048
-columns, which is what BLAS reaches at this n. The first makes the floor, the second is printed beside it.
+The floor of the features: a Gram matrix of n rows takes n^2 p operations (half of a general product); each outer fold
+needs one over all n rows and 5 over the 0.8 n training rows, 5 (1 + 5 * 0.64) n^2 p = 21 n^2 p. The floor of the
+targets: each of the 25 inner folds rotates P targets, 2 m^2 P, and predicts v rows for A alphas, 2 A v m P, with
+m = 0.64 n and v = 0.16 n. Two dgemm rates are taken: the best of this machine (1000 x 1000 x 1000), which makes the
+floor, and that of (n x 2048) @ (2048 x n), which is what BLAS reaches at this n and is printed beside it.
 
 Peak memory is that of our path: growth of the resident set above what was resident before, X and Y included there.
 """
@@ -61,10 +61,6 @@ class Problem:
     folds: tuple[Fold, ...]
     Y: np.ndarray
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.folds[0].X.shape
-
 
 def make_problem(n: int, p: int, n_permutations: int, seed: int = 0) -> Problem:
     """Eight latent factors, five covariates that go with everything, 1 % of columns with 3 % missing."""
@@ -85,7 +81,7 @@ def make_problem(n: int, p: int, n_permutations: int, seed: int = 0) -> Problem:
     return Problem(tuple(folds), Y)
 
 
-# ------------------------------------------------------------------------------------------------------------ four sides
+# ----------------------------------------------------------------------------------------------------------- four sides
 
 
 def ours(folds: Sequence[Fold], Y: np.ndarray, alphas: Sequence[float] = ALPHAS) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +191,7 @@ def plain_predictions(fold: Fold, Y: np.ndarray, alphas: Sequence[float]) -> tup
     return predicted, np.asarray(alphas)[chosen]
 
 
-# -------------------------------------------------------------------------------------------------------------- equality
+# ------------------------------------------------------------------------------------------------------------- equality
 
 
 def check_equality(problem: Problem, n_folds: int, alphas: Sequence[float]) -> float:
@@ -217,7 +213,7 @@ def check_equality(problem: Problem, n_folds: int, alphas: Sequence[float]) -> f
     return worst
 
 
-# ---------------------------------------------------------------------------------------------------------------- timing
+# --------------------------------------------------------------------------------------------------------------- timing
 
 
 def cpu_seconds(run: Callable[[], object]) -> float:
@@ -295,7 +291,7 @@ def extra_memory(problem: Problem) -> tuple[float, float]:
     return peak / 2**20, (peak - before) / 2**20
 
 
-# ---------------------------------------------------------------------------------------------------------------- report
+# --------------------------------------------------------------------------------------------------------------- report
 
 
 def run_size(n: int, p: int, *, n_permutations: int, quick: bool) -> dict[str, float]:
@@ -324,6 +320,7 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool) -> dict[str, f
     single = statistics.median(cpu_seconds(lambda: ours(problem.folds, problem.Y[:, :1])) for _ in range(repeats))
     agreement = _agreement(problem)
     refit, how = refit_seconds(problem, whole=n * p <= 2e6 and not quick)
+    size = problem.folds[0].X.nbytes / 2**20
     operations = useful_operations(n, p, problem.Y.shape[1])
     floor = operations / middle["best"] + middle["eigh"]
     floor_here = operations / middle["here"] + middle["eigh"]
@@ -336,7 +333,7 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool) -> dict[str, f
         f"{seconds / floor_here:.2f}\n"
         f"  refit, one target {refit:.1f} s ({how}); ours, one target {single:.3f} s: {refit / single:.0f} times; "
         f"all targets {refit * n_targets / seconds:,.0f} times (extrapolated x {n_targets})\n"
-        f"  peak memory {peak:.0f} MB, {extra:.0f} MB above X ({problem.folds[0].X.nbytes / 2**20:.0f} MB) and the rest",
+        f"  peak memory {peak:.0f} MB: {extra:.0f} MB above what was resident, X ({size:.0f} MB) and Y among it",
         flush=True,
     )
     return {

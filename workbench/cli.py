@@ -43,6 +43,8 @@ DataOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Also say what is usually left unsaid.")]
 HERE = Path(".")
+USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""Whatever is wrong with the words of a command; typer carries a click of its own, or uses the installed one."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,33 +54,28 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Exit code of one command; every error is printed the way the person at the keyboard can use it."""
-    import click
-
     try:
         code = app(arguments, standalone_mode=False)
-        return code if isinstance(code, int) else 0
     except WorkbenchError as error:
         _print_problems(error.problems)
         return error.exit_code
-    except click.exceptions.ClickException as error:
+    except USAGE_ERROR as error:
         error.show()
         return EXIT_USER
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        print(
-            "\nStopped. What was finished is kept; the same command with --resume goes on from there.", file=sys.stderr
-        )
-        return EXIT_INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
         return 0
     except Exception as error:  # our bug: say so once, keep the details for the report
         import traceback
 
         print(f"workbench {__version__} has failed: {type(error).__name__}: {error}", file=sys.stderr)
-        print(
-            "This is a bug. Please report the lines below; they hold no data of participants' scores.", file=sys.stderr
-        )
+        print("This is a bug. Please report the lines below.", file=sys.stderr)
         traceback.print_exc()
         return EXIT_BUG
+    if code == EXIT_INTERRUPTED:
+        print("\nStopped. What was finished is kept; workbench run ... --resume goes on from there.", file=sys.stderr)
+    return code if isinstance(code, int) else 0
 
 
 def _version(wanted: bool) -> None:

@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
@@ -184,10 +183,6 @@ class _FitAndStore:
         save_unit(result, self.folder)
         return position, result
 
-    def in_worker(self, position: int, unit: WorkUnit) -> tuple[int, UnitResult]:
-        _prepare_worker()
-        return self(position, unit)
-
 
 def _completed(
     work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int, backend: Backend
@@ -218,19 +213,26 @@ def _in_threads(work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int
 def _in_processes(work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int) -> Iterator[tuple[int, UnitResult]]:
     from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
+    # A function and its arguments, not a partial: equal ones let the next run take over these workers.
+    start = {"initializer": _prepare_worker, "initargs": (os.getpid(),)}
+    with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, **start):
         parallel = Parallel(return_as="generator_unordered")
-        yield from parallel(delayed(work.in_worker)(position, unit) for position, unit in units)
+        yield from parallel(delayed(work)(position, unit) for position, unit in units)
 
 
-@cache
-def _prepare_worker() -> None:
+def _prepare_worker(parent: int) -> None:
     """Once per worker process: pin BLAS for good, and end when the run that started it is killed.
 
     An orphaned worker would otherwise wait for work for minutes, and keep memory and open files.
     """
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
     _pin_blas()
-    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+    os._exit(1)
 
 
 def _pin_blas() -> Any:
@@ -238,12 +240,6 @@ def _pin_blas() -> Any:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_CHECK_S)
-    os._exit(1)
 
 
 def _stored(units: Sequence[WorkUnit], folder: Path) -> dict[int, UnitResult]:

@@ -167,7 +167,8 @@ def environment() -> str:
 
 
 def _biomarker_record(result: RunResult, biomarkers: pd.DataFrame, run_id: str) -> dict[str, Any]:
-    rows = biomarkers.astype(object).where(biomarkers.notna(), None).to_dict(orient="records")
+    known = biomarkers.notna() & (biomarkers != "")
+    rows = biomarkers.astype(object).where(known, None).to_dict(orient="records")
     return {
         "schema_version": result.scores.schema_version,
         "experiment": result.scores.experiment,

@@ -7,6 +7,7 @@ Stages never import each other; whatever two of them must agree on travels in a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -34,6 +35,10 @@ INFLUENCE_REPEATS, INFLUENCE_REFITS = 5, 130
 
 Who carries a result matters in a small sample, where five are affordable; the number used is said with the result.
 """
+
+
+FILE = re.compile(r"\.\w{1,4}(:|$)")
+"""What names a file in a problem's place."""
 
 
 class Progress(Protocol):
@@ -153,14 +158,27 @@ def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, b
 
     spec = study.sources[name]
     files = source_files(spec, data=study.data, features_dir=study.features_dir)
-    people = "\n".join(f"{key}\t{participant}" for key, participant in sorted(cohort.keys.items()))
-    key = content_key(f"{spec_hash(spec)}\n{cohort.strip}\n{cohort.pad}\n{people}", files)
+    ids = (sorted(cohort.keys.items()), sorted(cohort.sessions), cohort.id_column, cohort.missing)
+    key = content_key(f"{spec_hash(spec)}\n{ids}", files)
     build = partial(read_source, name, spec, cohort, data=study.data, features_dir=study.features_dir)
     return cached_table(name, key, build, study.tables_dir)
 
 
 def plan_experiment(loaded: StudyData, name: str, spec: ExperimentSpec, *, problems: Problems) -> ExperimentPlan | None:
-    """Join the data of one experiment and lay out its runs; problems are collected."""
+    """Join the data of one experiment and lay out its runs; problems are collected, each with the experiment's file."""
+    found = Problems()
+    plan = _laid_out(loaded, name, spec, found)
+    file = f"experiments/{name}.toml"
+    problems.extend(
+        problem
+        if FILE.search(problem.where)
+        else replace(problem, where=": ".join(filter(None, (file, problem.where))))
+        for problem in found
+    )
+    return plan
+
+
+def _laid_out(loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems) -> ExperimentPlan | None:
     from workbench.sources.participants import read_exclusions, read_folds
     from workbench.tables import dataset as joining
     from workbench.tables.guards import check_dataset, check_experiment

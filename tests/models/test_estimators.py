@@ -138,7 +138,7 @@ def test_an_infinite_feature_is_named_as_the_reason():
 
 
 def test_every_trial_failing_stops_the_fit(monkeypatch):
-    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1})
+    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
     fold, y = make_fold()
     with pytest.raises(FitError, match="every one of 4 trials failed"):
         make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1)

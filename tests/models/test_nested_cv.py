@@ -230,11 +230,24 @@ def test_given_folds_have_as_many_repeats_as_columns(make_dataset):
 
 
 def test_a_unit_that_fails_says_in_which_fold(full, monkeypatch):
-    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1})
+    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
     validation = ValidationSpec(repeats=1, permutations=0)
     unit = plan_units(full, validation, TREES)[2]
     with pytest.raises(FitError, match="repeat 1, fold 3, xgboost: every one of 2 trials failed"):
         fit_unit(full, unit, TREES, target_matrices(full, validation), explain=0)
+
+
+def test_trees_search_fewer_settings_beside_the_main_procedure(full, monkeypatch):
+    asked = []
+    real = tuning.tune_trees
+    monkeypatch.setattr(
+        "workbench.models.estimators.tune_trees",
+        lambda pairs, **options: asked.append(options["n_trials"]) or real(pairs, **{**options, "n_trials": 1}),
+    )
+    learner, validation = XGBoostSpec(kind="xgboost", trials=60, rounds=3), ValidationSpec(repeats=1, permutations=0)
+    unit = plan_units(full, validation, learner)[0]
+    fit_unit(full, unit, learner, target_matrices(full, validation), explain=0)
+    assert asked == [60, 12, 12, 12, 12]
 
 
 def test_results_are_small_and_can_be_pickled(full):

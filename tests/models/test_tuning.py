@@ -49,10 +49,10 @@ def test_pruned_trials_never_change_which_setting_wins_among_those_finished(pair
 
 
 def test_boosting_stops_when_patience_is_used_up(pairs, monkeypatch):
-    params = {**tuning.FIXED, "learning_rate": 1.0, "max_depth": 3}
+    params = {**tuning.FIXED, "learning_rate": 0.5, "max_depth": 3}
     loss, rounds = tuning.boost_until_it_stops(params, pairs[0], 200)
-    monkeypatch.setattr(tuning, "PATIENCE", 200)
-    assert (loss, rounds) == tuning.boost_until_it_stops(params, pairs[0], rounds + 20)
+    monkeypatch.setattr(tuning, "PATIENCE", 10_000)
+    assert (loss, rounds) == tuning.boost_until_it_stops(params, pairs[0], rounds + 4)
 
 
 def test_failed_trials_are_counted(pairs, monkeypatch):
@@ -69,7 +69,7 @@ def test_failed_trials_are_counted(pairs, monkeypatch):
 
 
 def test_a_fold_in_which_every_trial_fails_stops_with_the_reason(pairs, monkeypatch):
-    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1})
+    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
     with pytest.raises(FitError, match=r"every one of 3 trials failed; the last: .*max_depth"):
         tune(pairs, n_trials=3)
 

@@ -99,6 +99,7 @@ def test_biomarkers_as_json_hold_the_rows_of_the_table(shown_result, tmp_path):
     write_run(shown_result, tmp_path, run_id="abc")
     record = json.loads((tmp_path / "biomarkers.json").read_text())
     assert [row["circuit"] for row in record["rows"]] == list(shown_result.biomarkers["circuit"])
+    assert record["rows"][0]["feature"] is None
     assert (record["n"], record["synthetic"], record["run_id"]) == (80, True, "abc")
 
 

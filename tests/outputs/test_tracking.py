@@ -19,6 +19,7 @@ from workbench.errors import StoreError
 from workbench.records import LoggedRun, RunResult
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
+from workbench.tracking import browser, recording, saved_view, store, words
 
 
 def study_at(root: Path) -> Study:
@@ -59,8 +60,8 @@ def test_a_run_is_found_again_with_its_files_and_numbers(study, shown_result):
 
 
 def test_the_headline_is_at_most_eight_metrics_of_four_digits(shown_result):
-    metrics = tracking.headline(shown_result)
-    assert list(metrics) == list(tracking.HEADLINE)
+    metrics = recording.headline(shown_result)
+    assert list(metrics) == list(saved_view.HEADLINE)
     assert all(value == float(f"{value:.4g}") for value in metrics.values())
     assert metrics["mae_clinical"] == 7.6
     assert metrics["p_value"] == 0.004
@@ -70,20 +71,20 @@ def test_absent_numbers_are_left_out_of_the_headline(null_result):
     performance = replace(null_result.scores.performance, interval=None, mae=float("nan"))
     test = replace(null_result.scores.test, p=None)
     scores = replace(null_result.scores, performance=performance, increment=None, p_family=None, test=test)
-    assert set(tracking.headline(replace(null_result, scores=scores))) == {"r2", "n"}
+    assert set(recording.headline(replace(null_result, scores=scores))) == {"r2", "n"}
 
 
 def test_fold_r2_has_one_step_per_fold_and_stops_at_whole_repeats(shown_result, null_result):
-    assert len(tracking.fold_r2(shown_result.predictions)) == 20 * 5
+    assert len(recording.fold_r2(shown_result.predictions)) == 20 * 5
     many = null_result.predictions
-    assert len(tracking.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 100 // 26 * 26
+    assert len(recording.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 100 // 26 * 26
 
 
 def test_fold_r2_is_one_for_perfect_and_zero_for_reference_predictions(null_result):
     predictions = null_result.predictions
-    perfect = tracking.fold_r2(predictions.assign(predicted=predictions["observed"]))
+    perfect = recording.fold_r2(predictions.assign(predicted=predictions["observed"]))
     assert set(perfect) == {1.0}
-    assert set(tracking.fold_r2(predictions.assign(predicted=predictions["reference"]))) == {0.0}
+    assert set(recording.fold_r2(predictions.assign(predicted=predictions["reference"]))) == {0.0}
 
 
 def test_the_store_never_names_a_participant(study, null_result):
@@ -96,7 +97,7 @@ def test_the_store_never_names_a_participant(study, null_result):
 
 
 def test_the_note_holds_claim_numbers_and_reasons(null_result):
-    note = tracking.note(null_result)
+    note = words.note(null_result)
     assert note.startswith("Prediction not shown. Prediction of the fall in MADRS")
     assert "| p, corrected over 4 runs | 0.41 (1000 permutations) |" in note
     assert "- p is 0.41 after correction over 4 runs" in note
@@ -104,15 +105,15 @@ def test_the_note_holds_claim_numbers_and_reasons(null_result):
 
 
 def test_the_experiment_note_begins_with_the_question(null_result):
-    assert tracking.experiment_note(null_result.scores).splitlines()[0] == null_result.scores.question
+    assert words.experiment_note(null_result.scores).splitlines()[0] == null_result.scores.question
 
 
 def test_the_saved_view_shows_the_claim_first_and_never_sorts_by_r2():
-    view = json.loads(tracking.saved_view(1))
+    view = json.loads(saved_view.saved_view(1))
     state = json.loads(zlib.decompress(base64.b64decode(view["state"].removeprefix("deflate;"))))
     assert state["orderByKey"] == "attributes.start_time"
     shown = [column.split("`")[1] for column in state["columnOrder"] if column in state["selectedColumns"]]
-    assert shown == ["claim", *tracking.HEADLINE]
+    assert shown == ["claim", *saved_view.HEADLINE]
 
 
 def test_a_second_run_joins_the_experiment_of_the_first(study, shown_result, null_result):
@@ -125,7 +126,7 @@ def test_a_second_run_joins_the_experiment_of_the_first(study, shown_result, nul
 
 def test_an_experiment_deleted_in_the_browser_comes_back_with_its_next_run(study, shown_result):
     keep(study, shown_result)
-    client = tracking._client(study)
+    client = store.open_client(study)
     client.delete_experiment(client.get_experiment_by_name("madrs_change").experiment_id)
     run_id = keep(study, shown_result)
     assert tracking.find_run(study).run_id == run_id
@@ -167,7 +168,7 @@ def test_an_unfinished_run_leaves_neither_row_nor_files(study, shown_result, err
         raise error
     assert [run.run_id for run in tracking.list_runs(study)] == [kept]
     assert not opened.artifacts.exists()
-    assert tracking._client(study).get_run(opened.run_id).info.status == status
+    assert store.open_client(study).get_run(opened.run_id).info.status == status
 
 
 def test_a_moved_study_finds_its_files(study, shown_result, tmp_path):
@@ -177,7 +178,7 @@ def test_a_moved_study_finds_its_files(study, shown_result, tmp_path):
     found = tracking.find_run(moved, run_id)
     assert found.artifacts.is_relative_to(moved.root)
     assert (found.artifacts / "spec.toml").exists()
-    listed = tracking._client(moved).list_artifacts(run_id)
+    listed = store.open_client(moved).list_artifacts(run_id)
     assert [each.path for each in listed] == ["spec.toml"]
 
 
@@ -206,7 +207,7 @@ def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, monkeypa
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tracking, "_mlflow", interrupt)
+    monkeypatch.setattr(store, "load_mlflow", interrupt)
     study = study_at(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         tracking.prepare(study)
@@ -224,20 +225,20 @@ def test_git_state_tells_commit_and_changes_but_not_the_ledger(tmp_path):
     git("add", ".")
     git("commit", "-m", "first", "--no-verify")
     (tmp_path / "experiments" / "viewed.jsonl").write_text("{}")
-    clean = tracking.git_state(tmp_path)
+    clean = recording.git_state(tmp_path)
     assert len(clean["git_commit"]) == 40
     assert clean["git_dirty"] == "false"
     (tmp_path / "experiments" / "a.toml").write_text("b")
-    assert tracking.git_state(tmp_path) == {**clean, "git_dirty": "true"}
+    assert recording.git_state(tmp_path) == {**clean, "git_dirty": "true"}
 
 
 def test_a_study_without_git_says_so(tmp_path):
-    assert tracking.git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
+    assert recording.git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
 
 
 def test_mlflow_reports_nothing_home():
     code = (
-        "from workbench import tracking; tracking._mlflow(); import os; "
+        "from workbench.tracking import store; store.load_mlflow(); import os; "
         "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -275,7 +276,7 @@ def test_a_busy_port_suggests_the_next_free_one(study):
 def test_a_server_that_stops_while_starting_shows_its_last_words(study, shown_result, monkeypatch):
     keep(study, shown_result)
     dying = [sys.executable, "-c", "print('no room for me'); raise SystemExit(3)"]
-    monkeypatch.setattr(tracking, "_server_command", lambda *_: dying)
+    monkeypatch.setattr(browser, "_server_command", lambda *_: dying)
     with pytest.raises(StoreError, match=r"(?s)stopped while starting.*no room for me"):
         tracking.serve_ui(study, free_port())
 
@@ -292,7 +293,7 @@ def test_the_page_and_the_tunnel_are_said_and_the_server_ends_with_us(study, sho
         f"server = h.HTTPServer(('127.0.0.1', {port}), Ok)\n"
         "server.handle_request()\n"
     )
-    monkeypatch.setattr(tracking, "_server_command", lambda *_: [sys.executable, "-c", code])
+    monkeypatch.setattr(browser, "_server_command", lambda *_: [sys.executable, "-c", code])
     said: list[str] = []
     tracking.serve_ui(study, port, say=said.append)
     assert f"http://127.0.0.1:{port}/#/experiments/" in said[0]

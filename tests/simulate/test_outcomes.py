@@ -98,6 +98,15 @@ def test_both_scorings_of_shaps_come_from_the_same_items(course: Course) -> None
     assert np.corrcoef(ordinal, binary)[0, 1] > 0.9
 
 
+def test_pleasure_runs_against_anhedonia_and_hardly_moves(course: Course) -> None:
+    before, after = course.teps("ses-b0"), course.teps("ses-d2")
+    shaps = course.total("SHAPS", "ses-b0")
+
+    assert (before.min() >= 10, before.max() <= 60) == (True, True)
+    assert np.corrcoef(before, shaps)[0, 1] < -0.7
+    assert 0 < (after - before).mean() / before.std() < 0.5
+
+
 def test_items_hang_together_as_the_published_scale_does(course: Course) -> None:
     items = course.shaps("ses-b0")
     alpha = 14 / 13 * (1 - items.var(axis=0).sum() / items.sum(axis=1).var())

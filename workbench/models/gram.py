@@ -279,8 +279,9 @@ def _add_prepared(
     kernels: Sequence[tuple[Floats, Floats]], X: Floats, columns: Rows, sets: Sequence[TrainingSet]
 ) -> PreparedFold:
     """Add the kernels of columns prepared explicitly for each training set; gives back what the outer fold learnt."""
+    values = X[:, columns]  # once: single columns of a large matrix are slow to reach
     for one, (among, across) in zip(sets, kernels, strict=True):
-        prepared = prepare_on_basis(X[np.ix_(one.train, columns)], X[np.ix_(one.test, columns)], one.basis)
+        prepared = prepare_on_basis(values[one.train], values[one.test], one.basis)
         among += prepared.train_X @ prepared.train_X.T
         across += prepared.test_X @ prepared.train_X.T
     return prepared

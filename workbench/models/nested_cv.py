@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.estimators import LeastSquaresLearner, impute_means, make_learner
+from workbench.models.estimators import LeastSquaresLearner, beside_main, impute_means, make_learner
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner
 from workbench.models.permutations import refusal, target_matrix
@@ -148,7 +148,8 @@ def fit_unit(
     *main* and *increment* go through all columns of their targets, the others through the observed outcome alone; but
     for trees *confounds* is permuted too, since trees are scored against the better of M0 and the same learner on the
     confounds alone. The reference of a procedure is least squares on the covariates that it holds fixed; that of
-    *confounds*, which holds everything fixed that it has, is the training mean.
+    *confounds*, which holds everything fixed that it has, is the training mean. Beside *main* trees are tuned with
+    fewer trials (`estimators.beside_main`).
 
     Parameters
     ----------
@@ -189,7 +190,7 @@ def fit_unit(
 def _procedure(
     name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> _Procedure:
-    model = make_learner(learner)
+    model = make_learner(learner if name == "main" else beside_main(learner))
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))

@@ -32,6 +32,8 @@ class Trial:
         Totals, NaN where not rated.
     shaps : mapping of session to ndarray of shape (n, 14)
         Items 1 to 4, NaN where not rated.
+    teps : mapping of session to ndarray of shape (n,)
+        Anticipatory TEPS, 10 to 60, higher is better; NaN where not rated.
     scans : mapping of modality to mapping of session to ndarray of shape (n, n_features)
         NaN rows where a scan is missing, single NaN values in task betas.
     truth : dict
@@ -45,6 +47,7 @@ class Trial:
     sessions: tuple[str, ...]
     madrs: Mapping[str, np.ndarray]
     shaps: Mapping[str, np.ndarray]
+    teps: Mapping[str, np.ndarray]
     scans: Mapping[str, Mapping[str, np.ndarray]]
     truth: Mapping[str, Any]
 
@@ -76,6 +79,7 @@ def simulate_trial(config: TrialConfig, seed: int) -> Trial:
         sessions=sessions,
         madrs={each: np.where(seen[each], course.madrs(each), np.nan) for each in sessions},
         shaps={each: np.where(seen[each][:, None], course.shaps(each), np.nan) for each in sessions},
+        teps={each: np.where(seen[each], course.teps(each), np.nan) for each in sessions},
         scans=_scans(config, world, people, seed),
         truth=_truth(config, world, seed),
     )

@@ -48,6 +48,9 @@ ANHEDONIA_MEAN, ANHEDONIA_SD = 0.3, 0.9
 CONTROLS_RESPOND = 0.3
 """Healthy controls do not improve on average, and vary this much as patients do."""
 
+TEPS_MEAN, TEPS_SLOPE, TEPS_ERROR, TEPS_STATE = 34.0, -6.0, 3.0, 0.3
+"""Anticipatory pleasure, 10-60, HIGHER IS BETTER: points per SD of anhedonia; .7 of it is trait and does not move."""
+
 N_ITEMS = 14
 ITEM_DISCRIMINATION = (1.6, 2.6)
 ITEM_STEPS = (-1.5, 0.0, 1.5)
@@ -208,6 +211,13 @@ class Course:
         """SHAPS as answered: ndarray of shape (n, 14), items 1 to 4, higher is worse."""
         uniform = stream(self.seed, "SHAPS", session).random((self.people.n, N_ITEMS))
         return answers(self.items, self.state("SHAPS", session), uniform)
+
+    def teps(self, session: str) -> np.ndarray:
+        """Anticipatory TEPS as summed, whole points from 10 to 60; higher is better, and it hardly moves."""
+        before, now = self.state("SHAPS", "ses-b0"), self.state("SHAPS", session)
+        anhedonia = (1 - TEPS_STATE) * before + TEPS_STATE * now
+        error = stream(self.seed, "TEPS", session).normal(0, TEPS_ERROR, self.people.n)
+        return np.asarray(np.rint(np.clip(TEPS_MEAN + TEPS_SLOPE * anhedonia + error, 10, 60)))
 
     def total(self, score: ScoreName, session: str) -> np.ndarray:
         """Total of a score at a session."""

@@ -14,6 +14,7 @@ TASK_FILE = "task/reward_emotion_betas.tsv"
 PET_FILE = "pet/binding.tsv"
 MADRS_FILE = "phenotype/madrs.tsv"
 SHAPS_FILE = "phenotype/shaps.tsv"
+TEPS_FILE = "phenotype/teps.tsv"
 MOTION_FILE = "bold_qc.tsv"
 
 DESIGN_WORDS = {
@@ -73,6 +74,12 @@ def _cohort(config: TrialConfig) -> str:
             'scoring = "14-56"',
             "[scores.SHAPS.at]",
             *[f'{session} = "{shaps_column(session)}"' for session in ("ses-b0", *visits(config))],
+            "",
+            "[scores.TEPS-ANT]                     # anticipated pleasure: higher is better, the scale says so",
+            f'file = "{TEPS_FILE}"',
+            'session = "session_id"',
+            'column = "TEPS_ANT"',
+            'scoring = "10-60"',
             "",
         ]
     )
@@ -219,10 +226,10 @@ kind = "ridge"
 TREES = """\
 [[models]]                            # trees, beside the linear model
 kind = "xgboost"
-feature_sets = ["connectivity_task"]
-trials = 10
-rounds = 60
-repeats = 3
+feature_sets = ["connectivity"]
+trials = 8                            # few, so that the demo is quick: 50 and more for a study
+rounds = 50
+repeats = 2
 permutations = 0                      # without a permutation p a result is at most exploratory
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from workbench.simulate.study_files import (
     PET_FILE,
     SHAPS_FILE,
     TASK_FILE,
+    TEPS_FILE,
     shaps_column,
     study_files,
 )
@@ -57,7 +58,8 @@ def write_trial(trial: Trial, folder: Path) -> tuple[Path, ...]:
     tables = {
         "participants.tsv": _participants(trial),
         MOTION_FILE: _motion(trial),
-        MADRS_FILE: _madrs(trial),
+        MADRS_FILE: _long(trial, "MADRS_Total", trial.madrs),
+        TEPS_FILE: _long(trial, "TEPS_ANT", trial.teps),
         SHAPS_FILE: _shaps_totals(trial),
         "phenotype/shaps_items.tsv": _shaps_items(trial),
         TASK_FILE: _by_enrolment(trial, "task", padded=False),
@@ -142,12 +144,12 @@ def _motion(trial: Trial) -> Iterable[Sequence[str]]:
         yield [participant_id, _number(fd, 5)]
 
 
-def _madrs(trial: Trial) -> Iterable[Sequence[str]]:
-    """Long, with a row for visits that were missed."""
-    yield ["participant_id", "session_id", "MADRS_Total"]
+def _long(trial: Trial, column: str, totals: Mapping[str, np.ndarray]) -> Iterable[Sequence[str]]:
+    """One row per person and session, those of visits that were missed too."""
+    yield ["participant_id", "session_id", column]
     for row, participant_id in enumerate(trial.participant_ids):
         for session in trial.sessions:
-            yield [participant_id, session, _number(trial.madrs[session][row])]
+            yield [participant_id, session, _number(totals[session][row])]
 
 
 def _shaps_totals(trial: Trial) -> Iterable[Sequence[str]]:

@@ -1,0 +1,158 @@
+"""The door, as a person meets it: help, exit codes, every problem at once, and the first hour of a new user."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from workbench.cli import run_command
+
+
+@pytest.fixture(scope="module")
+def demo_study(tmp_path_factory):
+    """The demo study with its simulated data, nothing run."""
+    from workbench import pipeline
+
+    study = tmp_path_factory.mktemp("demo") / "study"
+    pipeline.init(study)
+    pipeline.simulate_study(study, preset="demo")
+    return study
+
+
+@pytest.fixture
+def study(demo_study, tmp_path):
+    return Path(shutil.copytree(demo_study, tmp_path / "study"))
+
+
+def edit(path: Path, change) -> None:
+    """Change the rows of a TSV: a list of lists, the header first."""
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t"))
+    change(rows)
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
+
+
+def test_check_finds_nothing_wrong_with_the_demo(study, capsys):
+    assert run_command(["check", "--study", str(study)]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "shaps_ketamine_minus_placebo" in printed.out
+    assert "ridge . connectivity_task" in printed.out
+
+
+def test_check_names_every_problem_in_one_go(study, capsys):
+    """Mangled ids, a score out of range, an unknown key, a missing file, a late predictor and a duplicated subject."""
+    sources = study / "sources"
+
+    def mangle(rows):
+        rows[7][0], rows[8][0], rows[9][0] = "7", "007", "sub-007"
+
+    def out_of_range(rows):
+        rows[1][rows[0].index("MADRS_Total")] = "76"
+
+    def duplicate(rows):
+        rows.append(list(rows[20]))
+
+    edit(sources / "task" / "reward_emotion_betas.tsv", mangle)
+    edit(sources / "phenotype" / "madrs.tsv", out_of_range)
+    edit(sources / "participants.tsv", duplicate)
+    (sources / "pet" / "binding.tsv").unlink()
+    connectivity = study / "features" / "connectivity.toml"
+    connectivity.write_text(connectivity.read_text() + 'atlass = "15 regions"\n')
+    late = study / "experiments" / "madrs_change.toml"
+    late.write_text(late.read_text().replace('sessions = ["ses-b0"]', 'sessions = ["ses-d2"]'))
+
+    assert run_command(["check", "--study", str(study)]) == 2
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    for what, pattern in {
+        "mangled ids": r"reward_emotion_betas\.tsv.*7",
+        "score out of range": r"76.*60",
+        "unknown key": r"connectivity\.toml: atlass.*did you mean 'atlas'",
+        "missing file": r"pet.*(no such file|does not exist|not there|missing)",
+        "late predictor": r"ses-d2.*(after|infusion)",
+        "duplicated subject": rf"participants\.tsv.*{duplicated_id(sources)}",
+    }.items():
+        assert re.search(pattern, printed), f"{what} is not named in:\n{printed}"
+
+
+def duplicated_id(sources: Path) -> str:
+    with (sources / "participants.tsv").open(newline="") as file:
+        return list(csv.reader(file, delimiter="\t"))[20][0]
+
+
+def test_an_unknown_experiment_gets_the_closest_name(study, capsys):
+    assert run_command(["run", "madrs_chnage", "--study", str(study)]) == 2
+    assert "did you mean 'madrs_change'" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_study_says_how_to_start_one(tmp_path, capsys):
+    assert run_command(["check", "--study", str(tmp_path)]) == 2
+    assert "workbench init" in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_the_users_to_mend(capsys):
+    assert run_command(["check", "--stduy", "x"]) == 2
+    assert "--study" in capsys.readouterr().err
+
+
+def test_a_bug_of_ours_has_its_own_exit_code(study, capsys, monkeypatch):
+    from workbench import pipeline
+
+    monkeypatch.setattr(pipeline, "check", lambda *args, **kwargs: 1 / 0)
+    assert run_command(["check", "--study", str(study)]) == 1
+    assert "This is a bug" in capsys.readouterr().err
+
+
+def test_ctrl_c_has_its_own_exit_code(study, capsys, monkeypatch):
+    from workbench import pipeline
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run", interrupted)
+    assert run_command(["run", "madrs_change", "--study", str(study)]) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["init", "check", "features", "run", "ui", "export", "simulate", "demo"])
+def test_every_command_has_examples_in_its_help(command, capsys):
+    run_command([command, "--help"])
+    printed = capsys.readouterr().out
+    assert "Examples:" in printed
+    assert f"workbench {command}" in printed
+
+
+def test_a_run_is_read_exported_and_holds_what_was_promised(study, tmp_path, capsys):
+    experiment = study / "experiments" / "shuffled_outcome.toml"
+    experiment.write_text(experiment.read_text().replace("repeats = 10", "repeats = 2").replace("500", "39"))
+    assert run_command(["run", "shuffled_outcome", "--study", str(study), "--jobs", "2"]) == 0
+    assert "Prediction not shown" in capsys.readouterr().out
+    assert run_command(["export", "latest", "--to", str(tmp_path / "OUT"), "--study", str(study)]) == 0
+    written = {path.name for path in (tmp_path / "OUT").rglob("*")}
+    assert {"biomarkers.tsv", "biomarkers.json", "predictions.tsv", "scores.json"} <= written
+    record = json.loads((tmp_path / "OUT" / "biomarkers.json").read_text())
+    assert record["rows"] == []
+    assert record["synthetic"] is True
+    assert "sub-" not in (study / "mlruns" / "workbench.log").read_text()
+
+
+def test_a_rehearsal_keeps_nothing(study, capsys):
+    experiment = study / "experiments" / "shuffled_outcome.toml"
+    experiment.write_text(experiment.read_text().replace("repeats = 10", "repeats = 1").replace("500", "9"))
+    assert run_command(["run", "shuffled_outcome", "--rehearse", "--study", str(study), "--jobs", "1"]) == 0
+    assert "Rehearsal" in capsys.readouterr().out
+    assert not (study / "mlruns" / "mlflow.db").exists()
+
+
+def test_init_with_a_design_can_be_checked_but_has_no_data(tmp_path, capsys):
+    assert run_command(["init", str(tmp_path / "mine"), "--design", "parallel"]) == 0
+    assert run_command(["check", "--study", str(tmp_path / "mine")]) == 2
+    assert "CHANGE" in (tmp_path / "mine" / "features" / "cohort.toml").read_text()
+    assert "Traceback" not in capsys.readouterr().err

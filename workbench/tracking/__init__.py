@@ -1,0 +1,25 @@
+"""Keeps every run in MLflow, finds it again and shows it in the browser: the only room that imports mlflow.
+
+A run is opened before its files are written, so that they lie in their final place at once and may name the run::
+
+    with open_run(study, result) as opened:
+        write_run(result, opened.artifacts, run_id=opened.run_id)
+
+One MLflow run per `RunResult`; none per fold, trial or permutation. Nothing that is logged names a participant.
+"""
+
+from workbench.tracking.browser import serve_ui, ui_url
+from workbench.tracking.finding import find_run, list_runs
+from workbench.tracking.recording import OpenRun, open_run
+from workbench.tracking.store import prepare, repair_artifact_locations
+
+__all__ = [
+    "OpenRun",
+    "find_run",
+    "list_runs",
+    "open_run",
+    "prepare",
+    "repair_artifact_locations",
+    "serve_ui",
+    "ui_url",
+]

@@ -1,0 +1,202 @@
+"""Logs a run: its numbers, what it was run on, and the claim in words."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.records import RunResult, Scores
+from workbench.tracking.saved_view import VIEW, saved_view
+from workbench.tracking.store import local_path, open_client, prepare
+from workbench.tracking.words import best_clinical, experiment_note, note, without_ids
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.study import Study
+
+STEPS = 100
+"""Most values of the stepped metric `fold_r2`, whole repeats only: a line of more cannot be read."""
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that is being written."""
+
+    run_id: str
+    artifacts: Path
+    """Folder that holds its files; made already."""
+
+
+@contextmanager
+def open_run(study: Study, result: RunResult) -> Iterator[OpenRun]:
+    """Open a run, let the caller write its files, then log the numbers and finish it.
+
+    If anything fails inside, the run is marked FAILED (KILLED after Ctrl-C), deleted from the table of runs together
+    with its files, and the error goes on: what is listed is complete.
+
+    Yields
+    ------
+    OpenRun
+        The run id, and the folder to write to.
+    """
+    prepare(study)
+    client = open_client(study)
+    experiment_id = _experiment(client, study, result.scores)
+    tags, name = _tags(study, result), result.scores.run_name
+    run = client.create_run(experiment_id, tags=tags, run_name=name)
+    opened = OpenRun(run.info.run_id, local_path(run.info.artifact_uri))
+    try:
+        opened.artifacts.mkdir(parents=True)
+        yield opened
+        client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
+        client.set_terminated(opened.run_id, "FINISHED")
+    except BaseException as error:
+        _discard(client, opened, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+
+
+def _discard(client: Any, opened: OpenRun, status: str) -> None:
+    client.set_terminated(opened.run_id, status)
+    client.delete_run(opened.run_id)
+    shutil.rmtree(opened.artifacts.parent, ignore_errors=True)
+
+
+def _experiment(client: Any, study: Study, scores: Scores) -> str:
+    """Id of the MLflow experiment, made or brought back from the bin where needed, its page up to date."""
+    found = client.get_experiment_by_name(scores.experiment)
+    if found is None:
+        location = (study.artifacts_dir.resolve() / scores.experiment).as_uri()
+        found = client.get_experiment(client.create_experiment(scores.experiment, artifact_location=location))
+    elif found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    wanted = {
+        "mlflow.note.content": experiment_note(scores),
+        "mlflow.experimentKind": "custom_model_development",  # opens the page for models, not the one for chatbots
+        f"mlflow.sharedViewState.{VIEW}": saved_view(found.creation_time or 0),
+    }
+    for key, text in wanted.items():
+        if found.tags.get(key) != text:
+            client.set_experiment_tag(found.experiment_id, key, text)
+    return str(found.experiment_id)
+
+
+def headline(result: RunResult) -> dict[str, float]:
+    """The metrics that the table of runs shows: rounded to four significant digits, absent ones left out.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    dict of str to float
+        Some of `HEADLINE`, in that order; errors in units of the outcome, `p_value` corrected for the family of runs.
+    """
+    scores = result.scores
+    interval, increment, clinical = scores.performance.interval, scores.increment, best_clinical(scores)
+    values = {
+        "r2": scores.performance.r2,
+        "r2_low": None if interval is None else interval.low,
+        "r2_high": None if interval is None else interval.high,
+        "p_value": scores.p_family if scores.p_family is not None else scores.test.p,
+        "mae": scores.performance.mae,
+        "mae_clinical": None if clinical is None else clinical.mae,
+        "increment": None if increment is None else increment.delta_r2,
+        "n": scores.n_participants,
+    }
+    return {name: rounded(value) for name, value in values.items() if value is not None and value == value}
+
+
+def rounded(value: float) -> float:
+    """Four significant digits: the UI prints what it is given.
+
+    >>> rounded(0.23044187), rounded(1234567.0)
+    (0.2304, 1235000.0)
+    """
+    return float(f"{value:.4g}")
+
+
+def fold_r2(predictions: pd.DataFrame) -> list[float]:
+    """R2 of each outer fold of each repeat, against the reference of that fold; for a chart, never averaged.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As in `RunResult`.
+
+    Returns
+    -------
+    list of float
+        At most `STEPS`, whole repeats only; NaN where the reference leaves no error to explain.
+    """
+    import numpy as np
+
+    observed, repeats = predictions["observed"].to_numpy(), predictions["repeat"].to_numpy()
+    folds, place = np.unique(np.column_stack([repeats, predictions["fold"]]), axis=0, return_inverse=True)
+    missed, reference = (
+        np.bincount(place, weights=(observed - predictions[column].to_numpy()) ** 2)
+        for column in ("predicted", "reference")
+    )
+    per_repeat = len(folds) // len(np.unique(repeats))
+    kept = max(STEPS // per_repeat, 1) * per_repeat
+    explained = np.full(len(folds), np.nan)
+    np.divide(reference - missed, reference, out=explained, where=reference > 0)
+    return [float(value) for value in explained[:kept]]
+
+
+def _metrics(result: RunResult) -> list[Any]:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    single = [Metric(name, value, now, 0) for name, value in headline(result).items()]
+    steps = enumerate(fold_r2(result.predictions))
+    return single + [Metric("fold_r2", rounded(value), now, step) for step, value in steps if value == value]
+
+
+def _params(result: RunResult) -> list[Any]:
+    from mlflow.entities import Param
+
+    return [Param(name, _text(value)) for name, value in result.params.items()]
+
+
+def _text(value: Any) -> str:
+    """A parameter as text, within the 6000 characters that MLflow keeps."""
+    listed = ", ".join(str(part) for part in value) if isinstance(value, list | tuple) else str(value)
+    return listed[:6000]
+
+
+def _tags(study: Study, result: RunResult) -> dict[str, str]:
+    tags = {
+        **result.tags,
+        "claim": result.claim.verdict,
+        **git_state(study.root),
+        "mlflow.note.content": note(result),
+    }
+    known = _participants(result)
+    return {name: without_ids(str(value), known)[:8000] for name, value in tags.items()}
+
+
+def _participants(result: RunResult) -> frozenset[str]:
+    lost = (participant for step in result.flow for participant in step.participants)
+    return frozenset(result.predictions["participant_id"].unique()).union(lost)
+
+
+def git_state(root: Path) -> dict[str, str]:
+    """Commit of the study, and whether files differ from it; the ledger of viewed results does not count."""
+    ledger = ":(exclude)experiments/viewed.jsonl"
+    command = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--", ":/", ledger]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {"git_commit": "none", "git_dirty": "unknown"}
+    lines = done.stdout.splitlines()
+    commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid")), "none")
+    dirty = any(not line.startswith("#") for line in lines)
+    return {"git_commit": "none" if commit == "(initial)" else commit, "git_dirty": str(dirty).lower()}

@@ -1,0 +1,115 @@
+"""The store of a study: an SQLite file of MLflow's, made on first use, mended where the study was moved."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import StoreError
+
+if TYPE_CHECKING:
+    from workbench.study import Study
+
+SILENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""MLflow reports usage unless told not to, and its server starts job workers that nothing here needs."""
+
+ARTIFACTS = "/mlruns/artifacts/"
+"""What every recorded location has in common, wherever the study lay when it was recorded."""
+
+
+def prepare(study: Study) -> None:
+    """Make the store where there is none, and mend it where the study was moved or copied.
+
+    The first time takes a few seconds: MLflow builds its tables step by step.
+    """
+    study.artifacts_dir.mkdir(parents=True, exist_ok=True)
+    if not study.database.exists():
+        _create(study)
+    repair_artifact_locations(study)
+
+
+def _create(study: Study) -> None:
+    """Build the tables beside their final place: an interrupt leaves no half-made store."""
+    from filelock import FileLock
+
+    with FileLock(study.database.with_suffix(".lock")):
+        if study.database.exists():
+            return
+        unfinished = study.database.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        load_mlflow()
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        store: Any = SqlAlchemyStore(store_uri(unfinished), study.artifacts_dir.as_uri())  # type: ignore[no-untyped-call]
+        store.delete_experiment("0")  # MLflow's empty "Default", which would stand first in the list
+        store.engine.dispose()
+        unfinished.replace(study.database)
+
+
+def repair_artifact_locations(study: Study) -> int:
+    """Rewrite where runs keep their files, after the study was moved or copied.
+
+    MLflow records absolute paths; without this a moved study lists no files.
+
+    Returns
+    -------
+    int
+        Experiments and runs rewritten.
+    """
+    root = study.artifacts_dir.resolve().as_uri() + "/"
+    with closing(sqlite3.connect(study.database, timeout=60)) as connection, connection:
+        moved = [
+            (f"{root}{location.rpartition(ARTIFACTS)[2]}", location, table, column)
+            for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri"))
+            for (location,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}")
+            if location and ARTIFACTS in location and not location.startswith(root)
+        ]
+        rewritten = 0
+        for new, old, table, column in moved:
+            rewritten += connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, old)).rowcount
+    return rewritten
+
+
+def store_uri(database: Path) -> str:
+    """A SQLite file as MLflow names it."""
+    return f"sqlite:///{database.resolve().as_posix()}"
+
+
+def load_mlflow() -> Any:
+    """The mlflow module, told to send nothing and to say nothing."""
+    import logging
+
+    os.environ.update(SILENT)
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return mlflow
+
+
+def open_client(study: Study) -> Any:
+    """MLflow's client on the store of a study; a store of another version is refused with the way out."""
+    mlflow = load_mlflow()
+    try:
+        return mlflow.MlflowClient(tracking_uri=store_uri(study.database))
+    except mlflow.exceptions.MlflowException as error:
+        raise StoreError(
+            f"{study.database}: this version of MLflow ({mlflow.__version__}) cannot read the store ({error}); "
+            f"copy the file, then run: mlflow db upgrade {store_uri(study.database)}"
+        ) from error
+
+
+def need_store(study: Study) -> None:
+    """Refuse where nothing has been run."""
+    if not study.database.exists():
+        raise StoreError(f"{study.root}: nothing has been run in this study yet; start with: workbench run EXPERIMENT")
+
+
+def local_path(uri: str) -> Path:
+    """The folder that a recorded location means."""
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    return Path(local_file_uri_to_path(uri))  # type: ignore[no-untyped-call]

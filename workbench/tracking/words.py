@@ -1,0 +1,82 @@
+"""What the pages of the MLflow UI say about a run and about an experiment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from workbench.records import Performance, RunResult, Scores
+
+
+def note(result: RunResult) -> str:
+    """The claim in words with the headline numbers and the reasons, as Markdown."""
+    scores, claim = result.scores, result.claim
+    people = "simulated participants" if scores.synthetic else "participants"
+    rows = [
+        ("Cross-validated R2 (below 0: worse than the reference)", _r2_words(scores.performance)),
+        (_p_name(scores), _p_words(scores)),
+        ("Typical error", _error_words(scores)),
+        *([("Added to the clinical variables", f"{scores.increment.delta_r2:.2f} of R2")] if scores.increment else []),
+        ("Analysed", f"{scores.n_participants} {people}"),
+    ]
+    table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+    reasons = ["", "Why the claim is not stronger:", "", *(f"- {reason}" for reason in claim.reasons)]
+    verdict = claim.verdict[:1].upper() + claim.verdict[1:]
+    return "\n".join([f"{verdict}. {claim.sentence}", "", *table, *(reasons if claim.reasons else [])])
+
+
+def _r2_words(performance: Performance) -> str:
+    interval = performance.interval
+    if interval is None:
+        return f"{performance.r2:.2f}"
+    return f"{performance.r2:.2f} ({interval.level * 100:.0f} % interval {interval.low:.2f} to {interval.high:.2f})"
+
+
+def _p_name(scores: Scores) -> str:
+    return f"p, corrected over {scores.family_size} runs" if scores.family_size > 1 else "p"
+
+
+def _p_words(scores: Scores) -> str:
+    p = scores.p_family if scores.p_family is not None else scores.test.p
+    if p is None:
+        return f"none: {scores.test.refused or 'no permutations were asked for'}"
+    return f"{p:.2g} ({scores.test.n_permutations} permutations)"
+
+
+def _error_words(scores: Scores) -> str:
+    unit = f" {scores.outcome_unit}" if scores.outcome_unit else ""
+    clinical = best_clinical(scores)
+    beside = "" if clinical is None else f" (clinical model {clinical.mae:.3g}{unit})"
+    return f"{scores.performance.mae:.3g}{unit}{beside}"
+
+
+def best_clinical(scores: Scores) -> Performance | None:
+    """The clinical model that the features are measured against."""
+    if scores.increment is None:
+        return None
+    return next((each for each in scores.procedures if each.procedure == scores.increment.against), None)
+
+
+def experiment_note(scores: Scores) -> str:
+    """What the page of an experiment says: the question first, for only the first line shows collapsed."""
+    return "\n".join(
+        [
+            scores.question,
+            "",
+            f"Outcome: {scores.outcome}. {scores.estimand}",
+            "",
+            "`r2` is the cross-validated R2 with its interval `r2_low` to `r2_high` (below 0: worse than the "
+            "reference), `p_value` is corrected over all runs of the experiment, `mae` is the typical error beside "
+            "that of the clinical model, `increment` is the R2 added to the clinical variables. The claim says what "
+            "the numbers allow; the newest run stands first, whatever its R2.",
+        ]
+    )
+
+
+def without_ids(text: str, participants: Collection[str]) -> str:
+    """A text in which no participant is named: the store is read by more people than the data.
+
+    >>> without_ids("leaving out sub-0435 makes R2 fall", {"sub-0435"})
+    'leaving out one participant makes R2 fall'
+    """
+    return re.sub(r"\bsub-\w+", lambda match: "one participant" if match[0] in participants else match[0], text)
