@@ -54,7 +54,7 @@ lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upg
 	  $(ARGS) pyproject.toml -p 3.11 -o requirements.lock
 
 bench: $(INSTALLED) ## run every benchmark and print what it measured
-	@for script in benchmarks/*.py; do \
+	@for script in benchmarks/[a-z]*.py; do \
 	  [ -e "$$script" ] || { echo "There is no benchmark yet."; continue; }; \
 	  echo "$$script"; $(BIN)/python "$$script" || exit 1; \
 	done

@@ -596,7 +596,7 @@ def demo(
         say(f"  {name}: {n} participants, {table.values.shape[1]} features")
     names = list(open_study(root).experiment_paths)
     finished: list[FinishedRun] = []
-    for name in sorted(names, key=lambda each: (each != MAIN_DEMO, each == CONTROL_DEMO, each)):
+    for name in sorted(names, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each)):
         say(f"$ workbench run {name}{where}")
         for each in run([name], study=root, jobs=jobs, progress=progress):
             finished.append(each)

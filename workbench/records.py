@@ -280,6 +280,8 @@ class FlowStep:
     why: str = ""
     participants: tuple[str, ...] = ()
     """Ids of those lost at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
+    reasons: tuple[str, ...] = ()
+    """Why each of `participants` was lost, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -569,6 +571,8 @@ class Performance:
     brier: float | None = None
     bootstrap: Interval | None = None
     """Auxiliary: conditional on the fitted models, so narrower than the truth; never the headline."""
+    interval_total: Interval | None = None
+    """Of `r2_total`: what one procedure may be set beside another with, whatever is held fixed in it."""
 
 
 @dataclass(frozen=True)
@@ -675,6 +679,29 @@ class Scores:
     """Sites among the people analysed; 0 where the study declares none."""
     leave_out: str = ""
     """"site" where whole sites were left out instead of folds."""
+
+    def comparators(self) -> tuple[tuple[str, Performance], ...]:
+        """Every model of the run on the same folds, from the least to the most it was given, each with its name."""
+        found = {each.procedure: each for each in (*self.procedures, self.performance)}
+        alone = [name for name in found if name.startswith("clinical:")]
+        order = ("confounds", *alone, "clinical_ols", "clinical_ridge", "raw", "main", "increment", "joint")
+        return tuple((self.procedure_name(name), found[name]) for name in order if name in found)
+
+    def procedure_name(self, procedure: str) -> str:
+        """One of `PROCEDURES` as a reader of this run would call it."""
+        held = ", ".join(dict.fromkeys((*self.forced, *self.confounds)))
+        clinical = ", ".join(self.clinical_model)
+        fixed = f", adjusted for {held}" if held else ""
+        names = {
+            "main": f"{self.feature_set}{fixed}",
+            "raw": f"{self.feature_set}, not adjusted for {', '.join(self.confounds)}",
+            "confounds": f"covariates of no interest alone: {held}",
+            "clinical_ols": f"clinical, least squares: {clinical}",
+            "clinical_ridge": f"clinical, ridge: {clinical}",
+            "increment": f"{self.feature_set} with the clinical variables held fixed",
+            "joint": f"{self.feature_set} and clinical variables together",
+        }
+        return names.get(procedure, procedure.replace("clinical:", "clinical variable alone: "))
 
 
 @dataclass(frozen=True, eq=False)

@@ -241,7 +241,7 @@ def test_trees_search_fewer_settings_beside_the_main_procedure(full, monkeypatch
     asked = []
     real = tuning.tune_trees
     monkeypatch.setattr(
-        "workbench.models.estimators.tune_trees",
+        "workbench.models.trees.tune_trees",
         lambda pairs, **options: asked.append(options["n_trials"]) or real(pairs, **{**options, "n_trials": 1}),
     )
     learner, validation = XGBoostSpec(kind="xgboost", trials=60, rounds=3), ValidationSpec(repeats=1, permutations=0)

@@ -24,7 +24,7 @@ def draw(result: RunResult) -> Picture | None:
     if result.claim.verdict == "prediction not shown":
         return _without_ranking(result)
     ordered = result.circuits.sort_values(["mean_abs_shap", "circuit"], ascending=[False, True]).head(MOST)
-    title = "Circuits that drive the predictions"
+    title = "Circuits that the predictions rest on"
     figure, axes = canvas(result, title, _caption(result), height=0.3 + 0.46 * len(ordered), left=2.9, below=0.5)
     _bars(axes, ordered)
     _legend(figure, axes, ordered)

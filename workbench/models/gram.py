@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import FitError, Problem
 from workbench.models.learner import Fitted, Fold
@@ -43,9 +44,12 @@ if TYPE_CHECKING:
 
 BLOCK_COLUMNS = 1024
 """Columns of X in one block: few enough to stay in the cache while every training set passes over them."""
+FAR_SHARE = 1e-2
+"""A block is centred first where a column's variance is below this share of its mean square: most features need not be,
+since the kernel is centred in the space of rows."""
 DELICATE_SHARE = 1e-4
-"""A column is prepared explicitly where its residual variance is below this share of its variance: a difference of sums
-of squares would have lost 4 of 16 digits."""
+"""A column is prepared explicitly where its residual variance is below this share of its mean square: a difference of
+sums of squares would have lost 4 of 16 digits."""
 OFFSET_SHARE = 1e-6
 """And where its SD is below this share of its mean: centring would have lost as much."""
 CHUNK_VALUES = 2**20
@@ -82,6 +86,37 @@ class Decomposition:
     held_out: Floats
     values: Floats
     loadings: Floats | None = None
+
+    def coefficients(self, coordinates: Floats) -> Floats:
+        """Thin: weights of the features. Wide: weights of the training rows in them."""
+        found: Floats = (self.scores if self.loadings is None else self.loadings) @ coordinates
+        return found
+
+    def weights(self, coordinates: Floats, prepared: PreparedFold, columns: slice) -> Floats:
+        """Weights of a block of features, (n_columns, n_targets)."""
+        coefficients = self.coefficients(coordinates)
+        return prepared.train_X.T @ coefficients if self.loadings is None else coefficients[columns]
+
+    def predicted(self, coordinates: Floats) -> Floats:
+        """The features' part of the predictions of the training rows."""
+        found: Floats = self.scores @ (self.values * coordinates if self.loadings is None else coordinates)
+        return found
+
+
+class LinearKernel(NamedTuple):
+    """Products of standardised residuals, of training rows among themselves and of held-out with training rows.
+
+    Attributes
+    ----------
+    among : ndarray of shape (n_train, n_train)
+    across : ndarray of shape (n_test, n_train)
+    own : ndarray of shape (n_test,)
+        Of each held-out row with itself.
+    """
+
+    among: Floats
+    across: Floats
+    own: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +164,7 @@ class RidgeLearner:
             chosen={"alpha": float(self.alphas[chosen[0]])},
             fitted_digest=_digest(outer, ridge, learnt, Y_train[:, 0], filters[:, chosen[0]]),
         )
-        if explain == 0:
-            return fitted
-        return _explained(fitted, fold, outer, ridge, coordinates[:, :explain], base[:, 0])
+        return explained_linear(fitted, fold, outer, ridge, coordinates[:, :explain], base[:, 0])
 
 
 def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
@@ -168,11 +201,18 @@ def _decompose_thin(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomp
 
 
 def _decompose_wide(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
+    kernels, learnt = linear_kernels(X, sets)
+    return [_decompose_kernel(kernel, one) for kernel, one in zip(kernels, sets, strict=True)], learnt
+
+
+def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearKernel], Learnt]:
+    """Linear kernels of every training set of an outer fold, the last one, and what it learnt about the features."""
     *inner, outer = sets
     statistics = _Statistics(sets)
     n_outer, n_rows = len(outer.train), len(statistics.rows)
     grams = [np.zeros((n_outer, n_outer)) for _ in inner] + [np.zeros((n_rows, n_rows))]
-    kernels = [(np.zeros((len(one.train),) * 2), np.zeros((len(one.test), len(one.train)))) for one in sets]
+    sizes = ((len(one.train), len(one.test)) for one in sets)
+    kernels = [LinearKernel(np.zeros((m, m)), np.zeros((v, m)), np.zeros(v)) for m, v in sizes]
     learnt, explicit = Learnt(np.zeros(X.shape[1]), np.ones(X.shape[1])), list[int]()
     for columns, block in _blocks(X, statistics.rows):
         means, scales, delicate = statistics.of(block)
@@ -183,9 +223,9 @@ def _decompose_wide(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomp
         chosen = np.array(explicit[start : start + DELICATE_COLUMNS])
         prepared = _add_prepared(kernels, X, chosen, sets)
         learnt.means[chosen], learnt.scales[chosen] = prepared.means, prepared.scales
-    for one, gram, (among, across) in zip(sets, grams, kernels, strict=True):
-        _add_residualised(among, across, gram, one, statistics.place)
-    return [_decompose_kernel(*kernel, one) for kernel, one in zip(kernels, sets, strict=True)], learnt
+    for one, gram, kernel in zip(sets, grams, kernels, strict=True):
+        _add_residualised(kernel, gram, one, statistics.place)
+    return kernels, learnt
 
 
 def _blocks(X: Floats, rows: Rows) -> Iterator[tuple[slice, Floats]]:
@@ -202,18 +242,19 @@ def _blocks(X: Floats, rows: Rows) -> Iterator[tuple[slice, Floats]]:
 class _Statistics:
     """Means and residual SDs of a block of columns in every training set of an outer fold, in one pass.
 
+    Training rows that belong to the same inner training sets stand side by side in a *run*. The projection of a column
+    on the [1 | N] of any training set is a sum over its runs of products with the outer [1 | N], made once.
+
     Attributes
     ----------
     rows : ndarray of int
-        The rows of the outer fold in the order of a block: training rows, those that share all inner training sets side
-        by side (so that a sum of squares over any training set is a sum over a few runs of rows), then held-out rows.
+        The rows of the outer fold in the order of a block: training rows by run, then held-out rows.
     place : ndarray of int
         Where each row of the data stands in a block.
     """
 
     def __init__(self, sets: Sequence[TrainingSet]) -> None:
         outer = sets[-1]
-        self.n_train = len(outer.train)
         members = np.zeros((len(sets), int(max(outer.train.max(), outer.test.max(initial=0))) + 1), dtype=bool)
         for number, one in enumerate(sets):
             members[number, one.train] = True
@@ -222,44 +263,77 @@ class _Statistics:
         self.rows: Rows = np.concatenate([train, outer.test])
         self.place: Rows = np.zeros(int(self.rows.max()) + 1, dtype=np.intp)
         self.place[self.rows] = np.arange(len(self.rows))
+        self.n_train = len(train)
         changes = np.flatnonzero((members[:, 1:] != members[:, :-1]).any(axis=0)) + 1
-        starts = [0, *changes.tolist(), self.n_train]
-        self.runs = [slice(start, stop) for start, stop in itertools.pairwise(starts)]
-        self.sizes: Floats = np.array([[len(one.train)] for one in sets], dtype=np.float64)
-        ranks = [one.basis.train.shape[1] for one in sets]
-        self.bases: Floats = np.zeros((sum(ranks), self.n_train))
-        # Residual sums of squares = signs @ [sums of squares of the runs, squared projections on the bases].
-        self.signs: Floats = np.zeros((len(sets), len(self.runs) + len(self.bases)))
-        self.signs[:, : len(self.runs)] = members[:, starts[:-1]]
-        for number, (one, stop) in enumerate(zip(sets, itertools.accumulate(ranks), strict=True)):
-            projections = slice(stop - ranks[number], stop)
-            self.bases[projections, self.place[one.train]] = one.basis.train.T
-            self.signs[number, len(self.runs) :][projections] = -1.0
+        self.runs = [slice(*ends) for ends in itertools.pairwise([0, *changes.tolist(), self.n_train])]
+        self._plan_projections(sets, members[:, [run.start for run in self.runs]])
+
+    def _plan_projections(self, sets: Sequence[TrainingSet], members: NDArray[np.bool_]) -> None:
+        """Products of each run, and what makes projections and residual variances of every training set out of them."""
+        outer = np.empty_like(sets[-1].basis.train)
+        outer[self.place[sets[-1].train]] = sets[-1].basis.train
+        # A run of few rows is its own product.
+        self.products = [
+            outer[run].T if run.stop - run.start > outer.shape[1] else np.eye(run.stop - run.start) for run in self.runs
+        ]
+        parts = _consecutive(len(product) for product in self.products)
+        bases = _consecutive(one.basis.train.shape[1] for one in sets)
+        self.projections: Floats = np.zeros((bases[-1].stop, parts[-1].stop))
+        self.variances: Floats = np.zeros((len(sets), len(self.runs) + bases[-1].stop))
+        for number, (one, basis) in enumerate(zip(sets, bases, strict=True)):
+            rows = self.place[one.train]
+            own = np.zeros((self.n_train, one.basis.train.shape[1]))
+            own[rows] = one.basis.train
+            on_outer = np.linalg.lstsq(outer[rows], one.basis.train, rcond=None)[0]
+            for run, product, part, member in zip(self.runs, self.products, parts, members[number], strict=True):
+                if member:
+                    self.projections[basis, part] = (on_outer if len(product) < run.stop - run.start else own[run]).T
+            self.variances[number, : len(self.runs)] = members[number]
+            self.variances[number, len(self.runs) :][basis] = -1.0
+            self.variances[number] /= len(one.train)
+        self.constant = bases[-1].start
 
     def of(self, block: Floats) -> tuple[Floats, Floats, Rows]:
         """Means of the outer training rows, SDs (one row per training set), and which columns are delicate.
 
-        The block is centred in place on those means, delicate columns are put to 0, and so are missing values in the
-        rows that the outer fold predicts: 0 is now what the outer fold imputes, and no inner fold sees these rows.
+        Delicate columns of the block are put to 0, and missing values in the rows that the outer fold predicts to the
+        mean that the outer fold imputes: no inner fold sees these rows.
         """
         train, test = block[: self.n_train], block[self.n_train :]
-        means: Floats = train.sum(axis=0) / self.n_train
-        block -= means
+        means, total, variances = self._moments(train)
+        within = means
+        if (total - np.square(means) < FAR_SHARE * total).any():
+            block -= means
+            within, total, variances = self._moments(train)
         if np.isnan(test.sum()):
-            np.nan_to_num(test, copy=False, nan=0.0)
-        squares = np.empty((self.signs.shape[1], block.shape[1]))
-        for run, sums in zip(self.runs, squares, strict=False):
-            np.einsum("ij,ij->j", train[run], train[run], out=sums)
-        projected = np.matmul(self.bases, train, out=squares[len(self.runs) :])
-        projected *= projected
-        total = squares[: len(self.runs)].sum(axis=0) / self.n_train
-        variances: Floats = (self.signs @ squares) / self.sizes
+            holes = np.nonzero(np.isnan(test))
+            test[holes] = within[holes[1]]
         bound = np.maximum(DELICATE_SHARE * total, np.square(OFFSET_SHARE * means))
         sound = variances.min(axis=0) > bound  # False for NaN, so for any missing value in a training row
         delicate = np.flatnonzero(~sound)
         block[:, delicate] = 0.0
         variances[:, delicate] = 1.0
-        return means, np.sqrt(variances), delicate
+        return means, np.sqrt(variances, out=variances), delicate
+
+    def _moments(self, train: Floats) -> tuple[Floats, Floats, Floats]:
+        """Means and mean squares in the outer training rows, residual variances in every training set."""
+        products = np.empty((self.projections.shape[1], train.shape[1]))
+        sums = np.empty((self.variances.shape[1], train.shape[1]))
+        start = 0
+        for run, product, squares in zip(self.runs, self.products, sums, strict=False):
+            np.matmul(product, train[run], out=products[start : start + len(product)])
+            np.einsum("ij,ij->j", train[run], train[run], out=squares)
+            start += len(product)
+        projected = np.matmul(self.projections, products, out=sums[len(self.runs) :])
+        means = projected[self.constant] / np.sqrt(self.n_train)
+        projected *= projected
+        return means, sums[: len(self.runs)].sum(axis=0) / self.n_train, self.variances @ sums
+
+
+def _consecutive(lengths: Iterable[int]) -> list[slice]:
+    """Slices of these lengths, one after the other."""
+    stops = list(itertools.accumulate(lengths))
+    return [slice(*ends) for ends in itertools.pairwise([0, *stops])]
 
 
 def _add_grams(grams: Sequence[Floats], block: Floats, scales: Floats) -> None:
@@ -276,35 +350,39 @@ def _add_grams(grams: Sequence[Floats], block: Floats, scales: Floats) -> None:
 
 
 def _add_prepared(
-    kernels: Sequence[tuple[Floats, Floats]], X: Floats, columns: Rows, sets: Sequence[TrainingSet]
+    kernels: Sequence[LinearKernel], X: Floats, columns: Rows, sets: Sequence[TrainingSet]
 ) -> PreparedFold:
     """Add the kernels of columns prepared explicitly for each training set; gives back what the outer fold learnt."""
     values = X[:, columns]  # once: single columns of a large matrix are slow to reach
-    for one, (among, across) in zip(sets, kernels, strict=True):
+    for one, (among, across, own) in zip(sets, kernels, strict=True):
         prepared = prepare_on_basis(values[one.train], values[one.test], one.basis)
         among += prepared.train_X @ prepared.train_X.T
         across += prepared.test_X @ prepared.train_X.T
+        own += np.einsum("ij,ij->i", prepared.test_X, prepared.test_X)
     return prepared
 
 
-def _add_residualised(among: Floats, across: Floats, gram: Floats, one: TrainingSet, place: Rows) -> None:
-    """Residualise a Gram matrix on [1 | N] of a training set, on both sides, and add it to the kernels."""
+def _add_residualised(kernel: LinearKernel, gram: Floats, one: TrainingSet, place: Rows) -> None:
+    """Residualise a Gram matrix on [1 | N] of a training set, on both sides, and add it to its kernel."""
+    among, across, own = kernel
     Q, train, test = one.basis.train, place[one.train], place[one.test]
     inside = gram[np.ix_(train, train)]
     projected = inside @ Q
     shifted = projected - 0.5 * Q @ (Q.T @ projected)
     among += inside - np.hstack([Q, shifted]) @ np.hstack([shifted, Q]).T
     between = gram[np.ix_(test, train)] - one.basis.test @ projected.T
-    across += between - (between @ Q) @ Q.T
+    on_basis = between @ Q
+    across += between - on_basis @ Q.T
+    own += gram[test, test] - np.einsum("ij,ij->i", one.basis.test, 2 * on_basis + one.basis.test @ (Q.T @ projected))
 
 
-def _decompose_kernel(among: Floats, across: Floats, one: TrainingSet) -> Decomposition:
+def _decompose_kernel(kernel: LinearKernel, one: TrainingSet) -> Decomposition:
     """Eigenvectors of the kernel but for those of [1 | N], and of eigenvalues that are nothing but rounding."""
-    values, vectors = np.linalg.eigh(among)
+    values, vectors = np.linalg.eigh(kernel.among)
     nil = len(values) * np.finfo(np.float64).eps * values[-1]
     first = max(one.basis.train.shape[1], int(np.searchsorted(values, nil, side="right")))
     scores = vectors[:, first:]
-    return Decomposition(scores, across @ scores, values[first:])
+    return Decomposition(scores, kernel.across @ scores, values[first:])
 
 
 # --------------------------------------------------------------------------------------------------------- choose alpha
@@ -350,62 +428,90 @@ def _add_losses(losses: Floats, maps: Floats, inputs: Floats, residual: Floats) 
 # -------------------------------------------------------------------------------------------------------------- explain
 
 
-def _explained(
-    fitted: Fitted, fold: Fold, outer: TrainingSet, ridge: Decomposition, coordinates: Floats, base: Floats
+def explained_linear(
+    fitted: Fitted, fold: Fold, outer: TrainingSet, model: Decomposition, coordinates: Floats, base: Floats
+) -> Fitted:
+    """`explained` for a model whose weights lie in the space of a decomposition; as it is for no coordinates."""
+    if coordinates.shape[1] == 0:
+        return fitted
+
+    def weights(prepared: PreparedFold, columns: slice) -> Floats:
+        return model.weights(coordinates, prepared, columns)
+
+    return explained(fitted, fold, outer, weights, model.predicted(coordinates[:, 0]), base)
+
+
+def explained(
+    fitted: Fitted,
+    fold: Fold,
+    outer: TrainingSet,
+    weights_of: Callable[[PreparedFold, slice], Floats],
+    predicted: Floats,
+    base: Floats,
 ) -> Fitted:
     """SHAP values in closed form, standardised feature * weight, in a second pass over the features.
 
     The mean over the held-out rows of |SHAP| of a feature is |weight| * mean |feature|: other targets than the first
     cost one product of matrices, and nothing of size n_targets x n_features is kept.
+
+    Parameters
+    ----------
+    weights_of : callable
+        Weights of the features of a block, (n_columns, n_targets), one column per explained target.
+    predicted : ndarray of shape (n_train,)
+        The features' part of the predictions of the training rows, target 0.
+    base : ndarray of shape (n_test,)
+        What covariates of no interest predict, target 0.
     """
     n_features = fold.X.shape[1]
     shap = np.empty((len(fold.test), n_features))
     weights, haufe = np.empty(n_features), np.empty(n_features)
-    n_circuits = 0 if fold.circuits is None else int(fold.circuits.max(initial=-1)) + 1
-    by_circuit = None if fold.circuits is None else np.zeros((coordinates.shape[1], n_circuits))
-    pattern = _haufe_direction(ridge, coordinates[:, 0], base)
-    for columns, prepared in _prepared_blocks(fold, outer):
-        every = _weights(ridge, prepared, columns, coordinates)
+    sums: list[Floats] = []
+    pattern = haufe_direction(predicted, base)
+    for columns, prepared in prepared_blocks(fold, outer):
+        every = weights_of(prepared, columns)
         weights[columns] = every[:, 0]
         shap[:, columns] = prepared.test_X * every[:, 0]
         haufe[columns] = pattern @ prepared.train_X
-        if by_circuit is not None and fold.circuits is not None:
-            member = fold.circuits[columns] == np.arange(n_circuits)[:, None]
-            by_circuit += (member * np.abs(prepared.test_X).mean(axis=0) @ np.abs(every)).T
+        if fold.circuits is not None:
+            members = circuit_members(fold.circuits, columns)
+            sums.append((members * np.abs(prepared.test_X).mean(axis=0) @ np.abs(every)).T)
+    by_circuit = np.sum(sums, axis=0) if sums else None
     return replace(fitted, shap=shap, shap_base=base, weights=weights, haufe=haufe, circuit_shap=by_circuit)
 
 
-def _haufe_direction(ridge: Decomposition, coordinates: Floats, base: Floats) -> Floats:
+def circuit_members(circuits: NDArray[np.int_], columns: slice) -> NDArray[np.bool_]:
+    """Which features of a block belong to which circuit, (n_circuits, n_columns)."""
+    found: NDArray[np.bool_] = circuits[columns] == np.arange(int(circuits.max(initial=-1)) + 1)[:, None]
+    return found
+
+
+def haufe_direction(predicted: Floats, base: Floats) -> Floats:
     """What features in SD are multiplied with to give Cov(x_j, yhat) / Var(yhat), yhat the features' part (Haufe 2014).
 
-    0 where the prediction does not vary.
+    0 where the prediction of the training rows, which has mean 0, does not vary.
     """
-    predicted: Floats = ridge.scores @ (ridge.values * coordinates if ridge.loadings is None else coordinates)
     nil = 1e-12 * max(1.0, float(np.abs(base).max(initial=0.0)))
     sum_of_squares = float(predicted @ predicted)
     return predicted / sum_of_squares if sum_of_squares > len(predicted) * nil**2 else np.zeros_like(predicted)
 
 
-def _prepared_blocks(fold: Fold, outer: TrainingSet) -> Iterator[tuple[slice, PreparedFold]]:
+def prepared_blocks(fold: Fold, outer: TrainingSet) -> Iterator[tuple[slice, PreparedFold]]:
+    """The features of the outer fold, prepared block by block."""
     for start in range(0, fold.X.shape[1], BLOCK_COLUMNS):
         columns = slice(start, min(start + BLOCK_COLUMNS, fold.X.shape[1]))
         yield columns, prepare_on_basis(fold.X[outer.train, columns], fold.X[outer.test, columns], outer.basis)
 
 
-def _weights(ridge: Decomposition, prepared: PreparedFold, columns: slice, coordinates: Floats) -> Floats:
-    if ridge.loadings is not None:
-        return ridge.loadings[columns] @ coordinates
-    weights: Floats = prepared.train_X.T @ (ridge.scores @ coordinates)
-    return weights
-
-
 def _digest(outer: TrainingSet, ridge: Decomposition, learnt: Learnt, y_train: Floats, filters: Floats) -> str:
-    """SHA-256 over what was learnt for one target: the same whatever other targets there are."""
     y_train = np.ascontiguousarray(y_train)  # else BLAS would sum in another order beside other targets
+    return digest(outer, learnt, y_train, ridge.coefficients((ridge.scores.T @ y_train) * filters))
+
+
+def digest(outer: TrainingSet, learnt: Learnt, y_train: Floats, *fitted: Floats) -> str:
+    """SHA-256 over what was learnt for one target: the same whatever other targets there are."""
     nuisance = outer.basis.raw @ (outer.basis.train.T @ y_train)
-    coordinates = (ridge.scores.T @ y_train) * filters
-    coefficients = (ridge.scores if ridge.loadings is None else ridge.loadings) @ coordinates
     content = hashlib.sha256()
-    for array in (learnt.means, learnt.scales, nuisance, coefficients):
+    for array in (learnt.means, learnt.scales, nuisance, *fitted):
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()

@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.estimators import LeastSquaresLearner, beside_main, impute_means, make_learner
+from workbench.models.estimators import LeastSquaresLearner, beside_main, make_learner
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner
 from workbench.models.permutations import refusal, target_matrix
-from workbench.models.preprocessing import fit_nuisance
+from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import inner_folds, outer_folds
 from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec

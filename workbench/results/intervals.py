@@ -65,6 +65,11 @@ def r2_interval(losses: FoldLosses, r2: float, *, leave_out: str | None = None) 
     return _mapped(losses, losses.reference - losses.model, losses.reference, r2, leave_out)
 
 
+def r2_total_interval(losses: FoldLosses, r2_total: float, *, leave_out: str | None = None) -> Interval | None:
+    """The same for the R2 against the training mean, which is the same reference for every procedure."""
+    return _mapped(losses, losses.mean - losses.model, losses.mean, r2_total, leave_out)
+
+
 def increment_interval(
     clinical: FoldLosses, added: FoldLosses, delta_r2: float, *, leave_out: str | None = None
 ) -> Interval | None:

@@ -223,8 +223,12 @@ def _performance(inputs: RunInputs, procedure: str) -> Performance:
     table = metrics.long_table(dataset, inputs.unit_results, procedure)
     found = metrics.performance(procedure, table, dataset.outcome.type)
     losses = metrics.fold_losses(dataset, inputs.units, inputs.unit_results, procedure)
-    interval = intervals.r2_interval(losses, found.r2, leave_out=inputs.validation.leave_out)
-    return replace(found, interval=interval)
+    leave_out = inputs.validation.leave_out
+    return replace(
+        found,
+        interval=intervals.r2_interval(losses, found.r2, leave_out=leave_out),
+        interval_total=intervals.r2_total_interval(losses, found.r2_total, leave_out=leave_out),
+    )
 
 
 def _reference(inputs: RunInputs) -> str:

@@ -180,15 +180,21 @@ seed = 0
 """
 
 
+def main_experiment(design: str) -> str:
+    """Name of the experiment in which r2 is planted."""
+    return "shaps_ketamine_minus_placebo" if design == "crossover" else "shaps_change"
+
+
 def _experiments(config: TrialConfig) -> dict[str, str]:
+    main = main_experiment(config.design)
     if config.design == "crossover":
         return {
-            "shaps_ketamine_minus_placebo": _main_question(config, shuffle=False),
+            main: _main_question(config, shuffle=False),
             "shuffled_outcome": _main_question(config, shuffle=True),
             "madrs_change": _change_question(config, "MADRS", shuffle=False),
         }
     return {
-        "shaps_change": _change_question(config, "SHAPS", shuffle=False),
+        main: _change_question(config, "SHAPS", shuffle=False),
         "shuffled_outcome": _change_question(config, "SHAPS", shuffle=True),
         "madrs_change": _change_question(config, "MADRS", shuffle=False),
     }

@@ -13,6 +13,7 @@ import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.records import Cohort, Session
+from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.delimited import (
     LISTED,
     NUMBER,
@@ -100,6 +101,7 @@ class _Reader:
         participants = self._covariates(columns, people, lines, cohort)
         periods = self._reserved(participants, columns, people, lines)
         scores, scales, notes = read_scores(self.spec, cohort, self.open, self.problems)
+        self._other_files_agree(replace(cohort, participants=participants))
         order = sorted(people)
         return replace(
             cohort,
@@ -232,6 +234,26 @@ class _Reader:
             hint = f"codes has {listed(map(repr, codes))}"
             self.problems.add(f"{label}: {name}", f"{code!r} has no meaning, in {listed(whose, 3)}", hint)
         return meanings
+
+    def _other_files_agree(self, cohort: Cohort) -> None:
+        """Files of ratings and covariates that repeat a column of the study say the same of everybody."""
+        spec = self.spec
+        sessions = {each.file: each.session for each in (*spec.columns.values(), *spec.scores.values()) if each.file}
+        for label, session in sessions.items():
+            if label == spec.participants:
+                continue
+            try:
+                table = self.open(label)
+            except SourceError:  # told where the file is read
+                continue
+            if spec.id not in table.columns:
+                continue
+            ids = table.columns[spec.id]
+            when = table.columns.get(session or "", [""] * len(table))
+            rows = [Row(f"line {line}", raw, at) for line, raw, at in zip(table.lines, ids, when, strict=True)]
+            shared = shared_columns(table.columns, cohort, leave_out=filter(None, (spec.id, session)))
+            said = {column: table.columns[column] for column in shared}
+            self.problems.extend(misalignment(rows, said, cohort, label))
 
     # ------------------------------------------------------------------------------------------------ reserved columns
 
@@ -403,7 +425,8 @@ def read_folds(path: Path, cohort: Cohort) -> pd.DataFrame:
     table = read_text_table(path, path.name)
     rows = _rows_of(table, cohort)
     problems = Problems()
-    problems.extend(identity_problems(rows, cohort, path.name, sessions=False))
+    torn = _listed_twice(rows, cohort, path.name)
+    problems.extend(torn or identity_problems(rows, cohort, path.name, sessions=False))
     repeats = [column for column in table.columns if column != _id_column(table, cohort)]
     if not repeats:
         problems.add(path.name, "has no column of fold numbers", "one column per repeat, beside the participant id")
@@ -421,6 +444,25 @@ def read_folds(path: Path, cohort: Cohort) -> pd.DataFrame:
     problems.raise_if_any(SourceError)
     index = pd.Index([str(cohort.resolve(rows[at].raw_id)) for at in known], name="participant_id", dtype="str")
     return pd.DataFrame(folds, index=index).sort_index()
+
+
+SPLIT_PERSON = "T4"
+"""Guard code of a person who is on both sides of a split (METHODS 4.2)."""
+
+
+def _listed_twice(rows: Sequence[Row], cohort: Cohort, label: str) -> list[Problem]:
+    """Whoever is on two rows of a table of folds would be trained on and tested on at once."""
+    places: dict[str, list[str]] = {}
+    for row in rows:
+        person = cohort.resolve(row.raw_id)
+        if person is not None:
+            places.setdefault(person, []).append(row.place)
+    twice = [f"{person} ({listed(where, 5)})" for person, where in places.items() if len(where) > 1]
+    if not twice:
+        return []
+    found = f"{len(twice)} of {len(places)} people are listed more than once: {listed(twice, 3)}"
+    hint = "folds hold people, not rows or sessions: one row per participant, so that nobody is on both sides of a split"
+    return [Problem(label, found, hint, SPLIT_PERSON)]
 
 
 def _rows_of(table: TextTable, cohort: Cohort) -> list[Row]:

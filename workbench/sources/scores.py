@@ -11,6 +11,7 @@ import pandas as pd
 from workbench.errors import Problem, Problems
 from workbench.records import Cohort, Scale
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, TextTable, bad_cell_problems
+from workbench.sources.directions import direction_problems
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.specs.cohort import CohortSpec, ScaleSpec, ScoreSpec
 
@@ -88,6 +89,8 @@ def read_scores(
     ]
     frame = pd.DataFrame(long, columns=["participant_id", "session", "score", "value"])
     frame = frame.astype({"participant_id": "str", "session": "str", "score": "str", "value": float})
+    if scales.keys() >= ratings.keys():
+        problems.extend(direction_problems(spec, {name: scales[name] for name in ratings}, frame))
     return frame, scales, list(dict.fromkeys(notes))
 
 

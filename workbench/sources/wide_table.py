@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean
 from workbench.records import Cohort, FeatureTable
+from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems, open_table
 from workbench.sources.description import (
     Described,
@@ -84,6 +85,8 @@ class _Reader:
         self.header, self._lines = open_table(path, self.label)
         self.id = spec.id or cohort.id_column
         self.features = self._choose(described)
+        self.shared = list(shared_columns(self.header, cohort, leave_out=filter(None, (self.id, spec.session))))
+        self.said: list[list[str]] = []
         self.numbers = NumberReader(cohort.missing)
         self.rows: list[Row] = []
         self.owners: list[tuple[str, str]] = []
@@ -126,32 +129,38 @@ class _Reader:
         """Read every row; raises every problem at once."""
         position = {column: at for at, column in enumerate(self.header)}
         at_features = [position[column] for column in self.features]
+        at_shared = [position[column] for column in self.shared]
         problems = Problems()
         with problems.gather():
             for line, cells in self._lines:
                 session = cells[position[self.spec.session]] if self.spec.session else ""
-                self._take(line, cells[position[self.id]], session, [cells[at] for at in at_features])
+                if self._take(line, cells[position[self.id]], session, [cells[at] for at in at_features]):
+                    self.said.append([cells[at] for at in at_shared])
         problems.extend(identity_problems(self.rows, self.cohort, self.label, sessions=self.spec.session is not None))
+        said = {column: [cells[at] for cells in self.said] for at, column in enumerate(self.shared)}
+        problems.extend(misalignment(self.rows, said, self.cohort, self.label))
         drop = 'leave it out: drop = ["{column}"]'
         problems.extend(bad_cell_problems(self.label, self.bad, len(self.values), drop))
         problems.raise_if_any(SourceError)
         self.notes += identity_notes(self.rows, self.cohort, self.label)
 
-    def _take(self, line: int, raw_id: str, raw_session: str, cells: Sequence[str]) -> None:
+    def _take(self, line: int, raw_id: str, raw_session: str, cells: Sequence[str]) -> bool:
+        """Read one row; False where it holds nothing."""
         session = "" if raw_session in self.cohort.missing else raw_session
         row = Row(f"line {line}", raw_id, session)
         if self.spec.session and not session and self.numbers.missing.issuperset(cells):
             self.notes.append(f"{self.label}: a row without session and without any value left out")
-            return
+            return False
         self.rows.append(row)
         owner = owner_of(row, self.cohort)
         if owner.participant_id is None or owner.session is None:
-            return
+            return True
         values, bad = self.numbers.row(cells)
         self.owners.append((owner.participant_id, owner.session))
         self.values.append(values)
         who = f"{owner.participant_id} {owner.session}".strip()
         self.bad += [BadCell(line, self.features[at], who, cells[at]) for at in bad]
+        return True
 
 
 def _absent(described: Described, columns: Sequence[str], label: str) -> Iterable[Problem]:

@@ -78,6 +78,10 @@ class XGBoostSpec(LearnerSpec):
     """Optuna trials per outer fold."""
     rounds: int = Field(default=200, ge=1)
     """Largest number of boosting rounds."""
+    screen: int = Field(default=200, ge=0)
+    """So many features that go most with the outcome in the training rows are offered to the trees; 0 offers all."""
+    permuted_trials: int = Field(default=10, ge=1)
+    """Trials instead of `trials`, if fewer, for the observed outcome and every permuted one of a run with permutations."""
 
 
 AnyLearner = Annotated[RidgeSpec | ElasticNetSpec | XGBoostSpec, Field(discriminator="kind")]

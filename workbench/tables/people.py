@@ -109,7 +109,8 @@ def flow_step(step: str, n: int, lost: Mapping[str, str]) -> FlowStep:
     """A step of the flow, with why people went, the most frequent reason first."""
     reasons = Counter(lost.values())
     why = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
-    return FlowStep(step, n, len(lost), why, tuple(sorted(lost)))
+    people = tuple(sorted(lost))
+    return FlowStep(step, n, len(lost), why, people, tuple(lost[person] for person in people))
 
 
 def nobody_left(flow: Iterable[FlowStep]) -> Problem:

@@ -21,8 +21,8 @@ def note(result: RunResult) -> str:
     ]
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
     reasons = ["", "Why the claim is not stronger:", "", *(f"- {reason}" for reason in claim.reasons)]
-    verdict = claim.verdict[:1].upper() + claim.verdict[1:]
-    return "\n".join([f"{verdict}. {claim.sentence}", "", *table, *(reasons if claim.reasons else [])])
+    sentence = claim.sentence[:1].upper() + claim.sentence[1:]
+    return "\n".join([f"{sentence}.", "", *table, *(reasons if claim.reasons else [])])
 
 
 def _r2_words(performance: Performance) -> str:

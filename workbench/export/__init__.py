@@ -1,0 +1,12 @@
+"""Writes what a run leaves, one plain file per table or record; reads it back; copies it out for a supplement.
+
+Every file is a function of the result alone: two runs of one experiment give the same bytes. The run id of the tracker,
+which is new each time, stands in the biomarker files only.
+"""
+
+from workbench.export.copying import export_run
+from workbench.export.dictionary import COLUMNS, FILES
+from workbench.export.reading import read_run
+from workbench.export.writing import environment, write_run
+
+__all__ = ["COLUMNS", "FILES", "environment", "export_run", "read_run", "write_run"]

@@ -1,0 +1,139 @@
+"""Copies what a run left into a folder for a supplement, with a README that explains every file and column."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problems, StoreError
+from workbench.export.dictionary import COLUMNS, MODEL_FOLDER, described
+from workbench.records import LoggedRun
+
+
+def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool = False) -> tuple[Path, ...]:
+    """Copy what a run left into a folder, with a README that says what each file is.
+
+    Parameters
+    ----------
+    logged : LoggedRun
+    to : Path
+        Made where it does not exist; files of other names in it are left alone.
+    force : bool
+        Overwrite files that differ.
+    model : bool
+        Also copy the fitted model.
+
+    Returns
+    -------
+    tuple of Path
+        The files that now lie in `to`, sorted.
+
+    Raises
+    ------
+    StoreError
+        If the run left nothing, or a file of the same name with other content is in the way: every one is named.
+    """
+    contents = _contents(logged, model)
+    _refuse_overwriting(contents, to, force)
+    for name, content in contents.items():
+        target = to / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copyfile(content, target)
+        else:
+            target.write_bytes(content)
+    return tuple(sorted(to / name for name in contents))
+
+
+def _contents(logged: LoggedRun, model: bool) -> dict[str, Path | bytes]:
+    """Relative name to the file it is copied from, or to what is written there."""
+    found = sorted(path for path in logged.artifacts.rglob("*") if path.is_file()) if logged.artifacts.is_dir() else []
+    names = {path.relative_to(logged.artifacts).as_posix(): path for path in found}
+    chosen = {name: path for name, path in names.items() if model or name.split("/")[0] != MODEL_FOLDER}
+    if not chosen:
+        raise StoreError(f"run {logged.run_id} ({logged.name}) has no files below {logged.artifacts}; run it again")
+    return {**chosen, "README.txt": _readme(logged, list(chosen)).encode()}
+
+
+def _refuse_overwriting(contents: dict[str, Path | bytes], to: Path, force: bool) -> None:
+    problems = Problems()
+    if to.exists() and not to.is_dir():
+        problems.add(to, "is a file", "name a folder")
+        problems.raise_if_any(StoreError)
+    for name, content in contents.items():
+        target = to / name
+        if target.is_dir():
+            problems.add(target, "is a folder where a file would be written", "export to another folder")
+        elif target.exists() and not force and target.read_bytes() != _bytes(content):
+            problems.add(target, "already holds something else", "export to another folder, or overwrite with --force")
+    problems.raise_if_any(StoreError)
+
+
+def _bytes(content: Path | bytes) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content
+
+
+def _readme(logged: LoggedRun, names: list[str]) -> str:
+    width = max(len(name) for name in names)
+    files = [f"{name.ljust(width)}  {described(name)}".rstrip() for name in names]
+    lines = [
+        f"Run {logged.name} of experiment {logged.experiment}",
+        f"Run id: {logged.run_id}",
+        *([f"Claim: {logged.tags['claim']}"] if "claim" in logged.tags else []),
+        *_summary(logged),
+        "",
+        "Files",
+        "=====",
+        *files,
+        "",
+        "Columns",
+        "=======",
+        "Tables are tab-separated, UTF-8, with n/a for what is missing. Participants keep the ids of the study.",
+        *_columns(logged, names),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(logged: LoggedRun) -> list[str]:
+    """Question, outcome and claim in words."""
+    scores = _scores(logged)
+    if not scores:
+        return []
+    rows = {
+        "Question": scores["question"],
+        "Outcome": scores["outcome"] + (f", in {scores['outcome_unit']}" if scores["outcome_unit"] else ""),
+        "Estimand": scores["estimand"],
+        "People": f"{scores['n_participants']}" + (", simulated" if scores["synthetic"] else ""),
+        "Claim": scores["claim"]["sentence"],
+        "Why not stronger": "; ".join(scores["claim"]["reasons"]) or "every requirement is met",
+    }
+    return ["", *(line for name, text in rows.items() for line in _wrapped(f"{name}: {text}", "  "))]
+
+
+def _columns(logged: LoggedRun, names: list[str]) -> list[str]:
+    """Every column of every table that was written, with its unit."""
+    scores = _scores(logged)
+    unit = scores.get("outcome_unit") or "units of the outcome"
+    words = {"unit": unit, "one_unit": f"one of the {unit}", "reference": scores.get("reference") or "the reference"}
+    lines = []
+    for name in (name for name in names if name in COLUMNS):
+        there = (logged.artifacts / name).read_text(encoding="utf-8").split("\n", 1)[0].split("\t")
+        explained = {column: COLUMNS[name][column].format(**words) for column in there if column in COLUMNS[name]}
+        width = max(map(len, explained), default=0)
+        lines += ["", name]
+        for column, text in explained.items():
+            lines += _wrapped(f"  {column.ljust(width)}  {text}", " " * (width + 4))
+    return lines
+
+
+def _scores(logged: LoggedRun) -> dict[str, Any]:
+    path = logged.artifacts / "scores.json"
+    scores: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return scores
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,181 @@
+"""What every file of a run is, and every column of its tables with its unit: the README of an export."""
+
+from __future__ import annotations
+
+MISSING = "n/a"
+"""A missing value in a table, as in BIDS."""
+
+MODEL_FOLDER = "model"
+"""Artifacts below this folder are the fitted model, copied only when asked for."""
+
+DARK = "-dark"
+"""Ends the name of a picture drawn on a dark ground."""
+
+FILES = {
+    "README.txt": "this text",
+    "spec.toml": "the experiment as it was run, every default written out",
+    "predictions.tsv": "one row per held-out prediction: observed, predicted, and the reference it is judged against",
+    "folds.tsv": "who was held out in which fold of which repeat; can be given back as folds of an experiment",
+    "scores.json": "every number of the run that is not a table, and the claim they allow",
+    "comparators.tsv": "every model on the same folds: the features beside covariates and clinical variables alone",
+    "influence.tsv": "cross-validated R2 when each participant in turn is left out",
+    "permutation_null.tsv": "cross-validated R2 of every permuted outcome, the whole procedure run again",
+    "shap.parquet": "held-out SHAP value of every feature for every participant, mean over repeats",
+    "circuits.tsv": "every circuit tested: candidate or not, its test with p and q, effect, size of its SHAP values",
+    "modalities.tsv": "size of the SHAP values of every modality",
+    "biomarkers.tsv": "candidate biomarkers; no rows where prediction is not shown",
+    "biomarkers.json": "the same with the claim, its reasons and the run id",
+    "features.tsv": "what every feature is, and what is known of it",
+    "flow.tsv": "how many participants were left after each step, and why the others went",
+    "participants_lost.tsv": "the ids behind flow.tsv",
+    "environment.txt": "versions of the packages that produced the numbers",
+    "figures/observed_predicted": "observed against predicted outcome, one point per participant",
+    "figures/permutation_null": "cross-validated R2 beside those of permuted outcomes",
+    "figures/calibration": "mean observed outcome by predicted outcome",
+    "figures/shap_circuits": "mean |SHAP| by circuit with what permuted outcomes reach",
+    "figures/split_spread": "cross-validated R2 of every repeat: how much depends on the draw of the folds",
+    "figures/comparators": "R2 of every model on the same folds, with its interval",
+    "figures/flow": "the flow of participants, as in a trial report",
+    "report.html": "the run as one page",
+    "model_card.md": "what the model is for and what it is not for",
+    "tripod_ai.tsv": "items of the TRIPOD+AI reporting guideline",
+    MODEL_FOLDER: "the fitted model",
+}
+"""What each file of a run is; pictures and folders by the start of their name."""
+
+PERSON = {"participant_id": "the person, as the study writes the id", "session": "session of the features"}
+ATTRIBUTION = {
+    "mean_abs_shap": "mean over people of |SHAP|, summed over the features of the row, {unit}; held-out people only",
+    "share": "mean_abs_shap as a share of all rows, 0 to 1",
+}
+EFFECT = {
+    "effect": "{unit} of the outcome per SD, covariates of no interest held fixed",
+    "effect_low": "lower end of its 95 % interval, {unit} per SD",
+    "effect_high": "upper end of its 95 % interval, {unit} per SD",
+}
+ORIGIN = {
+    "circuit": "circuit that the feature belongs to",
+    "region_a": "first region, or the only one",
+    "region_b": "second region of a connection",
+    "contrast": "task contrast",
+    "tracer": "PET tracer",
+    "session": "session at which it was measured",
+    "measure": "what was measured",
+    "unit": "unit of the feature",
+    "atlas": "atlas of the regions",
+}
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "predictions.tsv": {
+        **PERSON,
+        "repeat": "repeat of the cross-validation, from 0",
+        "fold": "fold in which the person was held out, from 0",
+        "observed": "outcome as rated, {unit}",
+        "predicted": "prediction made without this person, {unit}",
+        "reference": "prediction that R2 is judged against: {reference}, {unit}",
+    },
+    "folds.tsv": {"participant_id": PERSON["participant_id"], "repeat_0": "fold of the first repeat; and so on"},
+    "comparators.tsv": {
+        "model": "which model",
+        "procedure": "its name in scores.json",
+        "r2_total": "cross-validated R2 against the mean of the training people, the same for every model",
+        "r2_total_low": "lower end of its 95 % interval",
+        "r2_total_high": "upper end of its 95 % interval",
+        "r2": "cross-validated R2 against what this model holds fixed",
+        "mae": "typical (mean absolute) error, {unit}",
+        "auc": "area under the ROC curve; binary outcomes only",
+        "brier": "Brier score; binary outcomes only",
+    },
+    "influence.tsv": {
+        "participant_id": "who is left out",
+        "r2_without": "cross-validated R2 of the others",
+    },
+    "permutation_null.tsv": {
+        "permutation": "number of the permutation, from 1",
+        "r2": "cross-validated R2 of the whole procedure on the permuted outcome",
+        "increment": "R2 added to the clinical variables on the permuted outcome",
+    },
+    "circuits.tsv": {
+        "circuit": "name of the circuit; rows are sorted by it, which ranks nothing",
+        "n_features": "features of the circuit",
+        "candidate": "True where q is at most .10 and prediction is shown",
+        "q": "false discovery rate over circuits (Benjamini-Hochberg)",
+        "p": "permutation p of the circuit test",
+        "statistic": "circuit test: sum over features of squared partial correlation with the outcome",
+        **{key: words.replace("per SD", "per SD of the circuit's mean") for key, words in EFFECT.items()},
+        **ATTRIBUTION,
+        "null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}",
+        "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
+        "rank_high": "95th percentile over repeats of its rank",
+        "note": "how to read the row",
+    },
+    "modalities.tsv": {"modality": "modality", "n_features": "features of the modality", **ATTRIBUTION},
+    "biomarkers.tsv": {
+        "level": "circuit, or feature within the circuit above it",
+        "feature": "name of the feature",
+        "modality": "modality, or all modalities of the circuit",
+        **{name: ORIGIN[name] for name in ("circuit", "region_a", "region_b", "contrast", "tracer", "session")},
+        "direction": "higher or lower values go with a higher outcome; mixed where features of a circuit differ",
+        **EFFECT,
+        "mean_abs_shap": ATTRIBUTION["mean_abs_shap"],
+        "shap_null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}; circuits only",
+        "haufe_sign": "sign of the covariance with the prediction (Haufe 2014)",
+        "selection_frequency": "share of subsamples that select it; empty where none were drawn",
+        "q_value": "false discovery rate: over circuits, or over the features of the circuit",
+        "evidence": "published cohorts that agree or disagree; empty where none was looked up",
+        "atlas": ORIGIN["atlas"],
+        "x": "MNI coordinate, mm, where known",
+        "y": "MNI coordinate, mm",
+        "z": "MNI coordinate, mm",
+        "n": "participants analysed",
+        "claim": "the strongest claim that the run allows",
+        "run_id": "id of the run",
+        "synthetic": "True for simulated people",
+        "sentence": "the row in words",
+        "tag": "suppressor-like: helps the model without going with the outcome itself",
+    },
+    "features.tsv": {
+        "name": "source:feature, with @session where sessions differ",
+        "source": "file of features/ that it comes from",
+        "modality": "modality",
+        "feature": "its name in the source",
+        **ORIGIN,
+        "mean_abs_shap": "mean over people of |SHAP|, {unit}",
+        "weight": "change of the prediction per SD of the feature, {unit}; linear models only",
+        "haufe": "what of the feature covaries with the prediction (Haufe 2014): SD of the feature per {one_unit}",
+        "haufe_low": "lower end of its 95 % interval",
+        "haufe_high": "upper end of its 95 % interval",
+        "r": "partial correlation with the outcome, covariates of no interest held fixed",
+        "p": "its permutation p, for this feature alone",
+        **EFFECT,
+    },
+    "flow.tsv": {
+        "step": "who is counted",
+        "n": "participants left",
+        "lost": "participants who went at this step",
+        "why": "why they went, with how many",
+    },
+    "participants_lost.tsv": {
+        "participant_id": PERSON["participant_id"],
+        "step": "step of flow.tsv at which the person went",
+        "why": "why",
+    },
+}
+"""Every column of every table, in order, in words; ``{unit}`` stands for the unit of the outcome."""
+
+
+def described(name: str) -> str:
+    """What a file is, found by its name, by its name without ending (pictures come in several), or by its folder.
+
+    >>> described("figures/calibration.svg")
+    'mean observed outcome by predicted outcome'
+    >>> described("figures/calibration-dark.png")
+    'mean observed outcome by predicted outcome, for a dark ground'
+    """
+    stem = name.rpartition(".")[0]
+    if stem.endswith(DARK):
+        return f"{described(stem.removesuffix(DARK))}, for a dark ground"
+    for key in (name, stem, name.split("/")[0]):
+        if key in FILES:
+            return FILES[key]
+    return ""

@@ -1,0 +1,164 @@
+"""Reads what a run left back into the record it was written from."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING as REQUIRED
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+from workbench.errors import StoreError
+from workbench.export.dictionary import MISSING
+from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, Claim, FlowStep, RunResult, Scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WORDS = {
+    *FEATURE_COLUMNS,
+    *("participant_id", "step", "why", "model", "procedure", "note"),
+    *("level", "direction", "haufe_sign", "evidence", "claim", "run_id", "sentence", "tag"),
+}
+"""Columns that hold text in every table, even where nothing is known in any row."""
+
+
+def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool = True) -> RunResult:
+    """The result of a run, from its artifacts.
+
+    Parameters
+    ----------
+    folder : Path
+        The artifacts of a run, or an export of one.
+    tags : mapping of str to str, optional
+        What the tracker says of the run; no file holds it.
+    shap : bool
+        Also read the SHAP value of every person and feature, by far the largest file.
+
+    Returns
+    -------
+    RunResult
+        Equal to the one that was written, but for tables rounded for reading, parameters, and tags.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no run, or one that this version cannot read.
+    """
+    import pandas as pd
+
+    record = _scores_record(folder)
+    tables = {name: read_table(folder / f"{name}.tsv") for name in TABLES}
+    claim = _restored(Claim, record.pop("claim"), "claim", folder)
+    if record["influence"] is not None:
+        record["influence"]["by_participant"] = read_table(folder / "influence.tsv").to_numpy().tolist()
+    path = folder / "shap.parquet"
+    return RunResult(
+        scores=_restored(Scores, record, "scores", folder),
+        claim=claim,
+        null=tables.pop("permutation_null"),
+        flow=_flow(tables.pop("flow"), tables.pop("participants_lost")),
+        shap=pd.read_parquet(path) if shap and path.exists() else None,
+        spec_toml=_text(folder / "spec.toml"),
+        tags=dict(tags or {}),
+        params={},
+        **tables,
+    )
+
+
+TABLES = (
+    "predictions",
+    "folds",
+    "permutation_null",
+    "circuits",
+    "modalities",
+    "features",
+    "biomarkers",
+    "flow",
+    "participants_lost",
+)
+"""Tables of a run, by the name of their file; most by that of their field too."""
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of a run as it was written: numbers to the last bit, empty text where a text is missing."""
+    import pandas as pd
+
+    columns = _text(path).split("\n", 1)[0].split("\t")
+    words = [column for column in columns if column in WORDS]
+    table = pd.read_csv(
+        path,
+        sep="\t",
+        keep_default_na=False,
+        na_values=[MISSING],
+        dtype=dict.fromkeys(words, "str"),
+        float_precision="round_trip",
+    )
+    return table.assign(**{column: table[column].fillna("") for column in words})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); the run is not whole, run it again") from error
+
+
+def _scores_record(folder: Path) -> dict[str, Any]:
+    path = folder / "scores.json"
+    try:
+        record: dict[str, Any] = json.loads(_text(path))
+        version = record["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: is not the scores of a run; run the experiment again") from error
+    if version != SCHEMA_VERSION:
+        age = "a newer" if version > SCHEMA_VERSION else "an older"
+        raise StoreError(
+            f"{path}: written by {age} workbench (records of version {version}, this one reads {SCHEMA_VERSION}); "
+            "environment.txt beside it names the version that reads it, or run the experiment again"
+        )
+    return record
+
+
+def _flow(steps: pd.DataFrame, lost: pd.DataFrame) -> tuple[FlowStep, ...]:
+    flow = []
+    for step in steps.itertuples():
+        people = lost[lost["step"] == step.step]
+        who, why = tuple(people["participant_id"]), tuple(people["why"])
+        flow.append(FlowStep(str(step.step), int(step.n), int(step.lost), str(step.why), who, why))
+    return tuple(flow)
+
+
+# -------------------------------------------------------------------------------------------------- records from JSON
+
+
+def _restored(kind: Any, value: Any, name: str, folder: Path) -> Any:
+    """A JSON value as the type that a record declares; null is not a number where a number is declared."""
+    if is_dataclass(kind):
+        return _record(kind, value, name, folder)
+    if kind is float:
+        return float("nan") if value is None else float(value)
+    parts = get_args(kind)
+    if get_origin(kind) in (Union, types.UnionType):
+        choices = [part for part in parts if part is not types.NoneType]
+        return value if value is None or len(choices) > 1 else _restored(choices[0], value, name, folder)
+    if get_origin(kind) is tuple:
+        each = [parts[0]] * len(value) if parts[-1] is Ellipsis else parts
+        return tuple(_restored(part, entry, name, folder) for part, entry in zip(each, value, strict=True))
+    return value
+
+
+def _record(kind: Any, value: Any, name: str, folder: Path) -> Any:
+    """A record with every field that was written; one that is newer than the file keeps its default."""
+    hints = get_type_hints(kind)
+    missing = [
+        each.name
+        for each in fields(kind)
+        if each.name not in value and each.default is REQUIRED and each.default_factory is REQUIRED
+    ]
+    if missing:
+        raise StoreError(f"{folder / 'scores.json'}: {name} lacks {', '.join(missing)}; run the experiment again")
+    known = (each.name for each in fields(kind) if each.name in value)
+    return kind(**{field: _restored(hints[field], value[field], f"{name}.{field}", folder) for field in known})

@@ -1,0 +1,213 @@
+"""Writes every artifact of a run that is not a figure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.export.dictionary import COLUMNS, MISSING
+from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGITS = 6
+"""Significant digits of the tables that are read rather than computed with; others hold every bit."""
+
+
+def write_run(result: RunResult, folder: Path, *, run_id: str = "") -> tuple[Path, ...]:
+    """Write every artifact of a run that is not a figure.
+
+    Parameters
+    ----------
+    result : RunResult
+    folder : Path
+        Made where it does not exist.
+    run_id : str
+        The tracker's id of the run, for the biomarker files; no other file holds it.
+
+    Returns
+    -------
+    tuple of Path
+        The files written, sorted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    biomarkers = readable(_with_run(result.biomarkers, run_id))
+    texts = {
+        "spec.toml": result.spec_toml,
+        "scores.json": _json(scores_record(result.scores, result.claim)),
+        "biomarkers.json": _json(_biomarker_record(result, biomarkers, run_id)),
+        "environment.txt": environment(),
+    }
+    texts |= {name: table_text(table) for name, table in _tables(result, biomarkers).items()}
+    for name, text in texts.items():
+        (folder / name).write_bytes(text.encode())
+    written = [folder / name for name in texts]
+    if result.shap is not None:
+        result.shap.to_parquet(folder / "shap.parquet", index=False)
+        written.append(folder / "shap.parquet")
+    return tuple(sorted(written))
+
+
+def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    tables = {
+        "predictions.tsv": result.predictions,
+        "folds.tsv": result.folds,
+        "permutation_null.tsv": result.null,
+        "comparators.tsv": readable(_comparators(result.scores)),
+        "circuits.tsv": readable(in_order(result.circuits, "circuits.tsv")),
+        "modalities.tsv": readable(result.modalities),
+        "biomarkers.tsv": biomarkers,
+        "features.tsv": readable(result.features),
+        "flow.tsv": _flow(result.flow),
+        "participants_lost.tsv": _lost(result.flow),
+    }
+    if result.scores.influence is not None:
+        tables["influence.tsv"] = _frame(result.scores.influence.by_participant, ["participant_id", "r2_without"])
+    return tables
+
+
+def in_order(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A table with the columns that the dictionary knows in its order, then the others."""
+    known = [column for column in COLUMNS[name] if column in table]
+    return table[known + [column for column in table if column not in known]]
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose numbers are rounded to what can be read.
+
+    >>> import pandas as pd
+    >>> readable(pd.DataFrame({"q": [0.003996003996003996]}))["q"].item()
+    0.003996
+    """
+    numbers = table.select_dtypes("float").columns
+    return table.assign(**{name: [float(f"{value:.{DIGITS}g}") for value in table[name]] for name in numbers})
+
+
+def table_text(table: pd.DataFrame) -> str:
+    r"""A table as tab-separated text: floats to the last bit, ``n/a`` for what is missing, LF line ends.
+
+    >>> import pandas as pd
+    >>> table_text(pd.DataFrame({"circuit": ["default mode", ""], "q": [0.1, float("nan")]}))
+    'circuit\tq\ndefault mode\t0.1\nn/a\tn/a\n'
+    """
+    # pandas writes the shortest text that reads back as the same float.
+    return str(table.replace({"": MISSING}).to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
+
+
+def scores_record(scores: Scores, claim: Claim) -> dict[str, Any]:
+    """Scores and claim as plain JSON values: not a number becomes null; influence by person has its own table."""
+    record: dict[str, Any] = plain(scores)
+    if record["influence"] is not None:
+        del record["influence"]["by_participant"]
+    return record | {"claim": plain(claim)}
+
+
+def plain(value: Any) -> Any:
+    """Records, tuples and numpy numbers as what JSON knows; what is not a finite number becomes null.
+
+    >>> plain({"r2": float("nan"), "folds": (1, 2)})
+    {'r2': None, 'folds': [1, 2]}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if hasattr(value, "item") and not hasattr(value, "__len__"):
+        value = value.item()
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def environment() -> str:
+    """Versions of Python and of every package this one needs, one per line: no host, no time, no path."""
+    import platform
+    from importlib import metadata
+
+    try:
+        needs = metadata.requires("biomarker-workbench") or []
+    except metadata.PackageNotFoundError:
+        needs = []
+    names = {match[0] for need in needs if "extra ==" not in need and (match := re.match(r"[A-Za-z0-9._-]+", need))}
+    lines = [f"python=={platform.python_version()}"]
+    for name in ["biomarker-workbench", *sorted(names, key=str.lower)]:
+        try:
+            lines.append(f"{name}=={metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return "\n".join(lines) + "\n"
+
+
+def _biomarker_record(result: RunResult, biomarkers: pd.DataFrame, run_id: str) -> dict[str, Any]:
+    known = biomarkers.notna() & (biomarkers != "")
+    rows = biomarkers.astype(object).where(known, None).to_dict(orient="records")
+    return {
+        "schema_version": result.scores.schema_version,
+        "experiment": result.scores.experiment,
+        "run_name": result.scores.run_name,
+        "run_id": run_id or None,
+        "claim": result.claim.verdict,
+        "kind": result.claim.kind,
+        "sentence": result.claim.sentence,
+        "reasons": list(result.claim.reasons),
+        "n": result.scores.n_participants,
+        "synthetic": result.scores.synthetic,
+        "why_empty": _why_empty(result) if not rows else None,
+        "rows": rows,
+    }
+
+
+def _why_empty(result: RunResult) -> str:
+    if result.claim.verdict == "prediction not shown":
+        return "Prediction is not shown, so no biomarker is exported."
+    named = [circuit for circuit in result.circuits["circuit"] if circuit != UNASSIGNED]
+    if not named:
+        return "No feature is assigned to a circuit, so no circuit could be tested."
+    return f"None of the {len(named)} circuits tested passed the circuit test."
+
+
+def _comparators(scores: Scores) -> pd.DataFrame:
+    rows = []
+    for name, model in scores.comparators():
+        total = model.interval_total
+        ends = (None, None) if total is None else (total.low, total.high)
+        rows.append((name, model.procedure, model.r2_total, *ends, model.r2, model.mae, model.auc, model.brier))
+    return _frame(rows, list(COLUMNS["comparators.tsv"])).astype(
+        dict.fromkeys(list(COLUMNS["comparators.tsv"])[2:], float)
+    )
+
+
+def _with_run(biomarkers: pd.DataFrame, run_id: str) -> pd.DataFrame:
+    if not run_id:
+        return biomarkers
+    return biomarkers.assign(run_id=run_id)
+
+
+def _flow(flow: tuple[FlowStep, ...]) -> pd.DataFrame:
+    return _frame([(step.step, step.n, step.lost, step.why) for step in flow], ["step", "n", "lost", "why"])
+
+
+def _lost(flow: tuple[FlowStep, ...]) -> pd.DataFrame:
+    rows = [
+        (participant, step.step, why)
+        for step in flow
+        for participant, why in zip(step.participants, step.reasons or [step.why] * step.lost, strict=False)
+    ]
+    return _frame(rows, ["participant_id", "step", "why"])
+
+
+def _frame(rows: Any, columns: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=columns)
+
+
+def _json(record: Any) -> str:
+    return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,282 @@
+"""Elastic net along warm-started paths, solved on the few columns that matter and certified on all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from workbench.models.explanations import by_circuit, haufe_pattern
+from workbench.models.learner import Fitted, Fold
+from workbench.models.preprocessing import PreparedFold, fit_nuisance, prepare_fold
+from workbench.specs.learners import ElasticNetSpec
+
+MAX_SWEEPS = 10_000
+"""Coordinate-descent sweeps per alpha and working set."""
+TOLERANCE = 1e-4
+"""Duality gap, as a share of y'y, at which a solution is taken: scikit-learn's default."""
+ADDED_SHARE = 0.25
+"""Columns added to a working set at once, as a share of the rows: fewer need more passes over X, more cost sweeps.
+Between 1/4 and 1 the time differed by a third at 96 x 6670 and 240 x 5000."""
+
+
+class ElasticNetLearner:
+    """Elastic net on features imputed, residualised on N and standardised in the fold, along warm-started paths.
+
+    For each l1_ratio the alphas of an outer fold are `n_alphas` geometric steps from the smallest alpha that empties
+    the model on its whole training set, max|X'e| / (n l1_ratio), down to `smallest` times it. The same alphas are
+    tried in every inner fold, with all preprocessing learnt again there; the pair (l1_ratio, alpha) of smallest mean
+    over inner folds of the mean squared error is refitted. Of equal pairs the first l1_ratio and the largest alpha
+    win. This is ``GridSearchCV`` over a scikit-learn pipeline with those alphas, to the tolerance of the solver. Every
+    target has its own path: no work is shared between permutations.
+
+    References
+    ----------
+    Zou, H., Hastie, T. (2005). J. Royal Statistical Society B 67, 301-320.
+    Friedman, J., Hastie, T., Tibshirani, R. (2010). J. Statistical Software 33(1).
+    """
+
+    linear = True
+    batched = False
+
+    def __init__(self, spec: ElasticNetSpec) -> None:
+        self.spec = spec
+
+    def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
+        """Tune in the inner folds, fit on the training rows, predict the held-out rows; see `Learner`."""
+        inner = [_LinearFold.of(fold, split.train, split.test, Y) for split in fold.inner]
+        outer = _LinearFold.of(fold, fold.train, fold.test, Y)
+        chosen = [self._tune(outer, inner, target) for target in range(Y.shape[1])]
+        coefficients = np.column_stack([one.coefficients for one in chosen])
+        predicted = outer.nuisance_test + outer.prepared.test_X @ coefficients
+        fitted = Fitted(
+            predicted,
+            {"l1_ratio": chosen[0].l1_ratio, "alpha": chosen[0].alpha, "not_converged": chosen[0].n_not_converged},
+            fitted_digest=_digest(outer.prepared, outer.nuisance_train, coefficients[:, 0]),
+        )
+        return fitted if explain == 0 else _explained(fitted, fold, outer, coefficients[:, :explain])
+
+    def _tune(self, outer: _LinearFold, inner: Sequence[_LinearFold], target: int) -> _Chosen:
+        paths = [self._alphas(outer, l1_ratio, target) for l1_ratio in self.spec.l1_ratio]
+        if not paths[0][0]:
+            return _Chosen(self.spec.l1_ratio[0], 0.0, np.zeros(outer.prepared.train_X.shape[1]), 0)
+        loss = np.array(
+            [
+                np.mean([held_out.path_loss(alphas, l1_ratio, target) for held_out in inner], axis=0)
+                for l1_ratio, alphas in zip(self.spec.l1_ratio, paths, strict=True)
+            ]
+        )
+        ratio, step = np.unravel_index(int(np.argmin(loss)), loss.shape)
+        l1_ratio, alphas = self.spec.l1_ratio[ratio], paths[ratio][: step + 1]
+        coefficients, n_not_converged = outer.path(alphas, l1_ratio, target)
+        return _Chosen(l1_ratio, float(alphas[-1]), coefficients[:, -1], n_not_converged)
+
+    def _alphas(self, outer: _LinearFold, l1_ratio: float, target: int) -> np.ndarray:
+        correlation = outer.prepared.train_X.T @ outer.residual[:, target]
+        largest = np.abs(correlation).max(initial=0.0) / (len(outer.residual) * l1_ratio)
+        path: np.ndarray = largest * np.geomspace(1.0, self.spec.smallest, self.spec.n_alphas)
+        return path
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    l1_ratio: float
+    alpha: float
+    coefficients: np.ndarray
+    n_not_converged: int
+
+
+@dataclass(frozen=True, eq=False)
+class _LinearFold:
+    """Prepared features and residual targets of one training set and the rows it predicts."""
+
+    prepared: PreparedFold
+    """`train_X` in Fortran order: working sets are taken column by column."""
+    residual: np.ndarray
+    nuisance_train: np.ndarray
+    nuisance_test: np.ndarray
+    y_test: np.ndarray
+
+    @classmethod
+    def of(cls, fold: Fold, train: np.ndarray, test: np.ndarray, Y: np.ndarray) -> _LinearFold:
+        prepared = prepare_fold(fold.X, fold.nuisance, train, test)
+        prepared = replace(prepared, train_X=np.asfortranarray(prepared.train_X))
+        nuisance = fit_nuisance(Y[train], fold.nuisance[train], fold.nuisance[test])
+        return cls(prepared, Y[train] - nuisance.train, nuisance.train, nuisance.test, Y[test])
+
+    def path(self, alphas: np.ndarray, l1_ratio: float, target: int) -> tuple[np.ndarray, int]:
+        """Coefficients (n_features, n_alphas), and how many alphas the solver gave up on."""
+        return elastic_net_path(self.prepared.train_X, self.residual[:, target], alphas, l1_ratio=l1_ratio)
+
+    def path_loss(self, alphas: np.ndarray, l1_ratio: float, target: int) -> np.ndarray:
+        """Mean squared error in the held-out rows, one per alpha."""
+        coefficients, _ = self.path(alphas, l1_ratio, target)
+        error = (self.y_test - self.nuisance_test)[:, target, None] - self.prepared.test_X @ coefficients
+        loss: np.ndarray = np.square(error).mean(axis=0)
+        return loss
+
+
+# ------------------------------------------------------------------------------------------------------------- the path
+
+
+def elastic_net_path(
+    X: np.ndarray, y: np.ndarray, alphas: np.ndarray, *, l1_ratio: float, tolerance: float = TOLERANCE
+) -> tuple[np.ndarray, int]:
+    """scikit-learn's ``enet_path`` without an intercept, solved on working sets of columns.
+
+    For each alpha, scikit-learn solves the problem on the columns in use and on those that break the optimality
+    conditions most, until the duality gap of the problem on *all* columns is within the tolerance. That is the
+    certificate that ``enet_path`` itself stops at; only the way there is shorter, since most columns are never swept.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Fortran order; centred.
+    y : ndarray of shape (n_rows,)
+        Centred.
+    alphas : ndarray of shape (n_alphas,)
+        Positive, from large to small.
+    l1_ratio : float
+        In (0, 1].
+    tolerance : float
+        Largest duality gap, as a share of y'y.
+
+    Returns
+    -------
+    coefficients : ndarray of shape (n_features, n_alphas)
+    n_not_converged : int
+        Alphas of which the gap is larger.
+
+    References
+    ----------
+    Johnson, T., Guestrin, C. (2015). Blitz: a principled meta-algorithm for scaling sparse optimization. ICML 37.
+    Massias, M., Gramfort, A., Salmon, J. (2018). Celer: a fast solver for the lasso with dual extrapolation. ICML 80.
+    """
+    path = np.zeros((X.shape[1], len(alphas)), order="F")
+    y = np.ascontiguousarray(y)
+    solution = _Solution.of(X, y, np.zeros(X.shape[1]))
+    n_not_converged = 0
+    for step, alpha in enumerate(alphas):
+        penalty = _Penalty(float(alpha), l1_ratio, len(y))
+        solution, converged = _solve(X, y, solution, penalty, tolerance)
+        path[:, step] = solution.weights
+        n_not_converged += not converged
+    return path, n_not_converged
+
+
+@dataclass(frozen=True)
+class _Penalty:
+    """Of 1/2 |y - Xw|^2 + l1 |w|_1 + l2 / 2 |w|^2: scikit-learn's objective times the number of rows."""
+
+    alpha: float
+    l1_ratio: float
+    n_rows: int
+
+    @property
+    def l1(self) -> float:
+        return self.alpha * self.l1_ratio * self.n_rows
+
+    @property
+    def l2(self) -> float:
+        return self.alpha * (1.0 - self.l1_ratio) * self.n_rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    weights: np.ndarray
+    residual: np.ndarray
+    correlation: np.ndarray
+    """X' residual, all columns: the one pass over X that a working set costs."""
+
+    @classmethod
+    def of(cls, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> _Solution:
+        used = np.flatnonzero(weights)
+        residual = y - X[:, used] @ weights[used]
+        return cls(weights, residual, X.T @ residual)
+
+    def slope(self, penalty: _Penalty) -> np.ndarray:
+        """|derivative of the smooth part|; at the optimum l1 where a column is used, at most l1 elsewhere."""
+        slope: np.ndarray = np.abs(self.correlation - penalty.l2 * self.weights)
+        return slope
+
+    def gap(self, y: np.ndarray, penalty: _Penalty) -> float:
+        """Duality gap: an upper bound of how far the objective is from its minimum (scikit-learn's formulation A)."""
+        steepest = float(self.slope(penalty).max(initial=0.0))
+        shrunk = min(1.0, penalty.l1 / steepest) if steepest > 0 else 1.0
+        squares = self.residual @ self.residual + penalty.l2 * (self.weights @ self.weights)
+        primal = 0.5 * squares + penalty.l1 * np.abs(self.weights).sum()
+        return float(primal + 0.5 * shrunk**2 * squares - shrunk * (self.residual @ y))
+
+
+def _solve(
+    X: np.ndarray, y: np.ndarray, start: _Solution, penalty: _Penalty, tolerance: float
+) -> tuple[_Solution, bool]:
+    """Solution for one alpha from that of the alpha before, and whether its gap is within the tolerance."""
+    enough = tolerance * float(y @ y)
+    solution, working = start, np.flatnonzero(start.weights)
+    n_added = max(1, round(ADDED_SHARE * len(y)))
+    while True:
+        slope = solution.slope(penalty)
+        new = np.setdiff1d(np.flatnonzero(slope > penalty.l1), working, assume_unique=True)
+        if solution is not start and (len(new) == 0 or solution.gap(y, penalty) <= enough):
+            return solution, solution.gap(y, penalty) <= enough * (1 + 1e-6)  # the solver's own sum may round otherwise
+        if len(new) > n_added:
+            new = new[np.argpartition(-slope[new], n_added)[:n_added]]
+        working = np.sort(np.concatenate([working, new]))
+        solution = _Solution.of(X, y, _solved_on(working, X, y, solution.weights, penalty, tolerance))
+
+
+def _solved_on(
+    working: np.ndarray, X: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: _Penalty, tolerance: float
+) -> np.ndarray:
+    """Weights of all columns, those outside the working set 0."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import enet_path
+
+    solved = np.zeros_like(weights)
+    if len(working) == 0:
+        return solved
+    columns = X[:, working]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # counted by the caller
+        _, found, _ = enet_path(
+            columns,
+            y,
+            l1_ratio=penalty.l1_ratio,
+            alphas=[penalty.alpha],
+            precompute=columns.T @ columns,
+            Xy=columns.T @ y,
+            coef_init=weights[working],
+            copy_X=False,
+            check_input=False,
+            max_iter=MAX_SWEEPS,
+            tol=tolerance,
+        )
+    solved[working] = found[:, 0]
+    return solved
+
+
+# -------------------------------------------------------------------------------------------------------------- explain
+
+
+def _explained(fitted: Fitted, fold: Fold, outer: _LinearFold, coefficients: np.ndarray) -> Fitted:
+    """SHAP in closed form: (x - training mean) * weight, in the residualised feature; the nuisance part is the base."""
+    test_X, first = outer.prepared.test_X, coefficients[:, 0]
+    return replace(
+        fitted,
+        shap=test_X * first,
+        shap_base=outer.nuisance_test[:, 0],
+        weights=first,
+        haufe=haufe_pattern(outer.prepared.train_X, outer.prepared.train_X @ first),
+        circuit_shap=by_circuit(fold, np.abs(test_X).mean(axis=0) * np.abs(coefficients.T)),
+    )
+
+
+def _digest(prepared: PreparedFold, *learnt: np.ndarray) -> str:
+    content = hashlib.sha256()
+    for array in (prepared.means, prepared.nuisance_coefficients, prepared.scales, prepared.kept, *learnt):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()

@@ -1,0 +1,428 @@
+"""Linear machines that see the features only through their kernel: logistic ridge, linear SVM, linear SVR.
+
+Each minimises a loss of the decision plus |w|^2 / 2, so w is a combination of the training rows, w = X'a, and the
+decision is K a with K = X X'. The features of an outer fold are therefore reduced once to the space of people, exactly
+as for ridge (`gram.decompose`: imputed, residualised on N and standardised by what each training set says); every
+setting and every target is then fitted there, on n x n numbers whatever the number of features, and nothing is
+approximated.
+
+SVM and SVR are scikit-learn's own solvers (libsvm) on the precomputed kernel. Logistic ridge is solved here, by Newton
+steps in the space of people, because scikit-learn's takes neither the offset through which the nuisance model enters nor
+the labels between 0 and 1 of a Freedman-Lane permutation; without either it is `LogisticRegression`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from workbench.errors import FitError, Problem
+from workbench.models.gram import Decomposition, Learnt, TrainingSet, decompose, prepared_blocks, training_sets, weights_of
+from workbench.models.learner import Fitted, Fold
+from workbench.models.preprocessing import Floats
+from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, chord, expit, log_loss, log_odds, platt_line
+from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec
+
+LIBSVM_TOLERANCE = 1e-6
+"""Of scikit-learn's `tol` (default 1e-3): machines, and orders of arithmetic, agree to this instead."""
+LEAST_WEIGHT = 1e-10
+"""Of a row in a Newton step: a row predicted with certainty must not make the step infinite."""
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleSpace:
+    """One training set in the space of people: its kernel and that of the rows it predicts."""
+
+    one: TrainingSet
+    ridge: Decomposition
+
+    @cached_property
+    def factor(self) -> Floats:
+        """L of shape (n_train, rank) with L L' = K."""
+        wide = self.ridge.loadings is None
+        return self.ridge.scores * np.sqrt(self.ridge.values) if wide else self.ridge.scores
+
+    @cached_property
+    def kernel(self) -> Floats:
+        """K of the training rows."""
+        kernel: Floats = self.factor @ self.factor.T
+        return kernel
+
+    def held_out(self, dual: Floats) -> Floats:
+        """Decision in the rows that are predicted, w = X'dual."""
+        decision: Floats = self.ridge.held_out @ (self.ridge.scores.T @ dual)
+        return decision
+
+    def nuisance(self, y: Floats) -> tuple[Floats, Floats]:
+        """Predictions of the nuisance model in the training rows and in those that are predicted."""
+        centre = y[self.one.train].mean()
+        coefficients = self.one.basis.train.T @ (y[self.one.train] - centre)
+        return centre + self.one.basis.train @ coefficients, centre + self.one.basis.test @ coefficients
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """One target learnt in one training set: base and features' part, on the scale in which they add up.
+
+    Attributes
+    ----------
+    dual : ndarray of shape (n_train,)
+        Weights of the features are X'dual.
+    base_train, base_test : ndarray
+        What is predicted without the features; log-odds for a binary outcome.
+    """
+
+    dual: Floats
+    base_train: Floats
+    base_test: Floats
+    chosen: dict[str, float | int | str]
+
+
+class LinearMachine:
+    """What the machines share: reduction to the space of people, one fit per target, explanation in closed form.
+
+    Weights and SHAP values are per SD of the residualised feature. For a binary outcome contributions to the log-odds
+    are rescaled to probabilities, as for trees (`probabilities.chord`), so that they add up to the prediction; a weight
+    is the mean over the training people of the change of the probability.
+    """
+
+    linear = True
+    batched = False
+    binary = True
+
+    def fit(self, fold: Fold, Y: Floats, *, seed: int, explain: int = 0) -> Fitted:
+        """Tune in the inner folds, fit on the training rows, predict the held-out rows; see `Learner`.
+
+        Nothing is random here: `seed` is not used.
+        """
+        sets = training_sets(fold, tune=self._needs_inner())
+        decompositions, learnt = decompose(fold.X, sets)
+        spaces = [PeopleSpace(one, ridge) for one, ridge in zip(sets, decompositions, strict=True)]
+        machines = [self._learn(spaces[:-1], spaces[-1], np.ascontiguousarray(y)) for y in Y.T]
+        outer = spaces[-1]
+        margins = [machine.base_test + outer.held_out(machine.dual) for machine in machines]
+        fitted = Fitted(
+            np.column_stack([expit(margin) if self.binary else margin for margin in margins]),
+            machines[0].chosen,
+            fitted_digest=_digest(learnt, machines[0]),
+        )
+        return _explained(fitted, fold, outer, machines[:explain], binary=self.binary) if explain else fitted
+
+    def _needs_inner(self) -> bool:
+        raise NotImplementedError
+
+    def _learn(self, inner: Sequence[PeopleSpace], outer: PeopleSpace, y: Floats) -> Machine:
+        """Choose the settings for one target in the inner folds, and fit it to the whole training set."""
+        raise NotImplementedError
+
+
+# ------------------------------------------------------------------------------------------------------ logistic ridge
+
+
+class LogisticRidgeLearner(LinearMachine):
+    """Logistic regression with a ridge penalty, C chosen in the inner folds by Brier score.
+
+    Minimises ``C sum_i loss_i + |w|^2 / 2`` (scikit-learn's C) over w and a free intercept, beside the log-odds of the
+    nuisance model. Labels of permuted columns that are not 0 or 1 are cut to [0, 1] for training, and scored as they
+    are. A training set in which everybody has the same label predicts its nuisance model.
+
+    References
+    ----------
+    le Cessie, S., van Houwelingen, J. C. (1992). Applied Statistics 41, 191-201.
+    """
+
+    def __init__(self, spec: LogisticRidgeSpec) -> None:
+        self.grid = spec.C
+
+    def _needs_inner(self) -> bool:
+        return len(self.grid) > 1
+
+    def _learn(self, inner: Sequence[PeopleSpace], outer: PeopleSpace, y: Floats) -> Machine:
+        losses = np.zeros(len(self.grid))
+        for space in inner:
+            path = _logistic_path(space, y, self.grid)
+            losses += [_mean_square(y[space.one.test] - expit(one.base_test + space.held_out(one.dual))) for one in path]
+        best = int(np.argmin(losses))  # the first of equals, as GridSearchCV
+        return replace(_logistic_path(outer, y, self.grid[best : best + 1])[0], chosen={"C": self.grid[best]})
+
+
+def _logistic_path(space: PeopleSpace, y: Floats, grid: Sequence[float]) -> list[Machine]:
+    """Logistic ridge of one training set for every C, each started from the one before."""
+    labels = np.clip(y[space.one.train], 0.0, 1.0)
+    train, test = (log_odds(nuisance, len(labels)) for nuisance in space.nuisance(y))
+    dual, intercept = np.zeros(len(labels)), 0.0
+    path = []
+    for C in grid:
+        if np.ptp(labels) > 0:
+            dual, intercept = solve_logistic(space, labels, train, C, (dual, intercept))
+        path.append(Machine(dual, train + intercept, test + intercept, {}))
+    return path
+
+
+def solve_logistic(
+    space: PeopleSpace, labels: Floats, offset: Floats, C: float, start: tuple[Floats, float]
+) -> tuple[Floats, float]:
+    """Minimise ``C sum(log(1 + exp(f)) - labels f) + a'K a / 2`` with f = offset + b + K a.
+
+    Each Newton step is weighted ridge with an intercept: with p = expit(f), D = C p (1 - p) and working response
+    z = f - offset + (labels - p) / (p (1 - p)), solve (K + 1/D) a + b = z and sum(a) = 0. Steps are halved until the
+    objective falls.
+
+    Parameters
+    ----------
+    labels, offset : ndarray of shape (n_train,)
+        Labels between 0 and 1, not all equal.
+    start : (ndarray of shape (n_train,), float)
+        Where to begin.
+
+    Returns
+    -------
+    dual : ndarray of shape (n_train,)
+    intercept : float
+
+    Raises
+    ------
+    FitError
+        If `probabilities.NEWTON_STEPS` steps do not suffice.
+    """
+    K = space.kernel
+    dual, intercept = start
+    features = K @ dual
+    objective = C * log_loss(offset + intercept + features, labels) + 0.5 * float(dual @ features)
+    for _ in range(NEWTON_STEPS):
+        margin = offset + intercept + features
+        new_dual, new_intercept = _newton_target(space, labels, offset, margin, C)
+        step, step_intercept = new_dual - dual, new_intercept - intercept
+        moved = K @ step
+        largest = float(np.abs(moved + step_intercept).max())
+        share = 1.0
+        while True:
+            trial = features + share * moved
+            value = C * log_loss(offset + intercept + share * step_intercept + trial, labels)
+            value += 0.5 * float((dual + share * step) @ trial)
+            if value <= objective + 1e-12 * abs(objective) or share * largest <= CONVERGED:
+                break
+            share /= 2
+        dual, intercept, features = dual + share * step, intercept + share * step_intercept, trial
+        objective = value
+        if share * largest <= CONVERGED * max(1.0, float(np.abs(margin).max())):
+            return dual, intercept
+    raise FitError(Problem("", f"logistic ridge did not converge at C = {C:g}", "leave out the largest C"))
+
+
+def _newton_target(
+    space: PeopleSpace, labels: Floats, offset: Floats, margin: Floats, C: float
+) -> tuple[Floats, float]:
+    probability = expit(margin)
+    weight = np.maximum(probability * (1 - probability), LEAST_WEIGHT)
+    D = C * weight
+    response = margin - offset + (labels - probability) / weight
+    solved = _solve_ridge(space, D, np.column_stack([np.ones(len(D)), response]))
+    intercept = float(solved[:, 1].sum() / solved[:, 0].sum())
+    return solved[:, 1] - intercept * solved[:, 0], intercept
+
+
+def _solve_ridge(space: PeopleSpace, D: Floats, right: Floats) -> Floats:
+    """(K + 1/D)^-1 right, through the smaller of the rank of K and its order (Woodbury)."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    L = space.factor
+    n_train, rank = L.shape
+    if 2 * rank < n_train:
+        weighted = L * D[:, None]
+        factor = cho_factor(L.T @ weighted + np.eye(rank), lower=True, overwrite_a=True, check_finite=False)
+        inner: Floats = cho_solve(factor, weighted.T @ right, check_finite=False)
+        return D[:, None] * right - weighted @ inner
+    root = np.sqrt(D)
+    matrix = space.kernel * root
+    matrix *= root[:, None]
+    matrix.flat[:: n_train + 1] += 1.0
+    factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    solved: Floats = cho_solve(factor, root[:, None] * right, check_finite=False)
+    return root[:, None] * solved
+
+
+# --------------------------------------------------------------------------------------------- support vector machines
+
+
+class LinearSVMLearner(LinearMachine):
+    """Linear support vector machine with probabilities, C chosen in the inner folds by Brier score.
+
+    The decision of scikit-learn's ``SVC(kernel="linear", C)`` becomes a probability by Platt's line, fitted inside the
+    training fold to the decisions of the inner folds in their held-out rows, the log-odds of the nuisance model as
+    offset: ``CalibratedClassifierCV(SVC(..), method="sigmoid", ensemble=False, cv=inner)``, but that a line that would
+    turn decisions round is made flat (`probabilities.platt_line`). The C of smallest Brier score of those calibrated
+    decisions is refitted; with two parameters for all inner folds that score is slightly optimistic, and it only ranks.
+    A permuted label between 0 and 1 is a row of each class with these weights.
+
+    References
+    ----------
+    Cortes, C., Vapnik, V. (1995). Machine Learning 20, 273-297. Platt, J. (1999): see `probabilities.platt_line`.
+    """
+
+    def __init__(self, spec: LinearSVMSpec) -> None:
+        self.grid = spec.C
+
+    def _needs_inner(self) -> bool:
+        return True
+
+    def _learn(self, inner: Sequence[PeopleSpace], outer: PeopleSpace, y: Floats) -> Machine:
+        held_out = np.concatenate([space.one.test for space in inner])
+        labels = np.clip(y[held_out], 0.0, 1.0)
+        offset = np.concatenate([log_odds(space.nuisance(y)[1], len(space.one.train)) for space in inner])
+        fold = np.repeat(np.arange(len(inner)), [len(space.one.test) for space in inner])
+        best: tuple[float, float, float, float] | None = None
+        for C in self.grid:
+            decision = np.concatenate([_decide(space, y, C) for space in inner])
+            slope, intercept = platt_line(decision, labels, offset)
+            squares = np.square(y[held_out] - expit(slope * decision + intercept + offset))
+            loss = float(np.mean(np.bincount(fold, squares) / np.bincount(fold)))
+            if best is None or loss < best[0]:
+                best = (loss, C, slope, intercept)
+        assert best is not None  # the grid has one value at least
+        _, C, slope, intercept = best
+        dual, bias = fit_svc(outer.kernel, np.clip(y[outer.one.train], 0.0, 1.0), C)
+        shift = slope * bias + intercept
+        train, test = (log_odds(nuisance, len(outer.one.train)) + shift for nuisance in outer.nuisance(y))
+        return Machine(slope * dual, train, test, {"C": C})
+
+
+def _decide(space: PeopleSpace, y: Floats, C: float) -> Floats:
+    dual, bias = fit_svc(space.kernel, np.clip(y[space.one.train], 0.0, 1.0), C)
+    return space.held_out(dual) + bias
+
+
+def fit_svc(kernel: Floats, labels: Floats, C: float, tol: float = LIBSVM_TOLERANCE) -> tuple[Floats, float]:
+    """Dual coefficients and intercept of scikit-learn's ``SVC`` on a kernel; zeros where there is one class only.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+        0 to 1: a label in between is a row of each class with these weights.
+    """
+    from sklearn.svm import SVC
+
+    rows = np.concatenate([np.flatnonzero(labels < 1), np.flatnonzero(labels > 0)])
+    weights = np.concatenate([1 - labels[labels < 1], labels[labels > 0]])
+    classes = np.repeat([0, 1], [(labels < 1).sum(), (labels > 0).sum()])
+    dual = np.zeros(len(labels))
+    if classes.min(initial=1) == classes.max(initial=0):
+        return dual, 0.0
+    if len(rows) > len(labels):
+        kernel = kernel[np.ix_(rows, rows)]
+    else:  # every row once: keep their order, so that the kernel need not be copied
+        weights, classes, rows = np.ones(len(labels)), (labels > 0).astype(int), np.arange(len(labels))
+    svc = SVC(kernel="precomputed", C=C, tol=tol).fit(kernel, classes, sample_weight=weights)
+    np.add.at(dual, rows[svc.support_], svc.dual_coef_[0])
+    return dual, float(svc.intercept_[0])
+
+
+class LinearSVRLearner(LinearMachine):
+    """Linear support vector regression, C chosen in the inner folds by squared error.
+
+    scikit-learn's ``SVR(kernel="linear", C, epsilon)`` on the residual of the nuisance model in SD of the training
+    residuals, so that C and epsilon mean the same for every outcome.
+
+    References
+    ----------
+    Smola, A., Schoelkopf, B. (2004). Statistics and Computing 14, 199-222.
+    """
+
+    binary = False
+
+    def __init__(self, spec: LinearSVRSpec) -> None:
+        self.grid, self.epsilon = spec.C, spec.epsilon
+
+    def _needs_inner(self) -> bool:
+        return len(self.grid) > 1
+
+    def _learn(self, inner: Sequence[PeopleSpace], outer: PeopleSpace, y: Floats) -> Machine:
+        losses = np.zeros(len(self.grid))
+        for space in inner:
+            machines = [self._machine(space, y, C) for C in self.grid]
+            losses += [_mean_square(y[space.one.test] - one.base_test - space.held_out(one.dual)) for one in machines]
+        return self._machine(outer, y, self.grid[int(np.argmin(losses))])  # the first of equals, as GridSearchCV
+
+    def _machine(self, space: PeopleSpace, y: Floats, C: float) -> Machine:
+        train, test = space.nuisance(y)
+        residual = y[space.one.train] - train
+        scale = float(residual.std())
+        if scale <= 1e-12 * max(1.0, float(np.abs(train).max())):
+            return Machine(np.zeros(len(residual)), train, test, {"C": C})
+        dual, bias = fit_svr(space.kernel, residual / scale, C, self.epsilon)
+        return Machine(scale * dual, train + scale * bias, test + scale * bias, {"C": C})
+
+
+def fit_svr(
+    kernel: Floats, target: Floats, C: float, epsilon: float, tol: float = LIBSVM_TOLERANCE
+) -> tuple[Floats, float]:
+    """Dual coefficients and intercept of scikit-learn's ``SVR`` on a kernel."""
+    from sklearn.svm import SVR
+
+    svr = SVR(kernel="precomputed", C=C, epsilon=epsilon, tol=tol).fit(kernel, target)
+    dual = np.zeros(len(target))
+    dual[svr.support_] = svr.dual_coef_[0]
+    return dual, float(svr.intercept_[0])
+
+
+# -------------------------------------------------------------------------------------------------------------- explain
+
+
+def _explained(fitted: Fitted, fold: Fold, outer: PeopleSpace, machines: Sequence[Machine], *, binary: bool) -> Fitted:
+    """SHAP values in closed form, in a second pass over the features; of targets after the first only sums are kept."""
+    n_features = fold.X.shape[1]
+    coordinates = outer.ridge.scores.T @ np.column_stack([machine.dual for machine in machines])
+    slopes = np.column_stack([_slope(outer, machine, binary=binary) for machine in machines])
+    base = expit(machines[0].base_test) if binary else machines[0].base_test
+    direction, effect = _training_effects(outer, machines[0], binary=binary)
+    shap = np.empty((len(fold.test), n_features))
+    weights, haufe = np.empty(n_features), np.empty(n_features)
+    n_circuits = 0 if fold.circuits is None else int(fold.circuits.max(initial=-1)) + 1
+    circuit_shap = None if fold.circuits is None else np.zeros((len(machines), n_circuits))
+    for columns, prepared in prepared_blocks(fold, outer.one):
+        every = weights_of(outer.ridge, prepared, columns, coordinates)
+        weights[columns] = effect * every[:, 0]
+        haufe[columns] = direction @ prepared.train_X
+        shap[:, columns] = prepared.test_X * every[:, 0] * slopes[:, :1]
+        if circuit_shap is not None and fold.circuits is not None:
+            member = fold.circuits[columns] == np.arange(n_circuits)[:, None]
+            mean_abs = slopes.T @ np.abs(prepared.test_X) / len(fold.test) * np.abs(every).T
+            circuit_shap += mean_abs @ member.T
+    return replace(fitted, shap=shap, shap_base=base, weights=weights, haufe=haufe, circuit_shap=circuit_shap)
+
+
+def _slope(outer: PeopleSpace, machine: Machine, *, binary: bool) -> Floats:
+    """Turns contributions to the decision into contributions to the prediction, for every held-out row."""
+    features = outer.held_out(machine.dual)
+    return chord(machine.base_test, features) if binary else np.ones(len(features))
+
+
+def _training_effects(outer: PeopleSpace, machine: Machine, *, binary: bool) -> tuple[Floats, float]:
+    """What features in SD are multiplied with to give their Haufe pattern, and weights to be changes of the prediction.
+
+    The pattern is Cov(x_j, yhat) / Var(yhat), yhat the features' part (Haufe 2014); 0 where it does not vary.
+    """
+    features, effect = outer.kernel @ machine.dual, 1.0
+    if binary:
+        probability = expit(machine.base_train + features)
+        features, effect = probability - expit(machine.base_train), float((probability * (1 - probability)).mean())
+    centred = features - features.mean()
+    nil = 1e-12 * max(1.0, float(np.abs(machine.base_train).max(initial=0.0)))
+    sum_of_squares = float(centred @ centred)
+    varies = sum_of_squares > len(centred) * nil**2
+    return (centred / sum_of_squares if varies else np.zeros_like(centred)), effect
+
+
+def _mean_square(error: Floats) -> float:
+    return float(error @ error) / len(error)
+
+
+def _digest(learnt: Learnt, machine: Machine) -> str:
+    content = hashlib.sha256()
+    for array in (learnt.means, learnt.scales, machine.dual, machine.base_train):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()
