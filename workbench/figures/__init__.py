@@ -1,4 +1,4 @@
-"""Pictures of a run, as PNG and SVG: labelled, colour-blind-safe, the same bytes for the same result.
+"""Pictures of a run, as PNG and SVG, light and dark: labelled, colour-blind-safe, the same bytes for the same result.
 
 Each picture carries the claim and n, and says in its alternative text what a person who cannot see it would be told.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.figures import calibration, circuits, permutations, predictions, splits
+from workbench.figures import calibration, circuits, comparators, flow, permutations, predictions, splits
 from workbench.figures.style import look, save
 from workbench.records import RunResult
 
@@ -17,6 +17,8 @@ PICTURES = {
     "calibration": calibration.draw,
     "shap_circuits": circuits.draw,
     "split_spread": splits.draw,
+    "comparators": comparators.draw,
+    "flow": flow.draw,
 }
 """File name to the function that draws it; a function returns None where there is nothing to draw."""
 
@@ -33,8 +35,8 @@ def draw_run(result: RunResult, folder: Path) -> tuple[Path, ...]:
     Returns
     -------
     tuple of Path
-        ``NAME.png`` (200 dpi) and ``NAME.svg`` of each picture. A picture without its numbers (no permutations, one
-        repeat, no SHAP values) is left out.
+        ``NAME.png`` (200 dpi) and ``NAME.svg`` of each picture, and ``NAME-dark`` of both. A picture without its
+        numbers (no permutations, one repeat, no SHAP values) is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []

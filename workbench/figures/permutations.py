@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import INK, ORANGE, PALE, Picture, canvas, claim_colour, number, p_text
+from workbench.figures.style import (
+    BROWN,
+    INK,
+    ORANGE,
+    PALE,
+    PAPER,
+    Picture,
+    canvas,
+    claim_colour,
+    number,
+    p_family,
+    p_text,
+)
 from workbench.records import RunResult
 
 if TYPE_CHECKING:
@@ -13,8 +25,6 @@ if TYPE_CHECKING:
 
 WORDS = 0.4
 """Share of the axis that the words beside a mark take."""
-BROWN = "#8A5A00"
-"""Orange, dark enough to be read as text."""
 
 
 def draw(result: RunResult) -> Picture | None:
@@ -22,11 +32,11 @@ def draw(result: RunResult) -> Picture | None:
     null = result.null["r2"].dropna().to_numpy()
     if len(null) == 0:
         return None
-    title = "R2 beside that of permuted outcomes"
+    title = "R² beside that of permuted outcomes"
     figure, axes = canvas(result, title, _caption(result), height=4.0)
     _histogram(axes, null, result)
     _marks(axes, result)
-    axes.set_xlabel("Cross-validated R2 (below 0: worse than the reference)")
+    axes.set_xlabel("Cross-validated R² (below 0: worse than the reference)")
     axes.set_ylabel("Permutations")
     return Picture(figure, title, _alt(result))
 
@@ -34,7 +44,7 @@ def draw(result: RunResult) -> Picture | None:
 def _histogram(axes: Axes, null: np.ndarray, result: RunResult) -> None:
     observed, detectable = result.scores.performance.r2, result.scores.test.null_95
     bins = max(10, min(40, round(len(null) ** 0.5)))
-    axes.hist(null, bins=bins, color=PALE, edgecolor="white", linewidth=0.6)
+    axes.hist(null, bins=bins, color=PALE, edgecolor=PAPER, linewidth=0.6)
     low, high = min(null.min(), observed), max(null.max(), observed)
     width = (high - low) or 0.2
     axes.set_xlim(low - 0.06 * width, max(high + 0.06 * width, detectable + WORDS * width))
@@ -49,7 +59,7 @@ def _marks(axes: Axes, result: RunResult) -> None:
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     axes.vlines(observed, 0, top * 0.96, color=claim_colour(result), linewidth=3)
     axes.vlines(test.null_95, 0, top * 0.82, color=ORANGE, linewidth=2.2, linestyle="--")
-    words = f"observed R2 = {number(observed)}\n{p_text(test.p)}"
+    words = f"observed R² = {number(observed)}\n{p_family(result).replace(', ', chr(10))}"
     _label(axes, observed, top * 0.96, words, claim_colour(result), right=observed + room < high)
     # The words about the limit stand right of it, unless the observed R2 would cross them out.
     crossed = 0 < observed - test.null_95 < room
@@ -61,6 +71,7 @@ def _label(axes: Axes, x: float, y: float, words: str, colour: str, *, right: bo
     """Words beside the upper end of a mark."""
     side, align = (7, "left") if right else (-7, "right")
     style = {"ha": align, "va": "top", "fontsize": 12, "color": colour, "fontweight": "bold", "linespacing": 1.3}
+    style["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
     axes.annotate(words, (x, y), xytext=(side, 0), textcoords="offset points", **style)  # type: ignore[arg-type]
 
 
@@ -69,7 +80,7 @@ def _caption(result: RunResult) -> str:
     return (
         f"{test.n_permutations:,} permutations ({test.scheme}), the whole procedure run again for each; "
         f"their mean is {number(test.null_mean)}. {_corrected(result)}"
-        f"An R2 below {number(test.null_95)} would not have been told from chance here."
+        f"An R² below {number(test.null_95)} would not have been told from chance here."
     )
 
 

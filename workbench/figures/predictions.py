@@ -68,8 +68,11 @@ def label_axes(axes: Axes, result: RunResult, lead: str) -> None:
 
 
 def _limits(people: pd.DataFrame) -> tuple[float, float]:
-    """One range for both axes, so that the line of perfect prediction runs from corner to corner."""
-    columns = people[["height", "low", "high"]]
+    """One range for both axes, so that the line of perfect prediction runs from corner to corner.
+
+    The range of one person over repeats may be far longer than all observed values; it is cut at the edge.
+    """
+    columns = people[["height", "predicted"]]
     low, high = float(columns.min().min()), float(columns.max().max())
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin
@@ -78,7 +81,7 @@ def _limits(people: pd.DataFrame) -> tuple[float, float]:
 def _lines(axes: Axes, result: RunResult, people: pd.DataFrame, ends: tuple[float, float]) -> None:
     axes.plot(ends, ends, color=INK, linewidth=1.2, label="perfect prediction")
     middle = people["reference"].mean()
-    axes.axvline(middle, color=GREY, linestyle=":", linewidth=1.6, label="reference\n(mean)")
+    axes.axvline(middle, color=GREY, linestyle=":", linewidth=1.6, label="mean of the\nreference")
     slope, intercept = result.scores.performance.calibration_slope, result.scores.performance.calibration_intercept
     if slope == slope:  # not NaN: the predictions differ between people
         span = people["predicted"].min(), people["predicted"].max()
@@ -101,10 +104,16 @@ def _caption(result: RunResult) -> str:
     mean = "prediction averaged over repeats" if repeats > 1 else "prediction"
     return (
         f"Each point is one participant: {mean}, made without that participant. "
-        f"Cross-validated R2 = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than the reference), "
+        f"Cross-validated R² = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than the reference"
+        f"{held(result)}), "
         f"typical error {scores.performance.mae:.3g}{unit(result)}. "
         f"{scores.validation[:1].upper()}{scores.validation[1:]}."
     )
+
+
+def held(result: RunResult) -> str:
+    """What the reference is, after the word."""
+    return f", {result.scores.reference}" if result.scores.reference else ""
 
 
 def _interval(result: RunResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +16,51 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), Color Universal Design: told apart with every common colour vision deficiency.
-BLUE = "#0072B2"
-SKY = "#56B4E9"
-ORANGE = "#E69F00"
-VERMILLION = "#D55E00"
-GREEN = "#009E73"
+# Okabe and Ito (2008), Color Universal Design: told apart with every common colour vision deficiency. Vermillion is a
+# little darker than theirs and orange has a dark relative, so that words in them can be read on paper.
+PAPER = "#FFFFFF"
 INK = "#222222"
-GREY = "#6B6B6B"
-PALE = "#C4C9CE"
+GREY = "#5F666D"
+PALE = "#B4BBC2"
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+BROWN = "#8A5A00"
+VERMILLION = "#C24F00"
+
+
+@dataclass(frozen=True)
+class Theme:
+    """A ground to draw on."""
+
+    suffix: str
+    """Ends the file name."""
+    colours: Mapping[str, str]
+    """What each colour of the light theme becomes; drawing code knows the light one only."""
+
+
+LIGHT = Theme("", {})
+DARK = Theme(
+    "-dark",
+    {
+        PAPER: "#14181D",
+        INK: "#F1F3F5",
+        GREY: "#AEB6BE",
+        PALE: "#59636D",
+        BLUE: "#56B4E9",
+        ORANGE: "#F0C000",
+        BROWN: "#F0C000",
+        VERMILLION: "#FF8A50",
+    },
+)
+THEMES = (LIGHT, DARK)
 
 DPI = 200
 WIDTH = 8.0
 """Inches; with type of 13 points a picture stays legible when it fills half a slide."""
-LINE = 0.225
+LINE = 0.23
 """Inches from one line of the caption to the next."""
+COLOURS = 128
+"""Of a PNG: more than its eight colours and their smooth edges need; the file is a third as large."""
 
 RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -79,7 +109,7 @@ def look() -> Iterator[None]:
 def canvas(
     result: RunResult, title: str, caption: str, *, height: float = 4.4, left: float = 1.15, below: float = 0.0
 ) -> tuple[Figure, Axes]:
-    """An empty picture with title, the claim below it and a caption at its foot.
+    """An empty picture with title, the claim and the outcome below it, and a caption at its foot.
 
     Parameters
     ----------
@@ -89,19 +119,25 @@ def canvas(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    heads = [textwrap.fill(title, 58), textwrap.fill(standing(result), 82)]
-    foot = textwrap.fill(caption, 98)
-    head_inches = 0.2 + 0.3 * lines(heads[0]) + 0.26 * lines(heads[1]) + 0.15
+    heads = (
+        (wrapped(title, 58), 16.0, 0.30, INK, "bold"),
+        (wrapped(standing(result), 82), 12.5, 0.25, claim_colour(result), "normal"),
+        (wrapped(asked(result), 84), 12.0, 0.24, GREY, "normal"),
+    )
+    foot = wrapped(caption, 94)
+    head_inches = 0.4 + sum(line * lines(text) for text, _, line, _, _ in heads)
     foot_inches = 0.95 + below + LINE * lines(foot)
     total = head_inches + height + foot_inches
-    figure = Figure(figsize=(WIDTH, total), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(WIDTH, total), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((left / WIDTH, foot_inches / total, (WIDTH - left - 0.25) / WIDTH, height / total))
-    top = 1 - 0.16 / total
-    figure.text(0.25 / WIDTH, top, heads[0], va="top", fontsize=16, fontweight="bold", color=INK)
-    below = top - (0.3 * lines(heads[0]) + 0.04) / total
-    figure.text(0.25 / WIDTH, below, heads[1], va="top", fontsize=12, color=claim_colour(result), linespacing=1.35)
-    figure.text(0.25 / WIDTH, 0.12 / total, foot, va="bottom", fontsize=10.5, color=GREY, linespacing=1.35)
+    axes.patch.set_visible(False)
+    top = 0.16
+    for text, size, line, colour, weight in heads:
+        style = {"va": "top", "fontsize": size, "fontweight": weight, "color": colour, "linespacing": 1.3}
+        figure.text(0.25 / WIDTH, 1 - top / total, text, **style)
+        top += line * lines(text) + 0.04
+    figure.text(0.25 / WIDTH, 0.12 / total, foot, va="bottom", fontsize=11, color=GREY, linespacing=1.3)
     return figure, axes
 
 
@@ -111,6 +147,20 @@ def standing(result: RunResult) -> str:
     people = f"n = {scores.n_participants}" + (" simulated participants" if scores.synthetic else " participants")
     verdict = result.claim.verdict
     return f"{verdict[:1].upper()}{verdict[1:]}   |   {people}   |   {scores.run_name}"
+
+
+def asked(result: RunResult) -> str:
+    """What is predicted, below the claim: a picture is often shown without its report."""
+    outcome = result.scores.outcome
+    return f"{outcome[:1].upper()}{outcome[1:]}"
+
+
+def p_family(result: RunResult) -> str:
+    """The p-value that the claim rests on: corrected where several runs were made."""
+    scores = result.scores
+    if scores.p_family is None or scores.family_size < 2:
+        return p_text(scores.test.p if scores.p_family is None else scores.p_family)
+    return f"{p_text(scores.p_family)}, corrected over {scores.family_size} runs"
 
 
 def claim_colour(result: RunResult) -> str:
@@ -134,11 +184,22 @@ def balanced(text: str, width: int) -> str:
     >>> balanced("Observed fall in MADRS from ses-b0 to ses-d2 (points)", 48)
     'Observed fall in MADRS from\nses-b0 to ses-d2 (points)'
     """
-    fewest = lines(textwrap.fill(text, width))
+    fewest = lines(wrapped(text, width))
     for narrower in range(len(text) // fewest, width):
-        if lines(textwrap.fill(text, narrower)) == fewest:
-            return textwrap.fill(text, narrower)
-    return textwrap.fill(text, width)
+        if lines(wrapped(text, narrower)) == fewest:
+            return wrapped(text, narrower)
+    return wrapped(text, width)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Text broken at spaces; never inside ``5-fold``, ``2 x 5-fold`` or before a dash.
+
+    >>> wrapped("in 2 x 5-fold", 8).replace("\N{NO-BREAK SPACE}", "_")
+    'in\n2_\u00d7_5-fold'
+    """
+    space = "\N{NO-BREAK SPACE}"
+    text = text.replace(" x ", f"{space}\N{MULTIPLICATION SIGN}{space}").replace(" - ", f"{space}\N{EN DASH} ")
+    return textwrap.fill(text, width, break_on_hyphens=False)
 
 
 def lines(text: str) -> int:
@@ -172,14 +233,67 @@ def slope_words(performance: Performance) -> str:
     return f"The calibration slope is {number(performance.calibration_slope)} (1 would be perfect)."
 
 
-def save(picture: Picture, path: Path) -> tuple[Path, Path]:
-    """Write a picture as PNG and SVG with the alternative text inside; no dates: the same picture, the same bytes."""
-    png, svg = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.svg")
-    described = {"Title": picture.title, "Description": picture.alt}
-    picture.figure.savefig(png, dpi=DPI, metadata={**described, "Software": None})
-    picture.figure.savefig(svg, metadata={**described, "Date": None, "Creator": None})
-    svg.write_bytes(_spoken(svg.read_text(encoding="utf-8"), picture.alt).encode())
-    return png, svg
+def save(picture: Picture, path: Path) -> tuple[Path, ...]:
+    """Write a picture as PNG and SVG in every theme, its alternative text inside.
+
+    No dates, no versions: the same picture, the same bytes. The picture is left in the colours of the last theme.
+    """
+    written: list[Path] = []
+    for theme in THEMES:
+        recolour(picture.figure, theme)
+        png, svg = (path.with_name(f"{path.name}{theme.suffix}.{kind}") for kind in ("png", "svg"))
+        _save_png(picture, png)
+        _save_svg(picture, svg)
+        written += (png, svg)
+    return tuple(written)
+
+
+def recolour(figure: Figure, theme: Theme) -> None:
+    """Everything on a picture that has a colour of the light theme gets that of another one."""
+    from matplotlib.text import Text
+
+    themed = {light.lower(): colour for light, colour in theme.colours.items()}
+    artists = figure.findobj() if themed else []
+    frames = [artist.get_bbox_patch() for artist in artists if isinstance(artist, Text)]
+    for artist in (*artists, *filter(None, frames)):
+        for part in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
+            if hasattr(artist, f"get_{part}") and hasattr(artist, f"set_{part}"):
+                getattr(artist, f"set_{part}")(_themed(getattr(artist, f"get_{part}")(), themed))
+
+
+def _themed(colour: Any, themed: Mapping[str, str]) -> Any:
+    """A colour, or an array of them, in another theme; how far it can be seen through stays."""
+    import numpy as np
+    from matplotlib.colors import to_hex, to_rgba
+
+    if isinstance(colour, np.ndarray) and colour.ndim == 2:
+        return [_themed(tuple(each), themed) for each in colour]
+    if isinstance(colour, str) and colour in ("none", "face", "auto"):
+        return colour
+    return to_rgba(themed.get(to_hex(colour), colour), to_rgba(colour)[3])
+
+
+def _save_png(picture: Picture, path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    canvas = picture.figure.canvas
+    canvas.draw()
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[attr-defined]
+    described = PngInfo()
+    described.add_text("Title", picture.title)
+    described.add_itxt("Description", picture.alt)
+    pixels.quantize(COLOURS, dither=Image.Dither.NONE).save(path, dpi=(DPI, DPI), pnginfo=described)
+
+
+def _save_svg(picture: Picture, path: Path) -> None:
+    from io import StringIO
+
+    drawn = StringIO()
+    described = {"Title": picture.title, "Description": picture.alt, "Date": None, "Creator": None}
+    picture.figure.savefig(drawn, format="svg", metadata=described)
+    path.write_bytes(_spoken(drawn.getvalue(), picture.alt).encode())
 
 
 def _spoken(svg: str, alt: str) -> str:

@@ -7,7 +7,7 @@ setting and every target is then fitted there, on n x n numbers whatever the num
 approximated.
 
 SVM and SVR are scikit-learn's own solvers (libsvm) on the precomputed kernel. Logistic ridge is solved here, by Newton
-steps in the space of people, because scikit-learn's takes neither the offset through which the nuisance model enters nor
+steps in the space of people: scikit-learn's takes neither the offset through which the nuisance model enters nor
 the labels between 0 and 1 of a Freedman-Lane permutation; without either it is `LogisticRegression`.
 """
 
@@ -21,7 +21,17 @@ from functools import cached_property
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.gram import Decomposition, Learnt, TrainingSet, decompose, prepared_blocks, training_sets, weights_of
+from workbench.models.gram import (
+    Decomposition,
+    Learnt,
+    TrainingSet,
+    circuit_members,
+    decompose,
+    explained_linear,
+    haufe_direction,
+    prepared_blocks,
+    training_sets,
+)
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import Floats
 from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, chord, expit, log_loss, log_odds, platt_line
@@ -102,15 +112,18 @@ class LinearMachine:
         sets = training_sets(fold, tune=self._needs_inner())
         decompositions, learnt = decompose(fold.X, sets)
         spaces = [PeopleSpace(one, ridge) for one, ridge in zip(sets, decompositions, strict=True)]
-        machines = [self._learn(spaces[:-1], spaces[-1], np.ascontiguousarray(y)) for y in Y.T]
         outer = spaces[-1]
-        margins = [machine.base_test + outer.held_out(machine.dual) for machine in machines]
+        machines = [self._learn(spaces[:-1], outer, np.ascontiguousarray(y)) for y in Y.T]
+        margins = np.column_stack([machine.base_test + outer.held_out(machine.dual) for machine in machines])
         fitted = Fitted(
-            np.column_stack([expit(margin) if self.binary else margin for margin in margins]),
-            machines[0].chosen,
-            fitted_digest=_digest(learnt, machines[0]),
+            expit(margins) if self.binary else margins, machines[0].chosen, fitted_digest=_digest(learnt, machines[0])
         )
-        return _explained(fitted, fold, outer, machines[:explain], binary=self.binary) if explain else fitted
+        if explain == 0:
+            return fitted
+        coordinates = outer.ridge.scores.T @ np.column_stack([machine.dual for machine in machines[:explain]])
+        if self.binary:
+            return _explained_probability(fitted, fold, outer, machines[:explain], coordinates)
+        return explained_linear(fitted, fold, outer.one, outer.ridge, coordinates, machines[0].base_test)
 
     def _needs_inner(self) -> bool:
         raise NotImplementedError
@@ -145,7 +158,9 @@ class LogisticRidgeLearner(LinearMachine):
         losses = np.zeros(len(self.grid))
         for space in inner:
             path = _logistic_path(space, y, self.grid)
-            losses += [_mean_square(y[space.one.test] - expit(one.base_test + space.held_out(one.dual))) for one in path]
+            losses += [
+                _mean_square(y[space.one.test] - expit(one.base_test + space.held_out(one.dual))) for one in path
+            ]
         best = int(np.argmin(losses))  # the first of equals, as GridSearchCV
         return replace(_logistic_path(outer, y, self.grid[best : best + 1])[0], chosen={"C": self.grid[best]})
 
@@ -372,49 +387,45 @@ def fit_svr(
 # -------------------------------------------------------------------------------------------------------------- explain
 
 
-def _explained(fitted: Fitted, fold: Fold, outer: PeopleSpace, machines: Sequence[Machine], *, binary: bool) -> Fitted:
-    """SHAP values in closed form, in a second pass over the features; of targets after the first only sums are kept."""
+def _explained_probability(
+    fitted: Fitted, fold: Fold, outer: PeopleSpace, machines: Sequence[Machine], coordinates: Floats
+) -> Fitted:
+    """SHAP values in closed form, in a second pass over the features; of targets after the first only sums are kept.
+
+    A contribution to the log-odds, feature * weight, times the chord of its row.
+    """
     n_features = fold.X.shape[1]
-    coordinates = outer.ridge.scores.T @ np.column_stack([machine.dual for machine in machines])
-    slopes = np.column_stack([_slope(outer, machine, binary=binary) for machine in machines])
-    base = expit(machines[0].base_test) if binary else machines[0].base_test
-    direction, effect = _training_effects(outer, machines[0], binary=binary)
+    chords = np.column_stack(
+        [
+            chord(one.base_test, outer.ridge.held_out @ column)
+            for one, column in zip(machines, coordinates.T, strict=True)
+        ]
+    )
+    first = machines[0]
+    start = expit(first.base_train)
+    probability = expit(first.base_train + outer.ridge.predicted(coordinates[:, 0]))
+    gained = probability - start
+    direction = haufe_direction(gained - gained.mean(), start)
+    slope = float((probability * (1 - probability)).mean())
     shap = np.empty((len(fold.test), n_features))
     weights, haufe = np.empty(n_features), np.empty(n_features)
-    n_circuits = 0 if fold.circuits is None else int(fold.circuits.max(initial=-1)) + 1
-    circuit_shap = None if fold.circuits is None else np.zeros((len(machines), n_circuits))
+    sums: list[Floats] = []
     for columns, prepared in prepared_blocks(fold, outer.one):
-        every = weights_of(outer.ridge, prepared, columns, coordinates)
-        weights[columns] = effect * every[:, 0]
+        every = outer.ridge.weights(coordinates, prepared, columns)
+        weights[columns] = slope * every[:, 0]
         haufe[columns] = direction @ prepared.train_X
-        shap[:, columns] = prepared.test_X * every[:, 0] * slopes[:, :1]
-        if circuit_shap is not None and fold.circuits is not None:
-            member = fold.circuits[columns] == np.arange(n_circuits)[:, None]
-            mean_abs = slopes.T @ np.abs(prepared.test_X) / len(fold.test) * np.abs(every).T
-            circuit_shap += mean_abs @ member.T
-    return replace(fitted, shap=shap, shap_base=base, weights=weights, haufe=haufe, circuit_shap=circuit_shap)
-
-
-def _slope(outer: PeopleSpace, machine: Machine, *, binary: bool) -> Floats:
-    """Turns contributions to the decision into contributions to the prediction, for every held-out row."""
-    features = outer.held_out(machine.dual)
-    return chord(machine.base_test, features) if binary else np.ones(len(features))
-
-
-def _training_effects(outer: PeopleSpace, machine: Machine, *, binary: bool) -> tuple[Floats, float]:
-    """What features in SD are multiplied with to give their Haufe pattern, and weights to be changes of the prediction.
-
-    The pattern is Cov(x_j, yhat) / Var(yhat), yhat the features' part (Haufe 2014); 0 where it does not vary.
-    """
-    features, effect = outer.kernel @ machine.dual, 1.0
-    if binary:
-        probability = expit(machine.base_train + features)
-        features, effect = probability - expit(machine.base_train), float((probability * (1 - probability)).mean())
-    centred = features - features.mean()
-    nil = 1e-12 * max(1.0, float(np.abs(machine.base_train).max(initial=0.0)))
-    sum_of_squares = float(centred @ centred)
-    varies = sum_of_squares > len(centred) * nil**2
-    return (centred / sum_of_squares if varies else np.zeros_like(centred)), effect
+        shap[:, columns] = prepared.test_X * every[:, 0] * chords[:, :1]
+        if fold.circuits is not None:
+            mean_abs = chords.T @ np.abs(prepared.test_X) / len(fold.test) * np.abs(every).T
+            sums.append(mean_abs @ circuit_members(fold.circuits, columns).T)
+    return replace(
+        fitted,
+        shap=shap,
+        shap_base=expit(first.base_test),
+        weights=weights,
+        haufe=haufe,
+        circuit_shap=np.sum(sums, axis=0) if sums else None,
+    )
 
 
 def _mean_square(error: Floats) -> float:

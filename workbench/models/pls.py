@@ -18,7 +18,7 @@ orthogonalised twice against all before it, elementwise in the coordinates, all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 DELICATE_PIVOT = 1e-5
 """A target whose Cholesky pivot falls below this share of its diagonal takes the other path: 5 of 16 digits are lost."""
+CHUNK_VALUES = 2**17
+"""Held-out predictions of the components held at once, 1 MB: the passes over them want them in the cache."""
 NIL_SHARE = 1e-13
 """A component of which this share is left after orthogonalising is rounding: the components before it are all."""
 
@@ -72,7 +74,7 @@ class PLSLearner:
         most = int(self.n_components.max())
         losses = np.zeros((len(self.n_components), Y.shape[1]))
         for one, decomposition in zip(sets[:-1], decompositions[:-1], strict=True):
-            losses += _losses(one, decomposition, Y, most)[self.n_components]
+            losses += tuning_losses(one, decomposition, Y, most)[self.n_components]
         chosen = self.n_components[np.argmin(losses, axis=0)]  # the first of equals, as GridSearchCV
         outer, model = sets[-1], decompositions[-1]
         Y_train = Y[outer.train]
@@ -104,8 +106,7 @@ def fit_components(decomposition: Decomposition, Y_train: Floats, n_components: 
     u = decomposition.scores.T @ Y_train
     polynomials = Polynomials.of(decomposition, int(n_components.max()))
     moments = polynomials.moments(u)
-    kept = np.arange(len(polynomials.values))[:, None] < n_components
-    coordinates: Floats = (polynomials.values.T @ moments.on_polynomials(kept)) * u
+    coordinates: Floats = (polynomials.values.T @ moments.on_polynomials(n_components)) * u
     slow = np.flatnonzero(moments.delicate)
     if len(slow):
         coordinates[:, slow] = 0.0
@@ -158,56 +159,181 @@ class Polynomials:
         return cls(np.array(found), inner, onto)
 
     def moments(self, u: Floats) -> Moments:
-        """Cholesky factors of the normal equations of every target, and its products with the components."""
-        n = len(self.values)
+        """The normal equations of the targets with these coordinates, (rank, n_targets)."""
+        n, n_targets = len(self.values), u.shape[1]
         rows, columns = np.tril_indices(n)
         squares = np.square(u)
-        products = (self.values[rows] * self.values[columns] * self.inner) @ squares
-        factor = np.zeros((n, n, u.shape[1]))
-        factor[rows, columns] = products
-        return _cholesky(factor, (self.values * self.onto) @ squares)
+        factor = np.zeros((n, n, n_targets))
+        factor[rows, columns] = (self.values[rows] * self.values[columns] * self.inner) @ squares
+        inverse, delicate = _cholesky(factor)
+        moments = Moments(factor, inverse, (self.values * self.onto) @ squares, delicate)
+        moments.on_components(moments.steps)
+        return moments
 
 
 class Moments(NamedTuple):
-    """The normal equations of many targets, solved as far as all numbers of components have in common.
+    """The normal equations of many targets, solved for every number of components at once.
 
     Attributes
     ----------
-    factor : ndarray of shape (n_components, n_components, n_targets)
-        Lower Cholesky factors; the diagonal holds 1 / L_jj, 0 from where a target supports no further component.
-    steps : ndarray of shape (n_components, n_targets)
-        Length of the step along each orthonormal component.
+    factor : ndarray of shape (n_polynomials, n_polynomials, n_targets)
+        Lower Cholesky factors.
+    inverse : ndarray of shape (n_polynomials, n_targets)
+        1 / diagonal of `factor`; 0 where nothing is left.
+    steps : ndarray of shape (n_polynomials, n_targets)
+        Product of the target with each component of length 1.
     delicate : ndarray of bool, shape (n_targets,)
         Where rounding would show.
     """
 
     factor: Floats
+    inverse: Floats
     steps: Floats
     delicate: NDArray[np.bool_]
 
-    def on_components(self, on_polynomials: Floats) -> None:
-        """Turn (n_polynomials, ..., n_targets) into what the orthonormal components give, in place."""
-        for number, one in enumerate(on_polynomials):
+    def on_components(self, found: Floats) -> None:
+        """Turn what polynomials give, (n_polynomials, ..., n_targets), into what components give, in place."""
+        for number, one in enumerate(found):
             for earlier in range(number):
-                one -= self.factor[number, earlier] * on_polynomials[earlier]
-            one *= self.factor[number, number]
+                one -= self.factor[number, earlier] * found[earlier]
+            one *= self.inverse[number]
 
-    def on_polynomials(self, kept: NDArray[np.bool_]) -> Floats:
-        """Coefficients of the polynomials when only some components are kept, (n_polynomials, n_targets)."""
-        coefficients = np.where(kept, self.steps, 0.0)
-        for number in reversed(range(len(coefficients))):
-            coefficients[number] *= self.factor[number, number]
-            coefficients[:number] -= self.factor[number, :number] * coefficients[number]
-        return coefficients
+    def on_polynomials(self, n_components: NDArray[np.int_]) -> Floats:
+        """Coefficients of the polynomials in the model of each target, (n_polynomials, n_targets)."""
+        found = np.where(np.arange(len(self.steps))[:, None] < n_components, self.steps, 0.0)
+        for number in reversed(range(len(found))):
+            found[number] *= self.inverse[number]
+            found[:number] -= self.factor[number, :number] * found[number]
+        return found
 
 
-def _cholesky(factor: Floats, products: Floats) -> Moments:
-    """Cholesky factors of many small matrices in step, in place, with the forward solution of one right side each."""
-    delicate = np.zeros(factor.shape[2], dtype=bool)
-    alive = np.ones(factor.shape[2], dtype=bool)
-    for number in range(len(factor)):
-        diagonal = factor[number, number].copy()
-        for earlier in range(number):
-            factor[number, earlier] *= factor[earlier, earlier]
-            factor[number:, number] -= factor[number:, earlier] * factor[number, earlier]
-    return Moments(factor, products, delicate)
+def _cholesky(factor: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Factor many small matrices in step, lower triangles in place; inverse diagonals, and where digits were lost."""
+    n, _, n_targets = factor.shape
+    inverse, delicate = np.zeros((n, n_targets)), np.zeros(n_targets, dtype=bool)
+    before = factor[np.arange(n), np.arange(n)]
+    for number in range(n):
+        pivot = factor[number, number]
+        sound = pivot > DELICATE_PIVOT * before[number]
+        delicate |= ~sound & (before[number] > 0)
+        inverse[number, sound] = 1.0 / np.sqrt(pivot[sound])
+        column = factor[number:, number]
+        column *= inverse[number]
+        for row in range(number + 1, n):
+            factor[row, number + 1 : row + 1] -= column[row - number] * column[1 : row - number + 1]
+    return inverse, delicate
+
+
+# ---------------------------------------------------------------------------------------------------------- Golub-Kahan
+
+
+def golub_kahan(decomposition: Decomposition, u: Floats, n_components: int) -> Iterator[Floats]:
+    """Components one after the other: what each adds to the coordinates of the model of each target.
+
+    Bidiagonalisation from the target's side, every vector orthogonalised twice against all before it (LSQR; PLS1 by
+    Elden 2004), stopped where nothing is left.
+
+    Parameters
+    ----------
+    u : ndarray of shape (rank, n_targets)
+        ``scores.T @ y``.
+
+    Yields
+    ------
+    ndarray of shape (rank, n_targets)
+
+    References
+    ----------
+    Elden, L. (2004). Computational Statistics & Data Analysis 46, 11-31.
+    Paige, C. C., Saunders, M. A. (1982). ACM Transactions on Mathematical Software 8, 43-71.
+    """
+    singular = np.sqrt(decomposition.values)[:, None]
+    thin = decomposition.loadings is not None
+    w, length = _normalised(u if thin else singular * u, np.zeros(u.shape[1]))
+    left: list[Floats] = []
+    right = [w]
+    beyond, along, direction = np.zeros(u.shape[1]), length, np.zeros_like(u)
+    for number in range(n_components):
+        t, diagonal = _orthogonalised(singular * w, left)
+        left.append(t)
+        per_diagonal = _inverse(diagonal)
+        direction = (w - beyond * direction) * per_diagonal
+        along = (along if number == 0 else -beyond * along) * per_diagonal
+        yield along * direction if thin else along * direction / singular
+        w, beyond = _orthogonalised(singular * t, right)
+        right.append(w)
+
+
+def _orthogonalised(vectors: Floats, earlier: list[Floats]) -> tuple[Floats, Floats]:
+    """Unit vectors orthogonal to all earlier ones of the same target, and their lengths; 0 where nothing is left."""
+    nil = NIL_SHARE * np.sqrt(np.einsum("ij,ij->j", vectors, vectors))
+    for _ in range(2):
+        for one in earlier:
+            vectors -= np.einsum("ij,ij->j", one, vectors) * one
+    return _normalised(vectors, nil)
+
+
+def _normalised(vectors: Floats, nil: Floats) -> tuple[Floats, Floats]:
+    length = np.sqrt(np.einsum("ij,ij->j", vectors, vectors))
+    length[length <= nil] = 0.0
+    return vectors * _inverse(length), length
+
+
+def _inverse(values: Floats) -> Floats:
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
+# ---------------------------------------------------------------------------------------------------- choose components
+
+
+def tuning_losses(one: TrainingSet, decomposition: Decomposition, Y: Floats, n_components: int) -> Floats:
+    """Mean squared error in the held-out rows of an inner fold, for 0 to `n_components` components.
+
+    Returns
+    -------
+    ndarray of shape (1 + n_components, n_targets)
+    """
+    polynomials = Polynomials.of(decomposition, n_components)
+    maps = decomposition.held_out * polynomials.values[:, None]
+    losses = np.empty((1 + n_components, Y.shape[1]))
+    width = max(CHUNK_VALUES // max(maps[:, :, 0].size, 1), 64)
+    for start in range(0, Y.shape[1], width):
+        targets = slice(start, start + width)
+        Y_train = Y[one.train, targets]
+        residual = Y[one.test, targets] - one.basis.test @ (one.basis.train.T @ Y_train)
+        losses[:, targets] = _losses(decomposition, polynomials, maps, Y_train, residual, n_components)
+    return losses
+
+
+def _losses(
+    decomposition: Decomposition,
+    polynomials: Polynomials,
+    maps: Floats,
+    Y_train: Floats,
+    residual: Floats,
+    n_components: int,
+) -> Floats:
+    u = decomposition.scores.T @ Y_train
+    moments = polynomials.moments(u)
+    parts = (maps.reshape(-1, len(u)) @ u).reshape(*maps.shape[:2], u.shape[1])
+    moments.on_components(parts)
+    slow = np.flatnonzero(moments.delicate)
+    steps = golub_kahan(decomposition, u[:, slow], n_components)
+    slowly = (decomposition.held_out @ step for step in steps)
+    by_golub_kahan = _errors(residual[:, slow], slowly, n_components) if len(slow) else None
+    losses = _errors(residual, (part * step for part, step in zip(parts, moments.steps, strict=True)), n_components)
+    if by_golub_kahan is not None:
+        losses[:, slow] = by_golub_kahan
+    return losses
+
+
+def _errors(residual: Floats, parts: Iterable[Floats], n_components: int) -> Floats:
+    """Mean squared error after none, one, two ... parts of the prediction; the residuals are used up."""
+    losses = np.empty((1 + n_components, residual.shape[1]))
+    number = 0
+    losses[0] = np.einsum("ij,ij->j", residual, residual)
+    for number, part in enumerate(parts, start=1):
+        residual -= part
+        losses[number] = np.einsum("ij,ij->j", residual, residual)
+    losses[number + 1 :] = losses[number]  # components that the training set does not support add nothing
+    return losses / len(residual)

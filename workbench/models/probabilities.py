@@ -1,6 +1,6 @@
 """Log-odds and probabilities: what every learner of a binary outcome shares.
 
-The nuisance model of a binary outcome is the same least squares as that of any other (METHODS 2.1): a linear-probability
+The nuisance model of a binary outcome is least squares like that of any other (METHODS 2.1): a linear-probability
 model. It enters a learner as an offset, its predictions turned into log-odds, so that without features a learner
 predicts what its reference does.
 """
@@ -60,7 +60,7 @@ def chord(base: Floats, total: Floats) -> Floats:
 def platt_line(decision: Floats, y: Floats, offset: Floats) -> tuple[float, float]:
     """Slope and intercept of ``log-odds = slope * decision + intercept + offset``, by maximum likelihood.
 
-    Labels are drawn in as Platt did, 1 to (n1 + 1) / (n1 + 2) and 0 to 1 / (n0 + 2), so that the line stays finite where
+    Labels are drawn in as Platt did, 1 to (n1 + 1) / (n1 + 2) and 0 to 1 / (n0 + 2): the line stays finite where
     decisions tell the classes apart without error. A negative slope is set to 0: decisions that rank held-out people
     backwards are those of a model without skill (under the null they do, METHODS 2.1), and turning them round would be
     learning from that.

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.records import OutcomeType
 from workbench.specs.base import Finding, Name, Spec, repeated
 
 POWERS_OF_TEN = tuple(float(f"1e{power}") for power in range(-1, 7))
+COSTS = tuple(float(f"1e{power}") for power in range(-6, 2))
+"""C of the linear machines; about 1 / alpha, and p standardised features make the kernel p times as large."""
+
+Grid = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 
 class LearnerSpec(Spec):
     """What every ``[[models]]`` entry may say."""
 
+    outcome_types: ClassVar[tuple[OutcomeType, ...]] = ("continuous", "binary")
+    """What it can predict; squared error makes probabilities of 0 and 1 too, so most learners take both."""
     kind: str
     name: Name | None = None
     """Shown instead of the kind; needed where two entries share one kind."""
@@ -40,7 +47,15 @@ class LearnerSpec(Spec):
                 )
 
 
-class RidgeSpec(LearnerSpec):
+class ScreenedSpec(LearnerSpec):
+    """What learners that keep every feature may say beside: a linear model of the features that pass a screen."""
+
+    screen: int | None = Field(default=None, ge=1)
+    """Keep the features most correlated with the outcome in the training people, so many; chosen anew in every inner
+    fold, and for every shuffled outcome."""
+
+
+class RidgeSpec(ScreenedSpec):
     """Ridge regression on standardised features."""
 
     kind: Literal["ridge"]
@@ -70,6 +85,50 @@ class ElasticNetSpec(LearnerSpec):
         yield from repeated(self.l1_ratio, ("l1_ratio",))
 
 
+class PLSSpec(LearnerSpec):
+    """Partial least squares (PLS1) on standardised features."""
+
+    kind: Literal["pls"]
+    n_components: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=tuple(range(1, 9)), min_length=1)
+    """Numbers of components searched in the inner folds; more than a training fold supports add nothing."""
+
+    def rules(self) -> Iterator[Finding]:
+        """A grid without repetition."""
+        yield from super().rules()
+        yield from repeated(self.n_components, ("n_components",))
+
+
+class KernelRidgeSpec(LearnerSpec):
+    """Kernel ridge regression with a Gaussian (rbf) kernel on standardised features."""
+
+    kind: Literal["kernel-ridge"]
+    gammas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.01, 0.1, 1.0), min_length=1)
+    """Kernel exp(-gamma / p * squared distance) of p features; 1 is scikit-learn's default, near 0 all is linear."""
+    alphas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.01, 0.1, 1.0, 10.0, 100.0), min_length=1)
+    """Penalty (scikit-learn's alpha); pairs of gamma and alpha are searched in the inner folds."""
+
+    def rules(self) -> Iterator[Finding]:
+        """Grids without repetition."""
+        yield from super().rules()
+        yield from repeated(self.gammas, ("gammas",))
+        yield from repeated(self.alphas, ("alphas",))
+
+
+class CPMSpec(LearnerSpec):
+    """Connectome-based predictive modelling: edges that correlate with the outcome, summed to networks."""
+
+    kind: Literal["cpm"]
+    thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.01, 0.05), min_length=1)
+    """An edge is taken where the p of its correlation is below this; several are searched in the inner folds."""
+    network: Literal["combined", "positive", "negative"] = "combined"
+    """Sum of the edges that correlate positively, of those that do so negatively, or the first minus the second."""
+
+    def rules(self) -> Iterator[Finding]:
+        """A grid without repetition."""
+        yield from super().rules()
+        yield from repeated(self.thresholds, ("thresholds",))
+
+
 class XGBoostSpec(LearnerSpec):
     """Gradient-boosted trees tuned with Optuna (TPE), a fresh study per outer fold."""
 
@@ -84,10 +143,71 @@ class XGBoostSpec(LearnerSpec):
     """Trials instead of `trials`, if fewer, for the observed outcome and every permuted one of a run with permutations."""
 
 
-AnyLearner = Annotated[RidgeSpec | ElasticNetSpec | XGBoostSpec, Field(discriminator="kind")]
+class RandomForestSpec(LearnerSpec):
+    """Random forest; nothing is tuned unless several values are given."""
+
+    kind: Literal["random-forest"]
+    trees: int = Field(default=300, ge=1)
+    """Number of trees."""
+    max_features: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(0.33,), min_length=1)
+    """Share of the features looked at in a split; several are searched in the inner folds."""
+    min_leaf: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(5,), min_length=1)
+    """Smallest number of training rows in a leaf; several are searched in the inner folds."""
+
+    def rules(self) -> Iterator[Finding]:
+        """Grids without repetition."""
+        yield from super().rules()
+        yield from repeated(self.max_features, ("max_features",))
+        yield from repeated(self.min_leaf, ("min_leaf",))
+
+
+class LinearMachineSpec(ScreenedSpec):
+    """What the linear machines share."""
+
+    C: Grid = COSTS
+    """Grid searched in the inner folds (scikit-learn's C, on standardised features)."""
+
+    def rules(self) -> Iterator[Finding]:
+        """A grid without repetition."""
+        yield from super().rules()
+        yield from repeated(self.C, ("C",))
+
+
+class LinearSVRSpec(LinearMachineSpec):
+    """Linear support vector regression on standardised features."""
+
+    # The epsilon-insensitive loss aims at a median, which of 0 and 1 is no probability.
+    outcome_types: ClassVar[tuple[OutcomeType, ...]] = ("continuous",)
+    kind: Literal["linear-svr"]
+    epsilon: float = Field(default=0.1, ge=0)
+    """Errors smaller than this cost nothing, in SD of the outcome in the training people."""
+
+
+class LogisticRidgeSpec(LinearMachineSpec):
+    """Logistic regression with a ridge penalty on standardised features."""
+
+    outcome_types: ClassVar[tuple[OutcomeType, ...]] = ("binary",)
+    kind: Literal["logistic-ridge"]
+
+
+class LinearSVMSpec(LinearMachineSpec):
+    """Linear support vector machine on standardised features, calibrated to probabilities inside the training fold."""
+
+    outcome_types: ClassVar[tuple[OutcomeType, ...]] = ("binary",)
+    kind: Literal["linear-svm"]
+
+
+AnyLearner = Annotated[
+    RidgeSpec | ElasticNetSpec | XGBoostSpec | LinearSVRSpec | RandomForestSpec | LogisticRidgeSpec | LinearSVMSpec,
+    Field(discriminator="kind"),
+]
 
 LEARNERS: dict[str, type[LearnerSpec]] = {
     "ridge": RidgeSpec,
     "elastic-net": ElasticNetSpec,
     "xgboost": XGBoostSpec,
+    "linear-svr": LinearSVRSpec,
+    "random-forest": RandomForestSpec,
+    "logistic-ridge": LogisticRidgeSpec,
+    "linear-svm": LinearSVMSpec,
 }
