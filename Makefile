@@ -16,10 +16,10 @@ export VECLIB_MAXIMUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint lock bench clean
+.PHONY: help install demo test test-browser lint lock bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
 	@echo "  (another Python: make install PYTHON=python3.12; more options: make demo ARGS=--help)"
 
 install: $(INSTALLED) ## create .venv and install what requirements.lock says
@@ -41,6 +41,13 @@ demo: $(INSTALLED) ## simulate a trial, analyse it and write the report
 
 test: $(INSTALLED) ## run the whole test suite on two cores
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-browser: $(INSTALLED) ## look at the MLflow UI in a headless browser (installs chromium and node where missing)
+	command -v chromium > /dev/null || command -v google-chrome > /dev/null || \
+	  { apt-get update && apt-get install -y chromium; }
+	command -v npm > /dev/null || { apt-get update && apt-get install -y nodejs npm; }
+	npm install --prefix .venv/browser --no-save --no-audit --no-fund playwright-core
+	NODE_PATH=.venv/browser/node_modules $(BIN)/python tests/browser/check_ui.py $(ARGS)
 
 lint: $(INSTALLED) ## style, format and types
 	$(BIN)/ruff check .

@@ -97,7 +97,7 @@ def flow():
         parts.append(arrow(x1, MIDDLE, x2 - 4, MIDDLE))
         parts.append(text((x1 + x2) / 2, MIDDLE - (26 if below else 9), above, size=13, weight=600))
         parts.append(text((x1 + x2) / 2, MIDDLE - 9, below, size=13, weight=600))
-    parts += box(1110, STAGE_TOP, 100, STAGE_HEIGHT, OUTCOME, "figures/", ["export.py", "tracking.py"])
+    parts += box(1110, STAGE_TOP, 100, STAGE_HEIGHT, OUTCOME, "figures/", ["export/", "tracking/"])
     parts.append(arrow(1160, 170, 1160, STAGE_TOP - 4, dashed=True))
     return parts
 

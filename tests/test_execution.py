@@ -170,7 +170,9 @@ def test_ctrl_c_leaves_what_is_stored_and_is_passed_on(tmp_path):
 def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, backend, how):
     environment = {**os.environ, "PYTHONPATH": SRC}
     program = [sys.executable, "-c", PROGRAM, str(tmp_path), "2", backend]
-    process = subprocess.Popen(program, env=environment, stderr=subprocess.PIPE)
+    # A suite started in the background ignores Ctrl-C, and so would its children.
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, preexec_fn=heeds)
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("*.npz"))) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,11 @@ def uninterrupted(tmp_path_factory):
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, uninterrupted, how, code):
     study = make_study(tmp_path)
-    running = subprocess.Popen(command(study, "--jobs", "1"), env=environment(), stderr=subprocess.PIPE)
+    # A suite started in the background ignores Ctrl-C, and so would its children.
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(
+        command(study, "--jobs", "1"), env=environment(), stderr=subprocess.PIPE, preexec_fn=heeds
+    )
     deadline = time.monotonic() + 120
     while len(stored_units(study)) < 10 and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -27,10 +27,11 @@ app = typer.Typer(
     "Merges resting-state, task and PET features with rating scales, asks with nested cross-validation whether they "
     "predict the response to ketamine, explains with SHAP what drives each prediction, keeps every experiment in "
     "MLflow, and exports candidate biomarkers, or says plainly that there are none.\n\n"
-    "\b\nA study in five commands:\n"
+    "\b\nA study in six commands:\n"
     "  workbench init mystudy            a copy of the demo study to change\n"
     "  workbench check                   every file, join and guard; nothing is run\n"
     "  workbench run EXPERIMENT          run it, and read the answer\n"
+    "  workbench show                    read the last answer again\n"
     "  workbench ui                      compare runs in the browser\n"
     "  workbench export latest --to DIR  everything a supplement needs",
 )
@@ -227,10 +228,41 @@ def run(
         )
     for each in finished:
         _print_abstract(each, study)
+        for note in each.result.scores.notes if verbose else ():
+            _say_wrapped(f"Note: {note}")
     for each in finished:
         log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
     if rehearse:
         _say("[bold]Rehearsal[/]: the scores were shuffled; nothing was kept and no result counts as viewed.")
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    study: StudyOption = HERE,
+    verbose: VerboseOption = False,
+) -> None:
+    """Read a finished run again: its abstract, its circuits, what it is compared with, and where its figures are.
+
+    \b
+    Examples:
+      workbench show
+      workbench show 3f2a91
+      workbench show "ridge . dmn4" --study examples/kmoa
+    """
+    from workbench import pipeline
+
+    shown = pipeline.show_run(run, study=study)
+    _print_abstract(shown, study)
+    for title, table in (("Circuits", shown.circuits()), ("Models on the same folds", shown.comparators())):
+        print(f"\n{title}")
+        _print_frame(table)
+    if shown.figures:
+        print(f"\nFigures (PNG and SVG, light and dark): {shown.figures[0].parent}")
+        for path in shown.figures:
+            print(f"  {path.name}")
+    for note in shown.result.scores.notes if verbose else ():
+        _say_wrapped(f"Note: {note}")
 
 
 @app.command()
@@ -284,6 +316,9 @@ def simulate(
     design: Annotated[str | None, typer.Option(help="crossover, parallel or single-arm.", metavar="DESIGN")] = None,
     r2: Annotated[float | None, typer.Option(help="Share of variance planted.", min=0.0, max=0.9, metavar="R2")] = None,
     seed: Annotated[int | None, typer.Option(help="The only source of randomness.", min=0, metavar="N")] = None,
+    achievable: Annotated[
+        bool, typer.Option(help="Work out what ridge can achieve with so many people; a few seconds.")
+    ] = True,
 ) -> None:
     """Write a trial of known truth: files as a lab has them, a study that reads them, and truth.json.
 
@@ -295,7 +330,9 @@ def simulate(
     """
     from workbench import pipeline
 
-    written = pipeline.simulate_study(target, preset=preset, patients=patients, design=design, r2=r2, seed=seed)
+    written = pipeline.simulate_study(
+        target, preset=preset, patients=patients, design=design, r2=r2, seed=seed, achievable=achievable
+    )
     print(f"{len(written)} files in {target}; what is true of this trial is in {target / 'sources' / 'truth.json'}.")
     print(f"Next: workbench check --study {target}")
 
@@ -303,6 +340,9 @@ def simulate(
 @app.command()
 def demo(
     study: StudyOption = HERE,
+    preset: Annotated[
+        str, typer.Option(help="demo, or review: 623 people, ridge alone, in a new folder.", metavar="NAME")
+    ] = "demo",
     jobs: Annotated[int | None, typer.Option(help="Cores; default: all.", metavar="N", min=1)] = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -314,6 +354,7 @@ def demo(
     Examples:
       workbench demo
       workbench init trydemo && workbench demo --study trydemo
+      workbench demo --preset review --study big       623 people, as many as the studies reviewed
     """
     from rich.markup import escape
 
@@ -323,7 +364,7 @@ def demo(
         _say(f"[bold]{escape(line)}[/]" if line.startswith("$ ") else escape(line))
 
     with _progress(quiet) as progress:
-        finished = pipeline.demo(study=study, jobs=jobs, say=say, progress=progress)
+        finished = pipeline.demo(study=study, preset=preset, jobs=jobs, say=say, progress=progress)
     _print_abstract(finished[0], study)
 
 

@@ -152,14 +152,15 @@ def load_study_data(
 
 
 def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, bool]:
-    """One feature table, rebuilt only where its spec, its files or the cohort's ids changed."""
+    """One feature table, rebuilt only where its spec, its files or the cohort's ids and covariates changed."""
     from workbench.sources import read_source, source_files
     from workbench.tables.feature_table import cached_table, content_key
 
     spec = study.sources[name]
     files = source_files(spec, data=study.data, features_dir=study.features_dir)
     ids = (sorted(cohort.keys.items()), sorted(cohort.sessions), cohort.id_column, cohort.missing)
-    key = content_key(f"{spec_hash(spec)}\n{ids}", files)
+    # Covariates count too: a file that repeats one of them is read against it (T15).
+    key = content_key(f"{spec_hash(spec)}\n{ids}\n{cohort.participants.to_csv()}", files)
     build = partial(read_source, name, spec, cohort, data=study.data, features_dir=study.features_dir)
     return cached_table(name, key, build, study.tables_dir)
 
@@ -331,6 +332,24 @@ class FinishedRun:
 
         return one_line(self.result)
 
+    def comparators(self) -> pd.DataFrame:
+        """What each model reaches on the same folds, in words and rounded numbers."""
+        from workbench.results.summary import comparator_table
+
+        return comparator_table(self.result)
+
+    def circuits(self) -> pd.DataFrame:
+        """Every circuit tested with its q, in words and rounded numbers."""
+        from workbench.results.summary import circuit_table
+
+        return circuit_table(self.result)
+
+    @property
+    def figures(self) -> tuple[Path, ...]:
+        """Its pictures on a light ground, as PNG; each lies there as SVG and for a dark ground too."""
+        found = sorted((self.artifacts / "figures").glob("*.png")) if self.artifacts else []
+        return tuple(path for path in found if not path.stem.endswith("-dark"))
+
 
 def run(
     experiments: Sequence[str],
@@ -404,6 +423,7 @@ def run_one(
     from workbench.execution import cores, one_blas_thread, run_units
     from workbench.models import nested_cv, permutations
     from workbench.models.estimators import make_learner
+    from workbench.models.learner import residualises
     from workbench.models.marginal import circuit_test
     from workbench.results.run_result import RunInputs, reduce_run
 
@@ -422,7 +442,7 @@ def run_one(
         units,
         folder=loaded.study.units_dir / plan.name,
         jobs=cores(jobs),
-        backend="threads" if learner.batched else "processes",
+        backend="threads" if learner.batched and nested_cv.ORDER not in targets else "processes",
         resume=resume,
         progress=partial(progress.advance, label),
     )
@@ -443,7 +463,7 @@ def run_one(
             spec=plan.spec,
             learner=planned.learner,
             validation=validation,
-            linear=learner.linear,
+            residualised=residualises(learner),
             units=units,
             unit_results=results,
             circuit_test=circuits,
@@ -515,6 +535,26 @@ def export_run(
     return export.export_run(tracking.find_run(open_study(Path(study)), run), Path(to), force=force)
 
 
+def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
+    """A finished run as it was kept, from its files: nothing is fitted again.
+
+    Parameters
+    ----------
+    run : str
+        MLflow run id, a unique prefix of one, a run name, or ``latest``.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run, or its files are not whole or of another version.
+    """
+    from workbench import export, tracking
+
+    logged = tracking.find_run(open_study(Path(study)), run)
+    result = export.read_run(logged.artifacts, tags=logged.tags, shap=False)
+    return FinishedRun(result, logged.run_id, logged.artifacts)
+
+
 def describe(table: FeatureTable) -> pd.DataFrame:
     """A feature table by circuit: features, missing values, range."""
     from workbench.tables.feature_table import describe as by_circuit
@@ -542,6 +582,7 @@ def simulate_study(
     design: str | None = None,
     r2: float | None = None,
     seed: int | None = None,
+    achievable: bool = True,
 ) -> tuple[Path, ...]:
     """Write a trial of known truth, with a study that reads it.
 
@@ -551,6 +592,8 @@ def simulate_study(
         ``demo`` (the repository's own study) or ``review`` (623 people, as many as the imaging studies reviewed).
     patients, design, r2
         Replace those of the preset; the default is a crossover of 120 with the r2 of the simulator's default cohort.
+    achievable : bool
+        Work out, too, what ridge trained on so many people can achieve in fresh people: a few seconds.
     """
     from workbench.simulate.config import DEMO_SEED, TrialConfig
     from workbench.simulate.generator import simulate_trial
@@ -562,7 +605,7 @@ def simulate_study(
     config = presets[preset]() if preset else TrialConfig()
     wanted = {"n_patients": patients, "design": design, "r2": r2}
     config = replace(config, **{key: value for key, value in wanted.items() if value is not None})  # type: ignore[arg-type]
-    trial = simulate_trial(config, DEMO_SEED if seed is None else seed)
+    trial = simulate_trial(config, DEMO_SEED if seed is None else seed, achievable=achievable)
     root = Path(target)
     written = write_study(trial, root)
     return (*written, *write_trial(trial, root / open_study(root).cohort.data))
@@ -570,10 +613,14 @@ def simulate_study(
 
 MAIN_DEMO, CONTROL_DEMO = "shaps_ketamine_minus_placebo", "shuffled_outcome"
 
+DEMO_MODELS: Mapping[str, tuple[str, ...]] = {"demo": (), "review": ("ridge",)}
+"""Models that the demo runs of a preset: all, or where there are many people only what takes minutes."""
+
 
 def demo(
     *,
     study: str | Path = ".",
+    preset: str = "demo",
     jobs: int | None = None,
     say: Callable[[str], None] = print,
     progress: Progress | None = None,
@@ -582,14 +629,22 @@ def demo(
 
     Parameters
     ----------
+    preset : str
+        ``demo``, in the demo study or a new folder; ``review`` (623 people, ridge alone), in a new folder.
     say : callable
         Takes each line of the story; every step begins with the command that a user would type.
+
+    Returns
+    -------
+    tuple of FinishedRun
+        Those of the main question first.
     """
     root = Path(study)
     where = "" if root == Path(".") else f" --study {root}"
-    say(f"$ workbench simulate {root} --preset demo")
-    written = simulate_study(root, preset="demo")
-    say(f"  A made-up placebo-controlled crossover: {len(written)} files; what is true of it is in sources/truth.json.")
+    say(f"$ workbench simulate {root} --preset {preset}")
+    written = simulate_study(root, preset=preset)
+    truth = _truth(open_study(root))
+    say(f"  {_who_was_made_up(truth)}: {len(written)} files; what is true of it is in sources/truth.json.")
     say(f"$ workbench features{where}")
     for name, (table, _) in features(study=root, progress=progress).items():
         n = table.rows["participant_id"].nunique()
@@ -597,18 +652,25 @@ def demo(
     names = list(open_study(root).experiment_paths)
     finished: list[FinishedRun] = []
     for name in sorted(names, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each)):
-        say(f"$ workbench run {name}{where}")
-        for each in run([name], study=root, jobs=jobs, progress=progress):
+        only = DEMO_MODELS[preset]
+        say(f"$ workbench run {name}{''.join(f' --only {model}' for model in only)}{where}")
+        for each in run([name], study=root, only=only, jobs=jobs, progress=progress):
             finished.append(each)
             say(f"  {each.one_line()}")
     main = [each for each in finished if each.result.scores.experiment == MAIN_DEMO]
-    for line in found_beside_planted(_truth(open_study(root)), main):
+    for line in found_beside_planted(truth, main):
         say(line)
     best = main[0]
     say(f"$ workbench export {best.run_id[:8]} --to OUT{where}     everything a supplement needs")
     say(f"$ workbench ui{where}                         compare the runs in the browser")
     say("$ workbench init mystudy --design crossover     begin your own")
-    return tuple(finished)
+    return (*main, *(each for each in finished if each not in main))
+
+
+def _who_was_made_up(truth: Mapping[str, Any]) -> str:
+    config = truth["config"]
+    controls = f" and {config['n_controls']} healthy controls" if config["n_controls"] else ""
+    return f"A made-up placebo-controlled crossover of {config['n_patients']} patients{controls}"
 
 
 def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) -> Iterator[str]:
@@ -619,7 +681,7 @@ def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) 
     yield (
         f"What was planted, and what {first.scores.run_name} found. In everybody an R2 of {planted['r2']:.2f} can be "
         f"reached; models trained on {first.scores.n_participants * 4 // 5} people reached "
-        f"{first.scores.performance.r2:.2f}."
+        f"{first.scores.performance.r2:.2f}{_usual_r2(truth, first.scores.feature_set)}."
     )
     circuits = first.circuits.set_index("circuit")
     ranks = circuits["mean_abs_shap"].rank(ascending=False)
@@ -632,6 +694,14 @@ def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) 
         candidate = "yes" if row["candidate"] else "no"
         yield f"  {name:32}{entry['role']:18}{ranks[name]:>14.0f}{row['q']:>9.3f}  {candidate}"
     yield ""
+
+
+def _usual_r2(truth: Mapping[str, Any], feature_set: str) -> str:
+    """What ridge reaches on average with as many people, where it was worked out."""
+    for row in truth.get("r2_achievable", ()):
+        if row["score"] == "SHAPS" and row["feature_set"] == feature_set.replace("_", "+"):
+            return f", where {row['r2_achievable']:.2f} is usual in trials of this size"
+    return ""
 
 
 def _truth(study: Study) -> dict[str, Any]:

@@ -3,7 +3,8 @@ const { chromium } = require("playwright-core");
 
 const [, , url, executablePath, shots] = process.argv;
 const COLUMNS = ["claim", "r2", "r2_low", "r2_high", "p_value", "mae", "mae_clinical", "increment", "n"];
-const FIGURES = ["observed_predicted.png", "permutation_null.png", "calibration.png", "shap_circuits.png", "split_spread.svg"];
+const FIGURES = ["observed_predicted.png", "permutation_null.png", "calibration.png", "shap_circuits.png", "comparators.png", "flow-dark.png",
+  "split_spread.svg"];
 const problems = [];
 
 function expect(holds, words) {

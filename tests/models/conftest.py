@@ -3,8 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.preprocessing import StandardScaler
 
-from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, Outcome
+from workbench.models.learner import Fold
+from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, Outcome, Split
 
 
 @pytest.fixture
@@ -88,5 +94,79 @@ def make_dataset():
             data_hash=f"{seed}-{n}-{p}-{r2}-{missing}",
             given_folds=given_folds,
         )
+
+    return make
+
+
+class StepByStep(RegressorMixin, BaseEstimator):
+    """Impute, residualise on the covariates (the last columns of X), standardise, then `fit_model` on the residuals."""
+
+    def __init__(self, fit_model=None, n_covariates=0, setting=None):
+        self.fit_model = fit_model
+        self.n_covariates = n_covariates
+        self.setting = setting
+
+    def fit(self, X, y):
+        N = self.covariates(X)
+        features = X[:, : X.shape[1] - self.n_covariates]
+        self.imputer_ = SimpleImputer(keep_empty_features=True).fit(features)
+        filled = self.imputer_.transform(features)
+        self.of_features_, self.of_outcome_ = LinearRegression().fit(N, filled), LinearRegression().fit(N, y)
+        residual = filled - self.of_features_.predict(N)
+        self.kept_ = residual.std(axis=0) > 1e-10 * np.sqrt(np.square(filled).mean(axis=0))
+        self.scaler_ = StandardScaler().fit(np.where(self.kept_, residual, 0.0))
+        settings = self.setting if isinstance(self.setting, tuple) else (self.setting,)
+        self.model_ = self.fit_model(self.prepared(X), y - self.of_outcome_.predict(N), *settings)
+        return self
+
+    def predict(self, X):
+        return self.of_outcome_.predict(self.covariates(X)) + np.ravel(self.model_.predict(self.prepared(X)))
+
+    def prepared(self, X):
+        filled = self.imputer_.transform(X[:, : X.shape[1] - self.n_covariates])
+        residual = filled - self.of_features_.predict(self.covariates(X))
+        return self.scaler_.transform(np.where(self.kept_, residual, 0.0))
+
+    def covariates(self, X):
+        # LinearRegression wants a column where there is no covariate; the intercept makes this one redundant.
+        return np.column_stack([np.zeros(len(X)), X[:, X.shape[1] - self.n_covariates :]])
+
+
+@pytest.fixture
+def step_by_step():
+    """A function: what scikit-learn predicts for the held-out rows of a fold, and the setting GridSearchCV chose."""
+
+    def predict(fit_model, fold, y, settings):
+        place = {row: k for k, row in enumerate(fold.train)}
+        inner = [([place[row] for row in one.train], [place[row] for row in one.test]) for one in fold.inner]
+        X = np.column_stack([fold.X, fold.nuisance])
+        search = GridSearchCV(
+            StepByStep(fit_model, fold.nuisance.shape[1]),
+            {"setting": list(settings)},
+            cv=inner,
+            scoring="neg_mean_squared_error",
+        ).fit(X[fold.train], y[fold.train])
+        return search.predict(X[fold.test]), search.best_params_["setting"]
+
+    return predict
+
+
+@pytest.fixture
+def hard_fold():
+    """A function: a fold with latent factors, covariates, holes and columns of very different size, and six targets."""
+
+    def make(n, p, n_covariates, *, seed=0, inner=4, signal=2.0):
+        rng = np.random.default_rng(seed)
+        latent, N = rng.standard_normal((n, 8)), rng.standard_normal((n, n_covariates)) + 30
+        X = latent @ rng.standard_normal((8, p)) + rng.standard_normal((n, p))
+        X += 0.3 * N @ rng.standard_normal((n_covariates, p))
+        X = X * 10.0 ** rng.uniform(-4, 4, p) + 10 * rng.standard_normal(p)
+        X[(rng.random((n, p)) < 0.03) & (rng.random(p) < 0.3)] = np.nan
+        y = signal * latent[:, 0] + N.sum(axis=1) + 2 * rng.standard_normal(n)
+        Y = np.column_stack([y, *(rng.permutation(y) for _ in range(5))])
+        train, test = next(iter(KFold(5, shuffle=True, random_state=seed).split(X)))
+        splits = KFold(inner, shuffle=True, random_state=seed).split(train)
+        splits = tuple(Split(train[a], train[b]) for a, b in splits)
+        return Fold(X, N, train, test, splits, circuits=np.arange(p) % 3), Y
 
     return make

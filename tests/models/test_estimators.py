@@ -1,15 +1,13 @@
 import numpy as np
 import pytest
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import ElasticNet
-from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import KFold
 
 from workbench.errors import FitError
 from workbench.models import tuning
-from workbench.models.estimators import LEARNERS, LeastSquaresLearner, haufe_pattern, impute_means, make_learner
+from workbench.models.estimators import LEARNERS, LeastSquaresLearner, make_learner
+from workbench.models.explanations import haufe_pattern
 from workbench.models.learner import Fold
+from workbench.models.preprocessing import impute_means
 from workbench.records import Split
 from workbench.specs import learners as specs
 from workbench.specs.learners import ElasticNetSpec, XGBoostSpec
@@ -33,45 +31,6 @@ def test_every_kind_of_the_specs_has_a_learner():
     assert set(LEARNERS) == set(specs.LEARNERS)
 
 
-def test_elastic_net_is_the_plain_scikit_learn_pipeline():
-    fold, y = make_fold(missing=0.05)
-    spec = ElasticNetSpec(kind="elastic-net", n_alphas=8, smallest=0.01)
-    fitted = make_learner(spec).fit(fold, np.column_stack([y, y[::-1]]), seed=0)
-    for column, target in enumerate((y, y[::-1])):
-        X_train, y_train = fold.X[fold.train], target[fold.train]
-        scaled = StandardScaler().fit_transform(SimpleImputer().fit_transform(X_train))
-        largest = np.abs(scaled.T @ (y_train - y_train.mean())).max() / len(y_train)
-        grid = [
-            {"elasticnet__l1_ratio": [ratio], "elasticnet__alpha": largest / ratio * np.geomspace(1, 0.01, 8)}
-            for ratio in spec.l1_ratio
-        ]
-        places = {row: place for place, row in enumerate(fold.train)}
-        inner = [([places[row] for row in s.train], [places[row] for row in s.test]) for s in fold.inner]
-        pipeline = make_pipeline(SimpleImputer(), StandardScaler(), ElasticNet(max_iter=10_000))
-        search = GridSearchCV(pipeline, grid, cv=inner, scoring="neg_mean_squared_error").fit(X_train, y_train)
-        assert np.allclose(fitted.predicted[:, column], search.predict(fold.X[fold.test]), atol=0.01 * y.std())
-        if column == 0:
-            assert fitted.chosen["l1_ratio"] == search.best_params_["elasticnet__l1_ratio"]
-            assert fitted.chosen["alpha"] == pytest.approx(search.best_params_["elasticnet__alpha"])
-
-
-def test_elastic_net_of_an_outcome_that_does_not_vary_predicts_it():
-    fold, y = make_fold()
-    fitted = make_learner(ElasticNetSpec(kind="elastic-net")).fit(fold, np.full((len(y), 1), 3.0), seed=0, explain=1)
-    assert np.allclose(fitted.predicted, 3.0)
-    assert np.array_equal(fitted.haufe, np.zeros(10))
-
-
-@pytest.mark.parametrize("n_nuisance", [0, 2])
-def test_elastic_net_shap_adds_up_to_the_prediction(n_nuisance):
-    fold, y = make_fold(n_nuisance=n_nuisance)
-    fitted = make_learner(ElasticNetSpec(kind="elastic-net", n_alphas=5)).fit(fold, y[:, None], seed=0, explain=1)
-    assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-9)
-    assert fitted.circuit_shap.shape == (1, 3)
-    assert fitted.circuit_shap.sum() == pytest.approx(np.abs(fitted.shap).mean(axis=0).sum())
-    assert np.argmax(np.abs(fitted.haufe)) == 0
-
-
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("n_nuisance", [0, 2])
 def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance):
@@ -81,6 +40,26 @@ def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance):
     assert gap < 1e-5 * y.std()
     assert fitted.shap.shape == (8, 10)
     assert np.abs(fitted.shap).mean(axis=0).argmax() == 0
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_screened_trees_are_those_of_the_features_that_go_most_with_the_outcome(binary):
+    fold, y = make_fold(n_nuisance=1, n=60, binary=binary, missing=0.02)
+    screened = make_learner(SMALL_TREES.model_copy(update={"screen": 3})).fit(fold, y[:, None], seed=3, explain=1)
+    assert np.count_nonzero(np.abs(screened.shap).sum(axis=0)) <= 3
+    assert np.abs(screened.shap).mean(axis=0).argmax() == 0
+    gap = np.abs(screened.shap_base + screened.shap.sum(axis=1) - screened.predicted[:, 0]).max()
+    assert gap < 1e-5 * y.std()
+
+
+def test_every_target_is_screened_for_itself():
+    fold, y = make_fold()
+    learner = make_learner(SMALL_TREES.model_copy(update={"screen": 2}))
+    targets = np.column_stack([y, fold.X[:, 7] + 0.1 * y])
+    together = learner.fit(fold, targets, seed=5).predicted
+    alone = [learner.fit(fold, column[:, None], seed=5).predicted[:, 0] for column in targets.T]
+    assert np.array_equal(together, np.column_stack(alone))
+    assert np.corrcoef(together[:, 1], targets[fold.test, 1])[0, 1] > 0.7
 
 
 def test_trees_predict_probabilities_for_a_binary_outcome():
@@ -112,7 +91,9 @@ def test_every_target_of_trees_is_tuned_and_fitted_as_if_it_were_alone():
     assert np.array_equal(together, np.column_stack(alone))
 
 
-@pytest.mark.parametrize("spec", [SMALL_TREES, ElasticNetSpec(kind="elastic-net", n_alphas=4)])
+@pytest.mark.parametrize(
+    "spec", [SMALL_TREES, SMALL_TREES.model_copy(update={"screen": 3}), ElasticNetSpec(kind="elastic-net", n_alphas=4)]
+)
 def test_held_out_rows_change_nothing_that_is_learnt(spec):
     fold, y = make_fold(n_nuisance=1)
     X, N, Y = fold.X.copy(), fold.nuisance.copy(), y[:, None].copy()
@@ -138,7 +119,7 @@ def test_an_infinite_feature_is_named_as_the_reason():
 
 
 def test_every_trial_failing_stops_the_fit(monkeypatch):
-    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
+    monkeypatch.setattr(tuning, "suggest_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
     fold, y = make_fold()
     with pytest.raises(FitError, match="every one of 4 trials failed"):
         make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1)

@@ -230,7 +230,7 @@ def test_given_folds_have_as_many_repeats_as_columns(make_dataset):
 
 
 def test_a_unit_that_fails_says_in_which_fold(full, monkeypatch):
-    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
+    monkeypatch.setattr(tuning, "suggest_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
     validation = ValidationSpec(repeats=1, permutations=0)
     unit = plan_units(full, validation, TREES)[2]
     with pytest.raises(FitError, match="repeat 1, fold 3, xgboost: every one of 2 trials failed"):
@@ -248,6 +248,21 @@ def test_trees_search_fewer_settings_beside_the_main_procedure(full, monkeypatch
     unit = plan_units(full, validation, learner)[0]
     fit_unit(full, unit, learner, target_matrices(full, validation), explain=0)
     assert asked == [60, 12, 12, 12, 12]
+
+
+def test_the_observed_outcome_is_tuned_no_better_than_the_permuted_ones(full, monkeypatch):
+    asked = []
+    real = tuning.tune_trees
+    monkeypatch.setattr(
+        "workbench.models.trees.tune_trees",
+        lambda pairs, **options: asked.append(options["n_trials"]) or real(pairs, **{**options, "n_trials": 1}),
+    )
+    learner = XGBoostSpec(kind="xgboost", trials=60, permuted_trials=3, rounds=3)
+    validation = ValidationSpec(repeats=1, permutations=2)
+    unit = plan_units(full, validation, learner)[0]
+    fit_unit(full, unit, learner, target_matrices(full, validation), explain=0)
+    assert set(asked) == {3}
+    assert len(asked) == 3 * 3 + 2  # main, confounds and increment with two permutations; raw and joint without
 
 
 def test_results_are_small_and_can_be_pickled(full):

@@ -43,7 +43,8 @@ def test_the_best_setting_beats_the_mean_on_planted_truth(pairs):
 
 def test_pruned_trials_never_change_which_setting_wins_among_those_finished(pairs):
     tuned = tune(pairs)
-    losses = [tuning.boost_until_it_stops(tuned.params, pair, 30)[0] for pair in pairs]
+    fast = {**tuned.params, "learning_rate": tuning.PACE * tuned.params["learning_rate"]}
+    losses = [tuning.boost_until_it_stops(fast, pair, 30 // tuning.PACE)[0] for pair in pairs]
     assert tuned.loss == pytest.approx(np.mean(losses))
     assert tuned.n_pruned > 0
 
@@ -53,6 +54,24 @@ def test_boosting_stops_when_patience_is_used_up(pairs, monkeypatch):
     loss, rounds = tuning.boost_until_it_stops(params, pairs[0], 200)
     monkeypatch.setattr(tuning, "PATIENCE", 10_000)
     assert (loss, rounds) == tuning.boost_until_it_stops(params, pairs[0], rounds + 4)
+
+
+def test_boosting_is_that_of_xgboost_itself(pairs):
+    params = {**tuning.FIXED, "objective": "reg:squarederror", "learning_rate": 0.1, "max_depth": 2, "subsample": 0.7}
+    loss, rounds = tuning.boost_until_it_stops(params, pairs[0], 40)
+    history = {}
+    xgboost.train(params, pairs[0].train, 40, evals=[(pairs[0].test, "held")], evals_result=history, verbose_eval=0)
+    looks = [*range(1, tuning.EVALUATE_EVERY), *range(tuning.EVALUATE_EVERY, 41, tuning.EVALUATE_EVERY)]
+    seen = [history["held"]["rmse"][look - 1] for look in looks]
+    assert rounds == looks[int(np.argmin(seen))]
+    assert loss == pytest.approx(min(seen) ** 2, rel=1e-6)
+
+
+def test_the_refit_has_the_rounds_of_the_search_times_its_pace(pairs):
+    tuned = tune(pairs, n_trials=1, max_rounds=20)
+    fast = {**tuned.params, "learning_rate": tuning.PACE * tuned.params["learning_rate"]}
+    best = [tuning.boost_until_it_stops(fast, pair, 20 // tuning.PACE)[1] for pair in pairs]
+    assert tuned.rounds == tuning.PACE * np.ceil(np.median(best))
 
 
 def test_failed_trials_are_counted(pairs, monkeypatch):
@@ -69,7 +88,7 @@ def test_failed_trials_are_counted(pairs, monkeypatch):
 
 
 def test_a_fold_in_which_every_trial_fails_stops_with_the_reason(pairs, monkeypatch):
-    monkeypatch.setattr(tuning, "_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
+    monkeypatch.setattr(tuning, "suggest_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
     with pytest.raises(FitError, match=r"every one of 3 trials failed; the last: .*max_depth"):
         tune(pairs, n_trials=3)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from workbench import tracking
 from workbench.records import (
     Claim,
     FlowStep,
@@ -19,6 +22,8 @@ from workbench.records import (
     RunResult,
     Scores,
 )
+from workbench.specs.cohort import CohortSpec
+from workbench.study import Study
 
 CIRCUITS = (
     ("ventral striatum to prefrontal", "connectivity", 24),
@@ -110,7 +115,11 @@ def _circuits(shape: Shape, shown: bool) -> pd.DataFrame:
     columns = ["circuit", "n_features", "mean_abs_shap", "share", "null_quantile", "statistic", "p", "q", "candidate"]
     circuits = pd.DataFrame(rows, columns=columns)
     circuits["share"] = circuits["mean_abs_shap"] / circuits["mean_abs_shap"].sum()
-    return circuits
+    rank = circuits["mean_abs_shap"].rank(ascending=False)
+    effect = rng.normal(scale=2.0, size=len(circuits))
+    return circuits.assign(
+        rank_low=rank, rank_high=rank, note="", effect=effect, effect_low=effect - 1.8, effect_high=effect + 1.8
+    )
 
 
 def _features() -> pd.DataFrame:
@@ -126,7 +135,18 @@ def _features() -> pd.DataFrame:
 
 
 def _biomarkers(circuits: pd.DataFrame, n: int) -> pd.DataFrame:
-    columns = ["level", "feature", "modality", "circuit", "direction", "effect", "mean_abs_shap", "q", "n", "claim"]
+    columns = [
+        "level",
+        "feature",
+        "modality",
+        "circuit",
+        "direction",
+        "effect",
+        "mean_abs_shap",
+        "q_value",
+        "n",
+        "claim",
+    ]
     rows = [
         ("circuit", "", "connectivity", row.circuit, "higher", 2.4, row.mean_abs_shap, row.q, n, "exploratory")
         for row in circuits.itertuples()
@@ -285,3 +305,13 @@ def binary_result() -> RunResult:
         ),
     )
     return replace(result, scores=scores, predictions=predictions)
+
+
+@pytest.fixture(scope="session")
+def migrated(request) -> Path:
+    """One store with MLflow's tables, which take seconds to build: kept from one test run to the next, and copied."""
+    root = Path(request.config.cache.mkdir("mlflow")) / metadata.version("mlflow")
+    root.mkdir(parents=True, exist_ok=True)
+    study = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
+    tracking.prepare(study)
+    return study.database

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import StoreError
-from workbench.export import FILES, environment, export_run, write_run
-from workbench.records import LoggedRun, RunResult
+from workbench.export import COLUMNS, FILES, environment, export_run, read_run, write_run
+from workbench.records import FlowStep, LoggedRun, RunResult
 
 
 def logged_at(artifacts: Path) -> LoggedRun:
@@ -74,6 +74,82 @@ def test_scores_hold_no_participant(null_result, tmp_path):
     assert (tmp_path / "influence.tsv").read_text().startswith("participant_id\tr2_without\nsub-")
 
 
+def test_a_run_reads_back_as_it_was_written(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    read = read_run(tmp_path, tags=shown_result.tags)
+    assert read.scores == shown_result.scores
+    assert (read.claim, read.spec_toml, read.tags) == (shown_result.claim, shown_result.spec_toml, shown_result.tags)
+    for name in ("predictions", "folds", "null", "shap"):
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(shown_result, name), check_dtype=False)
+    for name in ("circuits", "modalities", "features", "biomarkers"):
+        written = getattr(shown_result, name)
+        pd.testing.assert_frame_equal(getattr(read, name)[list(written)], written, check_dtype=False, rtol=1e-5)
+    assert [(step.n, step.lost, step.participants) for step in read.flow] == [
+        (step.n, step.lost, step.participants) for step in shown_result.flow
+    ]
+
+
+def test_a_run_that_was_read_writes_the_same_files_again(null_result, tmp_path):
+    written = write_run(null_result, tmp_path / "first")
+    again = write_run(read_run(tmp_path / "first"), tmp_path / "second")
+    assert [path.name for path in again] == [path.name for path in written]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(written, again, strict=True))
+
+
+def test_numbers_that_were_none_and_numbers_that_were_not_numbers_stay_apart(null_result, tmp_path):
+    performance = replace(null_result.scores.performance, calibration_slope=float("nan"), auc=None, interval=None)
+    write_run(replace(null_result, scores=replace(null_result.scores, performance=performance)), tmp_path)
+    read = read_run(tmp_path, shap=False).scores.performance
+    assert np.isnan(read.calibration_slope)
+    assert (read.auc, read.interval) == (None, None)
+
+
+@pytest.mark.parametrize(("version", "age"), [(99, "a newer"), (0, "an older")])
+def test_records_of_another_version_are_refused_by_name(shown_result, tmp_path, version, age):
+    write_run(shown_result, tmp_path)
+    scores = tmp_path / "scores.json"
+    scores.write_text(scores.read_text().replace('"schema_version": 1', f'"schema_version": {version}'))
+    with pytest.raises(StoreError, match=rf"scores\.json: written by {age} workbench \(records of version {version}"):
+        read_run(tmp_path)
+
+
+def test_a_run_that_is_not_whole_names_the_file_that_is_missing(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    (tmp_path / "circuits.tsv").unlink()
+    with pytest.raises(StoreError, match=r"circuits\.tsv: cannot be read .* run it again"):
+        read_run(tmp_path)
+    (tmp_path / "scores.json").write_text("{")
+    with pytest.raises(StoreError, match=r"scores\.json: is not the scores of a run"):
+        read_run(tmp_path)
+
+
+def test_every_column_of_every_table_is_explained(shown_result, tmp_path):
+    for path in write_run(shown_result, tmp_path):
+        if path.suffix == ".tsv":
+            columns = path.read_text().split("\n", 1)[0].split("\t")
+            unknown = [name for name in columns if name not in COLUMNS[path.name] and not name.startswith("repeat_")]
+            assert unknown == [], path.name
+
+
+def test_the_columns_that_decide_stand_first_among_the_circuits(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    header = (tmp_path / "circuits.tsv").read_text().split("\n", 1)[0].split("\t")
+    assert header[:5] == ["circuit", "n_features", "candidate", "q", "p"]
+
+
+def test_numbers_that_are_read_have_six_digits(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    share = (tmp_path / "modalities.tsv").read_text().splitlines()[1].split("\t")[-1]
+    assert len(share.removeprefix("0.")) <= 6
+
+
+def test_each_person_lost_has_their_own_reason(shown_result, tmp_path):
+    step = FlowStep("scanned", 7, 2, "no scan (1); moved (1)", ("sub-1", "sub-2"), ("no scan", "moved"))
+    write_run(replace(shown_result, flow=(FlowStep("in the study", 9), step)), tmp_path)
+    lost = (tmp_path / "participants_lost.tsv").read_text().splitlines()
+    assert lost[1:] == ["sub-1\tscanned\tno scan", "sub-2\tscanned\tmoved"]
+
+
 def test_the_flow_counts_and_the_ids_lie_apart(shown_result, tmp_path):
     write_run(shown_result, tmp_path)
     assert (tmp_path / "flow.tsv").read_text().splitlines()[2] == "scored before and after\t82\t3\tno MADRS at ses-d2"
@@ -129,6 +205,8 @@ def test_an_export_copies_all_but_the_model_and_explains_each_file(logged, tmp_p
     assert {"biomarkers.tsv", "figures/calibration.png", "README.txt"} <= names
     readme = (tmp_path / "out" / "README.txt").read_text()
     assert "Claim: exploratory" in readme
+    assert "Outcome: fall in MADRS from ses-b0 to ses-d2, in points" in readme
+    assert "  observed        outcome as rated, points" in readme
     assert "figures/calibration.png  mean observed outcome" in readme.replace("   ", "  ")
 
 

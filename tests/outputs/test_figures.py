@@ -9,9 +9,21 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from workbench.figures import PICTURES, calibration, draw_run, predictions
-from workbench.figures.style import look, save
-from workbench.records import RunResult
+from workbench.figures import PICTURES, calibration, comparators, draw_run, flow, predictions
+from workbench.figures.style import (
+    BLUE,
+    BROWN,
+    DARK,
+    GREY,
+    INK,
+    PAPER,
+    THEMES,
+    VERMILLION,
+    look,
+    mixed_anew,
+    save,
+)
+from workbench.records import FlowStep, RunResult
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -27,11 +39,15 @@ def text_of(svg: Path) -> str:
     return " ".join("".join(node.itertext()) for node in ElementTree.parse(svg).iter(f"{SVG}text"))
 
 
-def drawn_text(result: RunResult, name: str, folder: Path) -> str:
+def save_picture(result: RunResult, name: str, folder: Path) -> tuple[Path, ...]:
     with look():
         picture = PICTURES[name](result)
         assert picture is not None
-        return text_of(save(picture, folder / name)[1])
+        return save(picture, folder / name)
+
+
+def drawn_text(result: RunResult, name: str, folder: Path) -> str:
+    return text_of(save_picture(result, name, folder)[1])
 
 
 def alt(result: RunResult, name: str) -> str:
@@ -42,11 +58,14 @@ def alt(result: RunResult, name: str) -> str:
 
 
 def test_every_picture_comes_as_png_and_svg(drawn):
-    assert {path.name for path in drawn.iterdir()} == {f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
+    kinds = ("png", "svg")
+    wanted = {f"{name}{theme.suffix}.{kind}" for name in PICTURES for theme in THEMES for kind in kinds}
+    assert {path.name for path in drawn.iterdir()} == wanted
 
 
-def test_drawing_twice_gives_the_same_bytes(drawn, shown_result, tmp_path):
-    for path in draw_run(shown_result, tmp_path):
+@pytest.mark.parametrize("name", ["observed_predicted", "flow"])
+def test_drawing_twice_gives_the_same_bytes(drawn, shown_result, tmp_path, name):
+    for path in save_picture(shown_result, name, tmp_path):
         assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
 
 
@@ -104,7 +123,7 @@ def test_candidates_are_told_apart_by_more_than_colour(drawn):
 def test_the_null_says_what_could_have_been_detected(null_result):
     words = alt(null_result, "permutation_null")
     assert f"95th percentile {null_result.scores.test.null_95:.2f}" in words
-    assert "After correction over 4 runs p = 0.41" in words
+    assert "after correction p = 0.41" in words
 
 
 def test_pictures_without_their_numbers_are_left_out(null_result, tmp_path):
@@ -115,8 +134,87 @@ def test_pictures_without_their_numbers_are_left_out(null_result, tmp_path):
         null=null_result.null.iloc[:0],
         circuits=null_result.circuits.iloc[:0],
     )
-    names = {path.stem for path in draw_run(bare, tmp_path)}
-    assert names == {"observed_predicted", "calibration"}
+    with look():
+        names = {name for name, draw in PICTURES.items() if draw(bare) is not None}
+    assert names == {"observed_predicted", "calibration", "comparators", "flow"}
+
+
+def test_a_gated_run_without_shap_values_says_that_nothing_is_ranked(null_result):
+    """What `finish_experiment` leaves of a run that does not predict: circuits, but no attribution."""
+    gated = null_result.circuits.assign(mean_abs_shap=np.nan, null_quantile=np.nan)
+    assert "no ranking" in alt(replace(null_result, circuits=gated), "shap_circuits").lower()
+
+
+def test_the_dark_pictures_are_the_light_ones_in_other_colours(drawn):
+    from PIL import Image
+
+    for name in PICTURES:
+        light, dark = drawn / f"{name}.svg", drawn / f"{name}-dark.svg"
+        assert text_of(light) == text_of(dark)
+        assert PAPER.lower() not in dark.read_text(encoding="utf-8")
+        with Image.open(light.with_suffix(".png")) as image, Image.open(dark.with_suffix(".png")) as other:
+            assert image.size == other.size
+            assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
+            assert other.convert("RGB").getpixel((2, 2)) == (0x14, 0x18, 0x1D)
+
+
+def test_a_pure_colour_becomes_its_counterpart_and_a_mixture_the_same_mixture():
+    halfway = np.array([[0, 114, 178], [(0 + 255) / 2, (114 + 255) / 2, (178 + 255) / 2]])
+    pure, mixed = mixed_anew(halfway, DARK)
+    assert tuple(pure) == (0x56, 0xB4, 0xE9)
+    np.testing.assert_allclose(mixed, (np.array([0x56, 0xB4, 0xE9]) + np.array([0x14, 0x18, 0x1D])) / 2, atol=1)
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+@pytest.mark.parametrize("words", [INK, GREY, BLUE, BROWN, VERMILLION])
+def test_words_stand_out_from_their_ground(theme, words):
+    """WCAG 2.2, 1.4.3: a contrast of 4.5 to 1 for text."""
+    assert contrast(theme.colours.get(words, words), theme.colours.get(PAPER, PAPER)) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_every_model_is_set_beside_the_others_with_what_is_added(drawn):
+    text = text_of(drawn / "comparators.svg")
+    assert "covariates of no interest" in text
+    assert "MADRS@ses-b0, age, sex" in text
+    assert "Added to the best clinical model" in text
+
+
+def test_a_model_far_below_zero_does_not_squeeze_the_others(shown_result):
+    hopeless = replace(shown_result.scores.procedures[1], r2_total=-9.0)
+    scores = replace(shown_result.scores, procedures=(shown_result.scores.procedures[0], hopeless))
+    with look():
+        picture = comparators.draw(replace(shown_result, scores=scores))
+    assert picture is not None
+    assert picture.figure.axes[0].get_xlim()[0] > -1.2
+    assert "what lies below is cut" in " ".join(text.get_text() for text in picture.figure.texts).replace("\n", " ")
+
+
+def test_the_flow_names_losses_with_their_reasons_and_ends_with_who_was_analysed(drawn):
+    text = text_of(drawn / "flow.svg")
+    assert "in the study" in text
+    assert "3 lost" in text
+    assert "no MADRS at ses-d2" in text
+    assert "analysed" in text
+
+
+def test_steps_at_which_nobody_is_lost_are_not_drawn():
+    flow_of = (FlowStep("in the study", 9), FlowStep("included", 9), FlowStep("scanned", 7, 2, "no scan (2)"))
+    assert [(step.step, step.n) for step in flow.shown_steps(flow_of)] == [
+        ("in the study", 9),
+        ("scanned", 7),
+        ("analysed", 7),
+    ]
 
 
 def test_equal_predictions_have_no_calibration_line(null_result, tmp_path):

@@ -26,14 +26,6 @@ def study_at(root: Path) -> Study:
     return Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory) -> Path:
-    """One store with MLflow's tables, which take seconds to build; tests copy it."""
-    study = study_at(tmp_path_factory.mktemp("template"))
-    tracking.prepare(study)
-    return study.database
-
-
 @pytest.fixture
 def study(migrated: Path, tmp_path: Path) -> Study:
     made = study_at(tmp_path / "study")
@@ -75,9 +67,9 @@ def test_absent_numbers_are_left_out_of_the_headline(null_result):
 
 
 def test_fold_r2_has_one_step_per_fold_and_stops_at_whole_repeats(shown_result, null_result):
-    assert len(recording.fold_r2(shown_result.predictions)) == 20 * 5
+    assert len(recording.fold_r2(shown_result.predictions)) == recording.STEPS == 50
     many = null_result.predictions
-    assert len(recording.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 100 // 26 * 26
+    assert len(recording.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 50 // 26 * 26
 
 
 def test_fold_r2_is_one_for_perfect_and_zero_for_reference_predictions(null_result):

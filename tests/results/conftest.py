@@ -87,7 +87,7 @@ class Maker:
             spec=spec,
             learner=spec.models[0],
             validation=validation,
-            linear=linear,
+            residualised=linear,
             units=units,
             unit_results=results,
             circuit_test=self.circuit_test(dataset, targets),

@@ -158,6 +158,14 @@ def test_confounds_that_predict_alone_are_mentioned(strong):
     assert "the confounds alone (sex) predict, R2 0.21 against the training mean" in claim.reasons
 
 
+def test_sites_that_differ_in_the_outcome_are_a_rival_until_they_are_held_fixed(strong):
+    """T8 of METHODS 4.2: the verdict names the sites."""
+    warned = replace(strong, notes=("the outcome differs between sites (p = 0.001): hold it fixed [T8]",))
+    assert judge(warned).reasons[0] == "the outcome differs between sites (p = 0.001): hold it fixed"
+    for held in ({"confounds": ("site",)}, {"forced": ("site",)}, {"leave_out": "site"}):
+        assert not any("differs between sites" in reason for reason in judge(replace(warned, **held)).reasons)
+
+
 def test_a_failed_run_gives_its_upper_limit_and_what_it_could_have_detected(strong):
     failed = changed(strong, r2=-0.05, interval=Interval(-0.2, 0.1, 0.95, "", ""))
     sentence = judge(failed).sentence

@@ -7,7 +7,15 @@ import pytest
 from workbench.records import Covariates, Split, WorkUnit
 from workbench.results.explanations import GATED
 from workbench.results.metrics import fold_losses
-from workbench.results.run_result import delta_r2, finish_experiment, reduce_run, validation_in_words
+from workbench.results.run_result import (
+    delta_r2,
+    finish_experiment,
+    reduce_run,
+    tuning_in_words,
+    validation_in_words,
+)
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import RidgeSpec, XGBoostSpec
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +179,7 @@ def test_trees_are_judged_against_the_better_reference_everywhere(shown):
 
     inputs = replace(
         shown,
-        linear=False,
+        residualised=False,
         unit_results=[improved(r) for r in shown.unit_results],
         influence=(dict(shown.influence[0]), False, 5),
     )
@@ -179,7 +187,7 @@ def test_trees_are_judged_against_the_better_reference_everywhere(shown):
     assert run.claim.verdict == "prediction not shown"
     assert run.predictions["reference"].to_numpy() == pytest.approx(run.predictions["observed"] + 0.01)
     assert run.scores.influence.highest < 0
-    linear = finish_experiment([reduce_run(replace(inputs, linear=True))])[0]
+    linear = finish_experiment([reduce_run(replace(inputs, residualised=True))])[0]
     assert linear.claim.verdict == "exploratory"
 
 
@@ -312,3 +320,10 @@ def test_people_with_several_rows_are_counted_once(make_inputs):
     ]
     run = reduce_run(replace(inputs, dataset=replace(dataset, rows=rows), units=units, unit_results=results))
     assert (run.scores.n_participants, run.scores.n_rows, len(run.folds)) == (10, 20, 10)
+
+
+def test_a_smaller_search_for_the_permutation_test_is_said_in_words():
+    trees, tested = XGBoostSpec(kind="xgboost", trials=50), ValidationSpec(permutations=1000)
+    assert tuning_in_words(trees, ValidationSpec(permutations=0)) == ", 50 settings tried per fold"
+    assert tuning_in_words(trees, tested) == ", 10 settings tried per fold, as in every permutation (not the 50 asked)"
+    assert tuning_in_words(RidgeSpec(kind="ridge"), tested) == ""

@@ -47,6 +47,38 @@ def test_other_designs_have_one_infusion_and_lose_people_at_the_last_visit(desig
     assert np.isnan(trial.madrs["ses-d10"]).any()
 
 
+def test_eight_in_a_hundred_leave_and_they_had_not_improved() -> None:
+    trial = simulate_trial(TrialConfig(n_patients=3000, r2=0.0), 4)
+    first_fall = trial.madrs["ses-b0"] - np.where(
+        trial.people.ketamine_first, trial.madrs["ses-d2"], trial.madrs["ses-p2"]
+    )
+    left = np.isnan(trial.madrs["ses-d2"]) | np.isnan(trial.madrs["ses-p2"])
+
+    assert left.mean() == pytest.approx(0.08, abs=0.015)
+    assert first_fall[left].mean() < first_fall[~left].mean() - 3
+
+
+def test_dissociation_is_rated_during_the_infusions_alone(demo: Trial) -> None:
+    ketamine, placebo = demo.cadss["ses-d0"], demo.cadss["ses-p0"]
+
+    assert set(demo.cadss) == {"ses-d0", "ses-p0"}
+    assert np.nanmean(ketamine) == pytest.approx(24, abs=4)
+    assert np.nanmean(placebo) < 3
+    assert (np.nanmin(placebo) >= 0, np.nanmax(ketamine) <= 92) == (True, True)
+
+
+def test_truth_has_what_so_many_people_can_achieve_where_it_is_asked_for(demo: Trial) -> None:
+    asked = simulate_trial(demo.config, demo.seed, achievable=True).truth["r2_achievable"]
+    scanned = ~np.isnan(demo.scans["task"]["ses-b0"]).all(axis=1) & ~np.isnan(
+        demo.scans["connectivity"]["ses-b0"][:, 0]
+    )
+    analysed = (scanned & ~np.isnan(demo.madrs["ses-d2"] - demo.madrs["ses-p2"])).sum()
+
+    assert "r2_achievable" not in demo.truth
+    assert {row["n_train"] for row in asked} == {analysed * 4 // 5}
+    assert all(row["model"] == "ridge" and row["r2_achievable"] < 0.5 for row in asked)
+
+
 def test_truth_says_what_was_planted(demo: Trial) -> None:
     assert demo.truth["planted"] == {
         "r2": 0.5,

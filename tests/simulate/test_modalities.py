@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.simulate.anatomy import CIRCUITS, CONTRASTS, ROLES, features
-from workbench.simulate.config import TrialConfig
-from workbench.simulate.latents import People, standard_age, standard_fd
+from workbench.simulate.anatomy import CIRCUITS, CONTRASTS, LATENT_CIRCUITS, PLANTED, ROLES, features
+from workbench.simulate.config import Places, TrialConfig
+from workbench.simulate.latents import People, draw_people, standard_age, standard_fd
 from workbench.simulate.modalities import build_scanners, draw_modality
 
 Scans = dict[str, np.ndarray]
@@ -154,15 +154,45 @@ def test_scanners_shift_and_scale_features_and_the_site_only_circuit_most(many: 
     assert scanner.scale[1:].max() <= 1.25
 
 
-def test_fifty_regions_have_1225_edges() -> None:
-    config = TrialConfig(n_regions=50)
-    few = draw_few(config)
+def test_scans_of_two_sites_differ_by_shift_and_scale_as_the_combat_model_has_it(many: People) -> None:
+    config = TrialConfig()
+    scanner = build_scanners(config)["task"]
+    values = draw_modality("task", config, scanner, many, 4)
+    first, second = values[many.site == 0], values[many.site == 1]
 
-    assert few.shape == (20, 1225)
-    assert np.abs(few).max() < 1
+    shift = (second.mean(axis=0) - first.mean(axis=0)) / first.std(axis=0)
+    assert np.corrcoef(shift, scanner.shift[1])[0, 1] > 0.99
+    assert 0.5 < np.median(np.abs(shift)) < 1.0
+    assert np.corrcoef(second.std(axis=0) / first.std(axis=0), scanner.scale[1])[0, 1] > 0.95
 
 
-def draw_few(config: TrialConfig) -> np.ndarray:
-    from workbench.simulate.latents import draw_people
+def test_fifty_regions_have_1225_edges_as_reliable_and_as_alike_as_fifteen() -> None:
+    config = TrialConfig(n_regions=50, site_shift=(0.0, 0.0), site_scale=(1.0, 1.0))
+    people = draw_people(config, 1, 400)
+    scanner = build_scanners(config)["connectivity"]
+    first, again = (np.arctanh(draw_modality("connectivity", config, scanner, people, 1, s)) for s in ("ses-b0", "x"))
+    circuit = np.array([feature.circuit for feature in features("connectivity", 50)])
+    planted = first[:, circuit == "ventral striatum - prefrontal"]
 
-    return draw_modality("connectivity", config, build_scanners(config)["connectivity"], draw_people(config, 1, 20), 1)
+    assert first.shape == (400, 1225)
+    assert 0.35 < np.median(correlation(first, again)) < 0.6
+    assert 0.25 < np.median(np.corrcoef(planted.T)[np.triu_indices(planted.shape[1], 1)]) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("circuits_in", "shows"),
+    [
+        ("one each", {"connectivity": 1, "task": 1, "pet": 1}),
+        ("connectivity", {"connectivity": 3, "task": 0, "pet": 0}),
+    ],
+)
+def test_planted_circuits_may_show_in_one_modality_each_or_in_connectivity_alone_by_five_features(
+    circuits_in: Places, shows: dict[str, int]
+) -> None:
+    scanners = build_scanners(TrialConfig(circuits_in=circuits_in, carriers=5))
+    for modality, scanner in scanners.items():
+        carrying = {c: scanner.latent[:, LATENT_CIRCUITS.index(c)] for c in PLANTED}
+        n_features = [int((loading > 0).sum()) for loading in carrying.values() if loading.any()]
+
+        assert len(n_features) == shows[modality]
+        assert all(n == (5 if modality != "pet" else 3) for n in n_features)

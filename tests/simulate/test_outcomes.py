@@ -41,6 +41,32 @@ def test_the_prognostic_circuit_acts_after_placebo_and_ketamine_and_cancels_in_t
     assert abs(np.corrcoef(prognostic, difference(course))[0, 1]) < 0.03
 
 
+def test_the_prognostic_circuit_has_the_same_effect_after_placebo(course: Course) -> None:
+    _, _, prognostic = signal(course.config, course.people)
+    ketamine, placebo = (
+        np.cov(prognostic, course.improvement("MADRS", visit, ketamine=visit == "d2"))[0, 1] for visit in ("d2", "p2")
+    )
+
+    assert ketamine == pytest.approx(placebo, abs=0.03)
+    assert placebo == pytest.approx(np.sqrt(course.config.prognostic_share), abs=0.03)
+
+
+def test_the_more_severe_improve_more(course: Course) -> None:
+    fall = (course.state("MADRS", "ses-b0") - course.state("MADRS", "ses-p1"))[~course.people.ketamine_first]
+    severity = course.people.severity[~course.people.ketamine_first]
+
+    assert np.polyfit(severity, fall, 1)[0] == pytest.approx(0.9 * 0.2, abs=0.05)
+
+
+def test_chance_cancels_over_a_course_and_its_mirror_image(course: Course) -> None:
+    mirror = replace(course, mirrored=True)
+    mean = (difference(course) + difference(mirror)) / 2
+    predictive, interaction, _ = signal(course.config, course.people)
+    known = np.column_stack([predictive, interaction, standard_fd(course.people.fd), np.ones(course.people.n)])
+
+    assert np.allclose(mean, known @ np.linalg.lstsq(known, mean, rcond=None)[0])
+
+
 def test_the_interaction_only_circuit_is_nothing_on_average_over_the_arms(course: Course) -> None:
     _, interaction, _ = signal(course.config, course.people)
     both = course.improvement("MADRS", "d2", ketamine=True) + course.improvement("MADRS", "p2", ketamine=False)

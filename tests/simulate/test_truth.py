@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,48 +10,58 @@ from workbench.errors import SpecError
 from workbench.simulate.anatomy import CIRCUITS, features
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.outcomes import Course, main_contrast
-from workbench.simulate.truth import (
-    PLANTED_IN,
-    TRUE_FOR,
-    LinearPredictor,
-    build_world,
-    circuit_table,
-    columns_of,
-    draw_everyone,
-    r2_achievable,
-)
+from workbench.simulate.population import Everyone, LinearPredictor
+from workbench.simulate.truth import TRUE_FOR, best_predictor, build_world, circuit_table
 
-DEMO = TrialConfig.demo()
+DEFAULT, DEMO = TrialConfig(), TrialConfig.demo()
+EDGES = np.array([feature.circuit for feature in features("connectivity")])
+VENTRAL = "ventral striatum - prefrontal"
 
 
-def measured(config: TrialConfig, score: str, n: int, seed: int) -> float:
-    """R2 of the Bayes linear predictor, learnt in half of some fresh people, scored in the others, given N."""
+def outcomes(config: TrialConfig, score: Any, fresh: Everyone) -> list[np.ndarray]:
+    """The main contrast of these people, and its mirror image, over which chance cancels."""
     world = build_world(config)
-    everyone = draw_everyone(config, world.scanners, n, seed)
-    y = Course(config, world.items, everyone.people, world.shares, seed).contrast(score, main_contrast(config))  # type: ignore[arg-type]
-    columns = columns_of(config, PLANTED_IN)
-    learnt, fresh = slice(0, n // 2), slice(n // 2, n)
-    fixed = np.column_stack([np.ones(n), everyone.nuisance])
-    full = np.column_stack([fixed, everyone.X[:, columns]])
-    sse = []
-    for block in (full, fixed):
-        coefficients = np.linalg.lstsq(block[learnt], y[learnt], rcond=None)[0]
-        sse.append(((y[fresh] - block[fresh] @ coefficients) ** 2).sum())
-    return float(1 - sse[0] / sse[1])
+    courses = [Course(config, world.items, fresh.people, world.shares, 77, mirrored) for mirrored in (False, True)]
+    return [course.contrast(score, main_contrast(config)) for course in courses]
+
+
+def measured(config: TrialConfig, score: Any, fresh: Everyone) -> float:
+    """R2 of the Bayes predictor in 20,000 people who did not set the shares."""
+    best = best_predictor(config, score=score)
+    return float(np.mean([best.r2(fresh, y) for y in outcomes(config, score, fresh)]))
 
 
 @pytest.mark.parametrize("score", ["SHAPS", "MADRS"])
-def test_planted_r2_is_the_r2_of_the_bayes_predictor_in_20000_fresh_people(score: str) -> None:
-    assert measured(DEMO, score, 40_000, 77) == pytest.approx(0.5, abs=0.01)
+@pytest.mark.parametrize("r2", [0.0, 0.10, 0.25])
+def test_planted_r2_is_the_r2_of_the_bayes_predictor_in_20000_fresh_people(
+    r2: float, score: str, fresh_crossover: Everyone
+) -> None:
+    assert measured(replace(DEFAULT, r2=r2), score, fresh_crossover) == pytest.approx(r2, abs=0.01)
 
 
-def test_planted_r2_holds_in_a_parallel_trial_with_real_site_differences() -> None:
-    assert measured(TrialConfig(design="parallel", r2=0.25), "SHAPS", 40_000, 78) == pytest.approx(0.25, abs=0.01)
+@pytest.mark.parametrize("score", ["SHAPS", "MADRS"])
+def test_planted_r2_of_the_demo_is_the_one_measured(score: str, fresh_demo: Everyone) -> None:
+    assert measured(DEMO, score, fresh_demo) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("design", ["parallel", "single-arm"])
+def test_planted_r2_holds_without_a_second_period_and_with_real_site_differences(
+    design: Any, fresh_parallel: Everyone
+) -> None:
+    assert measured(replace(DEFAULT, design=design), "SHAPS", fresh_parallel) == pytest.approx(0.25, abs=0.01)
+
+
+def test_where_the_striatum_acts_by_a_threshold_the_bayes_predictor_knows_it(fresh_crossover: Everyone) -> None:
+    config = replace(DEFAULT, non_linear=True)
+    by_line = replace(best_predictor(config), latent=None)
+    by_line = replace(by_line, weights=by_line.weights[:-1])
+
+    assert measured(config, "SHAPS", fresh_crossover) == pytest.approx(0.25, abs=0.01)
+    assert by_line.r2(fresh_crossover, outcomes(config, "SHAPS", fresh_crossover)[0]) < 0.22
 
 
 def test_nothing_planted_is_nothing_there() -> None:
-    config = replace(DEMO, r2=0.0)
-    world = build_world(config)
+    world = build_world(replace(DEFAULT, r2=0.0))
 
     assert set(world.shares.values()) == {0.0}
     assert all(row["r2_pop"] < 0.005 for row in world.r2 if row["outcome"] == "ketamine-minus-placebo")
@@ -74,42 +85,55 @@ def test_more_than_noisy_features_can_explain_is_refused() -> None:
         build_world(replace(DEMO, r2=0.9))
 
 
-def test_achievable_r2_is_below_r2_of_the_population_and_grows_with_n() -> None:
-    few, more = (r2_achievable(DEMO, n, n_sets=6, n_test=3000) for n in (60, 400))
-
-    assert few < more < 0.5
-    assert more > 0.3
+# ------------------------------------------------------------------------------------------------------------- circuits
 
 
-def test_roles_of_circuits_are_seen_in_their_features() -> None:
-    world = build_world(DEMO)
-    everyone = draw_everyone(DEMO, world.scanners, 20_000, 79)
-    y = Course(DEMO, world.items, everyone.people, world.shares, 79).contrast("SHAPS", "ketamine-minus-placebo")
-    adjusted, raw = (LinearPredictor.of(everyone.X, N) for N in (everyone.nuisance, everyone.nuisance[:, 1:]))
-    edges = np.array([feature.circuit for feature in features("connectivity")])
+def explained(predictor: LinearPredictor, y: np.ndarray, *circuits: str) -> float:
+    """R2 of the edges of some circuits."""
+    return predictor.r2(y, np.flatnonzero(np.isin(EDGES, circuits)))[0]
 
-    def explained(predictor: LinearPredictor, circuit: str) -> float:
-        return predictor.r2(y, np.flatnonzero(edges == circuit))[0]
+
+def test_roles_of_circuits_are_seen_in_their_features(fresh_demo: Everyone) -> None:
+    y = outcomes(DEMO, "SHAPS", fresh_demo)[0]
+    adjusted = LinearPredictor.of(fresh_demo.X, fresh_demo.nuisance)
+    raw = LinearPredictor.of(fresh_demo.X, fresh_demo.nuisance[:, 1:])
 
     for row in circuit_table(DEMO):
         if "ketamine-minus-placebo" in row["true_for"]:
-            assert explained(adjusted, row["circuit"]) > (0.02 if row["role"] == "interaction-only" else 0.1)
+            assert explained(adjusted, y, row["circuit"]) > (0.02 if row["role"] == "interaction-only" else 0.1)
         else:
-            assert explained(adjusted, row["circuit"]) < 0.005
-    assert explained(raw, "sensorimotor") > 0.05  # through motion, once motion is not held fixed
+            assert explained(adjusted, y, row["circuit"]) < 0.005
+    assert explained(raw, y, "sensorimotor") > 0.05  # through motion, once motion is not held fixed
 
 
-def test_the_suppressor_helps_only_together_with_the_circuit_it_spills_into() -> None:
-    world = build_world(DEMO)
-    everyone = draw_everyone(DEMO, world.scanners, 20_000, 80)
-    y = Course(DEMO, world.items, everyone.people, world.shares, 80).contrast("SHAPS", "ketamine-minus-placebo")
-    predictor = LinearPredictor.of(everyone.X, everyone.nuisance)
-    edges = np.array([feature.circuit for feature in features("connectivity")])
-    alone = np.flatnonzero(edges == "ventral striatum - prefrontal")
-    both = np.flatnonzero(np.isin(edges, ["ventral striatum - prefrontal", "salience"]))
-    striatal, with_suppressor = predictor.r2(y, alone, both)
+def test_the_suppressor_goes_with_nothing_and_helps_only_together_with_the_circuit_it_spills_into(
+    fresh_demo: Everyone,
+) -> None:
+    y = outcomes(DEMO, "SHAPS", fresh_demo)[0]
+    predictor = LinearPredictor.of(fresh_demo.X, fresh_demo.nuisance)
+    salience = predictor.X[:, : len(EDGES)][:, EDGES == "salience"]
+    marginal = np.corrcoef(salience.T, y)[-1, :-1]
 
-    assert with_suppressor > striatal + 0.02
+    assert np.abs(marginal).max() < 0.03
+    assert explained(predictor, y, VENTRAL, "salience") > explained(predictor, y, VENTRAL) + 0.02
+
+
+def test_the_site_only_circuit_goes_with_the_outcome_until_site_is_held_fixed(fresh_crossover: Everyone) -> None:
+    y = outcomes(DEFAULT, "SHAPS", fresh_crossover)[0]
+    adjusted = LinearPredictor.of(fresh_crossover.X, fresh_crossover.nuisance)
+    raw = LinearPredictor.of(fresh_crossover.X, fresh_crossover.nuisance[:, :2])  # motion and sequence alone
+
+    assert explained(raw, y, "cerebellar") > 0.008
+    assert explained(adjusted, y, "cerebellar") < 0.004
+
+
+def test_truth_has_the_r2_of_every_circuit_alone() -> None:
+    r2 = {row["circuit"]: row["r2_pop"] for row in build_world(DEFAULT).circuit_r2 if row["score"] == "SHAPS"}
+    true = {row["circuit"] for row in circuit_table(DEFAULT) if "ketamine-minus-placebo" in row["true_for"]}
+
+    assert tuple(r2) == CIRCUITS
+    assert min(r2[circuit] for circuit in true) > 0.015
+    assert max(r2[circuit] for circuit in set(CIRCUITS) - true) < 0.005
 
 
 def test_every_circuit_has_a_role_and_features() -> None:

@@ -164,3 +164,10 @@ def test_folds_may_list_more_people_and_are_whole_numbers(cohort, write):
     with pytest.raises(SourceError, match=r"r0: no fold number: 'x' \(line 2\)") as error:
         read_folds(path, cohort)
     assert "r1: has a single fold" in str(error.value)
+
+
+def test_a_person_on_two_rows_of_the_folds_is_refused(cohort, write):
+    path = write("folds.tsv", "participant_id\tr0\n4\t0\n1\t1\n1\t0\n2\t1\n")
+    found = r"folds.tsv: 1 of 3 people are listed more than once: sub-0001 \(line 3, line 4\); .* \[T4\]"
+    with pytest.raises(SourceError, match=found):
+        read_folds(path, cohort)

@@ -163,10 +163,20 @@ def test_option_of_another_kind_is_named(changed) -> None:
         ("experiment", "permutations = 100", "outer = 2.5", "outer: found 2.5; expected a whole number"),
         ("experiment", "[0.1, 1, 10]", "[0.1, true]", "alphas, second value: found true; expected a number"),
         ("experiment", '"xgboost"', '"lasso"', "second [[models]]: kind: 'lasso' is not a choice; choose one of"),
-        ("experiment", 'kind = "xgboost"\n', "", "second [[models]]: kind: is missing; write one of 'elastic-net'"),
+        (
+            "experiment",
+            'kind = "xgboost"\n',
+            "",
+            "second [[models]]: kind: is missing; write one of 'cpm', 'elastic-net'",
+        ),
         ("experiment", "[outcome]", "[outcomes]", "outcomes: not a key I know; did you mean 'outcome'?"),
         ("experiment", '["ses-b0"]', '["ses-b0"]\nchange = ["ses-b0"]', "change: has 1 value; expected one more"),
-        ("experiment", "permutations = 100", 'impute = "yes"', "validation.impute: not a key I know; known: blocks"),
+        (
+            "experiment",
+            "permutations = 100",
+            'impute = "yes"',
+            "validation.impute: not a key I know; known: balance_outcome",
+        ),
     ],
 )
 def test_wrong_values_are_shown_with_what_was_expected(changed, kind: str, old: str, new: str, message: str) -> None:

@@ -6,14 +6,7 @@ import pytest
 
 from workbench.specs.source import TableSource
 from workbench.tables.dataset import assemble, select_people
-from workbench.tables.guards import (
-    best_verdict,
-    check_dataset,
-    check_experiment,
-    copied_rows,
-    correlations,
-    looks_like_outcome,
-)
+from workbench.tables.guards import best_verdict, check_dataset, check_experiment
 from workbench.tables.outcomes import make_outcome
 
 FC = {"fc": TableSource.model_validate({"modality": "connectivity", "reader": "table", "file": "fc.tsv"})}
@@ -196,18 +189,6 @@ def test_t3_one_person_under_two_ids_is_stopped(joined, n_features):
     assert "sub-0003 and sub-0008 have the same fc values" in told(found)
 
 
-def test_volumes_of_different_people_are_no_copies():
-    """Raw rows of regional volumes correlate above .99 because regions differ in size."""
-    sizes = np.geomspace(100, 100_000, 30)
-    X = sizes * (1 + 0.1 * np.random.default_rng(0).standard_normal((50, 30)))
-    assert np.corrcoef(X)[0, 1] > 0.95
-    assert copied_rows(X) == []
-
-
-def test_equal_rows_of_coarse_columns_are_no_copies():
-    assert copied_rows(np.random.default_rng(0).integers(0, 2, (40, 5)).astype(float)) == []
-
-
 def test_t9_the_baseline_among_the_features_of_a_percent_change_is_stopped(joined):
     def leak(X, cohort):
         X[:, 5] = cohort.score("MADRS", "ses-b0")
@@ -227,8 +208,64 @@ def test_t14_running_numbers_and_dates_are_stopped(joined):
     names = ["a", "b", "c", "scan_date", *(f"e{k}" for k in range(8))]
     found = check_dataset(*joined(leak, names=names))
     assert codes(found) == {"T14"}
-    assert "fc:c follows the order of the participant ids" in told(found)
+    assert "fc:c follows the order of the participant ids (rank correlation" in told(found)
     assert "scan_date: looks like a date or a running number" in told(found)
+
+
+def test_t14_dates_in_the_participants_file_count_as_an_order(joined, make_cohort):
+    days = np.random.default_rng(4).permutation(40)
+    dates = [str(np.datetime64("2023-01-09") + int(day)) for day in days]
+    cohort = make_cohort(columns={"enrolled": pd.Series(dates, dtype="str").to_numpy()})
+
+    def leak(X, _):
+        X[:, 2] = np.exp(days / 10)
+        X[:, 3] = -days + np.random.default_rng(0).normal(0, 1, len(X))
+        return X
+
+    found = check_dataset(*joined(leak, cohort=cohort))
+    assert codes(found) == {"T14"}
+    assert "fc:f2 follows the date 'enrolled' (rank correlation 1.00)" in told(found)
+    assert "fc:f3 follows the date 'enrolled' (rank correlation -1.00)" in told(found)
+
+
+def test_t14_a_feature_that_drifts_and_goes_with_the_outcome_is_warned_about(joined):
+    def leak(X, cohort):
+        fall = cohort.score("MADRS", "ses-b0") - cohort.score("MADRS", "ses-d2")
+        X[:, 2] = np.arange(40) / 8 + (fall - fall.mean()) / fall.std()
+        return X
+
+    problems, warnings = check_dataset(*joined(leak))
+    assert problems == []
+    assert "fc:f2 drifts with the order of the participant ids" in warnings[0]
+    assert warnings[0].endswith("[T14]")
+
+
+def test_t9_the_baseline_among_the_features_of_a_change_is_warned_about(joined):
+    def leak(X, cohort):
+        X[:, 5] = cohort.score("MADRS", "ses-b0")
+        return X
+
+    problems, warnings = check_dataset(*joined(leak))
+    assert problems == []
+    assert "fc:f5 is MADRS before the infusion, of which the outcome is made" in warnings[0]
+
+
+def test_t1_a_baseline_rating_is_not_called_a_leak_because_nothing_changed_after(joined, make_cohort):
+    baseline = np.random.default_rng(1).integers(20, 45, 40)
+    after = baseline + np.random.default_rng(2).integers(-1, 2, 40)
+    cohort = make_cohort(40, {("MADRS", "ses-b0"): baseline, ("MADRS", "ses-d2"): after})
+    assert check_dataset(*joined(lambda X, _: np.column_stack([X, baseline]), cohort=cohort))[0] == []
+
+
+def test_t4_folds_that_part_a_family_are_stopped(joined, make_cohort):
+    cohort = make_cohort(columns={"family": pd.Series([str(k // 2) for k in range(40)], dtype="str").to_numpy()})
+    dataset, cohort = joined(cohort=cohort)
+    people = dataset.rows["participant_id"]
+    apart = pd.DataFrame({"r0": np.arange(40) // 8, "r1": np.arange(40) % 5}, index=people)
+    found = check_dataset(replace(dataset, given_folds=apart), cohort)
+    assert codes(found) == {"T4"}
+    assert "column 'r1': 20 groups of people who belong together are in several folds" in told(found)
+    assert "such as sub-0001 and sub-0002" in told(found)
 
 
 def test_data_that_cannot_be_analysed_are_stopped(joined, make_cohort):
@@ -272,31 +309,33 @@ def test_the_best_verdict_follows_n_and_design(joined):
     assert best_verdict(joined(n=60)[0]).startswith("supported by internal validation once frozen, prognostic")
 
 
+# ------------------------------------------------------------------------------------------ models and binary outcomes
+
+RESPONSE = {"outcome": {"score": "MADRS", "kind": "response", "from": "ses-b0", "at": "ses-d2"}}
+
+
+def test_models_that_cannot_predict_the_outcome_are_refused_with_those_that_can(make_cohort, make_experiment):
+    models = ({"kind": "logistic-ridge"}, {"kind": "ridge"})
+    told_continuous = told(check_experiment(make_experiment(models=models), make_cohort(), FC))
+    assert "models: logistic-ridge: predicts yes or no, and the outcome (" in told_continuous
+    assert "models: ridge:" not in told_continuous
+    models = ({"kind": "linear-svr"}, {"kind": "ridge"})
+    told_binary = told(check_experiment(make_experiment(models=models, **RESPONSE), make_cohort(), FC))
+    assert "models: linear-svr: predicts a number" in told_binary
+    assert "logistic-ridge" in told_binary
+    assert "models: ridge:" not in told_binary
+
+
 @pytest.mark.parametrize(
-    ("name", "suspicious"),
+    ("said", "refused"),
     [
-        ("stop_signal_response", False),
-        ("bdi_baseline", False),
-        ("percent_signal_change_vs", False),
-        ("Left-Accumbens-area", False),
-        ("delta_band_power", False),
-        ("MADRS_d2", True),
-        ("shaps_total_48h", True),
-        ("delta_MADRS", True),
-        ("CADSS", True),
-        ("remission_week1", True),
+        ({"strata": ("site",)}, True),
+        ({"strata": ("site",), "blocks": ("site",)}, False),
+        ({"strata": ("site",), "balance_outcome": False}, False),
+        ({"strata": ("site",), "permutations": 0}, False),
+        ({}, False),
     ],
 )
-def test_names_are_judged_by_rating_and_time_together(make_cohort, name, suspicious):
-    assert bool(looks_like_outcome(name, make_cohort(4))) is suspicious
-
-
-def test_correlations_leave_missing_values_out():
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((30, 3)), rng.standard_normal(30)
-    X[4, 1] = y[9] = np.nan
-    X[:, 2] = 5
-    keep = ~np.isnan(y)
-    both = keep & ~np.isnan(X[:, 1])
-    expected = [np.corrcoef(X[keep, 0], y[keep])[0, 1], np.corrcoef(X[both, 1], y[both])[0, 1], 0]
-    np.testing.assert_allclose(correlations(X, y), expected, atol=1e-12)
+def test_folds_balanced_on_the_outcome_and_more_need_shuffling_within(make_cohort, make_experiment, said, refused):
+    found = told(check_experiment(make_experiment(validation=said, **RESPONSE), make_cohort(), FC))
+    assert ("folds are balanced on site and on the outcome" in found) is refused

@@ -94,7 +94,6 @@ def read_table(path: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values=[MISSING],
         dtype=dict.fromkeys(words, "str"),
-        float_precision="round_trip",
     )
     return table.assign(**{column: table[column].fillna("") for column in words})
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, balanced, canvas, number, p_text, unit
+from workbench.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    PALE,
+    VERMILLION,
+    Picture,
+    balanced,
+    canvas,
+    number,
+    p_family,
+    unit,
+)
 from workbench.records import RunResult
 
 if TYPE_CHECKING:
@@ -19,14 +31,19 @@ MOST = 15
 
 def draw(result: RunResult) -> Picture | None:
     """Mean |SHAP| by circuit; a run that does not predict gets its verdict instead of a ranking (METHODS 2.9)."""
-    if result.circuits.empty or result.circuits["mean_abs_shap"].isna().all():
+    if result.circuits.empty:
         return None
     if result.claim.verdict == "prediction not shown":
         return _without_ranking(result)
+    if result.circuits["mean_abs_shap"].isna().all():
+        return None
     ordered = result.circuits.sort_values(["mean_abs_shap", "circuit"], ascending=[False, True]).head(MOST)
     title = "Circuits that the predictions rest on"
-    figure, axes = canvas(result, title, _caption(result), height=0.3 + 0.46 * len(ordered), left=2.9, below=0.5)
+    figure, axes = canvas(
+        result, title, _caption(result, ordered), height=0.5 + 0.46 * len(ordered), left=2.9, below=0.5
+    )
     _bars(axes, ordered)
+    _q_values(axes, ordered)
     _legend(figure, axes, ordered)
     axes.set_xlabel(balanced(f"Mean |SHAP|, summed over the circuit's features{unit(result, ' ({})')}", 44))
     return Picture(figure, title, _alt(result, ordered))
@@ -42,10 +59,22 @@ def _bars(axes: Axes, ordered: pd.DataFrame) -> None:
     axes.set_yticks(heights, [_name(circuit, n, yes) for circuit, n, yes in rows], fontsize=12)
     for label, yes in zip(axes.get_yticklabels(), candidate, strict=True):
         label.set(fontweight="bold" if yes else "normal", color=BLUE if yes else INK)
-    axes.invert_yaxis()
+    axes.set_ylim(len(ordered) - 0.4, -1.0)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.margins(x=0.06, y=0.02)
+    axes.margins(x=0.06)
+
+
+def _q_values(axes: Axes, ordered: pd.DataFrame) -> None:
+    """A column of q-values on the right: the test that decides, beside the size that does not."""
+    if ordered["q"].isna().all():
+        return
+    place = axes.get_position()
+    axes.set_position((place.x0, place.y0, place.width - 0.09, place.height))
+    style = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center", "fontsize": 12, "color": INK}
+    axes.annotate("q", (1.14, -0.75), fontstyle="italic", **style)  # type: ignore[arg-type]
+    for y, q in enumerate(ordered["q"]):
+        axes.annotate(number(q, 3) if q == q else "none", (1.14, y), **style)  # type: ignore[arg-type]
 
 
 def _legend(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:
@@ -65,14 +94,14 @@ def _name(circuit: str, n_features: int, candidate: bool) -> str:
     return balanced(f"{'* ' if candidate else ''}{circuit} ({n_features})", 26)
 
 
-def _caption(result: RunResult) -> str:
-    drawn = min(MOST, len(result.circuits))
-    rest = f" The {drawn} largest of {len(result.circuits)} circuits." if drawn < len(result.circuits) else ""
+def _caption(result: RunResult, ordered: pd.DataFrame) -> str:
+    drawn, every = len(ordered), len(result.circuits)
+    rest = f" The {drawn} largest of {every} circuits." if drawn < every else ""
+    null = " The marks show what a circuit reaches when outcomes are permuted; they decide nothing."
     return (
-        "SHAP values of held-out participants, number of features in brackets; they say what the model used, not what "
-        "causes the outcome. Candidates are circuits related to the outcome in a test of their own (false discovery "
-        "rate). The black marks are the global null: what a circuit reaches when outcomes are permuted; "
-        f"they do not decide what is a candidate.{rest}"
+        "SHAP values of held-out participants, number of features in brackets: what the model used, not what causes "
+        "the outcome. Candidates are the circuits that go with the outcome in a test of their own (q at most 0.10)."
+        f"{null if ordered['null_quantile'].notna().any() else ''}{rest}"
     )
 
 
@@ -91,10 +120,9 @@ def _without_ranking(result: RunResult) -> Picture:
         f"{len(result.circuits)} circuits were tested; circuits.tsv holds every one. "
         "SHAP values of a model that does not predict explain nothing about the outcome."
     )
-    figure, axes = canvas(result, title, caption, height=1.8, left=0.25)
+    figure, axes = canvas(result, title, caption, height=1.6, left=0.25, below=-0.6)
     axes.set_axis_off()
-    p = scores.p_family if scores.p_family is not None else scores.test.p
-    words = f"Prediction is not shown:\ncross-validated R2 = {number(scores.performance.r2)}, {p_text(p)}"
-    axes.text(0.5, 0.62, words, ha="center", va="center", fontsize=17, color=VERMILLION, linespacing=1.5)
-    axes.text(0.5, 0.05, "A ranking would explain a model that does not predict.", ha="center", fontsize=13, color=GREY)
+    words = f"Prediction is not shown:\ncross-validated R² = {number(scores.performance.r2)}, {p_family(result)}"
+    axes.text(0.5, 0.68, words, ha="center", va="center", fontsize=17, color=VERMILLION, linespacing=1.5)
+    axes.text(0.5, 0.1, "A ranking would explain a model that does not predict.", ha="center", fontsize=13, color=GREY)
     return Picture(figure, title, f"No ranking of circuits, only this text: {' '.join(words.split())}. {caption}")

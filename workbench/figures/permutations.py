@@ -48,7 +48,7 @@ def _histogram(axes: Axes, null: np.ndarray, result: RunResult) -> None:
     low, high = min(null.min(), observed), max(null.max(), observed)
     width = (high - low) or 0.2
     axes.set_xlim(low - 0.06 * width, max(high + 0.06 * width, detectable + WORDS * width))
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.45)  # room for the words above the bars
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.5)  # room for the words above the bars
 
 
 def _marks(axes: Axes, result: RunResult) -> None:
@@ -58,13 +58,13 @@ def _marks(axes: Axes, result: RunResult) -> None:
     room = WORDS * (high - low)
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     axes.vlines(observed, 0, top * 0.96, color=claim_colour(result), linewidth=3)
-    axes.vlines(test.null_95, 0, top * 0.82, color=ORANGE, linewidth=2.2, linestyle="--")
-    words = f"observed R² = {number(observed)}\n{p_family(result).replace(', ', chr(10))}"
+    axes.vlines(test.null_95, 0, top * 0.74, color=ORANGE, linewidth=2.2, linestyle="--")
+    words = "\n".join([f"observed R² = {number(observed)}", *p_family(result).split(", ")])
     _label(axes, observed, top * 0.96, words, claim_colour(result), right=observed + room < high)
     # The words about the limit stand right of it, unless the observed R2 would cross them out.
     crossed = 0 < observed - test.null_95 < room
     limit = f"95 % of permutations\nlie below {number(test.null_95)}"
-    _label(axes, test.null_95, top * 0.82, limit, BROWN, right=not crossed)
+    _label(axes, test.null_95, top * 0.74, limit, BROWN, right=not crossed)
 
 
 def _label(axes: Axes, x: float, y: float, words: str, colour: str, *, right: bool) -> None:
@@ -80,7 +80,7 @@ def _caption(result: RunResult) -> str:
     return (
         f"{test.n_permutations:,} permutations ({test.scheme}), the whole procedure run again for each; "
         f"their mean is {number(test.null_mean)}. {_corrected(result)}"
-        f"An R² below {number(test.null_95)} would not have been told from chance here."
+        f"An R² below {number(max(test.null_95, 0.0))} would not have been told from chance here."
     )
 
 
@@ -90,7 +90,7 @@ def _corrected(result: RunResult) -> str:
         return f"No p-value: {scores.test.refused}. "
     if scores.p_family is None or scores.family_size < 2:
         return ""
-    return f"After correction over {scores.family_size} runs {p_text(scores.p_family)}. "
+    return f"Before correction {p_text(scores.test.p)}, after correction {p_text(scores.p_family)}. "
 
 
 def _alt(result: RunResult) -> str:

@@ -104,16 +104,11 @@ def _caption(result: RunResult) -> str:
     mean = "prediction averaged over repeats" if repeats > 1 else "prediction"
     return (
         f"Each point is one participant: {mean}, made without that participant. "
-        f"Cross-validated R² = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than the reference"
-        f"{held(result)}), "
+        f"Cross-validated R² = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than "
+        f"{scores.reference or 'the reference'}), "
         f"typical error {scores.performance.mae:.3g}{unit(result)}. "
         f"{scores.validation[:1].upper()}{scores.validation[1:]}."
     )
-
-
-def held(result: RunResult) -> str:
-    """What the reference is, after the word."""
-    return f", {result.scores.reference}" if result.scores.reference else ""
 
 
 def _interval(result: RunResult) -> str:

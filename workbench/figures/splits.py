@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, INK, Picture, canvas, claim_colour, number
+from workbench.figures.style import BLUE, INK, PAPER, Picture, canvas, claim_colour, number
 from workbench.records import RunResult
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ def draw(result: RunResult) -> Picture | None:
     by_repeat = result.scores.performance.r2_by_repeat
     if len(by_repeat) < 2:
         return None
-    title = "R2 of every repeat: the luck of the split"
+    title = "R² of every repeat: the luck of the split"
     figure, axes = canvas(result, title, _caption(result), height=2.3, left=1.9)
     _draw_rows(axes, result)
-    axes.set_xlabel("Cross-validated R2 (below 0: worse than the reference)")
+    axes.set_xlabel("Cross-validated R² (below 0: worse than the reference)")
     return Picture(figure, title, _alt(result))
 
 
@@ -29,15 +29,18 @@ def _draw_rows(axes: Axes, result: RunResult) -> None:
     performance = result.scores.performance
     values = np.asarray(performance.r2_by_repeat)
     # Spread by rank, not by chance: the same picture every time.
-    heights = 1 + 0.26 * (np.arange(len(values)) % 7 - 3) / 3
-    axes.scatter(values, heights, s=30, color=BLUE, alpha=0.6, linewidth=0)
+    lanes = min(7, len(values) // 3 + 1)
+    heights = 1 + 0.26 * (np.arange(len(values)) % lanes - (lanes - 1) / 2) / 3
+    axes.scatter(values, heights, s=36, color=BLUE, alpha=0.6, linewidth=0)
     axes.axvline(0, color=INK, linewidth=0.9, linestyle=":")
-    rows = {1.0: f"{len(values)} repeats"}
+    rows = {1.0: f"{len(values)} repeats", 0.0: "mean"}
     if performance.interval is not None:
         axes.hlines(0, performance.interval.low, performance.interval.high, color=claim_colour(result), linewidth=4)
         rows[0.0] = f"mean with\n{performance.interval.level * 100:.0f} % interval"
     axes.scatter([performance.r2], [0], s=110, color=claim_colour(result), zorder=3)
-    axes.annotate(number(performance.r2), (performance.r2, 0), xytext=(0, 9), textcoords="offset points", ha="center")
+    frame = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
+    place = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center", "bbox": frame}
+    axes.annotate(number(performance.r2), (performance.r2, 0), **place)  # type: ignore[arg-type]
     axes.set_yticks(list(rows), list(rows.values()))
     axes.set_ylim(-0.6, 1.55)
     axes.tick_params(axis="y", length=0)
@@ -46,11 +49,12 @@ def _draw_rows(axes: Axes, result: RunResult) -> None:
 
 
 def _caption(result: RunResult) -> str:
-    interval = result.scores.performance.interval
+    performance = result.scores.performance
+    interval = performance.interval
     covers = f" The interval ({interval.method}) is for {interval.covers}." if interval else ""
     return (
-        "Each point is the same analysis of the same people with other folds; "
-        f"their spread is not a confidence interval.{covers}"
+        f"Each point is the same analysis of the same people with other folds: {number(min(performance.r2_by_repeat))} "
+        f"to {number(max(performance.r2_by_repeat))}. Their spread is not a confidence interval.{covers}"
     )
 
 

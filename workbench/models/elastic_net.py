@@ -155,15 +155,21 @@ def elastic_net_path(
     Johnson, T., Guestrin, C. (2015). Blitz: a principled meta-algorithm for scaling sparse optimization. ICML 37.
     Massias, M., Gramfort, A., Salmon, J. (2018). Celer: a fast solver for the lasso with dual extrapolation. ICML 80.
     """
+    from sklearn import config_context
+    from sklearn.exceptions import ConvergenceWarning
+
     path = np.zeros((X.shape[1], len(alphas)), order="F")
     y = np.ascontiguousarray(y)
     solution = _Solution.of(X, y, np.zeros(X.shape[1]))
     n_not_converged = 0
-    for step, alpha in enumerate(alphas):
-        penalty = _Penalty(float(alpha), l1_ratio, len(y))
-        solution, converged = _solve(X, y, solution, penalty, tolerance)
-        path[:, step] = solution.weights
-        n_not_converged += not converged
+    # Checking our own parameters hundreds of times would take longer than solving.
+    with warnings.catch_warnings(), config_context(skip_parameter_validation=True):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # counted instead
+        for step, alpha in enumerate(alphas):
+            penalty = _Penalty(float(alpha), l1_ratio, len(y))
+            solution, converged = _solve(X, y, solution, penalty, tolerance)
+            path[:, step] = solution.weights
+            n_not_converged += not converged
     return path, n_not_converged
 
 
@@ -215,46 +221,42 @@ def _solve(
     X: np.ndarray, y: np.ndarray, start: _Solution, penalty: _Penalty, tolerance: float
 ) -> tuple[_Solution, bool]:
     """Solution for one alpha from that of the alpha before, and whether its gap is within the tolerance."""
-    enough = tolerance * float(y @ y)
-    solution, working = start, np.flatnonzero(start.weights)
+    enough = tolerance * float(y @ y) * (1 + 1e-6)  # the solver sums in another order
+    solution, working = start, start.weights != 0
     n_added = max(1, round(ADDED_SHARE * len(y)))
-    while True:
+    while solution.gap(y, penalty) > enough:
         slope = solution.slope(penalty)
-        new = np.setdiff1d(np.flatnonzero(slope > penalty.l1), working, assume_unique=True)
-        if solution is not start and (len(new) == 0 or solution.gap(y, penalty) <= enough):
-            return solution, solution.gap(y, penalty) <= enough * (1 + 1e-6)  # the solver's own sum may round otherwise
+        new = np.flatnonzero((slope > penalty.l1) & ~working)
+        if len(new) == 0 and solution is not start:
+            return solution, False
         if len(new) > n_added:
             new = new[np.argpartition(-slope[new], n_added)[:n_added]]
-        working = np.sort(np.concatenate([working, new]))
-        solution = _Solution.of(X, y, _solved_on(working, X, y, solution.weights, penalty, tolerance))
+        working[new] = True
+        solution = _Solution.of(X, y, _solved_on(np.flatnonzero(working), X, y, solution.weights, penalty, tolerance))
+    return solution, True
 
 
 def _solved_on(
     working: np.ndarray, X: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: _Penalty, tolerance: float
 ) -> np.ndarray:
     """Weights of all columns, those outside the working set 0."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import enet_path
 
-    solved = np.zeros_like(weights)
-    if len(working) == 0:
-        return solved
     columns = X[:, working]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # counted by the caller
-        _, found, _ = enet_path(
-            columns,
-            y,
-            l1_ratio=penalty.l1_ratio,
-            alphas=[penalty.alpha],
-            precompute=columns.T @ columns,
-            Xy=columns.T @ y,
-            coef_init=weights[working],
-            copy_X=False,
-            check_input=False,
-            max_iter=MAX_SWEEPS,
-            tol=tolerance,
-        )
+    _, found, _ = enet_path(
+        columns,
+        y,
+        l1_ratio=penalty.l1_ratio,
+        alphas=[penalty.alpha],
+        precompute=columns.T @ columns,
+        Xy=columns.T @ y,
+        coef_init=weights[working],
+        copy_X=False,
+        check_input=False,
+        max_iter=MAX_SWEEPS,
+        tol=tolerance,
+    )
+    solved = np.zeros_like(weights)
     solved[working] = found[:, 0]
     return solved
 

@@ -7,20 +7,39 @@ from typing import Any, cast
 
 import numpy as np
 
+from workbench.models.cpm import CPMLearner
 from workbench.models.elastic_net import ElasticNetLearner
+from workbench.models.forest import RandomForestLearner
 from workbench.models.gram import RidgeLearner
+from workbench.models.kernel_ridge import KernelRidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner
+from workbench.models.linear_machines import LinearSVMLearner, LinearSVRLearner, LogisticRidgeLearner
+from workbench.models.pls import PLSLearner
 from workbench.models.preprocessing import fit_nuisance, impute_means
+from workbench.models.screening import ScreenedLearner
 from workbench.models.trees import XGBoostLearner
-from workbench.specs.learners import LearnerSpec, XGBoostSpec
+from workbench.specs.learners import LearnerSpec, ScreenedSpec, XGBoostSpec
 
 FEWEST_TRIALS = 10
 """Trials of the procedures beside the main one, where that has more."""
 
 
 def make_learner(spec: LearnerSpec) -> Learner:
-    """The learner that a ``[[models]]`` entry asks for."""
-    return LEARNERS[cast(Any, spec).kind](spec)
+    """The learner that a ``[[models]]`` entry asks for, behind a screen where it asks for one."""
+    learner = LEARNERS[cast(Any, spec).kind](spec)
+    if isinstance(spec, ScreenedSpec) and spec.screen is not None:
+        return ScreenedLearner(learner, spec.screen)
+    return learner
+
+
+def as_permuted(spec: LearnerSpec) -> LearnerSpec:
+    """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike.
+
+    Trees search `permuted_trials` settings at most there, since every permutation repeats the search.
+    """
+    if not isinstance(spec, XGBoostSpec):
+        return spec
+    return spec.model_copy(update={"trials": min(spec.trials, spec.permuted_trials)})
 
 
 def beside_main(spec: LearnerSpec) -> LearnerSpec:
@@ -57,6 +76,13 @@ class LeastSquaresLearner:
 LEARNERS: dict[str, Callable[[Any], Learner]] = {
     "ridge": RidgeLearner,
     "elastic-net": ElasticNetLearner,
+    "pls": PLSLearner,
+    "kernel-ridge": KernelRidgeLearner,
+    "cpm": CPMLearner,
     "xgboost": XGBoostLearner,
+    "linear-svr": LinearSVRLearner,
+    "random-forest": RandomForestLearner,
+    "logistic-ridge": LogisticRidgeLearner,
+    "linear-svm": LinearSVMLearner,
 }
 """Kind of a ``[[models]]`` entry to its learner, made from its options."""

@@ -206,8 +206,15 @@ def _decompose_wide(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomp
 
 
 def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearKernel], Learnt]:
-    """Linear kernels of every training set of an outer fold, the last one, and what it learnt about the features."""
+    """Linear kernels of every training set of an outer fold, the last one, and what it learnt about the features.
+
+    Training sets share the work where they lie inside that of the outer fold; others, such as those of screened
+    features, are reduced one by one.
+    """
     *inner, outer = sets
+    if not all(np.isin(one.train, outer.train).all() for one in inner):
+        alone = [linear_kernels(X, [one]) for one in sets]
+        return [kernels[0] for kernels, _ in alone], alone[-1][1]
     statistics = _Statistics(sets)
     n_outer, n_rows = len(outer.train), len(statistics.rows)
     grams = [np.zeros((n_outer, n_outer)) for _ in inner] + [np.zeros((n_rows, n_rows))]
@@ -230,7 +237,7 @@ def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearK
 
 def _blocks(X: Floats, rows: Rows) -> Iterator[tuple[slice, Floats]]:
     """Blocks of columns of the rows of an outer fold, all in one buffer: a new one would cost more than the copy."""
-    width = min(BLOCK_COLUMNS, X.shape[1])
+    width = min(BLOCK_COLUMNS, max(X.shape[1], 1))
     buffer = np.empty(len(rows) * width)
     for start in range(0, X.shape[1], width):
         columns = slice(start, min(start + width, X.shape[1]))

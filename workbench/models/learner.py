@@ -72,11 +72,19 @@ class Fitted:
     fitted_digest: str = ""
 
 
+def residualises(learner: Learner) -> bool:
+    """Whether covariates of no interest are residualised out of X (METHODS 6), or enter as an offset, as for trees.
+
+    Linear learners residualise; one that is not linear and does so all the same has an attribute `residualises`.
+    """
+    return learner.linear or bool(getattr(learner, "residualises", False))
+
+
 class Learner(Protocol):
     """A way to predict; one small class per kind in `workbench.models.estimators`."""
 
     linear: bool
-    """Linear in the features: confounds are residualised out of X, and SHAP values are in closed form."""
+    """Linear in the features, once fitted: weights exist."""
     batched: bool
     """Serves all target columns with one decomposition, so permutations are nearly free."""
 

@@ -37,7 +37,7 @@ from workbench.models.preprocessing import Floats
 from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, chord, expit, log_loss, log_odds, platt_line
 from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec
 
-LIBSVM_TOLERANCE = 1e-6
+LIBSVM_TOLERANCE = 1e-4
 """Of scikit-learn's `tol` (default 1e-3): machines, and orders of arithmetic, agree to this instead."""
 LEAST_WEIGHT = 1e-10
 """Of a row in a Newton step: a row predicted with certainty must not make the step infinite."""
@@ -268,7 +268,7 @@ class LinearSVMLearner(LinearMachine):
     """Linear support vector machine with probabilities, C chosen in the inner folds by Brier score.
 
     The decision of scikit-learn's ``SVC(kernel="linear", C)`` becomes a probability by Platt's line, fitted inside the
-    training fold to the decisions of the inner folds in their held-out rows, the log-odds of the nuisance model as
+    training fold to the decisions of the inner folds in their held-out rows, what covariates add to the log-odds as
     offset: ``CalibratedClassifierCV(SVC(..), method="sigmoid", ensemble=False, cv=inner)``, but that a line that would
     turn decisions round is made flat (`probabilities.platt_line`). The C of smallest Brier score of those calibrated
     decisions is refitted; with two parameters for all inner folds that score is slightly optimistic, and it only ranks.
@@ -288,7 +288,7 @@ class LinearSVMLearner(LinearMachine):
     def _learn(self, inner: Sequence[PeopleSpace], outer: PeopleSpace, y: Floats) -> Machine:
         held_out = np.concatenate([space.one.test for space in inner])
         labels = np.clip(y[held_out], 0.0, 1.0)
-        offset = np.concatenate([log_odds(space.nuisance(y)[1], len(space.one.train)) for space in inner])
+        offset = np.concatenate([_covariates(space, y)[1] for space in inner])
         fold = np.repeat(np.arange(len(inner)), [len(space.one.test) for space in inner])
         best: tuple[float, float, float, float] | None = None
         for C in self.grid:
@@ -302,8 +302,19 @@ class LinearSVMLearner(LinearMachine):
         _, C, slope, intercept = best
         dual, bias = fit_svc(outer.kernel, np.clip(y[outer.one.train], 0.0, 1.0), C)
         shift = slope * bias + intercept
-        train, test = (log_odds(nuisance, len(outer.one.train)) + shift for nuisance in outer.nuisance(y))
-        return Machine(slope * dual, train, test, {"C": C})
+        train, test = _covariates(outer, y)
+        return Machine(slope * dual, train + shift, test + shift, {"C": C})
+
+
+def _covariates(space: PeopleSpace, y: Floats) -> tuple[Floats, Floats]:
+    """What covariates of no interest add to the log-odds of the training share, in training rows and in predicted ones.
+
+    Nothing where there are none: then Platt's intercept holds the share of the whole training fold.
+    """
+    n_train = len(space.one.train)
+    share = log_odds(y[space.one.train].mean(keepdims=True), n_train)
+    train, test = (log_odds(nuisance, n_train) - share for nuisance in space.nuisance(y))
+    return train, test
 
 
 def _decide(space: PeopleSpace, y: Floats, C: float) -> Floats:

@@ -18,18 +18,20 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.estimators import LeastSquaresLearner, beside_main, make_learner
+from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner
-from workbench.models.permutations import refusal, target_matrix
+from workbench.models.learner import Fitted, Fold, Learner, residualises
+from workbench.models.permutations import permuted_rows, refusal, target_matrix
 from workbench.models.preprocessing import fit_nuisance, impute_means
-from workbench.models.splitters import inner_folds, outer_folds
+from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
 from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec, RidgeSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; permutations have a third, so that they depend on neither folds nor learners."""
+ORDER = "order"
+"""Key of the permuted rows among the targets."""
 MARGINAL_PERMUTATIONS = 1000
 """The circuit test has at least as many, since it costs next to nothing."""
 DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
@@ -47,7 +49,9 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     -------
     dict of str to ndarray of shape (n_rows, 1 + n_permutations)
         *main* holds N fixed; *increment*, where there are clinical variables, N with these, missing values replaced by
-        the whole-sample mean (a permutation has no fold). Both use the same permutations.
+        the whole-sample mean (a permutation has no fold). Both use the same permutations. *order* is there where folds
+        depend on the outcome (`splitters.balanced_on_outcome`): for each permutation, the row whose outcome, and place
+        in the folds, every row receives.
     """
 
     def targets(nuisance: np.ndarray) -> np.ndarray:
@@ -59,6 +63,8 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     if dataset.clinical.variables:
         everyone = np.arange(dataset.n_rows)
         matrices["increment"] = targets(_with_clinical(dataset, everyone))
+    if validation.permutations and balanced_on_outcome(dataset, validation):
+        matrices[ORDER] = permuted_rows(dataset.blocks, dataset.groups, validation.permutations, validation.seed)
     return matrices
 
 
@@ -147,9 +153,10 @@ def fit_unit(
 
     *main* and *increment* go through all columns of their targets, the others through the observed outcome alone; but
     for trees *confounds* is permuted too, since trees are scored against the better of M0 and the same learner on the
-    confounds alone. The reference of a procedure is least squares on the covariates that it holds fixed; that of
-    *confounds*, which holds everything fixed that it has, is the training mean. Beside *main* trees are tuned with
-    fewer trials (`estimators.beside_main`).
+    confounds alone. With permuted targets every procedure is tuned as these are (`estimators.as_permuted`), so that the
+    observed outcome is held against what the same procedure makes of chance. The reference of a procedure is least
+    squares on the covariates that it holds fixed; that of *confounds*, which holds everything fixed that it has, is the
+    training mean. Beside *main* trees are tuned with fewer trials (`estimators.beside_main`).
 
     Parameters
     ----------
@@ -165,11 +172,12 @@ def fit_unit(
     """
     fitted: dict[str, Fitted] = {}
     results: dict[str, ProcedureResult] = {}
+    if targets["main"].shape[1] > 1:
+        learner = as_permuted(learner)
     try:
         for name in unit.procedures:
-            procedure = _procedure(name, dataset, unit, learner, targets)
-            fitted[name] = _fit(procedure, dataset, unit, explain=explain if name == "main" else 0)
-            results[name] = _reduced(procedure, fitted[name], unit)
+            explained = explain if name == "main" else 0
+            fitted[name], results[name] = _fit_procedure(name, dataset, unit, learner, targets, explain=explained)
     except FitError as error:
         raise FitError([_located(problem, unit) for problem in error.problems]) from error
     main = fitted["main"]
@@ -187,6 +195,55 @@ def fit_unit(
     )
 
 
+def _fit_procedure(
+    name: str,
+    dataset: Dataset,
+    unit: WorkUnit,
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    *,
+    explain: int,
+) -> tuple[Fitted, ProcedureResult]:
+    """One procedure through all columns of its targets: on the folds of the unit, or each on those it took along."""
+    procedure = _procedure(name, dataset, unit, learner, targets)
+    if ORDER not in targets or procedure.Y.shape[1] == 1:
+        fitted = _fit(procedure, dataset, unit, explain=explain)
+        return fitted, _reduced(procedure, fitted, unit)
+    columns = []
+    for column in range(procedure.Y.shape[1]):
+        where = unit if column == 0 else _carried(unit, targets[ORDER][column - 1])
+        alone = {key: matrix[:, [column]] for key, matrix in targets.items() if key != ORDER}
+        procedure = _procedure(name, dataset, where, learner, alone)
+        fitted = _fit(procedure, dataset, where, explain=int(column < explain))
+        columns.append((fitted, _reduced(procedure, fitted, where)))
+    return _beside(columns)
+
+
+def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
+    """The unit with its folds carried to the rows that its outcomes went to.
+
+    Row i has the outcome of row order[i], so it takes that row's place in the folds too. Outcomes and folds move as
+    one, which is a draw of balanced folds for the permuted outcome.
+    """
+    place = np.argsort(order)
+
+    def carried(split: Split) -> Split:
+        return Split(np.sort(place[split.train]), np.sort(place[split.test]))
+
+    return replace(unit, outer=carried(unit.outer), inner=tuple(carried(split) for split in unit.inner))
+
+
+def _beside(columns: Sequence[tuple[Fitted, ProcedureResult]]) -> tuple[Fitted, ProcedureResult]:
+    """Fits of single targets as if they had been made together; what is kept of permuted ones is their sums."""
+    fitted, result = columns[0]
+    sums = [one.circuit_shap for one, _ in columns if one.circuit_shap is not None]
+    return replace(fitted, circuit_shap=np.vstack(sums) if sums else None), replace(
+        result,
+        squared_error=np.concatenate([one.squared_error for _, one in columns]),
+        squared_error_reference=np.concatenate([one.squared_error_reference for _, one in columns]),
+    )
+
+
 def _procedure(
     name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> _Procedure:
@@ -200,8 +257,8 @@ def _procedure(
         forced = dataset.forced.values
         return _Procedure(model, dataset.X, forced, observed, forced)
     if name == "confounds":
-        # A linear learner without features is the nuisance model itself; trees may bend it.
-        alone = LeastSquaresLearner() if model.linear else model
+        # Without features a learner that residualises is the nuisance model itself; trees may bend it.
+        alone = LeastSquaresLearner() if residualises(model) else model
         return _Procedure(alone, nothing, nuisance, every, nothing)
     if name == "increment":
         held = _with_clinical(dataset, unit.outer.train)
@@ -308,7 +365,7 @@ def leave_one_out_r2(
         Repeats used.
     """
     model = make_learner(learner)
-    refitted = model.linear and model.batched
+    refitted = residualises(model) and model.batched
     stored = {(result.repeat, result.fold): result for result in results}
     pairs = [(unit, stored[unit.repeat, unit.fold]) for unit in units if unit.repeat < repeats]
     person = dataset.rows["participant_id"].to_numpy(str)
@@ -382,6 +439,7 @@ def _common_digest(
         "data": dataset.data_hash,
         "people": dataset.rows[["participant_id", "session"]].astype(str).to_numpy().tolist(),
         "outcome_type": dataset.outcome.type,
+        "balanced": balanced_on_outcome(dataset, validation),
         "features": dataset.features["name"].tolist(),
         "circuits": dataset.features["circuit"].tolist() if explain else [],
         "covariates": [list(block.names) for block in (dataset.forced, dataset.confounds, dataset.clinical)],

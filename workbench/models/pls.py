@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from workbench.specs.learners import PLSSpec
 
 DELICATE_PIVOT = 1e-5
-"""A target whose Cholesky pivot falls below this share of its diagonal takes the other path: 5 of 16 digits are lost."""
+"""A target whose Cholesky pivot is below this share of its diagonal, 5 of 16 digits lost, takes the other path."""
 CHUNK_VALUES = 2**17
 """Held-out predictions of the components held at once, 1 MB: the passes over them want them in the cache."""
 NIL_SHARE = 1e-13
@@ -296,7 +296,7 @@ def tuning_losses(one: TrainingSet, decomposition: Decomposition, Y: Floats, n_c
     polynomials = Polynomials.of(decomposition, n_components)
     maps = decomposition.held_out * polynomials.values[:, None]
     losses = np.empty((1 + n_components, Y.shape[1]))
-    width = max(CHUNK_VALUES // max(maps[:, :, 0].size, 1), 64)
+    width = max(CHUNK_VALUES // max(len(maps) * len(one.test), 1), 64)
     for start in range(0, Y.shape[1], width):
         targets = slice(start, start + width)
         Y_train = Y[one.train, targets]
@@ -315,7 +315,7 @@ def _losses(
 ) -> Floats:
     u = decomposition.scores.T @ Y_train
     moments = polynomials.moments(u)
-    parts = (maps.reshape(-1, len(u)) @ u).reshape(*maps.shape[:2], u.shape[1])
+    parts = (maps.reshape(maps.shape[0] * maps.shape[1], len(u)) @ u).reshape(*maps.shape[:2], u.shape[1])
     moments.on_components(parts)
     slow = np.flatnonzero(moments.delicate)
     steps = golub_kahan(decomposition, u[:, slow], n_components)

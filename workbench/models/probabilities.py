@@ -106,4 +106,4 @@ def _logistic_line(design: Floats, target: Floats, offset: Floats) -> list[float
         beta, margin, loss = beta + step, margin + moved, new
         if np.abs(moved).max() <= CONVERGED:
             break
-    return beta.tolist()  # type: ignore[no-any-return]
+    return beta.tolist()

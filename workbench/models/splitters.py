@@ -28,11 +28,14 @@ class _People:
     sites: np.ndarray | None
 
     @classmethod
-    def of(cls, dataset: Dataset) -> _People:
+    def of(cls, dataset: Dataset, validation: ValidationSpec) -> _People:
         ids, first, of_row = np.unique(
             dataset.rows["participant_id"].to_numpy(str), return_index=True, return_inverse=True
         )
         strata = None if dataset.strata is None else np.asarray(dataset.strata)[first]
+        if balanced_on_outcome(dataset, validation):
+            levels = np.column_stack([*([] if strata is None else [strata]), np.asarray(dataset.y)[first]])
+            strata = np.unique(levels, axis=0, return_inverse=True)[1].ravel()
         sites = None if dataset.sites is None else np.asarray(dataset.sites).astype(str)[first]
         return cls(ids, of_row, np.asarray(dataset.groups)[first], strata, sites)
 
@@ -41,13 +44,23 @@ class _People:
         return Split(np.flatnonzero(np.isin(self.of_row, train)), np.flatnonzero(np.isin(self.of_row, test)))
 
 
+def balanced_on_outcome(dataset: Dataset, validation: ValidationSpec) -> bool:
+    """Whether folds are drawn so that each holds equal shares of both classes of a binary outcome.
+
+    Such folds depend on the outcome, so a permuted outcome needs folds of its own: held fixed, they tell the observed
+    outcome from permuted ones without any feature (METHODS 2.1). Given folds, and sites left out, depend on nothing.
+    """
+    drawn = dataset.given_folds is None and validation.leave_out is None
+    return drawn and dataset.outcome.type == "binary" and validation.balance_outcome
+
+
 def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> tuple[tuple[Split, ...], ...]:
     """Outer folds of every repeat.
 
     Repeat r of seed s is ``KFold(outer, shuffle=True, random_state=1000 * s + r)`` over participants sorted by id; with
     groups beyond persons ``GroupKFold``, with strata ``StratifiedKFold`` or ``StratifiedGroupKFold``, with the same
-    random_state. Leaving sites out has one repeat and one fold per site, sites sorted by name. Folds given by the user
-    replace all of these, fold numbers in ascending order.
+    random_state; a binary outcome counts as a stratum (`balanced_on_outcome`). Leaving sites out has one repeat and one
+    fold per site, sites sorted by name. Folds given by the user replace all of these, fold numbers in ascending order.
 
     Parameters
     ----------
@@ -64,7 +77,7 @@ def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> t
     FitError
         If there are too few people, or given folds do not fit them.
     """
-    people = _People.of(dataset)
+    people = _People.of(dataset, validation)
     if dataset.given_folds is not None:
         return _given_folds(dataset.given_folds, people, repeats)
     everyone = np.arange(len(people.ids))
@@ -93,7 +106,7 @@ def inner_folds(dataset: Dataset, train: np.ndarray, validation: ValidationSpec,
         Positions in the rows of the dataset, all inside `train`. Where outer folds leave sites out, so do these; a
         training set of one single site is split like any other.
     """
-    people = _People.of(dataset)
+    people = _People.of(dataset, validation)
     members = np.unique(people.of_row[train])
     if validation.leave_out == "site" and people.sites is not None and len(np.unique(people.sites[members])) > 1:
         return _leave_sites_out(people, members)
@@ -202,6 +215,7 @@ def _given_repeat(people: _People, number: np.ndarray, column: str) -> tuple[Spl
                 where,
                 f"{len(torn)} groups are split between folds, such as that of {' and '.join(example[:2])}",
                 "people of one group stay in one fold",
+                "T4",
             )
         )
     everyone = np.arange(len(people.ids))

@@ -198,7 +198,18 @@ def _rivals(scores: Scores) -> tuple[str, ...]:
     if scores.confounds and confounds is not None and _predicts(confounds):
         held = _listed((*scores.forced, *scores.confounds))
         rivals.append(f"the confounds alone ({held}) predict, R2 {number(confounds.r2)} against the training mean")
-    return tuple(rivals)
+    return (*rivals, *_site_rival(scores))
+
+
+SITES_DIFFER = " [T8]"
+"""Code at the end of the guards' warning that the outcome differs between sites (METHODS 4.2)."""
+
+
+def _site_rival(scores: Scores) -> tuple[str, ...]:
+    """Sites that differ in the outcome, where neither a covariate nor the folds keep them out of the prediction."""
+    if "site" in (*scores.confounds, *scores.forced) or scores.leave_out == "site":
+        return ()
+    return tuple(note.removesuffix(SITES_DIFFER) for note in scores.notes if note.endswith(SITES_DIFFER))
 
 
 def _predicts(performance: Performance) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from workbench.records import Increment, Influence, RunResult, Scores
 from workbench.results import biomarkers, claims, explanations, inference, intervals, metrics
+from workbench.specs.learners import XGBoostSpec
 
 if TYPE_CHECKING:
     from workbench.records import (
@@ -40,8 +41,8 @@ class RunInputs:
     ----------
     validation : ValidationSpec
         With the model's own repeats and permutations.
-    linear : bool
-        Whether the learner is linear in the features.
+    residualised : bool
+        Whether covariates of no interest were residualised out of the features, or were an offset, as for trees.
     circuit_test : CircuitTest or None
     influence : tuple or None
         r2 without each participant, whether the models were refitted for it, and over how many repeats.
@@ -56,7 +57,7 @@ class RunInputs:
     spec: ExperimentSpec
     learner: LearnerSpec
     validation: ValidationSpec
-    linear: bool
+    residualised: bool
     units: Sequence[WorkUnit]
     unit_results: Sequence[UnitResult]
     circuit_test: CircuitTest | None
@@ -80,7 +81,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     candidate: `finish_experiment` decides both.
     """
     dataset = inputs.dataset
-    if not inputs.linear:
+    if not inputs.residualised:
         inputs = replace(inputs, unit_results=metrics.against_better_reference(inputs.unit_results))
     table = metrics.long_table(dataset, inputs.unit_results, "main")
     shap = explanations.shap_table(dataset, inputs.unit_results)
@@ -168,7 +169,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
     dataset, outcome = inputs.dataset, inputs.dataset.outcome
     gap = explanations.additivity(inputs.unit_results)
     notes = [*dataset.notes, *outcome.notes, *inputs.warnings]
-    if not explanations.additive(gap, linear=inputs.linear, outcome_sd=float(np.std(dataset.y, ddof=1))):
+    if not explanations.additive(gap, linear=inputs.residualised, outcome_sd=float(np.std(dataset.y, ddof=1))):
         notes.append(f"the SHAP values miss their predictions by up to {gap:.2g} {outcome.unit}: do not use them")
     label = inputs.learner.label
     return Scores(
@@ -199,7 +200,8 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         shap_additivity=gap,
         synthetic=inputs.synthetic,
         seed=inputs.validation.seed,
-        validation=validation_in_words(inputs.validation, inputs.unit_results),
+        validation=validation_in_words(inputs.validation, inputs.unit_results)
+        + tuning_in_words(inputs.learner, inputs.validation),
         confounds=dataset.confounds.variables,
         clinical_model=dataset.clinical.variables,
         notes=tuple(dict.fromkeys(notes)),
@@ -241,7 +243,7 @@ def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
     if inputs.influence is None:
         return None
     r2, refitted, repeats = inputs.influence
-    if not inputs.linear and not refitted:
+    if not inputs.residualised and not refitted:
         r2 = metrics.r2_without_each(table[table["repeat"] < repeats])  # against the better reference
     by_participant = tuple(sorted(r2.items()))
     values = [value for _, value in by_participant]
@@ -281,6 +283,17 @@ def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult
     given = " as given" if validation.folds is not None else ""
     whole = f"{validation.groups} not split" if validation.groups else "people not split"
     return f"{repeats} x {folds}-fold{given}, {validation.inner} inner folds, {whole}"
+
+
+def tuning_in_words(learner: LearnerSpec, validation: ValidationSpec) -> str:
+    """What a search for settings was given, where there is one; a permutation test gives both sides the same."""
+    if not isinstance(learner, XGBoostSpec):
+        return ""
+    if validation.permutations == 0 or learner.trials <= learner.permuted_trials:
+        return f", {learner.trials} settings tried per fold"
+    return (
+        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} asked)"
+    )
 
 
 # ---------------------------------------------------------------------------------------- permutations, increment

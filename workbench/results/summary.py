@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from math import isnan
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED
 from workbench.results.claims import detectable, number, p_text, procedure
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.records import FlowStep, Performance, RunResult, Scores
 
 WIDTH = 100
@@ -93,6 +97,67 @@ def candidates(result: RunResult) -> str:
     return "; ".join(named) + (f"; and {more} more" if more else "") + "."
 
 
+def comparator_table(result: RunResult) -> pd.DataFrame:
+    """Every model of a run, one row each, in words: R2 against the training mean with its interval, typical error.
+
+    Returns
+    -------
+    DataFrame
+        All text: model, R2, 95 % interval, error; AUC for a binary outcome. The answer to the question is marked.
+    """
+    import pandas as pd
+
+    scores = result.scores
+    rows = []
+    for name, model in scores.comparators():
+        interval = model.interval_total
+        rows.append(
+            {
+                "model": f"{'> ' if model.procedure == 'main' else '  '}{name}",
+                "R2 against the mean": number(model.r2_total),
+                "95 % interval": "" if interval is None else f"{number(interval.low)} to {number(interval.high)}",
+                "typical error": f"{number(model.mae)} {scores.outcome_unit}".rstrip(),
+                **({"AUC": number(model.auc)} if model.auc is not None else {}),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def circuit_table(result: RunResult) -> pd.DataFrame:
+    """Every circuit of a run, one row each, those that pass the circuit test first.
+
+    Returns
+    -------
+    DataFrame
+        All text: circuit, features, q, candidate, effect with its interval, mean |SHAP|. What cannot be said (no
+        permutations, no prediction to explain) is empty.
+    """
+    import pandas as pd
+
+    unit = result.scores.outcome_unit
+    ordered = result.circuits.sort_values(["q", "p", "circuit"], kind="stable").to_dict("records")
+    rows = [
+        {
+            "circuit": str(row["circuit"]),
+            "features": str(row["n_features"]),
+            "q": "" if isnan(row["q"]) else p_text(row["q"]),
+            "candidate": "yes" if row["candidate"] else "no",
+            f"effect per SD{f' ({unit})' if unit else ''}": _effect(row),
+            f"mean |SHAP|{f' ({unit})' if unit else ''}": ""
+            if isnan(row["mean_abs_shap"])
+            else number(row["mean_abs_shap"]),
+        }
+        for row in ordered
+    ]
+    return pd.DataFrame(rows)
+
+
+def _effect(row: dict[Hashable, Any]) -> str:
+    if isnan(row["effect"]):
+        return ""
+    return f"{number(row['effect'])} [{number(row['effect_low'])}, {number(row['effect_high'])}]"
+
+
 # -------------------------------------------------------------------------------------------------------------- lines
 
 
@@ -134,7 +199,7 @@ def _p(scores: Scores) -> str:
 
 
 def _error(scores: Scores) -> str:
-    typical = f"typical error {number(scores.performance.mae)} {scores.outcome_unit}"
+    typical = f"typical error {number(scores.performance.mae)} {scores.outcome_unit}".rstrip()
     clinical = _clinical(scores)
     beside = [f"clinical model {number(clinical.mae)}"] if clinical is not None else []
     raw, confounds = procedure(scores, "raw"), procedure(scores, "confounds")

@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from workbench.simulate.achievable import achievable_table
 from workbench.simulate.anatomy import MODALITIES
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.latents import People, draw_people
 from workbench.simulate.missingness import available, drop_outs
 from workbench.simulate.modalities import draw_modality
-from workbench.simulate.outcomes import Course, main_contrast, visits
+from workbench.simulate.outcomes import Course, infusions, main_contrast, visits
+from workbench.simulate.population import PLANTED_IN
 from workbench.simulate.streams import stream
-from workbench.simulate.truth import PLANTED_IN, World, build_world, circuit_table
+from workbench.simulate.truth import World, build_world, circuit_table
+
+OUTER_FOLDS = 5
+"""Of the experiments that are written with a trial: a model is trained on all but one of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,8 @@ class Trial:
         Items 1 to 4, NaN where not rated.
     teps : mapping of session to ndarray of shape (n,)
         Anticipatory TEPS, 10 to 60, higher is better; NaN where not rated.
+    cadss : mapping of session to ndarray of shape (n,)
+        Totals 40 minutes into each infusion, NaN where not rated: dissociation, which is no baseline predictor.
     scans : mapping of modality to mapping of session to ndarray of shape (n, n_features)
         NaN rows where a scan is missing, single NaN values in task betas.
     truth : dict
@@ -48,11 +55,12 @@ class Trial:
     madrs: Mapping[str, np.ndarray]
     shaps: Mapping[str, np.ndarray]
     teps: Mapping[str, np.ndarray]
+    cadss: Mapping[str, np.ndarray]
     scans: Mapping[str, Mapping[str, np.ndarray]]
     truth: Mapping[str, Any]
 
 
-def simulate_trial(config: TrialConfig, seed: int) -> Trial:
+def simulate_trial(config: TrialConfig, seed: int, *, achievable: bool = False) -> Trial:
     """Simulate one trial.
 
     Parameters
@@ -60,6 +68,9 @@ def simulate_trial(config: TrialConfig, seed: int) -> Trial:
     config : TrialConfig
     seed : int
         Of who is drawn and what happens to them; what is true of everybody has its own, ``config.world``.
+    achievable : bool
+        Work out for the truth what ridge can achieve when it is trained on as many people as this trial has: a few
+        seconds, once for all trials of one configuration and size.
 
     Raises
     ------
@@ -70,7 +81,13 @@ def simulate_trial(config: TrialConfig, seed: int) -> Trial:
     people = draw_people(config, seed, config.n_patients, config.n_controls)
     course = Course(config, world.items, people, world.shares, seed)
     sessions = ("ses-b0", *visits(config))
-    seen = _seen(config, course, sessions, seed)
+    during = infusions(config)
+    seen = _seen(config, course, (*sessions, *during), seed)
+    scans = _scans(config, world, people, seed)
+    truth = _truth(config, world, seed)
+    if achievable:
+        n_train = _analysed(config, people, seen, scans) * (OUTER_FOLDS - 1) // OUTER_FOLDS
+        truth["r2_achievable"] = [dict(row) for row in achievable_table(config, n_train)]
     return Trial(
         config=config,
         seed=seed,
@@ -80,9 +97,22 @@ def simulate_trial(config: TrialConfig, seed: int) -> Trial:
         madrs={each: np.where(seen[each], course.madrs(each), np.nan) for each in sessions},
         shaps={each: np.where(seen[each][:, None], course.shaps(each), np.nan) for each in sessions},
         teps={each: np.where(seen[each], course.teps(each), np.nan) for each in sessions},
-        scans=_scans(config, world, people, seed),
-        truth=_truth(config, world, seed),
+        cadss={each: np.where(seen[each], course.cadss(each), np.nan) for each in during},
+        scans=scans,
+        truth=truth,
     )
+
+
+def _analysed(
+    config: TrialConfig, people: People, seen: Mapping[str, np.ndarray], scans: Mapping[str, Mapping[str, np.ndarray]]
+) -> int:
+    """How many patients have the main outcome and every modality in which r2 is planted."""
+    have = people.patient & seen["ses-d2"] & seen["ses-p2" if config.design == "crossover" else "ses-b0"]
+    if config.design == "parallel":
+        have = have & people.ketamine_first
+    for modality in PLANTED_IN:
+        have = have & ~np.isnan(scans[modality]["ses-b0"]).all(axis=1)
+    return int(have.sum())
 
 
 def _seen(config: TrialConfig, course: Course, sessions: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
@@ -131,5 +161,14 @@ def _truth(config: TrialConfig, world: World, seed: int) -> dict[str, Any]:
         },
         "r2_pop": [dict(row) for row in world.r2],
         "signal_share": dict(world.shares),
-        "circuits": circuit_table(config),
+        "circuits": _circuits(config, world),
     }
+
+
+def _circuits(config: TrialConfig, world: World) -> list[dict[str, Any]]:
+    """The part of every circuit, and how much of the main contrast its features explain alone."""
+    table = circuit_table(config)
+    for entry in table:
+        alone = [row for row in world.circuit_r2 if row["circuit"] == entry["circuit"]]
+        entry["r2_pop"] = {str(row["score"]): row["r2_pop"] for row in alone}
+    return table

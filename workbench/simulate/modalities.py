@@ -6,6 +6,7 @@ person's own, what motion, age and sex add, and noise, which is the rest: reliab
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ import numpy as np
 from workbench.simulate.anatomy import (
     CEREBELLAR,
     CONTRASTS,
+    DORSAL_REWARD,
     FRONTOSTRIATAL,
     LATENT_CIRCUITS,
+    LIMBIC,
     SALIENCE,
     SENSORIMOTOR,
     TASK_LOADS,
@@ -84,12 +87,28 @@ def build_scanners(config: TrialConfig) -> dict[str, Scanner]:
     return {"connectivity": _connectivity(config), "task": _task(config), "pet": _pet(config)}
 
 
-def _loadings(columns: tuple[Feature, ...], share: float) -> np.ndarray:
+ONE_EACH = {FRONTOSTRIATAL: "connectivity", DORSAL_REWARD: "task", LIMBIC: "pet"}
+"""The modality in which a planted circuit shows, where each shows in one."""
+
+
+def _shows(config: TrialConfig, modality: str, feature: Feature) -> bool:
+    """Whether a feature is of a kind in which its circuit's latent can be seen."""
+    if feature.circuit not in LATENT_CIRCUITS:
+        return False
+    if config.circuits_in == "connectivity" and modality != "connectivity":
+        return False
+    if config.circuits_in == "one each" and ONE_EACH.get(feature.circuit, modality) != modality:
+        return False
+    return not feature.contrast or feature.contrast in TASK_LOADS[feature.circuit]
+
+
+def _loadings(config: TrialConfig, modality: str, columns: tuple[Feature, ...], share: float) -> np.ndarray:
     """Loadings on the latents; the salience latent spills into the ventral striatal features."""
     loads = np.zeros((len(columns), len(LATENT_CIRCUITS)))
+    carry: Counter[str] = Counter()
     for row, feature in enumerate(columns):
-        shows = not feature.contrast or feature.contrast in TASK_LOADS.get(feature.circuit, ())
-        if feature.circuit in LATENT_CIRCUITS and shows:
+        if _shows(config, modality, feature) and carry[feature.circuit] < (config.carriers or len(columns)):
+            carry[feature.circuit] += 1
             loads[row, LATENT_CIRCUITS.index(feature.circuit)] = np.sqrt(share)
             if feature.circuit == FRONTOSTRIATAL:
                 loads[row, LATENT_CIRCUITS.index(SALIENCE)] = np.sqrt(SUPPRESSOR_SHARE)
@@ -111,7 +130,7 @@ def _sites(config: TrialConfig, modality: str, columns: tuple[Feature, ...]) -> 
 def _connectivity(config: TrialConfig) -> Scanner:
     columns = edges(config.n_regions)
     rng = stream(config.world, "edges")
-    latent = _loadings(columns, EDGE_CIRCUIT)
+    latent = _loadings(config, "connectivity", columns, EDGE_CIRCUIT)
     fd = _motion_of_edges(columns)
     known = (latent**2).sum(axis=1) + fd**2 + EDGE_SEX
     reliability = np.maximum(rng.uniform(*EDGE_RELIABILITY, len(columns)), known + OWN_SHARE)
@@ -146,7 +165,7 @@ def _motion_of_edges(columns: tuple[Feature, ...]) -> np.ndarray:
 def _task(config: TrialConfig) -> Scanner:
     columns = features("task")
     rng = stream(config.world, "betas")
-    latent = _loadings(columns, BETA_CIRCUIT)
+    latent = _loadings(config, "task", columns, BETA_CIRCUIT)
     known = (latent**2).sum(axis=1)
     reliability = np.maximum(rng.uniform(*BETA_RELIABILITY, len(columns)), known + OWN_SHARE)
     mean = BETA_MEAN + rng.normal(0, 0.08, len(columns))
@@ -159,7 +178,7 @@ def _task(config: TrialConfig) -> Scanner:
 def _pet(config: TrialConfig) -> Scanner:
     columns = features("pet")
     rng = stream(config.world, "binding")
-    latent = _loadings(columns, PET_CIRCUIT)
+    latent = _loadings(config, "pet", columns, PET_CIRCUIT)
     spill = latent[:, LATENT_CIRCUITS.index(SALIENCE)]
     spill[np.array([feature.circuit == FRONTOSTRIATAL for feature in columns])] = 0.0  # a scan of its own: no spill
     unused = PET_CIRCUIT - (latent**2).sum(axis=1)

@@ -14,7 +14,9 @@ from workbench.simulate.streams import stream
 
 TIME_COURSE = {"d1": 0.9, "d2": 1.0, "d10": 0.5, "p1": 0.9, "p2": 1.0, "p10": 0.5}
 """Share of the effect of an infusion that is seen at a visit; d follows ketamine (or the one infusion), p placebo."""
-HOURS = {"d1": 24.0, "d2": 48.0, "d10": 240.0, "p1": 24.0, "p2": 48.0, "p10": 240.0}
+INFUSION = {"d0": True, "p0": False}
+"""Visits during an infusion, and whether it is of ketamine (or whatever the one infusion was of)."""
+HOURS = {"d0": 0.67, "p0": 0.67, "d1": 24.0, "d2": 48.0, "d10": 240.0, "p1": 24.0, "p2": 48.0, "p10": 240.0}
 
 THRESHOLD = 0.5
 """Of the ventral striatal latent, in the non-linear variant."""
@@ -50,6 +52,11 @@ CONTROLS_RESPOND = 0.3
 
 TEPS_MEAN, TEPS_SLOPE, TEPS_ERROR, TEPS_STATE = 34.0, -6.0, 3.0, 0.3
 """Anticipatory pleasure, 10-60, HIGHER IS BETTER: points per SD of anhedonia; .7 of it is trait and does not move."""
+
+CADSS_SPREAD, CADSS_RESPONSE = 12.0, 0.3
+CADSS_MEAN = {True: 24.0, False: 0.0}
+"""Dissociation 40 minutes into ketamine and placebo, 0-92. A little of it goes with what no scan explains of the
+response: whoever feels the infusion knows the treatment."""
 
 N_ITEMS = 14
 ITEM_DISCRIMINATION = (1.6, 2.6)
@@ -97,6 +104,11 @@ def visits(config: TrialConfig) -> tuple[str, ...]:
     return tuple(f"ses-{visit}" for visit in after)
 
 
+def infusions(config: TrialConfig) -> tuple[str, ...]:
+    """Sessions during an infusion."""
+    return ("ses-d0", "ses-p0") if config.design == "crossover" else ("ses-d0",)
+
+
 # -------------------------------------------------------------------------------------------------------- improvement
 
 
@@ -130,6 +142,8 @@ class Course:
         signals have (in designs without a second period, the prognostic-only one too).
     seed : int
         Of what nothing measured explains, and of measurement error.
+    mirrored : bool
+        The same with the sign of both turned: over a course and its mirror image chance cancels.
     """
 
     config: TrialConfig
@@ -137,6 +151,11 @@ class Course:
     people: People
     shares: Mapping[ScoreName, float]
     seed: int
+    mirrored: bool = False
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self.mirrored else 1
 
     def improvement(self, score: ScoreName, visit: str, *, ketamine: bool) -> np.ndarray:
         """Improvement at a visit, in units of the spread of the main contrast, 0 on average."""
@@ -166,7 +185,8 @@ class Course:
             )
             return np.asarray(np.sqrt(SHARED_NOISE) * shared + np.sqrt(1 - SHARED_NOISE) * own)
 
-        return np.asarray(np.sqrt(PERIOD_NOISE) * draw("period") + np.sqrt(1 - PERIOD_NOISE) * draw("visit", visit))
+        unexplained = np.sqrt(PERIOD_NOISE) * draw("period") + np.sqrt(1 - PERIOD_NOISE) * draw("visit", visit)
+        return np.asarray(self._sign * unexplained)
 
     def level(self, score: ScoreName) -> np.ndarray:
         """Before treatment: points of MADRS, or the anhedonia latent of SHAPS."""
@@ -202,7 +222,7 @@ class Course:
 
     def madrs(self, session: str) -> np.ndarray:
         """MADRS as rated, whole points from 0 to 60; at baseline with the error of the entry rating."""
-        error = stream(self.seed, "MADRS", session).normal(0, self.config.madrs_error, self.people.n)
+        error = self._sign * stream(self.seed, "MADRS", session).normal(0, self.config.madrs_error, self.people.n)
         if session == "ses-b0":
             error = self.people.madrs_error
         return np.asarray(np.rint(np.clip(self.state("MADRS", session) + error, 0, 60)))
@@ -210,14 +230,25 @@ class Course:
     def shaps(self, session: str) -> np.ndarray:
         """SHAPS as answered: ndarray of shape (n, 14), items 1 to 4, higher is worse."""
         uniform = stream(self.seed, "SHAPS", session).random((self.people.n, N_ITEMS))
-        return answers(self.items, self.state("SHAPS", session), uniform)
+        return answers(self.items, self.state("SHAPS", session), 1 - uniform if self.mirrored else uniform)
 
     def teps(self, session: str) -> np.ndarray:
         """Anticipatory TEPS as summed, whole points from 10 to 60; higher is better, and it hardly moves."""
         before, now = self.state("SHAPS", "ses-b0"), self.state("SHAPS", session)
         anhedonia = (1 - TEPS_STATE) * before + TEPS_STATE * now
-        error = stream(self.seed, "TEPS", session).normal(0, TEPS_ERROR, self.people.n)
+        error = self._sign * stream(self.seed, "TEPS", session).normal(0, TEPS_ERROR, self.people.n)
         return np.asarray(np.rint(np.clip(TEPS_MEAN + TEPS_SLOPE * anhedonia + error, 10, 60)))
+
+    def cadss(self, session: str) -> np.ndarray:
+        """CADSS as rated during an infusion, whole points from 0 to 92."""
+        given = np.full(self.people.n, INFUSION[session.removeprefix("ses-")])
+        if self.config.design == "parallel":
+            given = self.people.ketamine_first
+        own = self._sign * stream(self.seed, "CADSS", session).standard_normal(self.people.n)
+        felt = np.where(given, CADSS_RESPONSE * self._unexplained("MADRS", "d2", "ketamine"), 0.0)
+        spread = np.where(given, CADSS_SPREAD, CADSS_SPREAD / 6)
+        mean = np.where(given, CADSS_MEAN[True], CADSS_MEAN[False])
+        return np.asarray(np.rint(np.clip(mean + spread * (felt + np.sqrt(1 - CADSS_RESPONSE**2) * own), 0, 92)))
 
     def total(self, score: ScoreName, session: str) -> np.ndarray:
         """Total of a score at a session."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from workbench.simulate.anatomy import MODALITIES, TRACER, features
 from workbench.simulate.config import TrialConfig
-from workbench.simulate.outcomes import HOURS, visits
+from workbench.simulate.outcomes import HOURS, infusions, visits
 
 CONNECTIVITY_FILES = "connectivity/sub-{participant}_ses-{session}_relmat.tsv"
 TASK_FILE = "task/reward_emotion_betas.tsv"
@@ -15,6 +15,7 @@ PET_FILE = "pet/binding.tsv"
 MADRS_FILE = "phenotype/madrs.tsv"
 SHAPS_FILE = "phenotype/shaps.tsv"
 TEPS_FILE = "phenotype/teps.tsv"
+CADSS_FILE = "phenotype/cadss.tsv"
 MOTION_FILE = "bold_qc.tsv"
 
 DESIGN_WORDS = {
@@ -81,6 +82,11 @@ def _cohort(config: TrialConfig) -> str:
             'column = "TEPS_ANT"',
             'scoring = "10-60"',
             "",
+            "[scores.CADSS]                        # dissociation during the infusion: never a baseline predictor",
+            f'file = "{CADSS_FILE}"',
+            'session = "session_id"',
+            'column = "CADSS_Total"',
+            "",
         ]
     )
 
@@ -102,9 +108,12 @@ def _arms(config: TrialConfig) -> list[str]:
 
 def _after(config: TrialConfig) -> list[str]:
     lines = []
-    for session in visits(config):
+    for session in (*infusions(config), *visits(config)):
         visit = session.removeprefix("ses-")
-        lines += [f"[sessions.{session}]", 'phase = "after"', f"hours = {HOURS[visit]}"]
+        during = session in infusions(config)
+        note = f"[sessions.{session}]".ljust(38) + "# 40 minutes into the infusion"
+        lines += [note if during else f"[sessions.{session}]"]
+        lines += [f'phase = "{"during" if during else "after"}"', f"hours = {HOURS[visit]}"]
         if config.design == "crossover":
             lines.append(f'arm = "{"ketamine" if visit.startswith("d") else "placebo"}"')
         lines.append("")

@@ -222,7 +222,7 @@ def _order_as_feature(study: _Study) -> None:
     study.worsen(-DRIFT * study.shaps("ses-d2").std() * (when - 0.5))
 
 
-# --------------------------------------------------------------------------------------- who is who, and who is measured
+# -------------------------------------------------------------------------------------- who is who, and who is measured
 
 
 def _person_twice(study: _Study) -> None:
@@ -236,11 +236,13 @@ def _person_twice(study: _Study) -> None:
     for name in (TASK_FILE, PET_FILE):
         table = study.read(name)
         study.write(name, pd.concat([table, table[table["subject"].astype(int) == first].assign(subject=again)]))
-    for path in sorted((study.root / "sources").glob(CONNECTIVITY_FILES.format(participant=f"{first:03d}", session="*"))):
+    for path in sorted(
+        (study.root / "sources").glob(CONNECTIVITY_FILES.format(participant=f"{first:03d}", session="*"))
+    ):
         shutil.copyfile(path, path.with_name(path.name.replace(old, new)))
 
 
-_PHENOTYPES = ("madrs", "shaps", "shaps_items", "teps")
+_PHENOTYPES = ("madrs", "shaps", "shaps_items", "teps", "cadss")
 
 
 def _complete_person(study: _Study) -> int:
@@ -314,13 +316,15 @@ source = "the study's own code book"
 
 
 def _teps_upside_down(study: _Study) -> None:
-    study.replace("features/cohort.toml", 'column = "TEPS_ANT"\nscoring = "10-60"\n', f'column = "TEPS_ANT"\n{_OWN_TEPS}')
+    study.replace(
+        "features/cohort.toml", 'column = "TEPS_ANT"\nscoring = "10-60"\n', f'column = "TEPS_ANT"\n{_OWN_TEPS}'
+    )
     question = (study.root / "experiments" / "madrs_change.toml").read_text(encoding="utf-8")
     text = question.replace('score = "MADRS"', 'score = "TEPS-ANT"').replace("fall in MADRS", "change in TEPS-ANT")
     (study.root / "experiments" / "teps_change.toml").write_bytes(text.encode("utf-8"))
 
 
-# ----------------------------------------------------------------------------------------- learnt from everybody at once
+# ---------------------------------------------------------------------------------------- learnt from everybody at once
 
 
 def _betas(study: _Study) -> tuple[pd.DataFrame, list[str], np.ndarray]:

@@ -15,6 +15,7 @@ from workbench.simulate.anatomy import features, parcels
 from workbench.simulate.generator import Trial
 from workbench.simulate.outcomes import N_ITEMS
 from workbench.simulate.study_files import (
+    CADSS_FILE,
     CONNECTIVITY_FILES,
     MADRS_FILE,
     MOTION_FILE,
@@ -60,6 +61,7 @@ def write_trial(trial: Trial, folder: Path) -> tuple[Path, ...]:
         MOTION_FILE: _motion(trial),
         MADRS_FILE: _long(trial, "MADRS_Total", trial.madrs),
         TEPS_FILE: _long(trial, "TEPS_ANT", trial.teps),
+        CADSS_FILE: _long(trial, "CADSS_Total", trial.cadss),
         SHAPS_FILE: _shaps_totals(trial),
         "phenotype/shaps_items.tsv": _shaps_items(trial),
         TASK_FILE: _by_enrolment(trial, "task", padded=False),
@@ -148,7 +150,7 @@ def _long(trial: Trial, column: str, totals: Mapping[str, np.ndarray]) -> Iterab
     """One row per person and session, those of visits that were missed too."""
     yield ["participant_id", "session_id", column]
     for row, participant_id in enumerate(trial.participant_ids):
-        for session in trial.sessions:
+        for session in totals:
             yield [participant_id, session, _number(totals[session][row])]
 
 

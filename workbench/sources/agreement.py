@@ -45,13 +45,16 @@ class _Claim:
 def shared_columns(header: Iterable[str], cohort: Cohort, leave_out: Iterable[str] = ()) -> dict[str, str]:
     """Columns of a file that the study knows of everybody: by name in the file, the name in the study.
 
-    >>> cohort = Cohort("observational", pd.DataFrame(columns=["age", "sex"]), {}, pd.DataFrame(), {}, pd.DataFrame(), {})
+    >>> nothing = pd.DataFrame()
+    >>> cohort = Cohort("observational", pd.DataFrame(columns=["age", "sex"]), {}, nothing, {}, nothing, {})
     >>> shared_columns(["subject", "Age", "VS_L"], cohort)
     {'Age': 'age'}
     """
     known = {str(name).casefold(): str(name) for name in cohort.participants.columns}
     not_these = set(leave_out)
-    return {column: known[column.casefold()] for column in header if column.casefold() in known and column not in not_these}
+    return {
+        column: known[column.casefold()] for column in header if column.casefold() in known and column not in not_these
+    }
 
 
 def misalignment(
@@ -78,7 +81,7 @@ def misalignment(
     return problems
 
 
-# ------------------------------------------------------------------------------------------------------ repeated columns
+# ----------------------------------------------------------------------------------------------------- repeated columns
 
 
 def _disagreement(

@@ -61,8 +61,8 @@ def _against_the_registry(spec: CohortSpec, scales: Mapping[str, Scale]) -> Iter
             else f"is rated by the rules of the {scale.name}, of which {scale.worse} is worse; of the {name} {known} is"
         )
         hint = (
-            f'take [scales.{score.scale or name}] out, or write worse = "{known}"; a score that was reversed on purpose '
-            "needs a name of its own"
+            f'take [scales.{score.scale or name}] out, or write worse = "{known}"; a score that was reversed on '
+            "purpose needs a name of its own"
             if own
             else "take scale = out, or name the score after its scale"
         )

@@ -238,7 +238,8 @@ class _Reader:
     def _other_files_agree(self, cohort: Cohort) -> None:
         """Files of ratings and covariates that repeat a column of the study say the same of everybody."""
         spec = self.spec
-        sessions = {each.file: each.session for each in (*spec.columns.values(), *spec.scores.values()) if each.file}
+        sessions = {column.file: column.session for column in spec.columns.values() if column.file}
+        sessions |= {score.file: score.session for score in spec.scores.values()}
         for label, session in sessions.items():
             if label == spec.participants:
                 continue
@@ -461,7 +462,9 @@ def _listed_twice(rows: Sequence[Row], cohort: Cohort, label: str) -> list[Probl
     if not twice:
         return []
     found = f"{len(twice)} of {len(places)} people are listed more than once: {listed(twice, 3)}"
-    hint = "folds hold people, not rows or sessions: one row per participant, so that nobody is on both sides of a split"
+    hint = (
+        "folds hold people, not rows or sessions: one row per participant, so that nobody is on both sides of a split"
+    )
     return [Problem(label, found, hint, SPLIT_PERSON)]
 
 

@@ -186,6 +186,9 @@ class ValidationSpec(Spec):
     """Column whose members are never split, such as "family"."""
     strata: tuple[Text, ...] = ()
     """Columns whose levels the folds are balanced on."""
+    balance_outcome: bool = True
+    """Binary outcomes: drawn folds hold equal shares of both classes, and a shuffled outcome takes its folds along;
+    false leaves the outcome out of the folds, so that all shuffled outcomes share them (much faster for ridge)."""
     blocks: tuple[Text, ...] = ()
     """Columns inside whose levels outcomes may be exchanged; default: site where it is used, sequence, arm."""
     holdout: Text | None = None
@@ -271,6 +274,9 @@ class ExperimentSpec(Spec):
                 hint = "a column, or a power of it: age, age^2; scores go into clinical_model"
                 yield Finding(("confounds", position), f"{term!r} cannot be read", hint)
         yield from repeated(self.confounds or (), ("confounds",))
+        if outcome is not None and outcome in self.validation.strata:
+            hint = "leave it out: the folds of a binary outcome are balanced on it by themselves (balance_outcome)"
+            yield Finding(("validation", "strata"), f"holds {outcome!r}, which is the outcome", hint)
 
     def _feature_sets(self) -> Iterator[Finding]:
         seen: dict[frozenset[str], str] = {}

@@ -85,7 +85,7 @@ class ElasticNetSpec(LearnerSpec):
         yield from repeated(self.l1_ratio, ("l1_ratio",))
 
 
-class PLSSpec(LearnerSpec):
+class PLSSpec(ScreenedSpec):
     """Partial least squares (PLS1) on standardised features."""
 
     kind: Literal["pls"]
@@ -138,9 +138,11 @@ class XGBoostSpec(LearnerSpec):
     rounds: int = Field(default=200, ge=1)
     """Largest number of boosting rounds."""
     screen: int = Field(default=200, ge=0)
-    """So many features that go most with the outcome in the training rows are offered to the trees; 0 offers all."""
+    """Features offered to the trees: so many that go most with the outcome in the training rows, chosen anew in every
+    inner and outer fold; 0 offers all."""
     permuted_trials: int = Field(default=10, ge=1)
-    """Trials instead of `trials`, if fewer, for the observed outcome and every permuted one of a run with permutations."""
+    """Trials per outer fold, where `trials` is not fewer still, of a run that is tested by permutation: the observed
+    outcome is tuned no better than the permuted ones that it is held against."""
 
 
 class RandomForestSpec(LearnerSpec):
@@ -198,13 +200,25 @@ class LinearSVMSpec(LinearMachineSpec):
 
 
 AnyLearner = Annotated[
-    RidgeSpec | ElasticNetSpec | XGBoostSpec | LinearSVRSpec | RandomForestSpec | LogisticRidgeSpec | LinearSVMSpec,
+    RidgeSpec
+    | ElasticNetSpec
+    | PLSSpec
+    | KernelRidgeSpec
+    | CPMSpec
+    | XGBoostSpec
+    | LinearSVRSpec
+    | RandomForestSpec
+    | LogisticRidgeSpec
+    | LinearSVMSpec,
     Field(discriminator="kind"),
 ]
 
 LEARNERS: dict[str, type[LearnerSpec]] = {
     "ridge": RidgeSpec,
     "elastic-net": ElasticNetSpec,
+    "pls": PLSSpec,
+    "kernel-ridge": KernelRidgeSpec,
+    "cpm": CPMSpec,
     "xgboost": XGBoostSpec,
     "linear-svr": LinearSVRSpec,
     "random-forest": RandomForestSpec,

@@ -6,19 +6,23 @@ innocent is a warning, not a problem.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
-from workbench.errors import Problem, Problems, WorkbenchError, did_you_mean, listed
+from workbench.errors import Problem, Problems, SpecError, WorkbenchError, did_you_mean, listed
 from workbench.records import Cohort, Dataset, Outcome
 from workbench.specs.experiment import ExperimentSpec
+from workbench.specs.learners import LEARNERS
 from workbench.specs.source import AnySource, TableSource
+from workbench.tables.alarms import dataset_warnings
+from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
-from workbench.tables.dataset import feature_sets, nuisance_terms, select_people
+from workbench.tables.dataset import DESIGN_BLOCKS, feature_sets, nuisance_terms, select_people
+from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
 from workbench.tables.timing import not_after, treated_by
 
 FEWEST = 10
@@ -26,42 +30,6 @@ FEWEST = 10
 
 SUPPORTED_FROM = 50
 """People from which a claim above *exploratory* is possible (METHODS 7)."""
-
-LEAK_R = 0.9
-"""Correlation of one feature with the outcome that no biomarker reaches (METHODS 2.11)."""
-
-LEAK_R_AFTER = 0.8
-"""The same with a score after the infusion. Two measures correlate by at most the root of the product of their
-reliabilities: about .74 for a resting-state edge (.6) and the MADRS (.91), so .8 is the score itself with noise."""
-
-LEAK_P = 0.001
-"""Both thresholds rise where n is so small, or features are so many, that chance alone would reach them this often."""
-
-DUPLICATE_R = 0.999
-"""Correlation of two people's standardised features above which one is a copy of the other (METHODS 2.11)."""
-
-DUPLICATE_FEATURES = 10
-"""Features below which such a correlation comes by chance, so that only equal values count."""
-
-ORDER_R = 0.95
-"""Correlation with the order of the participant ids that only a running number or a date has."""
-
-WARN_P = 0.01
-"""Level of the warnings that are tests: one false alarm in a hundred clean studies each."""
-
-ROWS_PER_COLUMN = 10
-"""People per nuisance column below which it costs more than it explains; the usual rule of ten."""
-
-POST_WORDS = frozenset({"post", "after", "followup", "fu", "change", "delta", "diff", "pct", "percent", "improvement"})
-OUTCOME_WORDS = frozenset({"responder", "responders", "nonresponder", "remitter", "remission", "remitted"})
-SCALE_WORDS = ("madrs", "hamd", "hdrs", "ham17", "hrsd", "qids", "bdi", "shaps", "teps", "masq")
-HOURS = re.compile(r"\d+(min|h|hr|hrs|hours?|d|days?|w|weeks?)$")
-ORDER_NAMES = re.compile(
-    r"(^|[_\W])((scan|acq|acquisition|visit|enrol\w*|inclusion|study)_?(date|time|order|number|no)|date|timestamp|"
-    r"(participant|subject|subj|patient)_?(id|number|no|nr))($|[_\W])",
-    re.IGNORECASE,
-)
-"""Names of running numbers and dates."""
 
 
 def check_experiment(
@@ -90,7 +58,11 @@ def check_experiment(
     problems.extend(_covariates(experiment, cohort, specs, people))
     problems.extend(_selection(experiment, cohort, people))
     problems.extend(_percent_change(experiment, specs))
+    problems.extend(_direction(experiment))
     problems.extend(_validation(experiment, cohort, people))
+    if outcome is not None:
+        problems.extend(_models(experiment, outcome))
+        problems.extend(_balanced_folds(experiment, specs, outcome))
     return list(problems), list(_experiment_warnings(experiment, cohort, specs))
 
 
@@ -178,6 +150,51 @@ def _percent_change(experiment: ExperimentSpec, specs: Mapping[str, AnySource]) 
             )
 
 
+def _direction(experiment: ExperimentSpec) -> Iterator[Problem]:
+    """T11: a column that is a known scale by its name, declared to point the other way."""
+    column, better = experiment.outcome.column, experiment.outcome.better
+    if column is None or better is None:
+        return
+    from workbench.knowledge.scales import find_instrument
+
+    words = words_of(column)
+    for name in ("-".join(words[:2]), words[0] if words else ""):
+        try:
+            instrument = find_instrument(name)
+        except SpecError:
+            continue
+        ways = {scale.worse for scale in instrument.scorings.values()}
+        if ways == {better}:
+            found = f'better = "{better}", but of the {instrument.name} {better} is worse'
+            hint = "a score that was reversed on purpose needs another name; others are declared under [scores]"
+            yield Problem(f"outcome: {column}", found, hint, "T11")
+        return
+
+
+def _models(experiment: ExperimentSpec, outcome: Outcome) -> Iterator[Problem]:
+    """Models that cannot predict this type of outcome."""
+    able = [kind for kind, spec in LEARNERS.items() if outcome.type in spec.outcome_types]
+    for model in experiment.models:
+        if outcome.type not in model.outcome_types:
+            what = "yes or no" if "binary" in model.outcome_types else "a number"
+            found = f"predicts {what}, and the outcome ({outcome.label}) is {outcome.type}"
+            yield Problem(f"models: {model.label}", found, f"for this outcome: {', '.join(able)}")
+
+
+def _balanced_folds(experiment: ExperimentSpec, specs: Mapping[str, AnySource], outcome: Outcome) -> Iterator[Problem]:
+    """Balanced folds move with a shuffled outcome, which must not unbalance them on anything else."""
+    validation = experiment.validation
+    if outcome.type != "binary" or not validation.balance_outcome or validation.folds or validation.leave_out:
+        return
+    declared = nuisance_terms(experiment, specs).declared
+    blocks = validation.blocks or tuple(name for name in DESIGN_BLOCKS if name in declared)
+    loose = [column for column in validation.strata if column not in blocks]
+    if loose and validation.permutations:
+        found = f"folds are balanced on {listed(loose)} and on the outcome, which is shuffled between its levels"
+        hint = f'shuffle within them (blocks = ["{loose[0]}"]), or leave the outcome out (balance_outcome = false)'
+        yield Problem("validation: strata", found, hint)
+
+
 def _validation(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]) -> Iterator[Problem]:
     """Folds that this many people cannot fill."""
     validation = experiment.validation
@@ -214,31 +231,6 @@ def _experiment_warnings(experiment: ExperimentSpec, cohort: Cohort, specs: Mapp
                 yield f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
 
 
-# ---------------------------------------------------------------------------------------------------------------- names
-
-
-def looks_like_outcome(name: str, cohort: Cohort) -> str:
-    """Why a column is probably an outcome, or measured after the infusion, by its name; empty where it is not.
-
-    Asks for a rating scale and a sign of time or change together, so that ``stop_signal_response`` and ``bdi_baseline``
-    pass.
-    """
-    words = [word for word in re.split(r"[^a-z0-9]+", name.casefold()) if word]
-    if any(word.startswith("cadss") for word in words):
-        return "looks like the CADSS, which rates the infusion itself"
-    if OUTCOME_WORDS & set(words):
-        return "looks like response or remission"
-    after = {re.sub(r"^ses-", "", each.name).casefold() for each in cohort.sessions.values() if each.phase != "before"}
-    rating = any(word.startswith(scale) for word in words for scale in _scale_words(cohort))
-    late = [word for word in words if word in POST_WORDS or word in after or HOURS.fullmatch(word)]
-    return f"looks like a rating after the infusion ({late[0]!r})" if rating and late else ""
-
-
-def _scale_words(cohort: Cohort) -> tuple[str, ...]:
-    own = (re.split(r"[^a-z0-9]+", name.casefold())[0] for name in cohort.scales)
-    return (*SCALE_WORDS, *(word for word in own if len(word) > 2))
-
-
 # ---------------------------------------------------------------------------------------------------------- joined data
 
 
@@ -256,12 +248,13 @@ def check_dataset(dataset: Dataset, cohort: Cohort) -> tuple[list[Problem], list
     where = f"feature set {dataset.feature_set}"
     problems.extend(_too_little(dataset, where))
     if not problems:
-        problems.extend(_leaking_features(dataset, cohort, where))
+        problems.extend(leaking_features(dataset, cohort, where))
         problems.extend(_late_sessions(dataset, cohort))
         problems.extend(_telling_names(dataset, cohort, where))
-        problems.extend(_running_numbers(dataset, where))
-        problems.extend(_copies(dataset, where))
-    return list(problems), list(_dataset_warnings(dataset, cohort))
+        problems.extend(running_numbers(dataset, cohort, where))
+        problems.extend(copies(dataset, where))
+        problems.extend(_torn_groups(dataset))
+    return list(problems), list(dataset_warnings(dataset, cohort))
 
 
 def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
@@ -282,82 +275,6 @@ def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
         yield Problem(where, found, "nothing would be left to predict: fewer confounds, or group their levels")
 
 
-def correlations(X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pearson r of every column with y over the rows that have it; 0 where a column does not vary.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_columns)
-        May hold NaN.
-    y : ndarray of shape (n_rows,)
-        May hold NaN; those rows are left out.
-
-    Returns
-    -------
-    ndarray of shape (n_columns,)
-    """
-    there = ~np.isnan(y)
-    X, y = X[there], y[there]
-    r = np.zeros(X.shape[1])
-    whole = ~np.isnan(X).any(axis=0)
-    if len(y) > 2:
-        r[whole] = _pearson(X[:, whole], y)
-    for column in np.flatnonzero(~whole):
-        rows = ~np.isnan(X[:, column])
-        if rows.sum() >= FEWEST:
-            r[column] = _pearson(X[rows, column][:, None], y[rows])[0]
-    return r
-
-
-def _pearson(X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    X, y = X - X.mean(axis=0), y - y.mean()
-    scale = np.sqrt((X**2).sum(axis=0) * (y**2).sum())
-    # A column that is constant up to rounding has no correlation.
-    r: np.ndarray = np.divide(X.T @ y, scale, out=np.zeros(X.shape[1]), where=scale > 1e-12 * np.sqrt((y**2).sum()))
-    return r
-
-
-def threshold(least: float, n: int, n_features: int) -> float:
-    """The correlation that stands for a leak: `least`, or what chance reaches once in 1 / `LEAK_P` such data sets.
-
-    >>> round(threshold(0.9, n=60, n_features=100), 2), round(threshold(0.9, n=10, n_features=80_000), 3)
-    (0.9, 0.993)
-    """
-    from scipy.stats import t
-
-    if n < 4:
-        return 1.0
-    quantile = t.isf(LEAK_P / (2 * max(n_features, 1)), n - 2)
-    return max(least, float(quantile / np.sqrt(n - 2 + quantile**2)))
-
-
-def _leaking_features(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Problem]:
-    """T1: a feature that is the outcome, or a score after the infusion; T9: the baseline of a percent change."""
-    outcome, people = dataset.outcome, dataset.rows["participant_id"]
-    n_features = dataset.X.shape[1]
-    told: set[int] = set()
-
-    def close_to(values: np.ndarray, least: float, what: str, hint: str, code: str) -> Iterator[Problem]:
-        r = correlations(dataset.X, values)
-        n = int((~np.isnan(values)).sum())
-        for column in np.flatnonzero(np.abs(r) > threshold(least, n, n_features)):
-            if int(column) not in told:
-                told.add(int(column))
-                found = f"{dataset.features['name'][column]} correlates {r[column]:.2f} with {what}"
-                yield Problem(where, found, hint, code)
-
-    hint = "no measurement before the infusion does: find out what it is, and drop it"
-    yield from close_to(dataset.y, LEAK_R, f"the outcome ({outcome.label})", hint, "T1")
-    for session in outcome.sessions if outcome.score else ():
-        scores = cohort.score(outcome.score, session).reindex(people).to_numpy(dtype=float)
-        name = f"{outcome.score} at {session}"
-        if cohort.sessions[session].phase != "before":
-            yield from close_to(scores, LEAK_R_AFTER, name, hint, "T1")
-        elif outcome.kind == "percent-change":
-            why = 'a percentage of the baseline is tied to it: take it out, or use kind = "ancova"'
-            yield from close_to(scores, LEAK_R, name, why, "T9")
-
-
 def _late_sessions(dataset: Dataset, cohort: Cohort) -> Iterator[Problem]:
     """T2 once more: a source with a single session joins without the experiment naming it."""
     people = list(dataset.rows["participant_id"])
@@ -371,121 +288,24 @@ def _telling_names(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Pro
     for feature in dataset.features["feature"]:
         if why := looks_like_outcome(feature, cohort):
             yield Problem(f"{where}: {feature}", why, AFTER_HINT, "T2")
-        elif ORDER_NAMES.search(feature):
-            hint = "who came when says who was treated how: drop it, or rename it if it is something else"
+        elif looks_like_order(feature):
+            hint = f"{WHO_CAME_WHEN}; rename it if it is something else"
             yield Problem(f"{where}: {feature}", "looks like a date or a running number", hint, "T14")
 
 
-def _running_numbers(dataset: Dataset, where: str) -> Iterator[Problem]:
-    """T14: a feature that follows the order of the participant ids."""
-    order = np.arange(dataset.n_rows, dtype=float)
-    r = correlations(dataset.X, order)
-    for column in np.flatnonzero(np.abs(r) > threshold(ORDER_R, dataset.n_rows, dataset.X.shape[1])):
-        name = dataset.features["name"][column]
-        found = f"{name} follows the order of the participant ids (r = {r[column]:.2f})"
-        yield Problem(where, found, "a running number or a date: drop it", "T14")
-
-
-def _copies(dataset: Dataset, where: str) -> Iterator[Problem]:
-    """T3: two people with the same brain."""
-    people = dataset.rows["participant_id"].to_numpy()
-    for source in dataset.sources:
-        columns = (dataset.features["source"] == source).to_numpy()
-        for first, second in copied_rows(dataset.X[:, columns]):
-            if people[first] != people[second]:
-                found = f"{people[first]} and {people[second]} have the same {source} values"
-                hint = "one person under two ids, or a copied file: find out, and take one out"
-                yield Problem(where, found, hint, "T3")
-
-
-def copied_rows(X: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of rows of which one is a copy of the other.
-
-    Columns are standardised first: raw regional volumes of any two people correlate above .99. With fewer than
-    `DUPLICATE_FEATURES` columns only equal values count, and only in columns where ties are rare.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_columns)
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.nanstd(X, axis=0)
-        X = X[:, spread > 1e-12 * (1 + np.abs(np.nanmean(X, axis=0)))]
-    distinct = np.array([len(np.unique(column[~np.isnan(column)])) for column in X.T])
-    X = X[:, distinct > len(X) / 2]
-    if X.shape[1] < 2:
-        return []
-    if X.shape[1] < DUPLICATE_FEATURES:
-        _, place = np.unique(np.nan_to_num(X, nan=np.inf), axis=0, return_inverse=True)
-        same = place.reshape(-1)[:, None] == place.reshape(-1)[None, :]
-    else:
-        z = np.nan_to_num((X - np.nanmean(X, axis=0)) / np.nanstd(X, axis=0))
-        z = z - z.mean(axis=1, keepdims=True)
-        length = np.linalg.norm(z, axis=1, keepdims=True)
-        z = np.divide(z, length, out=np.zeros_like(z), where=length > 0)
-        same = z @ z.T > DUPLICATE_R
-    return [(int(first), int(second)) for first, second in np.argwhere(np.triu(same, k=1))]
-
-
-# ------------------------------------------------------------------------------------------------------------- warnings
-
-
-def _dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
-    yield from _sites_and_outcome(dataset)
-    yield from _informative_missingness(dataset)
-    n = dataset.n_participants
-    n_held = dataset.nuisance.values.shape[1]
-    if n < ROWS_PER_COLUMN * n_held:
-        yield f"{n_held} covariates are held fixed in {n} people: fewer than {ROWS_PER_COLUMN} people for each"
-    if dataset.outcome.type == "binary":
-        fewer = int(min(dataset.y.sum(), len(dataset.y) - dataset.y.sum()))
-        if fewer < FEWEST:
-            yield f"only {fewer} of {n} people are in the smaller class: a dichotomy cannot be predicted from so few"
-    missing = float(np.isnan(dataset.X).mean())
-    if missing > 0.1:
-        yield f"{100 * missing:.0f} % of the single feature values are missing: imputed inside the training folds"
-    ratings = [name for name in dataset.features["feature"] if _is_rating(name, cohort)]
-    if ratings:
-        yield f"{listed(ratings, 5)}: ratings among the features belong in the clinical_model"
-
-
-def _is_rating(name: str, cohort: Cohort) -> bool:
-    words = [word for word in re.split(r"[^a-z0-9]+", name.casefold()) if word]
-    return any(word.startswith(scale) for word in words for scale in _scale_words(cohort))
-
-
-def _sites_and_outcome(dataset: Dataset) -> Iterator[str]:
-    """T8: where the outcome differs between sites, anything that tells the sites apart predicts it."""
-    if dataset.sites is None:
+def _torn_groups(dataset: Dataset) -> Iterator[Problem]:
+    """T4: folds given by the study that part a person, or people who belong together."""
+    if dataset.given_folds is None:
         return
-    from scipy.stats import f_oneway
-
-    groups = [dataset.y[dataset.sites == site] for site in np.unique(dataset.sites)]
-    groups = [group for group in groups if len(group) > 1]
-    if len(groups) < 2 or all(np.ptp(group) == 0 for group in groups):
-        return
-    p = float(f_oneway(*groups).pvalue)
-    if p < WARN_P:
-        held = "site" in dataset.nuisance.variables
-        what = "it is held fixed" if held else 'hold it fixed (confounds = ["site"]) or leave whole sites out'
-        yield f"the outcome differs between sites (p = {p:.2g}): {what} [T8]"
-
-
-def _informative_missingness(dataset: Dataset) -> Iterator[str]:
-    """T12: who has a modality may depend on how they fare."""
-    from scipy.stats import ttest_ind
-
-    values = dataset.outcome.values
-    for source in dataset.availability.columns:
-        has = dataset.availability[source].reindex(values.index).fillna(False).astype(bool).to_numpy()
-        with_it, without = values.to_numpy()[has], values.to_numpy()[~has]
-        if min(len(with_it), len(without)) < 5 or np.ptp(values) == 0:
-            continue
-        with np.errstate(all="ignore"):
-            p = float(ttest_ind(with_it, without, equal_var=False).pvalue)
-        if p < WARN_P:
-            means = f"{with_it.mean():.3g} in {len(with_it)} with it, {without.mean():.3g} in {len(without)} without"
-            yield f"having {source} goes with the outcome ({means}; p = {p:.2g}): not missing at random [T12]"
+    people = dataset.rows["participant_id"].to_numpy(str)
+    for column in dataset.given_folds:
+        folds = dataset.given_folds[column].reindex(people).to_numpy()
+        torn = [group for group in np.unique(dataset.groups) if len(np.unique(folds[dataset.groups == group])) > 1]
+        if torn:
+            whose = " and ".join(dict.fromkeys(people[dataset.groups == torn[0]]))
+            found = f"{len(torn)} groups of people who belong together are in several folds, such as {whose}"
+            hint = "rows of one person, family or group are in training or in test, never in both: give them one number"
+            yield Problem(f"validation: folds, column {column!r}", found, hint, "T4")
 
 
 def best_verdict(dataset: Dataset) -> str:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from workbench.study import Study
 
-STEPS = 100
-"""Most values of the stepped metric `fold_r2`, whole repeats only: a line of more cannot be read."""
+STEPS = 50
+"""Most values of the stepped metric `fold_r2`, whole repeats only: a line of more cannot be read, and writing these
+rows is most of what MLflow costs a run."""
 
 
 @dataclass(frozen=True)

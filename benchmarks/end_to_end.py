@@ -1,0 +1,199 @@
+"""One whole `workbench run madrs_change --only ridge` of the KMoA example, and where its time goes outside the models.
+
+    python benchmarks/end_to_end.py [--data DIR] [--study DIR] [--quick]
+
+Two feature sets (4 and 11 regions of effective connectivity), about 26 people, 50 repeats of 5 x 5 folds, y and 1,000
+permutations, everything written, drawn and logged. The study is copied to a temporary folder, so nothing is kept;
+without --data it reads the synthetic twin of the trial that the tests use, which has the same files and sizes.
+
+A first run makes the MLflow store (migrations, once per study) and the feature tables. Then the command is run as a
+person would, in a process of its own: wall and CPU seconds, start of the interpreter included. Last, the same in this
+process on one core with a clock around every stage; each second is counted once, in the innermost stage. MLflow is what
+opening, logging and finishing a run takes beyond the files that are written in between. CPU seconds are what to compare
+where other work is on the machine.
+
+--quick: 5 repeats and 100 permutations.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from _paired import arguments, print_machine, print_result
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+EXAMPLE, TWIN = REPOSITORY / "examples" / "kmoa", REPOSITORY / "tests" / "kmoa_twin"
+COMMAND = ["run", "madrs_change", "--only", "ridge", "--quiet"]
+WALL_LIMIT_S, MLFLOW_LIMIT_MS = 20.0, 25.0
+LIBRARIES = ("numpy", "scipy.linalg", "pandas", "sklearn.linear_model", "joblib", "matplotlib.pyplot", "mlflow")
+STAGES = {
+    "workbench.pipeline": {
+        "open_study": "study files",
+        "load_table": "feature tables",
+        "load_study_data": "participants and scores",
+        "plan_experiment": "joining and guards",
+        "to_toml": "study files",
+    },
+    "workbench.models.nested_cv": {
+        "target_matrices": "permuted targets",
+        "marginal_targets": "permuted targets",
+        "plan_units": "folds and keys of work units",
+        "fit_unit": "fitting work units",
+        "leave_one_out_r2": "influence",
+    },
+    "workbench.execution": {"run_units": "handing out work units", "save_unit": "storing work units"},
+    "workbench.models.marginal": {"circuit_test": "circuit test"},
+    "workbench.results.run_result": {"reduce_run": "reduction to results", "finish_experiment": "reduction to results"},
+    "workbench.export": {"write_run": "writing files"},
+    "workbench.figures": {"draw_run": "figures"},
+}
+
+
+class Clock:
+    """Wall and CPU seconds by stage, on one thread; what a stage calls is counted there, not in the stage."""
+
+    def __init__(self) -> None:
+        self.wall: dict[str, float] = defaultdict(float)
+        self.cpu: dict[str, float] = defaultdict(float)
+        self._inside: list[tuple[float, float]] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count this block."""
+        self._inside.append((0.0, 0.0))
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            wall_inside, cpu_inside = self._inside.pop()
+            self.wall[name] += wall - wall_inside
+            self.cpu[name] += cpu - cpu_inside
+            if self._inside:
+                outer_wall, outer_cpu = self._inside[-1]
+                self._inside[-1] = outer_wall + wall, outer_cpu + cpu
+
+    def around(self, run: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """The same function, counted."""
+
+        @wraps(run)
+        def counted(*arguments: Any, **options: Any) -> Any:
+            with self.stage(name):
+                return run(*arguments, **options)
+
+        return counted
+
+
+def copied_study(study: Path, target: Path, *, quick: bool) -> Path:
+    """Study files alone, no tables and no runs."""
+    for folder in ("features", "experiments"):
+        shutil.copytree(study / folder, target / folder, ignore=shutil.ignore_patterns("tables"))
+    if quick:
+        path = target / "experiments" / "madrs_change.toml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            text.replace("repeats = 50", "repeats = 5").replace("permutations = 1000", "permutations = 100")
+        )
+    return target
+
+
+def run_command(study: Path, data: Path) -> tuple[float, float, float]:
+    """Wall and CPU seconds of the command in a process of its own, and its peak memory, MB."""
+    before, start = os.times(), time.perf_counter()
+    command = [sys.executable, "-m", "workbench.cli", *COMMAND, "--study", str(study), "--data", str(data)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    wall, after = time.perf_counter() - start, os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return wall, cpu, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def run_by_stage(study: Path, data: Path) -> tuple[Clock, list[float]]:
+    """The same on one core in this process: its clock, and the wall seconds that MLflow took in each run."""
+    clock, mlflow_seconds = Clock(), list[float]()
+    with clock.stage("everything else"):
+        with clock.stage("imports"):
+            for module_name in (*LIBRARIES, *STAGES):
+                importlib.import_module(module_name)
+        for module_name, functions in STAGES.items():
+            module = importlib.import_module(module_name)
+            for function, name in functions.items():
+                setattr(module, function, clock.around(getattr(module, function), name))
+        _count_mlflow(clock, mlflow_seconds)
+        pipeline = importlib.import_module("workbench.pipeline")
+        pipeline.run(["madrs_change"], study=study, data=data, only=["ridge"], jobs=1)
+    return clock, mlflow_seconds
+
+
+def _count_mlflow(clock: Clock, seconds: list[float]) -> None:
+    """Count what opening and closing a run takes, not what is written in between."""
+    from workbench import tracking
+
+    original = tracking.open_run
+
+    @contextmanager
+    def counted(*arguments: Any) -> Iterator[Any]:
+        before = clock.wall["MLflow"]
+        with ExitStack() as stack:
+            with clock.stage("MLflow"):
+                opened = stack.enter_context(original(*arguments))
+            yield opened
+            with clock.stage("MLflow"):
+                stack.close()
+        seconds.append(clock.wall["MLflow"] - before)
+
+    tracking.open_run = counted
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--study", type=Path, default=EXAMPLE, help="study folder, copied")
+    parser.add_argument("--data", type=Path, default=TWIN, help="folder of the trial's files")
+    options = parser.parse_args()
+    data = options.data.resolve()
+    print_machine("numpy", "scikit-learn", "mlflow", "matplotlib")
+    with tempfile.TemporaryDirectory() as folder:
+        study = copied_study(options.study.resolve(), Path(folder) / "study", quick=options.quick)
+        first, first_cpu, _ = run_command(study, data)
+        runs = [run_command(study, data) for _ in range(1 if options.quick else 3)]
+        wall, cpu, peak = (statistics.median(each) for each in zip(*runs, strict=True))
+        clock, mlflow_seconds = run_by_stage(study, data)
+    verdict = "under" if wall < WALL_LIMIT_S else "NOT under"
+    print(
+        f"  workbench {' '.join(COMMAND)}: {wall:.1f} s wall, {cpu:.1f} s CPU, {peak:.0f} MB ({verdict} "
+        f"{WALL_LIMIT_S:.0f} s wall); the first run of the study {first:.1f} s wall, {first_cpu:.1f} s CPU\n"
+        f"  by stage, on one core{'wall s':>20}{'CPU s':>9}"
+    )
+    for name in sorted(clock.cpu, key=lambda each: -clock.cpu[each]):
+        print(f"    {name:30}{clock.wall[name]:9.2f}{clock.cpu[name]:9.2f}")
+    total_wall, total_cpu = sum(clock.wall.values()), sum(clock.cpu.values())
+    print(f"    {'in all':30}{total_wall:9.2f}{total_cpu:9.2f}")
+    in_ms = ", ".join(f"{1000 * seconds:.0f}" for seconds in mlflow_seconds)
+    print(f"  MLflow, {len(mlflow_seconds)} runs beyond their files: {in_ms} ms (the first opens the store)")
+    print_result(
+        {
+            "end_to_end_wall_s": wall,
+            "end_to_end_cpu_s": cpu,
+            "end_to_end_peak_mb": peak,
+            "end_to_end_fitting_cpu_s": clock.cpu["fitting work units"],
+            "end_to_end_outside_fitting_cpu_s": total_cpu - clock.cpu["fitting work units"],
+            "end_to_end_mlflow_ms": 1000 * mlflow_seconds[-1],
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""`workbench show`: a kept run read again from its files, wherever the study lies now."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from workbench import pipeline, tracking
+from workbench.cli import run_command
+from workbench.export import write_run
+from workbench.figures import PICTURES
+from workbench.records import RunResult
+from workbench.results.summary import abstract
+from workbench.study import open_study
+
+
+@pytest.fixture
+def root(migrated: Path, tmp_path: Path) -> Path:
+    """A study that can be opened, with an empty store."""
+    made = tmp_path / "study"
+    pipeline.init(made, design="single-arm")
+    (made / "mlruns").mkdir(exist_ok=True)
+    shutil.copyfile(migrated, made / "mlruns" / "mlflow.db")
+    return made
+
+
+def keep(root: Path, result: RunResult) -> str:
+    with tracking.open_run(open_study(root), result) as opened:
+        write_run(result, opened.artifacts, run_id=opened.run_id)
+        (opened.artifacts / "figures").mkdir()
+        for name in ("calibration.png", "calibration-dark.png", "calibration.svg"):
+            (opened.artifacts / "figures" / name).write_bytes(b"")
+    return opened.run_id
+
+
+@pytest.mark.parametrize("name", ["shown_result", "null_result", "binary_result"])
+def test_a_kept_run_has_the_abstract_it_had_when_it_was_finished(root, request, name):
+    result = request.getfixturevalue(name)
+    keep(root, result)
+    assert pipeline.show_run(study=root).abstract("next") == abstract(result, next_command="next")
+
+
+def test_show_prints_abstract_circuits_comparators_and_figures(root, shown_result, capsys):
+    run_id = keep(root, shown_result)
+    assert run_command(["show", run_id[:8], "--study", str(root)]) == 0
+    told = capsys.readouterr().out
+    assert "Claim       Exploratory" in told or "Baseline imaging predicted" in told
+    assert "ventral striatum to prefrontal" in told
+    assert "> fc+task+pet, adjusted for mean_fd" in told
+    assert "clinical, ridge: MADRS@ses-b0, age, sex" in told
+    assert "  calibration.png" in told
+    assert "calibration-dark" not in told
+
+
+def test_a_run_that_does_not_predict_shows_no_attribution(root, null_result):
+    keep(root, null_result)
+    assert set(pipeline.show_run(study=root).circuits()["candidate"]) == {"no"}
+
+
+def test_show_works_after_the_study_was_moved(root, shown_result, tmp_path):
+    keep(root, shown_result)
+    moved = tmp_path / "elsewhere"
+    root.rename(moved)
+    shown = pipeline.show_run("ridge . fc+task+pet", study=moved)
+    assert shown.figures[0].is_relative_to(moved)
+    assert shown.result.scores == shown_result.scores
+
+
+def test_an_unknown_run_is_refused_with_the_choices(root, shown_result, capsys):
+    keep(root, shown_result)
+    assert run_command(["show", "nothing", "--study", str(root)]) == 2
+    assert "no finished run has the id or name 'nothing'" in capsys.readouterr().err
+
+
+def test_the_circuits_that_pass_stand_first(root, shown_result):
+    keep(root, shown_result)
+    circuits = pipeline.show_run(study=root).circuits()
+    assert list(circuits["candidate"])[:2] == ["yes", "yes"]
+    assert len(circuits) == len(shown_result.circuits)
+
+
+def test_every_picture_has_its_line_in_the_export(root):
+    from workbench.export import FILES
+
+    assert {f"figures/{name}" for name in PICTURES} <= set(FILES)

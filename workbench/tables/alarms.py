@@ -1,0 +1,88 @@
+"""What may well be innocent in joined data, and is worth a sentence: for the person to weigh, and for the report.
+
+Whoever is alarmed for nothing learns to ignore alarms: each test here is made at a level at which a clean study, with
+several outcomes and sources, is alarmed in about one of thirty (``benchmarks/false_alarms.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from workbench.errors import listed
+from workbench.records import Cohort, Dataset
+from workbench.tables.names import is_rating
+from workbench.tables.suspects import baseline_warning, drift_warning
+
+WARN_P = 0.005
+"""Level of the warnings that are tests, over everything one warning looks at in one outcome."""
+
+ROWS_PER_COLUMN = 10
+"""People per nuisance column below which it costs more than it explains; the usual rule of ten."""
+
+FEWEST_IN_CLASS = 10
+"""People in the smaller class of a dichotomy below which nothing can be learnt of it."""
+
+FEWEST_WITHOUT = 5
+"""People without (or with) a modality below which their mean says nothing."""
+
+
+def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
+    """Every warning about joined data, its code of METHODS 4.2 at the end where it has one; no participant ids."""
+    yield from _sites_and_outcome(dataset)
+    yield from _informative_missingness(dataset)
+    yield from drift_warning(dataset, cohort)
+    yield from baseline_warning(dataset, cohort)
+    n = dataset.n_participants
+    n_held = dataset.nuisance.values.shape[1]
+    if n < ROWS_PER_COLUMN * n_held:
+        yield f"{n_held} covariates are held fixed in {n} people: fewer than {ROWS_PER_COLUMN} people for each"
+    if dataset.outcome.type == "binary":
+        fewer = int(min(dataset.y.sum(), len(dataset.y) - dataset.y.sum()))
+        if fewer < FEWEST_IN_CLASS:
+            yield f"only {fewer} of {n} people are in the smaller class: a dichotomy cannot be predicted from so few"
+    missing = float(np.isnan(dataset.X).mean())
+    if missing > 0.1:
+        yield f"{100 * missing:.0f} % of the single feature values are missing: imputed inside the training folds"
+    names = [name for name in dataset.features["feature"] if is_rating(name, cohort)]
+    if names:
+        yield f"{listed(names, 5)}: ratings among the features belong in the clinical_model"
+
+
+def _sites_and_outcome(dataset: Dataset) -> Iterator[str]:
+    """T8: where the outcome differs between sites, anything that tells the sites apart predicts it."""
+    if dataset.sites is None:
+        return
+    from scipy.stats import f_oneway
+
+    groups = [dataset.y[dataset.sites == site] for site in np.unique(dataset.sites)]
+    groups = [group for group in groups if len(group) > 1]
+    if len(groups) < 2 or all(np.ptp(group) == 0 for group in groups):
+        return
+    p = float(f_oneway(*groups).pvalue)
+    if p < WARN_P:
+        held = "site" in dataset.nuisance.variables
+        what = "it is held fixed" if held else 'hold it fixed (confounds = ["site"]) or leave whole sites out'
+        yield f"the outcome differs between sites (p = {p:.2g}): {what} [T8]"
+
+
+def _informative_missingness(dataset: Dataset) -> Iterator[str]:
+    """T12: who has a modality may depend on how they fare (Mann-Whitney, whatever the distribution of the outcome)."""
+    from scipy.stats import mannwhitneyu
+
+    values = dataset.outcome.values
+    compared = []
+    for source in dataset.availability.columns:
+        has = dataset.availability[source].reindex(values.index).fillna(False).astype(bool).to_numpy()
+        with_it, without = values.to_numpy()[has], values.to_numpy()[~has]
+        if min(len(with_it), len(without)) >= FEWEST_WITHOUT and np.ptp(values) > 0:
+            p = float(mannwhitneyu(with_it, without, method="asymptotic").pvalue)
+            compared.append((source, with_it, without, p))
+    for source, with_it, without, p in compared:
+        if p < WARN_P / len(compared):
+            means = f"{with_it.mean():.3g} in {len(with_it)} with it, {without.mean():.3g} in {len(without)} without"
+            yield (
+                f"having {source} goes with the outcome ({means}; p = {p:.2g}): it is not missing at random, results "
+                "hold for those who have it only; find out why the others have none [T12]"
+            )

@@ -1,0 +1,68 @@
+"""What a column's name says it is: a rating, a session after the infusion, a date or a running number."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from workbench.records import Cohort, Session
+
+POST_WORDS = frozenset({"post", "after", "followup", "fu", "change", "delta", "diff", "pct", "percent", "improvement"})
+OUTCOME_WORDS = frozenset({"responder", "responders", "nonresponder", "remitter", "remission", "remitted"})
+SCALE_WORDS = ("madrs", "hamd", "hdrs", "ham17", "hrsd", "qids", "bdi", "shaps", "teps", "masq")
+HOURS = re.compile(r"\d+(min|h|hr|hrs|hours?|d|days?|w|weeks?)$")
+ORDER_NAMES = re.compile(
+    r"(^|[_\W])((scan|acq|acquisition|visit|enrol\w*|inclusion|study)_?(date|time|order|number|no)|date|timestamp|"
+    r"(participant|subject|subj|patient)_?(id|number|no|nr))($|[_\W])",
+    re.IGNORECASE,
+)
+"""Names of running numbers and dates."""
+
+
+def words_of(name: str) -> list[str]:
+    """A name in small letters, cut at everything that is neither letter nor digit.
+
+    >>> words_of("MADRS_Total-d2")
+    ['madrs', 'total', 'd2']
+    """
+    return [word for word in re.split(r"[^a-z0-9]+", name.casefold()) if word]
+
+
+def looks_like_outcome(name: str, cohort: Cohort) -> str:
+    """Why a column is probably an outcome, or measured after the infusion, by its name; empty where it is not.
+
+    Asks for a rating scale and a sign of time or change together, so that ``stop_signal_response`` and ``bdi_baseline``
+    pass; or for a whole session, ``NAcc_ses-d2``, so that a ``D2`` receptor passes.
+    """
+    words = words_of(name)
+    if any(word.startswith("cadss") for word in words):
+        return "looks like the CADSS, which rates the infusion itself"
+    if OUTCOME_WORDS & set(words):
+        return "looks like response or remission"
+    after = {each.name: _bare(each) for each in cohort.sessions.values() if each.phase != "before"}
+    named = [session for session in after if words_of(session) == ["ses", after[session]] and _holds(words, session)]
+    if named:
+        return f"looks like a measurement at {named[0]}, after the infusion"
+    late = [word for word in words if word in POST_WORDS or word in after.values() or HOURS.fullmatch(word)]
+    return f"looks like a rating after the infusion ({late[0]!r})" if late and is_rating(name, cohort) else ""
+
+
+def _bare(session: Session) -> str:
+    return re.sub(r"^ses-", "", session.name).casefold()
+
+
+def _holds(words: list[str], session: str) -> bool:
+    first, second = words_of(session)
+    return (first, second) in pairwise(words)
+
+
+def looks_like_order(name: str) -> bool:
+    """Whether a column is a date or a running number by its name."""
+    return bool(ORDER_NAMES.search(name))
+
+
+def is_rating(name: str, cohort: Cohort) -> bool:
+    """Whether a name begins a word with that of a rating scale, the study's own included."""
+    own = (words_of(score)[0] for score in cohort.scales)
+    scales = (*SCALE_WORDS, *(word for word in own if len(word) > 2))
+    return any(word.startswith(scale) for word in words_of(name) for scale in scales)
