@@ -82,20 +82,18 @@ def _resident_mb(field: str) -> float:
 
 def arguments(description: str, sizes: Sequence[str] = (), *, quick: Sequence[str] = ()) -> argparse.ArgumentParser:
     """A parser with --sizes (rows x features) and --quick; `quick` are the sizes that --quick takes by default."""
-    parser = argparse.ArgumentParser(
-        description=description.strip().splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description.strip().splitlines()[0])
     if sizes:
-        parser.add_argument("--sizes", nargs="+", default=list(sizes), metavar="NxP", help="rows x features")
+        parser.add_argument("--sizes", nargs="+", metavar="NxP", help=f"rows x features (default: {' '.join(sizes)})")
     parser.add_argument("--quick", action="store_true", help=f"one run each{'; ' + ' '.join(quick) if quick else ''}")
-    parser.set_defaults(quick_sizes=list(quick))
+    parser.set_defaults(usual_sizes=list(sizes), quick_sizes=list(quick or sizes))
     return parser
 
 
 def sizes_of(options: argparse.Namespace) -> list[tuple[int, int]]:
-    """The sizes asked for, as numbers."""
-    chosen = options.quick_sizes if options.quick and options.quick_sizes else options.sizes
-    return [parsed_size(size) for size in chosen]
+    """The sizes asked for, or those of a quick or a usual run, as numbers."""
+    usual = options.quick_sizes if options.quick else options.usual_sizes
+    return [parsed_size(size) for size in options.sizes or usual]
 
 
 def parsed_size(size: str) -> tuple[int, int]:

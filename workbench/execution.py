@@ -2,8 +2,8 @@
 
 A stored unit is one uncompressed ``.npz`` without pickle: a JSON header, the test rows, and every number in one array
 of float64. It is written beside its final name, then renamed, so a reader sees all of it or nothing, whenever the run
-is killed. It is not forced to the disk, which takes longer than fitting a short unit: a file torn by a power cut fails
-its checksum, and the unit is computed again.
+is killed. It is not forced to the disk, which can take longer than fitting a short unit: a file torn by a power cut
+fails its checksum, and the unit is computed again.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ from workbench.models.estimators import make_learner
 from workbench.models.learner import Fold
 from workbench.models.screening import ScreenedLearner, screen
 from workbench.records import Split
-from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec, RidgeSpec
+from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec, PLSSpec, RidgeSpec
 
 RIDGE = RidgeSpec(kind="ridge", alphas=(0.1, 1.0, 10.0, 100.0))
 SCREENED = [
     RIDGE,
+    PLSSpec(kind="pls", n_components=(1, 2)),
     LinearSVRSpec(kind="linear-svr", C=(0.01, 0.1)),
     LogisticRidgeSpec(kind="logistic-ridge", C=(0.01, 0.1)),
     LinearSVMSpec(kind="linear-svm", C=(0.01, 0.1)),
@@ -60,7 +61,7 @@ def test_screened_ridge_is_the_plain_pipeline_that_selects_in_every_fold(keep):
 
 @pytest.mark.parametrize("spec", SCREENED, ids=lambda spec: spec.kind)
 def test_a_screen_that_keeps_everything_changes_nothing(spec):
-    fold, y = make_fold(p=15, n_nuisance=1, binary="binary" in spec.outcome_types and spec is not RIDGE)
+    fold, y = make_fold(p=15, n_nuisance=1, binary="continuous" not in spec.outcome_types)
     plain, kept = (
         learner.fit(fold, y[:, None], seed=0, explain=1) for learner in (make_learner(spec), screened(spec, 99))
     )
@@ -71,7 +72,7 @@ def test_a_screen_that_keeps_everything_changes_nothing(spec):
 
 @pytest.mark.parametrize("spec", SCREENED, ids=lambda spec: spec.kind)
 def test_what_did_not_pass_has_no_part_and_shap_adds_up(spec):
-    fold, y = make_fold(n_nuisance=1, binary="binary" in spec.outcome_types and spec is not RIDGE, missing=0.02)
+    fold, y = make_fold(n_nuisance=1, binary="continuous" not in spec.outcome_types, missing=0.02)
     fitted = screened(spec, 10).fit(fold, np.column_stack([y, y[::-1]]), seed=0, explain=2)
     assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-9)
     assert np.count_nonzero(fitted.weights) == 10

@@ -1,0 +1,76 @@
+"""Every learner on two open cohorts with known answers: is what is there found, and is nothing found where nothing is?
+
+    python benchmarks/real_cohorts.py --data FOLDER [--repeats 1] [--permutations 0] [--only ridge pls]
+
+FOLDER holds `aomic_piop2` and `nspn_discovery`, files named as in the examples. Prints a row per question and learner:
+cross-validated R2 (Brier skill for sex), corrected p where asked for, verdict, seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+CONTINUOUS = ("ridge", "elastic-net", "pls", "kernel-ridge", "cpm", "linear-svr", "random-forest", "xgboost")
+BINARY = ("ridge", "logistic-ridge", "linear-svm", "xgboost")
+QUESTIONS = (
+    ("nspn", "nspn_discovery", "age", CONTINUOUS),
+    ("aomic_piop2", "aomic_piop2", "sex", BINARY),
+    *(("aomic_piop2", "aomic_piop2", f"neo_{trait}", CONTINUOUS) for trait in "eoac"),
+)
+
+
+def with_learners(text: str, kinds: list[str], repeats: int, permutations: int) -> str:
+    """The experiment with these learners instead of its own."""
+    text = re.sub(r"\n\[\[models\]\].*", "\n", text, flags=re.DOTALL)
+    text = re.sub(r"repeats = \d+", f"repeats = {repeats}", text)
+    text = re.sub(r"permutations = \d+", f"permutations = {permutations}", text)
+    extra = {"xgboost": "trials = 10\n"}
+    return text + "".join(f'\n[[models]]\nkind = "{kind}"\n{extra.get(kind, "")}' for kind in kinds)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--permutations", type=int, default=0)
+    parser.add_argument("--only", nargs="+", default=None, help="learners, by kind")
+    options = parser.parse_args()
+    if not options.data.is_dir():
+        print(f"no folder {options.data}: say --data FOLDER", file=sys.stderr)
+        return 2
+    import workbench
+
+    print(f"{'question':10}{'learner':18}{'n':>5}{'R2':>8}{'p':>8}{'seconds':>9}  verdict")
+    reached: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for example, data, experiment, learners in QUESTIONS:
+            for kind in learners:
+                if options.only and kind not in options.only:
+                    continue
+                study = Path(folder) / f"{experiment}_{kind}"
+                shutil.copytree(EXAMPLES / example, study, ignore=shutil.ignore_patterns("tables", "mlruns"))
+                path = study / "experiments" / f"{experiment}.toml"
+                path.write_text(with_learners(path.read_text(), [kind], options.repeats, options.permutations))
+                start = time.perf_counter()
+                (finished,) = workbench.run([experiment], study=study, data=options.data / data)
+                scores = finished.result.scores
+                p = "-" if scores.p_family is None else f"{scores.p_family:.3f}"
+                print(
+                    f"{experiment:10}{kind:18}{scores.n_participants:5}{scores.performance.r2:8.3f}{p:>8}"
+                    f"{time.perf_counter() - start:9.1f}  {finished.result.claim.verdict}",
+                    flush=True,
+                )
+                reached[f"{experiment}_{kind}"] = scores.performance.r2
+    print("RESULT " + " ".join(f"{name}={value:.3f}" for name, value in reached.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Open cohorts with a known answer: a signal is found, and where there is none the answer is no."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(example: str, experiment: str, data: Path, tmp_path: Path):
+    """The ridge run of an experiment with few repeats and permutations."""
+    import workbench
+
+    study = tmp_path / example
+    shutil.copytree(EXAMPLES / example, study, ignore=shutil.ignore_patterns("tables", "mlruns"))
+    path = study / "experiments" / f"{experiment}.toml"
+    text = path.read_text().replace("repeats = 10", "repeats = 2").replace("permutations = 1000", "permutations = 99")
+    path.write_text(text)
+    (finished,) = workbench.run([experiment], study=study, data=data, only=["ridge"], jobs=2)
+    return finished.result
+
+
+def test_the_age_of_the_nspn_sample_is_found(real_data, tmp_path):
+    result = run("nspn", "age", real_data / "nspn_discovery", tmp_path)
+    assert result.scores.performance.r2 == pytest.approx(0.23, abs=0.08)
+    assert result.scores.p_family == 0.01, "the floor of 99 permutations"
+    assert result.claim.verdict == "exploratory"
+    assert result.claim.kind == "association"
+
+
+def test_sex_is_found_in_the_brain_structure_of_the_aomic_students(real_data, tmp_path):
+    result = run("aomic_piop2", "sex", real_data / "aomic_piop2", tmp_path)
+    assert result.scores.performance.r2 == pytest.approx(0.45, abs=0.1)
+    assert result.scores.performance.auc > 0.85
+    assert result.scores.p_family == 0.01
+
+
+@pytest.mark.parametrize("trait", ["e", "o", "a", "c"])
+def test_personality_is_not_shown_in_the_brain_structure_of_the_aomic_students(real_data, tmp_path, trait):
+    result = run("aomic_piop2", f"neo_{trait}", real_data / "aomic_piop2", tmp_path)
+    assert result.claim.verdict == "prediction not shown"
+    assert result.biomarkers.empty
