@@ -118,6 +118,6 @@ DEMO_SEED = 10
 """Seed of the repository's own study.
 
 Seeds 0 to 19 were looked at while the settings of `TrialConfig.demo` were tuned, and this one was chosen among them for
-an ordinary cross-validated r2 and no false candidate in the main run. On seeds 20 to 39, which nobody had looked at, what
-the demo promises was kept 20 times of 20. docs/simulator.md says what that is.
+an ordinary cross-validated r2 and no false candidate in the main run. On seeds 20 to 39, which nobody had looked at,
+what the demo promises was kept 20 times of 20. docs/simulator.md says what that is.
 """
