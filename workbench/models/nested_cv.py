@@ -36,7 +36,7 @@ MARGINAL_PERMUTATIONS = 1000
 """The circuit test has at least as many, since it costs next to nothing."""
 DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
 """Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
-DECIDING_PACKAGES = ("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "optuna")
+DECIDING_PACKAGES = ("biomarker-workbench", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "optuna")
 
 
 # ------------------------------------------------------------------------------------------------------------- planning
