@@ -14,6 +14,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.explanations import by_circuit, haufe_pattern
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import correlation_strength, fit_nuisance, impute_means
+from workbench.models.probabilities import chord, expit
 from workbench.models.tuning import FIXED, MAX_BIN, BoostingPair, Tuned, tune_trees
 from workbench.records import Split
 from workbench.specs.learners import XGBoostSpec
@@ -109,7 +110,7 @@ class _TrainingSet:
         if self.n_offered is None:
             pair, columns = self._everything
         else:
-            residual = y[train] - (_sigmoid(offset.train) if binary else offset.train)
+            residual = y[train] - (expit(offset.train) if binary else offset.train)
             columns = self._screened(residual, self.n_offered)
             pair = self._binned(columns)
         for matrix, rows, start in ((pair.train, train, offset.train), (pair.test, test, offset.test)):
@@ -176,7 +177,7 @@ class _Trees:
         pair, columns = self.outer.labelled(y, scale)
         booster = xgboost.train({**tuned.params, "num_parallel_tree": REFIT_TREES}, pair.train, tuned.rounds)
         margin = offset.test + scale * _margin(booster, self.features[np.ix_(fold.test, columns)])
-        return _Grown(booster, columns, tuned, offset, scale, _sigmoid(margin) if self.binary else margin)
+        return _Grown(booster, columns, tuned, offset, scale, expit(margin) if self.binary else margin)
 
     def haufe(self, grown: _Grown) -> np.ndarray:
         """Pattern of the features' part of the prediction in the training rows."""
@@ -186,7 +187,7 @@ class _Trees:
         standardised = centred / np.where(spread > 0, spread, 1.0)
         margin = grown.scale * _margin(grown.booster, self.features[np.ix_(self.fold.train, grown.columns)])
         if self.binary:
-            margin = _sigmoid(grown.offset.train + margin) - _sigmoid(grown.offset.train)
+            margin = expit(grown.offset.train + margin) - expit(grown.offset.train)
         return haufe_pattern(standardised, margin)
 
 
@@ -224,12 +225,7 @@ class _Grown:
         base = self.offset.test + raw[:, len(kept) :].sum(axis=1)
         if not trees.binary:
             return shap, base
-        total = shap.sum(axis=1)
-        start = _sigmoid(base)
-        slope = start * (1 - start)  # the limit where the contributions cancel
-        moved = np.abs(total) > 1e-6
-        slope[moved] = (_sigmoid(base + total)[moved] - start[moved]) / total[moved]
-        return shap * slope[:, None], start
+        return shap * chord(base, shap.sum(axis=1))[:, None], expit(base)
 
 
 def _binned(features: np.ndarray, like: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
@@ -261,10 +257,3 @@ def _chosen_by(tuned: Tuned) -> Mapping[str, float | int | str]:
         key: value for key, value in tuned.params.items() if key not in FIXED and key not in ("objective", "seed")
     }
     return {**settings, "rounds": tuned.rounds, "trials_failed": tuned.n_failed, "trials_pruned": tuned.n_pruned}
-
-
-def _sigmoid(margin: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    probability: np.ndarray = expit(margin)
-    return probability
