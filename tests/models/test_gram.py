@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
 
 from workbench.errors import FitError
-from workbench.models.gram import RidgeLearner
+from workbench.models.gram import RidgeLearner, decompose, training_sets, tuning_losses
 from workbench.models.learner import Fold
 from workbench.records import Split
 from workbench.specs.learners import RidgeSpec
@@ -162,14 +162,38 @@ def test_more_targets_than_fit_in_a_chunk_give_the_same_predictions(monkeypatch)
     fold, Y = make_fold(57, 225, 2)
     many = np.tile(Y, (1, 50))
     expected = ridge().fit(fold, many, seed=0).predicted
+    monkeypatch.setattr("workbench.models.gram.CLOSE_SHARE", np.inf)  # else no prediction is made for every alpha
     monkeypatch.setattr("workbench.models.gram.CHUNK_VALUES", 1)
     assert_allclose(ridge().fit(fold, many, seed=0).predicted, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("p", [16, 225])
+def test_losses_in_closed_form_are_those_of_predicting_with_every_alpha(p, monkeypatch):
+    fold, Y = make_fold(57, p, 2)
+    sets = training_sets(fold, tune=True)[:-1]
+    ridges, _ = decompose(fold.X, sets)
+    found = tuning_losses(sets, ridges, Y, np.array(ALPHAS))
+    monkeypatch.setattr("workbench.models.gram.CLOSE_SHARE", np.inf)  # no eigenvalue is well apart
+    assert_allclose(found, tuning_losses(sets, ridges, Y, np.array(ALPHAS)), rtol=1e-10)
+
+
+def test_people_measured_twice_have_close_eigenvalues_and_equal_the_plain_pipeline():
+    rng = np.random.default_rng(4)
+    X = np.repeat(np.eye(24), 2, axis=0) + 1e-9 * rng.standard_normal((48, 24))
+    Y = rng.standard_normal((48, 3)) + np.repeat(rng.standard_normal((24, 1)), 2, axis=0)
+    train, splits = np.arange(38), KFold(5).split(np.arange(38))
+    inner = tuple(Split(a, b) for a, b in splits)
+    fold = Fold(X, np.empty((48, 0)), train, np.arange(38, 48), inner)
+    ridges, _ = decompose(fold.X, training_sets(fold, tune=True))
+    assert any((np.diff(one.values) < 1e-6 * one.values[1:]).any() for one in ridges)
+    assert_equals_plain(fold, Y)
 
 
 def test_blocks_of_columns_give_the_same_predictions(monkeypatch):
     fold, Y = make_fold(40, 150, 2)
     expected = ridge().fit(fold, Y, seed=0, explain=1)
     monkeypatch.setattr("workbench.models.gram.BLOCK_COLUMNS", 32)
+    monkeypatch.setattr("workbench.models.gram.BLOCK_VALUES", 32 * 40)
     monkeypatch.setattr("workbench.models.gram.DELICATE_COLUMNS", 7)
     found = ridge().fit(fold, Y, seed=0, explain=1)
     assert_allclose(found.predicted, expected.predicted, rtol=1e-10)
