@@ -39,7 +39,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE, TWIN = REPOSITORY / "examples" / "kmoa", REPOSITORY / "tests" / "kmoa_twin"
 COMMAND = ["run", "madrs_change", "--only", "ridge", "--quiet"]
 WALL_LIMIT_S, MLFLOW_LIMIT_MS = 20.0, 25.0
-LIBRARIES = ("numpy", "scipy.linalg", "pandas", "sklearn.linear_model", "joblib", "matplotlib.pyplot", "mlflow")
+LIBRARIES = (
+    *("numpy", "scipy.stats", "pandas", "sklearn.linear_model", "sklearn.model_selection", "joblib"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin"),
+    *("mlflow", "mlflow.store.tracking.sqlalchemy_store"),
+)
 STAGES = {
     "workbench.pipeline": {
         "open_study": "study files",
@@ -54,12 +58,15 @@ STAGES = {
         "plan_units": "folds and keys of work units",
         "fit_unit": "fitting work units",
         "leave_one_out_r2": "influence",
+        "canary": "fits blind to the outcome",
+        "on_shuffled_outcomes": "shuffled outcomes",
     },
     "workbench.execution": {"run_units": "handing out work units", "save_unit": "storing work units"},
+    "workbench.models.cross_conformal": {"conformal_folds": "intervals of single people"},
     "workbench.models.marginal": {"circuit_test": "circuit test"},
     "workbench.results.run_result": {"reduce_run": "reduction to results", "finish_experiment": "reduction to results"},
     "workbench.export": {"write_run": "writing files"},
-    "workbench.figures": {"draw_run": "figures"},
+    "workbench.figures": {"draw_picture": "figures"},
 }
 
 
@@ -140,9 +147,9 @@ def run_by_stage(study: Path, data: Path) -> tuple[Clock, list[tuple[float, floa
 
 def _count_mlflow(clock: Clock, seconds: list[tuple[float, float]]) -> None:
     """Count what opening and closing a run takes, not what is written in between."""
-    from workbench import tracking
+    from workbench.tracking import Recorder
 
-    original = tracking.open_run
+    original = Recorder.open_run
 
     @contextmanager
     def counted(*arguments: Any) -> Iterator[Any]:
@@ -155,7 +162,7 @@ def _count_mlflow(clock: Clock, seconds: list[tuple[float, float]]) -> None:
                 stack.close()
         seconds.append((clock.wall["MLflow"] - wall, clock.cpu["MLflow"] - cpu))
 
-    tracking.open_run = counted
+    Recorder.open_run = counted  # type: ignore[assignment, method-assign]
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ Every cohort is simulated, written to files and put through `workbench check` wi
 parallel and single-arm trials of 60 and 120 people, with no effect and with R2 = .25 planted, in turn. They are clean:
 head motion and site have no share in the outcome, and connectivity is missing completely at random. (The simulator's
 own trials are not: those who move lose their scan and improve less, and sites respond differently. Warnings of that
-are right.) What is left as in life: the task came late, PET is at one site, people drop out, scanners differ.
+are right.) What is left as in life: the task came late, PET is at one site, people drop out, scanners differ. And of
+the task the columns of one circuit are kept, which nobody declares (trap T6 looks at what was left out).
 
 A false alarm is a problem, or a warning, with the code of a trap. That a clean cohort is too small for something is
 told apart. METHODS 4.3, P15: at most 5 cohorts in 100 with a false alarm.
@@ -25,6 +26,7 @@ from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from workbench.pipeline import check
 from workbench.simulate.config import DESIGNS, TrialConfig
@@ -67,6 +69,17 @@ def write_clean(config: TrialConfig, seed: int, folder: Path) -> None:
     for path in sorted((folder / "sources" / "connectivity").iterdir()):
         if rng.random() < LOST_AT_RANDOM:
             path.unlink()
+    keep_one_circuit(folder, seed)
+
+
+def keep_one_circuit(folder: Path, seed: int) -> None:
+    """The task keeps the columns of one circuit, another in every cohort, and nobody says why."""
+    columns = pd.read_csv(folder / "features" / "task_columns.tsv", sep="\t", dtype=str)
+    circuits = sorted(columns["circuit"].unique())
+    kept = columns["column"][columns["circuit"] == circuits[seed % len(circuits)]]
+    spec = folder / "features" / "task.toml"
+    text = spec.read_text(encoding="utf-8").replace('selected_by = "nothing"', 'selected_by = "unknown"')
+    spec.write_text(text.replace('measure = "beta"\n', f'measure = "beta"\nkeep = {list(kept)}\n'), encoding="utf-8")
 
 
 def alarms_of(folder: Path) -> Alarms:

@@ -1,6 +1,6 @@
 """Nested ridge with whole-procedure permutations: our path against the incumbents, in one run, one BLAS thread.
 
-    python benchmarks/ridge_permutations.py [--sizes 57x225 120x6670] [--quick]
+    python benchmarks/ridge_permutations.py [--sizes 57x225 120x6670] [--quick] [--memmap] [--peers]
 
 One repeat of 5 x 5-fold cross-validation, 20 alphas, 5 covariates, y and 1,000 permuted targets. Every size is checked
 for equality with plain scikit-learn first, chosen alphas included, then timed in CPU seconds, all sides in turn:
@@ -19,6 +19,10 @@ m = 0.64 n and v = 0.16 n. Two dgemm rates are taken: the best of this machine (
 floor, and that of (n x 2048) @ (2048 x n), which is what BLAS reaches at this n and is printed beside it.
 
 Peak memory is that of our path: growth of the resident set above what was resident before, X and Y included there.
+With --memmap X lies in a temporary file that is mapped into memory. Pages of it that were read count as resident until
+the system wants them back, so the largest sum of what was allocated (tracemalloc, one outer fold) stands beside.
+
+With --peers himalaya and julearn are timed too (`_ridge_peers`, where it says what they leave out).
 """
 
 from __future__ import annotations
@@ -26,12 +30,17 @@ from __future__ import annotations
 import argparse
 import resource
 import statistics
+import sys
+import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _paired import print_machine
+from _ridge_peers import ABSENT, himalaya_seconds, julearn_seconds
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
@@ -62,11 +71,16 @@ class Problem:
     Y: np.ndarray
 
 
-def make_problem(n: int, p: int, n_permutations: int, seed: int = 0) -> Problem:
-    """Eight latent factors, five covariates that go with everything, 1 % of columns with 3 % missing."""
+def make_problem(n: int, p: int, n_permutations: int, seed: int = 0, *, mapped: Path | None = None) -> Problem:
+    """Eight latent factors, five covariates that go with everything, 1 % of columns with 3 % missing.
+
+    The same numbers where X is made in a file, `mapped`, that is then mapped into memory to be read.
+    """
     rng = np.random.default_rng(seed)
     latent, N = rng.standard_normal((n, 8)), rng.standard_normal((n, N_COVARIATES))
-    X = rng.standard_normal((n, p))
+    X = np.empty((n, p)) if mapped is None else np.lib.format.open_memmap(mapped, mode="w+", shape=(n, p))
+    for row in X:
+        row[:] = rng.standard_normal(p)
     for columns in (slice(start, start + 4096) for start in range(0, p, 4096)):
         width = X[:, columns].shape[1]
         X[:, columns] += latent @ rng.standard_normal((8, width)) + 0.3 * N @ rng.standard_normal((N_COVARIATES, width))
@@ -74,6 +88,9 @@ def make_problem(n: int, p: int, n_permutations: int, seed: int = 0) -> Problem:
         X[rng.random(n) < 0.03, column] = np.nan
     y = latent[:, 0] + 0.5 * N[:, 0] + rng.standard_normal(n)
     Y = np.column_stack([y, *(rng.permutation(y) for _ in range(n_permutations))])
+    if mapped is not None:
+        X.flush()
+        X = np.load(mapped, mmap_mode="r")
     folds = []
     for train, test in KFold(OUTER, shuffle=True, random_state=seed).split(X):
         inner = KFold(INNER, shuffle=True, random_state=seed).split(train)
@@ -293,13 +310,23 @@ def extra_memory(problem: Problem) -> tuple[float, float]:
     return peak / 2**20, (peak - before) / 2**20
 
 
+def largest_allocation(problem: Problem) -> float:
+    """Largest sum of what our path allocates at a time in one outer fold, MB: what it needs beside X and Y."""
+    tracemalloc.start()
+    try:
+        ours(problem.folds[:1], problem.Y)
+        return tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+
+
 # --------------------------------------------------------------------------------------------------------------- report
 
 
-def run_size(n: int, p: int, *, n_permutations: int, quick: bool) -> dict[str, float]:
+def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path | None = None) -> dict[str, float]:
     """Check, time and print one size."""
     print(f"\n{n} x {p}, y + {n_permutations} permutations", flush=True)
-    problem = make_problem(n, p, n_permutations)
+    problem = make_problem(n, p, n_permutations, mapped=mapped)
     large = n * p > 2e7
     peak, extra = extra_memory(problem)
     folds, alphas = (1, ALPHAS[2::8]) if large else (1 if quick or n * p > 2e6 else OUTER, ALPHAS)
@@ -338,6 +365,8 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool) -> dict[str, f
         f"  peak memory {peak:.0f} MB: {extra:.0f} MB above what was resident, X ({size:.0f} MB) and Y among it",
         flush=True,
     )
+    if mapped is not None:
+        print(f"  X in a memory map: at most {largest_allocation(problem):.0f} MB allocated in a fold", flush=True)
     return {
         "seconds": seconds,
         "over_kernel_ridge": rival / seconds,
@@ -355,17 +384,53 @@ def _agreement(problem: Problem) -> float:
     return float(np.abs(found - kernel_ridge(problem.folds[:1], problem.Y)).max())
 
 
+def run_peers(n: int, p: int, *, n_permutations: int, julearn: Path) -> dict[str, float]:
+    """Time and print what other tools take, and ours beside them."""
+    problem = make_problem(n, p, n_permutations)
+    y, few = problem.Y[:, 0], ALPHAS[10:12]
+    theirs = himalaya_seconds(problem.folds, problem.Y, ALPHAS)
+    one = julearn_seconds(problem.folds[0], y, few, julearn)
+    seconds = cpu_seconds(lambda: ours(problem.folds, problem.Y))
+    single = cpu_seconds(lambda: ours(problem.folds, problem.Y[:, :1]))
+    fits, measured = OUTER * (INNER * len(ALPHAS) + 1), INNER * len(few) + 1
+    found = {}
+    if theirs is None:
+        print(f"  himalaya: {ABSENT}")
+    else:
+        print(f"  himalaya {theirs:.3f} s, no covariates, scaled before inner folds: {theirs / seconds:.2f} x ours")
+        found["himalaya_over_ours"] = theirs / seconds
+    if one is None:
+        print(f"  julearn: {ABSENT}")
+    else:
+        whole = one * fits / measured
+        print(
+            f"  julearn, one target {whole:.1f} s (x {fits / measured:.0f} from {measured} fits), nothing imputed: "
+            f"{whole / single:.0f} x ours"
+        )
+        found["julearn_over_ours"] = whole / single
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ridge with permutations against scikit-learn.")
     parser.add_argument("--sizes", nargs="+", default=SIZES[:3], help=f"rows x features (all: {' '.join(SIZES)})")
     parser.add_argument("--quick", action="store_true", help="one run each, less of the slow sides")
     parser.add_argument("--permutations", type=int, default=1000)
+    parser.add_argument("--memmap", action="store_true", help="X in a temporary file, mapped into memory")
+    parser.add_argument("--peers", action="store_true", help="himalaya and julearn too, where they are installed")
+    parser.add_argument(
+        "--julearn-python", type=Path, default=Path(sys.executable), help="interpreter that has julearn (default: this)"
+    )
     options = parser.parse_args()
+    print_machine("numpy", "scikit-learn")
     found = []
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:
             n, p = (int(part) for part in size.split("x"))
-            row = run_size(n, p, n_permutations=options.permutations, quick=options.quick)
+            mapped = Path(folder) / f"{size}.npy" if options.memmap else None
+            row = run_size(n, p, n_permutations=options.permutations, quick=options.quick, mapped=mapped)
+            if options.peers:
+                row |= run_peers(n, p, n_permutations=options.permutations, julearn=options.julearn_python)
             found += [f"ridge_{size}_{name}={value:.4g}" for name, value in row.items()]
     print("\nRESULT " + " ".join(found))
 

@@ -87,6 +87,8 @@ FIGURES = [
     *ridge("120x6670", least=6, floor=1.6),
     *ridge("300x20000", least=4, floor=1.6),
     *ridge("623x79800", floor=1.6),
+    Figure("ridge_120x6670_himalaya_over_ours", "Ridge, y + 1,000 permutations, 120 x 6670", "himalaya / ours"),
+    Figure("ridge_120x6670_julearn_over_ours", "Ridge, one target, 120 x 6670", "julearn / ours (extrapolated)"),
     Figure("ridge_120x6670_single_over_refit", "Ridge, one target, 120 x 6670", "GridSearchCV / ours", least=60),
     Figure("pls_120x6670_over_refit", "PLS + 1,000 permutations, 120 x 6670", "refitted / ours", least=6000),
     Figure("pls_120x6670_difference", "PLS + 1,000 permutations, 120 x 6670", "largest difference", "", most=1e-8),

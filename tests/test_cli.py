@@ -64,7 +64,7 @@ def test_check_names_every_problem_in_one_go(study, capsys):
     edit(sources / "participants.tsv", duplicate)
     (sources / "pet" / "binding.tsv").unlink()
     connectivity = study / "features" / "connectivity.toml"
-    connectivity.write_text(connectivity.read_text() + 'atlass = "15 regions"\n')
+    connectivity.write_text('atlass = "15 regions"\n' + connectivity.read_text())
     late = study / "experiments" / "madrs_change.toml"
     late.write_text(late.read_text().replace('sessions = ["ses-b0"]', 'sessions = ["ses-d2"]'))
 
@@ -121,7 +121,7 @@ def test_ctrl_c_has_its_own_exit_code(study, capsys, monkeypatch):
     assert "--resume" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["init", "check", "features", "run", "ui", "export", "simulate", "demo"])
+@pytest.mark.parametrize("command", ["init", "check", "features", "run", "freeze", "ui", "export", "simulate", "demo"])
 def test_every_command_has_examples_in_its_help(command, capsys):
     run_command([command, "--help"])
     printed = capsys.readouterr().out

@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from workbench import execution
 from workbench.errors import FitError, StoreError
-from workbench.execution import cores, load_unit, one_blas_thread, run_units, save_unit
+from workbench.execution import cores, load_unit, one_blas_thread, run_units, save_unit, spread
 from workbench.records import ProcedureResult, Split, UnitResult, WorkUnit
 
 SRC = str(Path(__file__).parents[1])
@@ -125,6 +126,53 @@ def test_results_come_in_the_order_of_the_units_whatever_the_jobs(tmp_path, monk
     ]
     assert [result.key for result in runs[1]] == [unit.key for unit in units]
     assert all(same(one, other) for run in runs[1:] for one, other in zip(runs[0], run, strict=True))
+
+
+def twice(number):
+    time.sleep(0)
+    return os.getpid(), 2 * number
+
+
+@pytest.mark.parametrize(
+    ("short", "worth", "jobs", "here"),
+    [(1.0, 1e9, 2, True), (1.0, 0.0, 1, True), (1.0, 0.0, 2, False), (0.0, 0.0, 2, True)],
+    ids=["few short items", "one job", "many short items", "long items, in threads"],
+)
+def test_items_go_where_they_suit_and_make_the_same(monkeypatch, short, worth, jobs, here):
+    monkeypatch.setattr(execution, "SHORT_UNIT_S", short)
+    monkeypatch.setattr(execution, "WORTH_WORKERS_S", worth)
+    made = list(spread(twice, range(40), jobs=jobs))
+    assert sorted(double for _, double in made) == list(range(0, 80, 2))
+    assert ({process for process, _ in made} == {os.getpid()}) == here
+
+
+def test_short_units_in_worker_processes_are_stored_and_the_same(tmp_path, monkeypatch):
+    units = make_units(30)
+    here = run_units(fit, units, folder=tmp_path / "1", jobs=1, backend="threads", resume=False)
+    monkeypatch.setattr(execution, "SHORT_UNIT_S", 1.0)
+    monkeypatch.setattr(execution, "WORTH_WORKERS_S", 0.0)
+    there = run_units(fit, units, folder=tmp_path / "2", jobs=2, backend="threads", resume=False)
+    assert all(same(one, other) for one, other in zip(here, there, strict=True))
+    assert len(list((tmp_path / "2").glob("*.npz"))) == 30
+
+
+def test_workers_begin_before_they_are_asked(tmp_path):
+    made = execution.in_workers(Path.touch, [tmp_path / "a", tmp_path / "b"], jobs=2)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert list(made) == [None, None]
+
+
+def test_imports_are_kept_from_the_collector_which_goes_on_afterwards():
+    assert gc.isenabled()
+    before = gc.get_freeze_count()
+    with execution.all_kept():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+    gc.unfreeze()
 
 
 def test_resume_takes_what_is_stored_and_fits_the_rest(tmp_path):

@@ -1,4 +1,4 @@
-"""Each leak trap of METHODS 4.2 that can be stopped before anything is fitted, planted into files and put to `check`.
+"""Each leak trap of METHODS 4.2, planted into files and put to `check`; and what only counts over many runs.
 
 One simulated crossover of 60 people in which nothing is true and nothing is wrong; every test spoils a copy of it.
 """
@@ -8,20 +8,29 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.errors import GuardError
+from workbench.models import estimators
+from workbench.models.learner import Fitted, Fold
+from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.models.splitters import inner_folds, outer_folds
-from workbench.pipeline import CheckReport, check
-from workbench.records import Dataset
+from workbench.pipeline import CheckReport, check, run
+from workbench.records import Dataset, WorkUnit
+from workbench.results.inference import FamilyMember, correct_family, p_value, permuted_r2
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.generator import simulate_trial
 from workbench.simulate.traps import plant
 from workbench.simulate.writers import write_study, write_trial
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import RidgeSpec
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 TASK = "sources/task/reward_emotion_betas.tsv"
 MAIN = "shaps_ketamine_minus_placebo"
 CLEAN = TrialConfig(n_patients=60, r2=0.0, site_outcome=0.0, fd_share=0.0, missing_connectivity=0.0)
@@ -85,6 +94,7 @@ CAUGHT = {
         r"folds.tsv: 60 of 60 people are listed more than once: sub-001 \(line 2, line 3\)",
         "one row per participant",
     ),
+    "T6": ("task: the 10 columns kept of 72 go more with the outcome", "screen = 50 .* in the training people alone"),
     "T9": (r"task:VS_L_reserve correlates 1\.00 with MADRS at ses-b0", "take it out"),
     "T10": (r"phenotype/shaps.tsv: SHAPS is \d+ in sub-\d+ ses-b0 \(line \d+\)", "one scoring throughout"),
     "T11": ("features/cohort.toml: scales.TEPS-ANT: says that higher is worse", 'write worse = "lower"'),
@@ -112,6 +122,150 @@ def test_t12_informative_missingness_of_a_modality_is_warned_of(study: Path) -> 
     warning = coded_warnings(report)["T12"]
     assert re.search(r"having task goes with the outcome \(.* in \d+ with it, .* in \d+ without; p = ", warning)
     assert "find out why the others have none" in warning
+
+
+# ----------------------------------------------------------------------- T5, T6, T7: what was done before the file came
+
+
+def declare(study: Path, text: str) -> None:
+    """Say of the task how it was made."""
+    path = study / "features" / "task.toml"
+    path.write_text(f"{path.read_text()}\n[upstream]\n{text}\n")
+
+
+def test_t5_components_of_everybody_are_warned_of_where_they_are_declared(study: Path) -> None:
+    plant("T5", study)
+    declare(study, 'fitted_on = "everyone here"')
+    report = check(study=study)
+    assert report.problems == ()
+    warning = coded_warnings(report)["T5"]
+    assert "task: steps before the file learnt from all people at once, held-out people included" in warning
+    runs = [run for plan in report.plans for run in plan.runs]
+    assert {warning in run.warnings for run in runs if "task" in run.dataset.sources} == {True}
+    assert {warning in run.warnings for run in runs if "task" not in run.dataset.sources} == {False}
+
+
+@pytest.mark.parametrize("trap", ["T5", "T7"])
+def test_t5_and_t7_leave_no_trace_in_the_values_and_the_report_says_what_was_not_declared(
+    study: Path, trap: str
+) -> None:
+    plant(trap, study)
+    report = check(study=study)
+    assert (report.problems, coded_warnings(report)) == ((), {})
+    said = [w for plan in report.plans for run in plan.runs if "task" in run.dataset.sources for w in run.warnings]
+    assert any(warning.startswith("task: not declared in whom earlier steps were fitted") for warning in said)
+
+
+def test_t7_a_harmonisation_that_preserved_the_outcome_is_stopped_where_it_is_declared(study: Path) -> None:
+    plant("T7", study)
+    declare(study, 'harmonised = "combat"\npreserved = ["age", "SHAPS"]')
+    codes, told = found_in(study, MAIN)
+    assert codes == {"T7"}
+    assert "task: upstream: preserved: the harmonisation was told to preserve SHAPS, which is the outcome" in told
+    assert "harmonise again without it" in told
+
+
+def test_t6_features_chosen_by_a_shuffled_outcome_in_everybody_are_refused(tmp_path: Path) -> None:
+    """The ten of 121 connections of the synthetic twin of the open trial that go best with shuffled outcomes."""
+    for folder in ("features", "experiments"):
+        source = REPOSITORY / "examples" / "kmoa" / folder
+        shutil.copytree(source, tmp_path / folder, ignore=shutil.ignore_patterns("tables"))
+    replace_in(tmp_path / "experiments/madrs_change.toml", 'kind = "change"\n', 'kind = "change"\nshuffle = true\n')
+    twin = REPOSITORY / "tests" / "kmoa_twin"
+    plans = check(["madrs_change"], study=tmp_path, data=twin).plans
+    dataset = next(run.dataset for run in plans[0].runs if run.dataset.feature_set == "attn_dmn11")
+    assert dataset.X.shape[1] == 121
+    r = np.corrcoef(dataset.X.T, dataset.y)[-1, :-1]
+    best = [dataset.features["feature"][k] for k in np.argsort(-np.abs(r))[:10]]
+    replace_in(tmp_path / "features/ec_attn_dmn11.toml", 'gsr = "unknown"\n', f'gsr = "unknown"\nkeep = {best}\n')
+    report = check(["madrs_change"], study=tmp_path, data=twin)
+    (problem,) = report.problems
+    assert problem.code == "T6"
+    assert "the 10 columns kept of 121 go more with the outcome than those left out, in 100 % of all pairs" in str(
+        problem
+    )
+
+
+class SelectsInEverybody:
+    """Least squares on the three features that go best with the outcome in all rows, held-out ones included."""
+
+    linear, batched = True, True
+
+    def __init__(self, spec: RidgeSpec) -> None:
+        pass
+
+    def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
+        X = np.nan_to_num(fold.X)
+        best = np.argsort(-np.abs(np.corrcoef(X.T, Y[:, 0])[-1, :-1]))[:3]
+        design = np.column_stack([np.ones(len(X)), X[:, best]])
+        weights = np.linalg.lstsq(design[fold.train], Y[fold.train], rcond=None)[0]
+        return Fitted(design[fold.test] @ weights)
+
+
+def test_t6_a_model_that_selects_in_everybody_stops_the_run_before_anything_is_kept(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(estimators.LEARNERS, "ridge", SelectsInEverybody)
+    found = r"model ridge: the prediction for one of \d+ held-out people changed when the held-out people were"
+    with pytest.raises(GuardError, match=found):
+        run(["madrs_change"], study=study, only=["ridge"], jobs=1)
+    assert not list((study / "mlruns").rglob("*.npz"))
+    assert not list((study / "mlruns").rglob("scores.json"))
+
+
+# -------------------------------------------------------------------------------------------- T13: the best of twenty
+
+
+def test_t13_the_best_of_twenty_pipelines_on_nothing_is_corrected_for_twenty(clean: Path) -> None:
+    """Shuffled outcomes, five penalties on each of four feature sets: the smallest p of twenty, and corrected."""
+    dataset = datasets(clean, MAIN)[f"{MAIN} task"]
+    rng = np.random.default_rng(0)
+    validation = ValidationSpec(repeats=1, outer=4, inner=2, permutations=39)
+    units = plan_units(dataset, validation, RidgeSpec(kind="ridge"))
+    units = tuple(replace(unit, procedures=("main",)) for unit in units)  # the same folds for all
+    n_trials, naive, corrected = 40, 0, 0
+    for _ in range(n_trials):
+        shuffled = replace(dataset, y=rng.permutation(dataset.y))
+        targets = {"main": target_matrices(shuffled, validation)["main"]}
+        members = [
+            pipeline_of(shuffled, columns, alpha, units, targets) for columns in quarters(72) for alpha in PENALTIES
+        ]
+        assert len(members) == 20
+        naive += min(p_value(member.observed, member.null) for member in members) <= 0.05
+        family, size = correct_family(members)
+        assert size == 20
+        corrected += min(p for p in family if p is not None) <= 0.05
+    assert naive >= 8, f"{naive} of {n_trials}: the naive best must find something far too often"
+    assert corrected <= 6, f"{corrected} of {n_trials}: more than 6 happens in less than 1 of 100 at .05"
+
+
+PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+
+
+def quarters(p: int) -> list[np.ndarray]:
+    return np.array_split(np.arange(p), 4)
+
+
+def pipeline_of(
+    dataset: Dataset,
+    columns: np.ndarray,
+    alpha: float,
+    units: tuple[WorkUnit, ...],
+    targets: dict[str, np.ndarray],
+) -> FamilyMember:
+    """One penalty on some of the features, on folds and permutations that are the same for all."""
+    features = dataset.features.iloc[columns].reset_index(drop=True)
+    some = replace(dataset, X=np.ascontiguousarray(dataset.X[:, columns]), features=features)
+    spec = RidgeSpec(kind="ridge", alphas=(alpha,))
+    r2 = permuted_r2([fit_unit(some, unit, spec, targets, explain=0) for unit in units], "main")
+    return FamilyMember("all on the same people", float(r2[0]), r2[1:])
+
+
+def test_t13_twenty_pipelines_in_one_experiment_are_one_family(study: Path) -> None:
+    plant("T13", study)
+    (plan,) = check(["best_of_20"], study=study).plans
+    assert len({run.name for run in plan.runs}) == 20
+    assert {run.validation.permutations for run in plan.runs} == {1000}, "each has a p, so each is counted"
 
 
 # --------------------------------------------------------------------------------------------------- in other disguises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -36,6 +37,24 @@ def test_sex_is_found_in_the_brain_structure_of_the_aomic_students(real_data, tm
     assert result.scores.performance.r2 == pytest.approx(0.45, abs=0.1)
     assert result.scores.performance.auc > 0.85
     assert result.scores.p_family == 0.01
+    assert result.claim.verdict == "exploratory"
+    assert "the plan was not frozen before the result was viewed" in result.claim.reasons
+
+
+def test_sex_is_supported_by_internal_validation_once_its_plan_is_frozen(real_data, tmp_path):
+    """With the repeats and permutations of the example, on the subcortical volumes alone, its quickest table."""
+    import workbench
+
+    data = real_data / "aomic_piop2"
+    study = tmp_path / "aomic_piop2"
+    shutil.copytree(EXAMPLES / "aomic_piop2", study, ignore=shutil.ignore_patterns("tables", "mlruns"))
+    path = study / "experiments" / "sex.toml"
+    path.write_text(re.sub(r"structure = \[.*\]", 'structure = ["subcortical_volume"]', path.read_text()))
+    workbench.freeze(["sex"], study=study, data=data)
+    (first,) = workbench.run(["sex"], study=study, data=data, only=["ridge"], jobs=2)
+    assert first.result.scores.test.n_permutations == 1000
+    assert first.result.claim.verdict == "supported by internal validation", first.result.claim.reasons
+    assert first.result.claim.reasons == ("people of another cohort were not predicted",)
 
 
 @pytest.mark.parametrize("trait", ["e", "o", "a", "c"])

@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "check", "export_run", "features", "init", "run", "show_run", "simulate_study"]
+__all__ = [
+    "__version__",
+    "check",
+    "export_run",
+    "features",
+    "freeze",
+    "init",
+    "plan",
+    "run",
+    "show_run",
+    "simulate_study",
+]
 
 if TYPE_CHECKING:
-    from workbench.pipeline import check, export_run, features, init, run, show_run, simulate_study
+    from workbench.pipeline import check, export_run, features, freeze, init, plan, run, show_run, simulate_study
 
 
 def __getattr__(name: str) -> Any:

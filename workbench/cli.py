@@ -14,7 +14,7 @@ from workbench import __version__
 from workbench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER, Problem, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Progress
+    from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Frozen, Progress, StudyPlan
 
 app = typer.Typer(
     name="workbench",
@@ -27,9 +27,10 @@ app = typer.Typer(
     "Merges resting-state, task and PET features with rating scales, asks with nested cross-validation whether they "
     "predict the response to ketamine, explains with SHAP what drives each prediction, keeps every experiment in "
     "MLflow, and exports candidate biomarkers, or says plainly that there are none.\n\n"
-    "\b\nA study in six commands:\n"
+    "\b\nA study in seven commands:\n"
     "  workbench init mystudy            a copy of the demo study to change\n"
     "  workbench check                   every file, join and guard; nothing is run\n"
+    "  workbench freeze EXPERIMENT       write its plan down before its results are viewed\n"
     "  workbench run EXPERIMENT          run it, and read the answer\n"
     "  workbench show                    read the last answer again\n"
     "  workbench ui                      compare runs in the browser\n"
@@ -237,6 +238,33 @@ def run(
 
 
 @app.command()
+def freeze(
+    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments.")],
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    again: Annotated[bool, typer.Option("--again", help="Freeze a plan anew that was changed since.")] = False,
+    because: Annotated[str, typer.Option(help="Why it is frozen again; every later run says it.", metavar="WHY")] = "",
+    quiet: QuietOption = False,
+) -> None:
+    """Freeze the plan of experiments before their results are viewed. Only then can a claim be more than exploratory.
+
+    Checks them first. Writes each plan with its hash and date into experiments/frozen.jsonl: commit that file. Every
+    later run says when the plan was frozen, how many results had been viewed by then, and what was changed since.
+
+    \b
+    Examples:
+      workbench freeze madrs_change
+      workbench freeze madrs_change --again --because "the scanner's second protocol was left out"
+    """
+    from workbench import pipeline
+
+    with _progress(quiet) as progress:
+        done = pipeline.freeze(experiments, study=study, data=data, again=again, because=because, progress=progress)
+    for each in done:
+        _print_frozen(each, study)
+
+
+@app.command()
 def show(
     run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
     study: StudyOption = HERE,
@@ -304,6 +332,65 @@ def export(
     print(f"{len(written)} files in {to}:")
     for path in written:
         print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")
+
+
+@app.command()
+def plan(
+    experiment: Annotated[str, typer.Argument(help="Name or path of an experiment.")],
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    people: Annotated[int | None, typer.Option(help="Ask about so many people.", metavar="N")] = None,
+    r2: Annotated[
+        list[float] | None,
+        typer.Option(help="R2 that there may be to find (may be repeated); default: 0.1, 0.25, 0.4.", metavar="R2"),
+    ] = None,
+    simulations: Annotated[int, typer.Option(help="Simulated trials for every R2.", metavar="N")] = 200,
+    permutations: Annotated[int, typer.Option(help="Permutations of every simulated trial.", metavar="N")] = 99,
+    prevalence: Annotated[
+        float, typer.Option(help="Binary outcomes: share of people, from earlier studies.", metavar="SHARE")
+    ] = 0.5,
+    mean: Annotated[
+        float | None, typer.Option(help="Mean of the outcome in earlier studies, with --sd.", metavar="POINTS")
+    ] = None,
+    sd: Annotated[float | None, typer.Option(help="Its spread in earlier studies.", metavar="POINTS")] = None,
+    to: Annotated[Path | None, typer.Option(help="Also write tables, words and picture here.", metavar="DIR")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier plan.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(help="Cores; default: all. Never changes a number.", metavar="N", min=1)
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """What a study can show: power, learning curve, sample size, reliability ceiling. No outcome is looked at.
+
+    Outcomes are made up on the study's own features, so nothing is unblinded and no result counts as viewed.
+
+    \b
+    Examples:
+      workbench plan madrs_change
+      workbench plan madrs_change --people 120 --r2 0.2 --r2 0.3
+      workbench plan madrs_change --simulations 500 --to plan
+    """
+    from workbench import pipeline
+
+    with _progress(quiet) as progress:
+        plans = pipeline.plan(
+            experiment,
+            study=study,
+            data=data,
+            people=people,
+            r2=r2 or (),
+            simulations=simulations,
+            permutations=permutations,
+            prevalence=prevalence,
+            mean=mean,
+            sd=sd,
+            to=to,
+            force=force,
+            jobs=jobs,
+            progress=progress,
+        )
+    for each in plans:
+        _print_plan(each)
 
 
 @app.command()
@@ -416,6 +503,39 @@ def _print_abstract(finished: FinishedRun, study: Path) -> None:
     command = f"workbench export {finished.run_id[:8]} --to supplement{where}" if finished.run_id else ""
     print()
     _say(finished.abstract(command))
+
+
+def _print_frozen(frozen: Frozen, study: Path) -> None:
+    plan = frozen.plan
+    if frozen.unchanged:
+        _say_wrapped(f"{plan.experiment}: frozen on {plan.date[:10]} already, and unchanged since.", indent="")
+        return
+    again = f", again because: {plan.because}" if plan.because else ""
+    print(f"{plan.experiment}: frozen{again}; plan {plan.plan_hash[:12]}")
+    _say_wrapped(f"Primary run: {plan.primary}; any other of {len(frozen.runs)} runs is exploratory at most.")
+    if not plan.data:
+        _say_wrapped("Data: not there yet.")
+    else:
+        n = plan.viewed_before
+        seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
+        _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
+    where = "" if study == HERE else f" --study {study}"
+    _say_wrapped(f"Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{where}")
+
+
+def _print_plan(planned: StudyPlan) -> None:
+    print()
+    _say(f"[bold]{planned.plan.experiment}: {planned.plan.feature_set}[/]")
+    _say_wrapped(f"Outcome: {planned.plan.outcome}.")
+    _say_wrapped(planned.verdict)
+    for title, table in planned.tables:
+        print(f"\n  {title}")
+        _print_frame(table, indent="    ")
+    print()
+    for note in planned.notes:
+        _say_wrapped(note)
+    if planned.files:
+        print(f"  {len(planned.files)} files in {planned.files[0].parent}")
 
 
 def _print_check(report: CheckReport, *, verbose: bool) -> None:

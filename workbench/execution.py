@@ -8,16 +8,20 @@ fails its checksum, and the unit is computed again.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.errors import Problem, StoreError
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult, WorkUnit
@@ -26,13 +30,22 @@ if TYPE_CHECKING:
     import numpy as np
 
 Backend = Literal["threads", "processes"]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 ORPHAN_CHECK_S = 0.5
 """How often a worker process looks whether the run that started it is still there."""
 PROCEDURE_ARRAYS = ("predicted", "reference", "squared_error", "squared_error_reference")
 EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
 SHORT_UNIT_S = 0.03
-"""Units that take less than this are fitted one after another: they are mostly Python, which one thread does at a time,
-and two threads were measured 1.6 times slower than one."""
+"""What takes less than this is mostly Python, which one thread does at a time: two threads were measured 1.6 times
+slower than one. It is handed to processes in batches where there is much of it, or else done one after another."""
+BATCH_S = 0.2
+"""About how long a batch of short units takes: long beside handing it over, short beside the run."""
+WORTH_WORKERS_S = 1.0
+"""Short units that take less than this in all are done before worker processes would have started."""
+FITTING = ("pandas", "scipy.stats", "sklearn.linear_model", "sklearn.model_selection", "workbench.models.nested_cv")
+DRAWING = ("pandas", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin")
+"""What takes longest to import of all that fitting, and drawing, need."""
 ABANDONED_AFTER_S = 3600.0
 """Age at which a temporary file is certain to belong to a process that was killed."""
 
@@ -88,6 +101,86 @@ def run_units(
         if progress:
             progress(len(done), len(units))
     return tuple(done[position] for position in range(len(units)))
+
+
+def spread(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) -> Iterator[Made]:
+    """What `work` makes of every item, in any order, over threads or over processes, whichever the items suit.
+
+    The first two are done at once and tell how long one takes. Long items go to threads, which share the data and
+    mostly wait for BLAS; many short ones to worker processes, in batches; few short ones are done one after another.
+    Which it is never changes a result.
+
+    Parameters
+    ----------
+    work : callable
+        Can be pickled.
+    jobs : int
+        Items at a time, at least 1.
+    """
+    with one_blas_thread():
+        seconds = []
+        for item in items[:2]:
+            started = time.thread_time()
+            yield work(item)
+            seconds.append(time.thread_time() - started)
+        rest = items[2:]
+        each = min(seconds, default=0.0)  # the first also pays for imports
+        if jobs > 1 and each >= SHORT_UNIT_S:
+            yield from _in_threads(work, rest, jobs)
+        elif jobs > 1 and each * len(rest) >= WORTH_WORKERS_S:
+            size = max(1, min(int(BATCH_S / max(each, 1e-6)), -(-len(rest) // jobs)))
+            batches = [rest[start : start + size] for start in range(0, len(rest), size)]
+            for made in in_workers(partial(_each, work), batches, jobs=jobs):
+                yield from made
+        else:
+            yield from map(work, rest)
+
+
+def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) -> Iterator[Made]:
+    """What `work` makes of every item, in any order, in worker processes, which begin before the first is asked for.
+
+    With one job it is made here, when it is asked for. What is not used up stops the workers.
+    """
+    if jobs <= 1 or not items:
+        return map(work, items)
+    from joblib import Parallel, delayed, parallel_config
+
+    # What is left over when something fails is not worth a word to the person at the keyboard.
+    warnings.filterwarnings("ignore", message=r"\d+ tasks ", category=UserWarning, module=r"joblib\.parallel")
+    # A function and its arguments, not a partial: equal ones let the next items take over these workers.
+    start = {"initializer": _prepare_worker, "initargs": (os.getpid(),)}
+    with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, **start):
+        parallel = Parallel(return_as="generator_unordered")
+        made: Iterator[Made] = parallel(delayed(work)(item) for item in items)
+    return made
+
+
+@contextmanager
+def all_kept() -> Iterator[None]:
+    """Imports inside are for good: the garbage collector looks at none of it, which takes a third off their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def start_workers(jobs: int) -> Iterator[object]:
+    """Start worker processes, and import meanwhile what fitting needs here too.
+
+    Keep what comes back, and use it up in the end: letting go of it would stop the workers.
+    """
+    started = in_workers(import_ahead, [(*DRAWING, "workbench.models.nested_cv")] * jobs, jobs=jobs)
+    import_ahead(FITTING)
+    return started
+
+
+def import_ahead(names: Sequence[str]) -> None:
+    """Import modules that will be needed."""
+    with all_kept():
+        for name in names:
+            import_module(name)
 
 
 def cores(jobs: int | None) -> int:
@@ -177,7 +270,8 @@ class _FitAndStore:
     fit: Callable[[WorkUnit], UnitResult]
     folder: Path
 
-    def __call__(self, position: int, unit: WorkUnit) -> tuple[int, UnitResult]:
+    def __call__(self, numbered: tuple[int, WorkUnit]) -> tuple[int, UnitResult]:
+        position, unit = numbered
         result = self.fit(unit)
         save_unit(result, self.folder)
         return position, result
@@ -187,36 +281,21 @@ def _completed(
     work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int, backend: Backend
 ) -> Iterator[tuple[int, UnitResult]]:
     """Results as they come, in any order."""
-    if not units:
-        return
     jobs = min(jobs, len(units))
     if backend == "processes" and jobs > 1:
-        yield from _in_processes(work, units, jobs)
-    else:
-        yield from _in_threads(work, units, jobs)
+        return in_workers(work, units, jobs=jobs)
+    return spread(work, units, jobs=jobs if backend == "threads" else 1)
 
 
-def _in_threads(work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int) -> Iterator[tuple[int, UnitResult]]:
+def _in_threads(work: Callable[[Item], Made], items: Sequence[Item], jobs: int) -> Iterator[Made]:
     from joblib import Parallel, delayed
 
-    with one_blas_thread():
-        started = time.thread_time()
-        yield work(*units[0])
-        if jobs <= 1 or time.thread_time() - started < SHORT_UNIT_S:
-            yield from (work(position, unit) for position, unit in units[1:])
-        else:
-            parallel = Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered")
-            yield from parallel(delayed(work)(position, unit) for position, unit in units[1:])
+    parallel = Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered")
+    yield from parallel(delayed(work)(item) for item in items)
 
 
-def _in_processes(work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int) -> Iterator[tuple[int, UnitResult]]:
-    from joblib import Parallel, delayed, parallel_config
-
-    # A function and its arguments, not a partial: equal ones let the next run take over these workers.
-    start = {"initializer": _prepare_worker, "initargs": (os.getpid(),)}
-    with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, **start):
-        parallel = Parallel(return_as="generator_unordered")
-        yield from parallel(delayed(work)(position, unit) for position, unit in units)
+def _each(work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
+    return [work(item) for item in items]
 
 
 def _prepare_worker(parent: int) -> None:

@@ -8,7 +8,7 @@ A *row* is one participant in one session. Participant ids are the canonical tex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -234,6 +234,10 @@ class Outcome:
     notes: tuple[str, ...] = ()
     score: str = ""
     """The score it is made from; empty for a participants column."""
+    scale: Scale | None = None
+    """The scale of that score."""
+    ratings: pd.DataFrame | None = None
+    """Index: everyone asked about, with an outcome or without; one column per session of `sessions`, as rated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +286,44 @@ class FlowStep:
     """Ids of those lost at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
     reasons: tuple[str, ...] = ()
     """Why each of `participants` was lost, in their order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """What was known before treatment of everyone asked about, analysed or not; no model sees it.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Index participant id; one column per variable (a clinical variable, sex, age, site, arm, sequence, the
+        baseline score), float or text, missing as NaN / None.
+    clinical : tuple of str
+        Columns that being analysed is modelled with: the clinical model, or where there is none all that are numbers
+        of the person.
+    severity : str
+        Column with the baseline of the outcome's score; empty where there is none.
+    """
+
+    values: pd.DataFrame
+    clinical: tuple[str, ...] = ()
+    severity: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Unobserved:
+    """People who have the features and covariates of a dataset and no outcome: they can be predicted, never scored.
+
+    Parameters
+    ----------
+    participants : tuple of str
+    X : ndarray of shape (n_people, n_features)
+    nuisance : ndarray of shape (n_people, n_nuisance)
+        Columns as those of `Dataset.nuisance`.
+    """
+
+    participants: tuple[str, ...]
+    X: np.ndarray
+    nuisance: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -339,6 +381,8 @@ class Dataset:
     data_hash: str
     given_folds: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    background: Background | None = None
+    unobserved: Unobserved | None = None
 
     @property
     def n_rows(self) -> int:
@@ -482,8 +526,9 @@ class UnitResult:
     procedures : mapping of str to ProcedureResult
         Keys are those of `PROCEDURES`.
     shap : ndarray of shape (n_test, n_features) or None
-        Out-of-fold SHAP values of procedure *main* for the observed outcome, background = the training rows, in units
-        of the outcome.
+        Out-of-fold SHAP values of procedure *main* for the observed outcome, in units of the outcome. What they are
+        differences from is learnt in the training rows: their mean for linear learners, what the trees saw of them for
+        trees, the prediction of their average person for kernel ridge.
     shap_base : ndarray of shape (n_test,) or None
         What the SHAP values of a row add up to its prediction with: base + sum(shap) = predicted.
     haufe : ndarray of shape (n_features,) or None
@@ -505,6 +550,30 @@ class UnitResult:
     weights: np.ndarray | None = None
     circuit_shap: np.ndarray | None = None
     schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, eq=False)
+class ConformalFold:
+    """What the CV+ intervals of the people held out in one outer fold are made of.
+
+    Attributes
+    ----------
+    test : ndarray of int, shape (n_test,)
+        Positions in the rows of the dataset.
+    residual : ndarray of shape (n_train,)
+        |observed - predicted| of each training row, by the model that was fitted without its part.
+    part_of : ndarray of int, shape (n_train,)
+        Part of the training rows that each belongs to.
+    predicted : ndarray of shape (n_test, n_parts)
+        What the model without each part predicts for the held-out rows.
+    """
+
+    repeat: int
+    fold: int
+    test: np.ndarray
+    residual: np.ndarray
+    part_of: np.ndarray
+    predicted: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -603,6 +672,19 @@ class Increment:
     joint_delta_r2: float
     """The same with clinical variables and features penalised together."""
 
+    def words(self, number: Callable[[float], str], measure: str = "R2") -> str:
+        """What is added, with its interval and p where there are such: "0.15 of R2 (0.02 to 0.28), p = 0.042".
+
+        Parameters
+        ----------
+        number : callable
+            Writes an R2 as the place does where the words stand.
+        """
+        interval = self.interval
+        bounds = "" if interval is None else f" ({number(interval.low)} to {number(interval.high)})"
+        p = None if self.test is None else self.test.p
+        return f"{number(self.delta_r2)} of {measure}{bounds}{'' if p is None else f', p = {p:.2g}'}"
+
 
 @dataclass(frozen=True)
 class Influence:
@@ -614,6 +696,150 @@ class Influence:
     refitted: bool
     repeats: int
     by_participant: tuple[tuple[str, float], ...]
+    lowest_pair: float | None = None
+    """r2 without the two people whose loss lowers it most; None where no pair was left out."""
+    pairs_refitted: int = 0
+    """Pairs, chosen from all by their errors and their influence alone, without which the models were refitted."""
+    by_pair: tuple[tuple[str, str, float], ...] = ()
+    """Those pairs, the lowest r2 first; where nothing is refitted, the lowest of all pairs."""
+
+
+@dataclass(frozen=True)
+class ScaleEnds:
+    """Shares of the people analysed who are at the ends of a rating scale, 0 to 1."""
+
+    score: str
+    session: str
+    n: int
+    minimum: float
+    maximum: float
+    at_minimum: float
+    at_maximum: float
+
+
+@dataclass(frozen=True)
+class RegressionToMean:
+    """The change to expect if nothing happened, because people came in with a score on one side of a threshold."""
+
+    score: str
+    sessions: tuple[str, str]
+    """Before and after."""
+    threshold: float
+    declared: bool
+    """Whether the experiment has this threshold; otherwise it is the mildest baseline of those analysed."""
+    reliability: float
+    n: int
+    observed: float
+    """Mean improvement of the people analysed, points."""
+    expected: float
+    """Mean improvement without any effect, points."""
+    expected_low: float
+    expected_high: float
+    """95 % of studies of this size without any effect."""
+    p: float
+    """Share of studies without any effect whose mean improvement is at least the observed one; never 0."""
+    baseline_r2: float
+    """Share of the variance of the improvement that the baseline rating explains where nothing happened."""
+    baseline_r2_high: float
+    """95th percentile of the same over studies of this size."""
+    reason: str = ""
+    """Why the numbers are missing, where they are."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One variable in those analysed and those lost: means, or shares of one level."""
+
+    variable: str
+    n_analysed: int
+    n_lost: int
+    analysed: float
+    lost: float
+    standardised: float
+    """(lost - analysed) / pooled SD; NaN where nobody varies."""
+
+
+@dataclass(frozen=True)
+class DropOut:
+    """Those analysed beside those asked about and lost, and what the loss could have done to r2."""
+
+    n_asked: int
+    n_lost: int
+    differences: tuple[Difference, ...]
+    r2_weighted: float | None = None
+    """r2 with every person weighted by the inverse of the probability of being analysed; None where few were lost."""
+    effective_n: float | None = None
+    """(sum of weights)^2 / sum of squared weights."""
+    weight_range: float | None = None
+    """Largest weight over the smallest."""
+    n_predicted: int = 0
+    """Lost people who have the features, so that their prediction exists."""
+    tipping: float | None = None
+    """How far below what is expected of them (above, where negative), in units of the outcome, these would have to be,
+    all alike, to bring r2 to 0. None where it cannot be said."""
+    tipping_sd: float | None = None
+    """The same in SD of the outcome."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Net benefit of acting on the predicted probability of a binary outcome, over threshold probabilities."""
+
+    low: float | None
+    high: float | None
+    """First and last threshold at which acting on the model beats acting on all, on none and on the clinical model."""
+    share: float
+    """Share of all thresholds at which it does."""
+    gain: float
+    """Largest gain in net benefit over the best of the others (below 0: it never beats them)."""
+    at: float
+    """The threshold of that gain."""
+    clinical: str = ""
+    """Procedure of the clinical model; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """How well the people of one subgroup are predicted, by models trained on everybody."""
+
+    variable: str
+    level: str
+    n: int
+    r2: float | None = None
+    r2_low: float | None = None
+    r2_high: float | None = None
+    mae: float | None = None
+    bias: float | None = None
+    """Calibration in the large: mean of observed minus predicted, in units of the outcome."""
+    bias_low: float | None = None
+    bias_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What a reader of the numbers should know beside them (METHODS 8)."""
+
+    scale_ends: tuple[ScaleEnds, ...] = ()
+    rank_r2: float | None = None
+    """r2 of percentiles in the training outcomes, where a scale piles up at an end; None elsewhere."""
+    regression_to_mean: RegressionToMean | None = None
+    drop_out: DropOut | None = None
+    decision: Decision | None = None
+    subgroups: tuple[Subgroup, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """The same procedure on shuffled outcomes, from folds to interval: what it reports where there is nothing to find.
+
+    `null_low` and `null_high` hold 95 % of the permuted r2 of the run; NaN where it has no permutations.
+    """
+
+    r2: float
+    interval: Interval | None
+    repeats: int
+    null_low: float = float("nan")
+    null_high: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -627,6 +853,41 @@ class Claim:
     """Why it is not stronger, one short sentence each."""
     next_step: str
     """The command to type next."""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """The frozen plan of an experiment, seen from one of its runs."""
+
+    date: str
+    """Day on which it was frozen, UTC."""
+    times: int
+    """How often the experiment had been frozen by then."""
+    because: str
+    """Why it was frozen again; empty the first time."""
+    viewed_before: int
+    """Results viewed for this outcome before it was frozen."""
+    primary: str
+    """The run that may carry a claim."""
+    changed: tuple[str, ...] = ()
+    """What is not as it was frozen, in words: file, key, old and new value."""
+    data_changed: bool = False
+    """Whether the data are not those that were there when it was frozen."""
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """How often an outcome had been looked at before this result first was (METHODS 2.11)."""
+
+    number: int
+    """1 for the first result viewed for this outcome in the study."""
+    others: int = 0
+    """Distinct results viewed before it for this outcome, or in its family of experiments, that are not corrected
+    together with it."""
+    others_unplanned: int = 0
+    """Distinct results viewed before it for this outcome that are not other runs of the same plan."""
+    freeze: Freeze | None = None
+    """None where the plan was never frozen."""
 
 
 @dataclass(frozen=True)
@@ -679,6 +940,23 @@ class Scores:
     """Sites among the people analysed; 0 where the study declares none."""
     leave_out: str = ""
     """"site" where whole sites were left out instead of folds."""
+    across_sites: float | None = None
+    """r2 of the same model when each whole site is left out in turn; None where there are fewer than three sites, or
+    where there is nothing to hold up (r2 of 0 or less)."""
+    viewing: Viewing | None = None
+    """None for a rehearsal, which is not counted."""
+    p_claim: float | None = None
+    """`p_family` held to the results viewed before as well: what the claim is judged by."""
+    blind_fits: int = 0
+    """Fits with the held-out people replaced by noise, in none of which anything that was learnt changed."""
+    shuffled: Shuffled | None = None
+    """None where the design leaves too few distinct shuffles."""
+    owed: Owed = Owed()
+
+    @property
+    def judged_p(self) -> float | None:
+        """The p that the claim is judged by."""
+        return self.p_family if self.p_claim is None else self.p_claim
 
     def comparators(self) -> tuple[tuple[str, Performance], ...]:
         """Every model of the run on the same folds, from the least to the most it was given, each with its name."""
@@ -730,6 +1008,8 @@ class RunResult:
         effect_high.
     biomarkers : DataFrame
         Candidates; empty when prediction is not shown. Columns: DESIGN 6.
+    decision_curve : DataFrame or None
+        Binary outcomes: threshold, predictions, clinical (where there is one), treat_all, treat_none.
     """
 
     scores: Scores
@@ -748,6 +1028,91 @@ class RunResult:
     tags: Mapping[str, str]
     """For the tracker: hashes, git commit, arms, synthetic; never a participant id."""
     params: Mapping[str, Any]
+    decision_curve: pd.DataFrame | None = None
+
+
+# ------------------------------------------------------------------------------------------------------------- planning
+
+
+@dataclass(frozen=True)
+class SizeCriterion:
+    """People that one criterion for a regression on all features asks for (Riley 2019)."""
+
+    r2: float
+    criterion: str
+    n: float
+    """Infinite where no number of people meets it."""
+
+
+@dataclass(frozen=True)
+class PowerPoint:
+    """How trials end in which the features explain `r2` in the population, beyond covariates of no interest."""
+
+    r2: float
+    n_simulations: int
+    n_found: int
+    """Trials in which prediction is shown: R2 above 0 and p at most .05, before any correction."""
+    power: float
+    low: float
+    high: float
+    """95 % interval of the power, for the number of simulations (Wilson)."""
+    achieved: float
+    """Mean cross-validated R2: what so many people reach on average."""
+    achieved_low: float
+    achieved_high: float
+    """90 % of the trials reach an R2 between these."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """R2 reached on average by so many people, where the features explain `r2` in the population."""
+
+    r2: float
+    n: int
+    expected: float
+    low: float
+    high: float
+    """95 % band."""
+    measured: bool
+    """Whether the study has so many people, or the curve is carried on."""
+
+
+@dataclass(frozen=True)
+class SetPlan:
+    """What one feature set of an experiment can show; made without its outcome."""
+
+    experiment: str
+    feature_set: str
+    outcome: str
+    outcome_type: OutcomeType
+    n_participants: int
+    """People asked about."""
+    n_own: int
+    """People the study has for this feature set."""
+    n_features: int
+    missing: float
+    """Share of single feature values that are missing."""
+    n_nuisance: int
+    people: str
+    """Who is simulated, in words."""
+    validation: str
+    """Folds and learner, in words."""
+    permutations: int
+    n_runs: int
+    """Runs of the experiment, over which p is corrected."""
+    criteria: tuple[SizeCriterion, ...]
+    power: tuple[PowerPoint, ...]
+    detectable: float | None
+    """Smallest R2 in the population that 80 % of trials find; None where it is above those asked about."""
+    curve: tuple[CurvePoint, ...]
+    ceiling: float | None
+    """Reliability of the outcome."""
+    best_verdict: str
+    refused: str = ""
+    """Why the design allows no permutation p."""
+    no_curve: str = ""
+    """Why there is no learning curve."""
+    synthetic: bool = False
 
 
 # ------------------------------------------------------------------------------------------------------------- tracking

@@ -92,6 +92,11 @@ class Study:
         return self.experiments_dir / "viewed.jsonl"
 
     @property
+    def frozen_file(self) -> Path:
+        """Plans as they were frozen."""
+        return self.experiments_dir / "frozen.jsonl"
+
+    @property
     def mlruns_dir(self) -> Path:
         """What was found."""
         return self.root / "mlruns"

@@ -170,3 +170,28 @@ def hard_fold():
         return Fold(X, N, train, test, splits, circuits=np.arange(p) % 3), Y
 
     return make
+
+
+@pytest.fixture
+def make_fold():
+    """A function: a fold of independent features, covariates that go with the outcome alone, and the outcome.
+
+    The columns `carriers` make `r2` of what the covariates leave of it; several carriers share a factor.
+    """
+
+    def make(n=40, p=10, *, n_nuisance=0, binary=False, missing=0.0, r2=0.6, carriers=(0,), inner=4, seed=0):
+        rng = np.random.default_rng(seed)
+        X, N = rng.normal(size=(n, p)), rng.normal(size=(n, n_nuisance))
+        several = len(carriers) > 1
+        if several:
+            X[:, carriers] += rng.normal(size=(n, 1))
+        part = X[:, carriers].sum(axis=1) / np.sqrt(len(carriers) + several * len(carriers) ** 2)
+        y = 20 + 5 * (np.sqrt(r2) * part + np.sqrt(1 - r2) * rng.normal(size=n)) + 4 * N.sum(axis=1)
+        y = (y > np.median(y)).astype(float) if binary else y
+        X[rng.random(X.shape) < missing] = np.nan
+        train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
+        splits = KFold(inner, shuffle=True, random_state=1).split(train)
+        splits = tuple(Split(train[a], train[b]) for a, b in splits)
+        return Fold(X, N, train, test, splits, "binary" if binary else "continuous", np.arange(p) % 3), y
+
+    return make

@@ -2,7 +2,7 @@ import pytest
 
 from workbench.models.cost import estimate
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import XGBoostSpec
+from workbench.specs.learners import LEARNERS, KernelRidgeSpec, RidgeSpec, XGBoostSpec
 
 TREES = XGBoostSpec(kind="xgboost", trials=50)
 UNTESTED = ValidationSpec(repeats=10, permutations=0)
@@ -19,3 +19,33 @@ def test_a_permutation_test_of_trees_is_counted_with_its_smaller_search(make_dat
     tested = UNTESTED.model_copy(update={"permutations": 99})
     few, many = (estimate(make_dataset(), validation, TREES) for validation in (UNTESTED, tested))
     assert many.seconds == pytest.approx(few.seconds * 100 * TREES.permuted_trials / TREES.trials)
+
+
+MEASURED = {
+    "ridge": (0.013, 0.041),
+    "elastic-net": (0.75, 1.1),
+    "kernel-ridge": (0.069, 0.43),
+    "linear-svr": (0.11, 0.12),
+    "linear-svm": (0.10, 0.14),
+    "logistic-ridge": (0.050, 0.088),
+    "random-forest": (1.15, 7.7),
+    "xgboost": (0.98, 1.48),
+}
+"""CPU seconds of one outer fold with 5 inner ones and default settings, explained: 120 x 500 and 120 x 6670."""
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+def test_the_time_of_a_fold_is_within_a_factor_2_of_what_was_measured(make_dataset, kind):
+    for p, measured in zip((500, 6670), MEASURED[kind], strict=True):
+        seconds = estimate(make_dataset(120, p), UNTESTED, LEARNERS[kind](kind=kind)).seconds / 50
+        assert measured / 2 < seconds < 2 * measured
+
+
+@pytest.mark.parametrize("spec", [RidgeSpec(kind="ridge"), KernelRidgeSpec(kind="kernel-ridge")])
+def test_a_screen_costs_learners_that_share_permutations_one_fit_for_each(make_dataset, spec):
+    tested, dataset = UNTESTED.model_copy(update={"permutations": 99}), make_dataset(60, 200)
+    shared, looped, all_kept = (
+        estimate(dataset, tested, spec.model_copy(update={"screen": keep})).seconds for keep in (0, 50, 200)
+    )
+    assert looped > 10 * shared
+    assert all_kept == shared

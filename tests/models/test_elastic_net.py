@@ -2,26 +2,14 @@ import numpy as np
 import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, enet_path
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from workbench.models import elastic_net
 from workbench.models.elastic_net import elastic_net_path
 from workbench.models.estimators import make_learner
-from workbench.models.learner import Fold
-from workbench.records import Split
 from workbench.specs.learners import ElasticNetSpec
-
-
-def make_fold(n=40, p=10, *, n_nuisance=0, missing=0.0, r2=0.6, seed=0):
-    rng = np.random.default_rng(seed)
-    X, N = rng.normal(size=(n, p)), rng.normal(size=(n, n_nuisance))
-    y = 20 + 5 * (np.sqrt(r2) * X[:, 0] + np.sqrt(1 - r2) * rng.normal(size=n)) + 4 * N.sum(axis=1)
-    X[rng.random(X.shape) < missing] = np.nan
-    train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
-    inner = tuple(Split(train[a], train[b]) for a, b in KFold(4, shuffle=True, random_state=1).split(train))
-    return Fold(X, N, train, test, inner, "continuous", np.arange(p) % 3), y
 
 
 def make_problem(n, p, seed=0):
@@ -70,7 +58,7 @@ def test_a_solver_that_is_stopped_early_is_counted(monkeypatch):
     assert n_not_converged > 0
 
 
-def test_elastic_net_is_the_plain_scikit_learn_pipeline():
+def test_elastic_net_is_the_plain_scikit_learn_pipeline(make_fold):
     fold, y = make_fold(missing=0.05)
     spec = ElasticNetSpec(kind="elastic-net", n_alphas=8, smallest=0.01)
     fitted = make_learner(spec).fit(fold, np.column_stack([y, y[::-1]]), seed=0)
@@ -92,7 +80,7 @@ def test_elastic_net_is_the_plain_scikit_learn_pipeline():
             assert fitted.chosen["alpha"] == pytest.approx(search.best_params_["elasticnet__alpha"])
 
 
-def test_elastic_net_of_an_outcome_that_does_not_vary_predicts_it():
+def test_elastic_net_of_an_outcome_that_does_not_vary_predicts_it(make_fold):
     fold, y = make_fold()
     fitted = make_learner(ElasticNetSpec(kind="elastic-net")).fit(fold, np.full((len(y), 1), 3.0), seed=0, explain=1)
     assert np.allclose(fitted.predicted, 3.0)
@@ -100,7 +88,7 @@ def test_elastic_net_of_an_outcome_that_does_not_vary_predicts_it():
 
 
 @pytest.mark.parametrize("n_nuisance", [0, 2])
-def test_elastic_net_shap_adds_up_to_the_prediction(n_nuisance):
+def test_elastic_net_shap_adds_up_to_the_prediction(n_nuisance, make_fold):
     fold, y = make_fold(n_nuisance=n_nuisance)
     fitted = make_learner(ElasticNetSpec(kind="elastic-net", n_alphas=5)).fit(fold, y[:, None], seed=0, explain=1)
     assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-9)

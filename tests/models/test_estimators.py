@@ -1,6 +1,8 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
-from sklearn.model_selection import KFold
 
 from workbench.errors import FitError
 from workbench.models import tuning
@@ -8,32 +10,29 @@ from workbench.models.estimators import LEARNERS, LeastSquaresLearner, make_lear
 from workbench.models.explanations import haufe_pattern
 from workbench.models.learner import Fold
 from workbench.models.preprocessing import impute_means
-from workbench.records import Split
 from workbench.specs import learners as specs
 from workbench.specs.learners import ElasticNetSpec, XGBoostSpec
 
 SMALL_TREES = XGBoostSpec(kind="xgboost", trials=4, rounds=25)
 
 
-def make_fold(n=40, p=10, *, n_nuisance=0, binary=False, missing=0.0, r2=0.6, seed=0):
-    rng = np.random.default_rng(seed)
-    X, N = rng.normal(size=(n, p)), rng.normal(size=(n, n_nuisance))
-    y = 20 + 5 * (np.sqrt(r2) * X[:, 0] + np.sqrt(1 - r2) * rng.normal(size=n)) + 4 * N.sum(axis=1)
-    y = (y > np.median(y)).astype(float) if binary else y
-    X[rng.random(X.shape) < missing] = np.nan
-    train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
-    inner = tuple(Split(train[a], train[b]) for a, b in KFold(4, shuffle=True, random_state=1).split(train))
-    kind = "binary" if binary else "continuous"
-    return Fold(X, N, train, test, inner, kind, np.arange(p) % 3), y
-
-
 def test_every_kind_of_the_specs_has_a_learner():
     assert set(LEARNERS) == set(specs.LEARNERS)
 
 
+@pytest.mark.parametrize("kind", specs.LEARNERS)
+def test_the_page_of_models_has_every_kind_with_its_options(kind):
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    cells = next(line for line in page.splitlines() if line.startswith(f"| `{kind}` |")).split("|")
+    spec = specs.LEARNERS[kind]
+    own = set(spec.model_fields) - set(specs.LearnerSpec.model_fields)
+    assert set(re.findall(r"`(\w+)`", cells[4])) == own
+    assert cells[2].strip() == ("both" if len(spec.outcome_types) == 2 else spec.outcome_types[0])
+
+
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("n_nuisance", [0, 2])
-def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance):
+def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance, make_fold):
     fold, y = make_fold(n_nuisance=n_nuisance, binary=binary, missing=0.05)
     fitted = make_learner(SMALL_TREES).fit(fold, y[:, None], seed=3, explain=1)
     gap = np.abs(fitted.shap_base + fitted.shap.sum(axis=1) - fitted.predicted[:, 0]).max()
@@ -43,7 +42,7 @@ def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance):
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_screened_trees_are_those_of_the_features_that_go_most_with_the_outcome(binary):
+def test_screened_trees_are_those_of_the_features_that_go_most_with_the_outcome(binary, make_fold):
     fold, y = make_fold(n_nuisance=1, n=60, binary=binary, missing=0.02)
     screened = make_learner(SMALL_TREES.model_copy(update={"screen": 3})).fit(fold, y[:, None], seed=3, explain=1)
     assert np.count_nonzero(np.abs(screened.shap).sum(axis=0)) <= 3
@@ -52,7 +51,7 @@ def test_screened_trees_are_those_of_the_features_that_go_most_with_the_outcome(
     assert gap < 1e-5 * y.std()
 
 
-def test_every_target_is_screened_for_itself():
+def test_every_target_is_screened_for_itself(make_fold):
     fold, y = make_fold()
     learner = make_learner(SMALL_TREES.model_copy(update={"screen": 2}))
     targets = np.column_stack([y, fold.X[:, 7] + 0.1 * y])
@@ -62,14 +61,14 @@ def test_every_target_is_screened_for_itself():
     assert np.corrcoef(together[:, 1], targets[fold.test, 1])[0, 1] > 0.7
 
 
-def test_trees_predict_probabilities_for_a_binary_outcome():
+def test_trees_predict_probabilities_for_a_binary_outcome(make_fold):
     fold, y = make_fold(binary=True)
     predicted = make_learner(SMALL_TREES).fit(fold, y[:, None], seed=3).predicted[:, 0]
     assert ((predicted > 0) & (predicted < 1)).all()
     assert predicted[y[fold.test] == 1].mean() > predicted[y[fold.test] == 0].mean()
 
 
-def test_trees_start_from_the_least_squares_fit_on_the_nuisance():
+def test_trees_start_from_the_least_squares_fit_on_the_nuisance(make_fold):
     fold, y = make_fold(n_nuisance=1, n=60)
     shifted = y + 50 * fold.nuisance[:, 0]
     learner = make_learner(SMALL_TREES)
@@ -77,13 +76,13 @@ def test_trees_start_from_the_least_squares_fit_on_the_nuisance():
     assert np.allclose(again - once, 50 * fold.nuisance[fold.test, 0], atol=1e-3)
 
 
-def test_trees_without_features_are_the_nuisance_alone_bent():
+def test_trees_without_features_are_the_nuisance_alone_bent(make_fold):
     fold, y = make_fold(n_nuisance=1)
     empty = Fold(np.empty((40, 0)), fold.nuisance, fold.train, fold.test, fold.inner)
     assert make_learner(SMALL_TREES).fit(empty, y[:, None], seed=0).predicted.shape == (8, 1)
 
 
-def test_every_target_of_trees_is_tuned_and_fitted_as_if_it_were_alone():
+def test_every_target_of_trees_is_tuned_and_fitted_as_if_it_were_alone(make_fold):
     fold, y = make_fold()
     learner, targets = make_learner(SMALL_TREES), np.column_stack([y, y[::-1]])
     together = learner.fit(fold, targets, seed=5).predicted
@@ -94,7 +93,7 @@ def test_every_target_of_trees_is_tuned_and_fitted_as_if_it_were_alone():
 @pytest.mark.parametrize(
     "spec", [SMALL_TREES, SMALL_TREES.model_copy(update={"screen": 3}), ElasticNetSpec(kind="elastic-net", n_alphas=4)]
 )
-def test_held_out_rows_change_nothing_that_is_learnt(spec):
+def test_held_out_rows_change_nothing_that_is_learnt(spec, make_fold):
     fold, y = make_fold(n_nuisance=1)
     X, N, Y = fold.X.copy(), fold.nuisance.copy(), y[:, None].copy()
     X[fold.test], N[fold.test], Y[fold.test] = np.nan, 99.0, -999.0
@@ -104,28 +103,28 @@ def test_held_out_rows_change_nothing_that_is_learnt(spec):
     assert len(digests) == 1
 
 
-def test_trials_that_failed_are_counted_among_what_was_chosen():
+def test_trials_that_failed_are_counted_among_what_was_chosen(make_fold):
     fold, y = make_fold()
     chosen = make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1).chosen
     assert chosen["trials_failed"] == 0
     assert {"max_depth", "learning_rate", "rounds"} <= set(chosen)
 
 
-def test_an_infinite_feature_is_named_as_the_reason():
+def test_an_infinite_feature_is_named_as_the_reason(make_fold):
     fold, y = make_fold()
     fold.X[fold.train[0], 0] = np.inf
     with pytest.raises(FitError, match="look for infinite or enormous values"):
         make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1)
 
 
-def test_every_trial_failing_stops_the_fit(monkeypatch):
+def test_every_trial_failing_stops_the_fit(monkeypatch, make_fold):
     monkeypatch.setattr(tuning, "suggest_settings", lambda *_: {"max_depth": -1, "learning_rate": 0.1})
     fold, y = make_fold()
     with pytest.raises(FitError, match="every one of 4 trials failed"):
         make_learner(SMALL_TREES).fit(fold, y[:, None], seed=1)
 
 
-def test_least_squares_equals_the_normal_equations_with_training_means_for_missing_values():
+def test_least_squares_equals_the_normal_equations_with_training_means_for_missing_values(make_fold):
     fold, y = make_fold(p=2, n_nuisance=1, missing=0.1)
     predicted = LeastSquaresLearner().fit(fold, y[:, None]).predicted[:, 0]
     means = np.nanmean(fold.X[fold.train], axis=0)

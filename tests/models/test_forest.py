@@ -2,29 +2,22 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from workbench.models.estimators import make_learner
 from workbench.models.learner import Fold
-from workbench.records import Split
 from workbench.specs.learners import RandomForestSpec
 
 SMALL = RandomForestSpec(kind="random-forest", trees=15)
 
 
-def make_fold(n=60, p=10, *, n_nuisance=0, binary=False, missing=0.0, r2=0.8, seed=0):
-    rng = np.random.default_rng(seed)
-    X, N = rng.normal(size=(n, p)), rng.normal(size=(n, n_nuisance))
-    y = 20 + 5 * (np.sqrt(r2) * X[:, 0] + np.sqrt(1 - r2) * rng.normal(size=n)) + 4 * N.sum(axis=1)
-    y = (y > np.median(y)).astype(float) if binary else y
-    X[rng.random(X.shape) < missing] = np.nan
-    train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
-    inner = tuple(Split(train[a], train[b]) for a, b in KFold(3, shuffle=True, random_state=1).split(train))
-    return Fold(X, N, train, test, inner, "binary" if binary else "continuous", np.arange(p) % 3), y
+@pytest.fixture
+def make_fold(make_fold):
+    return lambda n=60, r2=0.8, **rest: make_fold(n, r2=r2, **rest)
 
 
-def test_forest_is_the_plain_scikit_learn_pipeline():
+def test_forest_is_the_plain_scikit_learn_pipeline(make_fold):
     fold, y = make_fold(missing=0.05)
     spec = SMALL.model_copy(update={"max_features": (0.3, 1.0), "min_leaf": (1, 5)})
     fitted = make_learner(spec).fit(fold, y[:, None], seed=7)
@@ -41,7 +34,7 @@ def test_forest_is_the_plain_scikit_learn_pipeline():
 
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("n_nuisance", [0, 2])
-def test_shap_adds_up_to_the_prediction(binary, n_nuisance):
+def test_shap_adds_up_to_the_prediction(binary, n_nuisance, make_fold):
     fold, y = make_fold(binary=binary, n_nuisance=n_nuisance, missing=0.05)
     fitted = make_learner(SMALL).fit(fold, y[:, None], seed=3, explain=1)
     assert np.abs(fitted.shap_base + fitted.shap.sum(axis=1) - fitted.predicted[:, 0]).max() < 1e-5 * y.std()
@@ -51,7 +44,7 @@ def test_shap_adds_up_to_the_prediction(binary, n_nuisance):
     assert np.argmax(np.abs(fitted.haufe)) == 0
 
 
-def test_planted_truth_is_found_and_no_truth_is_chance():
+def test_planted_truth_is_found_and_no_truth_is_chance(make_fold):
     def skill(r2):
         error = reference = 0.0
         for seed in range(5):
@@ -65,14 +58,14 @@ def test_planted_truth_is_found_and_no_truth_is_chance():
     assert skill(0.0) < 0.05
 
 
-def test_forest_starts_from_the_least_squares_fit_on_the_nuisance():
+def test_forest_starts_from_the_least_squares_fit_on_the_nuisance(make_fold):
     fold, y = make_fold(n_nuisance=1)
     shifted = y + 50 * fold.nuisance[:, 0]
     once, again = (make_learner(SMALL).fit(fold, each[:, None], seed=3).predicted[:, 0] for each in (y, shifted))
     assert np.allclose(again - once, 50 * fold.nuisance[fold.test, 0], atol=1e-6)
 
 
-def test_held_out_rows_change_nothing_that_is_learnt():
+def test_held_out_rows_change_nothing_that_is_learnt(make_fold):
     fold, y = make_fold(n_nuisance=1)
     X, N, Y = fold.X.copy(), fold.nuisance.copy(), y[:, None].copy()
     X[fold.test], N[fold.test], Y[fold.test] = np.nan, 99.0, -999.0

@@ -5,7 +5,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
@@ -15,7 +15,6 @@ from workbench.models.estimators import make_learner
 from workbench.models.learner import Fold
 from workbench.models.preprocessing import fit_nuisance, prepare_fold
 from workbench.models.probabilities import chord, expit, log_odds, platt_line
-from workbench.records import Split
 from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec
 
 LOGISTIC, SVM, SVR_SPEC = (
@@ -27,16 +26,10 @@ MACHINES = [LOGISTIC, SVM, SVR_SPEC]
 SIZES = pytest.mark.parametrize(("n", "p"), [(60, 8), (60, 150)])
 
 
-def make_fold(n=60, p=150, *, n_nuisance=0, binary=True, missing=0.0, r2=0.6, seed=0):
-    rng = np.random.default_rng(seed)
-    X, N = rng.normal(size=(n, p)), rng.normal(size=(n, n_nuisance))
-    X[:, :4] += rng.normal(size=(n, 1))
-    y = 20 + 5 * (np.sqrt(r2) * X[:, :4].sum(axis=1) / 4.5 + np.sqrt(1 - r2) * rng.normal(size=n)) + 3 * N.sum(axis=1)
-    y = (y > np.median(y)).astype(float) if binary else y
-    X[rng.random(X.shape) < missing] = np.nan
-    train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
-    inner = tuple(Split(train[a], train[b]) for a, b in KFold(4, shuffle=True, random_state=1).split(train))
-    return Fold(X, N, train, test, inner, "binary" if binary else "continuous", np.arange(p) % 3), y
+@pytest.fixture
+def make_fold(make_fold):
+    """Four features that go together carry the outcome."""
+    return lambda n=60, p=150, binary=True, **rest: make_fold(n, p, binary=binary, carriers=(0, 1, 2, 3), **rest)
 
 
 def positions(fold):
@@ -52,7 +45,7 @@ def plain(model):
 
 
 @SIZES
-def test_logistic_ridge_is_the_plain_scikit_learn_pipeline(n, p):
+def test_logistic_ridge_is_the_plain_scikit_learn_pipeline(n, p, make_fold):
     fold, y = make_fold(n, p, missing=0.03)
     targets = np.column_stack([y, y[::-1]])
     fitted = make_learner(LOGISTIC).fit(fold, targets, seed=0)
@@ -67,7 +60,7 @@ def test_logistic_ridge_is_the_plain_scikit_learn_pipeline(n, p):
 
 
 @SIZES
-def test_linear_svr_is_the_plain_scikit_learn_pipeline(n, p, monkeypatch):
+def test_linear_svr_is_the_plain_scikit_learn_pipeline(n, p, monkeypatch, make_fold):
     monkeypatch.setattr(linear_machines, "fit_svr", tight(linear_machines.fit_svr))
     fold, y = make_fold(n, p, binary=False, missing=0.03)
     fitted = make_learner(SVR_SPEC).fit(fold, y[:, None], seed=0)
@@ -80,7 +73,7 @@ def test_linear_svr_is_the_plain_scikit_learn_pipeline(n, p, monkeypatch):
 
 
 @SIZES
-def test_linear_svm_is_the_calibrated_scikit_learn_pipeline(n, p, monkeypatch):
+def test_linear_svm_is_the_calibrated_scikit_learn_pipeline(n, p, monkeypatch, make_fold):
     monkeypatch.setattr(linear_machines, "fit_svc", tight(linear_machines.fit_svc))
     fold, y = make_fold(n, p, missing=0.03, r2=0.95)
     fitted = make_learner(SVM.model_copy(update={"C": (0.01,)})).fit(fold, y[:, None], seed=0, explain=1)
@@ -129,7 +122,7 @@ def test_perfectly_separated_decisions_have_a_finite_line():
 
 
 @SIZES
-def test_logistic_ridge_with_covariates_solves_its_equations(n, p):
+def test_logistic_ridge_with_covariates_solves_its_equations(n, p, make_fold):
     """At the minimum C X'(y - p) is w, and the errors add up to 0: the offset is the nuisance model in log-odds."""
     fold, y = make_fold(n, p, n_nuisance=2)
     spec = LOGISTIC.model_copy(update={"C": (0.05,)})
@@ -157,7 +150,7 @@ def test_a_label_between_the_classes_is_a_row_of_each_with_these_weights():
 
 
 @pytest.mark.parametrize("spec", [LOGISTIC, SVM])
-def test_freedman_lane_targets_are_predicted_with_probabilities(spec):
+def test_freedman_lane_targets_are_predicted_with_probabilities(spec, make_fold):
     fold, y = make_fold(n_nuisance=2)
     targets = np.column_stack([y, np.random.default_rng(0).permutation(y) * 1.2 - 0.1])
     predicted = make_learner(spec).fit(fold, targets, seed=0).predicted
@@ -165,19 +158,19 @@ def test_freedman_lane_targets_are_predicted_with_probabilities(spec):
 
 
 @pytest.mark.parametrize("spec", [LOGISTIC, SVM])
-def test_one_class_in_the_training_rows_predicts_the_nuisance_model(spec):
+def test_one_class_in_the_training_rows_predicts_the_nuisance_model(spec, make_fold):
     fold, y = make_fold()
     y[fold.train] = 0.0
     predicted = make_learner(spec).fit(fold, y[:, None], seed=0).predicted
     assert (predicted < 0.05).all()
 
 
-def test_an_outcome_that_does_not_vary_is_predicted_by_svr():
+def test_an_outcome_that_does_not_vary_is_predicted_by_svr(make_fold):
     fold, y = make_fold(binary=False)
     assert np.allclose(make_learner(SVR_SPEC).fit(fold, np.full((len(y), 1), 7.0), seed=0).predicted, 7.0)
 
 
-def test_a_large_c_on_separable_classes_still_converges():
+def test_a_large_c_on_separable_classes_still_converges(make_fold):
     fold, y = make_fold(p=400)
     predicted = make_learner(LogisticRidgeSpec(kind="logistic-ridge", C=(1e4,))).fit(fold, y[:, None], seed=0).predicted
     assert np.isfinite(predicted).all()
@@ -189,7 +182,7 @@ def test_a_large_c_on_separable_classes_still_converges():
 @SIZES
 @pytest.mark.parametrize("n_nuisance", [0, 2])
 @pytest.mark.parametrize("spec", MACHINES, ids=lambda spec: spec.kind)
-def test_shap_adds_up_to_the_prediction(spec, n_nuisance, n, p):
+def test_shap_adds_up_to_the_prediction(spec, n_nuisance, n, p, make_fold):
     fold, y = make_fold(n, p, n_nuisance=n_nuisance, binary=spec.kind != "linear-svr", missing=0.02, r2=0.95)
     fitted = make_learner(spec).fit(fold, np.column_stack([y, y[::-1]]), seed=0, explain=2)
     assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-10)
@@ -201,7 +194,7 @@ def test_shap_adds_up_to_the_prediction(spec, n_nuisance, n, p):
 
 
 @pytest.mark.parametrize("spec", MACHINES, ids=lambda spec: spec.kind)
-def test_every_target_is_fitted_as_if_it_were_alone(spec):
+def test_every_target_is_fitted_as_if_it_were_alone(spec, make_fold):
     fold, y = make_fold(binary=spec.kind != "linear-svr")
     targets = np.column_stack([y, y[::-1]])
     together = make_learner(spec).fit(fold, targets, seed=0).predicted
@@ -210,7 +203,7 @@ def test_every_target_is_fitted_as_if_it_were_alone(spec):
 
 
 @pytest.mark.parametrize("spec", MACHINES, ids=lambda spec: spec.kind)
-def test_held_out_rows_change_nothing_that_is_learnt(spec):
+def test_held_out_rows_change_nothing_that_is_learnt(spec, make_fold):
     fold, y = make_fold(n_nuisance=1, binary=spec.kind != "linear-svr")
     X, N, Y = fold.X.copy(), fold.nuisance.copy(), y[:, None].copy()
     X[fold.test], N[fold.test], Y[fold.test] = np.nan, 99.0, -999.0
@@ -221,7 +214,7 @@ def test_held_out_rows_change_nothing_that_is_learnt(spec):
 
 
 @pytest.mark.parametrize("spec", MACHINES, ids=lambda spec: spec.kind)
-def test_planted_truth_is_found_and_no_truth_is_chance(spec):
+def test_planted_truth_is_found_and_no_truth_is_chance(spec, make_fold):
     def skill(r2):
         gained = []
         for seed in range(8):

@@ -2,6 +2,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -18,13 +19,24 @@ from workbench.models import tuning
 from workbench.models.nested_cv import (
     fit_unit,
     leave_one_out_r2,
+    leave_pairs_out_r2,
     marginal_targets,
     plan_units,
     planned_procedures,
+    predict_unobserved,
     target_matrices,
 )
+from workbench.records import Unobserved
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import ElasticNetSpec, RidgeSpec, XGBoostSpec
+from workbench.specs.learners import (
+    BandedRidgeSpec,
+    ElasticNetSpec,
+    KernelRidgeSpec,
+    LinearSVRSpec,
+    PLSSpec,
+    RidgeSpec,
+    XGBoostSpec,
+)
 
 RIDGE = RidgeSpec(kind="ridge")
 TREES = XGBoostSpec(kind="xgboost", trials=2, rounds=20)
@@ -315,10 +327,124 @@ def test_for_trees_the_participant_only_leaves_the_score(make_dataset):
     expected = 1 - np.square(y - model)[keep].sum() / np.square(y - mean)[keep].sum()
     assert r2["sub-0003"] == pytest.approx(expected)
     assert not refitted
-    assert seen[-1] == (20, 20)
+    assert seen == [], "nothing is refitted"
+
+
+def test_refits_in_any_order_and_copied_data_give_the_same_influence(make_dataset):
+    dataset = make_dataset(n=20, rows_per_person=2, r2=0.5)
+    units, results = run(dataset, ValidationSpec(repeats=2, permutations=0), RIDGE)
+    seen = []
+
+    def elsewhere(refit, refits):
+        refit = pickle.loads(pickle.dumps(refit))
+        return [refit(which) for which in reversed(refits)]
+
+    here = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=2)
+    there = leave_one_out_r2(
+        dataset, units, RIDGE, results=results, repeats=2, spread=elsewhere, progress=lambda *done: seen.append(done)
+    )
+    assert here == there
+    assert list(here[0]) == list(there[0])
+    assert seen[-1] == (2 * 4 * 20, 2 * 4 * 20), "in every repeat each participant is trained on by four folds of five"
+
+
+def refitted_without(dataset, units, left, validation):
+    """r2 of runs on a dataset without some people, everyone else in the folds that they had."""
+    keep = ~dataset.rows["participant_id"].isin(left).to_numpy()
+    smaller, place = dataset.take(keep), np.cumsum(keep) - 1
+    by_repeat = {}
+    for unit in units:
+        outer, *inner = (
+            replace(split, train=place[split.train[keep[split.train]]], test=place[split.test[keep[split.test]]])
+            for split in (unit.outer, *unit.inner)
+        )
+        moved = replace(unit, outer=outer, inner=tuple(inner), procedures=("main",))
+        fitted = fit_unit(smaller, moved, RIDGE, target_matrices(smaller, validation), explain=0)
+        by_repeat.setdefault(unit.repeat, []).append(fitted)
+    return np.mean([pooled_r2(fitted)[0] for fitted in by_repeat.values()])
+
+
+def test_leaving_pairs_out_is_fitting_without_both_on_the_folds_of_everyone_else(make_dataset):
+    rng = np.random.default_rng(0)
+    dataset = make_dataset(n=20, r2=0.5, confounds={"motion": rng.normal(size=20)})
+    validation = ValidationSpec(repeats=2, permutations=0, outer=4, inner=3)
+    units, results = run(dataset, validation, RIDGE)
+    together = units[0].outer.test[:2]  # a fold in which both are held out, so that nothing is refitted
+    pairs = [("sub-0003", "sub-0017"), tuple(dataset.rows["participant_id"].iloc[together]), ("sub-0003", "sub-0004")]
+    seen = []
+
+    def counted(refit, refits):
+        seen.extend(refits)
+        return reversed([refit(which) for which in refits])
+
+    found = leave_pairs_out_r2(dataset, units, RIDGE, pairs, results=results, repeats=2, spread=counted)
+    assert found == pytest.approx([refitted_without(dataset, units, pair, validation) for pair in pairs])
+    assert len(seen) == len(set(seen)) < 3 * len(units)
+
+
+def test_pairs_are_left_out_of_the_first_repeats_alone(make_dataset):
+    dataset = make_dataset(n=16, r2=0.5)
+    units, results = run(dataset, ValidationSpec(repeats=3, permutations=0, outer=4), RIDGE)
+    pair = [("sub-0001", "sub-0002")]
+    one = leave_pairs_out_r2(dataset, units, RIDGE, pair, results=results, repeats=1)
+    alone = [unit for unit in units if unit.repeat == 0]
+    assert one == leave_pairs_out_r2(dataset, alone, RIDGE, pair, results=results, repeats=3)
+
+
+def test_people_without_an_outcome_are_predicted_by_a_model_of_everyone_else(make_dataset):
+    dataset = make_dataset(n=80, r2=0.9, confounds={"motion": np.random.default_rng(1).normal(size=80)})
+    lost = np.arange(70, 80)
+    kept = np.delete(np.arange(80), lost)
+    there = replace(
+        dataset.take(kept), unobserved=Unobserved(("sub",) * 10, dataset.X[lost], dataset.nuisance.values[lost])
+    )
+    predicted, reference = predict_unobserved(there, RIDGE, ValidationSpec(permutations=0))
+    N = np.column_stack([np.ones(80), dataset.nuisance.values])
+    expected = N[lost] @ np.linalg.lstsq(N[kept], dataset.y[kept], rcond=None)[0]
+    assert reference == pytest.approx(expected)
+    y = dataset.y[lost]
+    assert np.square(y - predicted).sum() < 0.4 * np.square(y - reference).sum()
+
+
+def test_their_outcome_is_never_looked_at_since_there_is_none(make_dataset):
+    dataset = make_dataset(n=30, r2=0.5)
+    assert predict_unobserved(dataset, RIDGE, ValidationSpec()) is None
 
 
 def test_ridge_runs_without_importing_the_other_learners():
     code = "import sys, workbench.models.nested_cv; print({'xgboost', 'optuna', 'shap', 'mlflow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
     assert done.stdout.strip() == "set()"
+
+
+STREAMING = (
+    RIDGE,
+    BandedRidgeSpec(kind="banded-ridge", weight_steps=1),
+    PLSSpec(kind="pls"),
+    KernelRidgeSpec(kind="kernel-ridge"),
+    LinearSVRSpec(kind="linear-svr", C=(1e-3,)),
+)
+
+
+@pytest.mark.parametrize("learner", STREAMING, ids=lambda learner: learner.kind)
+def test_features_in_a_memory_map_are_read_in_blocks_and_never_copied_whole(
+    make_dataset, tmp_path, monkeypatch, learner
+):
+    """What is allocated does not grow with X: a memory map may be larger than memory. The numbers are those of X."""
+    monkeypatch.setattr("workbench.models.gram.BLOCK_VALUES", 2**15)  # 256 kB, since X of this test is hardly a block
+    dataset = make_dataset(60, 20000, confounds={"age": np.random.default_rng(0).normal(size=60)})
+    dataset = replace(dataset, features=dataset.features.assign(modality=np.repeat(["pet", "task"], 10000)))
+    np.save(tmp_path / "X.npy", dataset.X)
+    mapped = replace(dataset, X=np.load(tmp_path / "X.npy", mmap_mode="r"))
+    validation = ValidationSpec(repeats=1, inner=3, permutations=1)
+    unit, targets = plan_units(dataset, validation, learner)[0], target_matrices(dataset, validation)
+    tracemalloc.start()
+    try:
+        found = fit_unit(mapped, unit, learner, targets, explain=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < dataset.X.nbytes / 3
+    expected = fit_unit(dataset, unit, learner, targets, explain=0)
+    for name, procedure in expected.procedures.items():
+        assert found.procedures[name].predicted.tobytes() == procedure.predicted.tobytes()

@@ -13,7 +13,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from workbench.errors import FitError
 from workbench.models.preprocessing import (
     NuisanceResidualiser,
-    correlation_strength,
     fit_nuisance,
     nuisance_basis,
     prepare_fold,
@@ -164,15 +163,3 @@ def test_residualiser_works_in_a_pipeline_and_clones(X, N):
 def test_residualiser_puts_a_constant_column_to_zero(N):
     both = np.column_stack([np.full(40, 0.1), N])
     assert not NuisanceResidualiser(n_nuisance=3).fit_transform(both).any()
-
-
-def test_correlation_strength_orders_columns_as_pearson_does():
-    rng = np.random.default_rng(0)
-    values, target = rng.normal(3, 2, size=(30, 6)), rng.normal(size=30)
-    values[:, 4] = 7.0
-    values[3, 0] = np.nan
-    filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)[:, [0, 1, 2, 3, 5]]
-    expected = np.abs([np.corrcoef(column, target)[0, 1] for column in filled.T])
-    strength = correlation_strength(values, target) / np.linalg.norm(target - target.mean())
-    assert np.allclose(strength[[0, 1, 2, 3, 5]], expected)
-    assert strength[4] == 0.0

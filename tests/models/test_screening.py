@@ -1,25 +1,39 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.feature_selection import SelectKBest, r_regression
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from workbench.models.estimators import make_learner
-from workbench.models.learner import Fold
+from workbench.models.learner import residualises
 from workbench.models.screening import ScreenedLearner, screen
-from workbench.records import Split
-from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec, PLSSpec, RidgeSpec
+from workbench.specs.learners import (
+    KernelRidgeSpec,
+    LinearSVMSpec,
+    LinearSVRSpec,
+    LogisticRidgeSpec,
+    PLSSpec,
+    RidgeSpec,
+    XGBoostSpec,
+)
 
 RIDGE = RidgeSpec(kind="ridge", alphas=(0.1, 1.0, 10.0, 100.0))
-SCREENED = [
+LINEAR = [
     RIDGE,
     PLSSpec(kind="pls", n_components=(1, 2)),
     LinearSVRSpec(kind="linear-svr", C=(0.01, 0.1)),
     LogisticRidgeSpec(kind="logistic-ridge", C=(0.01, 0.1)),
     LinearSVMSpec(kind="linear-svm", C=(0.01, 0.1)),
+]
+SCREENED = [
+    *LINEAR,
+    KernelRidgeSpec(kind="kernel-ridge", gammas=(0.1, 1.0), alphas=(0.1, 1.0)),
+    XGBoostSpec(kind="xgboost", trials=2, rounds=15),
 ]
 
 
@@ -27,15 +41,9 @@ def screened(spec, keep):
     return make_learner(spec.model_copy(update={"screen": keep}))
 
 
-def make_fold(n=60, p=120, *, n_nuisance=0, binary=False, missing=0.0, r2=0.7, seed=0):
-    rng = np.random.default_rng(seed)
-    X, N = rng.normal(size=(n, p)), rng.normal(size=(n, n_nuisance))
-    y = 20 + 5 * (np.sqrt(r2) * X[:, 5] + np.sqrt(1 - r2) * rng.normal(size=n)) + 4 * N.sum(axis=1)
-    y = (y > np.median(y)).astype(float) if binary else y
-    X[rng.random(X.shape) < missing] = np.nan
-    train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
-    inner = tuple(Split(train[a], train[b]) for a, b in KFold(4, shuffle=True, random_state=1).split(train))
-    return Fold(X, N, train, test, inner, "binary" if binary else "continuous", np.arange(p) % 3), y
+@pytest.fixture
+def make_fold(make_fold):
+    return lambda p=120, **rest: make_fold(60, p, r2=0.7, carriers=(5,), **rest)
 
 
 def strength(X, y):
@@ -43,7 +51,7 @@ def strength(X, y):
 
 
 @pytest.mark.parametrize("keep", [10, 80])
-def test_screened_ridge_is_the_plain_pipeline_that_selects_in_every_fold(keep):
+def test_screened_ridge_is_the_plain_pipeline_that_selects_in_every_fold(keep, make_fold):
     """80 features are more than a training set has people, 10 are fewer: the kernel has two ways."""
     fold, y = make_fold(missing=0.02)
     targets = np.column_stack([y, np.random.default_rng(0).permutation(y)])
@@ -60,28 +68,42 @@ def test_screened_ridge_is_the_plain_pipeline_that_selects_in_every_fold(keep):
 
 
 @pytest.mark.parametrize("spec", SCREENED, ids=lambda spec: spec.kind)
-def test_a_screen_that_keeps_everything_changes_nothing(spec):
+def test_features_that_cannot_pass_change_nothing(spec, make_fold):
+    """Of fifteen features and three without content fifteen are kept: as if the three had not been measured."""
     fold, y = make_fold(p=15, n_nuisance=1, binary="continuous" not in spec.outcome_types)
-    plain, kept = (
-        learner.fit(fold, y[:, None], seed=0, explain=1) for learner in (make_learner(spec), screened(spec, 99))
-    )
+    wide = replace(fold, X=np.column_stack([fold.X, np.ones((60, 3))]), circuits=np.arange(18) % 3)
+    plain = screened(spec, 0).fit(fold, y[:, None], seed=0, explain=1)
+    kept = screened(spec, 15).fit(wide, y[:, None], seed=0, explain=1)
     assert np.allclose(plain.predicted, kept.predicted, atol=1e-9)
-    assert np.allclose(plain.shap, kept.shap, atol=1e-9)
+    assert np.allclose(plain.shap, kept.shap[:, :15], atol=1e-9)
+    assert np.allclose(plain.haufe, kept.haufe[:15], atol=1e-9)
     assert np.allclose(plain.circuit_shap, kept.circuit_shap, atol=1e-9)
+    assert not kept.shap[:, 15:].any()
 
 
 @pytest.mark.parametrize("spec", SCREENED, ids=lambda spec: spec.kind)
-def test_what_did_not_pass_has_no_part_and_shap_adds_up(spec):
+def test_no_more_features_than_may_pass_is_no_screen(spec, make_fold):
+    fold, y = make_fold(p=15, binary="continuous" not in spec.outcome_types)
+    plain, kept = (screened(spec, keep).fit(fold, y[:, None], seed=0) for keep in (0, 15))
+    assert plain.fitted_digest == kept.fitted_digest
+    assert residualises(screened(spec, 15)) == residualises(screened(spec, 0))
+
+
+@pytest.mark.parametrize("spec", SCREENED, ids=lambda spec: spec.kind)
+def test_what_did_not_pass_has_no_part_and_shap_adds_up(spec, make_fold):
     fold, y = make_fold(n_nuisance=1, binary="continuous" not in spec.outcome_types, missing=0.02)
     fitted = screened(spec, 10).fit(fold, np.column_stack([y, y[::-1]]), seed=0, explain=2)
-    assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-9)
-    assert np.count_nonzero(fitted.weights) == 10
-    assert np.abs(fitted.weights).argmax() == 5
+    assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-5 * y.std())
+    assert np.count_nonzero(fitted.shap.any(axis=0)) <= 10
+    assert np.abs(fitted.shap).mean(axis=0).argmax() == 5
+    if spec in LINEAR:
+        assert np.count_nonzero(fitted.weights) == 10
+        assert np.abs(fitted.weights).argmax() == 5
     assert fitted.shap.shape == (12, 120)
     assert fitted.circuit_shap.shape == (2, 3)
 
 
-def test_a_screened_learner_looks_at_every_target_by_itself():
+def test_a_screened_learner_looks_at_every_target_by_itself(make_fold):
     learner = screened(RIDGE, 5)
     assert isinstance(learner, ScreenedLearner)
     assert learner.linear
@@ -92,7 +114,7 @@ def test_a_screened_learner_looks_at_every_target_by_itself():
     assert np.allclose(both[:, 1], learner.fit(fold, other[:, None], seed=0).predicted[:, 0])
 
 
-def test_screening_sees_training_rows_alone():
+def test_screening_sees_training_rows_alone(make_fold):
     fold, y = make_fold()
     spoilt = y.copy()
     spoilt[fold.test] = 1000 * fold.X[fold.test, 7]
@@ -102,10 +124,39 @@ def test_screening_sees_training_rows_alone():
     assert 5 in kept[0]
 
 
-def test_screening_ranks_what_covariates_of_no_interest_leave():
+def test_screening_ranks_what_covariates_of_no_interest_leave(make_fold):
     """A feature that follows the covariate, which the outcome follows too, is not what goes with the outcome."""
     fold, y = make_fold(n_nuisance=1)
     fold.X[:, 8] = fold.nuisance[:, 0] + 0.1 * np.random.default_rng(3).normal(size=60)
     kept = screen(fold.X, fold.nuisance, fold.train, y[:, None], 3)[0]
     assert 5 in kept
     assert 8 not in kept
+
+
+def test_strength_is_the_correlation_given_covariates_and_of_equal_features_the_first_stay(make_fold):
+    fold, y = make_fold(n_nuisance=2)
+    fold.X[:, 60:] = fold.X[:, :60]
+    fold.X[:, 30] = 7.0
+    rows, N = fold.train, np.column_stack([np.ones(60), fold.nuisance])[fold.train]
+    left = np.column_stack([fold.X[rows, :60], y[rows]])
+    left -= N @ np.linalg.lstsq(N, left, rcond=None)[0]
+    with np.errstate(invalid="ignore"):
+        r = np.abs([np.corrcoef(column, left[:, -1])[0, 1] for column in left[:, :60].T])
+    r[30] = 0.0
+    best = np.argsort(-r)[:4]
+    others = np.random.default_rng(0).normal(size=(60, 70))
+    for targets in (y[:, None], np.column_stack([y, others])):
+        kept = screen(fold.X, fold.nuisance, rows, targets, 7)[0]
+        assert kept.tolist() == sorted([*best[:3], *(best[:3] + 60), best[3]])
+
+
+@pytest.mark.parametrize("spec", SCREENED, ids=lambda spec: spec.kind)
+def test_a_feature_that_did_not_pass_has_the_pattern_of_its_copy_that_did(spec, make_fold):
+    """A pattern of 0 would make it a suppressor."""
+    fold, y = make_fold(n_nuisance=1, binary="continuous" not in spec.outcome_types)
+    fold.X[:, 100] = 3 + 2 * fold.X[:, 5]
+    fitted = screened(spec, 1).fit(fold, y[:, None], seed=0, explain=1)
+    assert not fitted.shap[:, 100].any()
+    assert abs(fitted.haufe[5]) > 0
+    assert fitted.haufe[100] == pytest.approx(fitted.haufe[5])
+    assert np.count_nonzero(fitted.haufe) == 120

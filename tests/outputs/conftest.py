@@ -13,14 +13,21 @@ import pytest
 from workbench import tracking
 from workbench.records import (
     Claim,
+    Decision,
+    Difference,
+    DropOut,
     FlowStep,
     Increment,
     Influence,
     Interval,
+    Owed,
     Performance,
     PermutationTest,
+    RegressionToMean,
     RunResult,
+    ScaleEnds,
     Scores,
+    Subgroup,
 )
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
@@ -214,7 +221,17 @@ def _scores(shape: Shape, predictions: pd.DataFrame, n_features: int, null: pd.D
         p_family=shape.p_family,
         family_size=4,
         increment=Increment(r2 - 0.04, None, test, "clinical_ridge", r2 - 0.02),
-        influence=Influence(r2 - 0.06, r2 + 0.04, 0, True, 5, tuple((person, r2) for person in people)),
+        influence=Influence(
+            r2 - 0.06,
+            r2 + 0.04,
+            0,
+            True,
+            5,
+            tuple((person, r2) for person in people),
+            r2 - 0.12,
+            1,
+            ((people[0], people[1], r2 - 0.12),),
+        ),
         ceiling=0.85,
         tuning={"alpha": 1000.0},
         shap_additivity=2.2e-14,
@@ -223,6 +240,34 @@ def _scores(shape: Shape, predictions: pd.DataFrame, n_features: int, null: pd.D
         validation=f"{shape.repeats} x 5-fold, 5 inner folds, people not split",
         confounds=("mean_fd",),
         clinical_model=("MADRS@ses-b0", "age", "sex"),
+        owed=_owed(shape.n),
+    )
+
+
+def _owed(n: int) -> Owed:
+    fall = RegressionToMean(
+        score="MADRS",
+        sessions=("ses-b0", "ses-d2"),
+        threshold=20.0,
+        declared=True,
+        reliability=0.91,
+        n=n,
+        observed=9.0,
+        expected=1.8,
+        expected_low=0.4,
+        expected_high=3.1,
+        p=0.001,
+        baseline_r2=0.04,
+        baseline_r2_high=0.2,
+    )
+    return Owed(
+        scale_ends=(ScaleEnds("MADRS", "ses-d2", n, 0.0, 60.0, 0.05, 0.0),),
+        regression_to_mean=fall,
+        drop_out=DropOut(n + 5, 5, (Difference("age", n, 5, 34.0, 41.5, 0.61),), 0.1, n - 2.5, 2.2),
+        subgroups=(
+            Subgroup("sex", "F", n - 8, 0.21, -0.1, 0.4, 6.1, 0.4, -1.2, 2.0),
+            Subgroup("sex", "M", 8),
+        ),
     )
 
 
@@ -295,6 +340,7 @@ def binary_result() -> RunResult:
     observed = (result.predictions["observed"] > 11).astype(float)
     predicted = (0.5 + (result.predictions["predicted"] - 11) / 12).clip(0.02, 0.98)
     predictions = result.predictions.assign(observed=observed, predicted=predicted, reference=observed.mean())
+    scores_owed = result.scores.owed
     scores = replace(
         result.scores,
         outcome="response to ketamine (MADRS falls by half or more by ses-d2)",
@@ -303,8 +349,21 @@ def binary_result() -> RunResult:
         performance=replace(
             _performance("main", predictions, result.scores.performance.interval), auc=0.81, brier=0.17
         ),
+        owed=replace(scores_owed, decision=Decision(0.3, 0.6, 0.31, 0.05, 0.45, "clinical_ridge")),
     )
-    return replace(result, scores=scores, predictions=predictions)
+    threshold = np.round(np.arange(0.01, 1, 0.01), 2)
+    prevalence = float(observed.mean())
+    everyone = prevalence - (1 - prevalence) * threshold / (1 - threshold)
+    curve = pd.DataFrame(
+        {
+            "threshold": threshold,
+            "predictions": prevalence * (1 - threshold),
+            "clinical": np.maximum(everyone, 0),
+            "treat_all": everyone,
+            "treat_none": 0.0,
+        }
+    )
+    return replace(result, scores=scores, predictions=predictions, decision_curve=curve)
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,39 @@ def test_scores_hold_no_participant(null_result, tmp_path):
     write_run(quiet, tmp_path)
     assert "sub-" not in (tmp_path / "scores.json").read_text()
     assert (tmp_path / "influence.tsv").read_text().startswith("participant_id\tr2_without\nsub-")
+    pairs = (tmp_path / "influence_pairs.tsv").read_text()
+    assert pairs.startswith("participant_a\tparticipant_b\tr2_without\nsub-")
+
+
+def test_what_else_a_reader_should_know_has_tables_of_its_own(binary_result, tmp_path):
+    write_run(binary_result, tmp_path)
+    for name in ("subgroups.tsv", "drop_out.tsv", "decision_curve.tsv", "influence_pairs.tsv"):
+        header = (tmp_path / name).read_text().split("\n", 1)[0]
+        assert header.split("\t") == list(COLUMNS[name]), name
+    assert "sex\tM\t8\tn/a\tn/a" in (tmp_path / "subgroups.tsv").read_text()
+    assert "sub-" not in (tmp_path / "subgroups.tsv").read_text() + (tmp_path / "drop_out.tsv").read_text()
+
+
+def test_a_decision_curve_reads_back(binary_result, shown_result, tmp_path):
+    write_run(binary_result, tmp_path / "binary")
+    read = read_run(tmp_path / "binary", shap=False)
+    pd.testing.assert_frame_equal(read.decision_curve, binary_result.decision_curve, rtol=1e-5)
+    assert read.scores.owed.decision == binary_result.scores.owed.decision
+    write_run(shown_result, tmp_path / "other")
+    assert read_run(tmp_path / "other", shap=False).decision_curve is None
+
+
+def test_numbers_that_could_not_be_had_read_back_as_such(null_result, tmp_path):
+    owed = null_result.scores.owed
+    unknown = replace(owed.regression_to_mean, expected=float("nan"), reason="no reliability of MADRS is known")
+    scores = replace(null_result.scores, owed=replace(owed, regression_to_mean=unknown))
+    write_run(replace(null_result, scores=scores), tmp_path)
+    found = read_run(tmp_path, shap=False).scores.owed
+    assert np.isnan(found.regression_to_mean.expected)
+    assert found.regression_to_mean.reason == "no reliability of MADRS is known"
+    assert found.regression_to_mean.sessions == ("ses-b0", "ses-d2")
+    assert found.subgroups == null_result.scores.owed.subgroups
+    assert found.drop_out == null_result.scores.owed.drop_out
 
 
 def test_a_run_reads_back_as_it_was_written(shown_result, tmp_path):

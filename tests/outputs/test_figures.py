@@ -29,9 +29,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
-def drawn(shown_result: RunResult, tmp_path_factory) -> Path:
+def drawn(shown_result: RunResult, binary_result: RunResult, tmp_path_factory) -> Path:
+    """Every picture there is: with a decision curve, as a binary outcome has one."""
     folder = tmp_path_factory.mktemp("figures")
-    draw_run(shown_result, folder)
+    draw_run(replace(shown_result, decision_curve=binary_result.decision_curve), folder)
     return folder
 
 
@@ -290,3 +291,34 @@ def test_naming_the_figures_does_not_load_matplotlib():
     code = "import sys, workbench.figures; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_png_with_another_palette_is_whole_and_shows_the_same_pixels(drawn):
+    from PIL import Image
+
+    with Image.open(drawn / "flow.png") as light, Image.open(drawn / "flow-dark.png") as dark:
+        light.verify()
+        dark.verify()
+    with Image.open(drawn / "flow.png") as light, Image.open(drawn / "flow-dark.png") as dark:
+        assert light.tobytes() == dark.tobytes()
+        assert light.getpalette() != dark.getpalette()
+        assert dark.info["Description"] == light.info["Description"]
+
+
+def test_a_decision_curve_shows_what_it_is_compared_with(binary_result, tmp_path):
+    said = drawn_text(binary_result, "decision_curve", tmp_path)
+    for line in ("act on everyone", "act on no one", "act on the clinical model", "act on these predictions"):
+        assert line in said
+    assert "best at 31 % of thresholds, from 0.30 to 0.60" in said
+    spoken = alt(binary_result, "decision_curve")
+    assert "Net benefit at thresholds 0.25, 0.50 and 0.75" in spoken
+    assert binary_result.claim.sentence in spoken
+
+
+def test_a_decision_curve_without_a_clinical_model_has_three_lines(binary_result, tmp_path):
+    alone = replace(binary_result, decision_curve=binary_result.decision_curve.drop(columns="clinical"))
+    assert "clinical model" not in drawn_text(alone, "decision_curve", tmp_path)
+
+
+def test_an_outcome_that_is_no_yes_or_no_has_no_decision_curve(shown_result):
+    assert PICTURES["decision_curve"](shown_result) is None

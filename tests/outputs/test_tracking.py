@@ -67,9 +67,9 @@ def test_absent_numbers_are_left_out_of_the_headline(null_result):
 
 
 def test_fold_r2_has_one_step_per_fold_and_stops_at_whole_repeats(shown_result, null_result):
-    assert len(recording.fold_r2(shown_result.predictions)) == recording.STEPS == 50
+    assert len(recording.fold_r2(shown_result.predictions)) == recording.STEPS == 25
     many = null_result.predictions
-    assert len(recording.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 50 // 26 * 26
+    assert len(recording.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 26
 
 
 def test_fold_r2_is_one_for_perfect_and_zero_for_reference_predictions(null_result):
@@ -106,6 +106,18 @@ def test_the_saved_view_shows_the_claim_first_and_never_sorts_by_r2():
     assert state["orderByKey"] == "attributes.start_time"
     shown = [column.split("`")[1] for column in state["columnOrder"] if column in state["selectedColumns"]]
     assert shown == ["claim", *saved_view.HEADLINE]
+
+
+def test_one_recorder_keeps_several_runs_and_asks_git_once(study, shown_result, null_result, monkeypatch):
+    asked = []
+    monkeypatch.setattr(recording, "git_state", lambda root: asked.append(root) or {"git_commit": "abc"})
+    recorder = tracking.Recorder(study)
+    recorder.make_ready()
+    for result in (shown_result, null_result):
+        with recorder.open_run(result) as opened:
+            (opened.artifacts / "spec.toml").write_text(result.spec_toml)
+    assert asked == [study.root]
+    assert [run.tags["git_commit"] for run in tracking.list_runs(study)] == ["abc", "abc"]
 
 
 def test_a_second_run_joins_the_experiment_of_the_first(study, shown_result, null_result):

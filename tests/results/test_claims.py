@@ -2,12 +2,22 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.records import Increment, Influence, Interval, Performance, PermutationTest, Scores
-from workbench.results.claims import SHOWN, SUPPORTED, judge, number, p_text
+from workbench.records import (
+    Freeze,
+    Increment,
+    Influence,
+    Interval,
+    Performance,
+    PermutationTest,
+    Scores,
+    Viewing,
+)
+from workbench.results.claims import EXTERNAL, SHOWN, SUPPORTED, judge, number, ordinal, p_text, viewed
 
-INTERVAL = Interval(0.05, 0.35, 0.95, "method", "average error of models trained on 48 people")
+INTERVAL = Interval(0.05, 0.35, 0.95, "method", "new people, by models trained on 48 of these people")
 PERFORMANCE = Performance("main", 0.2, 0.18, 4.0, 5.0, 0.9, 0.1, 0.4, (0.2,) * 10, 0.25, INTERVAL)
 TEST = PermutationTest(0.001, 1000, -0.05, 0.08, "freely")
+FREEZE = Freeze("2026-11-22", 1, "", 0, "ridge . dmn4")
 
 
 @pytest.fixture
@@ -122,13 +132,14 @@ def missing(strong: Scores) -> dict[str, tuple[Scores, str]]:
         ),
         "confounds": (replace(strong, confounds=()), "no confounds were declared"),
         "left out": (replace(strong, n_sites=3), "not tried on whole sites left out (3 sites)"),
+        "across sites": (replace(strong, n_sites=3, across_sites=-0.02), "whole sites are left out the R2 is -0.02"),
         "n": (replace(strong, n_participants=49), "49 people, and a stronger claim needs 50"),
     }
 
 
 @pytest.mark.parametrize("requirement", [
     "permutations", "interval", "no interval", "sites", "one person", "people", "influence", "repeats", "clinical",
-    "nothing added", "added by chance", "added without p", "confounds", "left out", "n",
+    "nothing added", "added by chance", "added without p", "confounds", "left out", "across sites", "n",
 ])  # fmt: skip
 def test_every_missed_requirement_is_said_in_words(strong, requirement):
     scores, words = missing(strong)[requirement]
@@ -209,8 +220,98 @@ def test_reasons_hold_no_semicolon_so_that_they_can_be_joined_by_one(strong):
         assert not any(";" in reason for reason in judge(scores).reasons)
 
 
-def test_requirements_have_names():
-    assert all(requirement.name for requirement in (*SHOWN, *SUPPORTED))
+def test_requirements_have_names_that_differ():
+    names = [requirement.name for requirement in (*SHOWN, *SUPPORTED, *EXTERNAL)]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
+# ---------------------------------------------------------------------------------------- frozen plans, results viewed
+
+
+@pytest.fixture
+def frozen(strong) -> Scores:
+    """Scores that miss nothing at all: the first look at the primary run of a frozen plan."""
+    return replace(strong, viewing=Viewing(1, freeze=FREEZE))
+
+
+def seen(scores: Scores, *, freeze: Freeze | None = FREEZE, **viewing: int) -> Scores:
+    return replace(scores, viewing=Viewing(**{"number": 1, **viewing}, freeze=freeze))
+
+
+def test_the_first_look_at_a_frozen_plan_can_be_supported(frozen):
+    claim = judge(frozen)
+    assert claim.verdict == "supported by internal validation"
+    assert claim.sentence.startswith("supported by internal validation, prognostic: dmn4 with ridge predicts")
+    assert claim.reasons == ("people of another cohort were not predicted",)
+
+
+@pytest.mark.parametrize("requirement", [
+    "permutations", "interval", "no interval", "one person", "people", "influence", "repeats", "clinical",
+    "nothing added", "added by chance", "added without p", "confounds", "left out", "across sites", "n",
+])  # fmt: skip
+def test_a_frozen_plan_does_not_make_up_for_any_other_requirement(frozen, requirement):
+    scores, words = missing(frozen)[requirement]
+    claim = judge(scores)
+    assert claim.verdict == "exploratory"
+    assert len(claim.reasons) == 1
+    assert words in claim.reasons[0]
+
+
+def test_no_permutation_p_is_exploratory_however_frozen(frozen):
+    bare = replace(frozen, p_family=None, test=PermutationTest(None, 0, float("nan"), float("nan"), ""))
+    assert judge(bare).verdict == "exploratory"
+
+
+def test_what_holds_with_whole_sites_left_out_can_be_supported(frozen):
+    assert judge(replace(frozen, n_sites=3, across_sites=0.04)).verdict == "supported by internal validation"
+
+
+@pytest.mark.parametrize(
+    ("viewing", "words"),
+    [
+        ({"freeze": None}, "the plan was not frozen before the result was viewed"),
+        ({"freeze": replace(FREEZE, viewed_before=3)}, "frozen after 3 results had been viewed"),
+        ({"freeze": replace(FREEZE, changed=("experiments/a.toml: seed was 0 and is 1",))}, "seed was 0 and is 1"),
+        ({"freeze": replace(FREEZE, primary="pls . dmn4")}, "rests on another run: pls . dmn4"),
+        ({"number": 2, "others": 1, "others_unplanned": 1}, "1 result outside the frozen plan had been viewed"),
+    ],
+)
+def test_a_plan_that_is_not_the_frozen_one_at_its_first_look_is_exploratory(frozen, viewing, words):
+    claim = judge(seen(frozen, **viewing))
+    assert claim.verdict == "exploratory"
+    assert words in claim.reasons[-1]
+
+
+def test_another_run_of_the_frozen_plan_viewed_first_does_not_spoil_the_primary_one(frozen):
+    assert judge(seen(frozen, number=2)).verdict == "supported by internal validation"
+
+
+def test_results_viewed_before_can_take_a_claim_away_and_are_said(strong):
+    looked = replace(seen(strong, freeze=None, number=7, others=6), p_family=0.02, p_claim=0.05)
+    assert judge(looked).verdict == "exploratory"
+    claim = judge(replace(looked, p_claim=0.0501))
+    assert claim.verdict == "prediction not shown"
+    assert "corrected over 4 runs and 6 results viewed before" in claim.reasons[0]
+    assert "6 results had been viewed for this outcome before it" in claim.reasons
+
+
+def test_how_often_was_looked_and_where_the_plan_stands_is_said_in_one_sentence(frozen):
+    assert viewed(replace(frozen, viewing=None)) == ""
+    assert viewed(frozen) == (
+        "first result viewed for this outcome; the plan was frozen on 2026-11-22, before any was viewed"
+    )
+    late = replace(FREEZE, viewed_before=3, times=2, because="a new atlas", changed=("a was 1 and is 2",))
+    assert viewed(seen(frozen, number=4, freeze=replace(late, data_changed=True))) == (
+        "4th result viewed for this outcome; the plan was frozen on 2026-11-22, after 3 results had been viewed; it "
+        "had been frozen once before, and then again because: a new atlas; changed since: a was 1 and is 2; the data "
+        "have changed since"
+    )
+
+
+@pytest.mark.parametrize(("n", "text"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (12, "12th"), (103, "103rd")])
+def test_places_in_a_row(n, text):
+    assert ordinal(n) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.2149, "0.21"), (0.004, "0.004"), (-0.0012, "-0.001"), (0.0, "0.00")])

@@ -6,6 +6,7 @@ from workbench.results.inference import (
     benjamini_hochberg,
     correct_family,
     detectable,
+    held_to_earlier_looks,
     holm_across,
     p_value,
     permutation_test,
@@ -217,6 +218,20 @@ def test_the_order_of_runs_changes_no_p():
     forwards, _ = correct_family(members)
     backwards, _ = correct_family(members[::-1])
     assert forwards == backwards[::-1]
+
+
+def test_a_first_look_keeps_its_p_and_one_run_after_others_is_bonferroni():
+    assert held_to_earlier_looks(0.013, 3, 0) == 0.013
+    assert held_to_earlier_looks(0.01, 1, 4) == pytest.approx(0.05)
+    assert held_to_earlier_looks(0.4, 2, 40) == 1.0
+
+
+def test_looks_in_a_row_at_nothing_show_something_no_more_often_than_the_docstring_says():
+    p = np.random.default_rng(0).uniform(size=(20000, 5))
+    held = np.column_stack([[held_to_earlier_looks(each, 1, k) for each in p[:, k]] for k in range(5)])
+    bound = 0.05 * sum(1 / k for k in range(1, 6))
+    assert 0.10 < (held <= 0.05).any(axis=1).mean() <= bound
+    assert (p <= 0.05).any(axis=1).mean() > 0.2, "uncorrected looks would"
 
 
 def test_nothing_to_correct_is_no_error():

@@ -21,7 +21,7 @@ def test_the_interval_is_that_of_nadeau_and_bengio_mapped_to_r2(shown):
 
 
 def test_the_interval_says_for_whom_it_is(shown):
-    assert r2_interval(losses_of(shown), 0.3).covers == "average error of models trained on 48 people"
+    assert r2_interval(losses_of(shown), 0.3).covers == "new people, by models trained on 48 of these people"
 
 
 def test_fewer_than_ten_repeats_have_no_interval(make_inputs):

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.records import Covariates, Split, WorkUnit
+from workbench.records import Covariates, Split, Viewing, WorkUnit
 from workbench.results.explanations import GATED
-from workbench.results.metrics import fold_losses
+from workbench.results.metrics import fold_losses, long_table, r2_without_each
 from workbench.results.run_result import (
     delta_r2,
     finish_experiment,
@@ -46,7 +46,7 @@ def test_the_order_in_which_units_finished_changes_nothing(shown, shuffled_order
 
 def test_predictions_hold_the_documented_columns_sorted(strong):
     columns = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
-    assert strong.predictions.columns.tolist() == columns
+    assert strong.predictions.columns.tolist() == [*columns, "low_90", "high_90"]
     keys = strong.predictions[["repeat", "participant_id"]]
     assert keys.equals(keys.sort_values(["repeat", "participant_id"], ignore_index=True))
 
@@ -279,6 +279,19 @@ def test_runs_on_other_people_are_corrected_by_holm(make_inputs, strong):
     assert [run.scores.p_family for run in runs] == pytest.approx([0.01, 0.01])
 
 
+def test_results_viewed_before_are_held_against_the_claim_and_not_against_the_corrected_p(make_inputs, strong):
+    other = reduce_run(make_inputs(n=60, permutations=199, seed=6, feature_set="other"))
+    alone = finish_experiment([strong, other])
+    runs = finish_experiment([strong, other], [Viewing(4, others=3), Viewing(5, others=3)])
+    assert [run.scores.p_family for run in runs] == [run.scores.p_family for run in alone]
+    assert runs[0].scores.p_claim == pytest.approx(runs[0].scores.p_family * 5 / 2)
+    assert runs[0].scores.viewing == Viewing(4, others=3)
+    many = finish_experiment([strong], [Viewing(41, others=40)])[0]
+    assert many.claim.verdict == "prediction not shown"
+    assert len(many.biomarkers) == 0
+    assert "40 results had been viewed for this outcome before it" in many.claim.reasons
+
+
 def test_a_run_without_permutations_is_exploratory_at_most_and_not_counted(make_inputs, strong):
     bare = reduce_run(make_inputs(n=60, signal=0.9, permutations=0, feature_set="bare"))
     runs = finish_experiment([strong, bare])
@@ -327,3 +340,17 @@ def test_a_smaller_search_for_the_permutation_test_is_said_in_words():
     assert tuning_in_words(trees, ValidationSpec(permutations=0)) == ", 50 settings tried per fold"
     assert tuning_in_words(trees, tested) == ", 10 settings tried per fold, as in every permutation (not the 50 asked)"
     assert tuning_in_words(RidgeSpec(kind="ridge"), tested) == ""
+
+
+def test_the_pairs_that_were_refitted_are_kept_the_lowest_first(shown):
+    pairs = (("sub-0001", "sub-0002", 0.3), ("sub-0003", "sub-0004", -0.12))
+    influence = reduce_run(replace(shown, pairs=pairs)).scores.influence
+    assert (influence.lowest_pair, influence.pairs_refitted) == (-0.12, 2)
+    assert influence.by_pair[0] == ("sub-0003", "sub-0004", -0.12)
+
+
+def test_without_refits_every_pair_leaves_the_score_alone(shown):
+    each = r2_without_each(long_table(shown.dataset, shown.unit_results, "main"))
+    influence = reduce_run(replace(shown, influence=(each, False, 10))).scores.influence
+    assert influence.pairs_refitted == 0
+    assert influence.lowest_pair < influence.lowest

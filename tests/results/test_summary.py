@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.records import UNASSIGNED, FlowStep, Influence, PermutationTest
+from workbench.records import UNASSIGNED, FlowStep, Freeze, Influence, PermutationTest, Subgroup, Viewing
 from workbench.results.run_result import finish_experiment, reduce_run
 from workbench.results.summary import abstract, candidates, one_line, people
 
@@ -35,7 +35,7 @@ def test_the_abstract_reads_from_people_to_the_next_command(strong):
         "199 permutations",
         "typical error",
         "clinical model",
-        "of R2 over the clinical variables",
+        ", to the best clinical model",
         "Exploratory, prognostic",
         "Why not stronger: 199 permutations, and a stronger claim needs 1000; the plan was not frozen",
         "higher reward connectivity at ses-b0 goes with a larger fall",
@@ -50,6 +50,15 @@ def test_a_failed_run_says_so_and_exports_nothing(failed):
     assert "Prediction not shown: dmn4 with ridge did not predict the fall in MADRS" in text
     assert "none: candidates are exported only where prediction is shown." in text
     assert text.endswith("workbench ui")
+
+
+def test_the_abstract_says_which_result_it_is_and_what_the_plan_was(shown):
+    freeze = Freeze("2026-11-22", 1, "", 3, "ridge . dmn4")
+    run = finish_experiment([reduce_run(shown)], [Viewing(4, others=3, freeze=freeze)])[0]
+    text = words(abstract(run, next_command=""))
+    assert "Viewed 4th result viewed for this outcome; the plan was frozen on 2026-11-22, after 3 results" in text
+    assert "one run, nothing to correct for), 0.02 with the 3 results viewed before; an R2 above" in text
+    assert "p = 0.02, n = 60" in one_line(run)
 
 
 def test_lines_fit_the_terminal(strong, monkeypatch):
@@ -123,3 +132,20 @@ def test_features_without_circuits_are_said_to_be_untestable(strong):
 def test_outcomes_that_cannot_be_permuted_leave_no_candidates(strong):
     run = replace(strong, biomarkers=strong.biomarkers.head(0), circuits=strong.circuits.assign(q=np.nan))
     assert "could not be permuted" in candidates(run)
+
+
+def test_two_people_whom_a_result_hangs_on_are_named_together(strong):
+    pair = ("sub-0003", "sub-0007", -0.12)
+    influence = Influence(0.05, 0.3, 0, True, 5, (("sub-0003", 0.05), ("sub-0007", 0.06)), -0.12, 1, (pair,))
+    scores = replace(strong.scores, influence=influence)
+    text = words(abstract(replace(strong, scores=scores), next_command=""))
+    assert "without sub-0003 and sub-0007 the R2 is -0.12: the result hangs on two people" in text
+    held = replace(influence, lowest_pair=0.02, by_pair=((*pair[:2], 0.02),))
+    assert "sub-0003" not in abstract(replace(strong, scores=replace(scores, influence=held)), next_command="")
+
+
+def test_what_else_a_reader_should_know_stands_below_the_checks(strong):
+    groups = (Subgroup("sex", "F", 30, 0.2), Subgroup("sex", "M", 12, -0.1))
+    scores = replace(strong.scores, owed=replace(strong.scores.owed, subgroups=groups))
+    text = words(abstract(replace(strong, scores=scores), next_command=""))
+    assert "Also R2 in subgroups -0.10 (sex M, n = 12) to 0.20 (sex F, n = 30)" in text

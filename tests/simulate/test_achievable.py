@@ -43,3 +43,11 @@ def test_the_table_has_both_scores_and_what_every_site_measures() -> None:
     assert {name for _, name in r2} == {"connectivity", "task", "connectivity+task"}
     assert 0.2 < r2["SHAPS", "connectivity+task"] < 0.4
     assert np.isclose(r2["SHAPS", "connectivity+task"], r2_achievable(DEMO, 72, n_sets=8), atol=0.02)
+
+
+def test_the_standard_error_is_that_of_the_mean_over_training_sets() -> None:
+    one, two = (achievable_table(DEMO, 72, n_sets=n) for n in (1, 2))
+
+    assert np.isnan(one[0]["standard_error"])
+    for alone, mean in zip(one, two, strict=True):  # of two values a and b it is |a - b| / 2
+        assert mean["standard_error"] == pytest.approx(abs(alone["r2_achievable"] - mean["r2_achievable"]))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from workbench import pipeline
+from workbench.simulate import generator
+from workbench.simulate.achievable import achievable_table
 from workbench.simulate.anatomy import CIRCUITS, PLANTED, features
 from workbench.simulate.generator import Trial
 
 MODALITIES = ("connectivity", "task")
+MAIN = "shaps_ketamine_minus_placebo"
 
 
 def analysed(demo: Trial) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,3 +60,33 @@ def test_planted_circuits_are_found_and_the_confound_only_one_is_not_once_motion
 @pytest.mark.parametrize("circuit", ["salience", "cerebellar", "default mode"])
 def test_circuits_that_are_not_true_are_not_found(demo: Trial, circuit: str) -> None:
     assert circuit_q(*analysed(demo))[circuit] > 0.10
+
+
+class FirstRunError(Exception):
+    pass
+
+
+def test_the_review_preset_is_simulated_built_and_sound_at_its_own_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything of `workbench demo --preset review` up to the first fit; two training sets stand for fifty."""
+    asked: list[dict[str, Any]] = []
+
+    def run(names: list[str], **options: Any) -> None:
+        asked.append({"names": names, **options})
+        raise FirstRunError
+
+    monkeypatch.setattr(pipeline, "run", run)
+    monkeypatch.setattr(generator, "achievable_table", lambda config, n_train: achievable_table(config, n_train, 2))
+    study, told = tmp_path / "big", list[str]()
+    with pytest.raises(FirstRunError):
+        pipeline.demo(study=study, preset="review", say=told.append)
+
+    assert (asked[0]["names"], asked[0]["only"]) == (["shuffled_outcome"], ("ridge",))
+    assert any("482 patients and 141 healthy controls: 612 files" in line for line in told)
+    report = pipeline.check(study=study)
+    assert report.problems == ()
+    assert {plan.name for plan in report.plans} == {MAIN, "madrs_change", "shuffled_outcome"}
+    main = next(plan for plan in report.plans if plan.name == MAIN)
+    assert [(step.step, step.n) for step in main.flow] == [("in the study", 623), ("included", 482)]
+    assert {run.dataset.n_participants for run in main.runs if run.learner.kind == "ridge"} == {324, 433, 339, 192}

@@ -136,6 +136,35 @@ def test_truth_has_the_r2_of_every_circuit_alone() -> None:
     assert max(r2[circuit] for circuit in set(CIRCUITS) - true) < 0.005
 
 
+def test_the_lower_end_of_shaps_is_what_lets_the_default_mode_explain_a_little(fresh_demo: Everyone) -> None:
+    """Expected totals given the latent state, the curve made straight from the middle to one end, or to both."""
+    world = build_world(DEMO)
+    predictor = LinearPredictor.of(fresh_demo.X, fresh_demo.nuisance)
+
+    def curve(state: np.ndarray) -> np.ndarray:
+        logits = world.items.discrimination[:, None] * (state[:, None, None] - world.items.steps)
+        return np.asarray(14 + (1 / (1 + np.exp(-logits))).sum(axis=(1, 2)))
+
+    def r2(bent_at: str) -> float:
+        middle, near = curve(np.array([0.0, 0.01]))
+        found = []
+        for mirrored in (False, True):
+            course = Course(DEMO, world.items, fresh_demo.people, world.shares, 77, mirrored)
+            states = [course.state("SHAPS", session) for session in ("ses-p2", "ses-d2")]
+            bent = [state < 0 if bent_at == "low" else state > 0 for state in states]
+            line = [middle + (near - middle) / 0.01 * state for state in states]
+            after_placebo, after_ketamine = (
+                np.where(which, curve(state), straight) if bent_at else straight
+                for which, state, straight in zip(bent, states, line, strict=True)
+            )
+            found.append(explained(predictor, after_placebo - after_ketamine, "default mode"))
+        return float(np.mean(found))
+
+    assert r2("low") > 0.002
+    assert abs(r2("high")) < 0.0007
+    assert abs(r2("")) < 0.0007
+
+
 def test_every_circuit_has_a_role_and_features() -> None:
     table = circuit_table(DEMO)
 

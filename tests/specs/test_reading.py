@@ -167,7 +167,7 @@ def test_option_of_another_kind_is_named(changed) -> None:
             "experiment",
             'kind = "xgboost"\n',
             "",
-            "second [[models]]: kind: is missing; write one of 'cpm', 'elastic-net'",
+            "second [[models]]: kind: is missing; write one of 'banded-ridge', 'cpm'",
         ),
         ("experiment", "[outcome]", "[outcomes]", "outcomes: not a key I know; did you mean 'outcome'?"),
         ("experiment", '["ses-b0"]', '["ses-b0"]\nchange = ["ses-b0"]', "change: has 1 value; expected one more"),

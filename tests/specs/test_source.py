@@ -6,6 +6,16 @@ reader = "matrix"
 files = "sub-{participant}_conn.tsv"
 """
 
+NO_REFERENCE = 'upstream.reference: is missing, and selected_by = "literature"; reference = "doi:.."'
+NO_ATLAS = "upstream.selected_by: is an atlas that has no name"
+NOT_HARMONISED = 'upstream.preserved: stands beside harmonised = "unknown"; harmonised = "combat", or "other"'
+
+
+def test_what_was_done_upstream_is_not_known_unless_it_is_said(examine) -> None:
+    assert examine("source", MATRIX).required().upstream is None
+    said = examine("source", f"{MATRIX}[upstream]\nfitted_on = 'everyone here'\n").required().upstream
+    assert (said.fitted_on, said.used_outcome, said.selected_by) == ("everyone here", "unknown", "unknown")
+
 
 def test_matrix_source_is_read(examine) -> None:
     spec = examine("source", MATRIX).required()
@@ -20,6 +30,9 @@ def test_matrix_source_is_read(examine) -> None:
         ("reader", "header = false\nreader", "regions: is missing, and header = false"),
         ("reader", 'overlaps = ["a", "a"]\nreader', "overlaps: says 'a' twice"),
         ("reader", 'confounds = ["fd", "fd"]\nreader', "confounds: says 'fd' twice"),
+        ('{participant}_conn.tsv"', '{participant}_conn.tsv"\n[upstream]\nselected_by = "literature"', NO_REFERENCE),
+        ('{participant}_conn.tsv"', '{participant}_conn.tsv"\n[upstream]\nselected_by = "atlas"', NO_ATLAS),
+        ('{participant}_conn.tsv"', '{participant}_conn.tsv"\n[upstream]\npreserved = ["age"]', NOT_HARMONISED),
     ],
 )
 def test_contradictions_in_a_source_are_named(examine, old: str, new: str, message: str) -> None:

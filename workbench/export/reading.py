@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WORDS = {
     *FEATURE_COLUMNS,
-    *("participant_id", "step", "why", "model", "procedure", "note"),
+    *("participant_id", "participant_a", "participant_b", "step", "why", "model", "procedure", "note"),
     *("level", "direction", "haufe_sign", "evidence", "claim", "run_id", "sentence", "tag"),
 }
 """Columns that hold text in every table, even where nothing is known in any row."""
@@ -54,6 +54,9 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     claim = _restored(Claim, record.pop("claim"), "claim", folder)
     if record["influence"] is not None:
         record["influence"]["by_participant"] = read_table(folder / "influence.tsv").to_numpy().tolist()
+        pairs = folder / "influence_pairs.tsv"
+        record["influence"]["by_pair"] = read_table(pairs).to_numpy().tolist() if pairs.exists() else []
+    curve = folder / "decision_curve.tsv"
     path = folder / "shap.parquet"
     return RunResult(
         scores=_restored(Scores, record, "scores", folder),
@@ -64,6 +67,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
         spec_toml=_text(folder / "spec.toml"),
         tags=dict(tags or {}),
         params={},
+        decision_curve=read_table(curve) if curve.exists() else None,
         **tables,
     )
 

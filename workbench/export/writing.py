@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,13 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
     }
     if result.scores.influence is not None:
         tables["influence.tsv"] = _frame(result.scores.influence.by_participant, ["participant_id", "r2_without"])
+        tables["influence_pairs.tsv"] = _frame(result.scores.influence.by_pair, list(COLUMNS["influence_pairs.tsv"]))
+    if result.decision_curve is not None:
+        tables["decision_curve.tsv"] = readable(in_order(result.decision_curve, "decision_curve.tsv"))
+    if result.scores.owed.subgroups:
+        tables["subgroups.tsv"] = readable(_records(result.scores.owed.subgroups, "subgroups.tsv"))
+    if result.scores.owed.drop_out is not None:
+        tables["drop_out.tsv"] = readable(_records(result.scores.owed.drop_out.differences, "drop_out.tsv"))
     return tables
 
 
@@ -103,7 +111,7 @@ def scores_record(scores: Scores, claim: Claim) -> dict[str, Any]:
     """Scores and claim as plain JSON values: not a number becomes null; influence by person has its own table."""
     record: dict[str, Any] = plain(scores)
     if record["influence"] is not None:
-        del record["influence"]["by_participant"]
+        del record["influence"]["by_participant"], record["influence"]["by_pair"]
     return record | {"claim": plain(claim)}
 
 
@@ -182,6 +190,14 @@ def _comparators(scores: Scores) -> pd.DataFrame:
     return _frame(rows, list(COLUMNS["comparators.tsv"])).astype(
         dict.fromkeys(list(COLUMNS["comparators.tsv"])[2:], float)
     )
+
+
+def _records(rows: Sequence[Any], name: str) -> pd.DataFrame:
+    """Records of one kind as a table, a row each; the columns of the dictionary are their fields, in order."""
+    columns = list(COLUMNS[name])
+    table = _frame([[getattr(row, column) for column in columns] for row in rows], columns)
+    missing = [column for column in columns if table[column].isna().any()]
+    return table.astype(dict.fromkeys(missing, float))
 
 
 def _with_run(biomarkers: pd.DataFrame, run_id: str) -> pd.DataFrame:

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.figures import calibration, circuits, comparators, flow, permutations, predictions, splits
+from workbench.figures import (
+    calibration,
+    circuits,
+    comparators,
+    decision,
+    flow,
+    learning_curve,
+    permutations,
+    predictions,
+    splits,
+)
 from workbench.figures.style import look, save
-from workbench.records import RunResult
+from workbench.records import RunResult, SetPlan
 
 PICTURES = {
     "observed_predicted": predictions.draw,
@@ -18,6 +28,7 @@ PICTURES = {
     "shap_circuits": circuits.draw,
     "split_spread": splits.draw,
     "comparators": comparators.draw,
+    "decision_curve": decision.draw,
     "flow": flow.draw,
 }
 """File name to the function that draws it; a function returns None where there is nothing to draw."""
@@ -38,11 +49,20 @@ def draw_run(result: RunResult, folder: Path) -> tuple[Path, ...]:
         ``NAME.png`` (200 dpi) and ``NAME.svg`` of each picture, and ``NAME-dark`` of both. A picture without its
         numbers (no permutations, one repeat, no SHAP values) is left out.
     """
+    return tuple(path for name in PICTURES for path in draw_picture(name, result=result, folder=folder))
+
+
+def draw_picture(name: str, *, result: RunResult, folder: Path) -> tuple[Path, ...]:
+    """Draw one picture of a run, by its name in `PICTURES`; the files written, none where its numbers are missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
     with look():
-        for name, draw in PICTURES.items():
-            picture = draw(result)
-            if picture is not None:
-                written += save(picture, folder / name)
-    return tuple(written)
+        picture = PICTURES[name](result)
+        return () if picture is None else save(picture, folder / name)
+
+
+def draw_learning_curve(plan: SetPlan, folder: Path) -> tuple[Path, ...]:
+    """Draw the learning curve of a plan; the files written, none where the study is too small for one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with look():
+        picture = learning_curve.draw(plan)
+        return () if picture is None else save(picture, folder / "learning_curve")

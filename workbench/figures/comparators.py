@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import GREY, INK, Picture, balanced, canvas, claim_colour, number, p_text, wrapped
+from workbench.figures.style import GREY, INK, Picture, balanced, canvas, claim_colour, number, wrapped
 from workbench.records import Performance, RunResult
 
 if TYPE_CHECKING:
@@ -78,12 +78,8 @@ def _added(result: RunResult) -> str:
     increment = result.scores.increment
     if increment is None:
         return ""
-    interval = increment.interval
-    bounds = "" if interval is None else f" ({number(interval.low)} to {number(interval.high)})"
-    p = None if increment.test is None else increment.test.p
-    chance = "" if p is None else f", {p_text(p)}"
     best = result.scores.procedure_name(increment.against)
-    return f"Added to the best clinical model ({best}): {number(increment.delta_r2)} of R²{bounds}{chance}."
+    return f"Added to the best clinical model ({best}): {increment.words(number, 'R²')}."
 
 
 def _alt(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:

@@ -120,16 +120,31 @@ def canvas(
     height, left, below : float
         Inches of the axes, of the margin on their left, and of extra room between them and the caption.
     """
+    heads = (title, standing(result), asked(result))
+    return headed(heads, claim_colour(result), caption, height=height, left=left, below=below)
+
+
+def headed(
+    heads: tuple[str, str, str],
+    colour: str,
+    caption: str,
+    *,
+    height: float = 4.4,
+    left: float = 1.15,
+    below: float = 0.0,
+) -> tuple[Figure, Axes]:
+    """An empty picture with title, a line in some colour, a grey line and a caption: `canvas` where no run is."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    heads = (
+    title, stands, asks = heads
+    written = (
         (wrapped(title, 58), 16.0, 0.30, INK, "bold"),
-        (wrapped(standing(result), 82), 12.5, 0.25, claim_colour(result), "normal"),
-        (wrapped(asked(result), 84), 12.0, 0.24, GREY, "normal"),
+        (wrapped(stands, 82), 12.5, 0.25, colour, "normal"),
+        (wrapped(asks, 84), 12.0, 0.24, GREY, "normal"),
     )
     foot = wrapped(caption, 94)
-    head_inches = 0.4 + sum(line * lines(text) for text, _, line, _, _ in heads)
+    head_inches = 0.4 + sum(line * lines(text) for text, _, line, _, _ in written)
     foot_inches = 0.95 + below + LINE * lines(foot)
     total = head_inches + height + foot_inches
     figure = Figure(figsize=(WIDTH, total), dpi=DPI, facecolor=PAPER)
@@ -137,8 +152,8 @@ def canvas(
     axes = figure.add_axes((left / WIDTH, foot_inches / total, (WIDTH - left - 0.25) / WIDTH, height / total))
     axes.patch.set_visible(False)
     top = 0.16
-    for text, size, line, colour, weight in heads:
-        style = {"va": "top", "fontsize": size, "fontweight": weight, "color": colour, "linespacing": 1.3}
+    for text, size, line, shade, weight in written:
+        style = {"va": "top", "fontsize": size, "fontweight": weight, "color": shade, "linespacing": 1.3}
         figure.text(0.25 / WIDTH, 1 - top / total, text, **style)  # type: ignore[arg-type]
         top += line * lines(text) + 0.04
     figure.text(0.25 / WIDTH, 0.12 / total, foot, va="bottom", fontsize=11, color=GREY, linespacing=1.3)
@@ -243,11 +258,14 @@ def save(picture: Picture, path: Path) -> tuple[Path, ...]:
     It is drawn once, in the light theme; the others have its colours exchanged, which costs next to nothing and moves
     nothing. No dates, no versions: the same picture, the same bytes.
     """
+    import numpy as np
+
     pixels, svg = _pixels(picture.figure), _svg(picture)
+    png, palette = _png(pixels, picture), np.asarray(pixels.getpalette(), dtype=float).reshape(-1, 3)
     written: list[Path] = []
     for theme in THEMES:
         files = [path.with_name(f"{path.name}{theme.suffix}.{kind}") for kind in ("png", "svg")]
-        _save_png(pixels, picture, theme, files[0])
+        files[0].write_bytes(_with_palette(png, mixed_anew(palette, theme)))
         files[1].write_bytes(_exchanged(svg, theme).encode())
         written += files
     return tuple(written)
@@ -265,17 +283,28 @@ def _pixels(figure: Figure) -> Image:
     return drawn.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
-def _save_png(pixels: Image, picture: Picture, theme: Theme, path: Path) -> None:
-    import numpy as np
+def _png(pixels: Image, picture: Picture) -> bytes:
+    from io import BytesIO
+
     from PIL.PngImagePlugin import PngInfo
 
-    described = PngInfo()
+    described, file = PngInfo(), BytesIO()
     described.add_text("Title", picture.title)
     described.add_itxt("Description", picture.alt)
-    themed = pixels.copy()
-    palette = np.asarray(pixels.getpalette(), dtype=float).reshape(-1, 3)
-    themed.putpalette(mixed_anew(palette, theme).astype(np.uint8).tobytes())
-    themed.save(path, dpi=(DPI, DPI), pnginfo=described)
+    pixels.save(file, "png", dpi=(DPI, DPI), pnginfo=described)
+    return file.getvalue()
+
+
+def _with_palette(png: bytes, colours: np.ndarray) -> bytes:
+    """A PNG with another palette: compressing its pixels, which stay the same, is what takes long."""
+    import zlib
+
+    import numpy as np
+
+    start = png.index(b"PLTE")
+    length = int.from_bytes(png[start - 4 : start], "big")
+    chunk = b"PLTE" + colours.astype(np.uint8).tobytes()[:length]
+    return png[:start] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + png[start + 4 + length + 4 :]
 
 
 def mixed_anew(palette: np.ndarray, theme: Theme) -> np.ndarray:

@@ -1,15 +1,23 @@
-"""What a run will cost, before anything is run: fits, time, memory and disk, to the nearest order."""
+"""What a run will cost, before anything is run: fits, time, memory and disk, to the nearest order.
+
+Seconds are CPU seconds of one outer fold with 5 inner ones and default settings. Ridge, PLS, kernel ridge, linear
+machines, elastic net and random forest were measured at 60 x 200, 120 x 500, 240 x 500 and 120 x 6670 (people x
+features, eight factors in every feature), the last two at 120 x 30 as well, for an outcome with a signal and for
+permuted ones; trees as said below.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.models.banded import band_weights
 from workbench.models.estimators import as_permuted, beside_main
 from workbench.models.nested_cv import planned_procedures
 from workbench.models.splitters import balanced_on_outcome
 from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import (
+    BandedRidgeSpec,
     CPMSpec,
     ElasticNetSpec,
     KernelRidgeSpec,
@@ -29,18 +37,23 @@ SECONDS_PER_FIT = 5e-4
 SEARCH_SECONDS, SEARCH_SECONDS_PER_VALUE = 2.5e-3, 1.3e-7
 """One setting of boosted trees on one inner fold: at least, and per value (person x feature offered); measured at 26 x
 121, 99 x 105, 120 x 200 and 300 x 200, with all 200 rounds allowed."""
-FOREST_SECONDS_PER_TREE = 1e-3
-"""One tree of a random forest on about a hundred people and features, prediction included."""
-MACHINE_SECONDS = 1.5e-3
-"""One fit of a linear machine on the kernel of about a hundred people; it grows with their square."""
-ATTRIBUTION_SECONDS = 2e-8
+FOREST_SECONDS_PER_TREE, FOREST_SECONDS_PER_VALUE = 1.4e-3, 3.2e-8
+"""One tree of a random forest, prediction included: at least, and per value (person x feature)."""
+MACHINE_SECONDS = {"linear-svr": 3.3e-3, "linear-svm": 2.4e-3, "logistic-ridge": 8.5e-4}
+"""One fit of a linear machine on the kernel of 120 people; it grows with their number to the power 1.5."""
+EIGEN_FLOPS = 5.0
+"""Of the decomposition of one Gaussian kernel, times the cube of the people."""
+ATTRIBUTION_SECONDS = 3e-8
 """One feature of one held-out row with one training row in the attributions of kernel ridge."""
 EDGE_SECONDS = 6e-9
 """One edge of one target of connectome-based modelling, beside its correlation: select, and sum where it passes."""
 PREPARATION_SECONDS = 1e-8
 """One value prepared explicitly."""
-COORDINATE_SECONDS = 2e-8
-"""One coordinate of one sweep of one alpha of an elastic-net path, per row."""
+PATH_SECONDS, PATH_SECONDS_OF_120 = 2.5e-4, 4.2e-3
+"""One alpha of an elastic-net path: at least, and beside that with 120 people and no fewer features; it grows with the
+smaller of the two to the power 2.4. Without any signal it takes two or three times as long as with a strong one."""
+SCREEN_SECONDS = 1e-7
+"""One feature of one target ranked in one training set."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +93,31 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
         `fits` counts fits of the model that scikit-learn would have to make for the same numbers: candidate settings x
         inner folds plus the final fit, per outer fold, repeat and target.
     """
-    n, p = dataset.X.shape
+    n, n_features = dataset.X.shape
+    p = _offered(learner, n_features)
     folds = validation.repeats * validation.outer
     targets = 1 + validation.permutations
     permuted = 2 if dataset.clinical.variables else 1
     learner = as_permuted(learner) if validation.permutations else learner
-    candidates = _candidates(learner)
+    candidates = _candidates(learner, dataset)
     fits = folds * (validation.inner * candidates + 1) * targets * permuted
     reduced = folds * permuted * (targets if _one_by_one(dataset, validation, learner) else 1)
     if isinstance(learner, LinearMachineSpec):
         seconds = _gram_seconds(n, p, reduced, validation.inner)
-        seconds += fits * MACHINE_SECONDS * max(1.0, n / 100) ** 2
+        seconds += fits * MACHINE_SECONDS[learner.kind] * (n / 120) ** 1.5
     elif isinstance(learner, RandomForestSpec):
-        seconds = fits * learner.trees * FOREST_SECONDS_PER_TREE * max(1.0, n * p / 1.5e4) ** 0.5
+        seconds = fits * learner.trees * (FOREST_SECONDS_PER_TREE + FOREST_SECONDS_PER_VALUE * n * p)
     elif isinstance(learner, KernelRidgeSpec):
-        n_sets = folds * permuted * (validation.inner + 1)
-        through = n_sets * len(learner.gammas) * (20.0 * n**3 + 4.0 * n * n * targets * max(1, len(learner.alphas) / 4))
+        n_sets = (validation.inner + 1) * len(learner.gammas)
+        eigen, per_target = EIGEN_FLOPS * n**3, 4.0 * n * n * max(1, len(learner.alphas) / 4)
+        through = n_sets * (reduced * eigen + folds * permuted * targets * per_target)
         seconds = _gram_seconds(n, p, reduced, validation.inner) + through / FLOPS_PER_SECOND
-        seconds += folds * len(learner.gammas) * 0.2 * n * n * p * ATTRIBUTION_SECONDS
+        explained_gammas = len(learner.gammas) if validation.permutations else 1
+        seconds += folds * explained_gammas * n * n / validation.outer * p * ATTRIBUTION_SECONDS
+    elif isinstance(learner, BandedRidgeSpec):
+        through = candidates / len(learner.alphas) * (10.0 * n**3 + 4.0 * n * n * targets)
+        seconds = _gram_seconds(n, p, reduced, validation.inner)
+        seconds += folds * permuted * (validation.inner + 1) * through / FLOPS_PER_SECOND
     elif isinstance(learner, CPMSpec):
         n_sets = folds * permuted * (validation.inner + 1)
         seconds = n_sets * p * targets * (2.0 * n / FLOPS_PER_SECOND + EDGE_SECONDS)
@@ -106,20 +126,27 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
         through = folds * permuted * (validation.inner + 1) * 4.0 * n * n * targets * max(1, candidates / 4)
         seconds = _gram_seconds(n, p, reduced, validation.inner) + through / FLOPS_PER_SECOND
     elif isinstance(learner, ElasticNetSpec):
-        seconds = fits * n * p * 20 * COORDINATE_SECONDS
+        seconds = fits * (PATH_SECONDS + PATH_SECONDS_OF_120 * (min(n, p) / 120) ** 2.4)
     elif isinstance(learner, XGBoostSpec):
         seconds = _tree_seconds(dataset, validation, learner)
     else:
         seconds = fits * SECONDS_PER_FIT * max(1.0, n * p / 1.5e4)
-    memory = 8.0 * (3 * n * p + 3 * n * targets) + 2e8
-    disk = folds * 8.0 * (2 * permuted * targets + 0.3 * n * p)
+    if p < n_features:
+        seconds += folds * permuted * targets * (validation.inner + 1) * n_features * SCREEN_SECONDS
+    memory = 8.0 * (3 * n * n_features + 3 * n * targets) + 2e8
+    disk = folds * 8.0 * (2 * permuted * targets + 0.3 * n * n_features)
     return Cost(fits, seconds, memory, disk)
 
 
 def _one_by_one(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> bool:
     """Whether every permuted outcome has features, or folds, of its own, so that nothing is shared between them."""
-    screened = isinstance(learner, ScreenedSpec) and learner.screen is not None
-    return screened or balanced_on_outcome(dataset, validation)
+    n_features = dataset.X.shape[1]
+    return _offered(learner, n_features) < n_features or balanced_on_outcome(dataset, validation)
+
+
+def _offered(learner: LearnerSpec, n_features: int) -> int:
+    """Features that a model sees."""
+    return min(n_features, learner.screen) if isinstance(learner, ScreenedSpec) and learner.screen else n_features
 
 
 def _gram_seconds(n: int, p: int, n_reduced: int, inner: int) -> float:
@@ -130,21 +157,20 @@ def _gram_seconds(n: int, p: int, n_reduced: int, inner: int) -> float:
 
 def _tree_seconds(dataset: Dataset, validation: ValidationSpec, learner: XGBoostSpec) -> float:
     """Every procedure's search for settings, target by target."""
-    n, p = dataset.X.shape
-    offered = min(p, learner.screen) if learner.screen else p
+    n, offered = len(dataset.X), _offered(learner, dataset.X.shape[1])
     settings = 0
     for name in planned_procedures(dataset):
         if name in ("main", "raw", "confounds", "increment", "joint"):
             spec = learner if name == "main" else beside_main(learner)
             targets = 1 if name in ("raw", "joint") else 1 + validation.permutations
-            settings += _candidates(spec) * targets
+            settings += _candidates(spec, dataset) * targets
     searches = validation.repeats * validation.outer * validation.inner * settings
     shorter = 0.3 + 0.7 * min(1.0, learner.rounds / 200)
     seconds: float = searches * (SEARCH_SECONDS + SEARCH_SECONDS_PER_VALUE * n * offered) * shorter
     return seconds
 
 
-def _candidates(learner: LearnerSpec) -> int:
+def _candidates(learner: LearnerSpec, dataset: Dataset) -> int:
     if isinstance(learner, LinearMachineSpec):
         return len(learner.C)
     if isinstance(learner, RandomForestSpec):
@@ -152,6 +178,9 @@ def _candidates(learner: LearnerSpec) -> int:
         return n_settings if n_settings > 1 else 0
     if isinstance(learner, RidgeSpec):
         return len(learner.alphas)
+    if isinstance(learner, BandedRidgeSpec):
+        sizes = dataset.features["modality"].value_counts().to_numpy()
+        return len(learner.alphas) * len(band_weights(sizes, learner.weight_steps))
     if isinstance(learner, PLSSpec):
         return len(learner.n_components)
     if isinstance(learner, KernelRidgeSpec):

@@ -267,13 +267,15 @@ def _solved_on(
 def _explained(fitted: Fitted, fold: Fold, outer: _LinearFold, coefficients: np.ndarray) -> Fitted:
     """SHAP in closed form: (x - training mean) * weight, in the residualised feature; the nuisance part is the base."""
     test_X, first = outer.prepared.test_X, coefficients[:, 0]
+    predicted = outer.prepared.train_X @ first
     return replace(
         fitted,
         shap=test_X * first,
         shap_base=outer.nuisance_test[:, 0],
         weights=first,
-        haufe=haufe_pattern(outer.prepared.train_X, outer.prepared.train_X @ first),
+        haufe=haufe_pattern(outer.prepared.train_X, predicted),
         circuit_shap=by_circuit(fold, np.abs(test_X).mean(axis=0) * np.abs(coefficients.T)),
+        train_part=predicted,
     )
 
 

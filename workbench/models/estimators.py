@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from workbench.models.banded import BandedRidgeLearner
 from workbench.models.cpm import CPMLearner
 from workbench.models.elastic_net import ElasticNetLearner
 from workbench.models.forest import RandomForestLearner
@@ -27,9 +28,7 @@ FEWEST_TRIALS = 10
 def make_learner(spec: LearnerSpec) -> Learner:
     """The learner that a ``[[models]]`` entry asks for, behind a screen where it asks for one."""
     learner = LEARNERS[cast(Any, spec).kind](spec)
-    if isinstance(spec, ScreenedSpec) and spec.screen is not None:
-        return ScreenedLearner(learner, spec.screen)
-    return learner
+    return ScreenedLearner(learner, spec.screen) if isinstance(spec, ScreenedSpec) and spec.screen else learner
 
 
 def as_permuted(spec: LearnerSpec) -> LearnerSpec:
@@ -75,6 +74,7 @@ class LeastSquaresLearner:
 
 LEARNERS: dict[str, Callable[[Any], Learner]] = {
     "ridge": RidgeLearner,
+    "banded-ridge": BandedRidgeLearner,
     "elastic-net": ElasticNetLearner,
     "pls": PLSLearner,
     "kernel-ridge": KernelRidgeLearner,

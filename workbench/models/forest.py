@@ -60,13 +60,15 @@ class RandomForestLearner:
         n_features = fold.X.shape[1]
         contributions = [_contributions(one.forest, outer, n_features) for one in grown[:explain]]
         shap, base = contributions[0]
+        part = grown[0].forest.predict(outer.train_X)
         return Fitted(
             fitted.predicted,
             fitted.chosen,
             shap=shap,
             shap_base=grown[0].offset_test + base,
-            haufe=haufe_pattern(_standardised(outer.train_X[:, :n_features]), grown[0].forest.predict(outer.train_X)),
+            haufe=haufe_pattern(_standardised(outer.train_X[:, :n_features]), part),
             circuit_shap=by_circuit(fold, np.stack([np.abs(values).mean(axis=0) for values, _ in contributions])),
+            train_part=part,
             fitted_digest=fitted.fitted_digest,
         )
 

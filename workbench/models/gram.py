@@ -207,7 +207,7 @@ def _decompose_thin(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomp
 
 def _decompose_wide(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
     kernels, learnt = linear_kernels(X, sets)
-    return [_decompose_kernel(kernel, one) for kernel, one in zip(kernels, sets, strict=True)], learnt
+    return [decompose_kernel(kernel, one) for kernel, one in zip(kernels, sets, strict=True)], learnt
 
 
 def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearKernel], Learnt]:
@@ -217,7 +217,9 @@ def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearK
     features, are reduced one by one.
     """
     *inner, outer = sets
-    if not all(np.isin(one.train, outer.train).all() for one in inner):
+    inside = np.zeros(len(X), dtype=bool)
+    inside[outer.train] = True
+    if not all(inside[one.train].all() for one in inner):
         alone = [linear_kernels(X, [one]) for one in sets]
         return [kernels[0] for kernels, _ in alone], alone[-1][1]
     statistics = _Statistics(sets)
@@ -389,7 +391,7 @@ def _add_residualised(kernel: LinearKernel, gram: Floats, one: TrainingSet, plac
     own += gram[test, test] - np.einsum("ij,ij->i", one.basis.test, 2 * on_basis + one.basis.test @ (Q.T @ projected))
 
 
-def _decompose_kernel(kernel: LinearKernel, one: TrainingSet) -> Decomposition:
+def decompose_kernel(kernel: LinearKernel, one: TrainingSet) -> Decomposition:
     """Eigenvectors of the kernel but for those of [1 | N], and of eigenvalues that are nothing but rounding."""
     values, vectors = np.linalg.eigh(kernel.among)
     nil = len(values) * np.finfo(np.float64).eps * values[-1]

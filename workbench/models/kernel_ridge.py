@@ -42,10 +42,11 @@ class KernelRidgeLearner:
     Equal to scikit-learn's ``KernelRidge(alpha, kernel="rbf", gamma=gamma / n_features)`` fitted to the residuals of
     the target, gamma and alpha chosen together in the inner folds for each target on its own.
 
-    SHAP values are baseline Shapley values (see `_attributions`): of all orders in which the features of the average
-    training person, 0 in every standardised residual, could be replaced by those of the person predicted, the mean
-    change of the prediction. For a linear kernel they would be those of ridge. What that average person is predicted,
-    covariates of no interest included, is the base.
+    SHAP values are exact baseline Shapley values (see `_attributions`): of all orders in which the features of the
+    average training person, 0 in every standardised residual, could be replaced by those of the person predicted, the
+    mean change of the prediction. For a linear kernel they would be those of ridge. What that average person is
+    predicted, covariates of no interest included, is the base. They are not a mean over training people as the
+    background: that has no closed form for this kernel, and would cost as many times more as there are such people.
 
     References
     ----------
@@ -173,7 +174,12 @@ def _explained(
         haufe[columns] = pattern @ prepared.train_X
     average = base + np.exp(-gammas[0] * own) @ duals[:, 0]
     return replace(
-        fitted, shap=shap, shap_base=average, haufe=haufe, circuit_shap=None if circuits is None else sums.T.copy()
+        fitted,
+        shap=shap,
+        shap_base=average,
+        haufe=haufe,
+        circuit_shap=None if circuits is None else sums.T.copy(),
+        train_part=first,
     )
 
 

@@ -35,6 +35,8 @@ class Fold:
         continuous or binary.
     circuits : ndarray of int, shape (n_features,), or None
         Circuit of each feature, for sums of |SHAP|.
+    bands : ndarray of str, shape (n_features,), or None
+        What each feature is penalised with, for learners that penalise in groups: its modality.
     """
 
     X: np.ndarray
@@ -44,6 +46,7 @@ class Fold:
     inner: tuple[Split, ...]
     outcome_type: OutcomeType = "continuous"
     circuits: np.ndarray | None = None
+    bands: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,9 @@ class Fitted:
         Tuning parameters chosen for target 0.
     shap, shap_base, weights, haufe, circuit_shap
         As in `workbench.records.UnitResult`; None unless an explanation was asked for.
+    train_part : ndarray of shape (n_train,) or None
+        What the features contribute to the prediction of target 0 in the training rows: what Haufe's pattern covaries
+        with. With the explanation, as above.
     fitted_digest : str
         SHA-256 over everything learnt for target 0 (training means, scales, coefficients or trees), for the canary.
     """
@@ -69,6 +75,7 @@ class Fitted:
     weights: np.ndarray | None = None
     haufe: np.ndarray | None = None
     circuit_shap: np.ndarray | None = None
+    train_part: np.ndarray | None = None
     fitted_digest: str = ""
 
 

@@ -436,6 +436,7 @@ def _explained_probability(
         weights=weights,
         haufe=haufe,
         circuit_shap=np.sum(sums, axis=0) if sums else None,
+        train_part=gained,
     )
 
 

@@ -236,32 +236,6 @@ def impute_means(values: Floats, train: Rows) -> Floats:
     return np.where(missing, totals / np.maximum(present.sum(axis=0), 1), values)
 
 
-def correlation_strength(values: Floats, target: Floats) -> Floats:
-    """|Pearson r| of every column with a target, missing values replaced by the column's mean.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_train, n_columns)
-        Training rows alone.
-    target : ndarray of shape (n_train,)
-
-    Returns
-    -------
-    ndarray of shape (n_columns,)
-        Up to a factor that all columns share; 0 for a column that does not vary or has no value.
-
-    References
-    ----------
-    Fan, J., Lv, J. (2008). Sure independence screening. J. Royal Statistical Society B 70, 849-911.
-    """
-    centred = values.astype(float)  # a copy
-    means = impute_centred(centred, centred[:0])
-    spread = np.sqrt(np.einsum("ij,ij->j", centred, centred))
-    varies = spread > NIL_SHARE * np.sqrt(len(values)) * np.abs(np.nan_to_num(means))
-    strength: Floats = np.abs((target - target.mean()) @ centred) / np.where(varies, spread, 1.0)
-    return np.where(varies, strength, 0.0)
-
-
 class NuisanceResidualiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Features residualised on covariates that travel as the last columns of X; works inside a scikit-learn pipeline.
 

@@ -9,11 +9,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.learner import Fitted, Fold, Learner
+from workbench.models.explanations import haufe_pattern
+from workbench.models.learner import Fitted, Fold, Learner, residualises
 from workbench.models.preprocessing import Floats, Rows, fit_nuisance, prepare_fold
 from workbench.records import Split
 
 TARGETS_AT_ONCE = 64
+TIE_SHARE = 1e-10
+"""Features whose strengths differ by less, as a share of the largest, are equal: equal columns give sums that rounding
+makes a little different, by where they stand and by how many targets are multiplied at once."""
 
 
 class ScreenedLearner:
@@ -25,6 +29,14 @@ class ScreenedLearner:
 
     A learner looks at one training set at a time. It is therefore handed rows that exist once per training set, holding
     the features that passed there, in columns that mean another feature in each; nothing in the learner need know.
+    Where there are no more features than may pass, it is handed the fold as it is.
+
+    A feature that did not pass has no SHAP value and no weight. It has a Haufe pattern, since it covaries with the
+    prediction whether it was offered or not; without one it would look like a suppressor.
+
+    References
+    ----------
+    Fan, J., Lv, J. (2008). Sure independence screening. J. Royal Statistical Society B 70, 849-911.
     """
 
     batched = False
@@ -32,9 +44,12 @@ class ScreenedLearner:
     def __init__(self, learner: Learner, keep: int) -> None:
         self.learner, self.keep = learner, keep
         self.linear = learner.linear
+        self.residualises = residualises(learner)
 
     def fit(self, fold: Fold, Y: Floats, *, seed: int, explain: int = 0) -> Fitted:
         """Screen, tune in the inner folds, fit on the training rows, predict the held-out rows; see `Learner`."""
+        if fold.X.shape[1] <= self.keep:
+            return self.learner.fit(fold, Y, seed=seed, explain=explain)
         splits = (*fold.inner, Split(fold.train, fold.test))
         kept = [screen(fold.X, fold.nuisance, split.train, Y, self.keep) for split in splits]
         fitted = []
@@ -47,8 +62,17 @@ class ScreenedLearner:
         return replace(
             fitted[0],
             predicted=np.column_stack([one.predicted[:, 0] for one in fitted]),
+            haufe=self._haufe(fold, fitted[0]),
             circuit_shap=np.vstack(sums) if sums else None,
         )
+
+    def _haufe(self, fold: Fold, fitted: Fitted) -> Floats | None:
+        """Pattern of all features; those that passed have the one that the learner gave them."""
+        if fitted.train_part is None:
+            return None
+        nuisance = fold.nuisance if self.residualises else fold.nuisance[:, :0]
+        prepared = prepare_fold(fold.X, nuisance, fold.train, fold.train[:0])
+        return haufe_pattern(prepared.train_X, fitted.train_part)
 
 
 def screen(X: Floats, nuisance: Floats, train: Rows, Y: Floats, keep: int) -> NDArray[np.intp]:
@@ -74,6 +98,8 @@ def screen(X: Floats, nuisance: Floats, train: Rows, Y: Floats, keep: int) -> ND
         targets = slice(start, start + TARGETS_AT_ONCE)
         # Features have SD 1 and a target scales all of its column, so products rank like correlations.
         strength = np.abs(np.ascontiguousarray(residual[:, targets]).T @ prepared.train_X)
+        largest = np.nanmax(strength, axis=1, initial=np.finfo(float).tiny, keepdims=True)
+        strength = np.round(strength / (largest * TIE_SHARE))
         kept[targets] = np.sort(np.argsort(-strength, axis=1, kind="stable")[:, :keep], axis=1)
     return kept
 
@@ -99,6 +125,7 @@ def _one_copy_per_training_set(
         test=moved[-1].test,
         inner=tuple(moved[:-1]),
         circuits=circuits,
+        bands=None,  # a column is another feature in each training set
     )
     return small, y[every]
 
@@ -123,7 +150,6 @@ def _on_all_features(own: Fitted, fold: Fold, kept: Rows) -> Fitted:
         own,
         shap=spread(own.shap),
         weights=spread(own.weights),
-        haufe=spread(own.haufe),
         circuit_shap=circuit_shap,
         fitted_digest=digest.hexdigest(),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.errors import FitError, Problem
 from workbench.models.explanations import by_circuit, haufe_pattern
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import correlation_strength, fit_nuisance, impute_means
+from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.probabilities import chord, expit
 from workbench.models.tuning import FIXED, MAX_BIN, BoostingPair, Tuned, tune_trees
 from workbench.records import Split
@@ -67,13 +67,15 @@ class XGBoostLearner:
             return fitted
         contributions = [one.contributions(trees) for one in grown[:explain]]
         shap, base = contributions[0]
+        part = trees.train_part(first)
         return Fitted(
             fitted.predicted,
             fitted.chosen,
             shap=shap,
             shap_base=base,
-            haufe=trees.haufe(first),
+            haufe=haufe_pattern(trees.standardised, part),
             circuit_shap=by_circuit(fold, np.stack([np.abs(values).mean(axis=0) for values, _ in contributions])),
+            train_part=part,
             fitted_digest=fitted.fitted_digest,
         )
 
@@ -97,42 +99,26 @@ class _Offset:
 
 
 class _TrainingSet:
-    """One training set and the rows it predicts: the screened and binned features, with the labels of one target."""
+    """One training set and the rows it predicts: features binned once for all targets, with the labels of one."""
 
-    def __init__(self, fold: Fold, features: np.ndarray, rows: Split, n_offered: int | None) -> None:
-        self.fold, self.features, self.rows, self.n_offered = fold, features, rows, n_offered
+    def __init__(self, fold: Fold, features: np.ndarray, rows: Split) -> None:
+        self.fold, self.features, self.rows = fold, features, rows
 
-    def labelled(self, y: np.ndarray, scale: float) -> tuple[BoostingPair, np.ndarray]:
-        """Matrices for boosting and which columns of X and N they hold; the matrices live until the next target."""
+    def labelled(self, y: np.ndarray, scale: float) -> BoostingPair:
+        """Matrices for boosting, until the next target is asked for."""
         binary = self.fold.outcome_type == "binary"
         train, test = self.rows.train, self.rows.test
         offset = _Offset.of(y, self.fold.nuisance, train, test, binary=binary)
-        if self.n_offered is None:
-            pair, columns = self._everything
-        else:
-            residual = y[train] - (expit(offset.train) if binary else offset.train)
-            columns = self._screened(residual, self.n_offered)
-            pair = self._binned(columns)
+        pair = self._binned
         for matrix, rows, start in ((pair.train, train, offset.train), (pair.test, test, offset.test)):
             matrix.set_label(np.clip(y[rows], 0.0, 1.0) if binary else (y[rows] - start) / scale)
             matrix.set_base_margin(start if binary else np.zeros(len(rows)))
-        return pair, columns
+        return pair
 
     @cached_property
-    def _everything(self) -> tuple[BoostingPair, np.ndarray]:
-        columns = np.arange(self.features.shape[1])
-        return self._binned(columns), columns
-
-    def _screened(self, residual: np.ndarray, n_offered: int) -> np.ndarray:
-        """The features that go most with what the nuisance leaves of the target, then N; ties by position."""
-        n_features = self.fold.X.shape[1]
-        strength = correlation_strength(self.fold.X[self.rows.train], residual)
-        best = np.sort(np.argsort(-strength, kind="stable")[:n_offered])
-        return np.concatenate([best, np.arange(n_features, self.features.shape[1])])
-
-    def _binned(self, columns: np.ndarray) -> BoostingPair:
-        train = _binned(self.features[np.ix_(self.rows.train, columns)])
-        return BoostingPair(train, _binned(self.features[np.ix_(self.rows.test, columns)], like=train))
+    def _binned(self) -> BoostingPair:
+        train = _binned(self.features[self.rows.train])
+        return BoostingPair(train, _binned(self.features[self.rows.test], like=train))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +136,7 @@ class _Trees:
     @classmethod
     def of(cls, spec: XGBoostSpec, fold: Fold, seed: int) -> _Trees:
         features = np.column_stack([fold.X, fold.nuisance])
-        n_offered = spec.screen if 0 < spec.screen < fold.X.shape[1] else None
-        sets = (_TrainingSet(fold, features, rows, n_offered) for rows in (*fold.inner, Split(fold.train, fold.test)))
+        sets = (_TrainingSet(fold, features, rows) for rows in (*fold.inner, Split(fold.train, fold.test)))
         *inner, outer = sets
         return cls(spec, fold, seed, features, tuple(inner), outer)
 
@@ -167,28 +152,31 @@ class _Trees:
         offset = _Offset.of(y, fold.nuisance, fold.train, fold.test, binary=self.binary)
         scale = 1.0 if self.binary else float((y[fold.train] - offset.train).std()) or 1.0
         tuned = tune_trees(
-            [rows.labelled(y, scale)[0] for rows in self.inner],
+            [rows.labelled(y, scale) for rows in self.inner],
             objective="binary:logistic" if self.binary else "reg:squarederror",
             n_trials=self.spec.trials,
             max_rounds=self.spec.rounds,
             n_train=len(fold.train),
             seed=self.seed,
         )
-        pair, columns = self.outer.labelled(y, scale)
+        pair = self.outer.labelled(y, scale)
         booster = xgboost.train({**tuned.params, "num_parallel_tree": REFIT_TREES}, pair.train, tuned.rounds)
-        margin = offset.test + scale * _margin(booster, self.features[np.ix_(fold.test, columns)])
-        return _Grown(booster, columns, tuned, offset, scale, expit(margin) if self.binary else margin)
+        margin = offset.test + scale * _margin(booster, self.features[fold.test])
+        return _Grown(booster, tuned, offset, scale, expit(margin) if self.binary else margin)
 
-    def haufe(self, grown: _Grown) -> np.ndarray:
-        """Pattern of the features' part of the prediction in the training rows."""
+    @property
+    def standardised(self) -> np.ndarray:
+        """Imputed features of the training rows, with mean 0 and SD 1."""
         X = impute_means(self.fold.X, self.fold.train)[self.fold.train]
         centred = X - X.mean(axis=0)
         spread = centred.std(axis=0)
-        standardised = centred / np.where(spread > 0, spread, 1.0)
-        margin = grown.scale * _margin(grown.booster, self.features[np.ix_(self.fold.train, grown.columns)])
-        if self.binary:
-            margin = expit(grown.offset.train + margin) - expit(grown.offset.train)
-        return haufe_pattern(standardised, margin)
+        standardised: np.ndarray = centred / np.where(spread > 0, spread, 1.0)
+        return standardised
+
+    def train_part(self, grown: _Grown) -> np.ndarray:
+        """What the trees add to the prediction of the training rows."""
+        margin = grown.scale * _margin(grown.booster, self.features[self.fold.train])
+        return expit(grown.offset.train + margin) - expit(grown.offset.train) if self.binary else margin
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +184,6 @@ class _Grown:
     """Trees of one target, with what they are added to."""
 
     booster: xgboost.Booster
-    columns: np.ndarray
-    """Of X and N side by side: what the trees were offered."""
     tuned: Tuned
     offset: _Offset
     scale: float
@@ -206,7 +192,6 @@ class _Grown:
     @property
     def digest(self) -> str:
         content = hashlib.sha256(bytes(self.booster.save_raw("ubj")))
-        content.update(self.columns.astype(np.int64).tobytes())
         content.update(np.ascontiguousarray(self.offset.train).tobytes())
         content.update(repr(self.scale).encode())
         return content.hexdigest()
@@ -215,14 +200,11 @@ class _Grown:
         """SHAP values of the features (n_test, n_features), and their base (n_test,), in units of the outcome."""
         import xgboost
 
-        test = trees.fold.test
-        offered = trees.features[np.ix_(test, self.columns)]
-        rows = xgboost.DMatrix(offered, base_margin=np.zeros(len(test)), nthread=1)
+        test, n_features = trees.fold.test, trees.fold.X.shape[1]
+        rows = xgboost.DMatrix(trees.features[test], base_margin=np.zeros(len(test)), nthread=1)
         raw = self.scale * self.booster.predict(rows, pred_contribs=True).astype(np.float64)
-        kept = self.columns[self.columns < trees.fold.X.shape[1]]
-        shap = np.zeros((len(test), trees.fold.X.shape[1]))
-        shap[:, kept] = raw[:, : len(kept)]
-        base = self.offset.test + raw[:, len(kept) :].sum(axis=1)
+        shap = raw[:, :n_features]
+        base = self.offset.test + raw[:, n_features:].sum(axis=1)
         if not trees.binary:
             return shap, base
         return shap * chord(base, shap.sum(axis=1))[:, None], expit(base)

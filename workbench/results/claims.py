@@ -1,4 +1,7 @@
-"""The claim gate of METHODS 7: which sentence the numbers of a run allow, and why not a stronger one."""
+"""The claim gate of METHODS 7: which sentence the numbers of a run allow, and why not a stronger one.
+
+``docs/claims.md`` shows it as a table, row by row; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 from workbench.records import Claim
 
 if TYPE_CHECKING:
-    from workbench.records import ClaimKind, Performance, Scores, Verdict
+    from workbench.records import ClaimKind, Freeze, Performance, Scores, Verdict
 
 ALPHA = 0.05
 CLAIM_PERMUTATIONS = 1000
@@ -30,17 +33,12 @@ def judge(scores: Scores) -> Claim:
     Returns
     -------
     Claim
-        *prediction not shown* if any requirement of `SHOWN` is missed; *exploratory* if any of `SUPPORTED` is; reasons
-        hold no participant id.
+        *prediction not shown* if any requirement of `SHOWN` is missed; *exploratory* if any of `SUPPORTED` is;
+        *supported by internal validation* if any of `EXTERNAL` is. Reasons hold no participant id.
     """
-    missed = _missed(SHOWN, scores)
-    if missed:
-        verdict: Verdict = "prediction not shown"
-        reasons = (*missed, *_rivals(scores))
-    else:
-        missed = _missed(SUPPORTED, scores)
-        verdict = "exploratory" if missed else "supported by internal validation"
-        reasons = (*_rivals(scores), *missed)
+    verdict, missed = _reached(scores)
+    rivals = (*_rivals(scores), *_looked_before(scores))
+    reasons = (*missed, *rivals) if verdict == "prediction not shown" else (*rivals, *missed)
     return Claim(
         verdict=verdict,
         kind=scores.claim_kind,
@@ -48,6 +46,20 @@ def judge(scores: Scores) -> Claim:
         reasons=reasons,
         next_step=_next_step(scores, verdict),
     )
+
+
+def _reached(scores: Scores) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict, and why it is not the next one."""
+    steps: tuple[tuple[Verdict, tuple[Requirement, ...]], ...] = (
+        ("prediction not shown", SHOWN),
+        ("exploratory", SUPPORTED),
+        ("supported by internal validation", EXTERNAL),
+    )
+    for verdict, requirements in steps:
+        missed = _missed(requirements, scores)
+        if missed:
+            return verdict, missed
+    return "supported by external validation", ()
 
 
 # ------------------------------------------------------------------------------------------------------ requirements
@@ -82,7 +94,7 @@ def _r2_total_positive(scores: Scores) -> str:
 
 
 def _p_small(scores: Scores) -> str:
-    p = scores.p_family
+    p = scores.judged_p
     if p is None or p <= ALPHA:
         return ""
     return f"shuffled outcomes do as well too often (p = {p_text(p)}{_over_runs(scores)})"
@@ -97,7 +109,20 @@ def _has_p(scores: Scores) -> str:
 
 
 def _frozen(scores: Scores) -> str:
-    return "the plan was not frozen before the result was viewed"
+    """The plan was frozen before anything was seen of this outcome, is still the same, and names this run."""
+    viewing = scores.viewing
+    if viewing is None or viewing.freeze is None:
+        return "the plan was not frozen before the result was viewed"
+    freeze = viewing.freeze
+    if freeze.viewed_before:
+        return f"the plan was frozen after {results(freeze.viewed_before)} had been viewed"
+    if freeze.changed:
+        return f"the plan was changed after it was frozen: {_listed(freeze.changed)}"
+    if freeze.primary != scores.run_name:
+        return f"the frozen plan rests on another run: {freeze.primary}"
+    if viewing.others_unplanned:
+        return f"{results(viewing.others_unplanned)} outside the frozen plan had been viewed for this outcome before it"
+    return ""
 
 
 def _enough_permutations(scores: Scores) -> str:
@@ -155,7 +180,11 @@ def _adjusted(scores: Scores) -> str:
 def _holds_across_sites(scores: Scores) -> str:
     if scores.n_sites < SITES_TO_LEAVE_OUT or scores.leave_out == "site":
         return ""
-    return f"it was not tried on whole sites left out ({scores.n_sites} sites)"
+    if scores.across_sites is None:
+        return f"it was not tried on whole sites left out ({scores.n_sites} sites)"
+    if scores.across_sites > 0:
+        return ""
+    return f"when whole sites are left out the R2 is {number(scores.across_sites)}: it does not carry to another site"
 
 
 def _enough_people(scores: Scores) -> str:
@@ -163,10 +192,15 @@ def _enough_people(scores: Scores) -> str:
     return "" if n >= MINIMUM_PEOPLE else f"{n} people, and a stronger claim needs {MINIMUM_PEOPLE}"
 
 
+def _another_cohort(scores: Scores) -> str:
+    """Nothing applies a frozen model to another cohort yet, so nothing can meet this."""
+    return "people of another cohort were not predicted"
+
+
 SHOWN = (
     Requirement("R2 above 0", _r2_positive),
     Requirement("R2 against the training mean above 0", _r2_total_positive),
-    Requirement("family-corrected p at most .05", _p_small),
+    Requirement("corrected p at most .05", _p_small),
 )
 """Any of these missed: prediction not shown, whatever the others say. R2 of trees is already measured against the
 better of the nuisance model and the same learner on the confounds alone."""
@@ -179,11 +213,15 @@ SUPPORTED = (
     Requirement("R2 above 0 in 90 % of repeats", _most_repeats_positive),
     Requirement("adds to the clinical model", _adds_to_clinical),
     Requirement("the adjusted run passes", _adjusted),
-    Requirement("whole sites left out", _holds_across_sites),
+    Requirement("R2 above 0 with whole sites left out", _holds_across_sites),
     Requirement("at least 50 people", _enough_people),
     Requirement("frozen primary experiment, viewed for the first time", _frozen),
 )
-"""Any of these missed: exploratory at most. A plan cannot be frozen yet, so none is met in full."""
+"""Any of these missed: exploratory at most. A run that declares no clinical model, or no confounds, misses their rows:
+what nothing was compared with cannot be said to add anything."""
+
+EXTERNAL = (Requirement("another cohort, predicted once by the frozen model", _another_cohort),)
+"""Missed: supported by internal validation at most."""
 
 
 # ------------------------------------------------------------------------------------------------ rival explanations
@@ -198,7 +236,31 @@ def _rivals(scores: Scores) -> tuple[str, ...]:
     if scores.confounds and confounds is not None and _predicts(confounds):
         held = _listed((*scores.forced, *scores.confounds))
         rivals.append(f"the confounds alone ({held}) predict, R2 {number(confounds.r2)} against the training mean")
-    return (*rivals, *_site_rival(scores))
+    return (*rivals, *_site_rival(scores), *_upstream(scores), *_chance_predicted(scores))
+
+
+UPSTREAM = (" [T5]", " [T6]", " [T7]")
+"""Codes at the end of the guards' warnings of what was done to the features before they came here."""
+
+
+def _upstream(scores: Scores) -> tuple[str, ...]:
+    """Declared steps before the file that learnt from the people who are predicted."""
+    return tuple(note[: -len(UPSTREAM[0])] for note in scores.notes if note.endswith(UPSTREAM))
+
+
+def _chance_predicted(scores: Scores) -> tuple[str, ...]:
+    """The same procedure predicts shuffled outcomes: then it predicts whatever it is given."""
+    shuffled = scores.shuffled
+    if shuffled is None or shuffled.interval is None or not shuffled.interval.low > 0:
+        return ()
+    return (f"the same procedure predicts shuffled outcomes too (R2 {number(shuffled.r2)}): find out what it knows",)
+
+
+def _looked_before(scores: Scores) -> tuple[str, ...]:
+    """Earlier results for this outcome, of which this may be the luckiest."""
+    if scores.viewing is None or not scores.viewing.others:
+        return ()
+    return (f"{results(scores.viewing.others)} had been viewed for this outcome before it",)
 
 
 SITES_DIFFER = " [T8]"
@@ -229,17 +291,22 @@ def _sentence(scores: Scores, verdict: Verdict) -> str:
     r2 = f"cross-validated R2 {number(scores.performance.r2)}"
     if verdict == "prediction not shown":
         numbers = f"{r2}{_limits(scores)}"
-        return f"{verdict}: {what} did not predict {outcome} in held-out people ({numbers})"
-    return WORDING[scores.claim_kind].format(verdict=verdict, what=what, outcome=outcome, r2=r2)
+        return f"{verdict}: {what} did not predict {outcome} in {_whom(scores)} ({numbers})"
+    wording = WORDING[scores.claim_kind]
+    return wording.format(verdict=verdict, what=what, outcome=outcome, whom=_whom(scores), r2=r2)
+
+
+def _whom(scores: Scores) -> str:
+    """Whom the claim is about: a sentence taken out of its place must not pass simulated people for real ones."""
+    return "held-out simulated people" if scores.synthetic else "held-out people"
 
 
 WORDING: dict[ClaimKind, str] = {
-    "prognostic": "{verdict}, prognostic: {what} predicts {outcome} in held-out people ({r2}); "
+    "prognostic": "{verdict}, prognostic: {what} predicts {outcome} in {whom} ({r2}); "
     "treatments are not compared, so this says nothing about ketamine in particular",
     "predictive": "{verdict}, predictive of ketamine response: {what} predicts {outcome}, which compares treatments, "
-    "in held-out people ({r2})",
-    "association": "{verdict}, association: {what} goes with {outcome} in held-out people ({r2}); "
-    "no treatment is involved",
+    "in {whom} ({r2})",
+    "association": "{verdict}, association: {what} goes with {outcome} in {whom} ({r2}); no treatment is involved",
 }
 """The word "predictive" is kept for outcomes that compare treatments (METHODS 1.5)."""
 
@@ -279,7 +346,48 @@ def _next_step(scores: Scores, verdict: Verdict) -> str:
 
 
 def _over_runs(scores: Scores) -> str:
-    return f", corrected over {scores.family_size} runs" if scores.family_size > 1 else ""
+    others = 0 if scores.viewing is None else scores.viewing.others
+    over = [f"{scores.family_size} runs"] if scores.family_size > 1 else []
+    over += [f"{results(others)} viewed before"] if others else []
+    return f", corrected over {' and '.join(over)}" if over else ""
+
+
+def viewed(scores: Scores) -> str:
+    """How often the outcome was looked at, and where the plan stands, in words; empty for a rehearsal."""
+    viewing = scores.viewing
+    if viewing is None:
+        return ""
+    which = "first" if viewing.number == 1 else ordinal(viewing.number)
+    return f"{which} result viewed for this outcome; {_plan(viewing.freeze)}"
+
+
+def _plan(freeze: Freeze | None) -> str:
+    if freeze is None:
+        return "the plan was not frozen"
+    n = freeze.viewed_before
+    before = f"after {results(n)} had been viewed" if n else "before any was viewed"
+    said = [f"the plan was frozen on {freeze.date}, {before}"]
+    if freeze.times > 1:
+        often = "once" if freeze.times == 2 else f"{freeze.times - 1} times"
+        said.append(f"it had been frozen {often} before, and then again because: {freeze.because}")
+    said += [f"changed since: {_listed(freeze.changed)}"] if freeze.changed else []
+    said += ["the data have changed since"] if freeze.data_changed else []
+    return "; ".join(said)
+
+
+def results(n: int) -> str:
+    """ "1 result", "3 results"."""
+    return f"{n} result" if n == 1 else f"{n} results"
+
+
+def ordinal(n: int) -> str:
+    """Place in a row, in digits.
+
+    >>> ordinal(2), ordinal(4), ordinal(11), ordinal(21)
+    ('2nd', '4th', '11th', '21st')
+    """
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -203,6 +203,25 @@ def holm_across(groups: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float6
     return corrected
 
 
+def held_to_earlier_looks(p_family: float, family_size: int, others: int) -> float:
+    """A family-corrected p, held to the distinct results that were viewed before for the same outcome.
+
+    p * (m + e) / m, at most 1, with m runs corrected together and e earlier looks outside them: the family is tested at
+    its share m / (m + e) of alpha, as Bonferroni would give it among m + e tests. With one run it is Bonferroni over
+    all looks so far. It is conservative, since looks at one outcome are alike: the stored nulls of the earlier looks,
+    where they shuffle the same people alike, would allow min-p over all of them.
+
+    What it bounds: at looks of one run each, K looks in a row without any effect show something at one or more of them
+    with a probability of at most alpha * (1 + 1/2 + .. + 1/K), 11 % for five looks instead of 23 %; later looks are
+    never held against earlier ones, so that a result keeps its p when it is run again. An error rate of alpha over all
+    looks at once needs them in one experiment, or a frozen primary run.
+
+    >>> held_to_earlier_looks(0.01, 2, 4), held_to_earlier_looks(0.04, 1, 0), held_to_earlier_looks(0.3, 1, 9)
+    (0.03, 0.04, 1.0)
+    """
+    return min(1.0, p_family * (family_size + others) / family_size)
+
+
 def _rank_p(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of values at least as large as each value; NaN is the largest."""
     filled = np.where(np.isnan(values), np.inf, values)

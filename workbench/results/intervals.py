@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.records import Interval
+from workbench.results.metrics import squared_by_person
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,10 @@ def correction(n_folds: int, n_test: float, n_train: float, level: float = LEVEL
 
 def r2_interval(losses: FoldLosses, r2: float, *, leave_out: str | None = None) -> Interval | None:
     """Interval of the cross-validated R2, from the fold differences of loss between nuisance model and procedure.
+
+    What it covers is R2 in new people of the models trained here, on these people: in 92 to 97 % of simulated cohorts
+    at the nominal 95 % (``docs/validity.md``). The average over other samples as large it can cover less often, 86 % at
+    n = 100 where an R2 of .25 is there to be found: near the mean model folds differ little and the interval is narrow.
 
     Parameters
     ----------
@@ -104,7 +109,7 @@ def _mapped(
         high=centre + half,
         level=LEVEL,
         method="corrected resampled t on fold differences of squared error (Nadeau and Bengio 2003)",
-        covers=f"average error of models trained on {people} people",
+        covers=f"new people, by models trained on {people} of these people",
     )
 
 
@@ -119,13 +124,15 @@ def subject_bootstrap(table: pd.DataFrame, *, seed: int, samples: int = BOOTSTRA
     table : DataFrame
         As `workbench.results.metrics.long_table` gives it.
     """
-    squared = table[["participant_id", "repeat"]].assign(
-        model=(table["observed"] - table["predicted"]) ** 2,
-        reference=(table["observed"] - table["reference"]) ** 2,
-    )
-    by_person = squared.groupby(["participant_id", "repeat"], sort=True).sum().unstack("repeat", fill_value=0.0)
-    model, reference = by_person["model"].to_numpy(), by_person["reference"].to_numpy()
-    n_people = len(by_person)
+    _, model, reference = squared_by_person(table)
+    return bootstrap_over_people(model, reference, seed=seed, samples=samples)
+
+
+def bootstrap_over_people(
+    model: NDArray[np.float64], reference: NDArray[np.float64], *, seed: int, samples: int = BOOTSTRAP_SAMPLES
+) -> Interval | None:
+    """The same from squared errors by person and repeat, each of shape (n_people, n_repeats)."""
+    n_people = len(model)
     if n_people < 2:
         return None
     generator = np.random.default_rng(np.random.SeedSequence([seed, n_people, samples]))

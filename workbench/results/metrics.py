@@ -224,15 +224,32 @@ def area_under_curve(observed: Values, predicted: Values) -> float:
 
 def r2_without_each(table: pd.DataFrame) -> dict[str, float]:
     """r2 over everyone but one, for each participant; the models stay as they were fitted."""
+    people, model, reference = squared_by_person(table)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2 = 1 - (model.sum(axis=0) - model) / (reference.sum(axis=0) - reference)
+    return dict(zip(people, r2.mean(axis=1).tolist(), strict=True))
+
+
+def squared_by_person(table: pd.DataFrame) -> tuple[list[str], Values, Values]:
+    """Squared errors of a procedure and of its reference, summed over each person's rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `long_table` gives it.
+
+    Returns
+    -------
+    participants : list of str
+        Sorted.
+    model, reference : ndarray of shape (n_people, n_repeats)
+    """
     squared = table[["participant_id", "repeat"]].assign(
         model=(table["observed"] - table["predicted"]) ** 2,
         reference=(table["observed"] - table["reference"]) ** 2,
     )
     own = squared.groupby(["participant_id", "repeat"], sort=True).sum().unstack("repeat", fill_value=0.0)
-    model, reference = own["model"].to_numpy(), own["reference"].to_numpy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r2 = 1 - (model.sum(axis=0) - model) / (reference.sum(axis=0) - reference)
-    return dict(zip(own.index.astype(str), r2.mean(axis=1).tolist(), strict=True))
+    return [str(person) for person in own.index], own["model"].to_numpy(), own["reference"].to_numpy()
 
 
 def _r2_of_averages(table: pd.DataFrame) -> float:

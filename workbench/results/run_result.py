@@ -13,18 +13,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.records import Increment, Influence, RunResult, Scores
-from workbench.results import biomarkers, claims, explanations, inference, intervals, metrics
+from workbench.records import Increment, Influence, RunResult, Scores, Shuffled
+from workbench.results import biomarkers, claims, conformal, decision, explanations, inference, intervals, metrics
+from workbench.results.influence import PAIRS, lowest_pairs
+from workbench.results.owed import owed
 from workbench.specs.learners import XGBoostSpec
 
 if TYPE_CHECKING:
     from workbench.records import (
         CircuitTest,
+        ConformalFold,
         Dataset,
+        Decision,
         Design,
         Performance,
         PermutationTest,
         UnitResult,
+        Viewing,
         WorkUnit,
     )
     from workbench.specs.experiment import ExperimentSpec, ValidationSpec
@@ -69,6 +74,18 @@ class RunInputs:
     spec_toml: str
     spec_hash: str
     warnings: tuple[str, ...] = ()
+    conformal: Sequence[ConformalFold] = ()
+    """Of the first repeat; empty where the model gives no intervals of single people."""
+    site_results: Sequence[UnitResult] = ()
+    """The same model with each whole site left out in turn; empty where that was not tried."""
+    blind_fits: int = 0
+    """Fits in which the held-out people were noise, and nothing that was learnt changed."""
+    shuffled: tuple[Dataset, Sequence[WorkUnit], Sequence[UnitResult]] | None = None
+    """The run once more on shuffled outcomes; None where the design leaves too few distinct shuffles."""
+    pairs: Sequence[tuple[str, str, float]] = ()
+    """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
+    unobserved: tuple[np.ndarray, np.ndarray] | None = None
+    """Prediction and reference for those of ``dataset.unobserved``."""
 
 
 # --------------------------------------------------------------------------------------------------------- one run
@@ -89,12 +106,23 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     circuits = explanations.circuit_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
     circuits = circuits.merge(biomarkers.circuit_effects(dataset), on="circuit", how="left", validate="one_to_one")
     null, test, increment = _permutations(inputs)
-    scores = _scores(inputs, table, test, increment)
+    curve, decided = _decision(inputs, table, increment)
+    beside = owed(
+        dataset,
+        inputs.spec,
+        table,
+        inputs.units,
+        inputs.unit_results,
+        unobserved=inputs.unobserved,
+        decision=decided,
+        seed=inputs.validation.seed,
+    )
+    scores = replace(_scores(inputs, table, test, increment), owed=beside)
     claim = claims.judge(replace(scores, p_family=test.p))
     return RunResult(
         scores=scores,
         claim=claim,
-        predictions=table[PREDICTION_COLUMNS],
+        predictions=conformal.with_intervals(table[PREDICTION_COLUMNS], inputs.conformal),
         folds=_folds(table),
         null=null,
         shap=shap,
@@ -106,10 +134,13 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         spec_toml=inputs.spec_toml,
         tags={**_tags(inputs), "claim": claim.verdict},
         params=_params(inputs),
+        decision_curve=curve,
     )
 
 
-def finish_experiment(runs: Sequence[RunResult]) -> tuple[RunResult, ...]:
+def finish_experiment(
+    runs: Sequence[RunResult], viewings: Sequence[Viewing | None] | None = None
+) -> tuple[RunResult, ...]:
     """Correct p over all runs together, then decide claims, candidates and what may be ranked.
 
     Parameters
@@ -117,6 +148,8 @@ def finish_experiment(runs: Sequence[RunResult]) -> tuple[RunResult, ...]:
     runs : sequence of RunResult
         As `reduce_run` gives them: all runs of an experiment, or of all experiments of one family. Runs on the same
         people with the same shuffles are corrected by min-p, different sets of people by Holm.
+    viewings : sequence of Viewing or None, optional
+        For each run, how often its outcome had been looked at before; None where that is not counted.
 
     Returns
     -------
@@ -128,11 +161,14 @@ def finish_experiment(runs: Sequence[RunResult]) -> tuple[RunResult, ...]:
         for run in runs
     ]
     corrected, size = inference.correct_family(members)
-    return tuple(_finish(run, p, size) for run, p in zip(runs, corrected, strict=True))
+    counted = [None] * len(runs) if viewings is None else viewings
+    return tuple(_finish(run, p, size, viewing) for run, p, viewing in zip(runs, corrected, counted, strict=True))
 
 
-def _finish(run: RunResult, p_family: float | None, family_size: int) -> RunResult:
-    scores = replace(run.scores, p_family=p_family, family_size=family_size)
+def _finish(run: RunResult, p_family: float | None, family_size: int, viewing: Viewing | None) -> RunResult:
+    others = 0 if viewing is None else viewing.others
+    p_claim = None if p_family is None else inference.held_to_earlier_looks(p_family, family_size, others)
+    scores = replace(run.scores, p_family=p_family, family_size=family_size, viewing=viewing, p_claim=p_claim)
     claim = claims.judge(scores)
     circuits = run.circuits.assign(candidate=biomarkers.candidate_circuits(run.circuits, claim).to_numpy())
     candidates = biomarkers.biomarker_table(run.features, circuits, scores, claim)
@@ -169,6 +205,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
     dataset, outcome = inputs.dataset, inputs.dataset.outcome
     gap = explanations.additivity(inputs.unit_results)
     notes = [*dataset.notes, *outcome.notes, *inputs.warnings]
+    notes += conformal.in_words(dataset, inputs.conformal, inputs.validation.leave_out)
     if not explanations.additive(gap, linear=inputs.residualised, outcome_sd=float(np.std(dataset.y, ddof=1))):
         notes.append(f"the SHAP values miss their predictions by up to {gap:.2g} {outcome.unit}: do not use them")
     label = inputs.learner.label
@@ -211,6 +248,9 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         reference=_reference(inputs),
         n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
         leave_out=inputs.validation.leave_out or "",
+        across_sites=_across_sites(inputs),
+        blind_fits=inputs.blind_fits,
+        shuffled=_shuffled(inputs),
     )
 
 
@@ -239,12 +279,34 @@ def _reference(inputs: RunInputs) -> str:
     return f"{', '.join(held)} alone" if held else "the mean of the training people"
 
 
+def _shuffled(inputs: RunInputs) -> Shuffled | None:
+    """The reduction of the run once more, on shuffled outcomes, beside the middle 95 % of the permuted r2."""
+    if inputs.shuffled is None:
+        return None
+    dataset, units, results = inputs.shuffled
+    results = results if inputs.residualised else metrics.against_better_reference(results)
+    found = _performance(replace(inputs, dataset=dataset, units=units, unit_results=results), "main")
+    null = inference.permuted_r2(inputs.unit_results, "main")[1:]
+    low, high = np.quantile(null, [0.025, 0.975]).tolist() if len(null) else (float("nan"), float("nan"))
+    return Shuffled(found.r2, found.interval, len(found.r2_by_repeat), low, high)
+
+
+def _across_sites(inputs: RunInputs) -> float | None:
+    if not inputs.site_results:
+        return None
+    units = inputs.site_results if inputs.residualised else metrics.against_better_reference(inputs.site_results)
+    return float(inference.permuted_r2(units, "main")[0])
+
+
 def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
     if inputs.influence is None:
         return None
     r2, refitted, repeats = inputs.influence
+    used = table[table["repeat"] < repeats]
     if not inputs.residualised and not refitted:
-        r2 = metrics.r2_without_each(table[table["repeat"] < repeats])  # against the better reference
+        r2 = metrics.r2_without_each(used)  # against the better reference
+    pairs = inputs.pairs if refitted else lowest_pairs(used, r2)
+    by_pair = tuple(sorted(pairs, key=lambda pair: (pair[2], pair)))[:PAIRS]
     by_participant = tuple(sorted(r2.items()))
     values = [value for _, value in by_participant]
     return Influence(
@@ -254,7 +316,22 @@ def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
         refitted=refitted,
         repeats=repeats,
         by_participant=by_participant,
+        lowest_pair=by_pair[0][2] if by_pair else None,
+        pairs_refitted=len(by_pair) if refitted else 0,
+        by_pair=by_pair,
     )
+
+
+def _decision(
+    inputs: RunInputs, table: pd.DataFrame, increment: Increment | None
+) -> tuple[pd.DataFrame | None, Decision | None]:
+    """Decision curve of a binary outcome, beside the best clinical model."""
+    if inputs.dataset.outcome.type != "binary":
+        return None, None
+    best = "" if increment is None else increment.against
+    clinical = metrics.long_table(inputs.dataset, inputs.unit_results, best) if best else None
+    curve = decision.decision_curve(table, clinical)
+    return curve, decision.decision(curve, best)
 
 
 def _tuning(results: Sequence[UnitResult]) -> dict[str, float | int | str]:

@@ -9,12 +9,13 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED
-from workbench.results.claims import detectable, number, p_text, procedure
+from workbench.results.claims import detectable, number, p_text, procedure, results, viewed
+from workbench.results.owed import abstract as what_else
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.records import FlowStep, Performance, RunResult, Scores
+    from workbench.records import FlowStep, Influence, Performance, RunResult, Scores
 
 WIDTH = 100
 """Longest line; a narrower terminal has shorter ones."""
@@ -48,6 +49,9 @@ def abstract(result: RunResult, *, next_command: str) -> str:
         ("Error", _error(scores)),
         ("Added", _added(scores)),
         ("Influence", _influence(scores)),
+        ("Checks", _checks(scores)),
+        ("Also", what_else(scores)),
+        ("Viewed", _viewed(scores)),
         ("Claim", _capital(result.claim.sentence) + "."),
         ("", _why(result)),
         ("Candidates", candidates(result)),
@@ -64,7 +68,7 @@ def one_line(result: RunResult) -> str:
     "prediction not shown: ridge . dmn4, R2 -0.05 [-0.31, 0.21], p = 0.4, n = 26"
     """
     scores = result.scores
-    p = "no p" if scores.p_family is None else f"p = {p_text(scores.p_family)}"
+    p = "no p" if scores.judged_p is None else f"p = {p_text(scores.judged_p)}"
     r2 = f"R2 {number(scores.performance.r2)}{_range(scores)}"
     return f"{result.claim.verdict}: {scores.run_name}, {r2}, {p}, n = {scores.n_participants}"
 
@@ -194,6 +198,8 @@ def _p(scores: Scores) -> str:
         return f"No permutation p: {test.refused or 'none was asked for'}."
     runs = f"corrected over {scores.family_size} runs" if scores.family_size > 1 else "one run, nothing to correct for"
     found = f"p = {p_text(scores.p_family)} ({test.n_permutations} permutations, {runs})"
+    if scores.judged_p is not None and scores.viewing is not None and scores.viewing.others:
+        found += f", {p_text(scores.judged_p)} with the {results(scores.viewing.others)} viewed before"
     smallest = detectable(scores)
     return f"{found}; {smallest}." if smallest else f"{found}."
 
@@ -215,22 +221,55 @@ def _clinical(scores: Scores) -> Performance | None:
 
 
 def _added(scores: Scores) -> str:
-    increment = scores.increment
-    if increment is None:
-        return ""
-    interval = increment.interval
-    bounds = "" if interval is None else f" [{number(interval.low)}, {number(interval.high)}]"
-    p = None if increment.test is None else increment.test.p
-    chance = "" if p is None else f", p = {p_text(p)}"
-    return f"{number(increment.delta_r2)}{bounds} of R2 over the clinical variables{chance}."
+    return "" if scores.increment is None else f"{scores.increment.words(number)}, to the best clinical model."
 
 
 def _influence(scores: Scores) -> str:
     influence = scores.influence
-    if influence is None or influence.n_not_positive == 0 or not scores.performance.r2 > 0:
+    if influence is None or not scores.performance.r2 > 0:
         return ""
+    if influence.n_not_positive == 0:
+        return _influence_of_two(influence)
     who, lowest = min(influence.by_participant, key=lambda pair: (pair[1], pair[0]))
-    return f"without {who} the R2 is {number(lowest)}: the result hangs on single people."
+    two = "" if not influence.by_pair else f", without {_two(influence)}"
+    return f"without {who} the R2 is {number(lowest)}{two}: the result hangs on single people."
+
+
+def _influence_of_two(influence: Influence) -> str:
+    if influence.lowest_pair is None or influence.lowest_pair > 0 or not influence.by_pair:
+        return ""
+    return f"without {_two(influence)}: the result hangs on two people."
+
+
+def _two(influence: Influence) -> str:
+    one, other, lowest = influence.by_pair[0]
+    return f"{one} and {other} the R2 is {number(lowest)}"
+
+
+def _viewed(scores: Scores) -> str:
+    said = viewed(scores)
+    return f"{said}." if said else ""
+
+
+def _checks(scores: Scores) -> str:
+    """What the same procedure does where there is nothing to learn, and with those it predicts out of its sight."""
+    said = [shuffled(scores)] if scores.shuffled is not None else []
+    if scores.blind_fits:
+        said.append(f"held-out people as noise: nothing that was learnt changed ({scores.blind_fits} fits)")
+    return f"{'; '.join(said)}." if said else ""
+
+
+def shuffled(scores: Scores) -> str:
+    """R2 of the same procedure on shuffled outcomes, with its interval, and the range over all shuffles."""
+    once = scores.shuffled
+    if once is None:
+        return ""
+    bounds = "" if once.interval is None else f" [{number(once.interval.low)}, {number(once.interval.high)}]"
+    text = f"on shuffled outcomes the same procedure has R2 {number(once.r2)}{bounds}"
+    if isnan(once.null_low):
+        return text
+    over = f"{number(scores.test.null_mean)} on average, {number(once.null_low)} to {number(once.null_high)} in 95 %"
+    return f"{text}, over {scores.test.n_permutations} shuffles {over}"
 
 
 def _why(result: RunResult) -> str:

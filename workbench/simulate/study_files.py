@@ -120,6 +120,15 @@ def _after(config: TrialConfig) -> list[str]:
     return lines
 
 
+UPSTREAM = """\
+[upstream]                            # what was done before these files: their values do not tell
+fitted_on = "each participant"        # no step learnt from several people at once
+used_outcome = false
+selected_by = "nothing"               # every column there is
+harmonised = "none"                   # sites as they are
+"""
+
+
 def _sources(config: TrialConfig) -> dict[str, str]:
     site = config.site_outcome > 0
     confounds = '["mean_fd", "site"]   # motion, and site: sites respond differently' if site else '["mean_fd"]'
@@ -163,7 +172,8 @@ tracer = "{TRACER}"
 measure = "BPND"
 unit = "ratio"
 """
-    return {"connectivity": connectivity, "task": task, "pet": pet}
+    sources = {"connectivity": connectivity, "task": task, "pet": pet}
+    return {name: f"{text}\n{UPSTREAM}" for name, text in sources.items()}
 
 
 def _columns(modality: str, config: TrialConfig) -> str:
@@ -221,6 +231,7 @@ def _who(config: TrialConfig) -> str:
     )
 
 
+PRIMARY = 'primary = "ridge . connectivity_task"  # the run that may carry a claim: workbench freeze, then run\n'
 SHUFFLED = "shuffle = true                        # whoever improved, it is no longer their own improvement\n"
 
 ALL_SETS = """\
@@ -286,7 +297,7 @@ def _file(question: str, config: TrialConfig, outcome: str, *, shuffle: bool, ma
     main = (main is None or main) and not shuffle
     return "\n".join(
         [
-            f'question = "{question}"\n{_who(config)}',
+            f'question = "{question}"\n{_who(config)}{PRIMARY if main else ""}',
             outcome + (SHUFFLED if shuffle else ""),
             ALL_SETS if main else JOINT_SET,
             VALIDATION.format(permutations=1000 if main else 500),

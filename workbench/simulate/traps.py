@@ -25,6 +25,7 @@ from workbench.simulate.study_files import (
     PET_FILE,
     SHAPS_FILE,
     TASK_FILE,
+    UPSTREAM,
     main_experiment,
     shaps_column,
 )
@@ -135,6 +136,10 @@ class _Study:
                 Problem(str(path), f"does not say {old!r} once", "plant in a study as it was simulated, one trap each")
             )
         path.write_bytes(text.replace(old, new).encode("utf-8"))
+
+    def hush(self, source: str) -> None:
+        """Take out what the study says of how a source was made: it would not be true any more."""
+        self.replace(f"features/{source}.toml", f"\n{UPSTREAM}", "")
 
     def _path(self, name: str) -> Path:
         return self.root / name if name.startswith("features/") else self.root / "sources" / name
@@ -336,6 +341,7 @@ def _betas(study: _Study) -> tuple[pd.DataFrame, list[str], np.ndarray]:
 
 
 def _components_of_everybody(study: _Study) -> None:
+    study.hush("task")
     table, _, values = _betas(study)
     standard = (values - values.mean(axis=0)) / values.std(axis=0)
     left, size, _ = np.linalg.svd(standard, full_matrices=False)
@@ -347,6 +353,7 @@ def _components_of_everybody(study: _Study) -> None:
 
 
 def _selected_in_everybody(study: _Study) -> None:
+    study.hush("task")
     table, columns, values = _betas(study)
     y = _of_rows(table, study.outcome()).to_numpy()
     used = (table["session_id"] == "ses-b0").to_numpy() & ~np.isnan(y)
@@ -358,6 +365,7 @@ def _selected_in_everybody(study: _Study) -> None:
 
 def _harmonised_with_the_outcome(study: _Study) -> None:
     """Location and scale of each site (Johnson 2007, without shrinkage), the outcome among what is preserved."""
+    study.hush("task")
     table, columns, values = _betas(study)
     site = _of_rows(table, study.sites())
     y = _of_rows(table, study.outcome())
@@ -376,7 +384,8 @@ def _twenty_pipelines(study: _Study) -> None:
     """Five penalties on each of four feature sets, as one experiment."""
     text = (study.root / study.main).read_text(encoding="utf-8")
     models = [f'[[models]]\nkind = "ridge"\nname = "ridge-{k}"\nalphas = [{10.0**k:g}]\n' for k in range(5)]
-    head = text[: text.index("[[models]]")]
+    kept = (line for line in text[: text.index("[[models]]")].splitlines() if not line.startswith("primary"))
+    head = "\n".join([*kept, ""])
     (study.root / "experiments" / "best_of_20.toml").write_bytes((head + "\n".join(models)).encode("utf-8"))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.records import Cohort, FeatureTable
 from workbench.sources.connectivity import matrix_files, read_matrix
+from workbench.sources.left_out import read_left_out as read_left_out
 from workbench.sources.wide_table import read_table, table_files
 from workbench.specs.source import AnySource
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from workbench.errors import did_you_mean
 from workbench.specs.base import Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
 from workbench.specs.learners import AnyLearner
 
@@ -234,6 +235,8 @@ class ExperimentSpec(Spec):
     impute_confounds: bool = False
     family: Name | None = None
     """Experiments of one family share the correction for several tests."""
+    primary: Text | None = None
+    """The run that may carry a claim once the experiment is frozen, as "MODEL . FEATURE_SET"; needed with several."""
     outcome: OutcomeSpec
     feature_sets: dict[Name, tuple[Name, ...]] = {}
     """Default: each source alone, and all that do not overlap together."""
@@ -250,6 +253,7 @@ class ExperimentSpec(Spec):
         yield from self._terms()
         yield from self._feature_sets()
         yield from self._models()
+        yield from self._primary()
         yield from self._stray_keys()
         if self.external:
             yield Finding(("external",), "is not available yet", "leave it out")
@@ -300,6 +304,15 @@ class ExperimentSpec(Spec):
                 for name in model.feature_sets or ():
                     key: Key = ("models", position, "feature_sets")
                     yield from unknown(name, self.feature_sets, "feature set", key)
+
+    def _primary(self) -> Iterator[Finding]:
+        if self.primary is None:
+            return
+        known = [f"{model.label} . {name}" for model in self.models for name in model.feature_sets or self.feature_sets]
+        hint = did_you_mean(self.primary, known) if known else "MODEL . FEATURE_SET, as workbench check lists the runs"
+        model, separator, _ = self.primary.partition(" . ")
+        if (known and self.primary not in known) or not separator or model not in [each.label for each in self.models]:
+            yield Finding(("primary",), f"{self.primary!r} is not a run of this experiment", hint)
 
     def _stray_keys(self) -> Iterator[Finding]:
         """Tables with free names swallow keys of the whole file that were written after them."""

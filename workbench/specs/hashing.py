@@ -35,10 +35,14 @@ def spec_hash(spec: Spec) -> str:
     str
         64 hexadecimal digits.
     """
-    left_out = NOT_HASHED.get(type(spec), frozenset())
-    settings = {key: value for key, value in _plain(spec).items() if key not in left_out}
-    text = json.dumps(_canonical(settings), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = json.dumps(settings(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def settings(spec: Spec) -> dict[str, Any]:
+    """The settings of a spec that change results, defaults written out, as plain JSON values."""
+    left_out = NOT_HASHED.get(type(spec), frozenset())
+    return {key: _canonical(value) for key, value in _plain(spec).items() if key not in left_out}
 
 
 def to_toml(spec: Spec, *, comment: str = "") -> str:

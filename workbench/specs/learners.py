@@ -48,11 +48,12 @@ class LearnerSpec(Spec):
 
 
 class ScreenedSpec(LearnerSpec):
-    """What learners that keep every feature may say beside: a linear model of the features that pass a screen."""
+    """What learners may say beside that choose no features themselves, or are slow with many."""
 
-    screen: int | None = Field(default=None, ge=1)
-    """Keep the features most correlated with the outcome in the training people, so many; chosen anew in every inner
-    fold, and for every shuffled outcome."""
+    # Written out only where it is not the default, so that files of old keep their fingerprint.
+    screen: int = Field(default=0, ge=0, exclude_if=lambda screen: screen == 0)
+    """The model sees only the features most correlated with the outcome in the training people, so many, covariates of
+    no interest held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 keeps all."""
 
 
 class RidgeSpec(ScreenedSpec):
@@ -61,6 +62,22 @@ class RidgeSpec(ScreenedSpec):
     kind: Literal["ridge"]
     alphas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=POWERS_OF_TEN, min_length=1)
     """Grid searched in the inner folds (scikit-learn's alpha, on standardised features)."""
+
+    def rules(self) -> Iterator[Finding]:
+        """A grid without repetition."""
+        yield from super().rules()
+        yield from repeated(self.alphas, ("alphas",))
+
+
+class BandedRidgeSpec(LearnerSpec):
+    """Ridge regression on standardised features with a penalty for every modality (banded ridge)."""
+
+    kind: Literal["banded-ridge"]
+    alphas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=POWERS_OF_TEN, min_length=1)
+    """Grid searched in the inner folds, together with the weights; as in ridge."""
+    weight_steps: int = Field(default=4, ge=1, le=20)
+    """Weights of the modalities, which add up to 1, are searched in steps of 1 / weight_steps: 4 tries 5 pairs of two
+    modalities and 15 triples of three; equal weights and those of plain ridge are tried as well."""
 
     def rules(self) -> Iterator[Finding]:
         """A grid without repetition."""
@@ -98,7 +115,7 @@ class PLSSpec(ScreenedSpec):
         yield from repeated(self.n_components, ("n_components",))
 
 
-class KernelRidgeSpec(LearnerSpec):
+class KernelRidgeSpec(ScreenedSpec):
     """Kernel ridge regression with a Gaussian (rbf) kernel on standardised features."""
 
     kind: Literal["kernel-ridge"]
@@ -129,7 +146,7 @@ class CPMSpec(LearnerSpec):
         yield from repeated(self.thresholds, ("thresholds",))
 
 
-class XGBoostSpec(LearnerSpec):
+class XGBoostSpec(ScreenedSpec):
     """Gradient-boosted trees tuned with Optuna (TPE), a fresh study per outer fold."""
 
     kind: Literal["xgboost"]
@@ -138,8 +155,9 @@ class XGBoostSpec(LearnerSpec):
     rounds: int = Field(default=200, ge=1)
     """Largest number of boosting rounds."""
     screen: int = Field(default=200, ge=0)
-    """Features offered to the trees: so many that go most with the outcome in the training rows, chosen anew in every
-    inner and outer fold; 0 offers all."""
+    """The trees are offered only the features most correlated with the outcome in the training people, so many,
+    covariates of no interest held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 offers
+    all."""
     permuted_trials: int = Field(default=10, ge=1)
     """Trials per outer fold, where `trials` is not fewer still, of a run that is tested by permutation: the observed
     outcome is tuned no better than the permuted ones that it is held against."""
@@ -201,6 +219,7 @@ class LinearSVMSpec(LinearMachineSpec):
 
 AnyLearner = Annotated[
     RidgeSpec
+    | BandedRidgeSpec
     | ElasticNetSpec
     | PLSSpec
     | KernelRidgeSpec
@@ -215,6 +234,7 @@ AnyLearner = Annotated[
 
 LEARNERS: dict[str, type[LearnerSpec]] = {
     "ridge": RidgeSpec,
+    "banded-ridge": BandedRidgeSpec,
     "elastic-net": ElasticNetSpec,
     "pls": PLSSpec,
     "kernel-ridge": KernelRidgeSpec,

@@ -9,6 +9,40 @@ from pydantic import Field
 
 from workbench.specs.base import Finding, Name, Spec, Text, repeated
 
+FittedOn = Literal["each participant", "other people", "everyone here", "unknown"]
+Harmonisation = Literal["none", "combat", "other", "unknown"]
+SelectedBy = Literal["nothing", "atlas", "literature", "other people", "outcome here", "unknown"]
+
+
+class UpstreamSpec(Spec):
+    """``[upstream]``: what was done to the features before this file, and in whom it was learnt.
+
+    Values do not tell; only whoever made the file knows. What is not declared is said to be so in the report.
+    """
+
+    fitted_on: FittedOn = "unknown"
+    """In whom steps that learn (a template, standardising, principal components) were fitted."""
+    used_outcome: bool | Literal["unknown"] = "unknown"
+    """Whether any such step was given the outcome."""
+    selected_by: SelectedBy = "unknown"
+    """How it was decided which features are in the file, or are kept from it."""
+    reference: Text | None = None
+    """The paper, DOI or cohort that features were selected by."""
+    harmonised: Harmonisation = "unknown"
+    """Whether, and how, differences between sites or scanners were taken out."""
+    preserved: tuple[Text, ...] = ()
+    """Covariates that the harmonisation was told to preserve, as participants or scores have them."""
+
+    def rules(self) -> Iterator[Finding]:
+        """A selection by others names them; covariates are preserved by a harmonisation."""
+        yield from repeated(self.preserved, ("preserved",))
+        if self.selected_by in ("literature", "other people") and self.reference is None:
+            hint = 'reference = "doi:.." or the name of the other cohort'
+            yield Finding(("reference",), f'is missing, and selected_by = "{self.selected_by}"', hint)
+        if self.preserved and self.harmonised in ("none", "unknown"):
+            hint = 'harmonised = "combat", or "other", is what preserves covariates'
+            yield Finding(("preserved",), f'stands beside harmonised = "{self.harmonised}"', hint)
+
 
 class SourceSpec(Spec):
     """What every source declares, whatever its reader."""
@@ -33,11 +67,17 @@ class SourceSpec(Spec):
     columns: Text | None = None
     """Table beside the spec or the data: column, and any of circuit, region_a, region_b, contrast, tracer, unit,
     measure."""
+    upstream: UpstreamSpec | None = None
+    """What was done to the features before this file."""
 
     def rules(self) -> Iterator[Finding]:
         """Lists say things once."""
         yield from repeated(self.overlaps, ("overlaps",))
         yield from repeated(self.confounds, ("confounds",))
+        said = self.upstream
+        if said is not None and said.selected_by == "atlas" and not (self.atlas or said.reference):
+            hint = 'atlas = ".." of the source names it, or a reference'
+            yield Finding(("upstream", "selected_by"), "is an atlas that has no name", hint)
 
 
 class TableSource(SourceSpec):

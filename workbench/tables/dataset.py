@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import GuardError, Problem, Problems, TableError, listed
-from workbench.records import Cohort, Covariates, Dataset, FeatureTable, FlowStep, Outcome
+from workbench.records import Cohort, Covariates, Dataset, FeatureTable, FlowStep, Outcome, Unobserved
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.source import AnySource
+from workbench.tables.background import background, unobserved
 from workbench.tables.covariates import AT, base_of, encode, incomplete, refuse_after_infusion, values_of
 from workbench.tables.feature_sets import feature_sets
 from workbench.tables.people import as_level, flow_step, nobody_left, select_people
@@ -82,6 +83,13 @@ def _measure(table: FeatureTable, experiment: ExperimentSpec) -> _Measured:
     if len(at) == 2:
         values = values - table.values[at[0].loc[people].to_numpy()]
     return _Measured(name, people, values)
+
+
+def values_for(table: FeatureTable, experiment: ExperimentSpec, people: Sequence[str]) -> np.ndarray:
+    """Values of a table at the session(s) of an experiment, ``(n_people, n_features)``; NaN for who has no row."""
+    part = _measure(table, experiment)
+    at = part.people.get_indexer(list(people))
+    return np.where((at >= 0)[:, None], part.values[at], np.nan)
 
 
 def assemble(
@@ -216,8 +224,20 @@ class _Join:
             data_hash="",
             given_folds=self._folds(given_folds),
             notes=tuple(dict.fromkeys([*self.outcome.notes, *self.notes])),
+            background=background(self.experiment, self.cohort, self.outcome, self.included),
         )
-        return replace(dataset, data_hash=data_hash(dataset))
+        return replace(dataset, data_hash=data_hash(dataset), unobserved=self._unobserved(dataset))
+
+    def _unobserved(self, dataset: Dataset) -> Unobserved | None:
+        """Those asked about who have every source of the set and no outcome."""
+        asked = set() if dataset.background is None else set(dataset.background.values.index)
+        without = asked - set(self.outcome.values.index)
+        people = sorted(without.intersection(*(self.parts[source].people for source in dataset.sources)))
+        if not people:
+            return None
+        parts = [self.parts[source] for source in dataset.sources]
+        X = np.hstack([part.values[part.people.get_indexer(people)] for part in parts])
+        return unobserved(X, dataset.nuisance, self.cohort, people)
 
     # --------------------------------------------------------------------------------------------------------- features
 

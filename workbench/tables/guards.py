@@ -22,8 +22,10 @@ from workbench.tables.covariates import AT, base_of, refuse_after_infusion, sess
 from workbench.tables.dataset import DESIGN_BLOCKS, feature_sets, nuisance_terms, select_people
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.selection import selected_by_outcome
 from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
 from workbench.tables.timing import not_after, treated_by
+from workbench.tables.upstream import upstream_problems, upstream_warnings
 
 FEWEST = 10
 """People below which five folds hold two people each, and no interval or permutation means anything."""
@@ -47,18 +49,20 @@ def check_experiment(
     problems = Problems()
     people = [str(person) for person in cohort.participants.index]
     outcome: Outcome | None = None
+    used = set[str]()
     with problems.gather():
         chosen, _ = select_people(experiment, cohort, {})
         people = list(chosen)
         outcome = make_outcome(experiment.outcome, cohort, people, seed=experiment.validation.seed)
         people = [person for person in people if person in outcome.values.index]
     with problems.gather():
-        feature_sets(experiment, specs)
+        used = {source for members in feature_sets(experiment, specs).values() for source in members}
     problems.extend(_feature_sessions(experiment, cohort, people, outcome))
     problems.extend(_covariates(experiment, cohort, specs, people))
     problems.extend(_selection(experiment, cohort, people))
     problems.extend(_percent_change(experiment, specs))
     problems.extend(_direction(experiment))
+    problems.extend(upstream_problems(experiment, cohort, specs, [source for source in specs if source in used]))
     problems.extend(_validation(experiment, cohort, people))
     if outcome is not None:
         problems.extend(_models(experiment, outcome))
@@ -234,8 +238,20 @@ def _experiment_warnings(experiment: ExperimentSpec, cohort: Cohort, specs: Mapp
 # ---------------------------------------------------------------------------------------------------------- joined data
 
 
-def check_dataset(dataset: Dataset, cohort: Cohort) -> tuple[list[Problem], list[str]]:
+def check_dataset(
+    dataset: Dataset,
+    cohort: Cohort,
+    specs: Mapping[str, AnySource] | None = None,
+    left_out: Mapping[str, np.ndarray] | None = None,
+) -> tuple[list[Problem], list[str]]:
     """What the joined data show.
+
+    Parameters
+    ----------
+    specs : mapping of str to source
+        What the study says of its sources.
+    left_out : mapping of str to ndarray of shape (n_rows, n_columns)
+        By source, the columns of its file that are not among its features, by row of the dataset.
 
     Returns
     -------
@@ -244,7 +260,8 @@ def check_dataset(dataset: Dataset, cohort: Cohort) -> tuple[list[Problem], list
     warnings : list of str
         For the person to weigh, and for the report.
     """
-    problems = Problems()
+    problems, warnings = Problems(), list[str]()
+    specs = specs or {}
     where = f"feature set {dataset.feature_set}"
     problems.extend(_too_little(dataset, where))
     if not problems:
@@ -254,7 +271,10 @@ def check_dataset(dataset: Dataset, cohort: Cohort) -> tuple[list[Problem], list
         problems.extend(running_numbers(dataset, cohort, where))
         problems.extend(copies(dataset, where))
         problems.extend(_torn_groups(dataset))
-    return list(problems), list(dataset_warnings(dataset, cohort))
+        chosen, warnings = selected_by_outcome(dataset, left_out or {}, specs, where)
+        problems.extend(chosen)
+    warnings += upstream_warnings(specs, dataset.sources)
+    return list(problems), [*warnings, *dataset_warnings(dataset, cohort)]
 
 
 def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:

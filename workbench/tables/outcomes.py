@@ -148,6 +148,8 @@ def _score_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
         arms=arms,
         notes=tuple(draft.notes),
         score=name,
+        scale=cohort.scales[name],
+        ratings=pd.DataFrame({session: scores[key] for key, session in sessions.items()}, dtype=float),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.study import Study
 
-STEPS = 50
+STEPS = 25
 """Most values of the stepped metric `fold_r2`, whole repeats only: a line of more cannot be read, and writing these
 rows is most of what MLflow costs a run."""
 
@@ -35,32 +36,57 @@ class OpenRun:
     """Folder that holds its files; made already."""
 
 
-@contextmanager
-def open_run(study: Study, result: RunResult) -> Iterator[OpenRun]:
-    """Open a run, let the caller write its files, then log the numbers and finish it.
+class Recorder:
+    """Keeps the runs of one command; what they share, such as the store and the state of git, is looked up once."""
 
-    If anything fails inside, the run is marked FAILED (KILLED after Ctrl-C), deleted from the table of runs together
-    with its files, and the error goes on: what is listed is complete.
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._experiments: dict[str, str] = {}
 
-    Yields
-    ------
-    OpenRun
-        The run id, and the folder to write to.
-    """
-    prepare(study)
-    client = open_client(study)
-    experiment_id = _experiment(client, study, result.scores)
-    tags, name = _tags(study, result), result.scores.run_name
-    run = client.create_run(experiment_id, tags=tags, run_name=name)
-    opened = OpenRun(run.info.run_id, local_path(run.info.artifact_uri))
-    try:
-        opened.artifacts.mkdir(parents=True)
-        yield opened
-        client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
-        client.set_terminated(opened.run_id, "FINISHED")
-    except BaseException as error:
-        _discard(client, opened, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
+    def make_ready(self) -> None:
+        """Load MLflow, open the store and ask git, which takes a second or two, before there is a run to keep."""
+        self._client, self._git  # noqa: B018
+
+    @cached_property
+    def _client(self) -> Any:
+        prepare(self.study)
+        return open_client(self.study)
+
+    @cached_property
+    def _git(self) -> dict[str, str]:
+        return git_state(self.study.root)
+
+    @contextmanager
+    def open_run(self, result: RunResult) -> Iterator[OpenRun]:
+        """Open a run, let the caller write its files, then log the numbers and finish it.
+
+        If anything fails inside, the run is marked FAILED (KILLED after Ctrl-C), deleted from the table of runs
+        together with its files, and the error goes on: what is listed is complete.
+
+        Yields
+        ------
+        OpenRun
+            The run id, and the folder to write to.
+        """
+        client, experiment = self._client, result.scores.experiment
+        if experiment not in self._experiments:
+            self._experiments[experiment] = _experiment(client, self.study, result.scores)
+        tags, name = _tags(result, self._git), result.scores.run_name
+        run = client.create_run(self._experiments[experiment], tags=tags, run_name=name)
+        opened = OpenRun(run.info.run_id, local_path(run.info.artifact_uri))
+        try:
+            opened.artifacts.mkdir(parents=True)
+            yield opened
+            client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
+            client.set_terminated(opened.run_id, "FINISHED")
+        except BaseException as error:
+            _discard(client, opened, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+
+
+def open_run(study: Study, result: RunResult) -> AbstractContextManager[OpenRun]:
+    """Open one run of a study; see `Recorder.open_run`."""
+    return Recorder(study).open_run(result)
 
 
 def _discard(client: Any, opened: OpenRun, status: str) -> None:
@@ -139,17 +165,19 @@ def fold_r2(predictions: pd.DataFrame) -> list[float]:
     """
     import numpy as np
 
-    observed, repeats = predictions["observed"].to_numpy(), predictions["repeat"].to_numpy()
-    folds, place = np.unique(np.column_stack([repeats, predictions["fold"]]), axis=0, return_inverse=True)
+    repeats, folds = np.unique(predictions["repeat"]), predictions["fold"].to_numpy()
+    first = predictions["repeat"].to_numpy() == repeats[0]
+    kept = max(STEPS // len(np.unique(folds[first])), 1)
+    predictions = predictions[predictions["repeat"].to_numpy() <= repeats[:kept][-1]]
+    observed = predictions["observed"].to_numpy()
+    steps, place = np.unique(predictions[["repeat", "fold"]].to_numpy(), axis=0, return_inverse=True)
     missed, reference = (
         np.bincount(place, weights=(observed - predictions[column].to_numpy()) ** 2)
         for column in ("predicted", "reference")
     )
-    per_repeat = len(folds) // len(np.unique(repeats))
-    kept = max(STEPS // per_repeat, 1) * per_repeat
-    explained = np.full(len(folds), np.nan)
+    explained = np.full(len(steps), np.nan)
     np.divide(reference - missed, reference, out=explained, where=reference > 0)
-    return [float(value) for value in explained[:kept]]
+    return [float(value) for value in explained]
 
 
 def _metrics(result: RunResult) -> list[Any]:
@@ -173,11 +201,11 @@ def _text(value: Any) -> str:
     return listed[:6000]
 
 
-def _tags(study: Study, result: RunResult) -> dict[str, str]:
+def _tags(result: RunResult, git: Mapping[str, str]) -> dict[str, str]:
     tags = {
         **result.tags,
         "claim": result.claim.verdict,
-        **git_state(study.root),
+        **git,
         "mlflow.note.content": note(result),
     }
     known = _participants(result)

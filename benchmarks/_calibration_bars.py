@@ -1,0 +1,249 @@
+"""Reads the value of every criterion off the simulations of a cell and holds it to its bar (METHODS 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from _calibration_cells import Cell
+from _calibration_store import Simulated
+
+ALPHA = 0.05
+BY_CHANCE = 0.999
+"""At the N of the table the bars of METHODS are used; with fewer simulations the count that a level of 5 % stays below
+with this probability, which is what those bars are."""
+BARS = {(1000, ALPHA): 73, (200, ALPHA): 21}
+REFERENCE_RMSE = {
+    (40, 0.0): 0.155, (40, 0.1): 0.144, (40, 0.25): 0.158, (100, 0.0): 0.028, (100, 0.1): 0.054, (100, 0.25): 0.079,
+}  # fmt: skip
+"""METHODS 2.8, with 3 repeats."""
+REFERENCE_POWER = {40: 0.38, 100: 0.875}
+LARGEST_BIAS, LEAST_COVERAGE, NOT_CALLED_95, LEAST_POWER = 0.02, 0.90, 0.88, 0.8
+MOST_ABOVE_0, MOST_D, LEAST_CONFORMAL, MOST_ALARMS = 0.025, 0.08, 0.87, 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `passed` is None where METHODS asks for a report alone."""
+
+    criterion: str
+    key: str
+    """Of the cell in the store: several criteria may be read off one."""
+    cell: str
+    learner: str
+    n: int
+    p: int
+    sims: int
+    value: str
+    bar: str
+    passed: bool | None
+    cpu_s: float
+    days: str
+    commits: str
+
+    def record(self) -> dict[str, object]:
+        """For the summary file."""
+        return asdict(self)
+
+
+def rows_of(cell: Cell, simulated: Sequence[Simulated]) -> list[Row]:
+    """Every line that a cell has in the table."""
+    columns = {name: _column(simulated, name) for name in sorted({name for each in simulated for name in each.values})}
+    rows = []
+    for criterion in cell.criteria:
+        for what, value, bar, passed in READ[criterion](cell, columns):
+            words = ": ".join(filter(None, (_setting(criterion, cell), what)))
+            rows.append(
+                Row(
+                    criterion=criterion,
+                    key=cell.key,
+                    cell=words,
+                    learner=cell.learner,
+                    n=cell.setting.n,
+                    p=cell.setting.p,
+                    sims=len(simulated),
+                    value=value,
+                    bar=bar,
+                    passed=passed,
+                    cpu_s=float(np.mean([each.cpu_s for each in simulated])),
+                    days=" to ".join(dict.fromkeys((min(e.day for e in simulated), max(e.day for e in simulated)))),
+                    commits=" ".join(sorted({each.commit for each in simulated})),
+                )
+            )
+    return rows
+
+
+def most_rejections(n_sims: int, level: float = ALPHA) -> int:
+    """Largest number of rejections that passes: that of METHODS, or that of chance where N is another."""
+    from scipy.stats import binom
+
+    return BARS.get((n_sims, level), int(binom.ppf(BY_CHANCE, n_sims, level)))
+
+
+def _column(simulated: Sequence[Simulated], name: str) -> np.ndarray:
+    return np.array([each.values.get(name, np.nan) for each in simulated], dtype=float)
+
+
+def _setting(criterion: str, cell: Cell) -> str:
+    if criterion in ("P15", "P16"):
+        return ""
+    words = [cell.setting.in_words()]
+    if criterion == "P2":
+        words = ["12 runs: 4 feature sets, 2 of them without a fifth of the people, x ridge, PLS, kernel ridge"]
+    if criterion == "P8":
+        words = ["features null given the baseline, 30 % of their variance shared with it"]
+    if criterion == "P9":
+        words = ["crossover, features prognostic alone (R2 .25 of the change)"]
+    if criterion not in ("P1", "P2", "P8", "P9"):
+        words.append(f"R2 {cell.setting.r2:g}")
+    if cell.leave_out:
+        words.append(f"whole {cell.leave_out}s left out")
+    return ", ".join(words)
+
+
+Columns = Mapping[str, np.ndarray]
+Read = Iterator[tuple[str, str, str, bool | None]]
+
+
+def _rejections(p: np.ndarray) -> tuple[str, str, bool]:
+    n, most = len(p), most_rejections(len(p))
+    rejected = int(np.sum(p <= ALPHA + 1e-12))
+    return f"{rejected} of {n} ({_share(rejected / n)})", f"at most {most}", rejected <= most
+
+
+def _p1(cell: Cell, columns: Columns) -> Read:
+    yield ("", *_rejections(columns["p"]))
+
+
+def _p2(cell: Cell, columns: Columns) -> Read:
+    yield ("any of the family, corrected", *_rejections(columns["p_family"]))
+    uncorrected = float(np.mean(columns["p"] <= ALPHA))
+    yield "any of the family, not corrected", _share(uncorrected), "report", None
+
+
+def _p3(cell: Cell, columns: Columns) -> Read:
+    off = columns["r2"] - columns["achieved"]
+    bias, error = float(off.mean()), float(off.std(ddof=1) / np.sqrt(len(off)))
+    reached = f"r2 {columns['r2'].mean():.3f}, achieved {columns['achieved'].mean():.3f}"
+    yield (
+        "bias of r2",
+        f"{bias:+.3f} (SE {error:.3f}; {reached})",
+        f"|bias| - 2 SE at most {LARGEST_BIAS:g}",
+        abs(bias) - 2 * error <= LARGEST_BIAS,
+    )
+    if cell.setting.r2 == 0:
+        mean = float(columns["r2"].mean())
+        yield "mean of r2 where nothing is true", f"{mean:.3f}", "at most 0", mean <= 0
+
+
+def _p4(cell: Cell, columns: Columns) -> Read:
+    rmse = float(np.sqrt(np.mean((columns["r2"] - columns["achieved"]) ** 2)))
+    reference = REFERENCE_RMSE.get((cell.setting.n, cell.setting.r2))
+    if reference is None:
+        yield "RMSE of r2", f"{rmse:.3f}", "report", None
+    else:
+        yield "RMSE of r2", f"{rmse:.3f}", f"at most 1.3 x {reference:g}", rmse <= 1.3 * reference
+
+
+def _p5(cell: Cell, columns: Columns) -> Read:
+    low, high = columns["low"], columns["high"]
+    average = float(columns["achieved"].mean())
+    covered = float(np.mean((low <= average) & (average <= high)))
+    own = float(np.mean((low <= columns["achieved"]) & (columns["achieved"] <= high)))
+    passed = covered >= LEAST_COVERAGE - _slack(len(low), LEAST_COVERAGE)
+    called = "" if covered >= NOT_CALLED_95 else "; may not be called 95 %"
+    yield (
+        "coverage of the 95 % interval",
+        f"{_share(covered)} (own training sets {_share(own)}, median width {np.median(high - low):.2f}){called}",
+        f"at least {_share(LEAST_COVERAGE)}",
+        passed,
+    )
+    if cell.setting.r2 == 0:
+        above = float(np.mean(low > 0))
+        most = MOST_ABOVE_0 + _slack(len(low), MOST_ABOVE_0)
+        yield (
+            "lower bound above 0 where nothing is true",
+            _share(above),
+            f"at most {_share(MOST_ABOVE_0)}",
+            above <= most,
+        )
+
+
+def _p6(cell: Cell, columns: Columns) -> Read:
+    low, high, average = columns["boot_low"], columns["boot_high"], float(columns["achieved"].mean())
+    covered = float(np.mean((low <= average) & (average <= high)))
+    yield "coverage of the bootstrap over people", _share(covered), "report: conditional on the fitted models", None
+
+
+def _p7(cell: Cell, columns: Columns) -> Read:
+    power = float(np.mean(columns["p"] <= ALPHA + 1e-12))
+    if cell.setting.n == 120:
+        least = LEAST_POWER - _slack(len(columns["p"]), LEAST_POWER)
+        yield "power", _share(power), f"at least {_share(LEAST_POWER)}", power >= least
+    else:
+        yield "power", _share(power), f"report: reference {_share(REFERENCE_POWER[cell.setting.n])}", None
+
+
+def _p8(cell: Cell, columns: Columns) -> Read:
+    yield ("p of the increment", *_rejections(columns["p"]))
+    alone = float(np.mean(columns["p_main"] <= ALPHA))
+    yield "p of the features alone, which stand for the baseline", _share(alone), "report", None
+    above = float(np.mean(columns["low"] > 0))
+    yield "lower bound of the increment above 0", _share(above), "report", None
+
+
+def _p9(cell: Cell, columns: Columns) -> Read:
+    difference, change = (float(np.mean(columns[f"p_{name}"] <= ALPHA + 1e-12)) for name in ("difference", "change"))
+    most = MOST_D + _slack(len(columns["p_difference"]), ALPHA, only_small=True)
+    yield "ketamine minus placebo rejects", _share(difference), f"at most {_share(MOST_D)}", difference <= most
+    called = float(columns["change_called_predictive"].max())
+    yield "change rejects, and is called prognostic", _share(change), "often; never called predictive", called == 0
+
+
+def _p14(cell: Cell, columns: Columns) -> Read:
+    covered = float(np.average(columns["covered"], weights=columns["people"]))
+    width = (
+        f"width {np.nanmean(columns['width']):.1f} SD of the outcome, which ranges over {columns['range'].mean():.1f}"
+    )
+    if cell.leave_out:
+        yield "coverage of the 90 % interval", f"{_share(covered)} ({width})", "report; warned of in the notes", None
+    else:
+        bar = f"at least {_share(LEAST_CONFORMAL)}"
+        yield "coverage of the 90 % interval", f"{_share(covered)} ({width})", bar, covered >= LEAST_CONFORMAL
+
+
+def _p15(cell: Cell, columns: Columns) -> Read:
+    if cell.simulate == "traps":
+        caught, tested = int(columns["caught"][0]), int(columns["traps"][0])
+        value = f"{caught} of {tested} with a test in tests/test_leak_traps.py"
+        yield "leak traps caught or impossible", value, "16 of 16", caught == 16
+    else:
+        alarms, n = int(columns["alarm"].sum()), len(columns["alarm"])
+        value = f"{alarms} of {n} clean cohorts ({int(columns['stopped'].sum())} stopped)"
+        yield "false alarms", value, f"at most {_share(MOST_ALARMS)}", alarms <= max(1, MOST_ALARMS * n)
+
+
+def _p16(cell: Cell, columns: Columns) -> Read:
+    for kind, words in (("again", "the same seed once more"), ("8", "1 and 8 workers, threads and processes")):
+        same = {name: value for name, value in columns.items() if name.endswith(f"_{kind}")}
+        equal = sum(bool(np.all(value == 1)) for value in same.values())
+        learners = "ridge, elastic net, XGBoost"
+        yield f"{words}: {learners}", f"{equal} of {len(same)} byte for byte", "all", equal == len(same)
+
+
+READ: Mapping[str, Callable[[Cell, Columns], Read]] = {
+    "P1": _p1, "P2": _p2, "P3": _p3, "P4": _p4, "P5": _p5, "P6": _p6, "P7": _p7, "P8": _p8, "P9": _p9, "P14": _p14,
+    "P15": _p15, "P16": _p16,
+}  # fmt: skip
+FULL_N = 200
+"""From so many simulations the bars are those of METHODS; below it they are widened by what chance allows."""
+
+
+def _slack(n: int, share: float, *, only_small: bool = False) -> float:
+    """3 standard errors of a share, with few simulations; nothing at the N of the table."""
+    return 0.0 if n >= FULL_N else 3 * float(np.sqrt(share * (1 - share) / n))
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %".replace(".0 %", " %")

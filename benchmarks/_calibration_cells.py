@@ -1,0 +1,405 @@
+"""The cells of `calibration.py`, and one simulation of each kind: the product judges, this only plants and counts."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from _calibration_people import Setting, draw_dataset, experiment_of
+
+from workbench.execution import one_blas_thread, run_units
+from workbench.models import nested_cv, permutations
+from workbench.models.cross_conformal import conformal_folds
+from workbench.models.estimators import make_learner
+from workbench.models.learner import residualises
+from workbench.records import Dataset, RunResult, Split, UnitResult, WorkUnit
+from workbench.results.run_result import RunInputs, finish_experiment, reduce_run
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import ElasticNetSpec, KernelRidgeSpec, LearnerSpec, PLSSpec, RidgeSpec, XGBoostSpec
+
+ROOT = Path(__file__).resolve().parents[1]
+N_FRESH = 400
+"""Fresh people in whom the outer models of every simulation are scored: what they achieve (P3, P5)."""
+FAMILY_TABLES, FAMILY_AWAY, FAMILY_LEARNERS = 4, 0.2, ("ridge", "pls", "kernel-ridge")
+"""P2: four feature sets by three models; a fifth of the people lacks the second half of the tables, so Holm is needed
+beside min-p."""
+
+LEARNERS: Mapping[str, LearnerSpec] = {
+    "ridge": RidgeSpec(kind="ridge"),
+    "kernel-ridge": KernelRidgeSpec(kind="kernel-ridge"),
+    "pls": PLSSpec(kind="pls"),
+    "elastic-net": ElasticNetSpec(kind="elastic-net"),
+    "xgboost": XGBoostSpec(kind="xgboost", trials=3, permuted_trials=3, rounds=50),
+}
+"""Trees with the small budget of METHODS 9: 3 configurations of at most 50 rounds."""
+
+Values = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of the table: a setting, simulated so many times.
+
+    Parameters
+    ----------
+    criteria : tuple of str
+        What is read off it.
+    simulate : str
+        Name in `SIMULATIONS`.
+    """
+
+    criteria: tuple[str, ...]
+    simulate: str
+    setting: Setting
+    n_sims: int
+    learner: str = "ridge"
+    repeats: int = 10
+    permutations: int = 199
+    leave_out: str = ""
+
+    @property
+    def key(self) -> str:
+        """Stands in the store: all that decides the numbers of a simulation."""
+        budget = (self.learner, self.repeats, self.permutations, self.leave_out)
+        return f"{self.simulate} {self.setting} {budget}"
+
+    def seeds(self, number: int) -> tuple[np.random.Generator, int]:
+        """The generator of who is drawn, and the seed of the analysis, of one simulation."""
+        stream = np.random.SeedSequence([zlib.crc32(self.key.encode()), number])
+        people, analysis = stream.spawn(2)
+        return np.random.default_rng(people), int(analysis.generate_state(1)[0])
+
+    def validation(self, seed: int) -> ValidationSpec:
+        """With the repeats and permutations of the cell."""
+        leave_out = {"leave_out": self.leave_out} if self.leave_out else {}
+        return ValidationSpec.model_validate(
+            {"repeats": self.repeats, "permutations": self.permutations, "seed": seed, **leave_out}
+        )
+
+
+# ----------------------------------------------------------------------------------------------------------- the cells
+
+DESIGNS = ("single-arm", "parallel", "crossover")
+FEW = (("single-arm", 1, False), ("single-arm", 1, True), ("parallel", 3, False), ("crossover", 3, True))
+"""Design, sites and confounds of the cells that slow learners run."""
+
+
+def cells(learners: Sequence[str]) -> list[Cell]:
+    """Every cell of the table, in the order of the criteria."""
+    found: list[Cell] = []
+    for learner in learners:
+        found += _type_one(learner)
+    if "ridge" in learners:
+        found.append(Cell(("P2",), "family", Setting(), 200, repeats=1))
+    for learner in learners:
+        found += _estimation(learner)
+    if "ridge" in learners:
+        found += [Cell(("P7",), "test", Setting(n=n, r2=0.25), 500) for n in (40, 100, 120)]
+        found.append(Cell(("P8",), "increment", Setting(baseline_in_features=True), 200))
+        found.append(Cell(("P9",), "contrast", Setting(design="crossover", n=100, prognostic=0.5), 500))
+        found += [
+            Cell(("P14",), "conformal", Setting(n=n, r2=r2), 200, repeats=1, permutations=0)
+            for n, r2 in ((26, 0.25), (60, 0.0), (60, 0.25), (120, 0.25))
+        ]
+        apart = Setting(n=120, r2=0.25, sites=3)
+        found.append(Cell(("P14",), "conformal", apart, 200, repeats=1, permutations=0, leave_out="site"))
+        found.append(Cell(("P15",), "traps", Setting(), 1))
+        found.append(Cell(("P15",), "alarm", Setting(), 100))
+        found.append(Cell(("P16",), "determinism", Setting(design="crossover", sites=3, confounded=True), 1))
+    return found
+
+
+def _type_one(learner: str) -> list[Cell]:
+    if learner == "ridge":
+        kinds = [(design, sites, confounded) for design in DESIGNS for sites in (1, 3) for confounded in (False, True)]
+        return [Cell(("P1",), "test", Setting(*_named(kind)), 1000) for kind in kinds]
+    return [Cell(("P1",), "test", Setting(*_named(kind)), 200, learner, repeats=1, permutations=19) for kind in FEW]
+
+
+def _named(kind: tuple[str, int, bool]) -> tuple[str, int, int, float, int, bool]:
+    design, sites, confounded = kind
+    return design, 60, 60, 0.0, sites, confounded
+
+
+def _estimation(learner: str) -> list[Cell]:
+    if learner == "ridge":
+        sizes = [(n, r2) for n in (40, 100) for r2 in (0.0, 0.1, 0.25)]
+        criteria = ("P3", "P4", "P5", "P6")
+        return [Cell(criteria, "estimate", Setting(n=n, r2=r2), 1000, permutations=0) for n, r2 in sizes]
+    return [
+        Cell(("P3",), "estimate", Setting(n=60, r2=r2), 200, learner, repeats=1, permutations=0) for r2 in (0.0, 0.25)
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- through the product
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """One run of the product on a dataset in memory."""
+
+    dataset: Dataset
+    setting: Setting
+    learner: LearnerSpec
+    validation: ValidationSpec
+    procedures: tuple[str, ...] = ("main",)
+    """Fitted beside those that the score of the learner needs; others cost time and decide nothing here."""
+    units: tuple[WorkUnit, ...] = ()
+    results: tuple[UnitResult, ...] = ()
+    targets: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def fitted(self) -> Analysis:
+        """With every unit fitted."""
+        targets = nested_cv.target_matrices(self.dataset, self.validation)
+        planned = nested_cv.plan_units(self.dataset, self.validation, self.learner)
+        units = tuple(replace(unit, procedures=self._needed(unit)) for unit in planned)
+        results = tuple(nested_cv.fit_unit(self.dataset, unit, self.learner, targets, explain=0) for unit in units)
+        return replace(self, units=units, results=results, targets=targets)
+
+    def _needed(self, unit: WorkUnit) -> tuple[str, ...]:
+        """Trees are scored against the better of two references, of which *confounds* is one."""
+        wanted = self.procedures if self.residualised else (*self.procedures, "confounds")
+        return tuple(name for name in unit.procedures if name in wanted or name.partition(":")[0] in wanted)
+
+    @property
+    def residualised(self) -> bool:
+        """Whether covariates are residualised out of the features."""
+        return residualises(make_learner(self.learner))
+
+    def stored(self, folder: Path, jobs: int, backend: Literal["threads", "processes"]) -> dict[str, bytes]:
+        """What is kept of every unit, every procedure and explanation of it, by the name of its file."""
+        fit = partial(
+            nested_cv.fit_unit,
+            self.dataset,
+            learner=self.learner,
+            targets=nested_cv.target_matrices(self.dataset, self.validation),
+            explain=1,
+        )
+        units = nested_cv.plan_units(self.dataset, self.validation, self.learner, explain=1)
+        run_units(_Of(fit), units, folder=folder, jobs=jobs, backend=backend, resume=False)
+        return {path.name: path.read_bytes() for path in sorted(folder.glob("*.npz"))}
+
+    def reduced(self, **more: object) -> RunResult:
+        """The run as the product reduces it; not yet corrected over a family."""
+        inputs = RunInputs(
+            dataset=self.dataset,
+            experiment="calibration",
+            spec=experiment_of(self.setting, self.dataset.sources),
+            learner=self.learner,
+            validation=self.validation,
+            residualised=self.residualised,
+            units=self.units,
+            unit_results=self.results,
+            circuit_test=None,
+            influence=None,
+            permutation_scheme=permutations.scheme(self.dataset),
+            permutation_refused=permutations.refusal(self.dataset, self.validation.permutations),
+            synthetic=True,
+            design=self.setting.design,  # type: ignore[arg-type]
+            spec_toml="",
+            spec_hash="",
+        )
+        return reduce_run(replace(inputs, **more))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Of:
+    """`fit_unit` with the unit as its only argument, which can be pickled."""
+
+    fit: Callable[..., UnitResult]
+
+    def __call__(self, unit: WorkUnit) -> UnitResult:
+        return self.fit(unit=unit)
+
+
+def analysed(cell: Cell, dataset: Dataset, seed: int, *, procedures: tuple[str, ...] = ("main",)) -> Analysis:
+    """The run that a cell asks for."""
+    analysis = Analysis(dataset, cell.setting, LEARNERS[cell.learner], cell.validation(seed), procedures)
+    return analysis.fitted()
+
+
+# -------------------------------------------------------------------------------------------------- one of each kind
+
+
+def test(cell: Cell, number: int) -> Values:
+    """p of the whole procedure (P1, P7)."""
+    rng, seed = cell.seeds(number)
+    run = analysed(cell, draw_dataset(cell.setting, rng)["set_1"], seed).reduced()
+    return {"p": _p(run), "r2": run.scores.performance.r2}
+
+
+def family(cell: Cell, number: int) -> Values:
+    """Smallest corrected p over 12 runs (P2), and smallest uncorrected one."""
+    rng, seed = cell.seeds(number)
+    datasets = draw_dataset(cell.setting, rng, sources=FAMILY_TABLES, away=FAMILY_AWAY).values()
+    runs = [
+        analysed(replace(cell, learner=learner), dataset, seed).reduced()
+        for dataset in datasets
+        for learner in FAMILY_LEARNERS
+    ]
+    finished = finish_experiment(runs)
+    return {
+        "p_family": min(_p_family(run) for run in finished),
+        "p": min(_p(run) for run in finished),
+        "size": float(finished[0].scores.family_size),
+    }
+
+
+def estimate(cell: Cell, number: int) -> Values:
+    """r2 and its interval, and what the same outer models reach in fresh people (P3 to P6)."""
+    rng, seed = cell.seeds(number)
+    everyone = draw_dataset(cell.setting, rng, n_fresh=N_FRESH)["set_1"]
+    n = cell.setting.n
+    analysis = analysed(cell, everyone.take(np.arange(n)), seed)
+    scores = analysis.reduced().scores
+    performance = scores.performance
+    found = {"r2": performance.r2, "achieved": achieved_r2(analysis, everyone, np.arange(n, everyone.n_rows))}
+    for name, interval in (("", performance.interval), ("boot_", performance.bootstrap)):
+        if interval is not None:
+            found |= {f"{name}low": interval.low, f"{name}high": interval.high}
+    return found
+
+
+def achieved_r2(analysis: Analysis, everyone: Dataset, fresh: np.ndarray) -> float:
+    """r2 of the outer models in fresh people, each against the nuisance model of its training fold.
+
+    The same units are fitted once more with fresh people in place of those held out, who decide nothing in a fit.
+    """
+    targets = {"main": everyone.y[:, None].astype(float)}
+    model = reference = 0.0
+    for unit in analysis.units:
+        elsewhere = replace(unit, outer=Split(unit.outer.train, fresh))
+        result = nested_cv.fit_unit(everyone, elsewhere, analysis.learner, targets, explain=0).procedures["main"]
+        model += float(result.squared_error[0])
+        reference += float(result.squared_error_reference[0])
+    return 1 - model / reference
+
+
+def increment(cell: Cell, number: int) -> Values:
+    """p and size of what features add to the clinical model (P8)."""
+    rng, seed = cell.seeds(number)
+    procedures = ("main", "clinical_ols", "clinical_ridge", "clinical", "increment")
+    run = analysed(cell, draw_dataset(cell.setting, rng)["set_1"], seed, procedures=procedures).reduced()
+    added = run.scores.increment
+    assert added is not None
+    assert added.test is not None
+    assert added.test.p is not None
+    found = {"p": added.test.p, "delta": added.delta_r2, "p_main": _p(run)}
+    return found | ({} if added.interval is None else {"low": added.interval.low, "high": added.interval.high})
+
+
+def contrast(cell: Cell, number: int) -> Values:
+    """p of the difference between treatments and of the change, where features are prognostic alone (P9)."""
+    found: Values = {}
+    for kind in ("ketamine-minus-placebo", "change"):
+        rng, seed = cell.seeds(number)
+        asked = replace(cell, setting=replace(cell.setting, outcome=kind))
+        run = analysed(asked, draw_dataset(asked.setting, rng)["set_1"], seed).reduced()
+        name = "difference" if kind == "ketamine-minus-placebo" else "change"
+        found |= {f"p_{name}": _p(run), f"{name}_called_predictive": float(run.scores.claim_kind == "predictive")}
+    return found
+
+
+def conformal(cell: Cell, number: int) -> Values:
+    """Coverage and width of the 90 % intervals of single people (P14)."""
+    rng, seed = cell.seeds(number)
+    analysis = analysed(cell, draw_dataset(cell.setting, rng)["set_1"], seed)
+    folds = conformal_folds(analysis.dataset, analysis.units, analysis.learner, analysis.validation)
+    people = analysis.reduced(conformal=folds).predictions.dropna(subset=["low_90"])
+    width = people["high_90"] - people["low_90"]
+    y = analysis.dataset.y
+    return {
+        "covered": float(people["observed"].between(people["low_90"], people["high_90"]).mean()),
+        "people": float(len(people)),
+        "finite": float(np.isfinite(width).mean()),
+        "width": float(width[np.isfinite(width)].mean()) / float(y.std(ddof=1)),
+        "range": float(y.max() - y.min()) / float(y.std(ddof=1)),
+    }
+
+
+def traps(cell: Cell, number: int) -> Values:
+    """Leak traps whose tests pass, of those that have one (P15): the tests are run, nothing is asked here again."""
+    import re
+    import subprocess
+    import sys
+
+    asked = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "tests/test_leak_traps.py"]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    outcome: dict[int, bool] = {}
+    for verdict, name in re.findall(r"^(PASSED|FAILED|ERROR) \S+::(\S+)", told, re.MULTILINE):
+        for code in re.findall(r"(?:\[T|_t)(\d+)(?=[\]_\[]|$)", name):
+            outcome[int(code)] = outcome.get(int(code), True) and verdict == "PASSED"
+    return {"traps": float(len(outcome)), "caught": float(sum(outcome.values()))}
+
+
+def alarm(cell: Cell, number: int) -> Values:
+    """Whether a clean cohort is stopped or warned of (P15), as in false_alarms.py."""
+    import tempfile
+    from itertools import islice
+
+    from false_alarms import alarms_of, configs, write_clean
+
+    config = next(islice(configs(), number, None))
+    with tempfile.TemporaryDirectory() as folder:
+        write_clean(config, number, Path(folder))
+        found = alarms_of(Path(folder))
+    return {"stopped": float(bool(found.problems)), "alarm": float(bool(found.problems or found.warnings))}
+
+
+def determinism(cell: Cell, number: int) -> Values:
+    """Whether the stored results of all units are the same bytes for 1 and 8 workers, and when run again (P16)."""
+    import tempfile
+
+    rng, seed = cell.seeds(number)
+    dataset = draw_dataset(cell.setting, rng)["set_1"]
+    found: Values = {}
+    for name, repeats, n_permutations in (("ridge", 10, 199), ("elastic-net", 1, 2), ("xgboost", 1, 2)):
+        validation = cell.validation(seed).model_copy(update={"repeats": repeats, "permutations": n_permutations})
+        analysis = Analysis(dataset, cell.setting, LEARNERS[name], validation)
+        for backend in ("threads", "processes"):
+            with tempfile.TemporaryDirectory() as folder:
+                alone, again, many = (
+                    analysis.stored(Path(folder) / str(k), jobs, backend) for k, jobs in enumerate((1, 1, 8))
+                )
+            found |= {f"{name}_{backend}_again": float(alone == again), f"{name}_{backend}_8": float(alone == many)}
+    return found
+
+
+SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
+    "test": test,
+    "family": family,
+    "estimate": estimate,
+    "increment": increment,
+    "contrast": contrast,
+    "conformal": conformal,
+    "traps": traps,
+    "alarm": alarm,
+    "determinism": determinism,
+}
+
+
+def simulate_batch(cell: Cell, numbers: Sequence[int]) -> list[tuple[int, Values, float]]:
+    """Some simulations of a cell: number, values and CPU seconds of each."""
+    done = []
+    with one_blas_thread():
+        for number in numbers:
+            start = time.process_time()
+            values = SIMULATIONS[cell.simulate](cell, number)
+            done.append((number, values, time.process_time() - start))
+    return done
+
+
+def _p(run: RunResult) -> float:
+    assert run.scores.test.p is not None
+    return run.scores.test.p
+
+
+def _p_family(run: RunResult) -> float:
+    assert run.scores.p_family is not None
+    return run.scores.p_family

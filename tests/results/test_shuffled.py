@@ -1,0 +1,74 @@
+"""The same procedure on shuffled outcomes, and with the held-out people as noise: reduced, shown and weighed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workbench.records import Interval, Shuffled
+from workbench.results.claims import judge
+from workbench.results.run_result import reduce_run
+from workbench.results.summary import abstract, shuffled
+
+
+@pytest.fixture
+def checked(make_inputs):
+    """A run that predicts, with another that was given shuffled outcomes."""
+    inputs = make_inputs(signal=1.0)
+    nothing = make_inputs(signal=0.0, seed=5, permutations=0)
+    again = (nothing.dataset, nothing.units, nothing.unit_results)
+    return reduce_run(replace(inputs, shuffled=again, blind_fits=5))
+
+
+def test_the_shuffled_run_goes_through_the_same_reduction(checked, make_inputs):
+    nothing = reduce_run(make_inputs(signal=0.0, seed=5, permutations=0)).scores
+    once = checked.scores.shuffled
+    assert once.r2 == nothing.performance.r2 < 0.1 < checked.scores.performance.r2
+    assert once.interval == nothing.performance.interval
+    assert once.repeats == 10
+    assert (once.null_low, once.null_high) == tuple(np.quantile(checked.null["r2"], [0.025, 0.975]).tolist())
+
+
+def test_without_permutations_there_is_no_range_and_the_shuffled_run_all_the_same(make_inputs):
+    inputs = make_inputs(permutations=0)
+    scores = reduce_run(replace(inputs, shuffled=(inputs.dataset, inputs.units, inputs.unit_results))).scores
+    assert np.isnan(scores.shuffled.null_low)
+    assert shuffled(scores).startswith("on shuffled outcomes the same procedure has R2 ")
+    assert "over" not in shuffled(scores)
+
+
+def test_the_abstract_shows_both_checks_in_plain_words(checked):
+    text = " ".join(abstract(checked, next_command="").split())
+    assert "Checks on shuffled outcomes the same procedure has R2 -0." in text
+    assert "over 99 shuffles -0." in text
+    assert "held-out people as noise: nothing that was learnt changed (5 fits)." in text
+    assert "canary" not in text.casefold()
+
+
+def test_a_run_that_was_not_checked_says_nothing_of_it(make_inputs):
+    assert "Checks" not in abstract(reduce_run(make_inputs()), next_command="")
+
+
+def test_a_procedure_that_predicts_shuffled_outcomes_is_told_in_the_claim(checked):
+    high = Interval(0.05, 0.3, 0.95, "method", "average error")
+    knowing = replace(checked.scores, shuffled=Shuffled(0.2, high, 10))
+    assert any("predicts shuffled outcomes too (R2 0.20)" in reason for reason in judge(knowing).reasons)
+    assert not any("shuffled outcomes too" in reason for reason in judge(checked.scores).reasons)
+
+
+@pytest.mark.parametrize("code", ["T5", "T6", "T7"])
+def test_what_was_done_before_the_file_is_a_reason_of_the_claim(checked, code):
+    note = f"task: steps before the file learnt from all people at once [{code}]"
+    reasons = judge(replace(checked.scores, notes=(*checked.scores.notes, note))).reasons
+    assert "task: steps before the file learnt from all people at once" in reasons
+
+
+def test_the_best_of_twenty_runs_is_never_shown_without_its_correction(checked):
+    """T13: the p of the run alone stands nowhere in what a person reads."""
+    alone = replace(checked.scores.test, p=0.0123)
+    scores = replace(checked.scores, test=alone, p_family=0.21, p_claim=0.21, family_size=20)
+    run = replace(checked, scores=scores, claim=judge(scores))
+    text = abstract(run, next_command="")
+    assert "p = 0.21 (99 permutations, corrected over 20 runs)" in " ".join(text.split())
+    assert "0.012" not in text
+    assert run.claim.verdict == "prediction not shown"

@@ -1,0 +1,183 @@
+"""A small `benchmarks/calibration.py`: the same cells with few simulations and wide bands, and its own bookkeeping."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Iterator[SimpleNamespace]:
+    """The modules of the benchmark, which import each other as siblings."""
+    sys.path.insert(0, str(BENCHMARKS))
+    import _calibration_bars as bars
+    import _calibration_cells as cells
+    import _calibration_people as people
+    import _calibration_store as store
+
+    yield SimpleNamespace(bars=bars, cells=cells, people=people, store=store)
+    sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def simulate(benchmark: SimpleNamespace) -> Callable[..., dict[str, np.ndarray]]:
+    """Values of the first n simulations of a cell of the table, changed where that is asked for."""
+
+    def values(criterion: str, n_sims: int, *, where: dict[str, Any] | None = None, **changes: Any) -> Any:
+        found = [cell for cell in benchmark.cells.cells(["ridge"]) if criterion in cell.criteria]
+        for name, value in (where or {}).items():
+            found = [cell for cell in found if getattr(cell.setting, name) == value]
+        done = benchmark.cells.simulate_batch(replace(found[0], **changes), range(n_sims))
+        return {name: np.array([each[name] for _, each, _ in done]) for name in done[0][1]}
+
+    return values
+
+
+HARDEST = {"design": "crossover", "sites": 3, "confounded": True}
+
+
+# ---------------------------------------------------------------------------------------------------- the small version
+
+
+def test_p1_nothing_is_found_where_nothing_is_but_by_chance(simulate):
+    p = simulate("P1", 40, where=HARDEST, repeats=1)["p"]
+    assert 0 <= np.sum(p <= 0.05) <= 5
+    assert 0.3 < p.mean() < 0.7
+
+
+def test_p3_and_p5_r2_is_what_the_models_achieve_and_its_interval_covers_that(simulate):
+    found = simulate("P5", 8, where={"n": 100, "r2": 0.25})
+    off = found["r2"] - found["achieved"]
+    assert abs(off.mean()) <= 0.02 + 3 * off.std(ddof=1) / np.sqrt(8)
+    assert 0 < found["achieved"].mean() < 0.25
+    covered = (found["low"] <= found["achieved"].mean()) & (found["achieved"].mean() <= found["high"])
+    assert covered.mean() >= 0.75
+
+
+def test_p7_what_is_there_is_found(simulate):
+    assert np.mean(simulate("P7", 10, where={"n": 120}, repeats=2)["p"] <= 0.05) >= 0.5
+
+
+def test_p8_features_that_repeat_the_baseline_add_nothing(simulate):
+    found = simulate("P8", 20, repeats=1)
+    assert np.sum(found["p"] <= 0.05) <= 4
+    assert np.mean(found["p_main"] <= 0.05) > 0.5, "the features alone stand for the baseline"
+
+
+def test_p9_what_is_prognostic_alone_does_not_predict_the_difference_between_treatments(simulate):
+    found = simulate("P9", 10, repeats=1)
+    assert np.sum(found["p_difference"] <= 0.05) <= 3
+    assert np.mean(found["p_change"] <= 0.05) >= 0.3
+    assert found["change_called_predictive"].max() == 0
+
+
+def test_p14_intervals_of_single_people_cover(simulate):
+    found = simulate("P14", 15, where={"n": 60, "r2": 0.25})
+    assert 0.85 <= found["covered"].mean() <= 0.97
+    assert found["finite"].min() == 1
+
+
+# ------------------------------------------------------------------------------------------------------ what is planted
+
+
+@pytest.mark.parametrize("design", ["single-arm", "parallel", "crossover"])
+def test_the_product_sees_the_design_and_holds_it_fixed(benchmark, design):
+    setting = benchmark.people.Setting(design=design, sites=3, confounded=True)
+    dataset = benchmark.people.draw_dataset(setting, np.random.default_rng(0))["set_1"]
+    own = {"single-arm": (), "parallel": ("arm",), "crossover": ("sequence",)}[design]
+    assert dataset.nuisance.variables == (*own, "age", "mean_fd", "site")
+    assert len(np.unique(dataset.blocks)) == 3 * (1 + bool(own))
+    assert dataset.outcome.claim == ("predictive" if design == "crossover" else "prognostic")
+
+
+def test_features_have_the_share_of_the_outcome_that_was_asked_for(benchmark):
+    setting = benchmark.people.Setting(n=2_000, r2=0.25, confounded=True, sites=3)
+    dataset = benchmark.people.draw_dataset(setting, np.random.default_rng(1))["set_1"]
+    N = np.column_stack([np.ones(dataset.n_rows), dataset.nuisance.values])
+
+    def variance_left(known: np.ndarray) -> float:
+        left = dataset.y - known @ np.linalg.lstsq(known, dataset.y, rcond=None)[0]
+        return float(left @ left) / (dataset.n_rows - known.shape[1])
+
+    explained = 1 - variance_left(np.column_stack([N, dataset.X])) / variance_left(N)
+    assert explained == pytest.approx(0.25, abs=0.06)  # 3 standard errors
+
+
+def test_features_share_with_the_outcome_only_what_is_held_fixed(benchmark):
+    setting = benchmark.people.Setting(n=2_000, r2=0.0, confounded=True, sites=3)
+    dataset = benchmark.people.draw_dataset(setting, np.random.default_rng(1))["set_1"]
+    N = np.column_stack([np.ones(dataset.n_rows), dataset.nuisance.values])
+    both = np.column_stack([dataset.X, dataset.y])
+    left = both - N @ np.linalg.lstsq(N, both, rcond=None)[0]
+    r = np.corrcoef(left, rowvar=False)[-1, :-1]
+    assert np.abs(r).max() < 4 / np.sqrt(dataset.n_rows)
+    assert np.abs(np.corrcoef(both, rowvar=False)[-1, :-1]).min() > 0.1, "without adjustment they go together"
+
+
+# ---------------------------------------------------------------------------------------------------------- bookkeeping
+
+
+def test_the_table_has_at_most_twelve_cells_of_each_learner_for_p1(benchmark):
+    for learner in ("ridge", "elastic-net", "xgboost"):
+        of_p1 = [cell for cell in benchmark.cells.cells([learner]) if "P1" in cell.criteria]
+        assert 1 <= len({cell.key for cell in of_p1}) == len(of_p1) <= 12
+
+
+def test_the_bars_are_those_of_methods_and_of_chance_below_their_n(benchmark):
+    assert [benchmark.bars.most_rejections(n) for n in (1000, 200)] == [73, 21]
+    assert 5 <= benchmark.bars.most_rejections(40) <= 8
+
+
+def test_a_level_that_is_not_held_fails(benchmark):
+    cell = next(iter(benchmark.cells.cells(["ridge"])))
+    rows = {}
+    for n_low in (73, 74):
+        p = [0.05] * n_low + [0.5] * (1000 - n_low)
+        simulated = [benchmark.store.Simulated({"p": value}, 0.1, "abc", "2026-01-01") for value in p]
+        rows[n_low] = benchmark.bars.rows_of(cell, simulated)[0].passed
+    assert rows == {73: True, 74: False}
+
+
+def test_a_stored_simulation_is_not_made_again_and_a_torn_line_is_passed_over(benchmark, tmp_path, monkeypatch):
+    cell = next(iter(benchmark.cells.cells(["ridge"])))
+    made = []
+
+    def pretend(cell: Any, numbers: Any) -> Any:
+        made.extend(numbers)
+        return [(number, {"p": number / 10}, 0.1) for number in numbers]
+
+    monkeypatch.setattr(benchmark.store, "simulate_batch", pretend)
+    path = tmp_path / "store.jsonl"
+    benchmark.store.simulate_missing(cell, 3, benchmark.store.Store(path), 1, "three")
+    path.write_text(path.read_text() + '{"cell": "torn')
+    store = benchmark.store.Store(path)
+    benchmark.store.simulate_missing(cell, 5, store, 1, "five")
+    assert sorted(made) == [0, 1, 2, 3, 4]
+    assert [each.values["p"] for each in benchmark.store.Store(path).of(cell, 5)] == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert sum(_is_json(line) for line in path.read_text().splitlines()) == 5
+
+
+def test_a_simulation_depends_on_its_number_alone(benchmark):
+    cell = replace(next(iter(benchmark.cells.cells(["ridge"]))), repeats=1, permutations=19)
+    together = benchmark.cells.simulate_batch(cell, [0, 1, 2])
+    alone = benchmark.cells.simulate_batch(cell, [2])
+    assert together[2][1] == alone[0][1]
+    assert together[0][1] != together[1][1]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,471 @@
+"""A plan: the published sample sizes, power as METHODS 2.8 measured it, and nothing of the outcome in any number."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench import pipeline
+from workbench.cli import run_command
+from workbench.figures import draw_learning_curve
+from workbench.planning import curve, words
+from workbench.planning.people import Population, ranks, some_of
+from workbench.planning.plan import Question, plan_set
+from workbench.planning.power import Cohort, Engine, detectable, interval, power
+from workbench.planning.sample_size import criteria_binary, criteria_continuous
+from workbench.planning.truths import blind, liability_share, outcomes, signals
+from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, Outcome, PowerPoint, SetPlan
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import RidgeSpec
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_replicates():
+    """Learning curves of few replicates: what they say is tested where it is made."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = {"REPLICATES": 2, "REPLICATE_OUTCOMES": 4, "DRAWN_REPLICATES": 1, "DRAWN_OUTCOMES": 4}
+        for name, number in few.items():
+            patch.setattr(f"workbench.planning.plan.{name}", number)
+        yield
+
+
+def a_study(n=40, n_circuits=12, each=5, *, seed=0, r=0.5, binary=False, missing=0.0, sites=None, held=None):
+    """Circuits of features that go together, as in METHODS 2.8; no outcome."""
+    rng = np.random.default_rng(seed)
+    p = n_circuits * each
+    shared = np.repeat(rng.standard_normal((n, n_circuits)), each, axis=1)
+    X = np.sqrt(r) * shared + np.sqrt(1 - r) * rng.standard_normal((n, p))
+    X[rng.random(X.shape) < missing] = np.nan
+    features = pd.DataFrame({column: [""] * p for column in FEATURE_COLUMNS})
+    features["name"] = [f"conn:{column}" for column in range(p)]
+    features["modality"] = "connectivity"
+    features["circuit"] = [f"circuit {column // each:02d}" for column in range(p)]
+    ids = [f"sub-{number:04d}" for number in range(n)]
+    outcome = Outcome(
+        label="fall in MADRS",
+        unit="points",
+        kind="change",
+        type="binary" if binary else "continuous",
+        claim="prognostic",
+        estimand="",
+        improvement_positive=True,
+        values=pd.Series(0.0, index=ids),
+        missing={},
+    )
+    none = Covariates((), (), np.empty((n, 0)))
+    held = none if held is None else Covariates(("age",), ("age",), np.asarray(held, dtype=float)[:, None])
+    return Dataset(
+        feature_set="connectivity",
+        sources=("connectivity",),
+        rows=pd.DataFrame({"participant_id": ids, "session": "ses-b0"}),
+        X=X,
+        features=features,
+        y=np.full(n, np.nan),
+        outcome=outcome,
+        confounds=held,
+        forced=none,
+        clinical=none,
+        groups=np.arange(n),
+        blocks=np.zeros(n, dtype=int),
+        strata=None,
+        sites=sites,
+        availability=pd.DataFrame(index=ids),
+        flow=(),
+        people_digest="",
+        data_hash="",
+    )
+
+
+def an_engine(repeats=1, jobs=1) -> Engine:
+    return pipeline._engine(ValidationSpec(seed=0), RidgeSpec(kind="ridge"), repeats, jobs)
+
+
+# ---------------------------------------------------------------------------------------------------------- sample size
+
+
+@pytest.mark.parametrize(
+    ("n_features", "r2", "largest"),
+    [(10, 0.25, 244), (16, 0.25, 430)],
+)
+def test_a_continuous_outcome_needs_as_many_people_as_riley_says(n_features, r2, largest):
+    assert max(each.n for each in criteria_continuous(n_features, r2)) == largest
+
+
+def test_the_example_of_lung_function_asks_for_918_people():
+    """Riley 2019, part I: 25 parameters, R2 .2, mean 1.9, SD 0.6; pmsampsize gives 918, 401, 259 and 918."""
+    found = [each.n for each in criteria_continuous(25, 0.2, mean=1.9, sd=0.6)]
+    assert found[:3] == [918, 401, 259]
+    assert max(found) == 918
+
+
+@pytest.mark.parametrize(("r2", "expected"), [(0.288, [623, 662, 221])])
+def test_a_binary_outcome_needs_as_many_people_as_pmsampsize_says(r2, expected):
+    assert [each.n for each in criteria_binary(24, r2, 0.174)] == expected
+
+
+def test_an_r2_that_the_prevalence_does_not_allow_is_met_by_no_number_of_people():
+    assert criteria_binary(24, 0.7, 0.174)[0].n == float("inf")
+
+
+def test_a_mean_far_from_zero_is_known_by_fewer_people_than_one_near_it():
+    near, far = (criteria_continuous(10, 0.25, mean=mean, sd=8.0)[3].n for mean in (2.0, 20.0))
+    assert near > 4000
+    assert far < 244
+
+
+def test_thousands_of_features_are_counted_in_no_time():
+    assert criteria_continuous(6670, 0.25)[0].n > 100_000
+
+
+# --------------------------------------------------------------------------------------------------------------- truths
+
+
+def test_a_made_up_signal_lies_in_two_circuits_and_is_standardised():
+    study = a_study(200)
+    signal = signals(study, (3,))[:, 0]
+    by_feature = np.abs([np.corrcoef(signal, column)[0, 1] for column in study.X.T]).reshape(12, 5).mean(axis=1)
+    assert (by_feature > 0.4).sum() == 2
+    assert signal.mean() == pytest.approx(0, abs=1e-12)
+    assert signal.var() == pytest.approx(1)
+
+
+def test_a_made_up_signal_owes_nothing_to_covariates_of_no_interest():
+    age = np.random.default_rng(1).normal(size=60)
+    signal = signals(a_study(60, held=age), range(5))
+    assert np.abs(signal.T @ (age - age.mean())).max() < 1e-10
+
+
+def test_a_made_up_outcome_holds_the_share_asked_for():
+    signal = signals(a_study(4000, 3), (1,))
+    y = outcomes(signal, 0.25, (1,))
+    assert np.corrcoef(signal[:, 0], y[:, 0])[0, 1] ** 2 == pytest.approx(0.25, abs=0.03)
+
+
+def test_true_probabilities_explain_the_share_asked_for_of_a_binary_outcome():
+    rng = np.random.default_rng(0)
+    share = liability_share(0.2, 0.3)
+    f, e = rng.normal(size=(2, 400_000))
+    y = np.sqrt(share) * f + np.sqrt(1 - share) * e > 0.5244
+    edges = np.quantile(f, np.linspace(0, 1, 201))
+    risk = pd.Series(y).groupby(np.clip(np.searchsorted(edges, f), 1, 200)).transform("mean")
+    assert y.mean() == pytest.approx(0.3, abs=0.01)
+    assert risk.var() / y.var() == pytest.approx(0.2, abs=0.01)
+
+
+# --------------------------------------------------------------------------------------------------------------- people
+
+
+def test_people_drawn_are_correlated_like_those_they_are_drawn_from():
+    study = a_study(400, 2, missing=0.1)
+    drawn = Population.of(study).draw(3000, np.random.default_rng(0))
+    of = partial(pd.DataFrame.corr, numeric_only=True)
+    assert np.abs(of(pd.DataFrame(drawn.X)) - of(pd.DataFrame(study.X))).to_numpy().max() < 0.12
+    assert np.isnan(drawn.X).mean() == pytest.approx(0.1, abs=0.01)
+    assert drawn.n_participants == 3000
+    assert np.isnan(drawn.y).all()
+
+
+def test_the_covariance_is_shrunk_as_ledoit_and_wolf_do():
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    from workbench.planning.people import _shrinkage
+
+    Z = a_study(50, 6).X
+    Z = Z - Z.mean(axis=0)
+    assert _shrinkage(Z, 50) == pytest.approx(ledoit_wolf_shrinkage(Z, assume_centered=True))
+
+
+def test_families_stay_whole_and_covariates_stay_with_their_people():
+    age = np.repeat(np.arange(20.0), 2)
+    study = replace(a_study(40, 2, held=age), groups=np.repeat(np.arange(20), 2))
+    drawn = Population.of(study).draw(100, np.random.default_rng(0))
+    ages = pd.Series(drawn.confounds.values[:, 0]).groupby(drawn.groups)
+    assert (ages.nunique() == 1).all()
+    assert (ages.size() == 2).all()
+
+
+def test_parts_keep_the_shares_of_the_sites_and_lie_in_each_other():
+    sites = np.repeat(["a", "b"], [40, 20])
+    study = a_study(60, 2, sites=sites)
+    order = ranks(study, np.random.default_rng(0))
+    half, third = some_of(study, order, 30), some_of(study, order, 20)
+    assert abs((sites[half] == "b").sum() - 10) <= 1
+    assert set(third) <= set(half)
+
+
+# ---------------------------------------------------------------------------------------------------------------- power
+
+
+def test_power_and_r2_reached_are_those_that_the_reference_implementation_measured():
+    """METHODS 2.8: n = 40, p = 60, 3 x 5-fold, 99 permutations; R2 .25 is found in .38 and .014 of it reached."""
+    cohorts = [Cohort(a_study(40, seed=s), tuple(range(100 * s + 1, 100 * s + 13)), s) for s in range(10)]
+    (found,) = power(cohorts, [0.25], an_engine(repeats=3), permutations=99)
+    assert found.power == pytest.approx(0.383, abs=0.13)
+    assert found.achieved == pytest.approx(0.014, abs=0.04)
+
+
+def test_where_there_is_nothing_to_find_one_trial_in_twenty_finds_it():
+    (found,) = power([Cohort(a_study(30, 4), tuple(range(200)), 0)], [1e-9], an_engine(), permutations=19)
+    assert found.low <= 0.05 <= found.high
+
+
+def test_giving_up_hopeless_trials_early_changes_no_verdict(monkeypatch):
+    asked = partial(power, [Cohort(a_study(30, 4), tuple(range(30)), 0)], [0.1, 0.4], an_engine(), permutations=59)
+    early = asked()
+    monkeypatch.setattr("workbench.planning.power.FIRST_LOOK", 59)
+    assert early == asked()
+
+
+def test_the_interval_of_a_share_is_that_of_wilson():
+    assert interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
+    assert interval(0, 20)[0] == 0.0
+
+
+def a_point(r2: float, share: float) -> PowerPoint:
+    return PowerPoint(r2, 100, round(100 * share), share, share, share, 0.0, 0.0, 0.0)
+
+
+def test_the_smallest_r2_found_lies_on_the_line_between_two_points():
+    assert detectable([a_point(0.2, 0.7), a_point(0.3, 0.9)]) == pytest.approx(0.25)
+    assert detectable([a_point(0.2, 0.9)]) == pytest.approx(0.2 * 0.75 / 0.85)
+    assert detectable([a_point(0.4, 0.79)]) is None
+
+
+# ------------------------------------------------------------------------------------------------------- learning curve
+
+
+def test_the_law_is_found_again_where_it_holds():
+    n, more = np.array([1.0, 1.25, 1.5]), np.array([2.0, 3.0])
+    error = 0.8 + 0.3 * n ** -curve.POWERS[40]
+    found = curve.fitted(n, error[None], more, 0.75)
+    assert found[0] == pytest.approx(0.8 + 0.3 * more ** -curve.POWERS[40], abs=1e-9)
+
+
+def test_no_number_of_people_gets_below_the_error_that_is_left():
+    found = curve.fitted(np.array([1.0, 1.5, 2.0]), np.array([[1.0, 0.8, 0.6]]), np.array([1000.0]), 0.75)
+    assert found[0, 0] >= 0.75
+
+
+def test_small_studies_have_no_learning_curve():
+    assert curve.sizes(14, 13) == ()
+    assert curve.sizes(26, 13) == (13, 16, 18, 21, 23, 26)
+
+
+def test_the_forecast_holds_what_twice_as_many_people_reach():
+    """P18 in small: the truth is the mean over fresh cohorts of 48, the forecast is made from 24."""
+    seeds = [[100 * k + j for j in range(20)] for k in range(8)]
+    fresh = [a_study(48, 4, seed=900 + k) for k in range(12)]
+    quick = an_engine()
+    truth = np.mean([curve.measured(one, [48], [0.4], quick, seeds=[seeds[0]])[0, 0, 0] for one in fresh])
+    held = []
+    for number in range(3):
+        study = a_study(24, 4, seed=number)
+        own = curve.measured(study, [24], [0.4], quick, seeds=seeds)
+        last = curve.points([24], [0.4], own, curve.beyond(study, [0.4], quick, seeds=seeds), 0)[-1]
+        assert last.n == 48
+        held.append(last.low <= truth <= last.high)
+    assert sum(held) >= 2
+
+
+# ----------------------------------------------------------------------------------------------------------- whole plan
+
+
+def about(study: Dataset) -> SetPlan:
+    return SetPlan(
+        experiment="madrs_change",
+        feature_set="connectivity",
+        outcome="fall in MADRS",
+        outcome_type=study.outcome.type,
+        n_participants=study.n_rows,
+        n_own=study.n_rows,
+        n_features=study.X.shape[1],
+        missing=0.0,
+        n_nuisance=0,
+        people="",
+        validation="ridge, 1 x 5-fold with 5 inner folds",
+        permutations=19,
+        n_runs=1,
+        criteria=(),
+        power=(),
+        detectable=None,
+        curve=(),
+        ceiling=0.8,
+        best_verdict="exploratory, prognostic (n = 26; more needs 50)",
+    )
+
+
+def a_plan(study: Dataset, *, fewest=13, engine=None, **asked) -> SetPlan:
+    question = Question(**{"r2s": (0.2, 0.6), "simulations": 20, "permutations": 19, **asked})
+    engine = engine or an_engine()
+    return plan_set(
+        study, question, engine, engine, seed=0, fewest=fewest, about=about(study), progress=lambda *_: None
+    )
+
+
+@pytest.fixture(scope="module")
+def small_plan() -> SetPlan:
+    return a_plan(a_study(26, 4, 4, missing=0.02))
+
+
+@pytest.mark.parametrize("outcome", [np.arange(26.0), np.random.default_rng(0).normal(size=26)])
+def test_no_number_of_a_plan_depends_on_the_outcome(small_plan, outcome):
+    study = replace(a_study(26, 4, 4, missing=0.02), y=outcome)
+    assert np.isnan(blind(study).y).all()
+    assert a_plan(study) == small_plan
+
+
+def test_no_number_of_a_plan_depends_on_the_jobs(small_plan):
+    assert a_plan(a_study(26, 4, 4, missing=0.02), engine=an_engine(jobs=2)) == small_plan
+
+
+def test_a_plan_can_be_asked_about_more_and_about_fewer_people():
+    study = a_study(30, 2)
+    more, fewer = (a_plan(study, people=n, fewest=99) for n in (60, 20))
+    assert (more.n_participants, fewer.n_participants) == (60, 20)
+    assert more.power[1].power > fewer.power[1].power
+    assert "drawn like the study's 30" in more.people
+    assert "random parts of the study's 30 people" in fewer.people
+
+
+def test_a_binary_outcome_has_power_and_criteria_of_its_own():
+    found = a_plan(a_study(30, 2, binary=True), fewest=99)
+    assert found.criteria[2].criterion == "share with the outcome known within 0.05"
+    assert found.power[1].power > found.power[0].power
+
+
+def test_a_design_without_permutations_says_so_and_shows_no_power():
+    study = replace(a_study(26, 2), blocks=np.arange(26))
+    found = a_plan(study, fewest=99)
+    assert found.power == ()
+    assert "prediction cannot be shown: the design leaves 1 distinct permutations" in words.verdict(found)
+
+
+def test_the_verdict_says_what_can_be_found_and_what_may_be_claimed(small_plan):
+    said = words.verdict(small_plan)
+    assert re.match(r"With 26 people and 16 features, an R2 of 0\.60 would be found in \d+ % \(\d+ to \d+\) of", said)
+    assert said.endswith("The best claim possible is exploratory, prognostic (n = 26; more needs 50).")
+
+
+def test_the_notes_say_what_features_per_person_the_ceiling_and_the_made_up_truth_mean(small_plan):
+    said = " ".join(words.notes(small_plan))
+    assert "26 people meet 16 features, 1.6 people for each" in said
+    assert "at most 0.80 of the variance" in said
+    assert "An R2 of 0.60 in it means 0.75 of what is real" in said
+    assert "Another truth gives other numbers" in said
+
+
+@pytest.mark.parametrize(
+    ("detectable_r2", "said"),
+    [(None, "above 0.60, the largest"), (0.1, "below 0.20, the smallest"), (0.4, "about 0.40, between")],
+)
+def test_the_smallest_r2_found_is_told_only_between_those_asked_about(small_plan, detectable_r2, said):
+    assert f"Smallest R2 found in 80 % of trials: {said}" in " ".join(
+        words.notes(replace(small_plan, detectable=detectable_r2))
+    )
+
+
+def test_a_share_above_the_ceiling_cannot_be(small_plan):
+    assert "Of those asked about, 0.60 cannot be." in " ".join(words.notes(replace(small_plan, ceiling=0.3)))
+
+
+def test_the_picture_says_in_words_what_it_shows(small_plan, tmp_path):
+    files = draw_learning_curve(small_plan, tmp_path)
+    assert sorted(path.name for path in files) == [
+        "learning_curve-dark.png",
+        "learning_curve-dark.svg",
+        "learning_curve.png",
+        "learning_curve.svg",
+    ]
+    last = small_plan.curve[-1]
+    assert f"and 52 people {last.expected:.2f}" in (tmp_path / "learning_curve.svg").read_text(encoding="utf-8")
+
+
+def test_there_is_no_picture_without_a_curve(small_plan, tmp_path):
+    assert draw_learning_curve(replace(small_plan, curve=()), tmp_path) == ()
+
+
+# ------------------------------------------------------------------------------------------------------------- the door
+
+
+@pytest.fixture(scope="module")
+def demo_study(tmp_path_factory) -> Path:
+    study = tmp_path_factory.mktemp("plan") / "study"
+    pipeline.init(study)
+    pipeline.simulate_study(study, preset="demo", achievable=False)
+    path = study / "experiments" / "shaps_ketamine_minus_placebo.toml"
+    text = path.read_text(encoding="utf-8")
+    sets = re.search(r"\[feature_sets\].*?(?=\[validation\])", text, flags=re.DOTALL)[0]
+    text = re.sub(r"^primary = .*\n", "", text, flags=re.MULTILINE)
+    text = text.replace(sets, '[feature_sets]\npet = ["pet"]\n\n').replace('feature_sets = ["connectivity"]\n', "")
+    path.write_text(text, encoding="utf-8")
+    return study
+
+
+QUICK = ["--simulations", "20", "--permutations", "19", "--r2", "0.3", "--quiet", "--jobs", "1"]
+EXPERIMENT = "shaps_ketamine_minus_placebo"
+
+
+def test_a_plan_is_printed_and_written_and_counts_as_no_result_viewed(demo_study, tmp_path, capsys):
+    before = sorted(path.name for path in (demo_study / "experiments").iterdir())
+    command = ["plan", EXPERIMENT, "--study", str(demo_study), *QUICK]
+    assert run_command([*command, "--to", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "The best claim possible is exploratory, predictive (n = 37; more needs 50)." in " ".join(printed.split())
+    assert "Power: of trials like this one, how many would show it" in printed
+    written = {path.name for path in (tmp_path / "out" / "pet").iterdir()}
+    assert {"plan.txt", "power.tsv", "learning_curve.tsv", "sample_size.tsv", "learning_curve.png"} <= written
+    assert sorted(path.name for path in (demo_study / "experiments").iterdir()) == before
+    assert not (demo_study / "mlruns" / "mlflow.db").exists()
+    assert run_command([*command, "--to", str(tmp_path / "out")]) == 2
+    assert "plan.txt: is there already; name another folder, or add --force" in capsys.readouterr().err
+
+
+def test_swapping_the_scores_between_people_changes_nothing_in_a_plan(demo_study, tmp_path):
+    """The ceiling alone knows how the scores of a person go together."""
+    swapped = Path(shutil.copytree(demo_study, tmp_path / "study"))
+    path = swapped / "sources" / "phenotype" / "shaps.tsv"
+    people = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    for column in ("SHAPS_d2", "SHAPS_p2"):
+        there = ~people[column].isin(["n/a", ""])
+        people.loc[there, column] = np.roll(people.loc[there, column].to_numpy(), 7)
+    people.to_csv(path, sep="\t", index=False)
+    asked = {"r2": [0.3], "simulations": 20, "permutations": 19, "jobs": 1}
+    (one,), (other,) = (pipeline.plan(EXPERIMENT, study=study, **asked) for study in (demo_study, swapped))
+    assert replace(one.plan, ceiling=None) == replace(other.plan, ceiling=None)
+    assert one.plan.power
+
+
+@pytest.mark.parametrize(
+    ("words_typed", "found"),
+    [
+        (["--r2", "1.2"], "--r2: 1.2 is no share of variance"),
+        (["--people", "5"], "--people: 5 people are too few"),
+        (["--permutations", "5"], "--permutations: with 5 no p is .05 or below"),
+        (["--simulations", "3"], "--simulations: 3 say next to nothing"),
+        (["--prevalence", "1"], "--prevalence: 1 is no share of people"),
+        (["--mean", "10"], "--mean and --sd: go together"),
+    ],
+)
+def test_questions_that_have_no_answer_are_refused(demo_study, capsys, words_typed, found):
+    assert run_command(["plan", EXPERIMENT, "--study", str(demo_study), *words_typed]) == 2
+    assert found in capsys.readouterr().err
+
+
+def test_the_help_of_plan_has_examples(capsys):
+    assert run_command(["plan", "--help"]) == 0
+    assert "workbench plan madrs_change --people 120" in capsys.readouterr().out
+
+
+def test_the_example_of_the_docs_is_what_its_script_wrote():
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    kept = json.loads((docs / "planning.json").read_text(encoding="utf-8"))
+    text = " ".join((docs / "planning.md").read_text(encoding="utf-8").replace("\n> ", "\n").split())
+    assert kept["verdict"] in text

@@ -1,0 +1,1 @@
+"""What a study can show with its people: sample size, power, learning curve, ceiling. No outcome is looked at."""

@@ -1,0 +1,189 @@
+"""A plan in words and tables, as the terminal shows it and as it is written to files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isinf
+
+import pandas as pd
+
+from workbench.planning.power import WANTED
+from workbench.records import PowerPoint, SetPlan
+
+
+def verdict(plan: SetPlan) -> str:
+    """What so many people can show, and what they cannot, in a sentence or two."""
+    what = f"With {_number(plan.n_participants, 'person', 'people')} and {_number(plan.n_features, 'feature')}, "
+    best = f"The best claim possible is {plan.best_verdict}."
+    if plan.refused:
+        return f"{what}prediction cannot be shown: {plan.refused}. {best}"
+    most, *others = sorted(plan.power, key=lambda point: -point.r2)
+    rest = "".join(f", and one of {_r2(point.r2)} in {_percent(point.power)}" for point in others)
+    reached = f"So many people reach {_r2(most.achieved)} on average where {_r2(most.r2)} is there."
+    return f"{what}an R2 of {_r2(most.r2)} would be found in {_found(most)} of such trials{rest}. {reached} {best}"
+
+
+def notes(plan: SetPlan) -> Iterator[str]:
+    """What else she should know, one paragraph each."""
+    if plan.power:
+        yield _detectable(plan)
+    yield _regression(plan)
+    yield _ceiling(plan)
+    if plan.no_curve:
+        yield f"No learning curve: {plan.no_curve}."
+    yield _how(plan)
+
+
+def power_table(plan: SetPlan) -> pd.DataFrame:
+    """One row per R2 in the population; shares and R2 as numbers."""
+    return pd.DataFrame(
+        {
+            "r2": [point.r2 for point in plan.power],
+            "power": [point.power for point in plan.power],
+            "power_low": [point.low for point in plan.power],
+            "power_high": [point.high for point in plan.power],
+            "r2_reached": [point.achieved for point in plan.power],
+            "r2_reached_5": [point.achieved_low for point in plan.power],
+            "r2_reached_95": [point.achieved_high for point in plan.power],
+            "found": [point.n_found for point in plan.power],
+            "simulations": [point.n_simulations for point in plan.power],
+        }
+    )
+
+
+def curve_table(plan: SetPlan) -> pd.DataFrame:
+    """One row per R2 in the population and number of people."""
+    return pd.DataFrame(
+        [
+            (point.r2, point.n, point.expected, point.low, point.high, "parts" if point.measured else "carried on")
+            for point in plan.curve
+        ],
+        columns=["r2", "people", "r2_reached", "low", "high", "how"],
+    )
+
+
+def size_table(plan: SetPlan) -> pd.DataFrame:
+    """One row per R2 in the population and criterion."""
+    rows = [(each.r2, each.criterion, each.n) for each in plan.criteria]
+    return pd.DataFrame(rows, columns=["r2", "criterion", "people"])
+
+
+def shown_power(plan: SetPlan) -> pd.DataFrame:
+    """The power table as people read it."""
+    return pd.DataFrame(
+        {
+            "R2 there is": [_r2(point.r2) for point in plan.power],
+            "trials that find it": [_percent(point.power) for point in plan.power],
+            "95 % interval": [f"{100 * point.low:.0f} to {_percent(point.high)}" for point in plan.power],
+            "R2 reached": [_r2(point.achieved) for point in plan.power],
+            "90 % of trials": [f"{_r2(point.achieved_low)} to {_r2(point.achieved_high)}" for point in plan.power],
+        }
+    )
+
+
+def shown_curve(plan: SetPlan) -> pd.DataFrame:
+    """R2 reached by number of people, one column per R2 in the population, band in brackets."""
+    columns: dict[str, list[str]] = {}
+    for r2 in dict.fromkeys(point.r2 for point in plan.curve):
+        own = [point for point in plan.curve if point.r2 == r2]
+        columns["people"] = [f"{point.n}{'' if point.measured else ' (carried on)'}" for point in own]
+        columns[f"of {_r2(r2)}"] = [f"{_r2(p.expected)} ({_r2(p.low)} to {_r2(p.high)})" for p in own]
+    return pd.DataFrame(columns)
+
+
+def shown_sizes(plan: SetPlan) -> pd.DataFrame:
+    """People each criterion asks for, one column per R2 in the population."""
+    names = list(dict.fromkeys(each.criterion for each in plan.criteria))
+    people = {(each.r2, each.criterion): each.n for each in plan.criteria}
+    columns = {"a regression on all features needs": names}
+    for r2 in dict.fromkeys(each.r2 for each in plan.criteria):
+        columns[f"R2 {_r2(r2)}"] = [_people(people[r2, name]) for name in names]
+    return pd.DataFrame(columns)
+
+
+def _detectable(plan: SetPlan) -> str:
+    wanted = _percent(WANTED)
+    if plan.detectable is None:
+        most = max(point.r2 for point in plan.power)
+        return f"Smallest R2 found in {wanted} of trials: above {_r2(most)}, the largest asked about."
+    least = min(point.r2 for point in plan.power)
+    if plan.detectable < least:
+        return f"Smallest R2 found in {wanted} of trials: below {_r2(least)}, the smallest asked about; ask with --r2."
+    return f"Smallest R2 found in {wanted} of trials: about {_r2(plan.detectable)}, between the points simulated."
+
+
+def _regression(plan: SetPlan) -> str:
+    """What it means that so few people meet so many features (Riley 2019)."""
+    r2s = dict.fromkeys(each.r2 for each in plan.criteria)
+    least = min(max(each.n for each in plan.criteria if each.r2 == r2) for r2 in r2s)
+    n, p = plan.n_participants, plan.n_features
+    meet = f"{n:,} people meet {_number(p, 'feature')}"
+    if n >= least:
+        return f"{meet}: for some R2 asked about that is enough for a regression without a penalty."
+    few = f"{n / p:.2g} people for each" if n >= p else f"{p / n:.2g} features for each person"
+    return (
+        f"{meet}, {few}: a regression without a penalty would need {_people(least)} people or more, so most of what it "
+        f"would find would be the luck of the sample. Only a penalised model can be asked, and it reaches less than is "
+        f"there; choosing features by looking at the outcome first does not lower the number that counts."
+    )
+
+
+def _ceiling(plan: SetPlan) -> str:
+    if plan.outcome_type == "binary":
+        return "Reliability: that of a binary outcome is not known; misjudged cases cap what can be predicted."
+    if plan.ceiling is None:
+        return "Reliability: not known for this outcome; give the scale's retest reliability in cohort.toml."
+    if plan.ceiling <= 0:
+        return "Reliability ceiling 0: the two scores go together as closely as one score with itself, so none is left."
+    asked = sorted(dict.fromkeys(each.r2 for each in plan.criteria))
+    within, above = ([r2 for r2 in asked if (r2 > plan.ceiling) is over] for over in (False, True))
+    real = ""
+    if within:
+        real += f" An R2 of {_r2(within[-1])} in it means {_r2(within[-1] / plan.ceiling)} of what is real."
+    if above:
+        real += f" Of those asked about, {' and '.join(map(_r2, above))} cannot be."
+    return (
+        f"Reliability ceiling: at most {_r2(plan.ceiling)} of the variance of this outcome is more than measurement "
+        f"error (the scale's retest reliability, and how the two scores of this study go together), and no R2 can be "
+        f"expected above it.{real}"
+    )
+
+
+def _how(plan: SetPlan) -> str:
+    counts = {point.n_simulations for point in plan.power}
+    trials = f"{max(counts)} trials for every R2, {plan.permutations} permutations each; " if counts else ""
+    binary = " Outcomes are binary, their folds not balanced on them." if plan.outcome_type == "binary" else ""
+    runs = f" of {plan.n_runs} runs, before correction over them" if plan.n_runs > 1 else ""
+    return (
+        f"How: {trials}{plan.people}; {plan.validation}. Outcomes are made up, and the study's own is not looked at: a "
+        f"linear signal in two circuits drawn at random, up to five features of each, beyond covariates of no "
+        f"interest; found means R2 above 0 and p at most .05{runs}. Another truth gives other numbers: a signal spread "
+        f"over many circuits, or bent, is harder to find.{binary}"
+    )
+
+
+def _found(point: PowerPoint) -> str:
+    return f"{_percent(point.power)} ({100 * point.low:.0f} to {100 * point.high:.0f})"
+
+
+def _r2(value: float) -> str:
+    return f"{0.0 if abs(value) < 0.005 else value:.2f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _people(n: float) -> str:
+    return "no number" if isinf(n) else f"{n:,.0f}"
+
+
+def _number(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def text(plan: SetPlan) -> str:
+    """The sentences of a plan, for its file."""
+    head: Sequence[str] = (f"{plan.experiment}: {plan.feature_set}", f"Outcome: {plan.outcome}", verdict(plan))
+    simulated = ["The data of this study are simulated."] if plan.synthetic else []
+    return "\n\n".join([*head, *notes(plan), *simulated]) + "\n"

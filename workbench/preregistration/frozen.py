@@ -1,0 +1,223 @@
+"""Plans as they were frozen before their results were viewed, and what has changed in them since.
+
+A plan is what the files of a study say about one experiment: the experiment itself, the cohort and the sources of its
+feature sets, every default written out; the wording of the question and the place of the data are not part of it. The
+data are not part of the plan either, since a plan is best frozen before they are complete; where they are there, their
+hashes are kept beside it, and a change is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from workbench.preregistration.append_only import append_record, read_records
+from workbench.preregistration.viewed import Look, earlier, first_view
+from workbench.records import Freeze, Viewing
+from workbench.specs.base import Key
+from workbench.specs.cohort import CohortSpec
+from workbench.specs.experiment import ExperimentSpec
+from workbench.specs.explaining import place_in_words
+from workbench.specs.hashing import settings
+from workbench.specs.source import AnySource
+from workbench.study import COHORT_FILE
+
+if TYPE_CHECKING:
+    from workbench.specs.base import Spec
+    from workbench.study import Study
+
+Plan = Mapping[str, Mapping[str, Any]]
+"""File of the study to its settings."""
+
+
+@dataclass(frozen=True)
+class FrozenPlan:
+    """One line of ``experiments/frozen.jsonl``.
+
+    Attributes
+    ----------
+    date : str
+        When, in UTC.
+    plan_hash : str
+        SHA-256 over `plan`.
+    primary : str
+        The run that may carry a claim, as ``MODEL . FEATURE SET``.
+    plan : mapping of str to mapping
+        File to its settings, so that a later difference can be shown.
+    data : mapping of str to str
+        Run to the hash of its data at that time; empty where the data were not there.
+    viewed_before : int
+        Results of its outcome that had been viewed by then.
+    because : str
+        Why it was frozen again; empty the first time.
+    """
+
+    date: str
+    experiment: str
+    plan_hash: str
+    primary: str
+    plan: Mapping[str, Any]
+    data: Mapping[str, str] = field(default_factory=dict)
+    viewed_before: int = 0
+    because: str = ""
+
+
+def read_frozen(study: Study, experiment: str) -> tuple[FrozenPlan, ...]:
+    """How an experiment was frozen, oldest first; empty where it never was.
+
+    Raises
+    ------
+    StoreError
+        With every damaged line of the file, by file and line.
+    """
+    return tuple(each for each in read_records(study.frozen_file, FrozenPlan) if each.experiment == experiment)
+
+
+def record_frozen(study: Study, frozen: FrozenPlan) -> None:
+    """Write one frozen plan down; call it inside `append_only.locked`."""
+    append_record(study.frozen_file, frozen)
+
+
+def plan_of(study: Study, name: str, experiment: ExperimentSpec, sources: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The settings of every file that the answer to one experiment depends on.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        Names of the sources in its feature sets.
+    """
+    specs: dict[str, Spec] = {f"experiments/{name}.toml": experiment, COHORT_FILE: study.cohort}
+    specs |= {f"features/{source}.toml": study.source(source) for source in sorted(set(sources))}
+    return {file: settings(spec) for file, spec in specs.items()}
+
+
+def plan_hash(plan: Plan) -> str:
+    """SHA-256 over a plan, whatever the order of its files and keys."""
+    return hashlib.sha256(json.dumps(plan, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def differences(before: Plan, after: Plan) -> tuple[str, ...]:
+    """What is not as it was, in words: file, key, old and new value.
+
+    >>> differences({"experiments/sex.toml": {"validation": {"seed": 0}}},
+    ...             {"experiments/sex.toml": {"validation": {"seed": 1}}})
+    ('experiments/sex.toml: validation.seed was 0 and is 1',)
+    """
+    old = {file: _completed(file, values) for file, values in before.items()}
+    return tuple(line for file in sorted({*old, *after}) for line in _different(file, old.get(file), after.get(file)))
+
+
+def _completed(file: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings as this version would write them: a key that came since has its default, and is no change of the plan.
+
+    Settings that this version no longer understands stay as they are, and what differs is told.
+    """
+    of_experiment = file.startswith("experiments/")
+    kind: Any = ExperimentSpec if of_experiment else CohortSpec if file == COHORT_FILE else AnySource
+    not_hashed = {"question": "not part of a plan"} if of_experiment else {}
+    try:
+        return settings(TypeAdapter(kind).validate_json(json.dumps({**not_hashed, **values})))
+    except ValidationError:
+        return values
+
+
+def _different(file: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
+    if before is None or after is None:
+        yield f"{file} {'is new' if before is None else 'is no longer part of it'}"
+        return
+    old, new = dict(_values(before)), dict(_values(after))
+    for key in dict.fromkeys((*old, *new)):
+        if old.get(key) != new.get(key):
+            was = f"was {_shown(old[key])}" if key in old else "was not there"
+            yield f"{file}: {place_in_words(key)} {was} and {f'is {_shown(new[key])}' if key in new else 'is gone'}"
+
+
+def _values(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """Every value with its place; a list of plain values is one value."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _values(inner, (*key, name))
+    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        for position, inner in enumerate(value):
+            yield from _values(inner, (*key, position))
+    else:
+        yield key, value
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+# ------------------------------------------------------------------------------------------------- seen from a run
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a study knows of one experiment when its runs are finished.
+
+    Attributes
+    ----------
+    ledger : tuple of Look
+        Every result viewed in the study, oldest first.
+    frozen : tuple of FrozenPlan
+        Of this experiment, oldest first.
+    plan : mapping
+        As it is now.
+    planned : tuple of Look
+        Every run of the experiment as it is now, also those that were not asked for.
+    together : tuple of Look
+        The runs that are corrected together.
+    """
+
+    ledger: tuple[Look, ...]
+    frozen: tuple[FrozenPlan, ...]
+    plan: Plan
+    planned: tuple[Look, ...]
+    together: tuple[Look, ...]
+
+    def viewing(self, look: Look) -> Viewing:
+        """How often the outcome was looked at before this result first was, and where the plan stands."""
+        # Runs of one command are viewed in their order.
+        pending = [member for member in self.together if first_view(self.ledger, member) is None]
+        before = earlier((*self.ledger, *pending), look)
+        same = [other for other in before if look.same_outcome(other)]
+        family = {member.key for member in self.together}
+        of_the_plan = {member.key for member in self.planned}
+        return Viewing(
+            number=len(same) + 1,
+            others=sum(look.counts_with(other) and other.key not in family for other in before),
+            others_unplanned=sum(other.key not in of_the_plan for other in same),
+            freeze=self._freeze(look),
+        )
+
+    def _freeze(self, look: Look) -> Freeze | None:
+        """The plan that was in force when the result was first viewed; else the last, which was frozen after it."""
+        if not self.frozen:
+            return None
+        seen = first_view(self.ledger, look)
+        in_force = [each for each in self.frozen if seen is None or each.date < seen.date] or list(self.frozen)
+        return _seen_from(in_force, look, self.ledger, self.plan)
+
+
+def _seen_from(in_force: Sequence[FrozenPlan], look: Look, ledger: Sequence[Look], plan: Plan) -> Freeze:
+    latest = in_force[-1]
+    hashed = latest.data.get(look.run, "")
+    return Freeze(
+        date=latest.date[:10],
+        times=len(in_force),
+        because=latest.because,
+        viewed_before=max(latest.viewed_before, viewed_by(ledger, look, latest.date)),
+        primary=latest.primary,
+        changed=differences(latest.plan, plan),
+        data_changed=bool(hashed) and hashed != look.data_hash,
+    )
+
+
+def viewed_by(ledger: Iterable[Look], look: Look, date: str) -> int:
+    """Distinct looks at the outcome of this one before a date, itself included."""
+    return len({line.key for line in ledger if line.date < date and look.same_outcome(line)})

@@ -1,0 +1,147 @@
+"""What a reader of the numbers should know beside them, gathered, and the few lines of it that an abstract has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.records import Owed
+from workbench.results import scale_ends as ends
+from workbench.results.claims import number, p_text
+from workbench.results.drop_out import FEWEST, drop_out, largest
+from workbench.results.regression_to_mean import regression_to_mean
+from workbench.results.subgroups import subgroups
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+
+    from workbench.records import Dataset, Decision, Scores, Subgroup, UnitResult, WorkUnit
+    from workbench.specs.experiment import ExperimentSpec
+
+ROOM = 340
+"""Characters that four lines of the terminal hold."""
+NOT_TESTED = "their differences are not tested"
+
+
+def owed(
+    dataset: Dataset,
+    spec: ExperimentSpec,
+    table: pd.DataFrame,
+    units: Sequence[WorkUnit],
+    results: Sequence[UnitResult],
+    *,
+    unobserved: tuple[np.ndarray, np.ndarray] | None,
+    decision: Decision | None,
+    seed: int,
+) -> Owed:
+    """Everything of METHODS 8 that the data allow; what they do not is None or empty.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Held-out predictions of *main*, as `workbench.results.metrics.long_table` gives it.
+    unobserved : tuple of ndarray of shape (n_people,), or None
+        Prediction and reference for those of ``dataset.unobserved``.
+    """
+    people = sorted(set(dataset.rows["participant_id"]))
+    at_ends = ends.scale_ends(dataset.outcome, people)
+    by_ranks = dataset.outcome.type == "continuous" and ends.crowded(at_ends)
+    return Owed(
+        scale_ends=at_ends,
+        rank_r2=ends.rank_r2(dataset, units, results) if by_ranks else None,
+        regression_to_mean=regression_to_mean(dataset.outcome, spec, people, seed=seed),
+        drop_out=drop_out(dataset.background, table, unobserved),
+        decision=decision,
+        subgroups=subgroups(dataset.background, table, seed=seed),
+    )
+
+
+def abstract(scores: Scores) -> str:
+    """As many of the sentences, in their order, as fit into four lines."""
+    told = ""
+    for sentence in in_words(scores):
+        if len(told) + len(sentence) <= ROOM:
+            told += f"{' ' if told else ''}{sentence[:1].upper()}{sentence[1:]}"
+    return told
+
+
+def in_words(scores: Scores) -> list[str]:
+    """A sentence for each thing that there is to know, what could change the reading of the result first."""
+    said = (_drop_out(scores), _regression(scores), _ends(scores), _decision(scores), _subgroups(scores))
+    return [sentence for sentence in said if sentence]
+
+
+def _drop_out(scores: Scores) -> str:
+    found = scores.owed.drop_out
+    if found is None:
+        return ""
+    text = f"{found.n_lost} of {found.n_asked} people asked about are not analysed"
+    most = largest(found.differences)
+    if most is not None and min(most.n_lost, most.n_analysed) >= FEWEST:
+        text += f" ({most.variable} differs by {number(abs(most.standardised))} SD)"
+    changed = [f"{number(found.r2_weighted)} weighted to all"] if found.r2_weighted is not None else []
+    changed += [_tipping(scores)] if found.tipping is not None else []
+    return f"{text}: R2 {', '.join(changed)}." if changed else f"{text}."
+
+
+def _tipping(scores: Scores) -> str:
+    found = scores.owed.drop_out
+    if found is None or found.tipping is None:
+        return ""
+    who = f"the {found.n_predicted} of them with features" if found.n_predicted > 1 else "the one of them with features"
+    if found.tipping == 0:
+        return f"0 or less if {who} did as expected"
+    distance = f"{number(abs(found.tipping))} {scores.outcome_unit}".rstrip()
+    return f"0 if {who} were {distance} {'below' if found.tipping > 0 else 'above'} what is expected"
+
+
+def _regression(scores: Scores) -> str:
+    found = scores.owed.regression_to_mean
+    if found is None:
+        return ""
+    if found.reason:
+        return f"How far {found.score} would move if nothing happened cannot be said: {found.reason}."
+    rule = f"taken in from {found.threshold:g} on" if found.declared else "no threshold of entry declared"
+    return (
+        f"If nothing happened {found.score} would improve by {number(found.expected)} points ({rule}; "
+        f"{number(found.observed)} seen, p = {p_text(found.p)})."
+    )
+
+
+def _ends(scores: Scores) -> str:
+    at_ends = scores.owed.scale_ends
+    crowded = [each for each in at_ends if max(each.at_minimum, each.at_maximum) > ends.CROWDED]
+    if not crowded:
+        return ""
+    worst = max(crowded, key=lambda each: max(each.at_minimum, each.at_maximum))
+    low = worst.at_minimum >= worst.at_maximum
+    share, end = (worst.at_minimum, worst.minimum) if low else (worst.at_maximum, worst.maximum)
+    text = f"{100 * share:.0f} % are at the {'lowest' if low else 'highest'} {worst.score} ({end:g}) at {worst.session}"
+    return f"{text}; R2 by ranks {number(scores.owed.rank_r2)}." if scores.owed.rank_r2 is not None else f"{text}."
+
+
+def _decision(scores: Scores) -> str:
+    found = scores.owed.decision
+    if found is None:
+        return ""
+    beside = "all, on none or on the clinical model" if found.clinical else "all or on none"
+    if found.low is None or found.high is None:
+        return f"At no threshold does acting on the predictions bring more than acting on {beside}."
+    return (
+        f"Acting on the predictions brings more than acting on {beside} at {100 * found.share:.0f} % of thresholds, "
+        f"at best {number(found.gain)} per person."
+    )
+
+
+def _subgroups(scores: Scores) -> str:
+    found = [each for each in scores.owed.subgroups if each.r2 is not None]
+    if len(found) < 2:
+        return ""
+    worst, best = (choose(found, key=lambda each: each.r2 or 0.0) for choose in (min, max))
+    return f"R2 in subgroups {_group(worst)} to {_group(best)}; {NOT_TESTED}."
+
+
+def _group(group: Subgroup) -> str:
+    return f"{number(group.r2 or 0.0)} ({group.variable} {group.level}, n = {group.n})"
