@@ -75,7 +75,7 @@ def doors():
     parts = box(420, 24, 170, 46, COMPOSER, "cli.py")
     parts += box(620, 24, 170, 46, FILES, "a notebook", dashed=True)
     parts += [arrow(505, 70, 505, 106), arrow(705, 70, 705, 106)]
-    return parts + box(250, 110, 960, 58, COMPOSER, "pipeline.py", ["composes the stages; no stage knows another"])
+    return parts + box(250, 110, 960, 58, COMPOSER, "pipeline/", ["composes the stages; no stage knows another"])
 
 
 def flow():

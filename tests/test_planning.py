@@ -85,7 +85,7 @@ def a_study(n=40, n_circuits=12, each=5, *, seed=0, r=0.5, binary=False, missing
 
 
 def an_engine(repeats=1, jobs=1) -> Engine:
-    return pipeline._engine(ValidationSpec(seed=0), RidgeSpec(kind="ridge"), repeats, jobs)
+    return pipeline.powering._engine(ValidationSpec(seed=0), RidgeSpec(kind="ridge"), repeats, jobs)
 
 
 # ---------------------------------------------------------------------------------------------------------- sample size

@@ -67,7 +67,7 @@ def test_absent_numbers_are_left_out_of_the_headline(null_result):
 
 
 def test_fold_r2_has_one_step_per_fold_and_stops_at_whole_repeats(shown_result, null_result):
-    assert len(recording.fold_r2(shown_result.predictions)) == recording.STEPS == 25
+    assert len(recording.fold_r2(shown_result.predictions)) == recording.STEPS == 10
     many = null_result.predictions
     assert len(recording.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 26
 

@@ -76,7 +76,7 @@ def test_the_review_preset_is_simulated_built_and_sound_at_its_own_size(
         asked.append({"names": names, **options})
         raise FirstRunError
 
-    monkeypatch.setattr(pipeline, "run", run)
+    monkeypatch.setattr(pipeline.demonstration, "run", run)
     monkeypatch.setattr(generator, "achievable_table", lambda config, n_train: achievable_table(config, n_train, 2))
     study, told = tmp_path / "big", list[str]()
     with pytest.raises(FirstRunError):

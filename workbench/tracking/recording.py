@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.study import Study
 
-STEPS = 25
+STEPS = 10
 """Most values of the stepped metric `fold_r2`, whole repeats only: a line of more cannot be read, and writing these
 rows is most of what MLflow costs a run."""
 

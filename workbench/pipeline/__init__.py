@@ -1,0 +1,41 @@
+"""The flow: composes the stages, and is what a notebook calls.
+
+    files -> sources -> tables -> models -> results -> figures / export / tracking
+
+Stages never import each other; whatever two of them must agree on travels in a record through here. Each room owns a
+step and leans on none but those before it: `progress`, `study_data`, `laid_out`, `one_run`, `keeping`, `viewing`,
+`checking`, `running`, `freezing`, `powering`, `making`, `demonstration`.
+"""
+
+from workbench.pipeline.checking import CheckReport, check
+from workbench.pipeline.demonstration import demo
+from workbench.pipeline.freezing import Frozen, freeze
+from workbench.pipeline.keeping import FinishedRun, export_run, show_run, ui
+from workbench.pipeline.laid_out import ExperimentPlan
+from workbench.pipeline.making import init, simulate_study
+from workbench.pipeline.powering import StudyPlan, plan
+from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.running import run
+from workbench.pipeline.study_data import describe, features
+
+__all__ = [
+    "CheckReport",
+    "ExperimentPlan",
+    "FinishedRun",
+    "Frozen",
+    "Progress",
+    "Silent",
+    "StudyPlan",
+    "check",
+    "demo",
+    "describe",
+    "export_run",
+    "features",
+    "freeze",
+    "init",
+    "plan",
+    "run",
+    "show_run",
+    "simulate_study",
+    "ui",
+]

@@ -1,0 +1,117 @@
+"""The demo: a trial simulated and analysed step by step, and what was found set beside what was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.pipeline.freezing import freeze
+from workbench.pipeline.keeping import FinishedRun
+from workbench.pipeline.making import simulate_study
+from workbench.pipeline.progress import Progress
+from workbench.pipeline.running import run
+from workbench.pipeline.study_data import features
+from workbench.study import Study, open_study
+
+MAIN_DEMO, CONTROL_DEMO = "shaps_ketamine_minus_placebo", "shuffled_outcome"
+
+DEMO_MODELS: Mapping[str, tuple[str, ...]] = {"demo": (), "review": ("ridge",)}
+"""Models that the demo runs of a preset: all, or where there are many people only what takes minutes."""
+
+
+def demo(
+    *,
+    study: str | Path = ".",
+    preset: str = "demo",
+    jobs: int | None = None,
+    say: Callable[[str], None] = print,
+    progress: Progress | None = None,
+) -> tuple[FinishedRun, ...]:
+    """Simulate a trial, build its tables, run its experiments, and set what was found beside what was planted.
+
+    Parameters
+    ----------
+    preset : str
+        ``demo``, in the demo study or a new folder; ``review`` (623 people, ridge alone), in a new folder.
+    say : callable
+        Takes each line of the story; every step begins with the command that a user would type.
+
+    Returns
+    -------
+    tuple of FinishedRun
+        Those of the main question first.
+    """
+    root = Path(study)
+    where = "" if root == Path(".") else f" --study {root}"
+    say(f"$ workbench simulate {root} --preset {preset}")
+    written = simulate_study(root, preset=preset)
+    truth = _truth(open_study(root))
+    say(f"  {_who_was_made_up(truth)}: {len(written)} files; what is true of it is in sources/truth.json.")
+    say(f"$ workbench features{where}")
+    for name, (table, _) in features(study=root, progress=progress).items():
+        n = table.rows["participant_id"].nunique()
+        say(f"  {name}: {n} participants, {table.values.shape[1]} features")
+    say(f"$ workbench freeze {MAIN_DEMO}{where}")
+    for plan in freeze([MAIN_DEMO], study=root, progress=progress):
+        say(f"  its plan is written down before any result is viewed; the claim rests on {plan.plan.primary}.")
+    names = list(open_study(root).experiment_paths)
+    finished: list[FinishedRun] = []
+    for name in sorted(names, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each)):
+        only = DEMO_MODELS[preset]
+        say(f"$ workbench run {name}{''.join(f' --only {model}' for model in only)}{where}")
+        for each in run([name], study=root, only=only, jobs=jobs, progress=progress):
+            finished.append(each)
+            say(f"  {each.one_line()}")
+    main = [each for each in finished if each.result.scores.experiment == MAIN_DEMO]
+    for line in found_beside_planted(truth, main):
+        say(line)
+    best = main[0]
+    say(f"$ workbench export {best.run_id[:8]} --to OUT{where}     everything a supplement needs")
+    say(f"$ workbench ui{where}                         compare the runs in the browser")
+    say("$ workbench init mystudy --design crossover     begin your own")
+    return (*main, *(each for each in finished if each not in main))
+
+
+def _who_was_made_up(truth: Mapping[str, Any]) -> str:
+    config = truth["config"]
+    controls = f" and {config['n_controls']} healthy controls" if config["n_controls"] else ""
+    return f"A made-up placebo-controlled crossover of {config['n_patients']} patients{controls}"
+
+
+def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) -> Iterator[str]:
+    """What the first run found, circuit by circuit, beside the part each circuit was given when the trial was made."""
+    first = runs[0].result
+    planted = truth["planted"]
+    yield ""
+    yield (
+        f"What was planted, and what {first.scores.run_name} found. In everybody an R2 of {planted['r2']:.2f} can be "
+        f"reached; models trained on {first.scores.n_participants * 4 // 5} people reached "
+        f"{first.scores.performance.r2:.2f}{_usual_r2(truth, first.scores.feature_set)}."
+    )
+    circuits = first.circuits.set_index("circuit")
+    ranks = circuits["mean_abs_shap"].rank(ascending=False)
+    yield f"  {'circuit':32}{'part':18}{'rank of SHAP':>14}{'q':>9}  candidate"
+    for entry in sorted(truth["circuits"], key=lambda each: ranks.get(each["circuit"], 99.0)):
+        name = entry["circuit"]
+        if name not in circuits.index:
+            continue
+        row = circuits.loc[name]
+        candidate = "yes" if row["candidate"] else "no"
+        yield f"  {name:32}{entry['role']:18}{ranks[name]:>14.0f}{row['q']:>9.3f}  {candidate}"
+    yield ""
+
+
+def _usual_r2(truth: Mapping[str, Any], feature_set: str) -> str:
+    """What ridge reaches on average with as many people, where it was worked out."""
+    for row in truth.get("r2_achievable", ()):
+        if row["score"] == "SHAPS" and row["feature_set"] == feature_set.replace("_", "+"):
+            return f", where {row['r2_achievable']:.2f} is usual in trials of this size"
+    return ""
+
+
+def _truth(study: Study) -> dict[str, Any]:
+    import json
+
+    truth: dict[str, Any] = json.loads((study.data / "truth.json").read_text(encoding="utf-8"))
+    return truth

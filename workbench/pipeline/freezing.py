@@ -1,0 +1,140 @@
+"""Plans frozen: an experiment checked and written down, so that later runs can say whether it is still that plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import Problem, Problems, SpecError, did_you_mean
+from workbench.pipeline.checking import check
+from workbench.pipeline.laid_out import ExperimentPlan
+from workbench.pipeline.progress import Progress
+from workbench.pipeline.study_data import optional_path
+from workbench.pipeline.viewing import look_at
+from workbench.specs.experiment import ExperimentSpec
+from workbench.study import Study, open_study
+
+if TYPE_CHECKING:
+    from workbench.preregistration.frozen import FrozenPlan
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """A plan that is frozen: now, or already and unchanged."""
+
+    plan: FrozenPlan
+    runs: tuple[str, ...]
+    again: bool = False
+    """Whether it had been frozen before, otherwise."""
+    unchanged: bool = False
+    """Whether nothing was written, since this very plan is frozen already."""
+
+
+def freeze(
+    experiments: Sequence[str],
+    *,
+    study: str | Path = ".",
+    data: str | Path | None = None,
+    again: bool = False,
+    because: str = "",
+    progress: Progress | None = None,
+) -> tuple[Frozen, ...]:
+    """Check experiments and write their plans down, so that every later run can say whether it is the plan of before.
+
+    Parameters
+    ----------
+    experiments : sequence of str
+        Names or paths. Where the study has no data yet, only its files are checked.
+    again, because : bool, str
+        Freeze a plan anew that was changed after it had been frozen, and why; every later run says both.
+
+    Raises
+    ------
+    WorkbenchError
+        With every problem of the study; if a plan is frozen already and changed; if an experiment of several runs
+        names no primary one. Nothing is written then.
+    """
+    if again != bool(because.strip()):
+        raise SpecError(Problem("--again", "goes with --because", 'say why: --again --because "the atlas was wrong"'))
+    opened = open_study(Path(study), optional_path(data))
+    chosen = dict(opened.experiment(wanted) for wanted in experiments)
+    plans: dict[str, ExperimentPlan] = {}
+    if opened.data_problem() is None:
+        report = check(experiments, study=study, data=data, progress=progress)
+        if report.problems:
+            raise SpecError(report.problems)
+        plans = {plan.name: plan for plan in report.plans}
+    from workbench.preregistration.append_only import locked
+    from workbench.preregistration.frozen import record_frozen
+
+    problems = Problems()
+    done: list[Frozen] = []
+    with locked(opened):
+        for name, spec in chosen.items():
+            with problems.gather():
+                done.append(_to_freeze(opened, name, spec, plans.get(name), because.strip()))
+        problems.raise_if_any(SpecError)
+        for each in done:
+            if not each.unchanged:
+                record_frozen(opened, each.plan)
+    return tuple(done)
+
+
+def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: ExperimentPlan | None, because: str) -> Frozen:
+    """The plan as it would be written down, or as it stands already."""
+    from workbench.preregistration.append_only import now
+    from workbench.preregistration.frozen import FrozenPlan, differences, plan_hash, plan_of, read_frozen, viewed_by
+    from workbench.preregistration.viewed import read_looks
+    from workbench.tables.feature_sets import feature_sets
+
+    sets = feature_sets(spec, study.sources)
+    plan = plan_of(study, name, spec, {source for members in sets.values() for source in members})
+    runs = tuple(
+        f"{model.label} . {feature_set}"
+        for feature_set in sets
+        for model in spec.models
+        if model.feature_sets is None or feature_set in model.feature_sets
+    )
+    earlier = read_frozen(study, name)
+    changed = differences(earlier[-1].plan, plan) if earlier else ()
+    if earlier and not changed:
+        return Frozen(earlier[-1], runs, again=len(earlier) > 1, unchanged=True)
+    _may_be_frozen(name, spec, runs, earlier, changed, because)
+    date = now()
+    planned = laid_out.runs if laid_out else ()
+    looks = read_looks(study)
+    frozen = FrozenPlan(
+        date=date,
+        experiment=name,
+        plan_hash=plan_hash(plan),
+        primary=spec.primary or runs[0],
+        plan=plan,
+        data={each.name: each.dataset.data_hash for each in planned},
+        viewed_before=viewed_by(looks, look_at(laid_out, planned[0]), date) if laid_out and planned else 0,
+        because=because,
+    )
+    return Frozen(frozen, runs, again=bool(earlier))
+
+
+def _may_be_frozen(
+    name: str,
+    spec: ExperimentSpec,
+    runs: Sequence[str],
+    earlier: Sequence[FrozenPlan],
+    changed: Sequence[str],
+    because: str,
+) -> None:
+    problems, file = Problems(), f"experiments/{name}.toml"
+    if len(runs) > 1 and spec.primary is None:
+        found = f"has {len(runs)} runs and names none as the one that may carry a claim"
+        problems.add(f"{file}: primary", found, f'write it above the first [table], such as primary = "{runs[0]}"')
+    if spec.primary is not None and spec.primary not in runs:
+        problems.add(f"{file}: primary", f"{spec.primary!r} is not a run", did_you_mean(spec.primary, runs))
+    if earlier and not because:
+        found = f"was frozen on {earlier[-1].date[:10]} and has changed: {', '.join(changed)}"
+        problems.add(file, found, 'change it back, or say why it changed: --again --because "..."')
+    if because and not earlier:
+        problems.add(file, "was never frozen", "leave out --again and --because")
+    problems.raise_if_any(SpecError)

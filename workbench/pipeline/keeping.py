@@ -1,0 +1,114 @@
+"""Finished runs and where they are kept: written and logged, found again and shown, copied for a supplement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.pipeline.progress import Progress, Silent
+from workbench.records import RunResult
+from workbench.study import open_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.tracking import Recorder
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """A result with where it is kept; ``run_id`` is empty for a rehearsal, which is not kept."""
+
+    result: RunResult
+    run_id: str = ""
+    artifacts: Path | None = None
+
+    def abstract(self, next_command: str = "") -> str:
+        """The result as the terminal shows it."""
+        from workbench.results.summary import abstract
+
+        return abstract(self.result, next_command=next_command)
+
+    def one_line(self) -> str:
+        """Run, r2, p and verdict."""
+        from workbench.results.summary import one_line
+
+        return one_line(self.result)
+
+    def comparators(self) -> pd.DataFrame:
+        """What each model reaches on the same folds, in words and rounded numbers."""
+        from workbench.results.summary import comparator_table
+
+        return comparator_table(self.result)
+
+    def circuits(self) -> pd.DataFrame:
+        """Every circuit tested with its q, in words and rounded numbers."""
+        from workbench.results.summary import circuit_table
+
+        return circuit_table(self.result)
+
+    @property
+    def figures(self) -> tuple[Path, ...]:
+        """Its pictures on a light ground, as PNG; each lies there as SVG and for a dark ground too."""
+        found = sorted((self.artifacts / "figures").glob("*.png")) if self.artifacts else []
+        return tuple(path for path in found if not path.stem.endswith("-dark"))
+
+
+def keep(recorder: Recorder, result: RunResult, progress: Progress | None = None, *, jobs: int = 1) -> FinishedRun:
+    """Write everything a run leaves, and log it; worker processes draw meanwhile where there is more than one job."""
+    from workbench import export as exporting
+    from workbench import figures
+    from workbench.execution import in_workers
+
+    (progress or Silent()).say(f"writing {result.scores.run_name}")
+    with recorder.open_run(result) as opened:
+        draw = partial(figures.draw_picture, result=result, folder=opened.artifacts / "figures")
+        drawing = in_workers(draw, tuple(figures.PICTURES), jobs=jobs)
+        exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
+        for _ in drawing:
+            pass
+    return FinishedRun(result, opened.run_id, opened.artifacts)
+
+
+def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
+    """A finished run as it was kept, from its files: nothing is fitted again.
+
+    Parameters
+    ----------
+    run : str
+        MLflow run id, a unique prefix of one, a run name, or ``latest``.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run, or its files are not whole or of another version.
+    """
+    from workbench import export, tracking
+
+    logged = tracking.find_run(open_study(Path(study)), run)
+    result = export.read_run(logged.artifacts, tags=logged.tags, shap=False)
+    return FinishedRun(result, logged.run_id, logged.artifacts)
+
+
+def export_run(
+    run: str = "latest", *, to: str | Path, study: str | Path = ".", force: bool = False
+) -> tuple[Path, ...]:
+    """Copy everything a supplement needs of one run into a folder.
+
+    Parameters
+    ----------
+    run : str
+        MLflow run id, a unique prefix of one, a run name, or ``latest``.
+    """
+    from workbench import export, tracking
+
+    return export.export_run(tracking.find_run(open_study(Path(study)), run), Path(to), force=force)
+
+
+def ui(*, study: str | Path = ".", port: int = 5000) -> None:
+    """Serve the MLflow UI of a study on 127.0.0.1 until interrupted."""
+    from workbench.tracking import serve_ui
+
+    serve_ui(open_study(Path(study)), port)

@@ -1,0 +1,143 @@
+"""Experiments laid out: data joined and guarded, and one planned run for each feature set and model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from workbench.errors import Problems
+from workbench.pipeline.study_data import StudyData, left_out
+from workbench.records import Dataset, FlowStep, Outcome
+from workbench.specs.experiment import ExperimentSpec, ValidationSpec
+from workbench.specs.learners import LearnerSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.models.cost import Cost
+
+FILE = re.compile(r"\.\w{1,4}(:|$)")
+"""What names a file in a problem's place."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedRun:
+    """One feature set with one model, ready to be run."""
+
+    dataset: Dataset
+    learner: LearnerSpec
+    validation: ValidationSpec
+    """With the model's own repeats and permutations."""
+    warnings: tuple[str, ...] = ()
+    """What the guards said about its data."""
+
+    @property
+    def name(self) -> str:
+        """Short, most distinguishing part first."""
+        return f"{self.learner.label} . {self.dataset.feature_set}"
+
+    @property
+    def cost(self) -> Cost:
+        """Fits, time, memory and disk, to the nearest order."""
+        from workbench.models.cost import estimate
+
+        return estimate(self.dataset, self.validation, self.learner)
+
+    @property
+    def best_verdict(self) -> str:
+        """What n and design allow at best, in words."""
+        from workbench.tables.guards import best_verdict
+
+        return best_verdict(self.dataset)
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentPlan:
+    """One experiment with its data joined and its runs laid out."""
+
+    name: str
+    spec: ExperimentSpec
+    outcome: Outcome
+    flow: tuple[FlowStep, ...]
+    runs: tuple[PlannedRun, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def plan_experiment(loaded: StudyData, name: str, spec: ExperimentSpec, *, problems: Problems) -> ExperimentPlan | None:
+    """Join the data of one experiment and lay out its runs; problems are collected, each with the experiment's file."""
+    found = Problems()
+    plan = _laid_out(loaded, name, spec, found)
+    file = f"experiments/{name}.toml"
+    problems.extend(
+        problem
+        if FILE.search(problem.where)
+        else replace(problem, where=": ".join(filter(None, (file, problem.where))))
+        for problem in found
+    )
+    return plan
+
+
+def _laid_out(loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems) -> ExperimentPlan | None:
+    from workbench.sources.participants import read_exclusions, read_folds
+    from workbench.tables import dataset as joining
+    from workbench.tables.guards import check_dataset, check_experiment
+    from workbench.tables.outcomes import make_outcome
+    from workbench.tables.upstream import undeclared
+
+    study, cohort = loaded.study, loaded.cohort
+    found, warnings = check_experiment(spec, cohort, study.sources)
+    every_warning = list(warnings)
+    problems.extend(found)
+    exclusions: Mapping[str, str] = {}
+    folds: pd.DataFrame | None = None
+    with problems.gather():
+        if spec.exclude_file is not None:
+            exclusions = read_exclusions(study.data / spec.exclude_file, cohort, study.cohort.missing)
+        if spec.validation.folds is not None:
+            folds = read_folds(study.data / spec.validation.folds, cohort)
+    outcome = None
+    sets: dict[str, tuple[str, ...]] = {}
+    with problems.gather():
+        people, flow = joining.select_people(spec, cohort, exclusions)
+        outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
+    with problems.gather():
+        sets = joining.feature_sets(spec, study.sources)
+    if outcome is None or not sets:
+        return None
+    runs: list[PlannedRun] = []
+    common = tuple(sets.values()) if spec.validation.people == "common" else ()
+    for feature_set, sources in sets.items():
+        if not all(source in loaded.tables for source in sources):
+            continue
+        with problems.gather():
+            dataset = joining.assemble(
+                spec,
+                feature_set,
+                sources,
+                loaded.tables,
+                cohort,
+                outcome,
+                people,
+                flow,
+                given_folds=folds,
+                common_to=common,
+            )
+            found, heard = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
+            problems.extend(found)
+            said = (*warnings, *heard, *filter(None, [undeclared(study.sources, sources)]))
+            every_warning += heard
+            runs.extend(replace(run, warnings=said) for run in planned_runs(dataset, spec))
+    return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
+
+
+def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:
+    """The models that run on one feature set, each with its own repeats and permutations."""
+    runs = []
+    for learner in spec.models:
+        if learner.feature_sets is not None and dataset.feature_set not in learner.feature_sets:
+            continue
+        overrides = {key: value for key in ("repeats", "permutations") if (value := getattr(learner, key)) is not None}
+        runs.append(PlannedRun(dataset, learner, spec.validation.model_copy(update=overrides)))
+    return runs

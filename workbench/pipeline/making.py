@@ -1,0 +1,52 @@
+"""Studies made: a copy of the demo study, the skeleton of a design, or a trial of known truth with its study."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.new_study import init_study
+from workbench.study import open_study
+
+
+def init(target: str | Path, *, design: str | None = None) -> tuple[Path, ...]:
+    """A copy of the demo study, or with a design a commented skeleton without data."""
+    return init_study(Path(target), design)
+
+
+def simulate_study(
+    target: str | Path,
+    *,
+    preset: str | None = None,
+    patients: int | None = None,
+    design: str | None = None,
+    r2: float | None = None,
+    seed: int | None = None,
+    achievable: bool = True,
+) -> tuple[Path, ...]:
+    """Write a trial of known truth, with a study that reads it.
+
+    Parameters
+    ----------
+    preset : str, optional
+        ``demo`` (the repository's own study) or ``review`` (623 people, as many as the imaging studies reviewed).
+    patients, design, r2
+        Replace those of the preset; the default is a crossover of 120 with the r2 of the simulator's default cohort.
+    achievable : bool
+        Work out, too, what ridge trained on so many people can achieve in fresh people: a few seconds.
+    """
+    from workbench.simulate.config import DEMO_SEED, TrialConfig
+    from workbench.simulate.generator import simulate_trial
+    from workbench.simulate.writers import write_study, write_trial
+
+    presets = {"demo": TrialConfig.demo, "review": TrialConfig.review}
+    if preset is not None and preset not in presets:
+        raise SpecError(Problem("--preset", f"no preset {preset!r}", did_you_mean(preset, presets)))
+    config = presets[preset]() if preset else TrialConfig()
+    wanted = {"n_patients": patients, "design": design, "r2": r2}
+    config = replace(config, **{key: value for key, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+    trial = simulate_trial(config, DEMO_SEED if seed is None else seed, achievable=achievable)
+    root = Path(target)
+    written = write_study(trial, root)
+    return (*written, *write_trial(trial, root / open_study(root).cohort.data))

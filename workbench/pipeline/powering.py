@@ -1,0 +1,255 @@
+"""What an experiment can show with the people it has, or with another number: its power, learning curve and size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import GuardError, Problems, SpecError, StoreError
+from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun, plan_experiment
+from workbench.pipeline.one_run import fit_one
+from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
+from workbench.records import Dataset, SetPlan
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import LearnerSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from workbench.planning.plan import Question
+    from workbench.planning.power import Engine
+
+PLAN_REPEATS = 3
+"""Repeats of the folds of a simulated trial, where a run has more: power depends little on them."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudyPlan:
+    """What one feature set of an experiment can show, with the files that say so."""
+
+    plan: SetPlan
+    files: tuple[Path, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """What so many people can show and what they cannot, in words."""
+        from workbench.planning.words import verdict
+
+        return verdict(self.plan)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else to know, one paragraph each."""
+        from workbench.planning.words import notes
+
+        return tuple(notes(self.plan))
+
+    @property
+    def tables(self) -> tuple[tuple[str, pd.DataFrame], ...]:
+        """Power, learning curve and sample size, each with a title, in words and rounded numbers."""
+        from workbench.planning.words import shown_curve, shown_power, shown_sizes
+
+        titled = (
+            ("Power: of trials like this one, how many would show it", shown_power(self.plan)),
+            ("Learning curve: R2 reached on average, with its 95 % band", shown_curve(self.plan)),
+            ("Sample size (Riley 2019)", shown_sizes(self.plan)),
+        )
+        return tuple((title, table) for title, table in titled if len(table))
+
+
+def plan(
+    experiment: str,
+    *,
+    study: str | Path = ".",
+    data: str | Path | None = None,
+    people: int | None = None,
+    r2: Sequence[float] = (),
+    simulations: int = 200,
+    permutations: int = 99,
+    prevalence: float = 0.5,
+    mean: float | None = None,
+    sd: float | None = None,
+    to: str | Path | None = None,
+    force: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[StudyPlan, ...]:
+    """What an experiment can show with the people it has, or with another number: nothing of its outcome is looked at.
+
+    Parameters
+    ----------
+    experiment : str
+        Name or path.
+    people : int, optional
+        Ask about so many people instead of those there are.
+    r2 : sequence of float
+        What the features may explain in the population; default .1, .25 and .4.
+    prevalence, mean, sd : float
+        Of the outcome, as earlier studies found them.
+    to : path, optional
+        Folder for the tables, the sentences and the picture, one folder in it for every feature set.
+    force : bool
+        Overwrite the files of an earlier plan.
+    jobs : int, optional
+        Folds at a time; never changes a number.
+
+    Returns
+    -------
+    tuple of StudyPlan
+        One per feature set.
+    """
+    from workbench.planning.plan import Question
+
+    _check_question(people, r2, simulations, permutations, prevalence, mean, sd)
+    opened = study_with_data(study, data)
+    name, spec = opened.experiment(experiment)
+    problems = Problems()
+    loaded = load_study_data(opened, problems=problems, progress=progress)
+    problems.raise_if_any()
+    assert loaded is not None
+    laid_out = plan_experiment(loaded, name, spec, problems=problems)
+    problems.raise_if_any(GuardError)
+    assert laid_out is not None
+    runs = {run.dataset.feature_set: run for run in reversed(laid_out.runs)}
+    folders = {each: Path(to) / each for each in reversed(runs)} if to is not None else {}
+    _free(folders.values(), force)
+    question = Question(tuple(r2) or Question.r2s, simulations, permutations, people, prevalence, mean, sd)
+    done = []
+    for feature_set in reversed(runs):
+        found = _plan_set(loaded, laid_out, runs[feature_set], question, jobs, progress or Silent())
+        done.append(StudyPlan(found, _keep_plan(found, folders[feature_set]) if folders else ()))
+    return tuple(done)
+
+
+def _plan_set(
+    loaded: StudyData,
+    laid_out: ExperimentPlan,
+    planned: PlannedRun,
+    question: Question,
+    jobs: int | None,
+    progress: Progress,
+) -> SetPlan:
+    import numpy as np
+
+    from workbench.execution import one_blas_thread
+    from workbench.planning.plan import asked_about, plan_set
+    from workbench.specs.learners import RidgeSpec
+    from workbench.tables.guards import best_verdict
+
+    dataset, validation = planned.dataset, planned.validation
+    ridges = [one for one in laid_out.spec.models if isinstance(one, RidgeSpec)]
+    learner = (ridges[0] if ridges else RidgeSpec(kind="ridge")).model_copy(update={"repeats": None})
+    repeats = min(PLAN_REPEATS, validation.repeats)
+    drawn = f"{repeats} x {validation.outer}-fold" if validation.leave_out is None else "sites left out in turn"
+    about = SetPlan(
+        experiment=laid_out.name,
+        feature_set=dataset.feature_set,
+        outcome=dataset.outcome.label,
+        outcome_type=dataset.outcome.type,
+        n_participants=dataset.n_rows,
+        n_own=dataset.n_rows,
+        n_features=dataset.X.shape[1],
+        missing=float(np.isnan(dataset.X).mean()),
+        n_nuisance=dataset.nuisance.values.shape[1],
+        people="",
+        validation=f"ridge, {drawn} with {validation.inner} inner folds",
+        permutations=question.permutations,
+        n_runs=len(laid_out.runs),
+        criteria=(),
+        power=(),
+        detectable=None,
+        curve=(),
+        ceiling=dataset.outcome.reliability,
+        best_verdict=best_verdict(asked_about(dataset, question.people)),
+        synthetic=loaded.study.cohort.synthetic,
+    )
+    with one_blas_thread():
+        return plan_set(
+            dataset,
+            question,
+            _engine(validation, learner, repeats, jobs),
+            _engine(validation, learner, 1, jobs),
+            seed=validation.seed,
+            fewest=_fewest_people(validation, dataset),
+            about=about,
+            progress=lambda piece, done, total: progress.advance(f"{dataset.feature_set}: {piece}", done, total),
+        )
+
+
+def _engine(validation: ValidationSpec, learner: LearnerSpec, repeats: int, jobs: int | None) -> Engine:
+    """Nested cross-validation of ridge and its permutations, for outcomes that are made up: many share one fold."""
+    from workbench.execution import cores, spread
+    from workbench.models import nested_cv, permutations
+    from workbench.planning.power import Engine
+    from workbench.results.inference import permuted_r2
+
+    settings = {"repeats": repeats, "permutations": 0, "balance_outcome": False}
+
+    def score(dataset: Dataset, targets: np.ndarray, seed: int) -> np.ndarray:
+        asked = validation.model_copy(update={**settings, "seed": seed})
+        units = nested_cv.plan_units(dataset, asked, learner.model_copy(update={"repeats": repeats}))
+        alone = [replace(unit, procedures=("main",)) for unit in units]
+        fit = partial(fit_one, dataset=dataset, learner=learner, targets={"main": targets}, explain=0)
+        return permuted_r2(tuple(spread(fit, alone, jobs=cores(jobs))), "main")
+
+    def shuffle(dataset: Dataset, target: np.ndarray, n: int, seed: int) -> np.ndarray:
+        nuisance = dataset.nuisance.values
+        return permutations.target_matrix(target, nuisance, dataset.blocks, dataset.groups, n, seed)
+
+    return Engine(score, shuffle, permutations.refusal)
+
+
+def _fewest_people(validation: ValidationSpec, dataset: Dataset) -> int:
+    """People who fill the folds, with three training rows for every covariate in the smallest of them."""
+    n = 2 * validation.inner + 2
+    held = 3 * (1 + dataset.nuisance.values.shape[1])
+    while n - -(-n // validation.outer) < max(2 * validation.inner, held * validation.inner / (validation.inner - 1)):
+        n += 1
+    return n
+
+
+def _keep_plan(found: SetPlan, folder: Path) -> tuple[Path, ...]:
+    from workbench.figures import draw_learning_curve
+    from workbench.planning.writing import write_plan
+
+    return (*write_plan(found, folder), *draw_learning_curve(found, folder))
+
+
+def _free(folders: Iterable[Path], force: bool) -> None:
+    """Nothing of an earlier plan is overwritten unasked."""
+    problems = Problems()
+    for folder in folders:
+        if (folder / "plan.txt").exists() and not force:
+            problems.add(folder / "plan.txt", "is there already", "name another folder, or add --force")
+    problems.raise_if_any(StoreError)
+
+
+def _check_question(
+    people: int | None,
+    r2: Sequence[float],
+    simulations: int,
+    permutations: int,
+    prevalence: float,
+    mean: float | None,
+    sd: float | None,
+) -> None:
+    problems = Problems()
+    for value in r2:
+        if not 0 < value < 1:
+            problems.add("--r2", f"{value:g} is no share of variance to be found", "between 0 and 1, such as 0.25")
+    if people is not None and people < 20:
+        problems.add("--people", f"{people} people are too few to validate anything", "at least 20")
+    if simulations < 20:
+        problems.add("--simulations", f"{simulations} say next to nothing about power", "at least 20; 200 and more")
+    if permutations < 19:
+        problems.add("--permutations", f"with {permutations} no p is .05 or below", "at least 19")
+    if not 0 < prevalence < 1:
+        problems.add("--prevalence", f"{prevalence:g} is no share of people", "between 0 and 1")
+    if (mean is None) != (sd is None) or (sd is not None and sd <= 0):
+        problems.add("--mean and --sd", "go together, and the spread is above 0", "such as --mean 10 --sd 8")
+    problems.raise_if_any(SpecError)

@@ -1,0 +1,143 @@
+"""Experiments run: checked as a whole first, then every run of them fitted, judged together and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+from workbench.errors import GuardError, Problems
+from workbench.pipeline.keeping import FinishedRun, keep
+from workbench.pipeline.laid_out import ExperimentPlan, plan_experiment
+from workbench.pipeline.one_run import run_one
+from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.study_data import load_study_data, study_with_data
+from workbench.pipeline.viewing import read_history, viewed
+from workbench.records import RunResult
+from workbench.specs.experiment import ExperimentSpec
+
+MANY_UNITS = 200
+"""Work units for which worker processes are started at once, to be there when the data are: fewer are often done
+sooner without."""
+
+
+def run(
+    experiments: Sequence[str],
+    *,
+    study: str | Path = ".",
+    data: str | Path | None = None,
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+    resume: bool = False,
+    rehearse: bool = False,
+    progress: Progress | None = None,
+    on_finished: Callable[[FinishedRun], None] | None = None,
+) -> tuple[FinishedRun, ...]:
+    """Run experiments and log them.
+
+    Parameters
+    ----------
+    experiments : sequence of str
+        Names or paths of experiment files.
+    only : sequence of str
+        Only these models (kind or name).
+    jobs : int, optional
+        Work units at a time; default: all cores. Never changes a number.
+    resume : bool
+        Take up the stored work units of an interrupted run.
+    rehearse : bool
+        Run on shuffled scores; nothing is kept, and it does not count as viewing a result.
+
+    Raises
+    ------
+    WorkbenchError
+        With every problem of the study that stands in the way; nothing is fitted then.
+    """
+    from workbench.execution import cores, start_workers
+    from workbench.tracking import Recorder
+
+    progress = progress or Silent()
+    problems = Problems()
+    opened = study_with_data(study, data)
+    chosen = dict(opened.experiment(wanted) for wanted in experiments)
+    if rehearse:
+        chosen = {name: _shuffled(spec) for name, spec in chosen.items()}
+    read_history(opened, chosen)
+    jobs, recorder = cores(jobs), Recorder(opened)
+    many = sum(_units(spec, only) for spec in chosen.values()) >= MANY_UNITS
+    helpers = start_workers(jobs) if many and jobs > 1 else None
+    loaded = load_study_data(opened, problems=problems, progress=progress)
+    problems.raise_if_any()
+    assert loaded is not None
+    plans = [plan_experiment(loaded, name, spec, problems=problems) for name, spec in chosen.items()]
+    problems.raise_if_any(GuardError)
+    finished: list[FinishedRun] = []
+    for plan in plans:
+        assert plan is not None
+        asked = _only(plan, only)
+        with _meanwhile(None if rehearse or helpers is None else recorder.make_ready):
+            runs = [run_one(loaded, asked, each, jobs=jobs, resume=resume, progress=progress) for each in asked.runs]
+        store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1)
+        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, asked, runs, store):
+            finished.append(kept)
+            if on_finished is not None:
+                on_finished(kept)
+    for _ in helpers or ():  # else letting go of them would stop what they do
+        pass
+    return tuple(finished)
+
+
+def _units(spec: ExperimentSpec, only: Sequence[str]) -> int:
+    """About how many work units an experiment has; known before any data are read."""
+    validation = spec.validation
+    return sum(
+        (learner.repeats or validation.repeats) * validation.outer * len(learner.feature_sets or spec.feature_sets)
+        for learner in spec.models
+        if not only or {learner.label, learner.kind} & set(only)
+    )
+
+
+@contextmanager
+def _meanwhile(prepare: Callable[[], None] | None) -> Iterator[None]:
+    """Do something in a thread of its own, while this one mostly waits; what fails there will fail again here."""
+    if prepare is None:
+        yield
+        return
+    thread = Thread(target=_quietly, args=(prepare,), daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
+def _quietly(prepare: Callable[[], None]) -> None:
+    from workbench.execution import all_kept
+
+    with suppress(Exception), all_kept():
+        prepare()
+
+
+def _rehearsed(runs: Sequence[RunResult]) -> Iterator[FinishedRun]:
+    from workbench.results.run_result import finish_experiment
+
+    yield from map(FinishedRun, finish_experiment(runs))
+
+
+def _only(plan: ExperimentPlan, only: Sequence[str]) -> ExperimentPlan:
+    """The plan with some models alone; an unknown name is refused with those there are."""
+    if not only:
+        return plan
+    names = {id(run): {run.learner.label, run.learner.kind} for run in plan.runs}
+    known = sorted(set().union(*names.values()))
+    problems = Problems()
+    for name in only:
+        if name not in known:
+            problems.add(f"--only {name}", f"experiment {plan.name} has no such model", f"it has: {', '.join(known)}")
+    problems.raise_if_any()
+    return replace(plan, runs=tuple(run for run in plan.runs if names[id(run)] & set(only)))
+
+
+def _shuffled(spec: ExperimentSpec) -> ExperimentSpec:
+    return spec.model_copy(update={"outcome": spec.outcome.model_copy(update={"shuffle": True})})

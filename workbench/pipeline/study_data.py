@@ -1,0 +1,133 @@
+"""A study opened with its data: the cohort read, its feature tables built or taken from the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import Problems, SourceError
+from workbench.pipeline.progress import Progress, Silent
+from workbench.records import Cohort, Dataset, FeatureTable
+from workbench.specs import spec_hash
+from workbench.specs.experiment import ExperimentSpec
+from workbench.study import Study, open_study
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """A study with its cohort read and its feature tables built."""
+
+    study: Study
+    cohort: Cohort
+    tables: Mapping[str, FeatureTable]
+    rebuilt: tuple[str, ...] = ()
+    left_out: dict[str, FeatureTable | None] = field(default_factory=dict)
+    """Columns of a source's file that are not its features, once they were asked for."""
+
+
+def load_study_data(
+    study: Study, names: Iterable[str] | None = None, *, problems: Problems, progress: Progress | None = None
+) -> StudyData | None:
+    """Read the cohort and build, or take from the cache, the feature tables of some sources (default: all).
+
+    Problems are collected, not raised; None where there is no cohort to join anything to.
+    """
+    from workbench.sources.participants import read_cohort
+
+    progress = progress or Silent()
+    cohort = read_cohort(study.cohort, study.data, problems=problems)
+    if cohort is None:
+        return None
+    tables: dict[str, FeatureTable] = {}
+    rebuilt: list[str] = []
+    wanted = list(study.sources if names is None else names)
+    for position, name in enumerate(wanted):
+        progress.advance("feature tables", position, len(wanted))
+        with problems.gather():
+            tables[name], fresh = load_table(study, cohort, name)
+            if fresh:
+                rebuilt.append(name)
+    progress.advance("feature tables", len(wanted), len(wanted))
+    return StudyData(study, cohort, tables, tuple(rebuilt))
+
+
+def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, bool]:
+    """One feature table, rebuilt only where its spec, its files or the cohort's ids and covariates changed."""
+    from workbench.sources import read_source, source_files
+    from workbench.tables.feature_table import cached_table, content_key
+
+    spec = study.sources[name]
+    files = source_files(spec, data=study.data, features_dir=study.features_dir)
+    ids = (sorted(cohort.keys.items()), sorted(cohort.sessions), cohort.id_column, cohort.missing)
+    # Covariates count too: a file that repeats one of them is read against it (T15).
+    key = content_key(f"{spec_hash(spec)}\n{ids}\n{cohort.participants.to_csv()}", files)
+    build = partial(read_source, name, spec, cohort, data=study.data, features_dir=study.features_dir)
+    return cached_table(name, key, build, study.tables_dir)
+
+
+def left_out(loaded: StudyData, dataset: Dataset, spec: ExperimentSpec) -> dict[str, np.ndarray]:
+    """By source of a dataset: the columns of its file that are not among its features, by row (trap T6)."""
+    from workbench.sources import read_left_out
+    from workbench.tables.dataset import values_for
+
+    study, found = loaded.study, {}
+    for name in dataset.sources:
+        if name not in loaded.left_out:
+            source = study.sources[name]
+            loaded.left_out[name] = read_left_out(name, source, loaded.tables[name], loaded.cohort, data=study.data)
+        table = loaded.left_out[name]
+        if table is not None:
+            found[name] = values_for(table, spec, list(dataset.rows["participant_id"]))
+    return found
+
+
+def features(
+    names: Sequence[str] = (),
+    *,
+    study: str | Path = ".",
+    data: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, tuple[FeatureTable, bool]]:
+    """Build feature tables, or take them from the cache where nothing changed.
+
+    Returns
+    -------
+    dict of str to (FeatureTable, bool)
+        The table of each source, and whether it was built afresh.
+    """
+    problems = Problems()
+    opened = study_with_data(study, data)
+    for name in names:
+        opened.source(name)
+    loaded = load_study_data(opened, names or None, problems=problems, progress=progress)
+    problems.raise_if_any()
+    assert loaded is not None  # without a cohort there is a problem
+    return {name: (table, name in loaded.rebuilt) for name, table in loaded.tables.items()}
+
+
+def describe(table: FeatureTable) -> pd.DataFrame:
+    """A feature table by circuit: features, missing values, range."""
+    from workbench.tables.feature_table import describe as by_circuit
+
+    return by_circuit(table)
+
+
+def study_with_data(study: str | Path, data: str | Path | None) -> Study:
+    """The study, its data folder known to exist."""
+    opened = open_study(Path(study), optional_path(data))
+    missing = opened.data_problem()
+    if missing:
+        raise SourceError(missing)
+    return opened
+
+
+def optional_path(data: str | Path | None) -> Path | None:
+    """A path where one was given."""
+    return None if data is None else Path(data)
