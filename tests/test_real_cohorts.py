@@ -62,3 +62,14 @@ def test_personality_is_not_shown_in_the_brain_structure_of_the_aomic_students(r
     result = run("aomic_piop2", f"neo_{trait}", real_data / "aomic_piop2", tmp_path)
     assert result.claim.verdict == "prediction not shown"
     assert result.biomarkers.empty
+
+
+def test_what_brain_structure_says_about_neo_n_is_exploratory_at_most_and_explained_by_sex(real_data, tmp_path):
+    raw = run("aomic_piop2", "neo_n", real_data / "aomic_piop2", tmp_path / "raw")
+    assert raw.scores.performance.r2 == pytest.approx(0.018, abs=0.02)
+    assert raw.claim.verdict in ("prediction not shown", "exploratory")
+    given_sex = run("aomic_piop2", "neo_n_given_sex", real_data / "aomic_piop2", tmp_path / "given_sex")
+    assert given_sex.claim.verdict == "prediction not shown"
+    assert given_sex.scores.performance.r2 < raw.scores.performance.r2
+    (explained,) = (reason for reason in given_sex.claim.reasons if "explained by" in reason)
+    assert re.fullmatch(r"without adjustment R2 is 0\.\d+, explained by: sex", explained)

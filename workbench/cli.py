@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,11 @@ USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__na
 """Whatever is wrong with the words of a command; typer carries a click of its own, or uses the installed one."""
 
 
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""Set to one unless the user says otherwise: work is spread over processes, and on a busy machine threads wait for each
+other."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 (you can mend it), 1 (our bug) or 130 (Ctrl-C)."""
     sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
@@ -56,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Exit code of one command; every error is printed the way the person at the keyboard can use it."""
+    for variable in BLAS_THREADS:  # before numpy is loaded
+        os.environ.setdefault(variable, "1")
     try:
         code = app(arguments, standalone_mode=False)
     except WorkbenchError as error:

@@ -165,18 +165,17 @@ def fold_r2(predictions: pd.DataFrame) -> list[float]:
     """
     import numpy as np
 
-    repeats, folds = np.unique(predictions["repeat"]), predictions["fold"].to_numpy()
-    first = predictions["repeat"].to_numpy() == repeats[0]
-    kept = max(STEPS // len(np.unique(folds[first])), 1)
-    predictions = predictions[predictions["repeat"].to_numpy() <= repeats[:kept][-1]]
-    observed = predictions["observed"].to_numpy()
-    steps, place = np.unique(predictions[["repeat", "fold"]].to_numpy(), axis=0, return_inverse=True)
-    missed, reference = (
-        np.bincount(place, weights=(observed - predictions[column].to_numpy()) ** 2)
-        for column in ("predicted", "reference")
+    columns = ("repeat", "fold", "observed", "predicted", "reference")
+    repeat, fold, observed, predicted, reference = (predictions[column].to_numpy() for column in columns)
+    repeats = np.unique(repeat)
+    whole = max(STEPS // len(np.unique(fold[repeat == repeats[0]])), 1)
+    kept = repeat <= repeats[:whole][-1]
+    steps, place = np.unique((repeat * (fold.max() + 1) + fold)[kept], return_inverse=True)
+    missed, missed_by_reference = (
+        np.bincount(place, weights=(observed - values)[kept] ** 2) for values in (predicted, reference)
     )
     explained = np.full(len(steps), np.nan)
-    np.divide(reference - missed, reference, out=explained, where=reference > 0)
+    np.divide(missed_by_reference - missed, missed_by_reference, out=explained, where=missed_by_reference > 0)
     return [float(value) for value in explained]
 
 
