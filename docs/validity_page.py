@@ -28,6 +28,7 @@ CRITERIA = {
     "P16": "The same seed gives the same numbers, however many work",
 }
 VERDICT = {True: "pass", False: "**FAIL**", None: "reported"}
+TOO_LOW = "may not be called 95 %"
 HEADER = """\
 # Validity
 
@@ -53,10 +54,15 @@ def page(rows: list[dict[str, Any]]) -> str:
     commits = sorted({commit for row in rows for commit in row["commits"].split()})
     # Several criteria may be read off one cell, whose time counts once.
     hours = sum({row["key"]: row["cpu_s"] * row["sims"] for row in rows}.values()) / 3600
+    low = sum(TOO_LOW in str(row["value"]) for row in rows)
+    passed -= sum(TOO_LOW in str(row["value"]) and bool(row["passed"]) for row in rows)
     when = " to ".join(dict.fromkeys((days[0], days[-1])))
     lines = [
         HEADER,
         f"**{passed} of {len(judged)} pass.** Measured {when} at commit {', '.join(commits)}; {hours:.1f} CPU hours.",
+        *([f"Intervals that cover too little, whatever chance allows at this N: {low}."] if low else []),
+        "With an N below that of `--full` bars are widened by what chance allows: a pass excludes gross failure only.",
+        *_not_run({row["criterion"] for row in rows}),
         "",
     ]
     for criterion in dict.fromkeys(row["criterion"] for row in rows):
@@ -65,11 +71,19 @@ def page(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _not_run(run: set[str]) -> list[str]:
+    """Which criteria this table says nothing about."""
+    missing = [criterion for criterion in CRITERIA if criterion not in run]
+    return [f"Not run for this table: {', '.join(missing)}."] if missing else []
+
+
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["| cell | model | n | p | N | value | bar | |", "| --- | --- | ---: | ---: | ---: | --- | --- | --- |"]
     for row in rows:
         cells = [row["cell"], row["learner"], row["n"], row["p"], row["sims"], row["value"], row["bar"]]
-        lines.append(f"| {' | '.join(map(str, cells))} | {VERDICT[row['passed']]} |")
+        texts = (str(cell).replace("|", "\\|") for cell in cells)
+        verdict = "**too low**" if TOO_LOW in str(row["value"]) else VERDICT[row["passed"]]
+        lines.append(f"| {' | '.join(texts)} | {verdict} |")
     return [*lines, ""]
 
 

@@ -51,9 +51,9 @@ def correction(n_folds: int, n_test: float, n_train: float, level: float = LEVEL
 def r2_interval(losses: FoldLosses, r2: float, *, leave_out: str | None = None) -> Interval | None:
     """Interval of the cross-validated R2, from the fold differences of loss between nuisance model and procedure.
 
-    What it covers is R2 in new people of the models trained here, on these people: in 92 to 97 % of simulated cohorts
-    at the nominal 95 % (``docs/validity.md``). The average over other samples as large it can cover less often, 86 % at
-    n = 100 where an R2 of .25 is there to be found: near the mean model folds differ little and the interval is narrow.
+    What it covers is R2 in new people of the models trained here, on these people: in 91 to 99 % of simulated cohorts
+    at the nominal 95 % (``docs/validity.md``). The average over other samples as large it can cover less often, 81 to
+    86 % at n = 100 where an R2 of .25 is there to be found: near the mean model folds differ little, and it is narrow.
 
     Parameters
     ----------
