@@ -5,7 +5,8 @@
 FOLDER holds `aomic_piop2` and `nspn_discovery`, files named as in the examples. Prints a row per question and learner:
 cross-validated R2 (Brier skill for sex), corrected p, verdict, seconds. Learners that refit for every permutation get
 `--looped` of them (elastic net with one mixing and a short path, trees with 10 settings), and only where R2 is above 0:
-at or below it the verdict needs no p.
+at or below it the verdict needs no p. Each learner is asked alone, so that p is not corrected over learners, as it is
+in one experiment that has them all.
 """
 
 from __future__ import annotations
