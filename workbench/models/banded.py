@@ -148,7 +148,7 @@ class BandedRidgeLearner:
         number_of_alpha, number_of_weights = np.divmod(np.argmin(losses, axis=0), len(weights))
         outer, of_target, alphas = sets[-1], factors[number_of_weights], self.alphas[number_of_alpha]
         Y_train = np.ascontiguousarray(Y[outer.train])
-        base = outer.basis.test @ (outer.basis.train.T @ Y_train)
+        base = outer.reference(Y_train)
         predicted, duals = _solved(kernels[-1], outer, of_target, alphas, Y_train)
         # Alone, since BLAS sums in another order beside other targets.
         _, of_first = _solved(kernels[-1], outer, of_target[:1], alphas[:1], np.ascontiguousarray(Y_train[:, :1]))

@@ -63,7 +63,7 @@ class CPMLearner:
         chosen = self.thresholds[np.argmin(losses, axis=0)]  # the first of equals, as GridSearchCV
         Y_train = np.ascontiguousarray(Y[outer.train])
         networks = _Networks.of(fold, outer, Y_train, chosen[None], self.network, keep=max(explain, 1))
-        base = outer.basis.test @ (outer.basis.train.T @ Y_train)
+        base = outer.reference(Y_train)
         edges = networks.edges_of_first()
         fitted = Fitted(
             predicted=base + networks.test[0] * networks.slopes[0],
@@ -81,7 +81,7 @@ class CPMLearner:
         order = np.argsort(self.thresholds)
         shells = np.broadcast_to(self.thresholds[order, None], (len(order), Y.shape[1]))
         networks = _Networks.of(fold, one, Y_train, shells, self.network)
-        residual = Y[one.test] - one.basis.test @ (one.basis.train.T @ Y_train)
+        residual = Y[one.test] - one.reference(Y_train)
         losses = np.empty((len(order), Y.shape[1]))
         losses[order] = np.square(residual - networks.test * networks.slopes[:, None]).mean(axis=1)
         return losses

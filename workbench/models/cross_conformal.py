@@ -15,7 +15,7 @@ import numpy as np
 from workbench.errors import FitError
 from workbench.models.estimators import make_learner
 from workbench.models.learner import residualises
-from workbench.models.nested_cv import fit_unit
+from workbench.models.nested_cv import fit_unit, spawned
 from workbench.models.splitters import inner_folds
 from workbench.records import ConformalFold, Dataset, Split, WorkUnit
 from workbench.specs.experiment import ValidationSpec
@@ -86,7 +86,7 @@ def _of_unit(dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, validation:
 
 def _without_part(dataset: Dataset, unit: WorkUnit, split: Split, part: int, validation: ValidationSpec) -> WorkUnit:
     """A unit that learns from the training rows without one part, and predicts that part, then those held out."""
-    seed = int(np.random.SeedSequence(unit.seed, spawn_key=(CONFORMAL_STREAM, part)).generate_state(1)[0])
+    seed = spawned(unit.seed, CONFORMAL_STREAM, part)
     return replace(
         unit,
         outer=Split(split.train, np.concatenate([split.test, unit.outer.test])),

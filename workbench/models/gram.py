@@ -71,6 +71,11 @@ class TrainingSet:
     test: Rows
     basis: NuisanceBasis
 
+    def reference(self, Y_train: Floats) -> Floats:
+        """What the nuisance model of the training rows predicts for the held-out rows, (n_test, n_targets)."""
+        predicted: Floats = self.basis.test @ (self.basis.train.T @ Y_train)
+        return predicted
+
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
@@ -163,7 +168,7 @@ class RidgeLearner:
         filters = 1.0 / (ridge.values[:, None] + self.alphas)
         Y_train = Y[outer.train]
         coordinates = (ridge.scores.T @ Y_train) * filters[:, chosen]
-        base = outer.basis.test @ (outer.basis.train.T @ Y_train)
+        base = outer.reference(Y_train)
         fitted = Fitted(
             predicted=base + ridge.held_out @ coordinates,
             chosen={"alpha": float(self.alphas[chosen[0]])},
@@ -415,7 +420,7 @@ def tuning_losses(
     losses = np.zeros((len(alphas), Y.shape[1]))
     for one, ridge in zip(sets, decompositions, strict=True):
         Y_train = Y[one.train]
-        residual = Y[one.test] - one.basis.test @ (one.basis.train.T @ Y_train)
+        residual = Y[one.test] - one.reference(Y_train)
         if _well_apart(ridge.values):
             losses += _losses_in_closed_form(ridge, ridge.scores.T @ Y_train, residual, alphas)
             continue

@@ -80,7 +80,7 @@ class KernelRidgeLearner:
         number_of_alpha, number_of_gamma = np.divmod(np.argmin(losses, axis=0), len(gammas))
         outer = sets[-1]
         Y_train = np.ascontiguousarray(Y[outer.train])
-        base = outer.basis.test @ (outer.basis.train.T @ Y_train)
+        base = outer.reference(Y_train)
         predicted, duals = base.copy(), np.empty_like(Y_train)
         of_first = np.empty(0)
         for number in np.unique(number_of_gamma):

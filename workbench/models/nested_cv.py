@@ -111,8 +111,8 @@ def plan_units(
     units = []
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
-            seed = _spawned(validation.seed, LEARNER_STREAM, repeat, fold)
-            inner = inner_folds(dataset, outer.train, validation, _spawned(validation.seed, INNER_STREAM, repeat, fold))
+            seed = spawned(validation.seed, LEARNER_STREAM, repeat, fold)
+            inner = inner_folds(dataset, outer.train, validation, spawned(validation.seed, INNER_STREAM, repeat, fold))
             unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
             units.append(replace(unit, key=_key(common, unit)))
     return tuple(units)
@@ -344,10 +344,10 @@ def _located(problem: Problem, unit: WorkUnit) -> Problem:
 
 # ------------------------------------------------------------------------------------------------------------ influence
 
-Refit = tuple[str, int]
-"""Who is left out, and the number of the unit that is refitted."""
-Refitted = tuple[Refit, tuple[float, float]]
-"""With sums of squared errors of *main* and of its reference."""
+Refit = tuple[tuple[str, ...], int]
+"""Who is left out of the training people of a unit, and the number of that unit."""
+Refitted = tuple[Refit, np.ndarray]
+"""With squared errors of *main* and of its reference for each held-out row, shape (2, n_test)."""
 
 
 def leave_one_out_r2(
@@ -387,49 +387,91 @@ def leave_one_out_r2(
     """
     model = make_learner(learner)
     refitted = residualises(model) and model.batched
-    stored = {(result.repeat, result.fold): result for result in results}
     used = tuple(unit for unit in units if unit.repeat < repeats)
+    people = np.unique(dataset.rows["participant_id"].to_numpy(str)).tolist()
+    r2 = _r2_without(
+        dataset, used, learner, [(one,) for one in people], results, refit=refitted, progress=progress, spread=spread
+    )
+    return dict(zip(people, r2, strict=True)), refitted, len({unit.repeat for unit in used})
+
+
+def leave_pairs_out_r2(
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    learner: LearnerSpec,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    results: Sequence[UnitResult],
+    repeats: int,
+    spread: Callable[[Callable[[Refit], Refitted], Sequence[Refit]], Iterable[Refitted]] = map,
+) -> tuple[float, ...]:
+    """r2 of *main* refitted without two participants at once, everyone else keeping their folds.
+
+    Parameters
+    ----------
+    pairs : sequence of (str, str)
+        Participant ids; each pair costs as many refits as there are units, fewer where pairs share a person.
+    results, repeats, spread
+        As for `leave_one_out_r2`; only for learners that it refits.
+
+    Returns
+    -------
+    tuple of float
+        For each pair, r2 over everyone else.
+    """
+    used = tuple(unit for unit in units if unit.repeat < repeats)
+    return _r2_without(dataset, used, learner, pairs, results, refit=True, spread=spread)
+
+
+def _r2_without(
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    learner: LearnerSpec,
+    left_out: Sequence[tuple[str, ...]],
+    results: Sequence[UnitResult],
+    *,
+    refit: bool,
+    progress: Callable[[int, int], None] | None = None,
+    spread: Callable[[Callable[[Refit], Refitted], Sequence[Refit]], Iterable[Refitted]] = map,
+) -> tuple[float, ...]:
+    """r2 of *main* over everyone else, without each of some groups of people; a unit is refitted only without those
+    whom it trains on, so that what is held out changes nothing for the others."""
+    stored = {(result.repeat, result.fold): result for result in results}
     person = dataset.rows["participant_id"].to_numpy(str)
-    people = np.unique(person).tolist()
-    refits = [
-        (participant, number)
-        for participant in (people if refitted else ())
-        for number, unit in enumerate(used)
-        if participant not in person[unit.outer.test]
-    ]
-    refit = partial(_refit_errors, dataset=dataset, units=used, learner=learner)
-    errors: dict[Refit, tuple[float, float]] = {}
-    for done, (which, of_refit) in enumerate(spread(refit, refits), start=1):
-        errors[which] = of_refit
+    held_out = [set(person[unit.outer.test]) for unit in units]
+
+    def trained_on(group: tuple[str, ...], number: int) -> tuple[str, ...]:
+        return tuple(sorted(set(group) - held_out[number])) if refit else ()
+
+    asked = dict.fromkeys((trained_on(group, number), number) for group in left_out for number in range(len(units)))
+    refits = [which for which in asked if which[0]]
+    work = partial(_refit_rows, dataset=dataset, units=units, learner=learner)
+    errors: dict[Refit, np.ndarray] = {}
+    for done, (which, squared) in enumerate(spread(work, refits), start=1):
+        errors[which] = squared
         if progress:
             progress(done, len(refits))
-    r2 = {}
-    for participant in people:
-        kept = person != participant
-        r2[participant] = _pooled_r2(
-            (unit.repeat, *(errors.get((participant, number)) or _errors_without(dataset, unit, result, kept)))
-            for number, unit in enumerate(used)
-            for result in (stored[unit.repeat, unit.fold],)
-        )
-    return r2, refitted, len({unit.repeat for unit in used})
+
+    def sums(group: tuple[str, ...], number: int) -> tuple[int, float, float]:
+        unit = units[number]
+        who, rows = trained_on(group, number), ~np.isin(person[unit.outer.test], group)
+        squared = errors[who, number] if who else _squared_rows(dataset, stored[unit.repeat, unit.fold])
+        of_model, of_reference = squared[:, rows].sum(axis=1).tolist()
+        return unit.repeat, of_model, of_reference
+
+    return tuple(_pooled_r2(sums(group, number) for number in range(len(units))) for group in left_out)
 
 
-def _errors_without(dataset: Dataset, unit: WorkUnit, result: UnitResult, kept: np.ndarray) -> tuple[float, float]:
-    """Sums of squared errors of *main* and of its reference over some rows, as they were predicted."""
-    main, rows = result.procedures["main"], kept[unit.outer.test]
-    y = dataset.y[unit.outer.test[rows]]
-    return float(np.square(y - main.predicted[rows]).sum()), float(np.square(y - main.reference[rows]).sum())
+def _refit_rows(which: Refit, *, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec) -> Refitted:
+    people, number = which
+    unit, without = units[number], ~np.isin(dataset.rows["participant_id"].to_numpy(str), people)
+    predictions = _refit_without(dataset, unit, make_learner(learner), without)
+    return which, np.square(dataset.y[unit.outer.test] - np.stack(predictions))
 
 
-def _refit_errors(
-    which: Refit, *, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec
-) -> tuple[Refit, tuple[float, float]]:
-    """The same, refitted without a participant whom the unit trains on."""
-    participant, number = which
-    unit, without = units[number], dataset.rows["participant_id"].to_numpy(str) != participant
-    y = dataset.y[unit.outer.test]
-    predicted, reference = _refit_without(dataset, unit, make_learner(learner), without)
-    return which, (float(np.square(y - predicted).sum()), float(np.square(y - reference).sum()))
+def _squared_rows(dataset: Dataset, result: UnitResult) -> np.ndarray:
+    main = result.procedures["main"]
+    return np.asarray(np.square(dataset.y[result.test] - np.stack([main.predicted, main.reference])))
 
 
 def _refit_without(
@@ -450,70 +492,6 @@ def _pooled_r2(errors: Iterable[tuple[int, float, float]]) -> float:
     for repeat, of_model, of_reference in errors:
         total[repeat] = total.get(repeat, np.zeros(2)) + np.array([of_model, of_reference])
     return float(np.mean([1 - model / reference if reference > 0 else np.nan for model, reference in total.values()]))
-
-
-PairRefit = tuple[tuple[str, ...], int]
-"""Who of a pair is among the training people of a unit, and the number of the unit that is refitted without them."""
-PairRefitted = tuple[PairRefit, np.ndarray]
-"""With squared errors of *main* and of its reference for each held-out row, shape (2, n_test)."""
-
-
-def leave_pairs_out_r2(
-    dataset: Dataset,
-    units: Sequence[WorkUnit],
-    learner: LearnerSpec,
-    pairs: Sequence[tuple[str, str]],
-    *,
-    results: Sequence[UnitResult],
-    repeats: int,
-    spread: Callable[[Callable[[PairRefit], PairRefitted], Sequence[PairRefit]], Iterable[PairRefitted]] = map,
-) -> tuple[float, ...]:
-    """r2 of *main* refitted without two participants at once, everyone else keeping their folds.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-        Participant ids; each pair costs as many refits as there are units, fewer where pairs share a person.
-    results, repeats, spread
-        As for `leave_one_out_r2`; only for learners that it refits.
-
-    Returns
-    -------
-    tuple of float
-        For each pair, r2 over everyone else.
-    """
-    stored = {(result.repeat, result.fold): result for result in results}
-    used = tuple(unit for unit in units if unit.repeat < repeats)
-    person = dataset.rows["participant_id"].to_numpy(str)
-    held_out = [set(person[unit.outer.test]) for unit in used]
-
-    def trained_on(pair: tuple[str, str], number: int) -> tuple[str, ...]:
-        return tuple(sorted(set(pair) - held_out[number]))
-
-    refits = dict.fromkeys((trained_on(pair, number), number) for pair in pairs for number in range(len(used)))
-    refit = partial(_refit_rows, dataset=dataset, units=used, learner=learner)
-    errors = dict(spread(refit, [which for which in refits if which[0]]))
-
-    def sums(pair: tuple[str, str], number: int) -> tuple[int, float, float]:
-        unit = used[number]
-        who, rows = trained_on(pair, number), ~np.isin(person[unit.outer.test], pair)
-        squared = errors[who, number] if who else _squared_rows(dataset, stored[unit.repeat, unit.fold])
-        of_model, of_reference = squared[:, rows].sum(axis=1).tolist()
-        return unit.repeat, of_model, of_reference
-
-    return tuple(_pooled_r2(sums(pair, number) for number in range(len(used))) for pair in pairs)
-
-
-def _refit_rows(which: PairRefit, *, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec) -> PairRefitted:
-    people, number = which
-    unit, without = units[number], ~np.isin(dataset.rows["participant_id"].to_numpy(str), people)
-    predictions = _refit_without(dataset, unit, make_learner(learner), without)
-    return which, np.square(dataset.y[unit.outer.test] - np.stack(predictions))
-
-
-def _squared_rows(dataset: Dataset, result: UnitResult) -> np.ndarray:
-    main = result.procedures["main"]
-    return np.asarray(np.square(dataset.y[result.test] - np.stack([main.predicted, main.reference])))
 
 
 # ---------------------------------------------------------------------------------------------- people without outcome
@@ -541,7 +519,7 @@ def predict_unobserved(
         return None
     n, model = dataset.n_rows, make_learner(beside_main(learner))
     train, test = np.arange(n), np.arange(n, n + len(others.X))
-    seed = _spawned(validation.seed, UNOBSERVED_STREAM)
+    seed = spawned(validation.seed, UNOBSERVED_STREAM)
     nuisance = np.vstack([dataset.nuisance.values, others.nuisance])
     Y = np.concatenate([np.asarray(dataset.y, dtype=float), np.zeros(len(test))])[:, None]
     fold = Fold(
@@ -630,7 +608,7 @@ def on_shuffled_outcomes(
     """
     spec = beside_main(learner)
     repeats = min(repeats, SHUFFLED_REPEATS) if make_learner(spec).batched else 1
-    seed = _spawned(validation.seed, SHUFFLE_STREAM)
+    seed = spawned(validation.seed, SHUFFLE_STREAM)
     nuisance = dataset.nuisance.values[:, : 0 if dataset.outcome.type == "binary" else None]
     shuffled = replace(dataset, y=target_matrix(dataset.y, nuisance, dataset.blocks, dataset.groups, 1, seed)[:, 1])
     spec = spec.model_copy(update={"repeats": repeats})
@@ -671,7 +649,7 @@ def _changed(seen: Fitted, blind: Fitted, unit: WorkUnit) -> str:
 
 def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
     """The dataset with noise in its held-out rows, and the first of these kept but for its outcome."""
-    rng = np.random.default_rng(_spawned(unit.seed, NOISE_STREAM))
+    rng = np.random.default_rng(spawned(unit.seed, NOISE_STREAM))
     test, others = unit.outer.test, unit.outer.test[1:]
 
     def noise(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -705,7 +683,8 @@ def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
 # ----------------------------------------------------------------------------------------------------------------- keys
 
 
-def _spawned(seed: int, *spawn_key: int) -> int:
+def spawned(seed: int, *spawn_key: int) -> int:
+    """A seed of its own for everything that draws, from the one of the experiment or of a unit."""
     return int(np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1)[0])
 
 

@@ -81,7 +81,7 @@ class PLSLearner:
         coordinates = fit_components(model, Y_train, chosen)
         alone = np.ascontiguousarray(Y_train[:, :1])  # else BLAS would sum in another order beside other targets
         weights = model.coefficients(fit_components(model, alone, chosen[:1])[:, 0])
-        base = outer.basis.test @ (outer.basis.train.T @ Y_train)
+        base = outer.reference(Y_train)
         fitted = Fitted(
             predicted=base + model.held_out @ coordinates,
             chosen={"n_components": int(chosen[0])},
@@ -300,7 +300,7 @@ def tuning_losses(one: TrainingSet, decomposition: Decomposition, Y: Floats, n_c
     for start in range(0, Y.shape[1], width):
         targets = slice(start, start + width)
         Y_train = Y[one.train, targets]
-        residual = Y[one.test, targets] - one.basis.test @ (one.basis.train.T @ Y_train)
+        residual = Y[one.test, targets] - one.reference(Y_train)
         losses[:, targets] = _losses(decomposition, polynomials, maps, Y_train, residual, n_components)
     return losses
 

@@ -12,7 +12,7 @@ from workbench.pipeline.checking import check
 from workbench.pipeline.laid_out import ExperimentPlan
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import optional_path
-from workbench.pipeline.viewing import look_at
+from workbench.pipeline.viewing import look_at, plan_now
 from workbench.specs.experiment import ExperimentSpec
 from workbench.study import Study, open_study
 
@@ -85,17 +85,16 @@ def freeze(
 def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: ExperimentPlan | None, because: str) -> Frozen:
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
-    from workbench.preregistration.frozen import FrozenPlan, differences, plan_hash, plan_of, read_frozen, viewed_by
+    from workbench.preregistration.frozen import FrozenPlan, differences, plan_hash, read_frozen, viewed_by
     from workbench.preregistration.viewed import read_looks
     from workbench.tables.feature_sets import feature_sets
 
-    sets = feature_sets(spec, study.sources)
-    plan = plan_of(study, name, spec, {source for members in sets.values() for source in members})
+    plan = plan_now(study, name, spec)
     runs = tuple(
-        f"{model.label} . {feature_set}"
-        for feature_set in sets
+        model.run_name(feature_set)
+        for feature_set in feature_sets(spec, study.sources)
         for model in spec.models
-        if model.feature_sets is None or feature_set in model.feature_sets
+        if model.runs_on(feature_set)
     )
     earlier = read_frozen(study, name)
     changed = differences(earlier[-1].plan, plan) if earlier else ()

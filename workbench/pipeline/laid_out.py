@@ -36,7 +36,7 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """Short, most distinguishing part first."""
-        return f"{self.learner.label} . {self.dataset.feature_set}"
+        return self.learner.run_name(self.dataset.feature_set)
 
     @property
     def cost(self) -> Cost:
@@ -136,7 +136,7 @@ def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:
     """The models that run on one feature set, each with its own repeats and permutations."""
     runs = []
     for learner in spec.models:
-        if learner.feature_sets is not None and dataset.feature_set not in learner.feature_sets:
+        if not learner.runs_on(dataset.feature_set):
             continue
         overrides = {key: value for key in ("repeats", "permutations") if (value := getattr(learner, key)) is not None}
         runs.append(PlannedRun(dataset, learner, spec.validation.model_copy(update=overrides)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problems, StoreError
 from workbench.pipeline.keeping import FinishedRun
@@ -15,6 +16,7 @@ from workbench.study import Study
 if TYPE_CHECKING:
     from workbench.preregistration.frozen import Record
     from workbench.preregistration.viewed import Look
+    from workbench.specs.experiment import ExperimentSpec
 
 
 def viewed(
@@ -70,18 +72,24 @@ def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
 
 
 def _record(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> Record:
-    from workbench.preregistration.frozen import Record, plan_of, read_frozen
+    from workbench.preregistration.frozen import Record, read_frozen
     from workbench.preregistration.viewed import read_looks
-    from workbench.tables.feature_sets import feature_sets
 
-    sources = {source for members in feature_sets(plan.spec, study.sources).values() for source in members}
     return Record(
         ledger=read_looks(study),
         frozen=read_frozen(study, plan.name),
-        plan=plan_of(study, plan.name, plan.spec, sources),
+        plan=plan_now(study, plan.name, plan.spec),
         planned=tuple(look_at(plan, planned) for planned in plan.runs),
         together=tuple(together),
     )
+
+
+def plan_now(study: Study, name: str, spec: ExperimentSpec) -> dict[str, dict[str, Any]]:
+    """What the files of a study say now of one experiment and of the sources in its feature sets."""
+    from workbench.preregistration.frozen import plan_of
+    from workbench.tables.feature_sets import feature_sets
+
+    return plan_of(study, name, spec, chain(*feature_sets(spec, study.sources).values()))
 
 
 def read_history(study: Study, experiments: Iterable[str]) -> None:

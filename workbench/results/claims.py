@@ -236,16 +236,18 @@ def _rivals(scores: Scores) -> tuple[str, ...]:
     if scores.confounds and confounds is not None and _predicts(confounds):
         held = _listed((*scores.forced, *scores.confounds))
         rivals.append(f"the confounds alone ({held}) predict, R2 {number(confounds.r2)} against the training mean")
-    return (*rivals, *_site_rival(scores), *_upstream(scores), *_chance_predicted(scores))
+    return (*rivals, *_site_rival(scores), *_warned(scores, UPSTREAM), *_chance_predicted(scores))
 
 
-UPSTREAM = (" [T5]", " [T6]", " [T7]")
-"""Codes at the end of the guards' warnings of what was done to the features before they came here."""
+UPSTREAM, SITES_DIFFER = ("T5", "T6", "T7"), ("T8",)
+"""Codes (METHODS 4.2) of the guards' warnings of what was done to the features before they came here, and of sites that
+differ in the outcome."""
 
 
-def _upstream(scores: Scores) -> tuple[str, ...]:
-    """Declared steps before the file that learnt from the people who are predicted."""
-    return tuple(note[: -len(UPSTREAM[0])] for note in scores.notes if note.endswith(UPSTREAM))
+def _warned(scores: Scores, codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Warnings of the guards that end with one of these codes, without it."""
+    endings = tuple(f" [{code}]" for code in codes)
+    return tuple(note.rpartition(" [")[0] for note in scores.notes if note.endswith(endings))
 
 
 def _chance_predicted(scores: Scores) -> tuple[str, ...]:
@@ -263,15 +265,11 @@ def _looked_before(scores: Scores) -> tuple[str, ...]:
     return (f"{results(scores.viewing.others)} had been viewed for this outcome before it",)
 
 
-SITES_DIFFER = " [T8]"
-"""Code at the end of the guards' warning that the outcome differs between sites (METHODS 4.2)."""
-
-
 def _site_rival(scores: Scores) -> tuple[str, ...]:
     """Sites that differ in the outcome, where neither a covariate nor the folds keep them out of the prediction."""
     if "site" in (*scores.confounds, *scores.forced) or scores.leave_out == "site":
         return ()
-    return tuple(note.removesuffix(SITES_DIFFER) for note in scores.notes if note.endswith(SITES_DIFFER))
+    return _warned(scores, SITES_DIFFER)
 
 
 def _predicts(performance: Performance) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.results.metrics import squared_by_person
+from workbench.results.metrics import r2_without_one, squared_by_person
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def lowest_pairs(table: pd.DataFrame, without_each: Mapping[str, float]) -> tupl
     own = np.array([without_each[person] for person in people])
     kept = np.sort(np.argsort(own, kind="stable")[:MOST_PEOPLE])
     pair = _r2_without(model, reference, kept)
-    single = _r2_without_one(model, reference)[kept]
+    single = r2_without_one(model, reference)[kept]
     refitting = own[kept] - single
     first, second = np.triu_indices(len(kept), 1)
     expected = pair[first, second] + refitting[first] + refitting[second]
@@ -65,9 +65,3 @@ def _r2_without(model: Values, reference: Values, kept: NDArray[np.int64]) -> Va
         with np.errstate(divide="ignore", invalid="ignore"):
             total += np.where(left_reference > 0, 1 - left / left_reference, np.nan)
     return np.asarray(total / model.shape[1])
-
-
-def _r2_without_one(model: Values, reference: Values) -> Values:
-    left, left_reference = model.sum(axis=0) - model, reference.sum(axis=0) - reference
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((1 - left / left_reference).mean(axis=1))

@@ -225,9 +225,14 @@ def area_under_curve(observed: Values, predicted: Values) -> float:
 def r2_without_each(table: pd.DataFrame) -> dict[str, float]:
     """r2 over everyone but one, for each participant; the models stay as they were fitted."""
     people, model, reference = squared_by_person(table)
+    return dict(zip(people, r2_without_one(model, reference).tolist(), strict=True))
+
+
+def r2_without_one(model: Values, reference: Values) -> Values:
+    """The same from squared errors by person and repeat, each of shape (n_people, n_repeats)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = 1 - (model.sum(axis=0) - model) / (reference.sum(axis=0) - reference)
-    return dict(zip(people, r2.mean(axis=1).tolist(), strict=True))
+    return np.asarray(r2.mean(axis=1))
 
 
 def squared_by_person(table: pd.DataFrame) -> tuple[list[str], Values, Values]:

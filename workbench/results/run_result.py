@@ -208,13 +208,12 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
     notes += conformal.in_words(dataset, inputs.conformal, inputs.validation.leave_out)
     if not explanations.additive(gap, linear=inputs.residualised, outcome_sd=float(np.std(dataset.y, ddof=1))):
         notes.append(f"the SHAP values miss their predictions by up to {gap:.2g} {outcome.unit}: do not use them")
-    label = inputs.learner.label
     return Scores(
         experiment=inputs.experiment,
         question=inputs.spec.question,
-        run_name=f"{label} . {dataset.feature_set}",
+        run_name=inputs.learner.run_name(dataset.feature_set),
         feature_set=dataset.feature_set,
-        model=label,
+        model=inputs.learner.label,
         outcome=outcome.label,
         outcome_unit=outcome.unit,
         outcome_type=outcome.type,

@@ -308,7 +308,7 @@ class ExperimentSpec(Spec):
     def _primary(self) -> Iterator[Finding]:
         if self.primary is None:
             return
-        known = [f"{model.label} . {name}" for model in self.models for name in model.feature_sets or self.feature_sets]
+        known = [model.run_name(name) for model in self.models for name in model.feature_sets or self.feature_sets]
         hint = did_you_mean(self.primary, known) if known else "MODEL . FEATURE_SET, as workbench check lists the runs"
         model, separator, _ = self.primary.partition(" . ")
         if (known and self.primary not in known) or not separator or model not in [each.label for each in self.models]:

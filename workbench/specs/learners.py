@@ -37,6 +37,14 @@ class LearnerSpec(Spec):
         """What the model is called in tables and run names."""
         return self.name or self.kind
 
+    def run_name(self, feature_set: str) -> str:
+        """What its run on a feature set is called, everywhere: most distinguishing part first."""
+        return f"{self.label} . {feature_set}"
+
+    def runs_on(self, feature_set: str) -> bool:
+        """Whether the experiment runs it on a feature set."""
+        return self.feature_sets is None or feature_set in self.feature_sets
+
     def rules(self) -> Iterator[Finding]:
         """Feature sets are named once."""
         if self.feature_sets is not None:
