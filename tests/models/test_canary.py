@@ -7,8 +7,9 @@ import pytest
 
 from workbench.errors import GuardError
 from workbench.models import estimators
+from workbench.models.canary import canary, on_shuffled_outcomes
 from workbench.models.learner import Fitted
-from workbench.models.nested_cv import canary, on_shuffled_outcomes, plan_units
+from workbench.models.nested_cv import plan_units
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, LearnerSpec
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from threading import Lock
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from workbench.errors import FitError, GuardError, Problem
+from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner, residualises
@@ -29,8 +28,8 @@ from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResu
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
 
-INNER_STREAM, LEARNER_STREAM, NOISE_STREAM, SHUFFLE_STREAM, UNOBSERVED_STREAM = 0, 1, 3, 4, 5
-"""Spawn keys of the seeds; permutations have one more, so that they depend on neither folds nor learners."""
+INNER_STREAM, LEARNER_STREAM = 0, 1
+"""Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
 ORDER = "order"
 """Key of the permuted rows among the targets."""
 CLINICAL_BAND = "clinical"
@@ -184,7 +183,7 @@ def fit_unit(
             explained = explain if name == "main" else 0
             fitted[name], results[name] = _fit_procedure(name, dataset, unit, learner, targets, explain=explained)
     except FitError as error:
-        raise FitError([_located(problem, unit) for problem in error.problems]) from error
+        raise FitError([located(problem, unit) for problem in error.problems]) from error
     main = fitted["main"]
     return UnitResult(
         key=unit.key,
@@ -256,7 +255,7 @@ def _procedure(
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))
-    bands = _modalities(dataset)
+    bands = modalities(dataset)
     if name == "main":
         return _Procedure(model, dataset.X, nuisance, every, nuisance, bands)
     if name == "raw":
@@ -295,6 +294,13 @@ def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: in
     return procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
 
 
+def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec) -> Fitted:
+    """One procedure of a unit, fitted to the observed outcome alone and not explained."""
+    observed = np.asarray(dataset.y, dtype=float)[:, None]
+    procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
+    return _fit(procedure, dataset, unit, explain=0)
+
+
 def _reduced(procedure: _Procedure, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
     train, test = unit.outer.train, unit.outer.test
     Y = procedure.Y
@@ -309,9 +315,10 @@ def _reduced(procedure: _Procedure, fitted: Fitted, unit: WorkUnit) -> Procedure
     )
 
 
-def _modalities(dataset: Dataset) -> np.ndarray:
-    modalities: np.ndarray = dataset.features["modality"].to_numpy(str)
-    return modalities
+def modalities(dataset: Dataset) -> np.ndarray:
+    """Modality of each feature, shape (n_features,)."""
+    found: np.ndarray = dataset.features["modality"].to_numpy(str)
+    return found
 
 
 def _clinical(dataset: Dataset) -> Covariates:
@@ -337,347 +344,10 @@ def _beside_clinical(dataset: Dataset) -> np.ndarray:
         return _joined[dataset]
 
 
-def _located(problem: Problem, unit: WorkUnit) -> Problem:
+def located(problem: Problem, unit: WorkUnit) -> Problem:
+    """The problem with the repeat and fold it was met in."""
     where = f"repeat {unit.repeat + 1}, fold {unit.fold + 1}"
     return replace(problem, where=f"{where}, {problem.where}" if problem.where else where)
-
-
-# ------------------------------------------------------------------------------------------------------------ influence
-
-Refit = tuple[tuple[str, ...], int]
-"""Who is left out of the training people of a unit, and the number of that unit."""
-Refitted = tuple[Refit, np.ndarray]
-"""With squared errors of *main* and of its reference for each held-out row, shape (2, n_test)."""
-
-
-def leave_one_out_r2(
-    dataset: Dataset,
-    units: Sequence[WorkUnit],
-    learner: LearnerSpec,
-    *,
-    results: Sequence[UnitResult],
-    repeats: int,
-    progress: Callable[[int, int], None] | None = None,
-    spread: Callable[[Callable[[Refit], Refitted], Sequence[Refit]], Iterable[Refitted]] = map,
-) -> tuple[dict[str, float], bool, int]:
-    """r2 of *main* without each participant in turn, everyone else keeping their folds.
-
-    Learners that serve many targets at once are refitted without the participant, in the inner folds too. Others, whose
-    refits would cost as much as the run again, only lose the participant's rows from the score.
-
-    Parameters
-    ----------
-    results : sequence of UnitResult
-        Of `units`: where the participant is held out, nothing changes for the others.
-    repeats : int
-        Only the first so many repeats are used.
-    progress : callable
-        Called with refits done and refits in all.
-    spread : callable
-        Makes the refits, as `map` does; in any order and wherever it likes.
-
-    Returns
-    -------
-    r2 : dict of str to float
-        By participant id: 1 - SSE / SSE of the nuisance model, pooled over the folds of a repeat, averaged over
-        repeats.
-    refitted : bool
-    repeats : int
-        Repeats used.
-    """
-    model = make_learner(learner)
-    refitted = residualises(model) and model.batched
-    used = tuple(unit for unit in units if unit.repeat < repeats)
-    people = np.unique(dataset.rows["participant_id"].to_numpy(str)).tolist()
-    r2 = _r2_without(
-        dataset, used, learner, [(one,) for one in people], results, refit=refitted, progress=progress, spread=spread
-    )
-    return dict(zip(people, r2, strict=True)), refitted, len({unit.repeat for unit in used})
-
-
-def leave_pairs_out_r2(
-    dataset: Dataset,
-    units: Sequence[WorkUnit],
-    learner: LearnerSpec,
-    pairs: Sequence[tuple[str, str]],
-    *,
-    results: Sequence[UnitResult],
-    repeats: int,
-    spread: Callable[[Callable[[Refit], Refitted], Sequence[Refit]], Iterable[Refitted]] = map,
-) -> tuple[float, ...]:
-    """r2 of *main* refitted without two participants at once, everyone else keeping their folds.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-        Participant ids; each pair costs as many refits as there are units, fewer where pairs share a person.
-    results, repeats, spread
-        As for `leave_one_out_r2`; only for learners that it refits.
-
-    Returns
-    -------
-    tuple of float
-        For each pair, r2 over everyone else.
-    """
-    used = tuple(unit for unit in units if unit.repeat < repeats)
-    return _r2_without(dataset, used, learner, pairs, results, refit=True, spread=spread)
-
-
-def _r2_without(
-    dataset: Dataset,
-    units: Sequence[WorkUnit],
-    learner: LearnerSpec,
-    left_out: Sequence[tuple[str, ...]],
-    results: Sequence[UnitResult],
-    *,
-    refit: bool,
-    progress: Callable[[int, int], None] | None = None,
-    spread: Callable[[Callable[[Refit], Refitted], Sequence[Refit]], Iterable[Refitted]] = map,
-) -> tuple[float, ...]:
-    """r2 of *main* over everyone else, without each of some groups of people; a unit is refitted only without those
-    whom it trains on, so that what is held out changes nothing for the others."""
-    stored = {(result.repeat, result.fold): result for result in results}
-    person = dataset.rows["participant_id"].to_numpy(str)
-    held_out = [set(person[unit.outer.test]) for unit in units]
-
-    def trained_on(group: tuple[str, ...], number: int) -> tuple[str, ...]:
-        return tuple(sorted(set(group) - held_out[number])) if refit else ()
-
-    asked = dict.fromkeys((trained_on(group, number), number) for group in left_out for number in range(len(units)))
-    refits = [which for which in asked if which[0]]
-    work = partial(_refit_rows, dataset=dataset, units=units, learner=learner)
-    errors: dict[Refit, np.ndarray] = {}
-    for done, (which, squared) in enumerate(spread(work, refits), start=1):
-        errors[which] = squared
-        if progress:
-            progress(done, len(refits))
-
-    def sums(group: tuple[str, ...], number: int) -> tuple[int, float, float]:
-        unit = units[number]
-        who, rows = trained_on(group, number), ~np.isin(person[unit.outer.test], group)
-        squared = errors[who, number] if who else _squared_rows(dataset, stored[unit.repeat, unit.fold])
-        of_model, of_reference = squared[:, rows].sum(axis=1).tolist()
-        return unit.repeat, of_model, of_reference
-
-    return tuple(_pooled_r2(sums(group, number) for number in range(len(units))) for group in left_out)
-
-
-def _refit_rows(which: Refit, *, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec) -> Refitted:
-    people, number = which
-    unit, without = units[number], ~np.isin(dataset.rows["participant_id"].to_numpy(str), people)
-    predictions = _refit_without(dataset, unit, make_learner(learner), without)
-    return which, np.square(dataset.y[unit.outer.test] - np.stack(predictions))
-
-
-def _squared_rows(dataset: Dataset, result: UnitResult) -> np.ndarray:
-    main = result.procedures["main"]
-    return np.asarray(np.square(dataset.y[result.test] - np.stack([main.predicted, main.reference])))
-
-
-def _refit_without(
-    dataset: Dataset, unit: WorkUnit, model: Learner, without: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    left = (Split(split.train[without[split.train]], split.test[without[split.test]]) for split in unit.inner)
-    inner = tuple(split for split in left if len(split.train) and len(split.test))
-    train, test = unit.outer.train[without[unit.outer.train]], unit.outer.test
-    nuisance = dataset.nuisance.values
-    Y = np.asarray(dataset.y, dtype=float)[:, None]
-    fold = Fold(dataset.X, nuisance, train, test, inner, dataset.outcome.type, bands=_modalities(dataset))
-    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test]).test
-    return model.fit(fold, Y, seed=unit.seed).predicted[:, 0], reference[:, 0]
-
-
-def _pooled_r2(errors: Iterable[tuple[int, float, float]]) -> float:
-    total: dict[int, np.ndarray] = {}
-    for repeat, of_model, of_reference in errors:
-        total[repeat] = total.get(repeat, np.zeros(2)) + np.array([of_model, of_reference])
-    return float(np.mean([1 - model / reference if reference > 0 else np.nan for model, reference in total.values()]))
-
-
-# ---------------------------------------------------------------------------------------------- people without outcome
-
-
-MOST_COPIED = 2**28
-"""Bytes of X above which it is not copied for the sake of a few people who cannot be scored."""
-
-
-def predict_unobserved(
-    dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """What a model of everyone analysed predicts for those who have features and no outcome.
-
-    Never a score: these people have nothing to score. It is fitted once, tuned in inner folds as any other.
-
-    Returns
-    -------
-    predicted, reference : ndarray of shape (n_people,)
-        Of *main* and of its nuisance model, in the order of ``dataset.unobserved``; None where there is nobody, or
-        where X is too large to be copied beside them (`MOST_COPIED`).
-    """
-    others = dataset.unobserved
-    if others is None or dataset.X.nbytes > MOST_COPIED:
-        return None
-    n, model = dataset.n_rows, make_learner(beside_main(learner))
-    train, test = np.arange(n), np.arange(n, n + len(others.X))
-    seed = spawned(validation.seed, UNOBSERVED_STREAM)
-    nuisance = np.vstack([dataset.nuisance.values, others.nuisance])
-    Y = np.concatenate([np.asarray(dataset.y, dtype=float), np.zeros(len(test))])[:, None]
-    fold = Fold(
-        X=np.vstack([dataset.X, others.X]),
-        nuisance=nuisance,
-        train=train,
-        test=test,
-        inner=inner_folds(dataset, train, validation, seed),
-        outcome_type=dataset.outcome.type,
-        bands=_modalities(dataset),
-    )
-    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test]).test
-    return model.fit(fold, Y, seed=seed).predicted[:, 0], reference[:, 0]
-
-
-# ------------------------------------------------------------------------------------------- canary, shuffled outcomes
-
-CANARY_SHARE, CANARY_UNITS = 10, 5
-"""One unit in ten is fitted blind, at least one and at most five: all folds of a repeat where there are ten repeats."""
-
-SHUFFLED_REPEATS = 10
-"""Repeats of a run on shuffled outcomes: as many as an interval needs."""
-
-NOISE_SDS = 10.0
-"""Spread of the noise, in SD of what it replaces: whoever looks at it cannot overlook it."""
-
-
-def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *, permuted: bool) -> int:
-    """Fit with the held-out people replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
-
-    Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
-    of them. What was learnt must be the same to the last bit (`Fitted.fitted_digest`), and so must the tuning and the
-    prediction for the first held-out row, which also speaks where a learner gives no digest.
-
-    Parameters
-    ----------
-    units : sequence of WorkUnit
-        Of the run. Learners that serve one target at a time fit a single one, others up to `CANARY_UNITS`.
-    permuted : bool
-        Whether the run tunes as a permutation test does (`estimators.as_permuted`).
-
-    Returns
-    -------
-    int
-        Pairs of fits that were compared.
-
-    Raises
-    ------
-    GuardError
-        If anything changed; names the model, and what to look for.
-    """
-    spec = beside_main(as_permuted(learner) if permuted else learner)
-    model = make_learner(spec)
-    most = min(CANARY_UNITS, max(1, len(units) // CANARY_SHARE)) if model.batched else 1
-    compared = 0
-    for unit in units[:most]:
-        blind = _blinded(dataset, unit)
-        own = ("main", "increment", "joint") if model.batched and unit is units[0] else ("main",)
-        for name in (name for name in unit.procedures if name in own):
-            changed = _changed(_fit_alone(name, dataset, unit, spec), _fit_alone(name, blind, unit, spec), unit)
-            if changed:
-                raise GuardError(_located(_looked(learner, changed), unit))
-            compared += 1
-    return compared
-
-
-def on_shuffled_outcomes(
-    dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec, *, repeats: int
-) -> tuple[Dataset, tuple[WorkUnit, ...], tuple[UnitResult, ...]]:
-    """The run once more on shuffled outcomes, without permutations: *main*, and *confounds* where there are any.
-
-    Outcomes are shuffled as for a permutation, with N held fixed (Freedman-Lane), those of a binary outcome as they
-    are; folds are drawn, and models tuned, anew. Trees search fewer settings (`estimators.beside_main`).
-
-    Parameters
-    ----------
-    repeats : int
-        So many, at most `SHUFFLED_REPEATS`; a learner that serves one target at a time has one.
-
-    Returns
-    -------
-    dataset : Dataset
-        With the shuffled outcome.
-    units, results
-        As of any run.
-    """
-    spec = beside_main(learner)
-    repeats = min(repeats, SHUFFLED_REPEATS) if make_learner(spec).batched else 1
-    seed = spawned(validation.seed, SHUFFLE_STREAM)
-    nuisance = dataset.nuisance.values[:, : 0 if dataset.outcome.type == "binary" else None]
-    shuffled = replace(dataset, y=target_matrix(dataset.y, nuisance, dataset.blocks, dataset.groups, 1, seed)[:, 1])
-    spec = spec.model_copy(update={"repeats": repeats})
-    validation = validation.model_copy(update={"permutations": 0})
-    units = tuple(
-        replace(unit, procedures=tuple(name for name in unit.procedures if name in ("main", "confounds")))
-        for unit in plan_units(shuffled, validation, spec)
-    )
-    targets = {"main": np.asarray(shuffled.y, dtype=float)[:, None]}
-    return shuffled, units, tuple(fit_unit(shuffled, unit, spec, targets, explain=0) for unit in units)
-
-
-def _looked(learner: LearnerSpec, changed: str) -> Problem:
-    found = f"{changed} changed when the held-out people were replaced by noise: it learns from those it predicts"
-    hint = (
-        "whatever learns (means, scales, components, selected features, tuning) may read the rows of fold.train alone; "
-        "look for a mean, a fit or a selection over all rows"
-    )
-    return Problem(f"model {learner.label}", found, hint, "T6")
-
-
-def _fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec) -> Fitted:
-    observed = np.asarray(dataset.y, dtype=float)[:, None]
-    procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit(procedure, dataset, unit, explain=0)
-
-
-def _changed(seen: Fitted, blind: Fitted, unit: WorkUnit) -> str:
-    """What differs between a fit and the same with noise in the held-out rows; empty where nothing does."""
-    if seen.fitted_digest != blind.fitted_digest:
-        return "what was learnt"
-    if dict(seen.chosen) != dict(blind.chosen):
-        return "the tuning"
-    # Where one row is held out, it is the one that is kept, so nothing but its own outcome was noise.
-    same = np.allclose(seen.predicted[0], blind.predicted[0], rtol=1e-9, atol=0.0, equal_nan=True)
-    return "" if same else f"the prediction for one of {len(unit.outer.test)} held-out people"
-
-
-def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
-    """The dataset with noise in its held-out rows, and the first of these kept but for its outcome."""
-    rng = np.random.default_rng(spawned(unit.seed, NOISE_STREAM))
-    test, others = unit.outer.test, unit.outer.test[1:]
-
-    def noise(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        blind = np.array(values, dtype=float)
-        there = ~np.isnan(blind)
-        n = np.maximum(there.sum(axis=0), 1)
-        mean = np.where(there, blind, 0.0).sum(axis=0) / n
-        spread = np.sqrt(np.square(np.where(there, blind - mean, 0.0)).sum(axis=0) / n)
-        spread = np.where(spread > 0, spread, 1.0)
-        blind[rows] = mean + NOISE_SDS * spread * rng.standard_normal((len(rows), *blind.shape[1:]))
-        return blind
-
-    def covariates(block: Covariates) -> Covariates:
-        return replace(block, values=noise(block.values, others))
-
-    if dataset.outcome.type == "binary":
-        y = np.array(dataset.y, dtype=float)
-        y[test] = 1.0 - y[test]
-    else:
-        y = noise(dataset.y, test)
-    return replace(
-        dataset,
-        X=noise(dataset.X, others),
-        y=y,
-        confounds=covariates(dataset.confounds),
-        forced=covariates(dataset.forced),
-        clinical=covariates(dataset.clinical),
-    )
 
 
 # ----------------------------------------------------------------------------------------------------------------- keys
@@ -711,7 +381,7 @@ def _common_digest(
         "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
     }
     if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
-        settings["bands"] = _modalities(dataset).tolist()
+        settings["bands"] = modalities(dataset).tolist()
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     # The outcome and all covariates by value: a rehearsal shuffles y and keeps the data.
     blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)

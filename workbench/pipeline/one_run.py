@@ -29,10 +29,13 @@ def run_one(
     """One feature set with one model: permuted targets, work units, influence, circuit test, reduction."""
     from workbench.execution import one_blas_thread, run_units, spread
     from workbench.models import nested_cv, permutations
+    from workbench.models.canary import canary, on_shuffled_outcomes
     from workbench.models.cross_conformal import conformal_folds
     from workbench.models.estimators import make_learner
+    from workbench.models.influence import leave_one_out_r2
     from workbench.models.learner import residualises
     from workbench.models.marginal import circuit_test
+    from workbench.models.unobserved import predict_unobserved
     from workbench.results.run_result import RunInputs, reduce_run
 
     dataset, validation = planned.dataset, planned.validation
@@ -44,7 +47,7 @@ def run_one(
     explain = 1 + (min(EXPLAINED_PERMUTATIONS, n_permutations) if learner.batched else 0)
     units = nested_cv.plan_units(dataset, validation, planned.learner, explain=explain)
     with one_blas_thread():
-        blind_fits = nested_cv.canary(dataset, units, planned.learner, permuted=n_permutations > 0)
+        blind_fits = canary(dataset, units, planned.learner, permuted=n_permutations > 0)
     fit = partial(fit_one, dataset=dataset, learner=planned.learner, targets=targets, explain=explain)
     label = f"{plan.name}: {planned.name}"
     results = run_units(
@@ -56,7 +59,7 @@ def run_one(
         resume=resume,
         progress=partial(progress.advance, label),
     )
-    influence = nested_cv.leave_one_out_r2(
+    influence = leave_one_out_r2(
         dataset,
         units,
         planned.learner,
@@ -67,12 +70,12 @@ def run_one(
     )
     pairs = _without_pairs(dataset, units, planned.learner, results, influence, spread=partial(spread, jobs=jobs))
     with one_blas_thread():
-        unobserved = nested_cv.predict_unobserved(dataset, planned.learner, validation)
+        unobserved = predict_unobserved(dataset, planned.learner, validation)
         circuits = circuit_test(dataset, nested_cv.marginal_targets(dataset, validation))
         shuffled = None
         if not permutations.refusal(dataset, 1):
             repeats = len({unit.repeat for unit in units})
-            shuffled = nested_cv.on_shuffled_outcomes(dataset, validation, planned.learner, repeats=repeats)
+            shuffled = on_shuffled_outcomes(dataset, validation, planned.learner, repeats=repeats)
         conformal = conformal_folds(
             dataset, units, planned.learner, validation, progress=partial(progress.advance, f"{label}, intervals")
         )
@@ -115,7 +118,7 @@ def _without_pairs(
     spread: Callable[..., Iterable[Any]],
 ) -> tuple[tuple[str, str, float], ...]:
     """r2 refitted without both of the pairs that are expected to carry most; none for models that are not refitted."""
-    from workbench.models import nested_cv
+    from workbench.models.influence import leave_pairs_out_r2
     from workbench.results.influence import lowest_pairs
     from workbench.results.metrics import long_table
 
@@ -124,7 +127,7 @@ def _without_pairs(
         return ()
     table = long_table(dataset, results, "main")
     chosen = [(one, other) for one, other, _ in lowest_pairs(table[table["repeat"] < repeats], without_each)]
-    r2 = nested_cv.leave_pairs_out_r2(dataset, units, learner, chosen, results=results, repeats=repeats, spread=spread)
+    r2 = leave_pairs_out_r2(dataset, units, learner, chosen, results=results, repeats=repeats, spread=spread)
     return tuple((one, other, value) for (one, other), value in zip(chosen, r2, strict=True))
 
 
