@@ -133,7 +133,9 @@ def test_a_run_is_read_exported_and_holds_what_was_promised(study, tmp_path, cap
     experiment = study / "experiments" / "shuffled_outcome.toml"
     experiment.write_text(experiment.read_text().replace("repeats = 10", "repeats = 2").replace("500", "39"))
     assert run_command(["run", "shuffled_outcome", "--study", str(study), "--jobs", "2"]) == 0
-    assert "Prediction not shown" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Prediction not shown" in printed
+    assert "workbench plan shuffled_outcome --study" in printed, "what would so many people have shown?"
     assert run_command(["export", "latest", "--to", str(tmp_path / "OUT"), "--study", str(study)]) == 0
     written = {path.name for path in (tmp_path / "OUT").rglob("*")}
     assert {"biomarkers.tsv", "biomarkers.json", "predictions.tsv", "scores.json"} <= written
@@ -147,7 +149,9 @@ def test_a_rehearsal_keeps_nothing(study, capsys):
     experiment = study / "experiments" / "shuffled_outcome.toml"
     experiment.write_text(experiment.read_text().replace("repeats = 10", "repeats = 1").replace("500", "9"))
     assert run_command(["run", "shuffled_outcome", "--rehearse", "--study", str(study), "--jobs", "1"]) == 0
-    assert "Rehearsal" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Rehearsal" in printed
+    assert "workbench run shuffled_outcome --study" in printed
     assert not (study / "mlruns" / "mlflow.db").exists()
 
 

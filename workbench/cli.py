@@ -236,7 +236,7 @@ def run(
             progress=progress,
         )
     for each in finished:
-        _print_abstract(each, study)
+        _print_abstract(each, study, data)
         for note in each.result.scores.notes if verbose else ():
             _say_wrapped(f"Note: {note}")
     for each in finished:
@@ -506,11 +506,17 @@ def _print_frame(frame: Any, indent: str = "  ") -> None:
         print((indent + "  ".join(padded)).rstrip())
 
 
-def _print_abstract(finished: FinishedRun, study: Path) -> None:
+def _print_abstract(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
     where = "" if study == HERE else f" --study {study}"
-    command = f"workbench export {finished.run_id[:8]} --to supplement{where}" if finished.run_id else ""
+    step = finished.result.claim.next_step
+    if not finished.run_id:
+        step = f"workbench run {finished.result.scores.experiment}"
+    if step.startswith("workbench export"):
+        step = step.replace("latest", finished.run_id[:8])
+    elif data is not None:
+        where += f" --data {data}"
     print()
-    _say(finished.abstract(command))
+    _say(finished.abstract(f"{step}{where}"))
 
 
 def _print_frozen(frozen: Frozen, study: Path) -> None:

@@ -653,7 +653,7 @@ class PermutationTest:
     n_permutations: int
     null_mean: float
     null_95: float
-    """95th percentile of the null: the smallest r2 that would have been detected at .05."""
+    """95th percentile of the null: above it the uncorrected p is at most .05."""
     scheme: str
     """In words: free, within site, whole participants, Freedman-Lane."""
     refused: str = ""

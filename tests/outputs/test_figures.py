@@ -121,7 +121,7 @@ def test_candidates_are_told_apart_by_more_than_colour(drawn):
     assert "* default" not in text
 
 
-def test_the_null_says_what_could_have_been_detected(null_result):
+def test_the_null_says_from_which_r2_on_p_speaks(null_result):
     words = alt(null_result, "permutation_null")
     assert f"95th percentile {null_result.scores.test.null_95:.2f}" in words
     assert "after correction p = 0.41" in words

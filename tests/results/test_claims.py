@@ -94,7 +94,7 @@ def test_without_a_permutation_p_a_claim_is_at_most_exploratory(strong):
     claim = judge(replace(strong, p_family=None, test=PermutationTest(None, 0, float("nan"), float("nan"), "")))
     assert claim.verdict == "exploratory"
     assert any("no permutation p was asked for" in reason for reason in claim.reasons)
-    assert claim.next_step == "workbench run madrs_change"
+    assert claim.next_step == "workbench export latest --to supplement"
 
 
 def test_a_refused_p_gives_its_reason(strong):
@@ -177,11 +177,11 @@ def test_sites_that_differ_in_the_outcome_are_a_rival_until_they_are_held_fixed(
         assert not any("differs between sites" in reason for reason in judge(replace(warned, **held)).reasons)
 
 
-def test_a_failed_run_gives_its_upper_limit_and_what_it_could_have_detected(strong):
+def test_a_failed_run_gives_its_upper_limit_and_the_r2_from_which_p_speaks(strong):
     failed = changed(strong, r2=-0.05, interval=Interval(-0.2, 0.1, 0.95, "", ""))
     sentence = judge(failed).sentence
     assert "at most 0.10" in sentence
-    assert "an R2 above 0.08 would have been detected, before correction over runs" in sentence
+    assert "p is at most .05 for a cross-validated R2 above 0.08, before correction over runs" in sentence
 
 
 @pytest.mark.parametrize("kind", ["prognostic", "predictive", "association"])

@@ -5,7 +5,7 @@ from workbench.results.inference import (
     FamilyMember,
     benjamini_hochberg,
     correct_family,
-    detectable,
+    critical_value,
     held_to_earlier_looks,
     holm_across,
     p_value,
@@ -60,15 +60,15 @@ def test_a_refused_p_says_why():
 
 
 @pytest.mark.parametrize("n", [19, 39, 99, 199, 999, 1000])
-def test_the_detectable_value_is_where_p_becomes_significant(n):
+def test_the_critical_value_is_where_p_becomes_significant(n):
     null = np.random.default_rng(n).standard_normal(n)
-    edge = detectable(null)
+    edge = critical_value(null)
     assert p_value(edge + 1e-6, null) <= 0.05
     assert p_value(edge, null) > 0.05
 
 
-def test_with_too_few_permutations_nothing_is_detectable():
-    assert np.isnan(detectable(np.zeros(18)))
+def test_with_too_few_permutations_there_is_no_critical_value():
+    assert np.isnan(critical_value(np.zeros(18)))
 
 
 def test_p_of_a_run_on_nothing_is_uniform(make_inputs):

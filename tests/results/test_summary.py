@@ -49,7 +49,7 @@ def test_a_failed_run_says_so_and_exports_nothing(failed):
     text = words(abstract(failed, next_command=""))
     assert "Prediction not shown: dmn4 with ridge did not predict the fall in MADRS" in text
     assert "none: candidates are exported only where prediction is shown." in text
-    assert text.endswith("workbench ui")
+    assert text.endswith("workbench plan madrs_change")
 
 
 def test_the_abstract_says_which_result_it_is_and_what_the_plan_was(shown):
@@ -57,7 +57,7 @@ def test_the_abstract_says_which_result_it_is_and_what_the_plan_was(shown):
     run = finish_experiment([reduce_run(shown)], [Viewing(4, others=3, freeze=freeze)])[0]
     text = words(abstract(run, next_command=""))
     assert "Viewed 4th result viewed for this outcome; the plan was frozen on 2026-11-22, after 3 results" in text
-    assert "one run, nothing to correct for), 0.02 with the 3 results viewed before; an R2 above" in text
+    assert "one run, nothing to correct for), 0.02 with the 3 results viewed before; p is at most .05 for" in text
     assert "p = 0.02, n = 60" in one_line(run)
 
 

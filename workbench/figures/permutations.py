@@ -42,17 +42,17 @@ def draw(result: RunResult) -> Picture | None:
 
 
 def _histogram(axes: Axes, null: np.ndarray, result: RunResult) -> None:
-    observed, detectable = result.scores.performance.r2, result.scores.test.null_95
+    observed, critical = result.scores.performance.r2, result.scores.test.null_95
     bins = max(10, min(40, round(len(null) ** 0.5)))
     axes.hist(null, bins=bins, color=PALE, edgecolor=PAPER, linewidth=0.6)
     low, high = min(null.min(), observed), max(null.max(), observed)
     width = (high - low) or 0.2
-    axes.set_xlim(low - 0.06 * width, max(high + 0.06 * width, detectable + WORDS * width))
+    axes.set_xlim(low - 0.06 * width, max(high + 0.06 * width, critical + WORDS * width))
     axes.set_ylim(0, axes.get_ylim()[1] * 1.5)  # room for the words above the bars
 
 
 def _marks(axes: Axes, result: RunResult) -> None:
-    """The observed R2 and the smallest that would have been detected, each with its words beside it."""
+    """The observed R2 and the 95th percentile of the null, each with its words beside it."""
     test, observed = result.scores.test, result.scores.performance.r2
     top, (low, high) = axes.get_ylim()[1], axes.get_xlim()
     room = WORDS * (high - low)
@@ -80,7 +80,7 @@ def _caption(result: RunResult) -> str:
     return (
         f"{test.n_permutations:,} permutations ({test.scheme}), the whole procedure run again for each; "
         f"their mean is {number(test.null_mean)}. {_corrected(result)}"
-        f"An R² below {number(max(test.null_95, 0.0))} would not have been told from chance here."
+        f"p is at most .05 for a cross-validated R² above {number(max(test.null_95, 0.0))}."
     )
 
 

@@ -319,27 +319,28 @@ def named_outcome(scores: Scores) -> str:
 
 
 def _limits(scores: Scores) -> str:
-    """Upper limit and detectable R2: what an absent finding still says."""
+    """Upper limit and where p begins to speak: what an absent finding still says."""
     interval = scores.performance.interval
     upper = "" if interval is None else f", at most {number(interval.high)}"
-    found = detectable(scores)
+    found = critical_r2(scores)
     return f"{upper}; {found}" if found else upper
 
 
-def detectable(scores: Scores) -> str:
-    """The smallest R2 that this run could have told from chance, in words; empty without permutations."""
+def critical_r2(scores: Scores) -> str:
+    """The cross-validated R2 from which p is at most .05, in words; empty without permutations.
+
+    What is true must be far larger for a run to reach it more often than not: `workbench plan` says how large.
+    """
     smallest = scores.test.null_95
     if math.isnan(smallest):
         return ""
     alone = ", before correction over runs" if scores.family_size > 1 else ""
-    return f"an R2 above {number(max(smallest, 0.0))} would have been detected{alone}"
+    return f"p is at most .05 for a cross-validated R2 above {number(max(smallest, 0.0))}{alone}"
 
 
 def _next_step(scores: Scores, verdict: Verdict) -> str:
     if verdict == "prediction not shown":
-        return "workbench ui"
-    if scores.p_family is None and not scores.test.refused:
-        return f"workbench run {scores.experiment}"
+        return f"workbench plan {scores.experiment}"
     return "workbench export latest --to supplement"
 
 

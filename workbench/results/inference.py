@@ -72,11 +72,11 @@ def permutation_test(statistic: NDArray[np.float64], *, scheme: str, refused: st
     observed, null = float(statistic[0]), statistic[1:]
     if refused or not len(null) or np.isnan(observed):
         reason = refused or ("the statistic is undefined" if len(null) else "")
-        return PermutationTest(None, len(null), _mean(null), detectable(null), scheme, reason)
-    return PermutationTest(p_value(observed, null), len(null), _mean(null), detectable(null), scheme)
+        return PermutationTest(None, len(null), _mean(null), critical_value(null), scheme, reason)
+    return PermutationTest(p_value(observed, null), len(null), _mean(null), critical_value(null), scheme)
 
 
-def detectable(null: NDArray[np.float64], alpha: float = ALPHA) -> float:
+def critical_value(null: NDArray[np.float64], alpha: float = ALPHA) -> float:
     """The value a statistic must exceed for an uncorrected p of at most `alpha`; NaN with too few permutations.
 
     It is the 95th percentile of the null, read off so that it agrees with `p_value`: p <= alpha leaves room for at most

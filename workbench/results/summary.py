@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED
-from workbench.results.claims import detectable, number, p_text, procedure, results, viewed
+from workbench.results.claims import critical_r2, number, p_text, procedure, results, viewed
 from workbench.results.owed import abstract as what_else
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _p(scores: Scores) -> str:
     found = f"p = {p_text(scores.p_family)} ({test.n_permutations} permutations, {runs})"
     if scores.judged_p is not None and scores.viewing is not None and scores.viewing.others:
         found += f", {p_text(scores.judged_p)} with the {results(scores.viewing.others)} viewed before"
-    smallest = detectable(scores)
+    smallest = critical_r2(scores)
     return f"{found}; {smallest}." if smallest else f"{found}."
 
 
