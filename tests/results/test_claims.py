@@ -14,7 +14,7 @@ from workbench.records import (
 )
 from workbench.results.claims import EXTERNAL, SHOWN, SUPPORTED, judge, number, ordinal, p_text, viewed
 
-INTERVAL = Interval(0.05, 0.35, 0.95, "method", "new people, by models trained on 48 of these people")
+INTERVAL = Interval(0.05, 0.35, 0.95, "method", "new people, by models trained on 48 people")
 PERFORMANCE = Performance("main", 0.2, 0.18, 4.0, 5.0, 0.9, 0.1, 0.4, (0.2,) * 10, 0.25, INTERVAL)
 TEST = PermutationTest(0.001, 1000, -0.05, 0.08, "freely")
 FREEZE = Freeze("2026-11-22", 1, "", 0, "ridge . dmn4")

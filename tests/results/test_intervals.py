@@ -15,13 +15,24 @@ def losses_of(inputs, procedure="main"):
 def test_the_interval_is_that_of_nadeau_and_bengio_mapped_to_r2(shown):
     losses = losses_of(shown)
     d = (losses.reference - losses.model) / losses.n_test
-    half = t.ppf(0.975, 49) * np.sqrt((1 / 50 + 12 / 48) * np.var(d, ddof=1)) / (losses.reference.sum() / 600)
+    half = t.ppf(0.975, 5 - 1) * np.sqrt((1 / 50 + 12 / 48) * np.var(d, ddof=1)) / (losses.reference.sum() / 600)
     interval = r2_interval(losses, 0.3)
     assert (interval.low, interval.high) == pytest.approx((0.3 - half, 0.3 + half))
 
 
+def test_more_repeats_of_the_same_people_leave_the_degrees_of_freedom_alone(make_inputs):
+    few, many = (losses_of(make_inputs(repeats=repeats, permutations=0)) for repeats in (10, 20))
+    widths = []
+    for losses in (few, many):
+        d = (losses.reference - losses.model) / losses.n_test
+        interval = r2_interval(losses, 0.0)
+        per_sd = np.std(d, ddof=1) / (losses.reference.sum() / losses.n_test.sum())
+        widths.append(interval.high / per_sd / np.sqrt(1 / len(d) + 12 / 48))
+    assert widths == pytest.approx([t.ppf(0.975, 4)] * 2)
+
+
 def test_the_interval_says_for_whom_it_is(shown):
-    assert r2_interval(losses_of(shown), 0.3).covers == "new people, by models trained on 48 of these people"
+    assert r2_interval(losses_of(shown), 0.3).covers == "new people, by models trained on 48 people"
 
 
 def test_fewer_than_ten_repeats_have_no_interval(make_inputs):
@@ -33,17 +44,18 @@ def test_left_out_sites_have_no_interval(shown):
 
 
 def test_the_correction_is_wider_than_that_of_independent_folds():
-    assert correction(50, 12, 48) > 3 * correction(50, 0, 48)
+    corrected, naive = (correction(50, n_test, 48, degrees_of_freedom=49) for n_test in (12, 0))
+    assert corrected > 3 * naive
 
 
 def test_one_fold_has_no_interval():
-    assert np.isnan(correction(1, 12, 48))
+    assert np.isnan(correction(1, 12, 48, degrees_of_freedom=0))
 
 
 def test_the_increment_is_an_interval_of_paired_fold_differences(shown):
     clinical, added = losses_of(shown, "clinical_ols"), losses_of(shown, "increment")
     d = (clinical.model - added.model) / added.n_test
-    half = t.ppf(0.975, 49) * np.sqrt((1 / 50 + 12 / 48) * np.var(d, ddof=1)) / (added.mean.sum() / 600)
+    half = t.ppf(0.975, 5 - 1) * np.sqrt((1 / 50 + 12 / 48) * np.var(d, ddof=1)) / (added.mean.sum() / 600)
     interval = increment_interval(clinical, added, 0.2)
     assert (interval.low, interval.high) == pytest.approx((0.2 - half, 0.2 + half))
 

@@ -262,5 +262,6 @@ def _over_folds(
     n_test = float(np.mean([size for value, size in found if value is not None]))
     if len(values) < 2:
         return values.mean(axis=0), np.full(n, np.nan)
-    half = correction(len(values), n_test, dataset.n_rows - n_test) * values.std(axis=0, ddof=1)
+    half = correction(len(values), n_test, dataset.n_rows - n_test, degrees_of_freedom=len(values) - 1)
+    half = half * values.std(axis=0, ddof=1)
     return values.mean(axis=0), half
