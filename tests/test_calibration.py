@@ -148,6 +148,20 @@ def test_a_level_that_is_not_held_fails(benchmark):
     assert rows == {73: True, 74: False}
 
 
+def test_a_criterion_is_read_off_as_many_simulations_as_methods_asks_for(benchmark):
+    cell = next(each for each in benchmark.cells.cells(["ridge"]) if "P5" in each.criteria)
+    values = {"r2": 0.0, "achieved": 0.0, "boot_low": -0.1, "boot_high": 0.1}
+    simulated = [
+        benchmark.store.Simulated(
+            {**values, "low": -0.1 if number < 500 else 0.1, "high": 0.1}, 0.1, "abc", "2026-01-01"
+        )
+        for number in range(1000)
+    ]
+    rows = benchmark.bars.rows_of(cell, simulated)
+    assert {row.criterion: row.sims for row in rows} == {"P3": 1000, "P4": 1000, "P5": 500, "P6": 500}
+    assert next(row for row in rows if row.criterion == "P5").value.startswith("100 %")
+
+
 def test_a_stored_simulation_is_not_made_again_and_a_torn_line_is_passed_over(benchmark, tmp_path, monkeypatch):
     cell = next(iter(benchmark.cells.cells(["ridge"])))
     made = []

@@ -56,7 +56,7 @@ def r2_interval(losses: FoldLosses, r2: float, *, leave_out: str | None = None) 
     The half width of Nadeau and Bengio, with K - 1 degrees of freedom in place of J - 1: another repeat divides the
     same people anew, so only the K folds of one repeat are disjoint. With J - 1 the interval held the average R2 of
     models trained on other samples as large in 86 % of cohorts of 100 people in whom an R2 of .25 is there to be found
-    (81 % with 50 repeats: they narrow it and add nobody). With K - 1 it held that average in 91 to 99 % of cohorts,
+    (81 % with 50 repeats: they narrow it and add nobody). With K - 1 it held that average in 92 to 99 % of cohorts,
     least often where nothing is true and the average has a long tail downwards, and what the models trained here reach
     in new people in 97 to 99 % (``docs/validity.md``).
 
