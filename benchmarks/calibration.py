@@ -42,7 +42,7 @@ def main() -> int:
             print(f"{' '.join(cell.criteria):12} {cell.learner:12} N = {cell.n_sims:5} {cell.setting.in_words()}, "
                   f"n = {cell.setting.n}, R2 = {cell.setting.r2:g}")  # fmt: skip
         return 0
-    print_machine("numpy", "scikit-learn", "xgboost-cpu")
+    print_machine("numpy", "scikit-learn", "xgboost")
     store = Store(asked.store)
     try:
         for number, cell in enumerate(chosen, start=1):

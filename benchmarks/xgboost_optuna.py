@@ -204,7 +204,7 @@ def main() -> None:
     options = parser.parse_args()
     n_splits, n_trials = (2, 6) if options.quick else (options.splits, options.trials)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    print_machine("numpy", "scikit-learn", "xgboost-cpu", "optuna")
+    print_machine("numpy", "scikit-learn", "xgboost", "optuna")
     store, found = Store(options.store, options.data_seed), []
     with threadpool_limits(limits=1):
         for size in options.sizes:

@@ -114,6 +114,16 @@ def test_the_trap_stops_the_study_and_the_message_says_where_and_what_to_do(trap
         assert re.search(part, told), f"{part!r} is not in\n{told}"
 
 
+def test_t8_sites_that_differ_in_the_outcome_are_warned_of(study: Path) -> None:
+    """A warning and not a problem: sites do differ; what the verdict makes of it is in tests/results/test_claims.py."""
+    plant("T8", study)
+    report = check(study=study)
+    assert report.problems == ()
+    warning = coded_warnings(report)["T8"]
+    assert re.search(r"the outcome differs between sites \(p = 0\.0\d+\)", warning)
+    assert 'hold it fixed (confounds = ["site"]) or leave whole sites out' in warning
+
+
 def test_t12_informative_missingness_of_a_modality_is_warned_of(study: Path) -> None:
     """A warning and not a problem: who has a scan is not the analyst's doing, and the others can still be analysed."""
     plant("T12", study)
