@@ -51,11 +51,12 @@ class Row:
 
 def rows_of(cell: Cell, simulated: Sequence[Simulated]) -> list[Row]:
     """Every line that a cell has in the table."""
+    columns = {name: _column(simulated, name) for name in sorted({name for each in simulated for name in each.values})}
     rows = []
     for criterion in cell.criteria:
-        read = simulated[: SIMULATIONS_READ.get(criterion)]
-        columns = {name: _column(read, name) for name in sorted({name for each in read for name in each.values})}
-        for what, value, bar, passed in READ[criterion](cell, columns):
+        first = slice(SIMULATIONS_READ.get(criterion))
+        read = simulated[first]
+        for what, value, bar, passed in READ[criterion](cell, {name: of[first] for name, of in columns.items()}):
             words = ": ".join(filter(None, (_setting(criterion, cell), what)))
             rows.append(
                 Row(

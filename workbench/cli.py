@@ -507,16 +507,15 @@ def _print_frame(frame: Any, indent: str = "  ") -> None:
 
 
 def _print_abstract(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
-    where = "" if study == HERE else f" --study {study}"
-    step = finished.result.claim.next_step
-    if not finished.run_id:
-        step = f"workbench run {finished.result.scores.experiment}"
-    if step.startswith("workbench export"):
-        step = step.replace("latest", finished.run_id[:8])
-    elif data is not None:
-        where += f" --data {data}"
+    step = finished.next_step
+    reads_data = not step.startswith("workbench export")
     print()
-    _say(finished.abstract(f"{step}{where}"))
+    _say(finished.abstract(f"{step}{_where(study, data if reads_data else None)}"))
+
+
+def _where(study: Path, data: Path | None = None) -> str:
+    """The options that say where things lie, to be typed again."""
+    return ("" if study == HERE else f" --study {study}") + ("" if data is None else f" --data {data}")
 
 
 def _print_frozen(frozen: Frozen, study: Path) -> None:
@@ -533,8 +532,7 @@ def _print_frozen(frozen: Frozen, study: Path) -> None:
         n = plan.viewed_before
         seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
         _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
-    where = "" if study == HERE else f" --study {study}"
-    _say_wrapped(f"Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{where}")
+    _say_wrapped(f"Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study)}")
 
 
 def _print_plan(planned: StudyPlan) -> None:

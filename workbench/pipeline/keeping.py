@@ -25,11 +25,18 @@ class FinishedRun:
     run_id: str = ""
     artifacts: Path | None = None
 
+    @property
+    def next_step(self) -> str:
+        """The command to type next: what the claim proposes, for this run; after a rehearsal, the run itself."""
+        if not self.run_id:
+            return f"workbench run {self.result.scores.experiment}"
+        return self.result.claim.next_step.replace("latest", self.run_id[:8])
+
     def abstract(self, next_command: str = "") -> str:
         """The result as the terminal shows it."""
         from workbench.results.summary import abstract
 
-        return abstract(self.result, next_command=next_command)
+        return abstract(self.result, next_command=next_command or self.next_step)
 
     def one_line(self) -> str:
         """Run, r2, p and verdict."""
