@@ -28,10 +28,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, SVR
 from threadpoolctl import threadpool_limits
 
-from workbench.models.gram import decompose, training_sets
+from workbench.models.gram import decompose
 from workbench.models.learner import Fold
 from workbench.models.linear_machines import LIBSVM_TOLERANCE, PeopleSpace, fit_svc, fit_svr, solve_logistic
 from workbench.models.preprocessing import prepare_fold
+from workbench.models.training_sets import training_sets
 
 GRID = (1e-5, 1e-4, 1e-3, 1e-2)
 EQUAL_TO = 1e-8

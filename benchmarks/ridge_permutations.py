@@ -10,6 +10,7 @@ kernel ridge  the rival that counts: scikit-learn's KernelRidge(kernel="precompu
               features prepared and kernel built once per training set, then one fit per alpha
 refit         GridSearchCV over a pipeline, one target at a time: what people run. One target is measured, or less
               (labelled x), and multiplied
+without       ours with the pass of numpy in place of the compiled one (`workbench.models.fold_pass`)
 floor         useful floating-point operations at the measured dgemm rate, plus the measured eigendecompositions
 
 The floor of the features: a Gram matrix of n rows takes n^2 p operations (half of a general product); each outer fold
@@ -37,6 +38,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from _paired import print_machine
@@ -49,6 +51,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from workbench.models import fold_pass
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fold
 from workbench.models.preprocessing import fit_nuisance, prepare_fold
@@ -106,6 +109,12 @@ def ours(folds: Sequence[Fold], Y: np.ndarray, alphas: Sequence[float] = ALPHAS)
     learner = RidgeLearner(RidgeSpec(kind="ridge", alphas=tuple(alphas)))
     fitted = [learner.fit(fold, Y, seed=0) for fold in folds]
     return np.vstack([one.predicted for one in fitted]), np.array([[one.chosen["alpha"]] for one in fitted])
+
+
+def ours_without_compiled_pass(folds: Sequence[Fold], Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`ours` as it is where nothing was compiled."""
+    with mock.patch.object(fold_pass, "compiled", return_value=None):
+        return ours(folds, Y)
 
 
 def kernel_ridge(folds: Sequence[Fold], Y: np.ndarray, alphas: Sequence[float] = ALPHAS) -> np.ndarray:
@@ -335,13 +344,15 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     print(f"{len(alphas)} alphas, same alphas chosen, largest relative difference {worst:.1e}", flush=True)
 
     repeats = 1 if quick or large else 3
-    times: dict[str, list[float]] = {"ours": [], "kernel ridge": [], "best": [], "here": [], "eigh": []}
+    times: dict[str, list[float]] = {"ours": [], "without": [], "kernel ridge": [], "best": [], "here": [], "eigh": []}
     for _ in range(repeats):
         for rate, name in zip(dgemm_rates(n), ("best", "here"), strict=True):
             times[name].append(rate)
         times["eigh"].append(eigh_seconds(n))
         runs = 1 if n * p > 2e6 else 3
-        times["ours"] += [cpu_seconds(lambda: ours(problem.folds, problem.Y)) for _ in range(runs)]
+        for _ in range(runs):
+            times["ours"].append(cpu_seconds(lambda: ours(problem.folds, problem.Y)))
+            times["without"].append(cpu_seconds(lambda: ours_without_compiled_pass(problem.folds, problem.Y)))
         rival_folds = problem.folds[:1] if large else problem.folds
         rival = cpu_seconds(lambda: kernel_ridge(rival_folds, problem.Y))  # noqa: B023
         times["kernel ridge"].append(rival * len(problem.folds) / len(rival_folds))
@@ -354,12 +365,16 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     floor = operations / middle["best"] + middle["eigh"]
     floor_here = operations / middle["here"] + middle["eigh"]
     seconds, rival, n_targets = middle["ours"], middle["kernel ridge"], problem.Y.shape[1]
+    library = fold_pass.compiled()
+    compiled = "was not compiled" if library is None else f"is compiled, {library.width} values at once"
     print(
         f"  ours {seconds:.3f} s CPU | kernel ridge {rival:.2f} s{' (x 5 from 1 outer fold)' if large else ''}: "
         f"{rival / seconds:.1f} times (predictions of a fold differ by {agreement:.0e})\n"
         f"  floor {floor:.3f} s at {middle['best'] / 1e9:.0f} Gflop/s, eigh {middle['eigh']:.3f} s: "
         f"ours / floor {seconds / floor:.2f} | at {middle['here'] / 1e9:.0f} Gflop/s of this shape: "
         f"{seconds / floor_here:.2f}\n"
+        f"  the pass over the features {compiled}; with that of numpy {middle['without']:.3f} s: "
+        f"{middle['without'] / seconds:.2f} times\n"
         f"  refit, one target {refit:.1f} s ({how}); ours, one target {single:.3f} s: {refit / single:.0f} times; "
         f"all targets {refit * n_targets / seconds:,.0f} times (extrapolated x {n_targets})\n"
         f"  peak memory {peak:.0f} MB: {extra:.0f} MB above what was resident, X ({size:.0f} MB) and Y among it",
@@ -370,6 +385,7 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     return {
         "seconds": seconds,
         "over_kernel_ridge": rival / seconds,
+        "numpy_over_compiled": middle["without"] / seconds,
         "over_floor": seconds / floor,
         "over_floor_at_shape": seconds / floor_here,
         "single_over_refit": refit / single,

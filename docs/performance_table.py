@@ -53,6 +53,7 @@ def ridge(size: str, *, least: float | None = None, floor: float | None = None) 
         Figure(f"ridge_{size}_seconds", what, "our CPU time", "s"),
         Figure(f"ridge_{size}_over_kernel_ridge", what, "multi-column KernelRidge / ours", least=least),
         Figure(f"ridge_{size}_over_floor", what, "ours / arithmetic floor", most=floor),
+        Figure(f"ridge_{size}_numpy_over_compiled", what, "without the compiled pass / ours"),
         Figure(f"ridge_{size}_extra_mb", what, "memory above what was resident", "MB"),
         Figure(f"ridge_{size}_difference", what, "largest difference to scikit-learn", "", most=1e-8),
     ]

@@ -12,8 +12,10 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
 
 from workbench.errors import FitError
-from workbench.models.gram import RidgeLearner, decompose, training_sets, tuning_losses
+from workbench.models.fold_pass import compiled
+from workbench.models.gram import RidgeLearner, decompose, tuning_losses
 from workbench.models.learner import Fold
+from workbench.models.training_sets import training_sets
 from workbench.records import Split
 from workbench.specs.learners import RidgeSpec
 
@@ -56,6 +58,15 @@ class PlainRidge(RegressorMixin, BaseEstimator):
     def split(self, X):
         n_features = X.shape[1] - self.n_nuisance
         return X[:, :n_features], np.column_stack([np.zeros(len(X)), X[:, n_features:]])
+
+
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
+def pass_over_the_features(request, monkeypatch):
+    """Every test with each of the two passes that an installation may have."""
+    if request.param == "numpy":
+        monkeypatch.setattr("workbench.models.fold_pass.compiled", lambda: None)
+    elif compiled() is None:
+        pytest.skip("nothing was compiled: no compiler, or no AVX2")
 
 
 def make_fold(n, p, q, *, missing=0.03, seed=0, outer=5, inner=5):
@@ -193,7 +204,7 @@ def test_blocks_of_columns_give_the_same_predictions(monkeypatch):
     fold, Y = make_fold(40, 150, 2)
     expected = ridge().fit(fold, Y, seed=0, explain=1)
     monkeypatch.setattr("workbench.models.gram.BLOCK_COLUMNS", 32)
-    monkeypatch.setattr("workbench.models.gram.BLOCK_VALUES", 32 * 40)
+    monkeypatch.setattr("workbench.models.fold_pass.BLOCK_VALUES", 32 * 40)
     monkeypatch.setattr("workbench.models.gram.DELICATE_COLUMNS", 7)
     found = ridge().fit(fold, Y, seed=0, explain=1)
     assert_allclose(found.predicted, expected.predicted, rtol=1e-10)

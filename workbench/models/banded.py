@@ -26,16 +26,15 @@ import numpy as np
 from workbench.models.gram import (
     Learnt,
     LinearKernel,
-    TrainingSet,
     decompose_kernel,
     digest,
     explained,
     linear_kernels,
-    training_sets,
     tuning_losses,
 )
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import Floats, PreparedFold, Rows
+from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
     from workbench.specs.learners import BandedRidgeSpec

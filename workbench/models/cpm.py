@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.gram import Learnt, TrainingSet, digest, explained, prepared_blocks, training_sets
+from workbench.models.gram import Learnt, digest, explained, prepared_blocks
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import NIL_SHARE, Floats, PreparedFold
+from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

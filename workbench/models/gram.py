@@ -19,62 +19,34 @@ With fewer features than rows (*thin*) all features are prepared explicitly and 
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import FitError, Problem
+from workbench.models.fold_pass import pass_over, plan_pass
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import (
     Floats,
-    NuisanceBasis,
     PreparedFold,
     Rows,
-    nuisance_basis,
     prepare_on_basis,
 )
-from workbench.records import Split
+from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
     from workbench.specs.learners import RidgeSpec
 
-BLOCK_VALUES = 2**20
-"""Values of X in one block of columns, 8 MB: wide enough for BLAS to reach its rate with few rows, small enough to stay
-in the cache while every training set passes over it."""
 BLOCK_COLUMNS = 1024
 """Columns prepared at once where features are explained."""
-FAR_SHARE = 1e-2
-"""A block is centred first where a column's variance is below this share of its mean square: most features need not be,
-since the kernel is centred in the space of rows."""
-DELICATE_SHARE = 1e-4
-"""A column is prepared explicitly where its residual variance is below this share of its mean square: a difference of
-sums of squares would have lost 4 of 16 digits."""
-OFFSET_SHARE = 1e-6
-"""And where its SD is below this share of its mean: centring would have lost as much."""
 CHUNK_VALUES = 2**20
 """Held-out errors computed at once, 8 MB: BLAS wants many targets, the passes that follow want them in the cache."""
 CLOSE_SHARE = 1e-6
 """Eigenvalues are close where they differ by less than this share: dividing by the difference loses 6 of 16 digits."""
 DELICATE_COLUMNS = 4096
 """Columns prepared explicitly at once: bounds the memory where every column misses a value."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """One training set of an outer fold and the rows it predicts, with its least squares on [1 | N]."""
-
-    train: Rows
-    test: Rows
-    basis: NuisanceBasis
-
-    def reference(self, Y_train: Floats) -> Floats:
-        """What the nuisance model of the training rows predicts for the held-out rows, (n_test, n_targets)."""
-        predicted: Floats = self.basis.test @ (self.basis.train.T @ Y_train)
-        return predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,16 +149,6 @@ class RidgeLearner:
         return explained_linear(fitted, fold, outer, ridge, coordinates[:, :explain], base[:, 0])
 
 
-def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
-    """The inner training sets where alpha has to be chosen, then the outer one."""
-    if tune and not fold.inner:
-        raise FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
-    return tuple(
-        TrainingSet(split.train, split.test, nuisance_basis(fold.nuisance[split.train], fold.nuisance[split.test]))
-        for split in (*(fold.inner if tune else ()), Split(fold.train, fold.test))
-    )
-
-
 def decompose(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
     """Decompose every training set of an outer fold; the last one is the outer fold itself."""
     if X.shape[1] <= min(len(one.train) for one in sets):
@@ -227,146 +189,18 @@ def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearK
     if not all(inside[one.train].all() for one in inner):
         alone = [linear_kernels(X, [one]) for one in sets]
         return [kernels[0] for kernels, _ in alone], alone[-1][1]
-    statistics = _Statistics(sets)
-    n_outer, n_rows = len(outer.train), len(statistics.rows)
-    grams = [np.zeros((n_outer, n_outer)) for _ in inner] + [np.zeros((n_rows, n_rows))]
+    plan = plan_pass(sets)
+    found = pass_over(X, plan)
+    learnt = Learnt(found.means, found.scales)
     sizes = ((len(one.train), len(one.test)) for one in sets)
     kernels = [LinearKernel(np.zeros((m, m)), np.zeros((v, m)), np.zeros(v)) for m, v in sizes]
-    learnt, explicit = Learnt(np.zeros(X.shape[1]), np.ones(X.shape[1])), list[int]()
-    for columns, block in _blocks(X, statistics.rows):
-        means, scales, delicate = statistics.of(block)
-        learnt.means[columns], learnt.scales[columns] = means, scales[-1]
-        explicit.extend((columns.start + delicate).tolist())
-        _add_grams(grams, block, scales)
-    for start in range(0, len(explicit), DELICATE_COLUMNS):
-        chosen = np.array(explicit[start : start + DELICATE_COLUMNS])
+    for start in range(0, len(found.delicate), DELICATE_COLUMNS):
+        chosen = found.delicate[start : start + DELICATE_COLUMNS]
         prepared = _add_prepared(kernels, X, chosen, sets)
         learnt.means[chosen], learnt.scales[chosen] = prepared.means, prepared.scales
-    for one, gram, kernel in zip(sets, grams, kernels, strict=True):
-        _add_residualised(kernel, gram, one, statistics.place)
+    for one, gram, kernel in zip(sets, found.grams, kernels, strict=True):
+        _add_residualised(kernel, gram, one, plan.place)
     return kernels, learnt
-
-
-def _blocks(X: Floats, rows: Rows) -> Iterator[tuple[slice, Floats]]:
-    """Blocks of columns of the rows of an outer fold, all in one buffer: a new one would cost more than the copy."""
-    width = min(max(BLOCK_VALUES // len(rows), 1), max(X.shape[1], 1))
-    buffer = np.empty(len(rows) * width)
-    for start in range(0, X.shape[1], width):
-        columns = slice(start, min(start + width, X.shape[1]))
-        block = buffer[: len(rows) * (columns.stop - start)].reshape(len(rows), columns.stop - start)
-        for place, row in enumerate(rows):  # fancy indexing would copy the columns of all rows first
-            block[place] = X[row, columns]
-        yield columns, block
-
-
-class _Statistics:
-    """Means and residual SDs of a block of columns in every training set of an outer fold, in one pass.
-
-    Training rows that belong to the same inner training sets stand side by side in a *run*. The projection of a column
-    on the [1 | N] of any training set is a sum over its runs of products with the outer [1 | N], made once.
-
-    Attributes
-    ----------
-    rows : ndarray of int
-        The rows of the outer fold in the order of a block: training rows by run, then held-out rows.
-    place : ndarray of int
-        Where each row of the data stands in a block.
-    """
-
-    def __init__(self, sets: Sequence[TrainingSet]) -> None:
-        outer = sets[-1]
-        members = np.zeros((len(sets), int(max(outer.train.max(), outer.test.max(initial=0))) + 1), dtype=bool)
-        for number, one in enumerate(sets):
-            members[number, one.train] = True
-        train = outer.train[np.lexsort(members[:, outer.train])]
-        members = members[:, train]
-        self.rows: Rows = np.concatenate([train, outer.test])
-        self.place: Rows = np.zeros(int(self.rows.max()) + 1, dtype=np.intp)
-        self.place[self.rows] = np.arange(len(self.rows))
-        self.n_train = len(train)
-        changes = np.flatnonzero((members[:, 1:] != members[:, :-1]).any(axis=0)) + 1
-        self.runs = [slice(*ends) for ends in itertools.pairwise([0, *changes.tolist(), self.n_train])]
-        self._plan_projections(sets, members[:, [run.start for run in self.runs]])
-
-    def _plan_projections(self, sets: Sequence[TrainingSet], members: NDArray[np.bool_]) -> None:
-        """Products of each run, and what makes projections and residual variances of every training set out of them."""
-        outer = np.empty_like(sets[-1].basis.train)
-        outer[self.place[sets[-1].train]] = sets[-1].basis.train
-        # A run of few rows is its own product.
-        self.products = [
-            outer[run].T if run.stop - run.start > outer.shape[1] else np.eye(run.stop - run.start) for run in self.runs
-        ]
-        parts = _consecutive(len(product) for product in self.products)
-        bases = _consecutive(one.basis.train.shape[1] for one in sets)
-        self.projections: Floats = np.zeros((bases[-1].stop, parts[-1].stop))
-        self.variances: Floats = np.zeros((len(sets), len(self.runs) + bases[-1].stop))
-        for number, (one, basis) in enumerate(zip(sets, bases, strict=True)):
-            rows = self.place[one.train]
-            own = np.zeros((self.n_train, one.basis.train.shape[1]))
-            own[rows] = one.basis.train
-            on_outer = np.linalg.lstsq(outer[rows], one.basis.train, rcond=None)[0]
-            for run, product, part, member in zip(self.runs, self.products, parts, members[number], strict=True):
-                if member:
-                    self.projections[basis, part] = (on_outer if len(product) < run.stop - run.start else own[run]).T
-            self.variances[number, : len(self.runs)] = members[number]
-            self.variances[number, len(self.runs) :][basis] = -1.0
-            self.variances[number] /= len(one.train)
-        self.constant = bases[-1].start
-
-    def of(self, block: Floats) -> tuple[Floats, Floats, Rows]:
-        """Means of the outer training rows, SDs (one row per training set), and which columns are delicate.
-
-        Delicate columns of the block are put to 0, and missing values in the rows that the outer fold predicts to the
-        mean that the outer fold imputes: no inner fold sees these rows.
-        """
-        train, test = block[: self.n_train], block[self.n_train :]
-        means, total, variances = self._moments(train)
-        within = means
-        if (total - np.square(means) < FAR_SHARE * total).any():
-            block -= means
-            within, total, variances = self._moments(train)
-        if np.isnan(test.sum()):
-            holes = np.nonzero(np.isnan(test))
-            test[holes] = within[holes[1]]
-        bound = np.maximum(DELICATE_SHARE * total, np.square(OFFSET_SHARE * means))
-        sound = variances.min(axis=0) > bound  # False for NaN, so for any missing value in a training row
-        delicate = np.flatnonzero(~sound)
-        block[:, delicate] = 0.0
-        variances[:, delicate] = 1.0
-        return means, np.sqrt(variances, out=variances), delicate
-
-    def _moments(self, train: Floats) -> tuple[Floats, Floats, Floats]:
-        """Means and mean squares in the outer training rows, residual variances in every training set."""
-        products = np.empty((self.projections.shape[1], train.shape[1]))
-        sums = np.empty((self.variances.shape[1], train.shape[1]))
-        start = 0
-        for run, product, squares in zip(self.runs, self.products, sums, strict=False):
-            np.matmul(product, train[run], out=products[start : start + len(product)])
-            np.einsum("ij,ij->j", train[run], train[run], out=squares)
-            start += len(product)
-        projected = np.matmul(self.projections, products, out=sums[len(self.runs) :])
-        means = projected[self.constant] / np.sqrt(self.n_train)
-        projected *= projected
-        return means, sums[: len(self.runs)].sum(axis=0) / self.n_train, self.variances @ sums
-
-
-def _consecutive(lengths: Iterable[int]) -> list[slice]:
-    """Slices of these lengths, one after the other."""
-    stops = list(itertools.accumulate(lengths))
-    return [slice(*ends) for ends in itertools.pairwise([0, *stops])]
-
-
-def _add_grams(grams: Sequence[Floats], block: Floats, scales: Floats) -> None:
-    """Add the Gram matrix of the block, scaled for each training set in turn; the block is used up.
-
-    Scaling in place by the ratio of two SDs costs half of scaling into a second buffer.
-    """
-    block *= 1.0 / scales[-1]
-    grams[-1][...] += block @ block.T
-    train, ratios = block[: len(grams[0])], scales[[-1, *range(len(scales) - 2)]] / scales[:-1]
-    for gram, ratio in zip(grams[:-1], ratios, strict=True):
-        train *= ratio
-        gram += train @ train.T
 
 
 def _add_prepared(
@@ -422,7 +256,7 @@ def tuning_losses(
         Y_train = Y[one.train]
         residual = Y[one.test] - one.reference(Y_train)
         if _well_apart(ridge.values):
-            losses += _losses_in_closed_form(ridge, ridge.scores.T @ Y_train, residual, alphas)
+            losses += _losses_in_closed_form(ridge, Y_train, residual, alphas)
             continue
         filtered = ridge.held_out * (1.0 / (ridge.values + alphas[:, None]))[:, None, :]
         maps = filtered.reshape(len(alphas) * len(one.test), len(ridge.values))
@@ -438,7 +272,7 @@ def _well_apart(values: Floats) -> bool:
     return bool((np.diff(values) > CLOSE_SHARE * values[1:]).all())
 
 
-def _losses_in_closed_form(ridge: Decomposition, rotated: Floats, residual: Floats, alphas: Floats) -> Floats:
+def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floats, alphas: Floats) -> Floats:
     """Mean squared error in the held-out rows for every alpha, without a prediction for every alpha.
 
     With filters f_k = 1 / (values_k + alpha), rotated targets z and H the held-out rows, the error of a target is
@@ -454,7 +288,7 @@ def _losses_in_closed_form(ridge: Decomposition, rotated: Floats, residual: Floa
 
     Parameters
     ----------
-    rotated : ndarray of shape (rank, n_targets)
+    Y_train : ndarray of shape (n_train, n_targets)
     residual : ndarray of shape (n_test, n_targets)
         Of the nuisance model.
 
@@ -462,18 +296,22 @@ def _losses_in_closed_form(ridge: Decomposition, rotated: Floats, residual: Floa
     -------
     ndarray of shape (n_alphas, n_targets)
     """
-    products = ridge.held_out.T @ ridge.held_out
+    held_out, rank, n_test = ridge.held_out, len(ridge.values), len(residual)
+    products = held_out.T @ held_out
     gaps = ridge.values - ridge.values[:, None]
     np.fill_diagonal(gaps, np.inf)
-    linear = (products / gaps) @ rotated
-    linear -= ridge.held_out.T @ residual
-    linear *= rotated
-    square = np.square(rotated)
     filters = 1.0 / (ridge.values + alphas[:, None])
-    losses: Floats = (2.0 * filters) @ linear
-    losses += (np.square(filters) * products.diagonal()) @ square
-    losses += np.einsum("tp,tp->p", residual, residual)
-    return losses / len(residual)
+    weights = [2.0 * filters, np.square(filters) * products.diagonal(), np.ones((len(alphas), n_test))]
+
+    terms = np.empty((2 * rank + n_test, residual.shape[1]))  # one below the other: each step is one product
+    linear, rotated, both = terms[:rank], terms[rank : 2 * rank], terms[rank:]
+    np.matmul(ridge.scores.T, Y_train, out=rotated)
+    terms[2 * rank :] = residual
+    np.matmul(np.hstack([products / gaps, -held_out.T]), both, out=linear)
+    linear *= rotated
+    both *= both
+    losses: Floats = np.hstack(weights) @ terms
+    return losses / n_test
 
 
 def _add_losses(losses: Floats, maps: Floats, inputs: Floats, residual: Floats) -> None:

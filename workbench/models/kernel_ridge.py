@@ -17,17 +17,16 @@ import numpy as np
 from workbench.models.gram import (
     Decomposition,
     LinearKernel,
-    TrainingSet,
     circuit_members,
     digest,
     haufe_direction,
     linear_kernels,
     prepared_blocks,
-    training_sets,
     tuning_losses,
 )
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import Floats
+from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
     from workbench.specs.learners import KernelRidgeSpec

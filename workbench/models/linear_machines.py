@@ -24,17 +24,16 @@ from workbench.errors import FitError, Problem
 from workbench.models.gram import (
     Decomposition,
     Learnt,
-    TrainingSet,
     circuit_members,
     decompose,
     explained_linear,
     haufe_direction,
     prepared_blocks,
-    training_sets,
 )
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import Floats
 from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, chord, expit, log_loss, log_odds, platt_line
+from workbench.models.training_sets import TrainingSet, training_sets
 from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec
 
 LIBSVM_TOLERANCE = 1e-4

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.gram import Decomposition, TrainingSet, decompose, digest, explained_linear, training_sets
+from workbench.models.gram import Decomposition, decompose, digest, explained_linear
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import Floats
+from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
     from workbench.specs.learners import PLSSpec

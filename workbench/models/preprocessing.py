@@ -189,8 +189,9 @@ def prepare_on_basis(train_X: Floats, test_X: Floats, basis: NuisanceBasis) -> P
     scales = np.sqrt(np.einsum("ij,ij->j", train_X, train_X) / len(train_X))
     kept = scales > NIL_SHARE * np.sqrt(np.square(means) + total / len(train_X))  # False where no mean exists
     scales[~kept] = 1.0
-    train_X *= kept / scales
-    test_X *= kept / scales
+    factors = kept / scales
+    train_X *= factors
+    test_X *= factors
     on_nuisance = basis.raw @ coefficients
     on_nuisance[0] += means
     return PreparedFold(train_X, test_X, means, on_nuisance, scales, kept)
@@ -207,15 +208,18 @@ def impute_centred(train_X: Floats, test_X: Floats) -> Floats:
     means: Floats = train_X.sum(axis=0) / len(train_X)
     broken = np.flatnonzero(np.isnan(means))
     if len(broken):
-        observed = ~np.isnan(train_X[:, broken])
-        count = observed.sum(axis=0)
-        total = np.where(observed, train_X[:, broken], 0.0).sum(axis=0)
-        means[broken] = np.divide(total, count, out=np.full(len(broken), np.nan), where=count > 0)
+        values = train_X[:, broken]
+        missing = np.isnan(values)
+        values[missing] = 0.0
+        count = len(values) - missing.sum(axis=0)
+        means[broken] = np.divide(values.sum(axis=0), count, out=np.full(len(broken), np.nan), where=count > 0)
+        values -= means[broken]
+        values[missing] = 0.0
     train_X -= means
     test_X -= means
     if len(broken):
-        train_X[:, broken] = np.nan_to_num(train_X[:, broken], nan=0.0)
-    np.nan_to_num(test_X, copy=False, nan=0.0)
+        train_X[:, broken] = values
+    test_X[np.isnan(test_X)] = 0.0
     return means
 
 
