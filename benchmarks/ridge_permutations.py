@@ -17,7 +17,9 @@ The floor of the features: a Gram matrix of n rows takes n^2 p operations (half 
 needs one over all n rows and 5 over the 0.8 n training rows, 5 (1 + 5 * 0.64) n^2 p = 21 n^2 p. The floor of the
 targets: each of the 25 inner folds rotates P targets, 2 m^2 P, and predicts v rows for A alphas, 2 A v m P, with
 m = 0.64 n and v = 0.16 n. Two dgemm rates are taken: the best of this machine (1000 x 1000 x 1000), which makes the
-floor, and that of (n x 2048) @ (2048 x n), which is what BLAS reaches at this n and is printed beside it.
+floor, and that of (n x 2048) @ (2048 x n), which is what BLAS reaches at this n and is printed beside it. A shared
+machine changes its speed from second to second, so floor and path are measured next to each other in many short rounds,
+and the ratio is the median of those of the rounds.
 
 Peak memory is that of our path: growth of the resident set above what was resident before, X and Y included there.
 With --memmap X lies in a temporary file that is mapped into memory. Pages of it that were read count as resident until
@@ -38,6 +40,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -279,6 +282,27 @@ def useful_operations(n: int, p: int, n_targets: int) -> float:
     return 21.0 * n * n * p + 25.0 * (2 * m * m + 2 * len(ALPHAS) * v * m) * n_targets
 
 
+class Round(NamedTuple):
+    """Floor and path side by side: dgemm rates in operations per second, the floor and the rest in CPU seconds."""
+
+    best: float
+    here: float
+    eigh: float
+    floor: float
+    floor_here: float
+    ours: float
+    without: float
+
+
+def run_round(problem: Problem, n: int, operations: float) -> Round:
+    """Measure what the floor is made of, our path, and our path with the pass of numpy."""
+    best, here = dgemm_rates(n)
+    seconds = cpu_seconds(lambda: ours(problem.folds, problem.Y))
+    eigh = eigh_seconds(n)
+    without = cpu_seconds(lambda: ours_without_compiled_pass(problem.folds, problem.Y))
+    return Round(best, here, eigh, operations / best + eigh, operations / here + eigh, seconds, without)
+
+
 def resident_peak() -> float | None:
     """Largest resident set since `reset_peak`, bytes; None where the system does not tell."""
     status = Path("/proc/self/status")
@@ -343,38 +367,30 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     print(f"  equal to scikit-learn: y and {N_CHECKED - 1} permuted targets, {folds} of {OUTER} outer folds, ", end="")
     print(f"{len(alphas)} alphas, same alphas chosen, largest relative difference {worst:.1e}", flush=True)
 
-    repeats = 1 if quick or large else 3
-    times: dict[str, list[float]] = {"ours": [], "without": [], "kernel ridge": [], "best": [], "here": [], "eigh": []}
-    for _ in range(repeats):
-        for rate, name in zip(dgemm_rates(n), ("best", "here"), strict=True):
-            times[name].append(rate)
-        times["eigh"].append(eigh_seconds(n))
-        runs = 1 if n * p > 2e6 else 3
-        for _ in range(runs):
-            times["ours"].append(cpu_seconds(lambda: ours(problem.folds, problem.Y)))
-            times["without"].append(cpu_seconds(lambda: ours_without_compiled_pass(problem.folds, problem.Y)))
-        rival_folds = problem.folds[:1] if large else problem.folds
-        rival = cpu_seconds(lambda: kernel_ridge(rival_folds, problem.Y))  # noqa: B023
-        times["kernel ridge"].append(rival * len(problem.folds) / len(rival_folds))
-    middle = {name: statistics.median(values) for name, values in times.items()}
+    repeats, rounds = (1, 1) if quick or large else (3, 15 if n * p <= 2e6 else 5)
+    operations = useful_operations(n, p, problem.Y.shape[1])
+    side_by_side = [run_round(problem, n, operations) for _ in range(rounds)]
+    middle = Round(*(statistics.median(column) for column in zip(*side_by_side, strict=True)))
+    over_floor = statistics.median(one.ours / one.floor for one in side_by_side)
+    over_floor_here = statistics.median(one.ours / one.floor_here for one in side_by_side)
+    without = statistics.median(one.without / one.ours for one in side_by_side)
+    rival_folds = problem.folds[:1] if large else problem.folds
+    rivals = [cpu_seconds(lambda: kernel_ridge(rival_folds, problem.Y)) for _ in range(repeats)]
+    rival = statistics.median(rivals) * len(problem.folds) / len(rival_folds)
     single = statistics.median(cpu_seconds(lambda: ours(problem.folds, problem.Y[:, :1])) for _ in range(repeats))
     agreement = _agreement(problem)
     refit, how = refit_seconds(problem, whole=n * p <= 2e6 and not quick)
     size = problem.folds[0].X.nbytes / 2**20
-    operations = useful_operations(n, p, problem.Y.shape[1])
-    floor = operations / middle["best"] + middle["eigh"]
-    floor_here = operations / middle["here"] + middle["eigh"]
-    seconds, rival, n_targets = middle["ours"], middle["kernel ridge"], problem.Y.shape[1]
+    seconds, n_targets = middle.ours, problem.Y.shape[1]
     library = fold_pass.compiled()
     compiled = "was not compiled" if library is None else f"is compiled, {library.width} values at once"
     print(
         f"  ours {seconds:.3f} s CPU | kernel ridge {rival:.2f} s{' (x 5 from 1 outer fold)' if large else ''}: "
         f"{rival / seconds:.1f} times (predictions of a fold differ by {agreement:.0e})\n"
-        f"  floor {floor:.3f} s at {middle['best'] / 1e9:.0f} Gflop/s, eigh {middle['eigh']:.3f} s: "
-        f"ours / floor {seconds / floor:.2f} | at {middle['here'] / 1e9:.0f} Gflop/s of this shape: "
-        f"{seconds / floor_here:.2f}\n"
-        f"  the pass over the features {compiled}; with that of numpy {middle['without']:.3f} s: "
-        f"{middle['without'] / seconds:.2f} times\n"
+        f"  floor {middle.floor:.3f} s at {middle.best / 1e9:.0f} Gflop/s, eigh {middle.eigh:.3f} s: "
+        f"ours / floor {over_floor:.2f} | at {middle.here / 1e9:.0f} Gflop/s of this shape: {over_floor_here:.2f} "
+        f"(medians of {rounds})\n"
+        f"  the pass over the features {compiled}; with that of numpy {middle.without:.3f} s: {without:.2f} times\n"
         f"  refit, one target {refit:.1f} s ({how}); ours, one target {single:.3f} s: {refit / single:.0f} times; "
         f"all targets {refit * n_targets / seconds:,.0f} times (extrapolated x {n_targets})\n"
         f"  peak memory {peak:.0f} MB: {extra:.0f} MB above what was resident, X ({size:.0f} MB) and Y among it",
@@ -385,9 +401,9 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     return {
         "seconds": seconds,
         "over_kernel_ridge": rival / seconds,
-        "numpy_over_compiled": middle["without"] / seconds,
-        "over_floor": seconds / floor,
-        "over_floor_at_shape": seconds / floor_here,
+        "numpy_over_compiled": without,
+        "over_floor": over_floor,
+        "over_floor_at_shape": over_floor_here,
         "single_over_refit": refit / single,
         "extra_mb": extra,
         "difference": worst,

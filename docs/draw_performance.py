@@ -31,7 +31,7 @@ SIDES = {
     "kernel_ridge": ("KernelRidge, many targets at once (x folds from one)", ORANGE, "-", "s"),
     "refit": ("GridSearchCV for every target (extrapolated)", GREY, "--", ""),
 }
-RUNS = 3
+RUNS = 15
 QUIET_LOAD = 1.0
 
 

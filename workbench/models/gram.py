@@ -220,11 +220,11 @@ def _add_residualised(kernel: LinearKernel, gram: Floats, one: TrainingSet, plac
     """Residualise a Gram matrix on [1 | N] of a training set, on both sides, and add it to its kernel."""
     among, across, own = kernel
     Q, train, test = one.basis.train, place[one.train], place[one.test]
-    inside = gram[np.ix_(train, train)]
+    inside = gram.take(train, axis=0).take(train, axis=1)  # a third of the time of np.ix_
     projected = inside @ Q
     shifted = projected - 0.5 * Q @ (Q.T @ projected)
     among += inside - np.hstack([Q, shifted]) @ np.hstack([shifted, Q]).T
-    between = gram[np.ix_(test, train)] - one.basis.test @ projected.T
+    between = gram.take(test, axis=0).take(train, axis=1) - one.basis.test @ projected.T
     on_basis = between @ Q
     across += between - on_basis @ Q.T
     own += gram[test, test] - np.einsum("ij,ij->i", one.basis.test, 2 * on_basis + one.basis.test @ (Q.T @ projected))
