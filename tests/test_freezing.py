@@ -70,7 +70,9 @@ def run(study: Path, **how):
 
 def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
     assert run_command(["freeze", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
-    assert "no result for this outcome yet" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no result for this outcome yet" in said
+    assert said.endswith(f"then workbench run quick --study {study} --data {TWIN}")  # to be typed as it stands
     (plan,) = lines(study, "frozen")
     assert plan["primary"] == "ridge . dmn4"
     assert set(plan["data"]) == {"ridge . dmn4"}

@@ -269,7 +269,7 @@ def freeze(
     with _progress(quiet) as progress:
         done = pipeline.freeze(experiments, study=study, data=data, again=again, because=because, progress=progress)
     for each in done:
-        _print_frozen(each, study)
+        _print_frozen(each, study, data)
 
 
 @app.command()
@@ -474,12 +474,14 @@ def _say(text: str) -> None:
 
 
 def _say_wrapped(text: str, indent: str = "  ") -> None:
-    """Print without markup, wrapped to the terminal with a hanging indent."""
+    """Print without markup, wrapped to the terminal with a hanging indent; paths and options stay in one piece."""
     import shutil
     import textwrap
 
     width = min(100, shutil.get_terminal_size((100, 24)).columns)
-    print(textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent + "  "))
+    wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=indent + "  ")
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    print(wrapper.fill(text))
 
 
 def _print_problems(problems: tuple[Problem, ...]) -> None:
@@ -518,7 +520,7 @@ def _where(study: Path, data: Path | None = None) -> str:
     return ("" if study == HERE else f" --study {study}") + ("" if data is None else f" --data {data}")
 
 
-def _print_frozen(frozen: Frozen, study: Path) -> None:
+def _print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
     plan = frozen.plan
     if frozen.unchanged:
         _say_wrapped(f"{plan.experiment}: frozen on {plan.date[:10]} already, and unchanged since.", indent="")
@@ -532,7 +534,7 @@ def _print_frozen(frozen: Frozen, study: Path) -> None:
         n = plan.viewed_before
         seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
         _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
-    _say_wrapped(f"Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study)}")
+    _say_wrapped(f"Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study, data)}")
 
 
 def _print_plan(planned: StudyPlan) -> None:
