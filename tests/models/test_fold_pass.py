@@ -165,7 +165,7 @@ def checkout(hook, tmp_path):
 
 
 @pytest.fixture
-def fresh(monkeypatch):
+def fresh():
     """`compiled` asked anew, here and for whoever comes after."""
     compiled.cache_clear()
     yield compiled

@@ -298,9 +298,8 @@ def test_features_in_a_memory_map_are_read_in_blocks_and_never_copied_whole(
     make_dataset, tmp_path, monkeypatch, learner
 ):
     """What is allocated does not grow with X: a memory map may be larger than memory. The numbers are those of X."""
-    monkeypatch.setattr(
-        "workbench.models.fold_pass.BLOCK_VALUES", 2**15
-    )  # 256 kB, since X of this test is hardly a block
+    # 256 kB, since X of this test is hardly a block.
+    monkeypatch.setattr("workbench.models.fold_pass.BLOCK_VALUES", 2**15)
     dataset = make_dataset(60, 20000, confounds={"age": np.random.default_rng(0).normal(size=60)})
     dataset = replace(dataset, features=dataset.features.assign(modality=np.repeat(["pet", "task"], 10000)))
     np.save(tmp_path / "X.npy", dataset.X)

@@ -28,12 +28,7 @@ from numpy.typing import NDArray
 
 from workbench.models.fold_pass import pass_over, plan_pass
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import (
-    Floats,
-    PreparedFold,
-    Rows,
-    prepare_on_basis,
-)
+from workbench.models.preprocessing import Floats, PreparedFold, Rows, prepare_on_basis
 from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
@@ -301,7 +296,7 @@ def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floa
     gaps = ridge.values - ridge.values[:, None]
     np.fill_diagonal(gaps, np.inf)
     filters = 1.0 / (ridge.values + alphas[:, None])
-    weights = [2.0 * filters, np.square(filters) * products.diagonal(), np.ones((len(alphas), n_test))]
+    weights = np.hstack([2.0 * filters, np.square(filters) * products.diagonal(), np.ones((len(alphas), n_test))])
 
     terms = np.empty((2 * rank + n_test, residual.shape[1]))  # one below the other: each step is one product
     linear, rotated, both = terms[:rank], terms[rank : 2 * rank], terms[rank:]
@@ -310,7 +305,7 @@ def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floa
     np.matmul(np.hstack([products / gaps, -held_out.T]), both, out=linear)
     linear *= rotated
     both *= both
-    losses: Floats = np.hstack(weights) @ terms
+    losses: Floats = weights @ terms
     return losses / n_test
 
 
