@@ -47,6 +47,7 @@ Phase = Literal["before", "during", "after"]
 OutcomeType = Literal["continuous", "binary"]
 ClaimKind = Literal["prognostic", "predictive", "association"]
 Verdict = Literal[
+    "not tested",
     "prediction not shown",
     "exploratory",
     "supported by internal validation",
@@ -943,6 +944,17 @@ class Scores:
     across_sites: float | None = None
     """r2 of the same model when each whole site is left out in turn; None where there are fewer than three sites, or
     where there is nothing to hold up (r2 of 0 or less)."""
+    within_sites: float | None = None
+    """r2 of the predictions for whole sites left out, both sides centred within each held-out site: what is predicted
+    beyond the mean of a site. None where `across_sites` is."""
+    sites_held: Performance | None = None
+    """The same model on K folds with site in the nuisance block; None with one site, or where site is in it already."""
+    baseline_held: Scores | None = None
+    """The same run with the baseline score in the nuisance block, from folds to leave-one-out: what the gate reads for
+    change, percent change, response and remission. None for other outcomes, and where the run itself holds it."""
+    capped: tuple[str, ...] = ()
+    """What keeps the claim at exploratory whatever the numbers are, one reason each: the time of measurement of a
+    source is not declared, .."""
     viewing: Viewing | None = None
     """None for a rehearsal, which is not counted."""
     p_claim: float | None = None
