@@ -591,6 +591,9 @@ class CircuitTest:
         Permutation p-value of each feature, (1 + #{|r*| >= |r|}) / (1 + n_permutations).
     effect, effect_low, effect_high : ndarray of shape (n_features,)
         Points of the outcome per SD of the feature given N, least squares, with 95 % interval.
+    circuit_effect, circuit_effect_low, circuit_effect_high : ndarray of shape (n_circuits,) or None
+        The same per SD of the mean of the standardised features of each circuit; NaN where the rows are too few or the
+        mean does not vary.
     """
 
     circuits: tuple[str, ...]
@@ -600,6 +603,9 @@ class CircuitTest:
     effect: np.ndarray
     effect_low: np.ndarray
     effect_high: np.ndarray
+    circuit_effect: np.ndarray | None = None
+    circuit_effect_low: np.ndarray | None = None
+    circuit_effect_high: np.ndarray | None = None
 
 
 # -------------------------------------------------------------------------------------------------------------- results

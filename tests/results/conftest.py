@@ -253,6 +253,7 @@ class Maker:
         codes = dataset.circuit_of_feature
         statistic = np.array([(r[codes == g] ** 2).sum(axis=0) for g in range(len(dataset.circuits))]).T
         effect = r[:, 0] * np.std(dataset.y)
+        of_circuit = np.array([effect[codes == g].mean() for g in range(len(dataset.circuits))])
         return CircuitTest(
             circuits=dataset.circuits,
             statistic=statistic,
@@ -261,6 +262,9 @@ class Maker:
             effect=effect,
             effect_low=effect - 0.5,
             effect_high=effect + 0.5,
+            circuit_effect=of_circuit,
+            circuit_effect_low=of_circuit - 0.5,
+            circuit_effect_high=of_circuit + 0.5,
         )
 
 

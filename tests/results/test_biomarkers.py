@@ -93,41 +93,15 @@ def test_the_direction_is_where_most_of_r_squared_lies(values, direction):
     assert direction_of(np.array(values)) == direction
 
 
-def test_the_effect_of_a_circuit_is_least_squares_on_the_mean_of_its_features(shown):
-    dataset = shown.dataset
-    own = (dataset.features["circuit"] == "reward").to_numpy()
-    X = dataset.X[:, own]
-    score = ((X - X.mean(axis=0)) / X.std(axis=0, ddof=1)).mean(axis=1)
-    design = np.column_stack([np.ones(60), dataset.nuisance.values, score])
-    slope, residual, *_ = np.linalg.lstsq(design, dataset.y, rcond=None)
-    error = np.sqrt(residual[0] / 57 * np.linalg.inv(design.T @ design)[2, 2])
-    found = circuit_effects(dataset).set_index("circuit").loc["reward"]
-    assert found["effect"] == pytest.approx(slope[2] * score.std(ddof=1))
-    from scipy.stats import t
-
-    assert found["effect_high"] - found["effect"] == pytest.approx(t.ppf(0.975, 57) * error * score.std(ddof=1))
+def test_a_circuit_without_a_test_has_no_effect(shown):
+    table = circuit_effects(None, shown.dataset.circuits)
+    assert table["circuit"].tolist() == list(shown.dataset.circuits)
+    assert table[["effect", "effect_low", "effect_high"]].isna().all(axis=None)
 
 
-def test_missing_values_leave_the_rest_of_the_circuit(shown):
-    X = shown.dataset.X.copy()
-    X[0, :] = np.nan
-    X[1, 0] = np.nan
-    effects = circuit_effects(replace(shown.dataset, X=X))
-    assert effects["effect"].notna().all()
-
-
-def test_repeated_rows_of_a_person_do_not_narrow_the_interval(shown):
-    dataset = shown.dataset
-    twice = dataset.take(np.repeat(np.arange(60), 2))
-    once, doubled = (circuit_effects(each).set_index("circuit").loc["reward"] for each in (dataset, twice))
-    width = once["effect_high"] - once["effect_low"]
-    assert doubled["effect"] == pytest.approx(once["effect"], rel=0.02)
-    assert doubled["effect_high"] - doubled["effect_low"] > 0.85 * width
-
-
-def test_a_constant_circuit_has_no_effect(shown):
-    effects = circuit_effects(replace(shown.dataset, X=np.ones_like(shown.dataset.X)))
-    assert effects["effect"].isna().all()
+def test_a_circuit_of_one_direction_has_the_effect_of_its_mean(run, shown):
+    position = shown.circuit_test.circuits.index("reward")
+    assert row(run.biomarkers, "circuit")["effect"] == shown.circuit_test.circuit_effect[position]
 
 
 # --------------------------------------------------------------------------------------------------------------- tags

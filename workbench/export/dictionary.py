@@ -55,7 +55,7 @@ ATTRIBUTION = {
 }
 EFFECT = {
     "effect": "{unit} of the outcome per SD, covariates of no interest held fixed",
-    "effect_low": "lower end of its 95 % interval, {unit} per SD",
+    "effect_low": "lower end of its 95 % interval, {unit} per SD; families, where declared, count as one each",
     "effect_high": "upper end of its 95 % interval, {unit} per SD",
 }
 ORIGIN = {

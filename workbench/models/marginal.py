@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.models.effects import NOTHING_LEFT, effects, nuisance_basis, residual_of
 from workbench.records import CircuitTest, Dataset
 
 FEATURES_AT_ONCE = 2048
-NOTHING_LEFT = 1e-9
-"""A feature whose norm falls below this share of its own after residualising is constant given N: its r is 0."""
 
 
 def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
@@ -20,9 +19,9 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     are made from the statistics elsewhere. Being marginal it does not depend on any model, and it counts a feature
     that only follows another one.
 
-    The effect of a feature is the least-squares slope of the outcome on it, given N, times the SD of the feature (n -
-    1 in the denominator); its 95 % interval uses t with n - rank(N) - 1 degrees of freedom or, where people have
-    several rows, a person-clustered sandwich variance (CR1) with t of people - 1.
+    The effect of a feature, and that of the mean of the standardised features of a circuit, is the least-squares slope
+    of the outcome on it, given N, per SD; its 95 % interval clusters by people or families (`effects.effects`). Signs
+    of the features of a circuit are not aligned to the outcome, so opposite ones cancel in its mean.
 
     Parameters
     ----------
@@ -32,10 +31,9 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     References
     ----------
     Freedman, D., Lane, D. (1983). J. Business & Economic Statistics 1, 292-298.
-    Liang, K.-Y., Zeger, S. L. (1986). Biometrika 73, 13-22.
     """
-    basis = _basis(dataset.nuisance.values, dataset.n_rows)
-    Y = _unit_columns(_residual(targets, basis), targets)
+    basis = nuisance_basis(dataset.nuisance.values, dataset.n_rows)
+    Y = _unit_columns(residual_of(targets, basis), targets)
     circuits = dataset.circuits
     member = np.equal.outer(np.arange(len(circuits)), dataset.circuit_of_feature).astype(float)
     n_features = dataset.X.shape[1]
@@ -45,14 +43,19 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     for start in range(0, n_features, FEATURES_AT_ONCE):
         chunk = slice(start, start + FEATURES_AT_ONCE)
         X = _mean_imputed(dataset.X[:, chunk])
-        residual = _residual(X, basis)
+        residual = residual_of(X, basis)
         r = _unit_columns(residual, X).T @ Y
         feature_r[chunk] = r[:, 0]
         squared = np.square(r, out=r)
         # A tie with the observed value counts against it, whatever the last bit of a sum says.
         feature_p[chunk] = (squared >= squared[:, :1] * (1 - 1e-12)).mean(axis=1)
         statistic += squared.T @ member[:, chunk].T
-        effect[chunk], half_width[chunk] = _effects(dataset, X, residual, basis)
+        slopes = effects(X, dataset.y, basis, np.asarray(dataset.groups))
+        # A feature that does not vary goes with nothing.
+        effect[chunk], half_width[chunk] = (np.nan_to_num(each, nan=0.0, posinf=np.inf) for each in slopes)
+    means = _circuit_means(dataset.X, dataset.circuit_of_feature, len(circuits))
+    of_circuit, half_of_circuit = effects(means, dataset.y, basis, np.asarray(dataset.groups))
+    of_circuit = np.where(np.isfinite(half_of_circuit), of_circuit, np.nan)
     return CircuitTest(
         circuits=circuits,
         statistic=statistic,
@@ -61,23 +64,10 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
         effect=effect,
         effect_low=effect - half_width,
         effect_high=effect + half_width,
+        circuit_effect=of_circuit,
+        circuit_effect_low=of_circuit - half_of_circuit,
+        circuit_effect_high=of_circuit + half_of_circuit,
     )
-
-
-def _basis(nuisance: np.ndarray, n_rows: int) -> np.ndarray:
-    """Orthonormal basis of [1 | nuisance], dependent columns left out."""
-    design = np.column_stack([np.ones(n_rows), nuisance])
-    scaled = design / np.maximum(np.linalg.norm(design, axis=0), np.finfo(float).tiny)
-    left, singular, _ = np.linalg.svd(scaled, full_matrices=False)
-    basis: np.ndarray = left[:, singular > 1e-10 * singular[0]]
-    return basis
-
-
-def _residual(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    # The second pass removes what rounding left of the first where N explains nearly everything.
-    once = values - basis @ (basis.T @ values)
-    residual: np.ndarray = once - basis @ (basis.T @ once)
-    return residual
 
 
 def _unit_columns(residual: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -96,28 +86,24 @@ def _mean_imputed(X: np.ndarray) -> np.ndarray:
     return np.where(missing, means, X)
 
 
-def _effects(dataset: Dataset, X: np.ndarray, residual: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points of the outcome per SD of each feature, and half the width of their 95 % intervals."""
-    from scipy.stats import t
+def _circuit_means(X: np.ndarray, circuit_of_feature: np.ndarray, n_circuits: int) -> np.ndarray:
+    """Mean of the standardised features of each circuit that a row has, shape (n_rows, n_circuits)."""
+    total, count = np.zeros((len(X), n_circuits)), np.zeros((len(X), n_circuits))
+    for start in range(0, X.shape[1], FEATURES_AT_ONCE):
+        chunk = slice(start, start + FEATURES_AT_ONCE)
+        member = np.equal.outer(circuit_of_feature[chunk], np.arange(n_circuits)).astype(float)
+        z, present = _standardised(X[:, chunk])
+        total += z @ member
+        count += present.astype(float) @ member
+    means: np.ndarray = total / np.maximum(count, 1)
+    return means
 
-    y = _residual(np.asarray(dataset.y, dtype=float)[:, None], basis)
-    sum_of_squares = np.square(residual).sum(axis=0)
-    sum_of_squares[sum_of_squares <= (NOTHING_LEFT * np.linalg.norm(X, axis=0)) ** 2] = np.inf
-    slope = (residual.T @ y)[:, 0] / sum_of_squares
-    error = y - residual * slope
-    n_free = dataset.n_rows - basis.shape[1] - 1
-    if dataset.n_rows == dataset.n_participants:
-        degrees = n_free
-        variance = np.square(error).sum(axis=0) / (max(n_free, 1) * sum_of_squares)
-    else:
-        person = np.unique(dataset.rows["participant_id"].to_numpy(str), return_inverse=True)[1]
-        n_people = dataset.n_participants
-        by_person = np.zeros((n_people, X.shape[1]))
-        np.add.at(by_person, person, residual * error)
-        degrees = n_people - 1
-        correction = n_people / max(n_people - 1, 1) * (dataset.n_rows - 1) / max(n_free, 1)
-        variance = correction * np.square(by_person).sum(axis=0) / sum_of_squares**2
-    sd = X.std(axis=0, ddof=1)
-    if min(n_free, degrees) < 1:
-        return slope * sd, np.full(X.shape[1], np.inf)
-    return slope * sd, t.ppf(0.975, degrees) * np.sqrt(variance) * sd
+
+def _standardised(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features in SD from their sample mean, 0 where a value is missing, and which values are there."""
+    present = ~np.isnan(X)
+    count = present.sum(axis=0)
+    mean = np.where(present, X, 0.0).sum(axis=0) / np.maximum(count, 1)
+    deviation = np.where(present, X - mean, 0.0)
+    sd = np.sqrt(np.square(deviation).sum(axis=0) / np.maximum(count - 1, 1))
+    return np.where(sd > 0, deviation / np.where(sd > 0, sd, 1.0), 0.0), present

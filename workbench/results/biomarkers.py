@@ -11,9 +11,11 @@ from workbench.results.claims import AMOUNTS, named_outcome
 from workbench.results.inference import benjamini_hochberg
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from workbench.records import Claim, Dataset, Scores
+    from workbench.records import CircuitTest, Claim, Scores
 
 FALSE_DISCOVERY_RATE = 0.10
 """Expected share of false candidates that is accepted (METHODS 2.9, pass criterion P10)."""
@@ -106,25 +108,22 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
 # --------------------------------------------------------------------------------------------------------- directions
 
 
-def circuit_effects(dataset: Dataset) -> pd.DataFrame:
+def circuit_effects(test: CircuitTest | None, circuits: Sequence[str]) -> pd.DataFrame:
     """Effect of the mean of each circuit's standardised features on the outcome, given the nuisance block.
 
     Returns
     -------
     DataFrame
-        circuit, effect, effect_low, effect_high: units of the outcome per SD of the mean, least squares, 95 % interval.
-        NaN where the rows are too few or the mean does not vary. Signs are not aligned to the outcome, so opposite
-        features cancel; the effect is shown only for circuits of one direction.
+        circuit, effect, effect_low, effect_high: units of the outcome per SD of the mean, 95 % interval. NaN where not
+        measured. Opposite features cancel; the effect is shown only for circuits of one direction.
     """
-    design = np.column_stack([np.ones(dataset.n_rows), dataset.nuisance.values])
-    y = _residual(dataset.y, design)
-    people = np.unique(dataset.rows["participant_id"].to_numpy(dtype=str), return_inverse=True)[1]
-    circuit_of_feature = dataset.circuit_of_feature
-    rows = []
-    for position, circuit in enumerate(dataset.circuits):
-        score = _circuit_mean(dataset.X[:, circuit_of_feature == position])
-        rows.append((circuit, *_slope(score, y, design, people)))
-    return pd.DataFrame(rows, columns=["circuit", "effect", "effect_low", "effect_high"])
+    columns = ["circuit", "effect", "effect_low", "effect_high"]
+    if test is None or test.circuit_effect is None:
+        return (
+            pd.DataFrame({"circuit": list(circuits)}).reindex(columns=columns).astype(dict.fromkeys(columns[1:], float))
+        )
+    measured = (test.circuit_effect, test.circuit_effect_low, test.circuit_effect_high)
+    return pd.DataFrame(dict(zip(columns, (list(test.circuits), *measured), strict=True)))
 
 
 def suppressor_tags(features: pd.DataFrame) -> list[str]:
@@ -160,47 +159,6 @@ def direction_of(values: NDArray[np.float64]) -> str:
 
 
 SIGN_OF = {"higher": "positive", "lower": "negative", "mixed": "mixed", "": ""}
-
-
-def _circuit_mean(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of the standardised features that a row has; 0 is the sample mean."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        present = ~np.isnan(X)
-        count = present.sum(axis=0)
-        mean = np.where(count > 0, np.nansum(X, axis=0) / count, 0.0)
-        deviation = np.where(present, X - mean, 0.0)
-        sd = np.sqrt((deviation**2).sum(axis=0) / np.maximum(count - 1, 1))
-        z = np.where(sd > 0, deviation / np.where(sd > 0, sd, 1.0), 0.0)
-    return np.asarray(z.sum(axis=1) / np.maximum(present.sum(axis=1), 1), dtype=float)
-
-
-def _slope(
-    score: NDArray[np.float64], y: NDArray[np.float64], design: NDArray[np.float64], people: NDArray[np.int64]
-) -> tuple[float, float, float]:
-    """Slope per SD of `score` with its 95 % interval; clustered by person (CR1) where people have several rows."""
-    from scipy.stats import t
-
-    x = _residual(score, design)
-    n, spread = len(y), float(x @ x)
-    freedom = n - int(np.linalg.matrix_rank(design)) - 1
-    if freedom < 1 or spread <= 1e-12 * max(float(score @ score), 1e-300):
-        return float("nan"), float("nan"), float("nan")
-    slope = float(x @ y) / spread
-    error = y - slope * x
-    n_people = int(people.max()) + 1
-    if n_people == n:
-        variance, degrees = float(error @ error) / freedom / spread, freedom
-    else:
-        by_person = np.bincount(people, weights=x * error)
-        small = n_people / max(n_people - 1, 1) * (n - 1) / freedom
-        variance, degrees = small * float(by_person @ by_person) / spread**2, max(n_people - 1, 1)
-    sd = float(np.std(score, ddof=1))
-    half = float(t.ppf(0.975, degrees)) * float(np.sqrt(variance))
-    return slope * sd, (slope - half) * sd, (slope + half) * sd
-
-
-def _residual(values: NDArray[np.float64], design: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(values - design @ np.linalg.lstsq(design, values, rcond=None)[0], dtype=float)
 
 
 # --------------------------------------------------------------------------------------------------------------- rows

@@ -104,7 +104,8 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     shap = explanations.shap_table(dataset, inputs.unit_results)
     features = explanations.feature_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
     circuits = explanations.circuit_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
-    circuits = circuits.merge(biomarkers.circuit_effects(dataset), on="circuit", how="left", validate="one_to_one")
+    effects = biomarkers.circuit_effects(inputs.circuit_test, dataset.circuits)
+    circuits = circuits.merge(effects, on="circuit", how="left", validate="one_to_one")
     null, test, increment = _permutations(inputs)
     curve, decided = _decision(inputs, table, increment)
     beside = owed(
