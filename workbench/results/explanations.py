@@ -10,7 +10,6 @@ import pandas as pd
 
 from workbench.records import UNASSIGNED
 from workbench.results.inference import benjamini_hochberg, p_value
-from workbench.results.intervals import correction
 from workbench.results.metrics import in_order
 
 if TYPE_CHECKING:
@@ -100,14 +99,13 @@ def feature_table(
     """
     n = len(dataset.features)
     missing = np.full(n, np.nan)
-    haufe, half = _over_folds(dataset, results, "haufe")
-    weight, _ = _over_folds(dataset, results, "weights")
+    haufe, haufe_low, haufe_high = _haufe(dataset, results)
     columns = {
         "mean_abs_shap": missing if shap is None else np.nanmean(np.abs(_values(shap)), axis=0),
-        "weight": weight,
+        "weight": _mean_over_folds(dataset, results, "weights"),
         "haufe": haufe,
-        "haufe_low": haufe - half,
-        "haufe_high": haufe + half,
+        "haufe_low": haufe_low,
+        "haufe_high": haufe_high,
         "r": missing if test is None else test.feature_r,
         "p": missing if test is None else test.feature_p,
         "effect": missing if test is None else test.effect,
@@ -250,18 +248,57 @@ def _rank_spread(
     return low, high
 
 
-def _over_folds(
-    dataset: Dataset, results: Sequence[UnitResult], name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over folds of an array by feature, and the half width of its corrected resampled t interval."""
-    found = [(getattr(result, name), len(result.test)) for result in in_order(results)]
-    values = np.array([value for value, _ in found if value is not None])
-    n = dataset.X.shape[1]
-    if not len(values):
-        return np.full(n, np.nan), np.full(n, np.nan)
-    n_test = float(np.mean([size for value, size in found if value is not None]))
-    if len(values) < 2:
-        return values.mean(axis=0), np.full(n, np.nan)
-    half = correction(len(values), n_test, dataset.n_rows - n_test, degrees_of_freedom=len(values) - 1)
-    half = half * values.std(axis=0, ddof=1)
-    return values.mean(axis=0), half
+def _mean_over_folds(dataset: Dataset, results: Sequence[UnitResult], name: str) -> NDArray[np.float64]:
+    """Mean over all folds of an array by feature; NaN where no fold has it."""
+    found = [value for result in in_order(results) if (value := getattr(result, name)) is not None]
+    return np.mean(found, axis=0) if found else np.full(dataset.X.shape[1], np.nan)
+
+
+def _haufe(
+    dataset: Dataset, results: Sequence[UnitResult]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Haufe pattern over the folds, with its 95 % interval.
+
+    Each training set lacks one fold, so the patterns of one repeat are those of a jackknife that leaves out one group
+    of people at a time: with K folds their variance is (K - 1) / K * sum_k (a_k - mean)^2, averaged over repeats, and t
+    has K - 1 degrees of freedom, since repeats divide the same people anew. Folds differ in how strongly their model
+    shrinks, which multiplies all features of a fold by one number (the pattern is per unit of the prediction) and says
+    nothing about any of them; so the patterns are brought to one length, the geometric mean of theirs, first.
+
+    By simulation (60 to 200 people, 20 or 60 features, R2 0 to .5, 3 to 10 folds, ridge) it holds the average pattern,
+    up to its length, in 96 to 99 % of studies and leaves out 0 for 2 to 3 % of features without any; the corrected
+    resampled t over all folds of all repeats, which is made for losses of held-out people, left out 0 for 9 to 70 %.
+
+    Returns
+    -------
+    haufe, low, high : ndarray of shape (n_features,)
+        NaN where no fold has a pattern; the ends also with one fold in a repeat.
+
+    References
+    ----------
+    Haufe, S. et al. (2014). NeuroImage 87, 96-110. Kott, P. S. (2001). J. Official Statistics 17, 521-526 (jackknife
+    that leaves out groups).
+    """
+    missing = np.full(dataset.X.shape[1], np.nan)
+    found = [(result.repeat, result.haufe) for result in in_order(results) if result.haufe is not None]
+    if not found:
+        return missing, missing, missing
+    repeat, patterns = np.array([number for number, _ in found]), np.array([pattern for _, pattern in found])
+    length = np.linalg.norm(patterns, axis=1, keepdims=True)
+    predicts = length[:, 0] > 0  # a fold in which everyone is predicted alike has a pattern of 0
+    common = float(np.exp(np.log(length[predicts]).mean())) if predicts.any() else 0.0
+    patterns = np.where(length > 0, patterns / np.where(length > 0, length, 1.0), 0.0) * common
+    haufe = np.asarray(patterns.mean(axis=0))
+    of_repeat = [patterns[repeat == number] for number in np.unique(repeat)]
+    folds = min(len(each) for each in of_repeat)
+    if folds < 2:
+        return haufe, missing, missing
+    variance = np.mean([(len(each) - 1) * each.var(axis=0) for each in of_repeat], axis=0)
+    half = _t_quantile(folds - 1) * np.sqrt(variance)
+    return haufe, haufe - half, haufe + half
+
+
+def _t_quantile(degrees_of_freedom: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, degrees_of_freedom))
