@@ -637,7 +637,10 @@ class Performance:
     mae: float
     rmse: float
     calibration_slope: float
+    """Observed on predicted, within folds: 1 is ideal; NaN where the predictions are nearly constant, so that 1 could
+    not be told from 0."""
     calibration_intercept: float
+    """Calibration in the large: mean of observed minus predicted, units of the outcome."""
     pearson_r: float
     r2_by_repeat: tuple[float, ...]
     r2_of_averaged_predictions: float

@@ -219,17 +219,26 @@ def test_steps_at_which_nobody_is_lost_are_not_drawn():
 
 
 def test_equal_predictions_have_no_calibration_line(null_result, tmp_path):
-    performance = replace(
-        null_result.scores.performance, calibration_slope=float("nan"), calibration_intercept=float("nan")
-    )
+    performance = replace(null_result.scores.performance, calibration_slope=float("nan"), calibration_intercept=-2.4)
     same = replace(
         null_result,
         scores=replace(null_result.scores, performance=performance),
         predictions=null_result.predictions.assign(predicted=11.0, reference=11.0),
     )
     words = drawn_text(same, "calibration", tmp_path)
-    assert "fitted line" not in words
-    assert "not defined" in alt(same, "calibration")
+    assert "slope within folds" not in words
+    assert "There is no calibration slope" in words
+    assert "observed minus predicted \N{MINUS SIGN}2.40 points" in words
+    assert "nearly constant" in alt(same, "calibration")
+    assert "slope" not in drawn_text(same, "observed_predicted", tmp_path)
+
+
+def test_the_calibration_line_has_the_slope_and_runs_through_the_mean(shown_result):
+    people = predictions.by_person(shown_result)
+    middle = people["predicted"].mean()
+    assert predictions.slope_line(0.8, people, (middle, middle + 1)) == pytest.approx(
+        [people["observed"].mean(), people["observed"].mean() + 0.8]
+    )
 
 
 def test_a_binary_outcome_is_drawn_as_probability(binary_result, tmp_path):

@@ -64,13 +64,17 @@ def test_errors_are_in_units_of_the_outcome(table):
     assert scores.rmse == pytest.approx(np.sqrt((error**2).mean(axis=1)).mean(), abs=1e-12)
 
 
-def test_calibration_and_pearson_equal_numpys(table):
-    fits = [np.polyfit(part.predicted, part.observed, 1) for _, part in table.groupby("repeat")]
+def test_pearson_equals_numpys(table):
     r = [np.corrcoef(part.predicted, part.observed)[0, 1] for _, part in table.groupby("repeat")]
+    assert performance("main", table, "continuous").pearson_r == pytest.approx(np.mean(r))
+
+
+def test_the_calibration_slope_is_least_squares_with_a_mean_for_every_fold(table):
+    fold = pd.get_dummies(table["repeat"] * 100 + table["fold"]).to_numpy(dtype=float)
+    design = np.column_stack([table["predicted"], fold])
     scores = performance("main", table, "continuous")
-    assert scores.calibration_slope == pytest.approx(np.mean([fit[0] for fit in fits]))
-    assert scores.calibration_intercept == pytest.approx(np.mean([fit[1] for fit in fits]))
-    assert scores.pearson_r == pytest.approx(np.mean(r))
+    assert scores.calibration_slope == pytest.approx(np.linalg.lstsq(design, table["observed"], rcond=None)[0][0])
+    assert scores.calibration_intercept == pytest.approx((table["observed"] - table["predicted"]).mean())
 
 
 def test_averaged_predictions_are_scored_apart_from_the_headline(table):
@@ -100,10 +104,79 @@ def test_leave_one_out_means_correlate_perfectly_the_wrong_way():
     assert pearson(y, (y.sum() - y) / 3) == pytest.approx(-1.0)
 
 
+def folded(observed, predicted, folds=5, repeats=1) -> pd.DataFrame:
+    """Held-out predictions in folds of equal size."""
+    one = pd.DataFrame({"observed": observed, "predicted": predicted, "fold": np.arange(len(observed)) % folds})
+    return pd.concat([one.assign(repeat=repeat) for repeat in range(repeats)], ignore_index=True)
+
+
+def test_a_perfect_model_has_a_slope_of_one():
+    y = np.random.default_rng(0).normal(10, 3, size=40)
+    assert calibration(folded(y, y)) == pytest.approx((1.0, 0.0))
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_shrunk_predictions_have_a_slope_above_one_and_extreme_ones_below(factor):
+    rng = np.random.default_rng(0)
+    expected = rng.normal(size=20_000)
+    y = 10 + expected + rng.normal(size=20_000)
+    slope, in_the_large = calibration(folded(y, 9 + factor * expected, repeats=2))
+    assert slope == pytest.approx(1 / factor, abs=0.02)
+    assert in_the_large == pytest.approx(1.0, abs=0.02)
+
+
+def test_means_of_training_sets_are_no_part_of_the_slope():
+    """Pooled over folds these predictions have a slope far below 1."""
+    y = np.random.default_rng(0).normal(size=60)
+    table = folded(y, y)
+    table["predicted"] -= 3 * table.groupby("fold")["observed"].transform("mean")
+    assert calibration(table)[0] == pytest.approx(1.0)
+    assert np.polyfit(table["predicted"], table["observed"], 1)[0] < 0.9
+
+
 def test_constant_predictions_have_no_slope_and_no_correlation():
-    y, constant = np.array([1.0, 2.0, 4.0]), np.full(3, 2.3)
-    assert np.isnan(calibration(y, constant)).all()
+    y, constant = np.array([1.0, 2.0, 4.0, 5.0]), np.full(4, 2.3)
+    slope, in_the_large = calibration(folded(y, constant, folds=2))
+    assert np.isnan(slope)
+    assert in_the_large == pytest.approx(0.7)
     assert np.isnan(pearson(y, constant))
+
+
+def test_nearly_constant_predictions_have_no_slope_whatever_the_unit_of_the_outcome():
+    rng = np.random.default_rng(0)
+    y, z = rng.normal(size=(2, 100))
+    z /= z.std()
+    # A standard error of SD / (SD of the predictions * sqrt(n)) = .5 is reached at a fifth of the SD of the outcome.
+    for spread, there in ((0.3, True), (0.12, False)):
+        for scale in (1e-3, 1.0, 1e4):
+            table = folded(y * scale, spread * z * scale, repeats=3)
+            assert np.isfinite(calibration(table)[0]) == there
+
+
+def test_one_row_in_each_fold_leaves_no_slope():
+    y = np.random.default_rng(0).normal(size=12)
+    assert np.isnan(calibration(folded(y, y, folds=12))[0])
+
+
+@pytest.mark.parametrize(("n", "n_covariates"), [(60, 1), (100, 3)])
+def test_covariates_without_any_effect_have_no_calibration_slope_far_below_zero(n, n_covariates):
+    """Pooled over folds their slopes were -1.5 (one covariate) and -.6 (three) on average; in new people it is 0."""
+    rng = np.random.default_rng(0)
+    slopes = []
+    for _ in range(150):
+        Z, y = rng.normal(size=(n, n_covariates)), rng.normal(size=n)
+        parts = []
+        for repeat in range(4):
+            fold, predicted = rng.permutation(n) % 5, np.empty(n)
+            for k in range(5):
+                train, design = fold != k, np.column_stack([np.ones(n), Z])
+                predicted[~train] = design[~train] @ np.linalg.lstsq(design[train], y[train], rcond=None)[0]
+            parts.append(pd.DataFrame({"observed": y, "predicted": predicted, "repeat": repeat, "fold": fold}))
+        slopes.append(calibration(pd.concat(parts))[0])
+    given = [slope for slope in slopes if np.isfinite(slope)]
+    assert len(given) < 75
+    assert min(given) > -1
+    assert np.mean(given) > -0.1
 
 
 def test_area_under_curve_equals_scikit_learn():

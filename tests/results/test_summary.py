@@ -149,3 +149,10 @@ def test_what_else_a_reader_should_know_stands_below_the_checks(strong):
     scores = replace(strong.scores, owed=replace(strong.scores.owed, subgroups=groups))
     text = words(abstract(replace(strong, scores=scores), next_command=""))
     assert "Also R2 in subgroups -0.10 (sex M, n = 12) to 0.20 (sex F, n = 30)" in text
+
+
+def test_predictions_that_hardly_differ_have_no_calibration_slope_and_say_why(strong):
+    assert "; calibration slope 1." in words(abstract(strong, next_command=""))
+    performance = replace(strong.scores.performance, calibration_slope=float("nan"))
+    text = words(abstract(replace(strong, scores=replace(strong.scores, performance=performance)), next_command=""))
+    assert "; no calibration slope, the predictions are nearly constant." in text

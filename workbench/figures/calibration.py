@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.predictions import by_person, label_axes
-from workbench.figures.style import BLUE, INK, PALE, VERMILLION, Picture, canvas, number, slope_words
+from workbench.figures.predictions import by_person, label_axes, slope_line
+from workbench.figures.style import BLUE, INK, PALE, VERMILLION, Picture, canvas, number, slope_words, unit
 from workbench.records import RunResult
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ def draw(result: RunResult) -> Picture | None:
     """Mean observed outcome in groups of equal size, ordered by prediction."""
     people = by_person(result)
     groups = grouped(people, n_groups(len(people)), binary=result.scores.outcome_type == "binary")
-    title = "Calibration: what people predicted alike went on to have"
-    figure, axes = canvas(result, title, _caption(len(groups)), height=4.2, below=0.75)
+    title = "Calibration: observed against predicted"
+    figure, axes = canvas(result, title, _caption(result, len(groups)), height=4.2, below=0.75)
     _draw_lines(axes, result, people)
     _draw_groups(axes, groups)
     label_axes(axes, result, "Observed")
@@ -80,8 +80,8 @@ def _draw_lines(axes: Axes, result: RunResult, people: pd.DataFrame) -> None:
     axes.plot(ends, ends, color=INK, linewidth=1.2, label="perfect calibration")
     performance = result.scores.performance
     if performance.calibration_slope == performance.calibration_slope:  # not NaN: the predictions differ
-        fitted = [performance.calibration_intercept + performance.calibration_slope * x for x in (low, high)]
-        label = f"fitted line (slope {number(performance.calibration_slope)})"
+        label = f"slope within folds {number(performance.calibration_slope)}"
+        fitted = slope_line(performance.calibration_slope, people, (low, high))
         axes.plot((low, high), fitted, color=VERMILLION, linewidth=2.2, linestyle="--", label=label)
 
 
@@ -101,11 +101,17 @@ def _draw_groups(axes: Axes, groups: pd.DataFrame) -> None:
     )
 
 
-def _caption(groups: int) -> str:
-    return (
-        f"Participants ordered by prediction (averaged over repeats) in {groups} groups of equal size. "
-        "A slope of 1 is perfect; below 1 the predictions are too extreme, above 1 too timid."
+def _caption(result: RunResult, groups: int) -> str:
+    performance = result.scores.performance
+    reading = (
+        "A slope of 1 is perfect; below 1 the predictions are too extreme, above 1 too close to their mean."
+        if performance.calibration_slope == performance.calibration_slope
+        else slope_words(performance)
     )
+    large = (
+        f"Mean of observed minus predicted {number(performance.calibration_intercept)}{unit(result)} (0 is perfect)."
+    )
+    return f"Participants ordered by prediction (mean over repeats) in {groups} groups of equal size. {reading} {large}"
 
 
 def _alt(result: RunResult, groups: pd.DataFrame) -> str:

@@ -60,6 +60,12 @@ def by_person(result: RunResult) -> pd.DataFrame:
     return people
 
 
+def slope_line(slope: float, people: pd.DataFrame, span: tuple[float, float]) -> list[float]:
+    """Heights at both ends of the line that has the calibration slope and runs through the mean of the participants."""
+    middle, height = people["predicted"].mean(), people["observed"].mean()
+    return [height + slope * (x - middle) for x in span]
+
+
 def label_axes(axes: Axes, result: RunResult, lead: str) -> None:
     """Name and unit of what is predicted and of what was observed."""
     binary = result.scores.outcome_type == "binary"
@@ -82,10 +88,10 @@ def _lines(axes: Axes, result: RunResult, people: pd.DataFrame, ends: tuple[floa
     axes.plot(ends, ends, color=INK, linewidth=1.2, label="perfect prediction")
     middle = people["reference"].mean()
     axes.axvline(middle, color=GREY, linestyle=":", linewidth=1.6, label="mean of the\nreference")
-    slope, intercept = result.scores.performance.calibration_slope, result.scores.performance.calibration_intercept
+    slope = result.scores.performance.calibration_slope
     if slope == slope:  # not NaN: the predictions differ between people
         span = people["predicted"].min(), people["predicted"].max()
-        heights = [intercept + slope * x for x in span]
+        heights = slope_line(slope, people, span)
         label = f"calibration\n(slope {number(slope)})"
         axes.plot(span, heights, color=VERMILLION, linewidth=2.4, linestyle="--", label=label, zorder=4)
 

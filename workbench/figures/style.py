@@ -246,9 +246,9 @@ def p_text(p: float | None) -> str:
 
 
 def slope_words(performance: Performance) -> str:
-    """The calibration slope in words; there is none where everyone is predicted the same."""
+    """The calibration slope in words; there is none where the predictions are nearly constant."""
     if performance.calibration_slope != performance.calibration_slope:
-        return "The calibration slope is not defined: the predictions do not differ between people."
+        return "There is no calibration slope: the predictions are nearly constant, and 1 could not be told from 0."
     return f"The calibration slope is {number(performance.calibration_slope)} (1 would be perfect)."
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CONSTANT = 1e-9
 """Predictions whose SD is below this share of the SD of the observed values are taken as constant."""
 
+SLOPE_ERROR = 0.5
+"""Standard error of a calibration slope above which there is none: its 95 % interval would hold both 0 and 1."""
+
 
 # ------------------------------------------------------------------------------------------------ what units leave
 
@@ -160,10 +163,10 @@ def performance(procedure: str, table: pd.DataFrame, outcome_type: OutcomeType) 
     Performance
         r2 = 1 - sum((observed - predicted)^2) / sum((observed - reference)^2), pooled over the folds of a repeat,
         averaged over repeats (METHODS 2.1); never an average of per-fold R2, never against the mean of the test fold.
-        MAE and RMSE in units of the outcome. Calibration: observed regressed on predicted. NaN where undefined.
+        MAE and RMSE in units of the outcome. Calibration within folds (`calibration`). NaN where undefined.
     """
     parts = _repeats(table)
-    lines = [calibration(observed, predicted) for observed, predicted, _, _ in parts]
+    slope, intercept = calibration(table)
     errors = [observed - predicted for observed, predicted, _, _ in parts]
     r2 = tuple(skill(observed, predicted, reference) for observed, predicted, reference, _ in parts)
     binary = outcome_type == "binary"
@@ -173,8 +176,8 @@ def performance(procedure: str, table: pd.DataFrame, outcome_type: OutcomeType) 
         r2_total=_mean([skill(observed, predicted, mean) for observed, predicted, _, mean in parts]),
         mae=_mean([float(np.abs(error).mean()) for error in errors]),
         rmse=_mean([float(np.sqrt((error**2).mean())) for error in errors]),
-        calibration_slope=_mean([slope for slope, _ in lines]),
-        calibration_intercept=_mean([intercept for _, intercept in lines]),
+        calibration_slope=slope,
+        calibration_intercept=intercept,
         pearson_r=_mean([pearson(observed, predicted) for observed, predicted, _, _ in parts]),
         r2_by_repeat=r2,
         r2_of_averaged_predictions=_r2_of_averages(table),
@@ -194,13 +197,46 @@ def skill(observed: Values, predicted: Values, reference: Values) -> float:
     return 1.0 - error / reference_error if reference_error > 0 else float("nan")
 
 
-def calibration(observed: Values, predicted: Values) -> tuple[float, float]:
-    """Slope and intercept of observed regressed on predicted; 1 and 0 are ideal, NaN for constant predictions."""
-    if _is_constant(predicted, observed):
-        return float("nan"), float("nan")
-    centred = predicted - predicted.mean()
-    slope = float(centred @ (observed - observed.mean()) / (centred @ centred))
-    return slope, float(observed.mean() - slope * predicted.mean())
+def calibration(table: pd.DataFrame) -> tuple[float, float]:
+    """Calibration slope within folds, and calibration in the large.
+
+    The slope is that of observed on predicted, both centred within each fold, from sums over all folds: between folds
+    predictions differ by the mean of their training set, which is high where the people held out are low, so pooled
+    folds pull every slope down (to -1.3 and less for one covariate without any effect).
+
+    There is no slope where the predictions are nearly constant. With S the sum over the folds of a repeat of squared
+    centred predictions, the slope has a standard error of about SD(observed) / sqrt(S), SD within folds; where this
+    exceeds `SLOPE_ERROR` a slope of 1 cannot be told from 0, and held-out people of a model without any effect give
+    large negative ones, since what is high in the training set is low in them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `long_table` gives it.
+
+    Returns
+    -------
+    slope : float
+        1 is ideal; below 1 the predictions are too extreme, above 1 too close to their mean. NaN where they are nearly
+        constant, or no fold holds out two rows.
+    in_the_large : float
+        Mean of observed minus predicted, in units of the outcome; 0 is ideal.
+
+    References
+    ----------
+    Cox, D. R. (1958). Biometrika 45, 562-565. Van Calster, B. et al. (2019). BMC Medicine 17, 230 (calibration in the
+    large: the intercept where the slope is held at 1).
+    """
+    both = table[["observed", "predicted"]]
+    in_the_large = float((table["observed"] - table["predicted"]).mean())
+    folds = table.groupby(["repeat", "fold"], sort=True)
+    observed, predicted = (both - folds[["observed", "predicted"]].transform("mean")).to_numpy(dtype=float).T
+    n_repeats, free = table["repeat"].nunique(), len(table) - folds.ngroups
+    spread = float(predicted @ predicted)
+    variance = float(observed @ observed) / free if free else 0.0
+    if spread <= 0 or variance / (spread / n_repeats) > SLOPE_ERROR**2:
+        return float("nan"), in_the_large
+    return float(predicted @ observed) / spread, in_the_large
 
 
 def pearson(observed: Values, predicted: Values) -> float:

@@ -184,7 +184,13 @@ def _r2(scores: Scores) -> str:
         text += f"; {number(min(repeats))} to {number(max(repeats))} over random splits"
     if scores.outcome_type == "binary" and performance.auc is not None:
         text += f"; AUC {number(performance.auc)}"
-    return f"{text}; calibration slope {number(performance.calibration_slope)}."
+    return f"{text}; {_slope(performance)}."
+
+
+def _slope(performance: Performance) -> str:
+    if isnan(performance.calibration_slope):
+        return "no calibration slope, the predictions are nearly constant"
+    return f"calibration slope {number(performance.calibration_slope)}"
 
 
 def _range(scores: Scores) -> str:
