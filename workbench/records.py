@@ -661,7 +661,8 @@ class PermutationTest:
     p: float | None
     """(1 + #{null >= observed}) / (1 + n); None where it was not asked for or refused."""
     n_permutations: int
-    null_mean: float
+    null_median: float
+    """Median of the null; its mean is nothing to go by, since in small samples single permutations reach -15."""
     null_95: float
     """95th percentile of the null: above it the uncorrected p is at most .05."""
     scheme: str
@@ -789,6 +790,10 @@ class DropOut:
     all alike, to bring r2 to 0. None where it cannot be said."""
     tipping_sd: float | None = None
     """The same in SD of the outcome."""
+    tipping_outside: int = 0
+    """How many of these people would then have an outcome outside the range that the scale allows."""
+    outcome_range: tuple[float, float] | None = None
+    """That range, units of the outcome; None where the outcome has none."""
 
 
 @dataclass(frozen=True)
@@ -840,7 +845,7 @@ class Owed:
 
 @dataclass(frozen=True)
 class Shuffled:
-    """The same procedure on shuffled outcomes, from folds to interval: what it reports where there is nothing to find.
+    """Negative control: the same procedure on a shuffled outcome, from folds to interval.
 
     `null_low` and `null_high` hold 95 % of the permuted r2 of the run; NaN where it has no permutations.
     """

@@ -196,7 +196,7 @@ def _scores(shape: Shape, predictions: pd.DataFrame, n_features: int, null: pd.D
     test = PermutationTest(
         p=float((1 + (null.r2 >= r2).sum()) / (1 + len(null))),
         n_permutations=len(null),
-        null_mean=float(null.r2.mean()),
+        null_median=float(null.r2.median()),
         null_95=float(null.r2.quantile(0.95)),
         scheme="whole participants, Freedman-Lane",
     )

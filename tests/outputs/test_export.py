@@ -137,6 +137,20 @@ def test_numbers_that_were_none_and_numbers_that_were_not_numbers_stay_apart(nul
     assert (read.auc, read.interval) == (None, None)
 
 
+def test_a_record_with_the_mean_of_its_permutations_reads_with_their_median(shown_result, tmp_path):
+    """Records of version 1 held `null_mean`."""
+    write_run(shown_result, tmp_path)
+    path = tmp_path / "scores.json"
+    record = json.loads(path.read_text())
+    for test in (record["test"], record["increment"]["test"]):
+        del test["null_median"]
+        test["null_mean"] = -2.5
+    path.write_text(json.dumps(record))
+    scores = read_run(tmp_path, shap=False).scores
+    assert scores.test == shown_result.scores.test
+    assert np.isnan(scores.increment.test.null_median)  # the table of this sample has no increments
+
+
 @pytest.mark.parametrize(("version", "age"), [(99, "a newer"), (0, "an older")])
 def test_records_of_another_version_are_refused_by_name(shown_result, tmp_path, version, age):
     write_run(shown_result, tmp_path)

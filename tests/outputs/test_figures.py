@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from workbench.figures import PICTURES, calibration, comparators, draw_run, flow, predictions
+from workbench.figures import PICTURES, calibration, comparators, draw_run, flow, permutations, predictions
 from workbench.figures.style import (
     BLUE,
     BROWN,
@@ -231,6 +231,18 @@ def test_equal_predictions_have_no_calibration_line(null_result, tmp_path):
     assert "observed minus predicted \N{MINUS SIGN}2.40 points" in words
     assert "nearly constant" in alt(same, "calibration")
     assert "slope" not in drawn_text(same, "observed_predicted", tmp_path)
+
+
+def test_permutations_far_below_do_not_squeeze_the_histogram(null_result):
+    null = null_result.null.copy()
+    null.loc[:2, "r2"] = [-15.0, -9.0, -3.0]
+    picture = permutations.draw(replace(null_result, null=null))
+    assert picture.figure.axes[0].get_xlim()[0] > -1.5
+    words = " ".join(" ".join(text.get_text() for text in picture.figure.texts).split())
+    assert "3 of them lie further left, down to \N{MINUS SIGN}15.00." in words
+    assert "median \N{MINUS SIGN}0.08" in picture.alt
+    plain = permutations.draw(null_result)
+    assert "further left" not in " ".join(text.get_text() for text in plain.figure.texts)
 
 
 def test_the_calibration_line_has_the_slope_and_runs_through_the_mean(shown_result):

@@ -1,13 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.knowledge.scales import find_scale
 from workbench.records import Background
 from workbench.results.drop_out import (
     differences,
     drop_out,
     inverse_weights,
     largest,
+    outcome_range,
     probability_of_being_analysed,
     tipping_delta,
 )
@@ -126,3 +130,35 @@ def test_the_tipping_point_is_told_in_units_and_sd_of_the_outcome():
     assert found.n_predicted == 2
     assert found.tipping == pytest.approx((60 - 0.5) / 2)
     assert found.tipping_sd == pytest.approx(found.tipping / observed.std(ddof=1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "expected"),
+    [
+        ("score", "continuous", (0, 60)),
+        ("ancova", "continuous", (0, 60)),
+        ("change", "continuous", (-60, 60)),
+        ("ketamine-minus-placebo", "continuous", (-60, 60)),
+        ("percent-change", "continuous", None),
+        ("response", "binary", (0, 1)),
+    ],
+)
+def test_an_outcome_has_the_range_of_its_scale_and_a_change_its_width_either_way(shown, kind, type_, expected):
+    outcome = replace(shown.dataset.outcome, kind=kind, type=type_, scale=find_scale("MADRS"))
+    assert outcome_range(outcome) == expected
+    column = replace(outcome, kind="column", scale=None)
+    assert outcome_range(column) == ((0, 1) if type_ == "binary" else None)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "outside"), [((-60.0, 60.0), 0), ((-20.0, 20.0), 2), ((-29.0, 29.0), 1), (None, 0)]
+)
+def test_a_tipping_point_beyond_the_range_of_the_scale_is_counted(allowed, outside):
+    """Both would have to be 29.75 points below their reference, of 0 and of 5."""
+    observed = np.tile([2.0, -2.0], 10)
+    reference = np.array([0.0, 5.0])
+    predicted = (reference + 0.5, reference)
+    known = known_of(age=np.arange(22.0))
+    found = drop_out(known, table_of(observed, 0.5 * observed, repeats=2), predicted, allowed=allowed)
+    assert found.tipping == pytest.approx(29.75)
+    assert (found.tipping_outside, found.outcome_range) == (outside, allowed)

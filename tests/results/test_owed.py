@@ -54,6 +54,17 @@ def test_drop_out_says_how_many_who_and_what_it_could_have_done(scores):
     )
 
 
+def test_a_tipping_point_outside_the_range_of_the_scale_is_said_to_be_so(scores):
+    far = replace(LOST, tipping=74.0, tipping_outside=4, outcome_range=(-60.0, 60.0))
+    assert "74.00 MADRS points below what is expected, which is outside the range of the outcome (-60 to 60)." in words(
+        scores, drop_out=far
+    )
+    assert "outside the range of the outcome for 1 of them (-60 to 60)" in words(
+        scores, drop_out=replace(far, tipping_outside=1)
+    )
+    assert "outside" not in words(scores, drop_out=replace(far, tipping=6.5, tipping_outside=0))
+
+
 def test_a_handful_lost_are_not_described(scores):
     few = DropOut(42, 2, (replace(AGE, n_lost=2),))
     assert words(scores, drop_out=few) == "2 of 42 people asked about are not analysed."

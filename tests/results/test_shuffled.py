@@ -33,16 +33,27 @@ def test_without_permutations_there_is_no_range_and_the_shuffled_run_all_the_sam
     inputs = make_inputs(permutations=0)
     scores = reduce_run(replace(inputs, shuffled=(inputs.dataset, inputs.units, inputs.unit_results))).scores
     assert np.isnan(scores.shuffled.null_low)
-    assert shuffled(scores).startswith("on shuffled outcomes the same procedure has R2 ")
-    assert "over" not in shuffled(scores)
+    assert shuffled(scores).startswith("negative control (outcome shuffled): R2 ")
+    assert "median" not in shuffled(scores)
 
 
 def test_the_abstract_shows_both_checks_in_plain_words(checked):
     text = " ".join(abstract(checked, next_command="").split())
-    assert "Checks on shuffled outcomes the same procedure has R2 -0." in text
-    assert "over 99 shuffles -0." in text
+    assert "Checks negative control (outcome shuffled): R2 -0." in text
+    middle = f"{np.median(checked.null['r2']):.2f}"
+    assert f"; median {middle} over 99 permutations, 95 % of them -0." in text
     assert "held-out people as noise: nothing that was learnt changed (5 fits)." in text
     assert "canary" not in text.casefold()
+
+
+def test_single_permutations_far_below_do_not_move_what_the_null_is_summed_up_by(make_inputs):
+    """In small samples R2 of single permutations reaches -15."""
+    from workbench.results.inference import permutation_test
+
+    null = np.r_[np.full(60, -0.1), np.full(39, 0.0)]
+    far = np.where(np.arange(99) < 5, -15.0, null)
+    tests = [permutation_test(np.r_[0.2, each], scheme="") for each in (null, far)]
+    assert [test.null_median for test in tests] == [-0.1, -0.1]
 
 
 def test_a_run_that_was_not_checked_says_nothing_of_it(make_inputs):

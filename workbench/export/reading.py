@@ -51,6 +51,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
 
     record = _scores_record(folder)
     tables = {name: read_table(folder / f"{name}.tsv") for name in TABLES}
+    _add_medians(record, tables["permutation_null"])
     claim = _restored(Claim, record.pop("claim"), "claim", folder)
     if record["influence"] is not None:
         record["influence"]["by_participant"] = read_table(folder / "influence.tsv").to_numpy().tolist()
@@ -123,6 +124,14 @@ def _scores_record(folder: Path) -> dict[str, Any]:
             "environment.txt beside it names the version that reads it, or run the experiment again"
         )
     return record
+
+
+def _add_medians(record: dict[str, Any], null: pd.DataFrame) -> None:
+    """Medians of the nulls for records that hold their means."""
+    increment = record["increment"] or {}
+    for test, column in ((record["test"], "r2"), (increment.get("test"), "increment")):
+        if test is not None and "null_median" not in test:
+            test["null_median"] = float(null[column].median()) if column in null else None
 
 
 def _flow(steps: pd.DataFrame, lost: pd.DataFrame) -> tuple[FlowStep, ...]:

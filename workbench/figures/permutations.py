@@ -44,11 +44,28 @@ def draw(result: RunResult) -> Picture | None:
 def _histogram(axes: Axes, null: np.ndarray, result: RunResult) -> None:
     observed, critical = result.scores.performance.r2, result.scores.test.null_95
     bins = max(10, min(40, round(len(null) ** 0.5)))
-    axes.hist(null, bins=bins, color=PALE, edgecolor=PAPER, linewidth=0.6)
-    low, high = min(null.min(), observed), max(null.max(), observed)
+    low, high = min(lowest_shown(null), observed), max(null.max(), observed)
+    axes.hist(null[null >= low], bins=bins, color=PALE, edgecolor=PAPER, linewidth=0.6)
     width = (high - low) or 0.2
     axes.set_xlim(low - 0.06 * width, max(high + 0.06 * width, critical + WORDS * width))
     axes.set_ylim(0, axes.get_ylim()[1] * 1.5)  # room for the words above the bars
+
+
+def lowest_shown(null: np.ndarray) -> float:
+    """Where the histogram begins: in small samples single permutations reach an R2 of -15 and would squeeze the others.
+
+    The lowest value, unless it lies further below the median than three times the distance of the 5th percentile.
+    """
+    import numpy as np
+
+    low, middle = np.quantile(null, [0.05, 0.5])
+    return float(max(null.min(), middle - 3 * (middle - low)))
+
+
+def _below(result: RunResult) -> str:
+    null = result.null["r2"].dropna().to_numpy()
+    below = int((null < min(lowest_shown(null), result.scores.performance.r2)).sum())
+    return f"{below} of them lie further left, down to {number(null.min())}. " if below else ""
 
 
 def _marks(axes: Axes, result: RunResult) -> None:
@@ -79,7 +96,7 @@ def _caption(result: RunResult) -> str:
     test = result.scores.test
     return (
         f"{test.n_permutations:,} permutations ({test.scheme}), the whole procedure run again for each; "
-        f"their mean is {number(test.null_mean)}. {_corrected(result)}"
+        f"their median is {number(test.null_median)}. {_below(result)}{_corrected(result)}"
         f"p is at most .05 for a cross-validated R² above {number(max(test.null_95, 0.0))}."
     )
 
@@ -97,7 +114,7 @@ def _alt(result: RunResult) -> str:
     test = result.scores.test
     return (
         f"Histogram of the cross-validated R2 of {test.n_permutations} permuted outcomes: "
-        f"mean {number(test.null_mean)}, 95th percentile {number(test.null_95)}. "
+        f"median {number(test.null_median)}, 95th percentile {number(test.null_95)}. "
         f"The observed R2 is {number(result.scores.performance.r2)}, {p_text(test.p)}. "
         f"{_corrected(result)}{result.claim.sentence}"
     )

@@ -21,7 +21,7 @@ from workbench.results.metrics import squared_by_person
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.records import Background
+    from workbench.records import Background, Outcome
 
     Values = NDArray[np.float64]
 
@@ -33,12 +33,17 @@ people lost it would otherwise separate them."""
 TRUNCATED = (1.0, 99.0)
 """Percentiles that weights are cut at: Cole and Hernan (2008), Am J Epidemiol 168, 656-664."""
 STEPS = 50
+AS_RATED = ("score", "ancova")
+RANGED = (*AS_RATED, "change", "ketamine-minus-placebo")
+"""Kinds of outcome with the range of a scale, and those with twice its width."""
 
 
 def drop_out(
     background: Background | None,
     table: pd.DataFrame,
     predicted: tuple[Values, Values] | None,
+    *,
+    allowed: tuple[float, float] | None = None,
 ) -> DropOut | None:
     """Who was lost, and what that could have done to r2.
 
@@ -48,6 +53,8 @@ def drop_out(
         Held-out predictions of everyone analysed, as `workbench.results.metrics.long_table` gives it.
     predicted : tuple of ndarray of shape (n_people,), or None
         Prediction and reference for lost people who have the features.
+    allowed : tuple of float, or None
+        Lowest and highest outcome that there can be, from `outcome_range`.
 
     Returns
     -------
@@ -64,7 +71,7 @@ def drop_out(
         return None
     found = DropOut(len(asked), lost, differences(asked, analysed))
     weighted = _weighted(asked[list(background.clinical)], analysed, model, reference)
-    return replace(found, **weighted, **_tipped(table, model, reference, predicted))  # type: ignore[arg-type]
+    return replace(found, **weighted, **_tipped(table, model, reference, predicted, allowed))  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------------------------------------------- who they were
@@ -182,18 +189,42 @@ def inverse_weights(probability: Values) -> Values:
 
 
 def _tipped(
-    table: pd.DataFrame, model: Values, reference: Values, predicted: tuple[Values, Values] | None
-) -> dict[str, float]:
+    table: pd.DataFrame,
+    model: Values,
+    reference: Values,
+    predicted: tuple[Values, Values] | None,
+    allowed: tuple[float, float] | None,
+) -> dict[str, object]:
     if predicted is None:
         return {}
     gained = float((reference.sum(axis=0) - model.sum(axis=0)).mean())
     beyond = predicted[0] - predicted[1]
-    found: dict[str, float] = {"n_predicted": len(beyond)}
+    found: dict[str, object] = {"n_predicted": len(beyond)}
     delta = tipping_delta(gained, beyond)
     if delta is not None:
         first = table[table["repeat"] == table["repeat"].iloc[0]]
         found |= {"tipping": delta, "tipping_sd": delta / float(first["observed"].std(ddof=1))}
+        if allowed is not None:
+            outside = (predicted[1] - delta < allowed[0]) | (predicted[1] - delta > allowed[1])
+            found |= {"tipping_outside": int(outside.sum()), "outcome_range": allowed}
     return found
+
+
+def outcome_range(outcome: Outcome) -> tuple[float, float] | None:
+    """Lowest and highest value that an outcome can have, in its units; None where that is not known.
+
+    A score, and one with its baseline held fixed, has the range of its scale; a change of a score, and the difference
+    between two treatments, plus or minus its width; response, remission and other binary outcomes 0 to 1. A percentage
+    of a baseline has no lower end, and a participants column no range that anybody declared.
+    """
+    if outcome.type == "binary":
+        return 0.0, 1.0
+    scale = outcome.scale
+    if scale is None or outcome.kind not in RANGED:
+        return None
+    width = scale.maximum - scale.minimum
+    found = (scale.minimum, scale.maximum) if outcome.kind in AS_RATED else (-width, width)
+    return found if np.isfinite(found).all() else None
 
 
 def tipping_delta(gained: float, beyond: Values) -> float | None:

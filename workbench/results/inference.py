@@ -72,8 +72,8 @@ def permutation_test(statistic: NDArray[np.float64], *, scheme: str, refused: st
     observed, null = float(statistic[0]), statistic[1:]
     if refused or not len(null) or np.isnan(observed):
         reason = refused or ("the statistic is undefined" if len(null) else "")
-        return PermutationTest(None, len(null), _mean(null), critical_value(null), scheme, reason)
-    return PermutationTest(p_value(observed, null), len(null), _mean(null), critical_value(null), scheme)
+        return PermutationTest(None, len(null), _median(null), critical_value(null), scheme, reason)
+    return PermutationTest(p_value(observed, null), len(null), _median(null), critical_value(null), scheme)
 
 
 def critical_value(null: NDArray[np.float64], alpha: float = ALPHA) -> float:
@@ -229,6 +229,6 @@ def _rank_p(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return (len(filled) - below) / len(filled)
 
 
-def _mean(null: NDArray[np.float64]) -> float:
+def _median(null: NDArray[np.float64]) -> float:
     finite = null[np.isfinite(null)]
-    return float(finite.mean()) if len(finite) else float("nan")
+    return float(np.median(finite)) if len(finite) else float("nan")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.records import Owed
 from workbench.results import scale_ends as ends
 from workbench.results.claims import number, p_text
-from workbench.results.drop_out import FEWEST, drop_out, largest
+from workbench.results.drop_out import FEWEST, drop_out, largest, outcome_range
 from workbench.results.regression_to_mean import regression_to_mean
 from workbench.results.subgroups import subgroups
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from workbench.records import Dataset, Decision, Scores, Subgroup, UnitResult, WorkUnit
+    from workbench.records import Dataset, Decision, DropOut, Scores, Subgroup, UnitResult, WorkUnit
     from workbench.specs.experiment import ExperimentSpec
 
 ROOM = 340
@@ -52,7 +52,7 @@ def owed(
         scale_ends=at_ends,
         rank_r2=ends.rank_r2(dataset, units, results) if by_ranks else None,
         regression_to_mean=regression_to_mean(dataset.outcome, spec, people, seed=seed),
-        drop_out=drop_out(dataset.background, table, unobserved),
+        drop_out=drop_out(dataset.background, table, unobserved, allowed=outcome_range(dataset.outcome)),
         decision=decision,
         subgroups=subgroups(dataset.background, table, seed=seed),
     )
@@ -94,7 +94,16 @@ def _tipping(scores: Scores) -> str:
     if found.tipping == 0:
         return f"0 or less if {who} did as expected"
     distance = f"{number(abs(found.tipping))} {scores.outcome_unit}".rstrip()
-    return f"0 if {who} were {distance} {'below' if found.tipping > 0 else 'above'} what is expected"
+    return f"0 if {who} were {distance} {'below' if found.tipping > 0 else 'above'} what is expected{_outside(found)}"
+
+
+def _outside(found: DropOut) -> str:
+    """ ", which no outcome can be (0 to 60)", where the tipping point lies beyond the range of the scale."""
+    if found.outcome_range is None or not found.tipping_outside:
+        return ""
+    low, high = found.outcome_range
+    for_whom = "" if found.tipping_outside == found.n_predicted else f" for {found.tipping_outside} of them"
+    return f", which is outside the range of the outcome{for_whom} ({low:g} to {high:g})"
 
 
 def _regression(scores: Scores) -> str:

@@ -266,16 +266,16 @@ def _checks(scores: Scores) -> str:
 
 
 def shuffled(scores: Scores) -> str:
-    """R2 of the same procedure on shuffled outcomes, with its interval, and the range over all shuffles."""
+    """R2 of the same procedure on a shuffled outcome, with its interval, then median and range over permutations."""
     once = scores.shuffled
     if once is None:
         return ""
     bounds = "" if once.interval is None else f" [{number(once.interval.low)}, {number(once.interval.high)}]"
-    text = f"on shuffled outcomes the same procedure has R2 {number(once.r2)}{bounds}"
+    text = f"negative control (outcome shuffled): R2 {number(once.r2)}{bounds}"
     if isnan(once.null_low):
         return text
-    over = f"{number(scores.test.null_mean)} on average, {number(once.null_low)} to {number(once.null_high)} in 95 %"
-    return f"{text}, over {scores.test.n_permutations} shuffles {over}"
+    middle, ends = number(scores.test.null_median), f"{number(once.null_low)} to {number(once.null_high)}"
+    return f"{text}; median {middle} over {scores.test.n_permutations} permutations, 95 % of them {ends}"
 
 
 def _why(result: RunResult) -> str:
