@@ -205,7 +205,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     rehearse: Annotated[
         bool,
-        typer.Option("--rehearse", help="Run on shuffled scores: nothing is kept, and no result counts as viewed."),
+        typer.Option("--rehearse", help="Run on made-up scores: nothing is kept, and no result counts as viewed."),
     ] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -242,7 +242,7 @@ def run(
     for each in finished:
         log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
     if rehearse:
-        _say("[bold]Rehearsal[/]: the scores were shuffled; nothing was kept and no result counts as viewed.")
+        _say("[bold]Rehearsal[/]: all scores were made up; nothing was kept and no result counts as viewed.")
 
 
 @app.command()

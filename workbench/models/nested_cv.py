@@ -385,7 +385,7 @@ def _common_digest(
     if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
         settings["bands"] = modalities(dataset).tolist()
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    # The outcome and all covariates by value: a rehearsal shuffles y and keeps the data.
+    # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
     blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)
     for array in (dataset.y, *blocks, dataset.groups, dataset.blocks):
         digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())

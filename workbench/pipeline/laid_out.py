@@ -65,10 +65,15 @@ class ExperimentPlan:
     warnings: tuple[str, ...] = ()
 
 
-def plan_experiment(loaded: StudyData, name: str, spec: ExperimentSpec, *, problems: Problems) -> ExperimentPlan | None:
-    """Join the data of one experiment and lay out its runs; problems are collected, each with the experiment's file."""
+def plan_experiment(
+    loaded: StudyData, name: str, spec: ExperimentSpec, *, problems: Problems, rehearsal: bool = False
+) -> ExperimentPlan | None:
+    """Join the data of one experiment and lay out its runs; problems are collected, each with the experiment's file.
+
+    For a rehearsal all scores are made up once it is known who is included and who has an outcome.
+    """
     found = Problems()
-    plan = _laid_out(loaded, name, spec, found)
+    plan = _laid_out(loaded, name, spec, found, rehearsal=rehearsal)
     file = f"experiments/{name}.toml"
     problems.extend(
         problem
@@ -79,11 +84,14 @@ def plan_experiment(loaded: StudyData, name: str, spec: ExperimentSpec, *, probl
     return plan
 
 
-def _laid_out(loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems) -> ExperimentPlan | None:
+def _laid_out(
+    loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
+) -> ExperimentPlan | None:
     from workbench.sources.participants import read_exclusions, read_folds
     from workbench.tables import dataset as joining
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.outcomes import make_outcome
+    from workbench.tables.rehearsal import rehearse
     from workbench.tables.upstream import undeclared
 
     study, cohort = loaded.study, loaded.cohort
@@ -102,6 +110,8 @@ def _laid_out(loaded: StudyData, name: str, spec: ExperimentSpec, problems: Prob
     with problems.gather():
         people, flow = joining.select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
+        if rehearsal:
+            cohort, outcome = rehearse(spec, cohort, people, outcome)
     with problems.gather():
         sets = joining.feature_sets(spec, study.sources)
     if outcome is None or not sets:

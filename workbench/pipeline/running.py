@@ -49,7 +49,8 @@ def run(
     resume : bool
         Take up the stored work units of an interrupted run.
     rehearse : bool
-        Run on shuffled scores; nothing is kept, and it does not count as viewing a result.
+        Run on made-up scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
+        viewing a result.
 
     Raises
     ------
@@ -63,8 +64,6 @@ def run(
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
-    if rehearse:
-        chosen = {name: _shuffled(spec) for name, spec in chosen.items()}
     read_history(opened, chosen)
     jobs, recorder = cores(jobs), Recorder(opened)
     many = sum(_units(spec, only) for spec in chosen.values()) >= MANY_UNITS
@@ -72,7 +71,9 @@ def run(
     loaded = load_study_data(opened, problems=problems, progress=progress)
     problems.raise_if_any()
     assert loaded is not None
-    plans = [plan_experiment(loaded, name, spec, problems=problems) for name, spec in chosen.items()]
+    plans = [
+        plan_experiment(loaded, name, spec, problems=problems, rehearsal=rehearse) for name, spec in chosen.items()
+    ]
     problems.raise_if_any(GuardError)
     finished: list[FinishedRun] = []
     for plan in plans:
@@ -137,7 +138,3 @@ def _only(plan: ExperimentPlan, only: Sequence[str]) -> ExperimentPlan:
             problems.add(f"--only {name}", f"experiment {plan.name} has no such model", f"it has: {', '.join(known)}")
     problems.raise_if_any()
     return replace(plan, runs=tuple(run for run in plan.runs if names[id(run)] & set(only)))
-
-
-def _shuffled(spec: ExperimentSpec) -> ExperimentSpec:
-    return spec.model_copy(update={"outcome": spec.outcome.model_copy(update={"shuffle": True})})
