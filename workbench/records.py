@@ -1018,6 +1018,10 @@ class RunResult:
         participant_id, session, repeat, fold, observed, predicted, reference.
     folds : DataFrame
         participant_id, then one column of fold numbers per repeat (``repeat_0`` ..): can be given back as folds.
+    inner_folds : DataFrame or None
+        participant_id, then one column per outer fold (``repeat_0_fold_0`` ..): the inner fold in which each of its
+        training participants was held out while settings were chosen; missing for those held out in the outer fold.
+        None where no inner folds were drawn, and for runs that older versions wrote.
     null : DataFrame
         permutation, r2, and increment where it was tested.
     shap : DataFrame
@@ -1055,6 +1059,7 @@ class RunResult:
     """For the tracker: hashes, git commit, arms, synthetic; never a participant id."""
     params: Mapping[str, Any]
     decision_curve: pd.DataFrame | None = None
+    inner_folds: pd.DataFrame | None = None
 
 
 # ------------------------------------------------------------------------------------------------------------- planning

@@ -287,12 +287,23 @@ def sample_result(shape: Shape, run_name: str) -> RunResult:
     )
     folds = predictions.pivot(index="participant_id", columns="repeat", values="fold")
     folds.columns = pd.Index([f"repeat_{repeat}" for repeat in folds.columns])
+    inner = pd.DataFrame(
+        {
+            f"repeat_{repeat}_fold_{fold}": (folds[f"repeat_{repeat}"] - fold - 1).where(
+                folds[f"repeat_{repeat}"] != fold
+            )
+            % 5
+            for repeat in range(2)
+            for fold in range(5)
+        }
+    ).astype("Int64")
     scores = _scores(shape, predictions, len(features), null, run_name)
     return RunResult(
         scores=scores,
         claim=_claim(shown, scores.performance.r2 - 0.1),
         predictions=predictions,
         folds=folds.reset_index(),
+        inner_folds=inner.reset_index(),
         null=null,
         shap=_shap(predictions, features, shape.seed),
         features=features,

@@ -50,6 +50,21 @@ def test_predictions_read_back_to_the_last_bit(shown_result, tmp_path):
         np.testing.assert_array_equal(read[column], shown_result.predictions[column])
 
 
+def test_inner_folds_are_whole_numbers_and_missing_for_those_held_out(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    table = pd.read_csv(tmp_path / "inner_folds.tsv", sep="\t", dtype=str, keep_default_na=False)
+    held_out = pd.read_csv(tmp_path / "folds.tsv", sep="\t")["repeat_1"] == 3
+    assert (table["repeat_1_fold_3"] == "n/a").equals(held_out)
+    assert set(table.loc[~held_out, "repeat_1_fold_3"]) == {"0", "1", "2", "3"}
+
+
+def test_a_run_without_inner_folds_reads_without_them(shown_result, tmp_path):
+    """Runs of older versions."""
+    write_run(shown_result, tmp_path)
+    (tmp_path / "inner_folds.tsv").unlink()
+    assert read_run(tmp_path, shap=False).inner_folds is None
+
+
 def test_tables_have_lf_line_ends_and_name_what_is_missing(shown_result, tmp_path):
     write_run(shown_result, tmp_path)
     text = (tmp_path / "features.tsv").read_bytes()
@@ -112,7 +127,7 @@ def test_a_run_reads_back_as_it_was_written(shown_result, tmp_path):
     read = read_run(tmp_path, tags=shown_result.tags)
     assert read.scores == shown_result.scores
     assert (read.claim, read.spec_toml, read.tags) == (shown_result.claim, shown_result.spec_toml, shown_result.tags)
-    for name in ("predictions", "folds", "null", "shap"):
+    for name in ("predictions", "folds", "inner_folds", "null", "shap"):
         pd.testing.assert_frame_equal(getattr(read, name), getattr(shown_result, name), check_dtype=False)
     for name in ("circuits", "modalities", "features", "biomarkers"):
         written = getattr(shown_result, name)

@@ -67,6 +67,21 @@ def test_folds_say_who_was_held_out_when(shown, strong):
     assert strong.folds.loc[strong.folds["repeat_3"] == 1, "participant_id"].tolist() == people.tolist()
 
 
+def test_inner_folds_say_who_was_held_out_for_tuning_in_every_outer_fold(shown, strong):
+    assert strong.inner_folds is None, "these units have none"
+    halves = []
+    for unit in shown.units:
+        first, second = unit.outer.train[::2], unit.outer.train[1::2]
+        halves.append(replace(unit, inner=(Split(second, first), Split(first, second))))
+    table = reduce_run(replace(shown, units=halves)).inner_folds.set_index("participant_id")
+    assert list(table)[:6] == [*(f"repeat_0_fold_{fold}" for fold in range(5)), "repeat_1_fold_0"]
+    assert table.shape == (60, 50)
+    unit, people = halves[7], shown.dataset.rows["participant_id"]
+    column = table[f"repeat_{unit.repeat}_fold_{unit.fold}"]
+    assert set(column.index[column.isna()]) == set(people.iloc[unit.outer.test])
+    assert set(column.index[column == 0]) == set(people.iloc[unit.inner[0].test])
+
+
 def test_the_null_has_one_row_per_permutation_and_the_increment_beside(strong):
     assert strong.null.columns.tolist() == ["permutation", "r2", "increment"]
     assert strong.null["permutation"].tolist() == list(range(1, 200))

@@ -16,6 +16,7 @@ FILES = {
     "spec.toml": "the experiment as it was run, every default written out",
     "predictions.tsv": "one row per held-out prediction: observed, predicted, and the reference it is judged against",
     "folds.tsv": "who was held out in which fold of which repeat; can be given back as folds of an experiment",
+    "inner_folds.tsv": "in which inner fold each training participant of every outer fold was held out for tuning",
     "scores.json": "every number of the run that is not a table, and the claim they allow",
     "comparators.tsv": "every model on the same folds: the features beside covariates and clinical variables alone",
     "influence.tsv": "cross-validated R2 when each participant in turn is left out",
@@ -82,6 +83,11 @@ COLUMNS: dict[str, dict[str, str]] = {
         "high_90": "upper end of the 90 % interval of a single person (CV+), {unit}; first repeat only",
     },
     "folds.tsv": {"participant_id": PERSON["participant_id"], "repeat_0": "fold of the first repeat; and so on"},
+    "inner_folds.tsv": {
+        "participant_id": PERSON["participant_id"],
+        "repeat_0_fold_0": "first fold of the first repeat: inner fold, from 0, in which the participant was held out "
+        "while settings were chosen; n/a for those held out in the fold itself; and so on",
+    },
     "comparators.tsv": {
         "model": "which model",
         "procedure": "its name in scores.json",

@@ -57,7 +57,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
         record["influence"]["by_participant"] = read_table(folder / "influence.tsv").to_numpy().tolist()
         pairs = folder / "influence_pairs.tsv"
         record["influence"]["by_pair"] = read_table(pairs).to_numpy().tolist() if pairs.exists() else []
-    curve = folder / "decision_curve.tsv"
+    curve, inner = folder / "decision_curve.tsv", folder / "inner_folds.tsv"
     path = folder / "shap.parquet"
     return RunResult(
         scores=_restored(Scores, record, "scores", folder),
@@ -69,6 +69,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
         tags=dict(tags or {}),
         params={},
         decision_curve=read_table(curve) if curve.exists() else None,
+        inner_folds=_whole_numbers(read_table(inner)) if inner.exists() else None,
         **tables,
     )
 
@@ -101,6 +102,11 @@ def read_table(path: Path) -> pd.DataFrame:
         dtype=dict.fromkeys(words, "str"),
     )
     return table.assign(**{column: table[column].fillna("") for column in words})
+
+
+def _whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of fold numbers, some of them missing, without turning them into floats."""
+    return table.astype(dict.fromkeys(table.columns[1:], "Int64"))
 
 
 def _text(path: Path) -> str:

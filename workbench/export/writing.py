@@ -70,6 +70,8 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
     if result.scores.influence is not None:
         tables["influence.tsv"] = _frame(result.scores.influence.by_participant, ["participant_id", "r2_without"])
         tables["influence_pairs.tsv"] = _frame(result.scores.influence.by_pair, list(COLUMNS["influence_pairs.tsv"]))
+    if result.inner_folds is not None:
+        tables["inner_folds.tsv"] = result.inner_folds
     if result.decision_curve is not None:
         tables["decision_curve.tsv"] = readable(in_order(result.decision_curve, "decision_curve.tsv"))
     if result.scores.owed.subgroups:

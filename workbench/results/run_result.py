@@ -136,6 +136,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         tags={**_tags(inputs), "claim": claim.verdict},
         params=_params(inputs),
         decision_curve=curve,
+        inner_folds=_inner_folds(inputs),
     )
 
 
@@ -443,6 +444,22 @@ def _folds(table: pd.DataFrame) -> pd.DataFrame:
     wide = first.pivot(index="participant_id", columns="repeat", values="fold").sort_index()
     wide.columns = pd.Index([f"repeat_{repeat}" for repeat in wide.columns])
     return wide.reset_index()
+
+
+def _inner_folds(inputs: RunInputs) -> pd.DataFrame | None:
+    """participant_id, then for every outer fold the inner fold that each of its training participants was held out in.
+
+    None where no unit has inner folds; a person's rows share a fold.
+    """
+    people = inputs.dataset.rows["participant_id"].to_numpy(dtype=str)
+    everyone, of_row = np.unique(people, return_inverse=True)
+    columns: dict[str, Any] = {"participant_id": everyone}
+    for unit in sorted((unit for unit in inputs.units if unit.inner), key=lambda unit: (unit.repeat, unit.fold)):
+        number = pd.array([pd.NA] * len(everyone), dtype="Int64")
+        for inner, split in enumerate(unit.inner):
+            number[of_row[split.test]] = inner
+        columns[f"repeat_{unit.repeat}_fold_{unit.fold}"] = number
+    return pd.DataFrame(columns) if len(columns) > 1 else None
 
 
 def _tags(inputs: RunInputs) -> dict[str, str]:
