@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from workbench.module_search import leave_out_current_folder
+
+if __name__ == "__main__":  # python -m has put the current folder, which may be a study, before everything installed
+    leave_out_current_folder()
+
 import typer
 
 from workbench import __version__
@@ -57,6 +62,7 @@ other."""
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 (you can mend it), 1 (our bug) or 130 (Ctrl-C)."""
+    leave_out_current_folder()
     sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
 
 

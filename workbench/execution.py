@@ -24,6 +24,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.errors import Problem, StoreError
+from workbench.module_search import protect_processes
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult, WorkUnit
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
         return map(work, items)
     from joblib import Parallel, delayed, parallel_config
 
+    protect_processes()
     # What is left over when something fails is not worth a word to the person at the keyboard.
     warnings.filterwarnings("ignore", message=r"\d+ tasks ", category=UserWarning, module=r"joblib\.parallel")
     # A function and its arguments, not a partial: equal ones let the next items take over these workers.

@@ -20,6 +20,7 @@ from workbench.records import LoggedRun, RunResult
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 from workbench.tracking import browser, recording, saved_view, store, words
+from workbench.tracking.git import git_state
 
 
 def study_at(root: Path) -> Study:
@@ -218,26 +219,65 @@ def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, monkeypa
     assert not study.database.exists()
 
 
-def test_git_state_tells_commit_and_changes_but_not_the_ledger(tmp_path):
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+def git(root: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
 
-    git("init")
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "a.toml").write_text("a")
-    git("add", ".")
-    git("commit", "-m", "first", "--no-verify")
+
+def repository(root: Path) -> Path:
+    git(root, "init")
+    (root / "experiments").mkdir()
+    (root / "experiments" / "a.toml").write_text("a")
+    git(root, "add", ".")
+    git(root, "commit", "-m", "first", "--no-verify")
+    return root
+
+
+def test_git_state_tells_commit_and_changes_but_not_the_ledger(tmp_path):
+    repository(tmp_path)
     (tmp_path / "experiments" / "viewed.jsonl").write_text("{}")
-    clean = recording.git_state(tmp_path)
+    clean = git_state(tmp_path)
     assert len(clean["git_commit"]) == 40
     assert clean["git_dirty"] == "false"
     (tmp_path / "experiments" / "a.toml").write_text("b")
-    assert recording.git_state(tmp_path) == {**clean, "git_dirty": "true"}
+    assert git_state(tmp_path) == {**clean, "git_dirty": "true"}
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        {"core.fsmonitor": "COMMAND"},
+        {"core.hooksPath": "HOOKS"},
+        {"filter.x.clean": "COMMAND", "filter.x.required": "true"},
+        {"filter.a=b.process": "COMMAND", "filter.a=b.required": "true"},
+        {"pager.status": "COMMAND", "core.pager": "COMMAND"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_nothing_that_a_repository_configures_is_run(tmp_path, configured):
+    """Each of these names a command that a bare `git status` may run."""
+    root = repository(tmp_path)
+    fired, hooks = root / "fired", root / "hooks"
+    command = root / "command.sh"
+    hooks.mkdir()
+    for script in (command, hooks / "post-index-change"):
+        script.write_text(f"#!/bin/sh\ntouch {fired}\ncat\n")
+        script.chmod(0o755)
+    driver = "a=b" if "filter.a=b.process" in configured else "x"
+    (root / ".gitattributes").write_text(f"*.toml filter={driver}\n")
+    with (root / ".git" / "config").open("a") as file:
+        for name, value in configured.items():
+            section, key = name.rpartition(".")[::2]
+            section, _, inner = section.partition(".")
+            heading = f'[{section} "{inner}"]' if inner else f"[{section}]"
+            file.write(f"{heading}\n{key} = {value.replace('COMMAND', str(command)).replace('HOOKS', str(hooks))}\n")
+    (root / "experiments" / "a.toml").write_text("b")  # as long as before: git must read it
+    assert git_state(root)["git_dirty"] == "true"
+    assert not fired.exists()
 
 
 def test_a_study_without_git_says_so(tmp_path):
-    assert recording.git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
+    assert git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
 
 
 def test_mlflow_reports_nothing_home():
@@ -252,7 +292,7 @@ def test_mlflow_reports_nothing_home():
 def test_a_store_of_another_mlflow_version_says_how_to_upgrade(study):
     with closing(sqlite3.connect(study.database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ff01da956556'")
-    with pytest.raises(StoreError, match=r"cannot read the store .* mlflow db upgrade sqlite:///"):
+    with pytest.raises(StoreError, match=r"cannot read the store .* mlflow db upgrade sqlite\+pysqlite:///"):
         tracking.find_run(study)
 
 

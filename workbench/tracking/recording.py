@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import RunResult, Scores
+from workbench.tracking.git import git_state
 from workbench.tracking.saved_view import VIEW, saved_view
 from workbench.tracking.store import local_path, open_client, prepare
 from workbench.tracking.words import best_clinical, experiment_note, note, without_ids
@@ -214,17 +214,3 @@ def _tags(result: RunResult, git: Mapping[str, str]) -> dict[str, str]:
 def _participants(result: RunResult) -> frozenset[str]:
     lost = (participant for step in result.flow for participant in step.participants)
     return frozenset(result.predictions["participant_id"].unique()).union(lost)
-
-
-def git_state(root: Path) -> dict[str, str]:
-    """Commit of the study, and whether files differ from it; the ledger of viewed results does not count."""
-    ledger = ":(exclude)experiments/viewed.jsonl"
-    command = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--", ":/", ledger]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return {"git_commit": "none", "git_dirty": "unknown"}
-    lines = done.stdout.splitlines()
-    commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid")), "none")
-    dirty = any(not line.startswith("#") for line in lines)
-    return {"git_commit": "none" if commit == "(initial)" else commit, "git_dirty": str(dirty).lower()}

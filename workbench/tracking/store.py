@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -74,8 +75,13 @@ def repair_artifact_locations(study: Study) -> int:
 
 
 def store_uri(database: Path) -> str:
-    """A SQLite file as MLflow names it."""
-    return f"sqlite:///{database.resolve().as_posix()}"
+    """A SQLite file as MLflow names it; ``?``, ``%`` and ``#`` of a path are percent-encoded.
+
+    With its driver in it, since MLflow makes the parent folder of a bare ``sqlite:///`` address as it is written.
+    """
+    from sqlalchemy import URL
+
+    return URL.create("sqlite+pysqlite", database=database.resolve().as_posix()).render_as_string()
 
 
 def load_mlflow() -> Any:
@@ -98,7 +104,7 @@ def open_client(study: Study) -> Any:
     except mlflow.exceptions.MlflowException as error:
         raise StoreError(
             f"{study.database}: this version of MLflow ({mlflow.__version__}) cannot read the store ({error}); "
-            f"copy the file, then run: mlflow db upgrade {store_uri(study.database)}"
+            f"copy the file, then run: mlflow db upgrade {shlex.quote(store_uri(study.database))}"
         ) from error
 
 
