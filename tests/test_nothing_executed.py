@@ -1,4 +1,4 @@
-"""Whatever a study folder holds, nothing of it is executed: neither here, nor in workers, nor in the server of the UI."""
+"""Whatever a study folder holds, nothing of it is executed: not here, not in workers, not in the server of the UI."""
 
 from __future__ import annotations
 
