@@ -15,7 +15,17 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "workbench"
 
-GROUND = {"errors", "records", "specs", "knowledge", "study", "study_rules", "new_study", "preregistration"}
+GROUND = {
+    "errors",
+    "module_search",
+    "records",
+    "specs",
+    "knowledge",
+    "study",
+    "study_rules",
+    "new_study",
+    "preregistration",
+}
 STAGES = {
     "sources",
     "tables",

@@ -1,3 +1,4 @@
+import errno
 import gc
 import os
 import signal
@@ -76,10 +77,11 @@ def test_a_stored_unit_comes_back_bit_for_bit(tmp_path):
         rng.normal(size=4), rng.normal(size=4), 0.1 + 0.2, rng.normal(size=11), rng.normal(size=11),
         {"alpha": 0.1, "rounds": 7, "kind": "x"},
     )  # fmt: skip
-    raw = replace(main, predicted=np.array([np.nan, -0.0, np.inf, 5e-324]), squared_error=np.ones(1))
+    raw = replace(main, predicted=np.array([1e308, -0.0, 0.1 + 0.2, 5e-324]), squared_error=np.ones(1))
     whole = UnitResult(
         "abc", 3, 1, np.array([2, 5, 7, 9]), {"main": main, "clinical:age": raw},
-        shap=rng.normal(size=(4, 6)), shap_base=rng.normal(size=4), haufe=np.zeros(6), circuit_shap=np.ones((3, 2)),
+        shap=rng.normal(size=(4, 6)), shap_base=rng.normal(size=4),
+        haufe=np.array([np.nan, 0.0, -0.0, np.inf, 1.0, 5e-324]), circuit_shap=np.ones((3, 2)),
     )  # fmt: skip
     assert save_unit(whole, tmp_path) == tmp_path / "abc.npz"
     assert same(load_unit(tmp_path, "abc"), whole)
@@ -115,6 +117,79 @@ def test_what_cannot_be_trusted_is_refused_by_name(tmp_path):
     save_unit(replace(fit(unit), schema_version=0), tmp_path)
     with pytest.raises(StoreError, match="written with schema version 0, this is"):
         load_unit(tmp_path, "key0")
+
+
+def change_stored(path: Path, change) -> None:
+    """Save a stored unit again with other content, whole and with right checksums."""
+    with np.load(path) as file:
+        parts = {name: file[name].copy() for name in file.files}
+    change(parts)
+    np.savez(path, **parts)
+
+
+def other_number(parts):
+    parts["numbers"][2] += 1.0
+
+
+def other_row(parts):
+    parts["test"][0] += 1
+
+
+def other_meaning(parts):
+    header = bytes(parts["header"]).replace(b'"fold": 0', b'"fold": 1')
+    parts["header"] = np.frombuffer(header, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("change", [other_number, other_row, other_meaning])
+def test_a_unit_saved_again_with_other_content_is_noticed_and_fitted_again(tmp_path, change):
+    units, said = make_units(3), []
+    first = run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=False)
+    change_stored(tmp_path / "key0.npz", change)
+    with pytest.raises(StoreError, match=r"key0\.npz: the stored result was changed after it was stored"):
+        load_unit(tmp_path, "key0")
+    again = run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=True, warn=said.append)
+    assert all(same(one, other) for one, other in zip(first, again, strict=True))
+    assert len(said) == 1
+    assert said[0].endswith("key0.npz: the stored result was changed after it was stored; fitted again")
+
+
+def test_several_units_that_are_not_taken_make_one_line_on_standard_error(tmp_path, capsys):
+    units = make_units(3)
+    run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=False)
+    for number in (0, 1, 2):
+        change_stored(tmp_path / f"key{number}.npz", other_number)
+    run_units(fit, units, folder=tmp_path, jobs=1, backend="threads", resume=True)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "and 2 more like it; fitted again" in said
+
+
+@pytest.mark.parametrize("name", ["predicted", "reference", "squared_error", "squared_error_reference", "mean"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_accepted_neither_from_a_fit_nor_from_a_file(tmp_path, name, value):
+    (unit,) = make_units(1)
+    result = fit(unit)
+    main = result.procedures["main"]
+    wrong = value if name == "mean" else np.array([value, *getattr(main, name)[1:]])
+    broken = replace(result, procedures={"main": replace(main, **{name: wrong})})
+    with pytest.raises(FitError, match=rf"repeat 1, fold 1: .* no finite numbers \(main/{name}\)"):
+        run_units(lambda _: broken, [unit], folder=tmp_path, jobs=1, backend="threads", resume=False)
+    assert list(tmp_path.iterdir()) == []
+    save_unit(broken, tmp_path)
+    with pytest.raises(StoreError, match=rf"values that are no numbers \(main/{name}\)"):
+        load_unit(tmp_path, "key0")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_unit_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path, monkeypatch, number):
+    def full(file, **parts):
+        file.write(b"half of it")
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(StoreError, match=rf"key0\.npz: {os.strerror(number)}; .*--resume: what was finished is kept"):
+        save_unit(fit(make_units(1)[0]), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_results_come_in_the_order_of_the_units_whatever_the_jobs(tmp_path, monkeypatch):

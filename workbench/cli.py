@@ -9,10 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from workbench.module_search import leave_out_current_folder
+
+if __name__ == "__main__":  # python -m has put the current folder, which may be a study, before everything installed
+    leave_out_current_folder()
+
 import typer
 
 from workbench import __version__
-from workbench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER, Problem, WorkbenchError
+from workbench.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_USER,
+    Problem,
+    WorkbenchError,
+    is_text,
+    of_the_disk,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Frozen, Progress, StudyPlan
@@ -57,6 +71,7 @@ other."""
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 (you can mend it), 1 (our bug) or 130 (Ctrl-C)."""
+    leave_out_current_folder()
     sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -64,6 +79,10 @@ def run_command(arguments: list[str]) -> int:
     """Exit code of one command; every error is printed the way the person at the keyboard can use it."""
     for variable in BLAS_THREADS:  # before numpy is loaded
         os.environ.setdefault(variable, "1")
+    unreadable = next((each for each in arguments if not is_text(each)), None)
+    if unreadable is not None:
+        print(f"{unreadable!a}: is not written in UTF-8; rename the file or folder, then try again", file=sys.stderr)
+        return EXIT_USER
     try:
         code = app(arguments, standalone_mode=False)
     except WorkbenchError as error:
@@ -76,8 +95,12 @@ def run_command(arguments: list[str]) -> int:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         return 0
-    except Exception as error:  # our bug: say so once, keep the details for the report
-        import traceback
+    except Exception as error:
+        problem = of_the_disk(error)
+        if problem is not None:
+            _print_problems((problem,))
+            return EXIT_USER
+        import traceback  # our bug: say so once, keep the details for the report
 
         print(f"workbench {__version__} has failed: {type(error).__name__}: {error}", file=sys.stderr)
         print("This is a bug. Please report the lines below.", file=sys.stderr)
@@ -131,9 +154,9 @@ def init(
     for path in written:
         print(f"  {path}")
     if design is None:
-        print(f"Next: workbench demo --study {target}")
+        print(f"Next: workbench demo --study {quoted(target)}")
     else:
-        print(f"Next: change the lines marked CHANGE, then workbench check --study {target}")
+        print(f"Next: change the lines marked CHANGE, then workbench check --study {quoted(target)}")
 
 
 @app.command()
@@ -429,7 +452,7 @@ def simulate(
         target, preset=preset, patients=patients, design=design, r2=r2, seed=seed, achievable=achievable
     )
     print(f"{len(written)} files in {target}; what is true of this trial is in {target / 'sources' / 'truth.json'}.")
-    print(f"Next: workbench check --study {target}")
+    print(f"Next: workbench check --study {quoted(target)}")
 
 
 @app.command()
@@ -517,7 +540,8 @@ def _print_abstract(finished: FinishedRun, study: Path, data: Path | None = None
 
 def _where(study: Path, data: Path | None = None) -> str:
     """The options that say where things lie, to be typed again."""
-    return ("" if study == HERE else f" --study {study}") + ("" if data is None else f" --data {data}")
+    named = "" if study == HERE else f" --study {quoted(study)}"
+    return named + ("" if data is None else f" --data {quoted(data)}")
 
 
 def _print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
@@ -534,7 +558,8 @@ def _print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
         n = plan.viewed_before
         seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
         _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
-    _say_wrapped(f"Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study, data)}")
+    # Not wrapped: a line end inside a quoted path would be part of it when the command is pasted.
+    print(f"  Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study, data)}")
 
 
 def _print_plan(planned: StudyPlan) -> None:

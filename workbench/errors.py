@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,3 +139,51 @@ def listed(things: Iterable[object], limit: int = 10) -> str:
     every = [str(thing) for thing in things]
     more = f" and {len(every) - limit} more" if len(every) > limit else ""
     return ", ".join(every[:limit]) + more
+
+
+GO_ON = "then run again with --resume: what was finished is kept"
+
+OF_THE_DISK = {
+    errno.ENOSPC: f"free some space, {GO_ON}",
+    errno.EDQUOT: f"free some space, {GO_ON}",
+    errno.EROFS: f"make it writable, or copy the study to a disk that is, {GO_ON}",
+    errno.EACCES: f"let this account read and write there, {GO_ON}",
+    errno.EPERM: f"let this account read and write there, {GO_ON}",
+    errno.EIO: "see whether the disk is failing",
+}
+"""Errors of the operating system that the user can mend, with what to do next."""
+
+
+def of_the_disk(error: BaseException) -> Problem | None:
+    """What is wrong with the disk, where an error says that a file cannot be written or read; None for any other.
+
+    >>> print(of_the_disk(OSError(errno.EIO, "Input/output error", "sources/pet.tsv")))
+    sources/pet.tsv: Input/output error; see whether the disk is failing
+    """
+    if not isinstance(error, OSError):
+        return None
+    number = error.errno
+    if number is None:  # of another library, which quotes the operating system
+        number = next((known for known in OF_THE_DISK if os.strerror(known) in str(error)), None)
+    if number not in OF_THE_DISK:
+        return None
+    where = "a file of the study" if error.filename is None else os.fsdecode(error.filename)
+    return Problem(where, os.strerror(number), OF_THE_DISK[number])
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether a path can be written in UTF-8, as settings, addresses and messages need it to be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def quoted(path: str | Path) -> str:
+    """A path as a part of a command that is pasted into a shell.
+
+    >>> print(quoted("study"), quoted("study #2"))
+    study 'study #2'
+    """
+    return shlex.quote(str(path))

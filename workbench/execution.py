@@ -3,14 +3,17 @@
 A stored unit is one uncompressed ``.npz`` without pickle: a JSON header, the test rows, and every number in one array
 of float64. It is written beside its final name, then renamed, so a reader sees all of it or nothing, whenever the run
 is killed. It is not forced to the disk, which can take longer than fitting a short unit: a file torn by a power cut
-fails its checksum, and the unit is computed again.
+fails its checksum, and the unit is computed again. So is one whose content is not what was stored: the header holds a
+digest over every number and over what they stand for.
 """
 
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
+import sys
 import time
 import warnings
 import zipfile
@@ -23,7 +26,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from workbench.errors import Problem, StoreError
+from workbench.errors import FitError, Problem, StoreError, listed, of_the_disk
+from workbench.module_search import protect_processes
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult, WorkUnit
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ ORPHAN_CHECK_S = 0.5
 """How often a worker process looks whether the run that started it is still there."""
 PROCEDURE_ARRAYS = ("predicted", "reference", "squared_error", "squared_error_reference")
 EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
+MAY_LACK_NUMBERS = ("haufe", "weights")
+"""Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
 SHORT_UNIT_S = 0.03
 """What takes less than this is mostly Python, which one thread does at a time: two threads were measured 1.6 times
 slower than one. It is handed to processes in batches where there is much of it, or else done one after another."""
@@ -59,6 +65,7 @@ def run_units(
     backend: Backend,
     resume: bool,
     progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[UnitResult, ...]:
     """Fit every unit, storing each result as soon as it is there.
 
@@ -75,9 +82,11 @@ def run_units(
         Units at a time, at least 1.
     resume : bool
         Take units that are stored already; without it they are computed again and replaced. A file that is torn, of
-        another schema version or of another unit is never taken.
+        another schema version, of another unit, or not as it was stored is never taken.
     progress : callable
         Called with units done and units in all: once at the start if some were stored, then after each unit.
+    warn : callable
+        Takes one line on stored units that are not taken; default: standard error.
 
     Returns
     -------
@@ -91,7 +100,7 @@ def run_units(
     """
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    done: dict[int, UnitResult] = _stored(units, folder) if resume else {}
+    done: dict[int, UnitResult] = _stored(units, folder, warn or _to_standard_error) if resume else {}
     missing = [position for position in range(len(units)) if position not in done]
     if progress and done:
         progress(len(done), len(units))
@@ -145,6 +154,7 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
         return map(work, items)
     from joblib import Parallel, delayed, parallel_config
 
+    protect_processes()
     # What is left over when something fails is not worth a word to the person at the keyboard.
     warnings.filterwarnings("ignore", message=r"\d+ tasks ", category=UserWarning, module=r"joblib\.parallel")
     # A function and its arguments, not a partial: equal ones let the next items take over these workers.
@@ -201,7 +211,13 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def save_unit(result: UnitResult, folder: Path) -> Path:
-    """Store a result under its key, atomically; returns the file."""
+    """Store a result under its key, atomically; returns the file.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, as on a full disk; nothing of it is left behind then.
+    """
     import numpy as np
 
     arrays = _arrays(result)
@@ -219,16 +235,22 @@ def save_unit(result: UnitResult, folder: Path) -> Path:
         },
         "arrays": [[name, list(array.shape)] for name, array in arrays.items()],
     }
+    test = np.asarray(result.test, dtype=np.int64)
+    numbers = np.concatenate([np.empty(0), *(array.ravel() for array in arrays.values())])
+    header["digest"] = _digest(header, test, numbers)
+    text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     path = _path(folder, result.key)
     temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(
-            file,
-            header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-            test=np.asarray(result.test, dtype=np.int64),
-            numbers=np.concatenate([np.empty(0), *(array.ravel() for array in arrays.values())]),
-        )
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, header=text, test=test, numbers=numbers)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        problem = of_the_disk(error)
+        if problem is None:
+            raise
+        raise StoreError(Problem(str(path), problem.found, problem.hint)) from error
     return path
 
 
@@ -238,7 +260,8 @@ def load_unit(folder: Path, key: str) -> UnitResult:
     Raises
     ------
     StoreError
-        If there is none, it is torn, it belongs to another unit, or another schema version wrote it.
+        If there is none, it is torn, it belongs to another unit, another schema version wrote it, or it was changed
+        after it was stored.
     """
     import numpy as np
 
@@ -262,7 +285,14 @@ def load_unit(folder: Path, key: str) -> UnitResult:
         )
     if header.get("key") != key:
         raise StoreError(Problem(path.name, "the file holds another unit", "run again: it is computed anew"))
-    return _result(header, test, numbers)
+    if header.pop("digest", None) != _digest(header, test, numbers):
+        found = "the stored result was changed after it was stored"
+        raise StoreError(Problem(path.name, found, "run again: it is computed anew"))
+    result = _result(header, test, numbers)
+    if lacking := _not_finite(result):
+        found = f"the stored result holds values that are no numbers ({listed(lacking, 3)})"
+        raise StoreError(Problem(path.name, found, "run again: it is computed anew"))
+    return result
 
 
 @dataclass(frozen=True)
@@ -273,6 +303,10 @@ class _FitAndStore:
     def __call__(self, numbered: tuple[int, WorkUnit]) -> tuple[int, UnitResult]:
         position, unit = numbered
         result = self.fit(unit)
+        if lacking := _not_finite(result):
+            found = f"the fit gave values that are no finite numbers ({listed(lacking, 3)})"
+            hint = "look for extreme values among the features, the covariates and the outcome"
+            raise FitError(Problem(f"repeat {unit.repeat + 1}, fold {unit.fold + 1}", found, hint))
         save_unit(result, self.folder)
         return position, result
 
@@ -320,14 +354,40 @@ def _pin_blas() -> Any:
     return threadpool_limits(limits=1)
 
 
-def _stored(units: Sequence[WorkUnit], folder: Path) -> dict[int, UnitResult]:
-    found = {}
+def _stored(units: Sequence[WorkUnit], folder: Path, warn: Callable[[str], None]) -> dict[int, UnitResult]:
+    found, refused = {}, []
     for position, unit in enumerate(units):
         try:
             found[position] = load_unit(folder, unit.key)
-        except StoreError:
-            continue
+        except StoreError as error:
+            refused += list(error.problems) if _path(folder, unit.key).exists() else []
+    if refused:
+        more = f", and {len(refused) - 1} more like it" if len(refused) > 1 else ""
+        warn(f"{folder / refused[0].where}: {refused[0].found}{more}; fitted again")
     return found
+
+
+def _to_standard_error(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _digest(header: Mapping[str, Any], test: np.ndarray, numbers: np.ndarray) -> str:
+    """SHA-256 over a stored unit: what its numbers stand for, and every one of them."""
+    import numpy as np
+
+    content = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    content.update(np.ascontiguousarray(test, dtype="<i8").tobytes())
+    content.update(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
+    return content.hexdigest()
+
+
+def _not_finite(result: UnitResult) -> list[str]:
+    """Names of the arrays of a unit that hold NaN or infinity where every value is a number."""
+    import numpy as np
+
+    arrays = {name: array for name, array in _arrays(result).items() if name not in MAY_LACK_NUMBERS}
+    lacking = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    return lacking + [f"{name}/mean" for name, each in result.procedures.items() if not np.isfinite(each.mean)]
 
 
 def _sweep(folder: Path) -> None:

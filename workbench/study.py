@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from workbench.errors import Problem, Problems, SpecError, did_you_mean
+from workbench.errors import Problem, Problems, SpecError, did_you_mean, is_text
 from workbench.new_study import init_study
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import NAME_PATTERN, Finding, Spec, Text
@@ -241,6 +241,9 @@ def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
 
 
 def _require_study(root: Path) -> None:
+    if not is_text(root):
+        found = "the name of a folder on the way to the study is not written in UTF-8"
+        raise SpecError(Problem(ascii(str(root)), found, "rename that folder: results are addressed by it"))
     if (root / COHORT_FILE).is_file():
         return
     if not root.is_dir():

@@ -343,3 +343,29 @@ def test_a_decision_curve_without_a_clinical_model_has_three_lines(binary_result
 
 def test_an_outcome_that_is_no_yes_or_no_has_no_decision_curve(shown_result):
     assert PICTURES["decision_curve"](shown_result) is None
+
+
+AS_WRITTEN = ("gain $5 > $0", r"loss_$1^$", r"$\frac{$", r"a_b^c\d %s {x}")
+"""Names that would be typeset as formulas, or crash the drawing."""
+
+
+@pytest.mark.parametrize("name", AS_WRITTEN)
+def test_names_with_dollar_signs_are_drawn_as_they_are_written(shown_result, binary_result, name, tmp_path):
+    circuits = shown_result.circuits.assign(circuit=[name, *shown_result.circuits["circuit"][1:]])
+    scores = replace(
+        shown_result.scores,
+        outcome=f"fall in {name}",
+        outcome_unit=name,
+        run_name=f"ridge . {name}",
+        feature_set=name,
+        confounds=(name,),
+        clinical_model=(name,),
+    )
+    flow = tuple(replace(step, step=name, why=name) for step in shown_result.flow)
+    result = replace(
+        shown_result, scores=scores, circuits=circuits, flow=flow, decision_curve=binary_result.decision_curve
+    )
+    draw_run(result, tmp_path)
+    for picture in PICTURES:
+        drawn = "".join(text_of(tmp_path / f"{picture}.svg").split())
+        assert "".join(name.split()) in drawn, picture

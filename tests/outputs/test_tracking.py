@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -20,6 +22,7 @@ from workbench.records import LoggedRun, RunResult
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 from workbench.tracking import browser, recording, saved_view, store, words
+from workbench.tracking.git import git_state
 
 
 def study_at(root: Path) -> Study:
@@ -218,26 +221,65 @@ def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, monkeypa
     assert not study.database.exists()
 
 
-def test_git_state_tells_commit_and_changes_but_not_the_ledger(tmp_path):
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+def git(root: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
 
-    git("init")
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "a.toml").write_text("a")
-    git("add", ".")
-    git("commit", "-m", "first", "--no-verify")
+
+def repository(root: Path) -> Path:
+    git(root, "init")
+    (root / "experiments").mkdir()
+    (root / "experiments" / "a.toml").write_text("a")
+    git(root, "add", ".")
+    git(root, "commit", "-m", "first", "--no-verify")
+    return root
+
+
+def test_git_state_tells_commit_and_changes_but_not_the_ledger(tmp_path):
+    repository(tmp_path)
     (tmp_path / "experiments" / "viewed.jsonl").write_text("{}")
-    clean = recording.git_state(tmp_path)
+    clean = git_state(tmp_path)
     assert len(clean["git_commit"]) == 40
     assert clean["git_dirty"] == "false"
     (tmp_path / "experiments" / "a.toml").write_text("b")
-    assert recording.git_state(tmp_path) == {**clean, "git_dirty": "true"}
+    assert git_state(tmp_path) == {**clean, "git_dirty": "true"}
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        {"core.fsmonitor": "COMMAND"},
+        {"core.hooksPath": "HOOKS"},
+        {"filter.x.clean": "COMMAND", "filter.x.required": "true"},
+        {"filter.a=b.process": "COMMAND", "filter.a=b.required": "true"},
+        {"pager.status": "COMMAND", "core.pager": "COMMAND"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_nothing_that_a_repository_configures_is_run(tmp_path, configured):
+    """Each of these names a command that a bare `git status` may run."""
+    root = repository(tmp_path)
+    fired, hooks = root / "fired", root / "hooks"
+    command = root / "command.sh"
+    hooks.mkdir()
+    for script in (command, hooks / "post-index-change"):
+        script.write_text(f"#!/bin/sh\ntouch {fired}\ncat\n")
+        script.chmod(0o755)
+    driver = "a=b" if "filter.a=b.process" in configured else "x"
+    (root / ".gitattributes").write_text(f"*.toml filter={driver}\n")
+    with (root / ".git" / "config").open("a") as file:
+        for name, value in configured.items():
+            section, key = name.rpartition(".")[::2]
+            section, _, inner = section.partition(".")
+            heading = f'[{section} "{inner}"]' if inner else f"[{section}]"
+            file.write(f"{heading}\n{key} = {value.replace('COMMAND', str(command)).replace('HOOKS', str(hooks))}\n")
+    (root / "experiments" / "a.toml").write_text("b")  # as long as before: git must read it
+    assert git_state(root)["git_dirty"] == "true"
+    assert not fired.exists()
 
 
 def test_a_study_without_git_says_so(tmp_path):
-    assert recording.git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
+    assert git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
 
 
 def test_mlflow_reports_nothing_home():
@@ -252,7 +294,7 @@ def test_mlflow_reports_nothing_home():
 def test_a_store_of_another_mlflow_version_says_how_to_upgrade(study):
     with closing(sqlite3.connect(study.database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ff01da956556'")
-    with pytest.raises(StoreError, match=r"cannot read the store .* mlflow db upgrade sqlite:///"):
+    with pytest.raises(StoreError, match=r"cannot read the store .* mlflow db upgrade sqlite\+pysqlite:///"):
         tracking.find_run(study)
 
 
@@ -309,3 +351,164 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+# ------------------------------------------------------------------------------------------------ paths of any name
+
+
+NAMES = ("HRSD?phase=2", "a%20b", "study #2", "100%", "%(here)s", "a&b;c=d", "größe 中", 'it\'s "quoted"', " tail ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_may_lie_in_a_folder_of_any_name(migrated, shown_result, tmp_path, name):
+    """The address of a database and of files is not their path: each of these characters means something there."""
+    study = study_at(tmp_path / "lab" / name)
+    study.mlruns_dir.mkdir(parents=True)
+    shutil.copyfile(migrated, study.database)
+    run_id = keep(study, shown_result)
+    found = tracking.find_run(study, run_id)
+    assert (found.artifacts / "spec.toml").read_text() == shown_result.spec_toml
+    assert found.artifacts == study.artifacts_dir / "madrs_change" / run_id / "artifacts"
+    assert [path.name for path in (tmp_path / "lab").iterdir()] == [name]
+    assert sorted(path.name for path in study.root.iterdir()) == ["mlruns"]
+    assert tracking.repair_artifact_locations(study) == 0
+    moved = study_at(tmp_path / "moved")
+    study.root.rename(moved.root)
+    assert tracking.find_run(moved, run_id).artifacts.is_dir()
+
+
+def test_a_store_is_made_in_a_folder_of_any_name(tmp_path):
+    study = study_at(tmp_path / "HRSD?phase=2 a%20b")
+    tracking.prepare(study)
+    assert study.database.exists()
+    assert [path.name for path in tmp_path.iterdir()] == [study.root.name]
+    assert tracking.list_runs(study) == ()
+
+
+# ------------------------------------------------------------------------------------ what is in the way, dead runs
+
+
+@pytest.fixture
+def locked(study, shown_result, monkeypatch):
+    """A store with one run that another program has locked."""
+    keep(study, shown_result)
+    monkeypatch.setattr(store, "LOCKED_FOR_S", 0.05)
+    with closing(sqlite3.connect(study.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield study
+        other.execute("ROLLBACK")
+
+
+def test_a_locked_database_is_said_in_one_line(locked, null_result):
+    said = r"mlflow\.db: is in use by another program \(database is locked\); close that program.* finished is kept$"
+    for use in (tracking.find_run, tracking.prepare, lambda study: keep(study, null_result)):
+        with pytest.raises(StoreError, match=said):
+            use(locked)
+
+
+def test_a_database_that_is_locked_while_a_run_is_kept_is_said_in_one_line(study, shown_result, monkeypatch):
+    recorder = tracking.Recorder(study)
+    recorder.make_ready()
+    with closing(sqlite3.connect(study.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with (
+            pytest.raises(StoreError, match=r"is in use by another program .*--resume: what was finished is kept"),
+            recorder.open_run(shown_result),
+        ):
+            pass
+        other.execute("ROLLBACK")
+    assert keep(study, shown_result)
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "attempt to write a readonly database"])
+def test_a_store_that_cannot_be_written_is_said_in_one_line(study, shown_result, monkeypatch, words):
+    recorder = tracking.Recorder(study)
+    client = recorder._client._client
+
+    def refuse(*_, **__):
+        raise client_error(f"(sqlite3.OperationalError) {words}")
+
+    monkeypatch.setattr(client, "log_batch", refuse)
+    monkeypatch.setattr(client, "set_terminated", refuse)
+    with (
+        pytest.raises(StoreError, match=rf"mlflow\.db: cannot be written \({words}\); .*what was finished is kept$"),
+        recorder.open_run(shown_result) as opened,
+    ):
+        (opened.artifacts / "half").write_text("half")
+    assert not opened.artifacts.exists()
+    assert status_of(study, opened.run_id) == ("RUNNING", "active"), "it could not be marked"
+    keep(study, shown_result)
+    assert status_of(study, opened.run_id) == ("KILLED", "deleted"), "the next run has cleaned up"
+
+
+def client_error(text: str) -> Exception:
+    from mlflow.exceptions import MlflowException
+
+    return MlflowException(text)
+
+
+def status_of(study: Study, run_id: str) -> tuple[str, str]:
+    with closing(sqlite3.connect(study.database)) as connection:
+        return connection.execute("SELECT status, lifecycle_stage FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+
+
+DYING = """
+import os, pickle, signal, sys
+from pathlib import Path
+from workbench import tracking
+from workbench.specs.cohort import CohortSpec
+from workbench.study import Study
+root = Path(sys.argv[1])
+study = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
+with tracking.open_run(study, pickle.loads(Path(sys.argv[2]).read_bytes())) as opened:
+    (opened.artifacts / "half.tsv").write_text("half a table")
+    print(opened.run_id, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_next_run_cleans_up_after_one_that_was_killed(study, shown_result, tmp_path):
+    (tmp_path / "result").write_bytes(pickle.dumps(shown_result))
+    command = [sys.executable, "-c", DYING, str(study.root), str(tmp_path / "result")]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    dead = killed.stdout.strip()
+    assert killed.returncode == -signal.SIGKILL
+    assert status_of(study, dead) == ("RUNNING", "active")
+    assert list(study.artifacts_dir.rglob("half.tsv"))
+    kept = keep(study, shown_result)
+    assert status_of(study, dead) == ("KILLED", "deleted")
+    assert not list(study.artifacts_dir.rglob(dead))
+    assert status_of(study, kept) == ("FINISHED", "active")
+    assert list((study.mlruns_dir / "running").iterdir()) == []
+
+
+def test_a_run_that_is_being_written_elsewhere_is_left_alone(study, shown_result, null_result):
+    with tracking.open_run(study, shown_result) as opened:
+        keep(study, null_result)
+        assert status_of(study, opened.run_id) == ("RUNNING", "active")
+        assert opened.artifacts.is_dir()
+    assert status_of(study, opened.run_id) == ("FINISHED", "active")
+
+
+def test_a_running_run_of_others_in_the_same_store_is_left_alone(study, shown_result):
+    keep(study, shown_result)
+    client = store.open_client(study)
+    theirs = client.create_run(client.get_experiment_by_name("madrs_change").experiment_id, run_name="theirs")
+    keep(study, shown_result)
+    assert status_of(study, theirs.info.run_id) == ("RUNNING", "active")
+
+
+def test_cleaning_up_removes_nothing_outside_the_study(study, shown_result, tmp_path):
+    """A store may say anything of where the files of a run lie."""
+    with pytest.raises(ValueError, match="stop"), tracking.open_run(study, shown_result) as opened:
+        raise ValueError("stop")
+    outside = tmp_path / opened.run_id / "artifacts"
+    outside.mkdir(parents=True)
+    with closing(sqlite3.connect(study.database)) as connection, connection:
+        connection.execute(
+            "UPDATE runs SET status = 'RUNNING', lifecycle_stage = 'active', artifact_uri = ? WHERE run_uuid = ?",
+            (outside.as_uri(), opened.run_id),
+        )
+    keep(study, shown_result)
+    assert status_of(study, opened.run_id) == ("KILLED", "deleted")
+    assert outside.is_dir()

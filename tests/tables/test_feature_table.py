@@ -1,3 +1,4 @@
+import errno
 import json
 
 import numpy as np
@@ -99,3 +100,42 @@ def test_describe_counts_people_features_and_missing_values(table):
     described = describe(table)
     assert described.loc[0, ["participants", "features", "constant", "circuits"]].tolist() == [3, 4, 0, 1]
     assert described.loc[0, "missing"] == pytest.approx(1 / 12)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("confounds", []), ("overlaps", ["pet"]), ("notes", []), ("modality", "pet"), ("source", "other")],
+)
+def test_a_description_that_was_changed_is_noticed_and_the_table_built_anew(make_table, tmp_path, key, value):
+    """Without its confounds a table is the same numbers and another question."""
+    values = np.random.default_rng(0).standard_normal((3, 4))
+    people = ["sub-0001", "sub-0002", "sub-0003"]
+    table = make_table("fc", people, values, notes=("one row left out",), confounds=("mean_fd",))
+    cached_table("fc", "key", lambda: table, tmp_path)
+    path = tmp_path / "fc.json"
+    described = json.loads(path.read_text())
+    assert described[key] != value
+    path.write_text(json.dumps({**described, key: value}))
+    kept, rebuilt = cached_table("fc", "key", lambda: table, tmp_path)
+    assert rebuilt
+    assert kept.confounds == ("mean_fd",)
+    assert json.loads(path.read_text()) == described
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EACCES])
+def test_a_cache_that_cannot_be_written_is_done_without(table, tmp_path, monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr("os.replace", refuse)
+    assert cached_table("fc", "key", lambda: table, tmp_path) == (table, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_that_is_not_of_the_disk_is_not_hidden(table, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EINVAL, "a bug")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="a bug"):
+        cached_table("fc", "key", lambda: table, tmp_path)

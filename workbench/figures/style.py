@@ -85,6 +85,7 @@ RC: dict[Any, Any] = {
     "svg.hashsalt": "biomarker-workbench",
     "path.simplify": False,
     "text.usetex": False,
+    "text.parse_math": False,  # "gain $5 > $0" is a name, not a formula: every text is drawn as it is written
     "figure.constrained_layout.use": False,
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.errors import quoted
 from workbench.pipeline.freezing import freeze
 from workbench.pipeline.keeping import FinishedRun
 from workbench.pipeline.making import simulate_study
@@ -43,8 +44,8 @@ def demo(
         Those of the main question first.
     """
     root = Path(study)
-    where = "" if root == Path(".") else f" --study {root}"
-    say(f"$ workbench simulate {root} --preset {preset}")
+    where = "" if root == Path(".") else f" --study {quoted(root)}"
+    say(f"$ workbench simulate {quoted(root)} --preset {preset}")
     written = simulate_study(root, preset=preset)
     truth = _truth(open_study(root))
     say(f"  {_who_was_made_up(truth)}: {len(written)} files; what is true of it is in sources/truth.json.")

@@ -289,6 +289,8 @@ def _why(result: RunResult) -> str:
 
 
 def _line(label: str, text: str, width: int) -> str:
+    if label == "Next":  # a command to paste: a line end inside a quoted path would be part of the path
+        return label.ljust(LABEL) + text
     return fill(
         text,
         width=max(width, 4 * LABEL),

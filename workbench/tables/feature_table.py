@@ -6,14 +6,15 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench import __version__
+from workbench.errors import of_the_disk
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable
 
 CHUNK = 1 << 20
@@ -54,8 +55,9 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
     """A built table from the cache, or built and put there.
 
     ``NAME.parquet`` has one row per feature: its description, then one column per participant and session.
-    ``NAME.json`` has the key, the digest and the notes. A table that is torn, of another schema version, or whose
-    values are not those of its digest is built again without a word: it is only a cache.
+    ``NAME.json`` has the key, the digests, the confounds, what it overlaps and the notes. A table that is torn, of
+    another schema version, or not as it was stored, in its values or in what they mean, is built again without a word:
+    it is only a cache.
 
     Parameters
     ----------
@@ -76,9 +78,12 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
     if kept is not None:
         return kept, False
     table = build()
-    with suppress(PermissionError):  # a study that may only be read works, without a cache
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         _store(table, key, folder / f"{name}.parquet", folder / f"{name}.json")
+    except OSError as error:
+        if of_the_disk(error) is None:
+            raise  # else the study may only be read, or the disk is full: it works, without a cache
     return table, True
 
 
@@ -86,6 +91,8 @@ def _load(parquet: Path, described: Path, key: str) -> FeatureTable | None:
     try:
         said = json.loads(described.read_text(encoding="utf-8"))
         if said["schema_version"] != SCHEMA_VERSION or said["key"] != key:
+            return None
+        if said.pop("description_digest") != _description_digest(said):
             return None
         frame = pd.read_parquet(parquet)
         table = FeatureTable(
@@ -119,8 +126,14 @@ def _store(table: FeatureTable, key: str, parquet: Path, described: Path) -> Non
         "notes": list(table.notes),
         "rows": table.rows.to_numpy().tolist(),
     }
+    said["description_digest"] = _description_digest(said)
     _write(parquet, lambda path: frame.to_parquet(path, index=False))
     _write(described, lambda path: path.write_text(json.dumps(said, indent=1), encoding="utf-8"))
+
+
+def _description_digest(described: Mapping[str, Any]) -> str:
+    """SHA-256 over what is said of a table beside its values, the digest of these included."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError
+from workbench.module_search import SAFE, empty_folder
 from workbench.tracking.finding import list_runs
 from workbench.tracking.saved_view import VIEW
 from workbench.tracking.store import SILENT, need_store, open_client, prepare, store_uri
@@ -59,7 +60,7 @@ def serve_ui(study: Study, port: int, *, open_browser: bool = False, say: Callab
     prepare(study)
     url = ui_url(study, port)
     log = study.mlruns_dir / "ui.log"
-    with _child(_server_command(study, port), log, folder=study.mlruns_dir) as server:
+    with empty_folder() as folder, _child(_server_command(study, port), log, folder=folder) as server:
         _wait_until_healthy(server, port, log)
         say(f"MLflow UI: {url}")
         say(f"From another machine, first: ssh -L {port}:127.0.0.1:{port} {_user_at_host()}")
@@ -81,7 +82,7 @@ def _server_command(study: Study, port: int) -> list[str]:
         "--port": str(port),
         "--workers": "1",
     }
-    return [sys.executable, "-m", "mlflow", "server", *(part for option in options.items() for part in option)]
+    return [sys.executable, "-P", "-m", "mlflow", "server", *(part for option in options.items() for part in option)]
 
 
 def _refuse_busy(port: int) -> None:
@@ -108,9 +109,15 @@ def _cannot_listen(port: int) -> str:
 
 @contextmanager
 def _child(command: Sequence[str], log: Path, *, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a group of its own, ended with all it started however the block is left."""
+    """A process in a group of its own, ended with all it started however the block is left.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is started: never in a study, whose files the server would take for its own modules and settings.
+    """
     with log.open("wb") as output:
-        environment: Mapping[str, str] = {**os.environ, **SILENT}
+        environment: Mapping[str, str] = {**os.environ, **SILENT, **SAFE}
         child = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True
         )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import RunResult, Scores
+from workbench.tracking.git import git_state
+from workbench.tracking.running import clean_up_dead_runs, discard, held
 from workbench.tracking.saved_view import VIEW, saved_view
 from workbench.tracking.store import local_path, open_client, prepare
 from workbench.tracking.words import best_clinical, experiment_note, note, without_ids
@@ -50,7 +50,9 @@ class Recorder:
     @cached_property
     def _client(self) -> Any:
         prepare(self.study)
-        return open_client(self.study)
+        client = open_client(self.study)
+        clean_up_dead_runs(client, self.study)
+        return client
 
     @cached_property
     def _git(self) -> dict[str, str]:
@@ -72,27 +74,22 @@ class Recorder:
         if experiment not in self._experiments:
             self._experiments[experiment] = _experiment(client, self.study, result.scores)
         tags, name = _tags(result, self._git), result.scores.run_name
-        run = client.create_run(self._experiments[experiment], tags=tags, run_name=name)
-        opened = OpenRun(run.info.run_id, local_path(run.info.artifact_uri))
-        try:
-            opened.artifacts.mkdir(parents=True)
-            yield opened
-            client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
-            client.set_terminated(opened.run_id, "FINISHED")
-        except BaseException as error:
-            _discard(client, opened, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            raise
+        create = partial(client.create_run, self._experiments[experiment], tags=tags, run_name=name)
+        with held(self.study, create) as run:
+            opened = OpenRun(run.info.run_id, local_path(run.info.artifact_uri))
+            try:
+                opened.artifacts.mkdir(parents=True)
+                yield opened
+                client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
+                client.set_terminated(opened.run_id, "FINISHED")
+            except BaseException as error:
+                discard(client, self.study, run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                raise
 
 
 def open_run(study: Study, result: RunResult) -> AbstractContextManager[OpenRun]:
     """Open one run of a study; see `Recorder.open_run`."""
     return Recorder(study).open_run(result)
-
-
-def _discard(client: Any, opened: OpenRun, status: str) -> None:
-    client.set_terminated(opened.run_id, status)
-    client.delete_run(opened.run_id)
-    shutil.rmtree(opened.artifacts.parent, ignore_errors=True)
 
 
 def _experiment(client: Any, study: Study, scores: Scores) -> str:
@@ -214,17 +211,3 @@ def _tags(result: RunResult, git: Mapping[str, str]) -> dict[str, str]:
 def _participants(result: RunResult) -> frozenset[str]:
     lost = (participant for step in result.flow for participant in step.participants)
     return frozenset(result.predictions["participant_id"].unique()).union(lost)
-
-
-def git_state(root: Path) -> dict[str, str]:
-    """Commit of the study, and whether files differ from it; the ledger of viewed results does not count."""
-    ledger = ":(exclude)experiments/viewed.jsonl"
-    command = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--", ":/", ledger]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return {"git_commit": "none", "git_dirty": "unknown"}
-    lines = done.stdout.splitlines()
-    commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid")), "none")
-    dirty = any(not line.startswith("#") for line in lines)
-    return {"git_commit": "none" if commit == "(initial)" else commit, "git_dirty": str(dirty).lower()}

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import StoreError
+from workbench.errors import GO_ON, Problem, StoreError, quoted
 
 if TYPE_CHECKING:
     from workbench.study import Study
 
 SILENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 """MLflow reports usage unless told not to, and its server starts job workers that nothing here needs."""
+
+LOCKED_FOR_S = 20.0
+"""How long a database that another program has locked is waited for; no run of the workbench takes a second."""
+
+IN_THE_WAY = {
+    "database is locked": ("is in use by another program", f"close that program, or wait, {GO_ON}"),
+    "database or disk is full": ("cannot be written", f"free some space, {GO_ON}"),
+    "attempt to write a readonly database": ("cannot be written", f"make the file and its folder writable, {GO_ON}"),
+    "unable to open database file": ("cannot be opened", f"make the file and its folder readable, {GO_ON}"),
+    "disk I/O error": ("cannot be read or written", f"see whether the disk is full or failing, {GO_ON}"),
+    "file is not a database": ("is damaged", "restore it from a copy"),
+    "database disk image is malformed": ("is damaged", "restore it from a copy"),
+}
+"""What SQLite says, what that means, and what to do next."""
 
 ARTIFACTS = "/mlruns/artifacts/"
 """What every recorded location has in common, wherever the study lay when it was recorded."""
@@ -27,7 +43,8 @@ def prepare(study: Study) -> None:
     """
     study.artifacts_dir.mkdir(parents=True, exist_ok=True)
     if not study.database.exists():
-        _create(study)
+        with in_one_line(study.database):
+            _create(study)
     repair_artifact_locations(study)
 
 
@@ -60,7 +77,9 @@ def repair_artifact_locations(study: Study) -> int:
         Experiments and runs rewritten.
     """
     root = study.artifacts_dir.resolve().as_uri() + "/"
-    with closing(sqlite3.connect(study.database, timeout=60)) as connection, connection:
+    database = study.database
+    # Before MLflow opens it, which would try again and again for an hour where the file is locked.
+    with in_one_line(database), closing(sqlite3.connect(database, timeout=LOCKED_FOR_S)) as connection, connection:
         moved = [
             (f"{root}{location.rpartition(ARTIFACTS)[2]}", location, table, column)
             for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri"))
@@ -74,8 +93,13 @@ def repair_artifact_locations(study: Study) -> int:
 
 
 def store_uri(database: Path) -> str:
-    """A SQLite file as MLflow names it."""
-    return f"sqlite:///{database.resolve().as_posix()}"
+    """A SQLite file as MLflow names it; ``?``, ``%`` and ``#`` of a path are percent-encoded.
+
+    With its driver in it, since MLflow makes the parent folder of a bare ``sqlite:///`` address as it is written.
+    """
+    from sqlalchemy import URL
+
+    return URL.create("sqlite+pysqlite", database=database.resolve().as_posix()).render_as_string()
 
 
 def load_mlflow() -> Any:
@@ -90,15 +114,52 @@ def load_mlflow() -> Any:
     return mlflow
 
 
+class _Client:
+    """MLflow's client, whose every call says in one line what keeps the store from being read or written."""
+
+    def __init__(self, client: Any, database: Path) -> None:
+        self._client = client
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        @wraps(method)
+        def call(*arguments: Any, **options: Any) -> Any:
+            with in_one_line(self._database):
+                return method(*arguments, **options)
+
+        return call
+
+
+@contextmanager
+def in_one_line(database: Path) -> Iterator[None]:
+    """Whatever SQLite says inside of a file that cannot be read or written, as a `StoreError`; the rest passes.
+
+    MLflow and SQLAlchemy wrap SQLite's errors in several of their own, all of which quote it.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        said = str(error)
+        for words, (found, hint) in IN_THE_WAY.items():
+            if words in said:
+                raise StoreError(Problem(str(database), f"{found} ({words})", hint)) from error
+        raise
+
+
 def open_client(study: Study) -> Any:
     """MLflow's client on the store of a study; a store of another version is refused with the way out."""
     mlflow = load_mlflow()
     try:
-        return mlflow.MlflowClient(tracking_uri=store_uri(study.database))
+        with in_one_line(study.database):
+            return _Client(mlflow.MlflowClient(tracking_uri=store_uri(study.database)), study.database)
     except mlflow.exceptions.MlflowException as error:
         raise StoreError(
             f"{study.database}: this version of MLflow ({mlflow.__version__}) cannot read the store ({error}); "
-            f"copy the file, then run: mlflow db upgrade {store_uri(study.database)}"
+            f"copy the file, then run: mlflow db upgrade {quoted(store_uri(study.database))}"
         ) from error
 
 

@@ -1,0 +1,97 @@
+"""Runs that are being written, and what is done with those whose process is dead.
+
+A run holds a file lock from before it is listed until it is finished. The operating system lets go of the lock with
+the process that holds it, however that ends: a run that is listed as running and whose lock is free will never finish.
+No process number is compared, which another process may have by then.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import StoreError
+from workbench.tracking.store import local_path
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+    from workbench.study import Study
+
+OURS = "spec_hash"
+"""A tag of every run of the workbench: runs that others log in the same store are left alone."""
+
+
+@contextmanager
+def held(study: Study, create: Callable[[], Any]) -> Iterator[Any]:
+    """A run made by `create`, its lock held inside."""
+    with _register(study):
+        run = create()
+        lock = _lock(study, run.info.run_id)
+        lock.acquire()
+    try:
+        yield run
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def discard(client: Any, study: Study, run: Any, status: str) -> None:
+    """Mark a run that was not finished, and take it out of the table of runs together with its files.
+
+    Where the store cannot be written, as on a full disk, the run stays as it is for the next one to clean up.
+    """
+    artifacts = local_path(run.info.artifact_uri)
+    with suppress(StoreError):
+        client.set_terminated(run.info.run_id, status)
+        client.delete_run(run.info.run_id)
+    # The store is a file of the study: what it says is not believed where it would remove anything else.
+    if artifacts.parent.name == run.info.run_id and artifacts.resolve().is_relative_to(study.artifacts_dir.resolve()):
+        shutil.rmtree(artifacts.parent, ignore_errors=True)
+
+
+def clean_up_dead_runs(client: Any, study: Study) -> int:
+    """Mark the runs of dead processes as killed, and remove what they left; returns how many there were."""
+    with _register(study):
+        dead = [run for run in _listed_as_running(client) if OURS in run.data.tags and _is_free(study, run)]
+        for run in dead:
+            discard(client, study, run, "KILLED")
+            Path(_lock(study, run.info.run_id).lock_file).unlink(missing_ok=True)
+    return len(dead)
+
+
+def _listed_as_running(client: Any) -> list[Any]:
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    if not experiments:
+        return []
+    return list(client.search_runs(experiments, filter_string="attributes.status = 'RUNNING'", max_results=1000))
+
+
+def _is_free(study: Study, run: Any) -> bool:
+    from filelock import Timeout
+
+    lock = _lock(study, run.info.run_id)
+    try:
+        with lock.acquire(timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def _register(study: Study) -> BaseFileLock:
+    """Held while a run is listed and takes its lock: nobody finds it listed without."""
+    return _file_lock(study.mlruns_dir / "running.lock")
+
+
+def _lock(study: Study, run_id: str) -> BaseFileLock:
+    return _file_lock(study.mlruns_dir / "running" / f"{run_id}.lock")
+
+
+def _file_lock(path: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
