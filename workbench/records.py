@@ -352,6 +352,8 @@ class Dataset:
         Rows that may not be split between training and test (person, or family).
     blocks : ndarray of int, shape (n_rows,)
         Exchangeability blocks: outcomes are permuted only inside a block.
+    block_names : tuple of str
+        Columns whose levels the blocks are: ``site``; empty where outcomes are permuted freely.
     strata : ndarray of int, shape (n_rows,), or None
         Classes the folds are balanced on; None draws plain K-fold.
     sites : ndarray of str, shape (n_rows,), or None
@@ -384,6 +386,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     background: Background | None = None
     unobserved: Unobserved | None = None
+    block_names: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
