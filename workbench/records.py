@@ -706,6 +706,9 @@ class Influence:
     """Pairs, chosen from all by their errors and their influence alone, without which the models were refitted."""
     by_pair: tuple[tuple[str, str, float], ...] = ()
     """Those pairs, the lowest r2 first; where nothing is refitted, the lowest of all pairs."""
+    n_refitted: int = 0
+    """Participants without whom the models were refitted: everyone, or of many the most influential; the others only
+    lost their rows."""
 
 
 @dataclass(frozen=True)
@@ -945,16 +948,18 @@ class Scores:
     leave_out: str = ""
     """"site" where whole sites were left out instead of folds."""
     across_sites: float | None = None
-    """r2 of the same model when each whole site is left out in turn; None where there are fewer than three sites, or
-    where there is nothing to hold up (r2 of 0 or less)."""
+    """r2 of the same model when each whole site is left out in turn, which is r2 itself where the run does that; None
+    where there are fewer than three sites, or where there is nothing to hold up (r2 of 0 or less)."""
     within_sites: float | None = None
     """r2 of the predictions for whole sites left out, both sides centred within each held-out site: what is predicted
     beyond the mean of a site. None where `across_sites` is."""
     sites_held: Performance | None = None
-    """The same model on K folds with site in the nuisance block; None with one site, or where site is in it already."""
+    """The same model on K folds with site in the nuisance block, ten repeats at most; None with one site, where site is
+    in it already, or where there is nothing to hold up."""
     baseline_held: Scores | None = None
     """The same run with the baseline score in the nuisance block, from folds to leave-one-out: what the gate reads for
-    change, percent change, response and remission. None for other outcomes, and where the run itself holds it."""
+    change, percent change, response and remission. None for other outcomes, where the run itself holds it, and where
+    the run shows nothing anyway (r2 of 0 or less, or an uncorrected p that is absent or above .05)."""
     capped: tuple[str, ...] = ()
     """What keeps the claim at exploratory whatever the numbers are, one reason each: the time of measurement of a
     source is not declared, .."""
@@ -1008,7 +1013,7 @@ class RunResult:
     folds : DataFrame
         participant_id, then one column of fold numbers per repeat (``repeat_0`` ..): can be given back as folds.
     null : DataFrame
-        permutation, r2, and increment where it was tested.
+        permutation, r2, increment where it was tested, and r2_baseline_held where the baseline score was held fixed.
     shap : DataFrame
         participant_id, session, base, then one column per feature; mean over repeats.
     circuits : DataFrame

@@ -53,9 +53,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     tables = {name: read_table(folder / f"{name}.tsv") for name in TABLES}
     claim = _restored(Claim, record.pop("claim"), "claim", folder)
     if record["influence"] is not None:
-        record["influence"]["by_participant"] = read_table(folder / "influence.tsv").to_numpy().tolist()
-        pairs = folder / "influence_pairs.tsv"
-        record["influence"]["by_pair"] = read_table(pairs).to_numpy().tolist() if pairs.exists() else []
+        _add_influence(record, folder)
     curve = folder / "decision_curve.tsv"
     path = folder / "shap.parquet"
     return RunResult(
@@ -123,6 +121,18 @@ def _scores_record(folder: Path) -> dict[str, Any]:
             "environment.txt beside it names the version that reads it, or run the experiment again"
         )
     return record
+
+
+def _add_influence(record: dict[str, Any], folder: Path) -> None:
+    """What `scores.json` leaves to the tables of single participants and pairs."""
+    table = read_table(folder / "influence.tsv")
+    record["influence"]["by_participant"] = table[["participant_id", "r2_without"]].to_numpy().tolist()
+    pairs = folder / "influence_pairs.tsv"
+    record["influence"]["by_pair"] = read_table(pairs).to_numpy().tolist() if pairs.exists() else []
+    held = record.get("baseline_held")
+    if held is not None and held["influence"] is not None:
+        columns = table[["participant_id", "r2_without_baseline_held"]].dropna()
+        held["influence"] |= {"by_participant": columns.to_numpy().tolist(), "by_pair": []}
 
 
 def _flow(steps: pd.DataFrame, lost: pd.DataFrame) -> tuple[FlowStep, ...]:

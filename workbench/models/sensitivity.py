@@ -1,7 +1,7 @@
 """The same participants analysed once more with something else held fixed: what the claim gate reads beside a run.
 
-Whole sites left out, site held fixed, the baseline score held fixed (METHODS 7). Each is a dataset, and settings, that go
-through the same units as any run.
+Whole sites left out, site held fixed, the baseline score held fixed (METHODS 7). Each is a dataset, with settings, that
+goes through the same units as any run.
 """
 
 from __future__ import annotations
