@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
-from workbench.models.sensitivity import MOST_REPEATS, holding_baseline, holding_site, leaving_sites_out
+from workbench.models.sensitivity import (
+    MOST_REPEATS,
+    SITES_LEFT_OUT,
+    holding_baseline,
+    holding_site,
+    leaving_sites_out,
+)
+from workbench.results import claims
 from workbench.results.inference import permutation_test, permuted_r2
 from workbench.results.metrics import long_table, r2_within_sites
 from workbench.specs.experiment import ValidationSpec
@@ -64,14 +71,16 @@ def test_site_is_not_held_fixed_where_it_is_already_or_where_there_is_one(make_d
     assert holding_site(make_dataset(n=20), asked) is None
 
 
-def test_whole_sites_are_left_out_from_so_many_on_unless_the_run_does_so(make_dataset):
+def test_whole_sites_are_left_out_from_three_on_unless_the_run_does_so(make_dataset):
     sites = np.array(["bern", "oslo", "york", "bern"] * 5)
     dataset = make_dataset(n=20, sites=sites, confounds={"site": np.arange(20) % 3, "age": np.arange(20.0)})
-    left, validation = leaving_sites_out(dataset, ValidationSpec(), fewest=3)
+    left, validation = leaving_sites_out(dataset, ValidationSpec())
+    assert claims.SITES_TO_LEAVE_OUT == SITES_LEFT_OUT
     assert (left.nuisance.names, validation.leave_out) == (("age",), "site")
     assert len(plan_units(left, validation, RIDGE)) == 3
-    assert leaving_sites_out(dataset, ValidationSpec(), fewest=4) is None
-    assert leaving_sites_out(dataset, ValidationSpec(leave_out="site"), fewest=3) is None
+    two = replace(dataset, sites=np.where(sites == "york", "bern", sites))
+    assert leaving_sites_out(two, ValidationSpec()) is None
+    assert leaving_sites_out(dataset, ValidationSpec(leave_out="site")) is None
 
 
 def test_an_interval_of_the_run_with_site_held_fixed_needs_ten_repeats_and_gets_no_more():
@@ -102,7 +111,7 @@ def test_sites_that_differ_predict_nothing_with_site_held_fixed_and_little_withi
         dataset = differing(seed, n_sites=3, apart=0.8)
         plain.append(r2_of((dataset, asked)))
         held.append(r2_of(holding_site(dataset, asked)))
-        left, validation = leaving_sites_out(dataset, asked, fewest=3)
+        left, validation = leaving_sites_out(dataset, asked)
         results = fitted(left, validation)
         across.append(permuted_r2(results, "main")[0])
         within.append(r2_within_sites(long_table(left, results, "main")))
@@ -118,11 +127,11 @@ def test_a_signal_inside_sites_is_there_with_site_held_fixed_and_within_the_site
     dataset = make_dataset(n=120, p=6, r2=0.6, sites=sites)
     asked = ValidationSpec(repeats=1, permutations=0)
     assert r2_of(holding_site(dataset, asked)) > 0.3
-    left, validation = leaving_sites_out(dataset, asked, fewest=3)
+    left, validation = leaving_sites_out(dataset, asked)
     assert r2_within_sites(long_table(left, fitted(left, validation), "main")) > 0.3
 
 
 def test_sites_of_one_leave_nothing_to_be_predicted_within_them(make_dataset):
     dataset = make_dataset(n=6, sites=np.array(list("abcdef")))
-    left, validation = leaving_sites_out(dataset, ValidationSpec(inner=2), fewest=3)
+    left, validation = leaving_sites_out(dataset, ValidationSpec(inner=2))
     assert r2_within_sites(long_table(left, fitted(left, validation), "main")) is None

@@ -15,6 +15,9 @@ from workbench.records import Covariates, Dataset
 from workbench.specs.experiment import ValidationSpec
 
 SITE = "site"
+SITES_LEFT_OUT = 3
+"""Fewest sites that are left out in turn: with two, a training set is one site, and its inner folds are of another kind
+(`workbench.results.claims.SITES_TO_LEAVE_OUT`; a test holds the two together)."""
 MOST_REPEATS = 10
 """Of K folds with site held fixed: as many as an interval needs."""
 COUPLED = ("change", "percent-change", "response", "remission")
@@ -23,24 +26,17 @@ NOTHING_LEFT = 1e-9
 """Share of the SD of the baseline score below which what N leaves of it is rounding: N holds it already."""
 
 
-def leaving_sites_out(
-    dataset: Dataset, validation: ValidationSpec, *, fewest: int
-) -> tuple[Dataset, ValidationSpec] | None:
+def leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset, ValidationSpec] | None:
     """For leaving whole sites out, once and without permutations.
 
     A site that is held out has no coefficient, so site leaves the covariates.
 
-    Parameters
-    ----------
-    fewest : int
-        Sites for which it is done at least.
-
     Returns
     -------
     tuple of Dataset and ValidationSpec, or None
-        None where there are fewer sites, or where the run itself leaves sites out.
+        None where there are fewer than `SITES_LEFT_OUT`, or where the run itself leaves sites out.
     """
-    if _n_sites(dataset) < fewest or validation.leave_out == SITE:
+    if _n_sites(dataset) < SITES_LEFT_OUT or validation.leave_out == SITE:
         return None
     nuisance = dataset.nuisance
     others = nuisance.only(*(term for term in nuisance.variables if term.partition("^")[0] != SITE))

@@ -194,11 +194,10 @@ def _with_sites(
 ) -> RunInputs:
     """With the model on whole sites left out, and with site held fixed: a claim could hang on either (METHODS 7)."""
     from workbench.models.sensitivity import holding_site, leaving_sites_out
-    from workbench.results.claims import SITES_TO_LEAVE_OUT
 
     left_out, why_not_left_out = _attempted(
         once_more,
-        leaving_sites_out(dataset, validation, fewest=SITES_TO_LEAVE_OUT),
+        leaving_sites_out(dataset, validation),
         "whole sites could not be left out",
     )
     held, why_not_held = _attempted(once_more, holding_site(dataset, validation), "site could not be held fixed")
