@@ -104,14 +104,21 @@ def inner_folds(dataset: Dataset, train: np.ndarray, validation: ValidationSpec,
     -------
     tuple of Split
         Positions in the rows of the dataset, all inside `train`. Where outer folds leave sites out, so do these; a
-        training set of one single site is split like any other.
+        training set of one single site, or whose other sites are too few people to learn from, is split like any other.
     """
     people = _People.of(dataset, validation)
     members = np.unique(people.of_row[train])
     if validation.leave_out == "site" and people.sites is not None and len(np.unique(people.sites[members])) > 1:
-        return _leave_sites_out(people, members)
+        splits = _leave_sites_out(people, members)
+        if min(len(split.train) for split in splits) > _fewest_rows(dataset):
+            return splits
     random_state = validation.inner_seed if validation.inner_seed is not None else seed
     return _draw(people, members, validation.inner, random_state % LARGEST_RANDOM_STATE, "inner")
+
+
+def _fewest_rows(dataset: Dataset) -> int:
+    """Rows that a training set must have more of: those that least squares on everything held fixed would take."""
+    return len(dataset.nuisance.names) + len(dataset.clinical.names) + 2
 
 
 def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int, level: str) -> tuple[Split, ...]:
