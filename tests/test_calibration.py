@@ -157,10 +157,13 @@ def test_features_share_with_the_outcome_only_what_is_held_fixed(benchmark):
 # ---------------------------------------------------------------------------------------------------------- bookkeeping
 
 
-def test_the_table_has_at_most_twelve_cells_of_each_learner_for_p1(benchmark):
+def test_the_table_has_at_most_twelve_designs_of_each_learner_for_p1(benchmark):
+    """Beside them are the cells that METHODS names one by one."""
     for learner in ("ridge", "elastic-net", "xgboost"):
         of_p1 = [cell for cell in benchmark.cells.cells([learner]) if "P1" in cell.criteria]
-        assert 1 <= len({cell.key for cell in of_p1}) == len(of_p1) <= 12
+        assert len({cell.key for cell in of_p1}) == len(of_p1)
+        designs = [cell for cell in of_p1 if cell.setting not in [setting for setting, _ in benchmark.cells.SITED]]
+        assert 1 <= len(designs) <= 12
 
 
 def test_the_bars_are_those_of_methods_and_of_chance_below_their_n(benchmark):
