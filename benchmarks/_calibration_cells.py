@@ -97,6 +97,17 @@ FEW = {
 """Design, sites and confounds of the cells that slow learners run."""
 
 
+SITED = (
+    (Setting(confounded=True, site_shares=(0.5, 0.5), site_held=False), ""),
+    (Setting(site_shares=(1 / 3, 1 / 3, 1 / 3), site_held=False), "site"),
+    (Setting(site_shares=(0.8, 0.1, 0.1), site_held=False), "site"),
+    (Setting(site_shares=(0.5, 29 / 60, 1 / 60), site_held=False), "site"),
+    (Setting(n=60, families=True), ""),
+)
+"""P1: two sites that differ, site no confound; whole sites left out, of equal size, one of four fifths, one of one
+person; families. Beside each what is left out."""
+
+
 def cells(learners: Sequence[str]) -> list[Cell]:
     """Every cell of the table, in the order of the criteria."""
     found: list[Cell] = []
@@ -125,7 +136,8 @@ def cells(learners: Sequence[str]) -> list[Cell]:
 def _type_one(learner: str) -> list[Cell]:
     if learner == "ridge":
         kinds = [(design, sites, confounded) for design in DESIGNS for sites in (1, 3) for confounded in (False, True)]
-        return [Cell(("P1",), "test", Setting(*_named(kind)), 1000) for kind in kinds]
+        designs = [Cell(("P1",), "test", Setting(*_named(kind)), 1000) for kind in kinds]
+        return designs + [Cell(("P1",), "test", setting, 1000, leave_out=leave_out) for setting, leave_out in SITED]
     return [
         Cell(("P1",), "test", Setting(*_named(kind)), 200, learner, repeats=1, permutations=19) for kind in FEW[learner]
     ]

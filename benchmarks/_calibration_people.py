@@ -7,7 +7,7 @@ outcome and joins the rows, so designs, exchangeability blocks and covariates ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,12 @@ POINTS = 8.0
 SITE_WEIGHTS = (0.5, 0.3, 0.2)
 SITE_OF_Y, SITE_OF_X = (0.0, 0.4, -0.4), 0.75
 """Shift of the sites in the outcome and, at most, in the features, in SD."""
+APART = (0.0, 0.8, -0.8)
+"""Shift in the outcome of sites of given size, in SD: enough for noise to be shown where outcomes leave their site."""
+FAMILY_SIZES, SHARED_IN_FAMILY = (1, 2, 2, 3), 0.6
+"""Families of these sizes in turn, and the share of the variance of outcome and features that their members share."""
+LATER = ("site_shares", "site_held", "families")
+"""Settings that came later: named in the key of a cell where they are not the default, so that others keep theirs."""
 CONFOUND_OF_X, CONFOUND_OF_Y = 0.3, 0.2
 """Shares of the variance of a feature and of the outcome that age and motion have together, where they confound."""
 BASELINE_OF_X = 0.3
@@ -58,6 +64,12 @@ class Setting:
         Share of the variance of the fall after ketamine that features have alike after placebo.
     outcome : str
         change, or ketamine-minus-placebo; empty for that of the design.
+    site_shares : tuple of float
+        Shares of the people in sites that lie `APART`, two or three; empty for `sites`.
+    site_held : bool
+        Whether site is held fixed, where there are several.
+    families : bool
+        People come in families that share part of outcome and features.
     """
 
     design: str = "single-arm"
@@ -69,6 +81,19 @@ class Setting:
     baseline_in_features: bool = False
     prognostic: float = 0.0
     outcome: str = ""
+    site_shares: tuple[float, ...] = ()
+    site_held: bool = True
+    families: bool = False
+
+    def __str__(self) -> str:
+        values = {each.name: (getattr(self, each.name), each.default) for each in fields(self)}
+        shown = (f"{name}={value!r}" for name, (value, usual) in values.items() if name not in LATER or value != usual)
+        return f"Setting({', '.join(shown)})"
+
+    @property
+    def n_sites(self) -> int:
+        """Sites that are declared."""
+        return len(self.site_shares) or self.sites
 
     @property
     def kind(self) -> str:
@@ -77,8 +102,13 @@ class Setting:
 
     def in_words(self) -> str:
         """As the cell is called in the table."""
-        sites = "1 site" if self.sites == 1 else f"{self.sites} sites with effects"
-        return f"{self.design}, {sites}, {'confounded' if self.confounded else 'no confounds'}"
+        sites = "1 site" if self.n_sites == 1 else f"{self.n_sites} sites with effects"
+        if self.site_shares:
+            sizes = " + ".join(f"{round(share * self.n)}" for share in self.site_shares)
+            sites = f"{self.n_sites} sites .8 SD apart ({sizes})"
+        sites += "" if self.site_held or self.n_sites == 1 else ", site not held fixed"
+        families = ", families" if self.families else ""
+        return f"{self.design}, {sites}{families}, {'confounded' if self.confounded else 'no confounds'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +123,7 @@ class _Drawn:
     fd: np.ndarray
     site: np.ndarray
     first: np.ndarray
+    family: np.ndarray
 
 
 def draw_dataset(
@@ -139,6 +170,9 @@ def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:
     active = active / np.sqrt(ACTIVE_BLOCKS * block_variance)
     baseline, age, fd, noise, other = rng.standard_normal((5, n))
     site = rng.choice(len(SITE_WEIGHTS), n, p=SITE_WEIGHTS)
+    if setting.site_shares:
+        ends = np.round(np.cumsum(setting.site_shares) * n).astype(int)
+        site = rng.permutation(np.searchsorted(ends, np.arange(n), side="right"))
     first = rng.permutation(n) < n // 2
     X, y = core, np.sqrt(setting.r2) * active + np.sqrt(1 - setting.r2) * noise
     if setting.baseline_in_features:
@@ -147,11 +181,22 @@ def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:
         both = (age + fd) / np.sqrt(2)
         X = np.sqrt(1 - CONFOUND_OF_X) * X + np.sqrt(CONFOUND_OF_X) * both[:, None]
         y = y + np.sqrt(CONFOUND_OF_Y / (1 - CONFOUND_OF_Y)) * both
-    if setting.sites > 1:
+    if setting.n_sites > 1:
         X = X + SITE_OF_X * rng.uniform(-1, 1, (len(SITE_WEIGHTS), setting.p))[site]
-        y = y + np.array(SITE_OF_Y)[site]
+        y = y + np.array(APART if setting.site_shares else SITE_OF_Y)[site]
+    family = np.repeat(np.arange(n), np.resize(FAMILY_SIZES, n))[:n]
+    if setting.families:
+        X = _with_family(X, family, rng)
+        y = _with_family(y[:, None], family, rng)[:, 0]
     alike = np.sqrt(setting.prognostic) * active + np.sqrt(1 - setting.prognostic) * other
-    return _Drawn(X, y, alike, baseline, age, fd, site, first)
+    return _Drawn(X, y, alike, baseline, age, fd, site, first, family)
+
+
+def _with_family(values: np.ndarray, family: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Columns of which the members of a family share part."""
+    shared = rng.standard_normal((len(values), values.shape[1]))[family]
+    mixed: np.ndarray = np.sqrt(1 - SHARED_IN_FAMILY) * values + np.sqrt(SHARED_IN_FAMILY) * shared
+    return mixed
 
 
 def _blocks(setting: Setting, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -171,10 +216,12 @@ def _cohort(setting: Setting, drawn: _Drawn, people: list[str]) -> Cohort:
             "site": np.array(["A", "B", "C"])[drawn.site],
             "arm": np.where(drawn.first, "ketamine", "placebo"),
             "sequence": np.where(drawn.first, "ketamine", "placebo"),
+            "family": [f"family-{number}" for number in drawn.family],
         },
         index=index,
-    ).astype({name: "str" for name in ("site", "arm", "sequence")})
+    ).astype({name: "str" for name in ("site", "arm", "sequence", "family")})
     dropped = {"crossover": ["arm"], "parallel": ["sequence"], "single-arm": ["arm", "sequence"]}[setting.design]
+    dropped += ([] if setting.n_sites > 1 else ["site"]) + ([] if setting.families else ["family"])
     other = {"ketamine": "placebo", "placebo": "ketamine"}
     sequence = participants["sequence"]
     crossover = setting.design == "crossover"
@@ -234,7 +281,10 @@ def experiment_of(setting: Setting, tables: tuple[str, ...]) -> ExperimentSpec:
         outcome |= {"from": "ses-b0"}
     if setting.design == "parallel":
         outcome |= {"arms": ("ketamine", "placebo"), "adjust": ("arm",)}
-    confounds = (*(("age", "mean_fd") if setting.confounded else ()), *(("site",) if setting.sites > 1 else ()))
+    confounds = (
+        *(("age", "mean_fd") if setting.confounded else ()),
+        *(("site",) if setting.n_sites > 1 and setting.site_held else ()),
+    )
     return ExperimentSpec.model_validate(
         {
             "question": "Is what the workbench says of this cohort true?",

@@ -1,13 +1,18 @@
-"""A result that may carry a claim is tried on whole sites left out, without being asked (METHODS 7)."""
+"""Sites: a result that may carry a claim is tried on whole sites, and with site held fixed, without being asked."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import workbench
+from workbench.errors import FitError, Problem
+from workbench.results.summary import abstract
 
 EXPERIMENT = """\
 question = "Does connectivity before treatment go with the fall in MADRS?"
 sessions = ["ses-b0"]
-confounds = ["site", "age"]
+confounds = ["age"]
 [outcome]
 score = "MADRS"
 kind = "change"
@@ -16,7 +21,7 @@ at = "ses-d2"
 [feature_sets]
 task = ["task"]
 [validation]
-repeats = 1
+repeats = 2
 permutations = 0
 [[models]]
 kind = "ridge"
@@ -24,24 +29,91 @@ kind = "ridge"
 
 
 @pytest.fixture(scope="module")
-def scores(tmp_path_factory):
-    """Of the same question with folds, and with whole sites left out."""
-    study = tmp_path_factory.mktemp("sites")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sites")
+    workbench.simulate_study(folder, patients=90, design="single-arm", r2=0.6, seed=1, achievable=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(study):
+    """Of the same question with folds, with site held fixed, and with whole sites left out."""
+    asked = {
+        "folds": EXPERIMENT,
+        "held": EXPERIMENT.replace('["age"]', '["age", "site"]'),
+        "sites": EXPERIMENT.replace("repeats = 2", 'repeats = 2\nleave_out = "site"'),
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.figures.PICTURES", {})
-        workbench.simulate_study(study, patients=90, design="single-arm", r2=0.6, seed=1, achievable=False)
-        (study / "experiments" / "folds.toml").write_text(EXPERIMENT)
-        asked = EXPERIMENT.replace("repeats = 1", 'leave_out = "site"')
-        (study / "experiments" / "sites.toml").write_text(asked)
-        finished = workbench.run(["folds", "sites"], study=study, jobs=1)
-    return {run.result.scores.experiment: run.result.scores for run in finished}
+        patch.setattr("workbench.pipeline.one_run.INFLUENCE_REPEATS", 1)
+        for name, text in asked.items():
+            (study / "experiments" / f"{name}.toml").write_text(text)
+        finished = workbench.run(list(asked), study=study, jobs=1)
+    return {run.result.scores.experiment: run.result for run in finished}
 
 
-def test_the_r2_across_sites_is_that_of_an_experiment_that_leaves_sites_out(scores):
-    assert scores["folds"].n_sites >= 3
-    assert scores["folds"].performance.r2 > 0
-    assert scores["folds"].across_sites == pytest.approx(scores["sites"].performance.r2, abs=1e-12)
+def test_the_r2_across_sites_is_that_of_an_experiment_that_leaves_sites_out(results):
+    folds, sites = results["folds"].scores, results["sites"].scores
+    assert folds.n_sites >= 3
+    assert folds.performance.r2 > 0
+    assert folds.across_sites == pytest.approx(sites.performance.r2, abs=1e-12)
+    assert folds.within_sites == pytest.approx(sites.within_sites, abs=1e-12)
 
 
-def test_an_experiment_that_leaves_sites_out_is_not_tried_twice(scores):
-    assert scores["sites"].across_sites is None
+def test_an_experiment_that_leaves_sites_out_is_not_tried_twice(results):
+    scores = results["sites"].scores
+    assert scores.across_sites == scores.performance.r2
+
+
+def test_within_sites_both_sides_are_centred_in_each_held_out_site(results):
+    table = results["sites"].predictions
+    fold = table["fold"].to_numpy()
+
+    def centred(name):
+        values = table[name].to_numpy()
+        return values - np.array([values[fold == site].mean() for site in fold])
+
+    error = np.square(centred("observed") - centred("predicted")).sum()
+    expected = 1 - error / np.square(centred("observed") - centred("reference")).sum()
+    assert results["sites"].scores.within_sites == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["folds", "sites"])
+def test_with_site_held_fixed_the_r2_is_that_of_an_experiment_that_holds_it_fixed(results, name):
+    held = results["held"].scores.performance
+    assert results[name].scores.sites_held.r2 == pytest.approx(held.r2, abs=1e-12)
+    assert results[name].scores.sites_held.r2_by_repeat == pytest.approx(held.r2_by_repeat, abs=1e-12)
+    assert results["held"].scores.sites_held is None, "site is held fixed there anyway"
+
+
+def test_the_abstract_has_the_three_numbers_of_sites(results):
+    scores = results["folds"].scores
+    text = " ".join(abstract(results["folds"], next_command="").split())
+    numbers = (scores.sites_held.r2, scores.across_sites, scores.within_sites)
+    held, across, within = (f"{number:.2f}" for number in numbers)
+    assert f"Sites R2 with site held fixed {held}; with whole sites left out {across}; within the sites" in text
+    assert f"both sides centred, {within}." in text
+    assert "with whole sites left out" not in abstract(results["sites"], next_command="")
+
+
+def test_a_study_without_sites_says_nothing_of_them(results):
+    scores = replace(results["folds"].scores, sites_held=None, across_sites=None, within_sites=None)
+    assert "\nSites" not in abstract(replace(results["folds"], scores=scores), next_command="")
+
+
+def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, monkeypatch):
+    """Families at two sites: no site can be left out without tearing one, which is said after hours of work."""
+
+    def torn(*_):
+        raise FitError(Problem("[validation] leave_out", "4 groups have people at two sites or more"))
+
+    (study / "experiments" / "torn.toml").write_text(EXPERIMENT)
+    monkeypatch.setattr("workbench.figures.PICTURES", {})
+    monkeypatch.setattr("workbench.pipeline.one_run.INFLUENCE_REPEATS", 1)
+    monkeypatch.setattr("workbench.models.splitters._leave_sites_out", torn)
+    (finished,) = workbench.run(["torn"], study=study, jobs=1)
+    scores = finished.result.scores
+    assert scores.performance.r2 > 0
+    assert (scores.across_sites, scores.within_sites) == (None, None)
+    assert "whole sites could not be left out: 4 groups have people at two sites or more" in scores.notes
+    assert scores.sites_held is not None

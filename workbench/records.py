@@ -352,6 +352,8 @@ class Dataset:
         Rows that may not be split between training and test (person, or family).
     blocks : ndarray of int, shape (n_rows,)
         Exchangeability blocks: outcomes are permuted only inside a block.
+    block_names : tuple of str
+        Columns whose levels the blocks are: ``site``; empty where outcomes are permuted freely.
     strata : ndarray of int, shape (n_rows,), or None
         Classes the folds are balanced on; None draws plain K-fold.
     sites : ndarray of str, shape (n_rows,), or None
@@ -384,6 +386,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     background: Background | None = None
     unobserved: Unobserved | None = None
+    block_names: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -713,6 +716,9 @@ class Influence:
     """Pairs, chosen from all by their errors and their influence alone, without which the models were refitted."""
     by_pair: tuple[tuple[str, str, float], ...] = ()
     """Those pairs, the lowest r2 first; where nothing is refitted, the lowest of all pairs."""
+    n_refitted: int = 0
+    """Participants without whom the models were refitted: everyone, or of many the most influential; the others only
+    lost their rows."""
 
 
 @dataclass(frozen=True)
@@ -956,16 +962,18 @@ class Scores:
     leave_out: str = ""
     """"site" where whole sites were left out instead of folds."""
     across_sites: float | None = None
-    """r2 of the same model when each whole site is left out in turn; None where there are fewer than three sites, or
-    where there is nothing to hold up (r2 of 0 or less)."""
+    """r2 of the same model when each whole site is left out in turn, which is r2 itself where the run does that; None
+    where there are fewer than three sites, or where there is nothing to hold up (r2 of 0 or less)."""
     within_sites: float | None = None
     """r2 of the predictions for whole sites left out, both sides centred within each held-out site: what is predicted
     beyond the mean of a site. None where `across_sites` is."""
     sites_held: Performance | None = None
-    """The same model on K folds with site in the nuisance block; None with one site, or where site is in it already."""
+    """The same model on K folds with site in the nuisance block, ten repeats at most; None with one site, where site is
+    in it already, or where there is nothing to hold up."""
     baseline_held: Scores | None = None
     """The same run with the baseline score in the nuisance block, from folds to leave-one-out: what the gate reads for
-    change, percent change, response and remission. None for other outcomes, and where the run itself holds it."""
+    change, percent change, response and remission. None for other outcomes, where the run itself holds it, and where
+    the run shows nothing anyway (r2 of 0 or less, or an uncorrected p that is absent or above .05)."""
     capped: tuple[str, ...] = ()
     """What keeps the claim at exploratory whatever the numbers are, one reason each: the time of measurement of a
     source is not declared, .."""
@@ -1023,7 +1031,7 @@ class RunResult:
         training participants was held out while settings were chosen; missing for those held out in the outer fold.
         None where no inner folds were drawn, and for runs that older versions wrote.
     null : DataFrame
-        permutation, r2, and increment where it was tested.
+        permutation, r2, increment where it was tested, and r2_baseline_held where the baseline score was held fixed.
     shap : DataFrame
         participant_id, session, base, then one column per feature; mean over repeats.
     circuits : DataFrame

@@ -1,6 +1,11 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
 import pytest
 
-from workbench.models.cost import estimate
+from workbench.models.cost import estimate, estimate_at_most
+from workbench.records import Background
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, KernelRidgeSpec, RidgeSpec, XGBoostSpec
 
@@ -39,6 +44,22 @@ def test_the_time_of_a_fold_is_within_a_factor_2_of_what_was_measured(make_datas
     for p, measured in zip((500, 6670), MEASURED[kind], strict=True):
         seconds = estimate(make_dataset(120, p), UNTESTED, LEARNERS[kind](kind=kind)).seconds / 50
         assert measured / 2 < seconds < 2 * measured
+
+
+def test_what_is_analysed_once_more_beside_a_run_that_predicts_is_counted(make_dataset):
+    sites, ridge = np.array(["bern", "oslo", "york"])[np.arange(60) % 3], RidgeSpec(kind="ridge")
+    tested = ValidationSpec(repeats=20, permutations=9)
+    plain = make_dataset(60, 200)
+    assert estimate_at_most(plain, tested, ridge) == estimate(plain, tested, ridge)
+    apart = replace(plain, sites=sites)
+    once, beside = estimate(apart, tested, ridge), estimate_at_most(apart, tested, ridge)
+    each = 5 * len(ridge.alphas) + 1
+    assert beside.fits == once.fits + (3 + 10 * 5) * each, "three sites, and five folds ten times"
+    assert once.seconds < beside.seconds < 2 * once.seconds
+    score = pd.DataFrame({"MADRS@ses-b0": np.random.default_rng(0).normal(size=60)}, index=plain.outcome.values.index)
+    coupled = replace(plain, background=Background(score, severity="MADRS@ses-b0"))
+    assert estimate_at_most(coupled, tested, ridge).fits == 2 * estimate(plain, tested, ridge).fits
+    assert estimate_at_most(coupled, UNTESTED, ridge) == estimate(coupled, UNTESTED, ridge)
 
 
 @pytest.mark.parametrize("spec", [RidgeSpec(kind="ridge"), KernelRidgeSpec(kind="kernel-ridge")])

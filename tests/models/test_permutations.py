@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,29 @@ def test_a_p_value_is_not_refused_for_want_of_nothing(make_dataset):
     assert refusal(make_dataset(n=400), 1000) == ""
 
 
+def test_a_p_value_is_refused_where_fewer_than_half_of_the_participants_can_move(make_dataset):
+    sites = {"block_names": ("site",)}
+    alone = replace(make_dataset(n=20, blocks=np.minimum(np.arange(20), 11)), **sites)  # eleven sites of one, one of 9
+    assert refusal(alone, 1000) == (
+        "only 9 of 20 participants have somebody to exchange outcomes with within sites, and at least half must"
+    )
+    half = replace(make_dataset(n=20, blocks=np.minimum(np.arange(20), 10)), **sites)
+    assert refusal(half, 1000) == ""
+    assert scheme(half) == "outcomes exchanged within sites (10 of 20 participants can move)"
+    unlike = make_dataset(n=45, groups=np.repeat(np.arange(12), [1] * 6 + [2, 3, 5, 8, 10, 11]))
+    assert "only 6 of 45 participants have somebody to exchange outcomes with, and" in refusal(unlike, 1000)
+
+
+def test_a_site_of_one_keeps_its_outcome_and_a_family_at_two_sites_moves_to_one_at_the_same_two():
+    sites = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2])
+    families = np.array([0, 1, 2, 3, 2, 3, 4, 5, 6])  # 2 and 3 have somebody at both sites
+    order = permuted_rows(sites, families, 40, seed=0)
+    assert set(order[:, 8]) == {8}
+    assert {tuple(moved[[2, 4]]) for moved in order} == {(2, 4), (3, 5)}
+    assert {tuple(sorted(moved[:2])) for moved in order} == {(0, 1)}
+    assert all(np.array_equal(sites[moved], sites) for moved in order)
+
+
 def test_the_scheme_is_said_in_words(make_dataset):
     assert scheme(make_dataset()) == "outcomes exchanged freely"
     crossover = make_dataset(
@@ -101,3 +126,5 @@ def test_the_scheme_is_said_in_words(make_dataset):
         "outcomes of whole participants exchanged within blocks, with age and motion held fixed (Freedman-Lane)"
     )
     assert scheme(make_dataset(n=6, groups=np.repeat([0, 1, 2], 2))).startswith("outcomes of whole groups")
+    sites = replace(make_dataset(blocks=np.arange(40) % 4), block_names=("site", "arm"))
+    assert scheme(sites) == "outcomes exchanged within sites and arms"

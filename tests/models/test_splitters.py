@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, Stratif
 
 from workbench.errors import FitError
 from workbench.models.splitters import inner_folds, outer_folds
+from workbench.records import Covariates
 from workbench.specs.experiment import ValidationSpec
 
 
@@ -77,6 +80,21 @@ def test_a_training_set_of_one_site_is_split_by_people(make_dataset):
     dataset, validation = make_dataset(n=20, sites=sites), ValidationSpec(leave_out="site", inner=5)
     train = outer_folds(dataset, validation, 1)[0][0].train
     assert len(inner_folds(dataset, train, validation, seed=0)) == 5
+
+
+def test_beside_a_site_of_one_the_inner_folds_are_drawn_like_any_other(make_dataset):
+    """Leaving the other site out would leave one person to learn from."""
+    sites = np.array(["bern"] * 10 + ["oslo"] * 9 + ["york"])
+    dataset, validation = make_dataset(n=20, sites=sites), ValidationSpec(leave_out="site", inner=3)
+    leaving_bern, leaving_oslo, leaving_york = outer_folds(dataset, validation, 1)[0]
+    assert [len(inner_folds(dataset, split.train, validation, seed=0)) for split in (leaving_bern, leaving_oslo)] == [
+        3,
+        3,
+    ]
+    inner = inner_folds(dataset, leaving_york.train, validation, seed=0)
+    assert [set(sites[split.test]) for split in inner] == [{"bern"}, {"oslo"}]
+    held = replace(dataset, confounds=Covariates(tuple("abcdefgh"), tuple("abcdefgh"), np.ones((20, 8))))
+    assert len(inner_folds(held, leaving_york.train, validation, seed=0)) == 3, "nine rows for eight covariates"
 
 
 def test_a_family_at_two_sites_is_refused_when_sites_are_left_out(make_dataset):

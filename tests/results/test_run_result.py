@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.records import Covariates, Split, Viewing, WorkUnit
+from workbench.records import Covariates, Owed, Split, Viewing, WorkUnit
 from workbench.results.explanations import GATED
 from workbench.results.metrics import fold_losses, long_table, r2_without_each
 from workbench.results.run_result import (
@@ -13,6 +13,7 @@ from workbench.results.run_result import (
     reduce_run,
     tuning_in_words,
     validation_in_words,
+    with_baseline_held,
 )
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec, XGBoostSpec
@@ -292,6 +293,54 @@ def test_runs_on_other_people_are_corrected_by_holm(make_inputs, strong):
     other = reduce_run(make_inputs(n=40, signal=0.9, permutations=199, seed=2))
     runs = finish_experiment([strong, other])
     assert [run.scores.p_family for run in runs] == pytest.approx([0.01, 0.01])
+
+
+def with_held(run, held, n=None):
+    """A run beside the same with something else held fixed, which stands for the baseline score."""
+    n = run.scores.n_participants if n is None else n
+    return with_baseline_held(run, replace(held, scores=replace(held.scores, n_participants=n)))
+
+
+def test_the_run_with_the_baseline_held_fixed_is_corrected_over_the_family_as_the_run_is(make_inputs, strong):
+    """Members without one stand as they are, so that the family is no smaller for what was not analysed."""
+    weak = reduce_run(make_inputs(n=60, signal=0.3, permutations=199, seed=4))
+    others = [reduce_run(make_inputs(n=60, permutations=199, seed=seed)) for seed in (5, 6)]
+    runs = finish_experiment([with_held(strong, weak), *others])
+    expected = finish_experiment([weak, *others])[0].scores
+    held = runs[0].scores.baseline_held
+    assert (held.p_family, held.family_size) == (expected.p_family, 3)
+    assert held.p_family >= weak.scores.test.p
+    assert runs[0].scores.p_family == finish_experiment([strong, *others])[0].scores.p_family
+    assert [run.scores.baseline_held for run in runs[1:]] == [None, None]
+
+
+def test_looks_count_against_the_run_with_the_baseline_held_fixed_too(strong):
+    run = finish_experiment([with_held(strong, strong)], [Viewing(4, others=3)])[0]
+    assert run.scores.baseline_held.judged_p == pytest.approx(4 * strong.scores.test.p)
+    assert run.scores.baseline_held.viewing == Viewing(4, others=3)
+
+
+def test_without_some_participants_the_companion_has_shuffles_of_its_own(make_inputs, strong):
+    other = reduce_run(make_inputs(n=60, signal=0.9, permutations=199, seed=2))
+    runs = finish_experiment([with_held(strong, strong, n=55), other])
+    assert runs[0].scores.baseline_held.p_family == pytest.approx(2 * strong.scores.test.p), "Holm over two sets"
+
+
+def test_a_companion_without_a_p_has_none_after_correction(make_inputs, strong):
+    refused = reduce_run(make_inputs(n=60, signal=0.9, permutations=199, refused="too few"))
+    assert finish_experiment([with_held(strong, refused)])[0].scores.baseline_held.judged_p is None
+
+
+def test_a_companion_keeps_no_second_copy_of_what_stands_beside_the_run(strong):
+    held = with_held(strong, strong).scores.baseline_held
+    assert (held.owed, held.shuffled, held.influence.by_pair) == (Owed(), None, ())
+    assert held.influence.by_participant == strong.scores.influence.by_participant
+
+
+def test_the_number_of_participants_refitted_is_kept(shown):
+    r2 = dict(shown.influence[0])
+    influence = reduce_run(replace(shown, influence=(r2, 25, 5))).scores.influence
+    assert (influence.refitted, influence.n_refitted, influence.repeats) == (True, 25, 5)
 
 
 def test_results_viewed_before_are_held_against_the_claim_and_not_against_the_corrected_p(make_inputs, strong):

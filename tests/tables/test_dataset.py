@@ -128,7 +128,8 @@ def test_adjustments_and_the_ancova_baseline_are_forced(join):
     assert dataset.confounds.names == ("sex[M]",)
     assert dataset.clinical.variables == ("age",)
     assert dataset.nuisance.names == ("MADRS@ses-b0", "sequence[placebo]", "sex[M]")
-    assert len(set(dataset.blocks)) == 2
+    assert dataset.block_names == ("site", "sequence")
+    assert len(set(dataset.blocks)) == 4
 
 
 def test_a_missing_confound_leaves_the_row_out_unless_it_is_imputed(join, make_cohort):
@@ -168,11 +169,30 @@ def test_families_and_named_groups_stay_together(join, make_cohort):
 
 
 def test_blocks_follow_what_is_held_fixed_or_what_is_named(join):
-    assert set(join().blocks) == {0}
     assert len(set(join(confounds=("site", "sequence")).blocks)) == 4
+    assert join(confounds=("sequence",)).block_names == ("site", "sequence")
     assert len(set(join(validation={"blocks": ("sex",)}).blocks)) == 2
     assert join().strata is None
     assert len(set(join(validation={"strata": ("site", "sex")}).strata)) == 4
+
+
+def test_outcomes_stay_in_their_site_wherever_a_site_is_declared(join, make_cohort):
+    """A site need not be a confound: two sites that differ reject 41 % of nulls otherwise."""
+    dataset = join(confounds=("age",))
+    assert dataset.block_names == ("site",)
+    assert np.array_equal(np.unique(dataset.sites, return_inverse=True)[1], dataset.blocks)
+    cohort = make_cohort(20)
+    nowhere = replace(cohort, participants=cohort.participants.drop(columns="site"))
+    assert (join(nowhere).block_names, set(join(nowhere).blocks)) == ((), {0})
+    assert join(validation={"blocks": ("sex",)}).block_names == ("sex",), "what the experiment names replaces it"
+
+
+def test_where_sites_are_left_out_no_list_of_blocks_lets_outcomes_leave_their_site(join, make_cohort):
+    site = pd.Series(list("ABCA") * 5, dtype="str").to_numpy()
+    cohort = make_cohort(20, columns={"site": site})
+    dataset = join(cohort, validation={"leave_out": "site", "blocks": ("sex",)})
+    assert dataset.block_names == ("site", "sex")
+    assert all(len(set(dataset.sites[dataset.blocks == block])) == 1 for block in set(dataset.blocks))
 
 
 def test_leaving_sites_out_takes_site_out_of_the_nuisance_block(join, make_cohort):

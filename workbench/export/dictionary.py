@@ -102,6 +102,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "influence.tsv": {
         "participant_id": "who is left out",
         "r2_without": "cross-validated R2 of the others",
+        "r2_without_baseline_held": "the same with the baseline score held fixed; where that was analysed",
     },
     "influence_pairs.tsv": {
         "participant_a": "one of the two who are left out",
@@ -140,6 +141,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "permutation": "number of the permutation, from 1",
         "r2": "cross-validated R2 of the whole procedure on the permuted outcome",
         "increment": "R2 added to the clinical variables on the permuted outcome",
+        "r2_baseline_held": "r2 with the baseline score held fixed; where that was analysed",
     },
     "circuits.tsv": {
         "circuit": "name of the circuit; rows are sorted by it, which ranks nothing",

@@ -54,9 +54,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     _add_medians(record, tables["permutation_null"])
     claim = _restored(Claim, record.pop("claim"), "claim", folder)
     if record["influence"] is not None:
-        record["influence"]["by_participant"] = read_table(folder / "influence.tsv").to_numpy().tolist()
-        pairs = folder / "influence_pairs.tsv"
-        record["influence"]["by_pair"] = read_table(pairs).to_numpy().tolist() if pairs.exists() else []
+        _add_influence(record, folder)
     curve, inner = folder / "decision_curve.tsv", folder / "inner_folds.tsv"
     path = folder / "shap.parquet"
     return RunResult(
@@ -138,6 +136,18 @@ def _add_medians(record: dict[str, Any], null: pd.DataFrame) -> None:
     for test, column in ((record["test"], "r2"), (increment.get("test"), "increment")):
         if test is not None and "null_median" not in test:
             test["null_median"] = float(null[column].median()) if column in null else None
+
+
+def _add_influence(record: dict[str, Any], folder: Path) -> None:
+    """What `scores.json` leaves to the tables of single participants and pairs."""
+    table = read_table(folder / "influence.tsv")
+    record["influence"]["by_participant"] = table[["participant_id", "r2_without"]].to_numpy().tolist()
+    pairs = folder / "influence_pairs.tsv"
+    record["influence"]["by_pair"] = read_table(pairs).to_numpy().tolist() if pairs.exists() else []
+    held = record.get("baseline_held")
+    if held is not None and held["influence"] is not None:
+        columns = table[["participant_id", "r2_without_baseline_held"]].dropna()
+        held["influence"] |= {"by_participant": columns.to_numpy().tolist(), "by_pair": []}
 
 
 def _flow(steps: pd.DataFrame, lost: pd.DataFrame) -> tuple[FlowStep, ...]:

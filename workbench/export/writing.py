@@ -68,7 +68,7 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         "participants_lost.tsv": _lost(result.flow),
     }
     if result.scores.influence is not None:
-        tables["influence.tsv"] = _frame(result.scores.influence.by_participant, ["participant_id", "r2_without"])
+        tables["influence.tsv"] = _influence(result.scores)
         tables["influence_pairs.tsv"] = _frame(result.scores.influence.by_pair, list(COLUMNS["influence_pairs.tsv"]))
     if result.inner_folds is not None:
         tables["inner_folds.tsv"] = result.inner_folds
@@ -112,8 +112,9 @@ def table_text(table: pd.DataFrame) -> str:
 def scores_record(scores: Scores, claim: Claim) -> dict[str, Any]:
     """Scores and claim as plain JSON values: not a number becomes null; influence by person has its own table."""
     record: dict[str, Any] = plain(scores)
-    if record["influence"] is not None:
-        del record["influence"]["by_participant"], record["influence"]["by_pair"]
+    for each in (record, record["baseline_held"]):
+        if each is not None and each["influence"] is not None:
+            del each["influence"]["by_participant"], each["influence"]["by_pair"]
     return record | {"claim": plain(claim)}
 
 
@@ -181,6 +182,16 @@ def _why_empty(result: RunResult) -> str:
     if not named:
         return "No feature is assigned to a circuit, so no circuit could be tested."
     return f"None of the {len(named)} circuits tested passed the circuit test."
+
+
+def _influence(scores: Scores) -> pd.DataFrame:
+    """r2 without each participant, and the same with the baseline score held fixed where that was analysed."""
+    assert scores.influence is not None
+    table = _frame(scores.influence.by_participant, ["participant_id", "r2_without"])
+    held = None if scores.baseline_held is None else scores.baseline_held.influence
+    if held is None:
+        return table
+    return table.assign(r2_without_baseline_held=table["participant_id"].map(dict(held.by_participant)).astype(float))
 
 
 def _comparators(scores: Scores) -> pd.DataFrame:

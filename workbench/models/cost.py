@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from workbench.models.banded import band_weights
 from workbench.models.estimators import as_permuted, beside_main
 from workbench.models.nested_cv import planned_procedures
+from workbench.models.sensitivity import (
+    MOST_REPEATS,
+    holding_baseline,
+    holding_site,
+    leaving_sites_out,
+)
 from workbench.models.splitters import balanced_on_outcome
 from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec
@@ -64,6 +70,11 @@ class Cost:
     seconds: float
     memory_bytes: float
     disk_bytes: float
+
+    def __add__(self, other: Cost) -> Cost:
+        """Of one after the other: memory is needed once."""
+        memory = max(self.memory_bytes, other.memory_bytes)
+        return Cost(self.fits + other.fits, self.seconds + other.seconds, memory, self.disk_bytes + other.disk_bytes)
 
     @property
     def time(self) -> str:
@@ -136,6 +147,32 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
     memory = 8.0 * (3 * n * n_features + 3 * n * targets) + 2e8
     disk = folds * 8.0 * (2 * permuted * targets + 0.3 * n * n_features)
     return Cost(fits, seconds, memory, disk)
+
+
+def estimate_at_most(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
+    """Cost of one run that predicts, with all that is analysed once more beside it (`sensitivity`).
+
+    Whole sites left out, site held fixed, and for an outcome that contains the baseline score the run with that held
+    fixed. A run that predicts nothing is spared all of these.
+    """
+    cost = _with_sites(dataset, validation, learner)
+    held = holding_baseline(dataset) if validation.permutations else None
+    return cost if held is None else cost + _with_sites(held, validation, learner)
+
+
+def _with_sites(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
+    cost = estimate(dataset, validation, learner)
+    tuned = as_permuted(learner) if validation.permutations else learner
+    left_out = leaving_sites_out(dataset, validation)
+    if left_out is not None and dataset.sites is not None:
+        where, folds = left_out
+        cost += estimate(where, folds.model_copy(update={"repeats": 1, "outer": len(set(dataset.sites))}), tuned)
+    held = holding_site(dataset, validation)
+    if held is not None:
+        where, folds = held
+        repeats = min(validation.repeats, MOST_REPEATS)
+        cost += estimate(where, folds.model_copy(update={"repeats": repeats}), tuned)
+    return cost
 
 
 def _one_by_one(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,12 +42,14 @@ class ElasticNetLearner:
     linear = True
     batched = False
 
-    def __init__(self, spec: ElasticNetSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: ElasticNetSpec, kept: Mapping[str, float | int | str] | None = None) -> None:
+        """Tuned by a search, or with the l1_ratio and alpha that an earlier search chose."""
+        self.spec, self.kept = spec, kept
 
     def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
         """Tune in the inner folds, fit on the training rows, predict the held-out rows; see `Learner`."""
-        inner = [_LinearFold.of(fold, split.train, split.test, Y) for split in fold.inner]
+        searched = fold.inner if self.kept is None else ()
+        inner = [_LinearFold.of(fold, split.train, split.test, Y) for split in searched]
         outer = _LinearFold.of(fold, fold.train, fold.test, Y)
         chosen = [self._tune(outer, inner, target) for target in range(Y.shape[1])]
         coefficients = np.column_stack([one.coefficients for one in chosen])
@@ -60,9 +62,11 @@ class ElasticNetLearner:
         return fitted if explain == 0 else _explained(fitted, fold, outer, coefficients[:, :explain])
 
     def _tune(self, outer: _LinearFold, inner: Sequence[_LinearFold], target: int) -> _Chosen:
+        if self.kept is not None:
+            return self._with(float(self.kept["l1_ratio"]), float(self.kept["alpha"]), outer, target)
         paths = [self._alphas(outer, l1_ratio, target) for l1_ratio in self.spec.l1_ratio]
         if not paths[0][0]:
-            return _Chosen(self.spec.l1_ratio[0], 0.0, np.zeros(outer.prepared.train_X.shape[1]), 0)
+            return self._with(self.spec.l1_ratio[0], 0.0, outer, target)
         loss = np.array(
             [
                 np.mean([held_out.path_loss(alphas, l1_ratio, target) for held_out in inner], axis=0)
@@ -73,6 +77,13 @@ class ElasticNetLearner:
         l1_ratio, alphas = self.spec.l1_ratio[ratio], paths[ratio][: step + 1]
         coefficients, n_not_converged = outer.path(alphas, l1_ratio, target)
         return _Chosen(l1_ratio, float(alphas[-1]), coefficients[:, -1], n_not_converged)
+
+    def _with(self, l1_ratio: float, alpha: float, outer: _LinearFold, target: int) -> _Chosen:
+        """One solution, without a path that leads to it; alpha 0 stands for a target that nothing correlates with."""
+        if not alpha:
+            return _Chosen(l1_ratio, 0.0, np.zeros(outer.prepared.train_X.shape[1]), 0)
+        coefficients, n_not_converged = outer.path(np.array([alpha]), l1_ratio, target)
+        return _Chosen(l1_ratio, alpha, coefficients[:, -1], n_not_converged)
 
     def _alphas(self, outer: _LinearFold, l1_ratio: float, target: int) -> np.ndarray:
         correlation = outer.prepared.train_X.T @ outer.residual[:, target]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -19,7 +19,7 @@ from workbench.models.pls import PLSLearner
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.screening import ScreenedLearner
 from workbench.models.trees import XGBoostLearner
-from workbench.specs.learners import LearnerSpec, ScreenedSpec, XGBoostSpec
+from workbench.specs.learners import ElasticNetSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
 
 FEWEST_TRIALS = 10
 """Trials of the procedures beside the main one, where that has more."""
@@ -27,8 +27,38 @@ FEWEST_TRIALS = 10
 
 def make_learner(spec: LearnerSpec) -> Learner:
     """The learner that a ``[[models]]`` entry asks for, behind a screen where it asks for one."""
-    learner = LEARNERS[cast(Any, spec).kind](spec)
+    return _screened(spec, LEARNERS[cast(Any, spec).kind](spec))
+
+
+def _screened(spec: LearnerSpec, learner: Learner) -> Learner:
     return ScreenedLearner(learner, spec.screen) if isinstance(spec, ScreenedSpec) and spec.screen else learner
+
+
+GRIDS = {
+    "alpha": "alphas",
+    "gamma": "gammas",
+    "n_components": "n_components",
+    "C": "C",
+    "max_features": "max_features",
+    "min_leaf": "min_leaf",
+}
+"""Setting that a learner reports to the option of its entry that lists the values tried."""
+
+
+def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Learner:
+    """The learner with the settings that it chose before, to be fitted once more without a search.
+
+    Parameters
+    ----------
+    chosen : mapping
+        As `workbench.models.learner.Fitted.chosen` of an earlier fit.
+    """
+    if isinstance(spec, XGBoostSpec):
+        return _screened(spec, XGBoostLearner(spec, chosen))
+    if isinstance(spec, ElasticNetSpec):
+        return ElasticNetLearner(spec, chosen)
+    fixed = {GRIDS[name]: (value,) for name, value in chosen.items() if GRIDS.get(name) in type(spec).model_fields}
+    return make_learner(spec.model_copy(update=fixed))
 
 
 def as_permuted(spec: LearnerSpec) -> LearnerSpec:

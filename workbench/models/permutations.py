@@ -81,7 +81,7 @@ def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, s
 def scheme(dataset: Dataset) -> str:
     """How outcomes were permuted, in words for a reader.
 
-    "outcomes of whole participants exchanged within blocks, with age and sex held fixed (Freedman-Lane)"
+    "outcomes of whole participants exchanged within sites, with age and sex held fixed (Freedman-Lane)"
     """
     groups, blocks = np.asarray(dataset.groups), np.asarray(dataset.blocks)
     what = "outcomes"
@@ -89,16 +89,33 @@ def scheme(dataset: Dataset) -> str:
         what = "outcomes of whole groups"
     elif dataset.n_rows > dataset.n_participants:
         what = "outcomes of whole participants"
-    where = "within blocks" if len(np.unique(blocks)) > 1 else "freely"
+    where = f"within {_within(dataset)}" if len(np.unique(blocks)) > 1 else "freely"
+    n, moving = dataset.n_participants, participants_that_move(dataset)
+    where += f" ({moving} of {n} participants can move)" if moving < n else ""
     held = dataset.nuisance.variables
     return f"{what} exchanged {where}" + (f", with {_listed(held)} held fixed (Freedman-Lane)" if held else "")
+
+
+def participants_that_move(dataset: Dataset) -> int:
+    """Participants who have somebody to exchange outcomes with; the others keep theirs in every permutation."""
+    moves = np.zeros(dataset.n_rows, dtype=bool)
+    for members in _exchangeable(np.asarray(dataset.blocks), np.asarray(dataset.groups)):
+        moves[members] = len(members) > 1
+    return int(dataset.rows["participant_id"][moves].nunique())
+
+
+def _within(dataset: Dataset) -> str:
+    """What outcomes stay inside of: "sites and arms"."""
+    return _listed(tuple(f"{name}s" for name in dataset.block_names)) if dataset.block_names else "blocks"
 
 
 def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
     """Why no permutation p can be given, or an empty text.
 
     A p-value is refused where the blocks and groups leave fewer than ``1 / alpha`` distinct permutations of the outcome
-    (METHODS 2.2): the product over exchangeable classes of k! / (m_1! m_2! ..), with m the numbers of equal values.
+    (METHODS 2.2): the product over exchangeable classes of k! / (m_1! m_2! ..), with m the numbers of equal values. So
+    it is where fewer than half of the participants can move: those of a site of one, or in a family like no other, keep
+    their outcome, and what is shuffled around them is no picture of chance.
 
     Parameters
     ----------
@@ -118,7 +135,14 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
         ties = Counter(tuple(moved[rows]) for rows in members)
         log_distinct -= sum(lgamma(count + 1) for count in ties.values())
     if log_distinct >= log(1 / alpha) - 1e-9:
-        return ""
+        n_participants, moving = dataset.n_participants, participants_that_move(dataset)
+        if 2 * moving >= n_participants:
+            return ""
+        where = f" within {_within(dataset)}" if len(np.unique(dataset.blocks)) > 1 else ""
+        return (
+            f"only {moving} of {n_participants} participants have somebody to exchange outcomes with{where}, "
+            "and at least half must"
+        )
     return (
         f"the design leaves {round(exp(log_distinct))} distinct permutations of the outcome, "
         f"and at least {round(1 / alpha)} are needed for p <= {alpha:g}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import FitError, Problem
-from workbench.records import Covariates, Dataset, Split
+from workbench.records import Dataset, Split
 from workbench.specs.experiment import ValidationSpec
 
 LARGEST_RANDOM_STATE = 2**32
@@ -52,25 +52,6 @@ def balanced_on_outcome(dataset: Dataset, validation: ValidationSpec) -> bool:
     """
     drawn = dataset.given_folds is None and validation.leave_out is None
     return drawn and dataset.outcome.type == "binary" and validation.balance_outcome
-
-
-def for_leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset, ValidationSpec]:
-    """The same people and the same settings, to be validated by leaving whole sites out, once and without permutations.
-
-    A site that is held out has no coefficient, so site leaves the covariates; the clinical variables are not needed.
-    """
-
-    def without_site(block: Covariates) -> Covariates:
-        return block.only(*(term for term in block.variables if term.partition("^")[0] != "site"))
-
-    bare = replace(
-        dataset,
-        confounds=without_site(dataset.confounds),
-        forced=without_site(dataset.forced),
-        clinical=dataset.clinical.only(),
-        given_folds=None,
-    )
-    return bare, validation.model_copy(update={"leave_out": "site", "permutations": 0, "folds": None})
 
 
 def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> tuple[tuple[Split, ...], ...]:
@@ -123,14 +104,21 @@ def inner_folds(dataset: Dataset, train: np.ndarray, validation: ValidationSpec,
     -------
     tuple of Split
         Positions in the rows of the dataset, all inside `train`. Where outer folds leave sites out, so do these; a
-        training set of one single site is split like any other.
+        training set of one single site, or whose other sites are too few people to learn from, is split like any other.
     """
     people = _People.of(dataset, validation)
     members = np.unique(people.of_row[train])
     if validation.leave_out == "site" and people.sites is not None and len(np.unique(people.sites[members])) > 1:
-        return _leave_sites_out(people, members)
+        splits = _leave_sites_out(people, members)
+        if min(len(split.train) for split in splits) > _fewest_rows(dataset):
+            return splits
     random_state = validation.inner_seed if validation.inner_seed is not None else seed
     return _draw(people, members, validation.inner, random_state % LARGEST_RANDOM_STATE, "inner")
+
+
+def _fewest_rows(dataset: Dataset) -> int:
+    """Rows that a training set must have more of: those that least squares on everything held fixed would take."""
+    return len(dataset.nuisance.names) + len(dataset.clinical.names) + 2
 
 
 def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int, level: str) -> tuple[Split, ...]:

@@ -15,7 +15,7 @@ from workbench.models.explanations import by_circuit, haufe_pattern
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.probabilities import chord, expit
-from workbench.models.tuning import FIXED, MAX_BIN, BoostingPair, Tuned, tune_trees
+from workbench.models.tuning import FIXED, MAX_BIN, NOT_SETTINGS, BoostingPair, Tuned, as_tuned, tune_trees
 from workbench.records import Split
 from workbench.specs.learners import XGBoostSpec
 
@@ -50,12 +50,13 @@ class XGBoostLearner:
     linear = False
     batched = False
 
-    def __init__(self, spec: XGBoostSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: XGBoostSpec, kept: Mapping[str, float | int | str] | None = None) -> None:
+        """Tuned by a search, or with the settings that an earlier search chose."""
+        self.spec, self.kept = spec, kept
 
     def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
         """Tune in the inner folds, fit on the training rows, predict the held-out rows; see `Learner`."""
-        trees = _Trees.of(self.spec, fold, seed % LARGEST_SEED)
+        trees = _Trees.of(self.spec, fold, seed % LARGEST_SEED, self.kept)
         grown = [trees.grow(Y[:, target]) for target in range(Y.shape[1])]
         first = grown[0]
         fitted = Fitted(
@@ -132,13 +133,17 @@ class _Trees:
     """X, then N."""
     inner: tuple[_TrainingSet, ...]
     outer: _TrainingSet
+    kept: Mapping[str, float | int | str] | None = None
+    """Settings that an earlier search chose, if they are to be used again."""
 
     @classmethod
-    def of(cls, spec: XGBoostSpec, fold: Fold, seed: int) -> _Trees:
+    def of(
+        cls, spec: XGBoostSpec, fold: Fold, seed: int, kept: Mapping[str, float | int | str] | None = None
+    ) -> _Trees:
         features = np.column_stack([fold.X, fold.nuisance])
         sets = (_TrainingSet(fold, features, rows) for rows in (*fold.inner, Split(fold.train, fold.test)))
         *inner, outer = sets
-        return cls(spec, fold, seed, features, tuple(inner), outer)
+        return cls(spec, fold, seed, features, tuple(inner), outer, kept)
 
     @property
     def binary(self) -> bool:
@@ -151,14 +156,18 @@ class _Trees:
         fold = self.fold
         offset = _Offset.of(y, fold.nuisance, fold.train, fold.test, binary=self.binary)
         scale = 1.0 if self.binary else float((y[fold.train] - offset.train).std()) or 1.0
-        tuned = tune_trees(
-            [rows.labelled(y, scale) for rows in self.inner],
-            objective="binary:logistic" if self.binary else "reg:squarederror",
-            n_trials=self.spec.trials,
-            max_rounds=self.spec.rounds,
-            n_train=len(fold.train),
-            seed=self.seed,
-        )
+        objective = "binary:logistic" if self.binary else "reg:squarederror"
+        if self.kept is not None:
+            tuned = as_tuned(self.kept, objective=objective, seed=self.seed)
+        else:
+            tuned = tune_trees(
+                [rows.labelled(y, scale) for rows in self.inner],
+                objective=objective,
+                n_trials=self.spec.trials,
+                max_rounds=self.spec.rounds,
+                n_train=len(fold.train),
+                seed=self.seed,
+            )
         pair = self.outer.labelled(y, scale)
         booster = xgboost.train({**tuned.params, "num_parallel_tree": REFIT_TREES}, pair.train, tuned.rounds)
         margin = offset.test + scale * _margin(booster, self.features[fold.test])
@@ -235,7 +244,5 @@ def _margin(booster: xgboost.Booster, features: np.ndarray) -> np.ndarray:
 
 
 def _chosen_by(tuned: Tuned) -> Mapping[str, float | int | str]:
-    settings = {
-        key: value for key, value in tuned.params.items() if key not in FIXED and key not in ("objective", "seed")
-    }
+    settings = {key: value for key, value in tuned.params.items() if key not in FIXED and key not in NOT_SETTINGS}
     return {**settings, "rounds": tuned.rounds, "trials_failed": tuned.n_failed, "trials_pruned": tuned.n_pruned}

@@ -48,6 +48,10 @@ FIRST_TRIAL = {"max_depth": 2, "learning_rate": 0.1, "subsample": 0.8, "reg_lamb
 """Settings that are reasonable everywhere come first, so that a small budget is not spent on luck."""
 
 
+NOT_SETTINGS = ("objective", "seed", "rounds", "trials_failed", "trials_pruned")
+"""Beside the settings of the trees among what is reported of a search, or handed to XGBoost."""
+
+
 @dataclass(frozen=True, eq=False)
 class BoostingPair:
     """One inner fold, binned once and shared by all trials and targets; its labels are those of one target."""
@@ -147,6 +151,19 @@ def tune_trees(
             )
         )
     return Tuned(best[2], best[3], best[0], len(failures), n_pruned)
+
+
+def as_tuned(chosen: Mapping[str, float | int | str], *, objective: str, seed: int) -> Tuned:
+    """What an earlier search chose, as if it had just been chosen.
+
+    Parameters
+    ----------
+    chosen : mapping
+        Settings of the trees, with ``rounds``.
+    """
+    settings = {key: value for key, value in chosen.items() if key not in NOT_SETTINGS}
+    params = {**FIXED, "objective": objective, "seed": seed, **settings}
+    return Tuned(params, int(chosen["rounds"]), math.nan, 0, 0)
 
 
 def suggest_settings(trial: optuna.Trial, objective: str, n_train: int, n_features: int) -> dict[str, Any]:

@@ -40,10 +40,10 @@ class PlannedRun:
 
     @property
     def cost(self) -> Cost:
-        """Fits, time, memory and disk, to the nearest order."""
-        from workbench.models.cost import estimate
+        """Fits, time, memory and disk, to the nearest order, of a run that predicts, with all that this entails."""
+        from workbench.models.cost import estimate_at_most
 
-        return estimate(self.dataset, self.validation, self.learner)
+        return estimate_at_most(self.dataset, self.validation, self.learner)
 
     @property
     def best_verdict(self) -> str:

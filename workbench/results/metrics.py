@@ -197,6 +197,28 @@ def skill(observed: Values, predicted: Values, reference: Values) -> float:
     return 1.0 - error / reference_error if reference_error > 0 else float("nan")
 
 
+def r2_within_sites(table: pd.DataFrame) -> float | None:
+    """r2 of predictions for whole sites left out, beyond the mean of each held-out site (METHODS 7).
+
+    1 - sum (y_c - predicted_c)^2 / sum (y_c - reference_c)^2, every column centred within its held-out site. Sites
+    that differ in outcome and features are predicted in their means, in noise as well; this is what is left.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `long_table` gives it, each fold a site.
+
+    Returns
+    -------
+    float or None
+        None where every site has one row, so that nothing is left to be predicted.
+    """
+    columns = ["observed", "predicted", "reference"]
+    centred = table[columns] - table.groupby(["repeat", "fold"])[columns].transform("mean")
+    r2 = skill(*(centred[name].to_numpy(dtype=float) for name in columns))
+    return None if np.isnan(r2) else r2
+
+
 def calibration(table: pd.DataFrame) -> tuple[float, float]:
     """Calibration slope within folds, and calibration in the large.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.records import Increment, Influence, RunResult, Scores, Shuffled
+from workbench.records import Increment, Influence, Owed, RunResult, Scores, Shuffled
 from workbench.results import biomarkers, claims, conformal, decision, explanations, inference, intervals, metrics
 from workbench.results.influence import PAIRS, lowest_pairs
 from workbench.results.owed import owed
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from workbench.specs.experiment import ExperimentSpec, ValidationSpec
     from workbench.specs.learners import LearnerSpec
 
+BASELINE_HELD = "r2_baseline_held"
+"""Column of permuted r2 with the baseline score held fixed."""
+Analysed = tuple["Dataset", "Sequence[WorkUnit]", "Sequence[UnitResult]"]
+"""The run once more, on a dataset of its own, with its units and what they left."""
 PREDICTION_COLUMNS = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
 
 
@@ -50,7 +54,7 @@ class RunInputs:
         Whether covariates of no interest were residualised out of the features, or were an offset, as for trees.
     circuit_test : CircuitTest or None
     influence : tuple or None
-        r2 without each participant, whether the models were refitted for it, and over how many repeats.
+        r2 without each participant, without how many of them the models were refitted, and over how many repeats.
     permutation_scheme, permutation_refused : str
         In words; the second is empty unless no p-value may be given.
     warnings : tuple of str
@@ -66,7 +70,7 @@ class RunInputs:
     units: Sequence[WorkUnit]
     unit_results: Sequence[UnitResult]
     circuit_test: CircuitTest | None
-    influence: tuple[Mapping[str, float], bool, int] | None
+    influence: tuple[Mapping[str, float], int, int] | None
     permutation_scheme: str
     permutation_refused: str
     synthetic: bool
@@ -76,11 +80,13 @@ class RunInputs:
     warnings: tuple[str, ...] = ()
     conformal: Sequence[ConformalFold] = ()
     """Of the first repeat; empty where the model gives no intervals of single people."""
-    site_results: Sequence[UnitResult] = ()
-    """The same model with each whole site left out in turn; empty where that was not tried."""
+    sites_left_out: Analysed | None = None
+    """The same model with each whole site left out in turn; None where that was not tried."""
+    site_held: Analysed | None = None
+    """The same model on K folds with site in the nuisance block; None where that was not tried."""
     blind_fits: int = 0
     """Fits in which the held-out people were noise, and nothing that was learnt changed."""
-    shuffled: tuple[Dataset, Sequence[WorkUnit], Sequence[UnitResult]] | None = None
+    shuffled: Analysed | None = None
     """The run once more on shuffled outcomes; None where the design leaves too few distinct shuffles."""
     pairs: Sequence[tuple[str, str, float]] = ()
     """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
@@ -162,15 +168,49 @@ def finish_experiment(
         inference.FamilyMember(group=_shuffles(run), observed=run.scores.performance.r2, null=_null_of(run))
         for run in runs
     ]
-    corrected, size = inference.correct_family(members)
     counted = [None] * len(runs) if viewings is None else viewings
-    return tuple(_finish(run, p, size, viewing) for run, p, viewing in zip(runs, corrected, counted, strict=True))
+    judged = [
+        _corrected(run.scores, *p, viewing) for run, p, viewing in zip(runs, _family(members), counted, strict=True)
+    ]
+    held = [_held_member(run) or member for run, member in zip(runs, members, strict=True)]
+    finished = []
+    for run, scores, p, viewing in zip(runs, judged, _family(held), counted, strict=True):
+        beside = scores.baseline_held
+        if beside is not None:
+            scores = replace(scores, baseline_held=_corrected(beside, *p, viewing))
+        finished.append(_finish(run, scores))
+    return tuple(finished)
 
 
-def _finish(run: RunResult, p_family: float | None, family_size: int, viewing: Viewing | None) -> RunResult:
+def _family(members: Sequence[inference.FamilyMember]) -> list[tuple[float | None, int]]:
+    """Corrected p of each member, and over how many the correction goes."""
+    corrected, size = inference.correct_family(members)
+    return [(p, size) for p in corrected]
+
+
+def _held_member(run: RunResult) -> inference.FamilyMember | None:
+    """The run with its baseline score held fixed, as a member of the family; None where it has no such p.
+
+    In this family runs that were not analysed so stand as they are: it has as many members as the other, and a run is
+    in it whether or not it showed anything.
+    """
+    held = run.scores.baseline_held
+    if held is None or held.test.p is None:
+        return None
+    # The same people have the same shuffles, whatever is held fixed.
+    same = held.n_participants == run.scores.n_participants
+    group = _shuffles(run) if same else (_shuffles(run), held.n_participants)
+    return inference.FamilyMember(group, held.performance.r2, np.asarray(run.null[BASELINE_HELD], dtype=float))
+
+
+def _corrected(scores: Scores, p_family: float | None, family_size: int, viewing: Viewing | None) -> Scores:
     others = 0 if viewing is None else viewing.others
+    p_family = None if scores.test.p is None else p_family
     p_claim = None if p_family is None else inference.held_to_earlier_looks(p_family, family_size, others)
-    scores = replace(run.scores, p_family=p_family, family_size=family_size, viewing=viewing, p_claim=p_claim)
+    return replace(scores, p_family=p_family, family_size=family_size, viewing=viewing, p_claim=p_claim)
+
+
+def _finish(run: RunResult, scores: Scores) -> RunResult:
     claim = claims.judge(scores)
     circuits = run.circuits.assign(candidate=biomarkers.candidate_circuits(run.circuits, claim).to_numpy())
     candidates = biomarkers.biomarker_table(run.features, circuits, scores, claim)
@@ -200,6 +240,25 @@ def _gated(run: RunResult) -> RunResult:
     )
 
 
+def with_baseline_held(run: RunResult, held: RunResult) -> RunResult:
+    """The run with its numbers where the baseline score is held fixed beside its own.
+
+    Parameters
+    ----------
+    held : RunResult
+        The same run with the baseline score in the nuisance block, as `reduce_run` gives it. What a reader is told
+        beside the numbers of the run itself, and the pairs of participants, are not kept twice.
+    """
+    influence = held.scores.influence
+    if influence is not None:
+        influence = replace(influence, by_pair=(), lowest_pair=None, pairs_refitted=0)
+    scores = replace(held.scores, influence=influence, owed=Owed(), shuffled=None)
+    null = run.null
+    if len(held.null) == len(null):
+        null = null.assign(**{BASELINE_HELD: held.null["r2"].to_numpy()})
+    return replace(run, scores=replace(run.scores, baseline_held=scores), null=null)
+
+
 # ---------------------------------------------------------------------------------------------------------- scores
 
 
@@ -210,6 +269,8 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
     notes += conformal.in_words(dataset, inputs.conformal, inputs.validation.leave_out)
     if not explanations.additive(gap, linear=inputs.residualised, outcome_sd=float(np.std(dataset.y, ddof=1))):
         notes.append(f"the SHAP values miss their predictions by up to {gap:.2g} {outcome.unit}: do not use them")
+    performance = _performance(inputs, "main")
+    across_sites, within_sites = _sites_left_out(inputs, performance.r2)
     return Scores(
         experiment=inputs.experiment,
         question=inputs.spec.question,
@@ -224,9 +285,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         n_participants=dataset.n_participants,
         n_rows=dataset.n_rows,
         n_features=dataset.X.shape[1],
-        performance=replace(
-            _performance(inputs, "main"), bootstrap=intervals.subject_bootstrap(table, seed=inputs.validation.seed)
-        ),
+        performance=replace(performance, bootstrap=intervals.subject_bootstrap(table, seed=inputs.validation.seed)),
         procedures=tuple(_performance(inputs, name) for name in _procedures(inputs) if name != "main"),
         test=test,
         p_family=None,
@@ -249,7 +308,9 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         reference=_reference(inputs),
         n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
         leave_out=inputs.validation.leave_out or "",
-        across_sites=_across_sites(inputs),
+        across_sites=across_sites,
+        within_sites=within_sites,
+        sites_held=None if inputs.site_held is None else _on_folds(inputs, inputs.site_held),
         blind_fits=inputs.blind_fits,
         shuffled=_shuffled(inputs),
     )
@@ -292,11 +353,28 @@ def _shuffled(inputs: RunInputs) -> Shuffled | None:
     return Shuffled(found.r2, found.interval, len(found.r2_by_repeat), low, high)
 
 
-def _across_sites(inputs: RunInputs) -> float | None:
-    if not inputs.site_results:
-        return None
-    units = inputs.site_results if inputs.residualised else metrics.against_better_reference(inputs.site_results)
-    return float(inference.permuted_r2(units, "main")[0])
+def _sites_left_out(inputs: RunInputs, r2: float) -> tuple[float | None, float | None]:
+    """r2 for whole sites left out, and the same within them: of the run itself where it leaves sites out."""
+    dataset = inputs.dataset
+    if inputs.validation.leave_out == "site" and dataset.sites is not None:
+        if not r2 > 0 or len(set(dataset.sites)) < claims.SITES_TO_LEAVE_OUT:
+            return None, None
+        return r2, metrics.r2_within_sites(metrics.long_table(dataset, inputs.unit_results, "main"))
+    if inputs.sites_left_out is None:
+        return None, None
+    dataset, _, results = inputs.sites_left_out
+    results = results if inputs.residualised else metrics.against_better_reference(results)
+    within = metrics.r2_within_sites(metrics.long_table(dataset, results, "main"))
+    return float(inference.permuted_r2(results, "main")[0]), within
+
+
+def _on_folds(inputs: RunInputs, analysed: Analysed) -> Performance:
+    """Scores of the run made once more on K folds, whatever the run itself does with sites."""
+    dataset, units, results = analysed
+    results = results if inputs.residualised else metrics.against_better_reference(results)
+    validation = inputs.validation.model_copy(update={"leave_out": None})
+    folds = replace(inputs, dataset=dataset, units=units, unit_results=results, validation=validation)
+    return _performance(folds, "main")
 
 
 def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
@@ -314,7 +392,8 @@ def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
         lowest=min(values),
         highest=max(values),
         n_not_positive=sum(not value > 0 for value in values),
-        refitted=refitted,
+        refitted=refitted > 0,
+        n_refitted=int(refitted),
         repeats=repeats,
         by_participant=by_participant,
         lowest_pair=by_pair[0][2] if by_pair else None,

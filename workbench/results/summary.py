@@ -48,6 +48,8 @@ def abstract(result: RunResult, *, next_command: str) -> str:
         ("", _p(scores)),
         ("Error", _error(scores)),
         ("Added", _added(scores)),
+        ("Sites", _sites(scores)),
+        ("Baseline", _baseline_held(scores)),
         ("Influence", _influence(scores)),
         ("Checks", _checks(scores)),
         ("Also", what_else(scores)),
@@ -194,7 +196,11 @@ def _slope(performance: Performance) -> str:
 
 
 def _range(scores: Scores) -> str:
-    interval = scores.performance.interval
+    return _bounds(scores.performance)
+
+
+def _bounds(performance: Performance) -> str:
+    interval = performance.interval
     return "" if interval is None else f" [{number(interval.low)}, {number(interval.high)}]"
 
 
@@ -228,6 +234,34 @@ def _clinical(scores: Scores) -> Performance | None:
 
 def _added(scores: Scores) -> str:
     return "" if scores.increment is None else f"{scores.increment.words(number)}, to the best clinical model."
+
+
+def _sites(scores: Scores) -> str:
+    """R2 with site held fixed, for whole sites left out, and within these."""
+    parts = []
+    if scores.sites_held is not None:
+        parts.append(f"with site held fixed {number(scores.sites_held.r2)}{_bounds(scores.sites_held)}")
+    if scores.across_sites is not None and not scores.leave_out:
+        parts.append(f"with whole sites left out {number(scores.across_sites)}")
+    if scores.within_sites is not None:
+        parts.append(f"within the sites left out, both sides centred, {number(scores.within_sites)}")
+    return f"R2 {'; '.join(parts)}." if parts else ""
+
+
+def _baseline_held(scores: Scores) -> str:
+    """The run with the baseline score held fixed, in one sentence."""
+    held = scores.baseline_held
+    if held is None:
+        return ""
+    score = next(iter(held.forced), "the baseline score")
+    p = "no p" if held.judged_p is None else f"p = {p_text(held.judged_p)}"
+    parts = [f"R2 {number(held.performance.r2)}{_bounds(held.performance)}, {p}"]
+    if held.increment is not None:
+        parts.append(f"incremental R2 over the clinical model {held.increment.words(number)}")
+    if held.influence is not None:
+        parts.append(f"lowest R2 without one participant {number(held.influence.lowest)}")
+    parts += [part for part in (_sites(held).rstrip("."),) if part]
+    return f"With {score} held fixed: {'; '.join(parts)}."
 
 
 def _influence(scores: Scores) -> str:

@@ -191,7 +191,8 @@ class ValidationSpec(Spec):
     """Binary outcomes: drawn folds hold equal shares of both classes, and a shuffled outcome takes its folds along;
     false leaves the outcome out of the folds, so that all shuffled outcomes share them (much faster for ridge)."""
     blocks: tuple[Text, ...] = ()
-    """Columns inside whose levels outcomes may be exchanged; default: site where it is used, sequence, arm."""
+    """Columns inside whose levels outcomes may be exchanged; default: site where the study declares it, sequence and
+    arm where they are held fixed. Where whole sites are left out, site is always one of them."""
     holdout: Text | None = None
     """Reserved: file of participants kept for one final look."""
     people: Literal["available", "common"] = "available"

@@ -18,13 +18,22 @@ from workbench.tables.covariates import AT, base_of, encode, incomplete, refuse_
 from workbench.tables.feature_sets import feature_sets
 from workbench.tables.people import as_level, flow_step, nobody_left, select_people
 
-__all__ = ["NuisanceTerms", "assemble", "data_hash", "feature_sets", "measured", "nuisance_terms", "select_people"]
+__all__ = [
+    "NuisanceTerms",
+    "assemble",
+    "data_hash",
+    "feature_sets",
+    "measured",
+    "nuisance_terms",
+    "permutation_blocks",
+    "select_people",
+]
 
 UNKNOWN = "(not known)"
 """Level of a block or stratum in those who have none: they form one of their own."""
 
 DESIGN_BLOCKS = ("site", "sequence", "arm")
-"""Held fixed, they also are what outcomes may not be exchanged across (METHODS 2.2)."""
+"""Held fixed, they also are what outcomes may not be exchanged across (METHODS 2.2); site wherever it is declared."""
 
 
 # -------------------------------------------------------------------------------------------------------------- joining
@@ -202,7 +211,8 @@ class _Join:
         y = self.outcome.values.loc[self.people].to_numpy(dtype=float)
         rows = pd.DataFrame({"participant_id": self.people, "session": session}, dtype="str")
         validation = self.experiment.validation
-        blocks = validation.blocks or tuple(name for name in DESIGN_BLOCKS if name in self.terms.declared)
+        sited = "site" in self.cohort.participants
+        blocks = permutation_blocks(self.experiment, self.terms.declared, sited=sited)
         dataset = Dataset(
             feature_set=feature_set,
             sources=sources,
@@ -225,6 +235,7 @@ class _Join:
             given_folds=self._folds(given_folds),
             notes=tuple(dict.fromkeys([*self.outcome.notes, *self.notes])),
             background=background(self.experiment, self.cohort, self.outcome, self.included),
+            block_names=blocks,
         )
         return replace(dataset, data_hash=data_hash(dataset), unobserved=self._unobserved(dataset))
 
@@ -386,6 +397,26 @@ def nuisance_terms(
         # A site that is held out has no coefficient to be adjusted with.
         adjust, confounds = (tuple(t for t in terms if base_of(t) != "site") for terms in (adjust, confounds))
     return NuisanceTerms(confounds, adjust, declared)
+
+
+def permutation_blocks(experiment: ExperimentSpec, declared: Sequence[str], *, sited: bool) -> tuple[str, ...]:
+    """Columns inside whose levels outcomes may be exchanged (METHODS 2.2).
+
+    Site wherever the study declares it, a covariate or not: whatever tells sites apart would otherwise predict what the
+    sites differ in, and no permuted outcome would differ between them. Columns that the experiment names replace this,
+    but where whole sites are left out, which is a test of nothing unless outcomes stay in their site.
+
+    Parameters
+    ----------
+    declared : sequence of str
+        What is held fixed, sites included.
+    sited : bool
+        Whether the study declares sites.
+    """
+    validation = experiment.validation
+    site = ("site",) if sited and (not validation.blocks or validation.leave_out == "site") else ()
+    named = validation.blocks or tuple(name for name in DESIGN_BLOCKS if name in declared)
+    return tuple(dict.fromkeys((*site, *named)))
 
 
 def data_hash(dataset: Dataset) -> str:

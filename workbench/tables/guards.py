@@ -19,7 +19,7 @@ from workbench.specs.source import AnySource, TableSource
 from workbench.tables.alarms import dataset_warnings
 from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
-from workbench.tables.dataset import DESIGN_BLOCKS, feature_sets, nuisance_terms, select_people
+from workbench.tables.dataset import feature_sets, nuisance_terms, permutation_blocks, select_people
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.selection import selected_by_outcome
@@ -66,7 +66,7 @@ def check_experiment(
     problems.extend(_validation(experiment, cohort, people))
     if outcome is not None:
         problems.extend(_models(experiment, outcome))
-        problems.extend(_balanced_folds(experiment, specs, outcome))
+        problems.extend(_balanced_folds(experiment, cohort, specs, outcome))
     return list(problems), list(_experiment_warnings(experiment, cohort, specs))
 
 
@@ -185,13 +185,15 @@ def _models(experiment: ExperimentSpec, outcome: Outcome) -> Iterator[Problem]:
             yield Problem(f"models: {model.label}", found, f"for this outcome: {', '.join(able)}")
 
 
-def _balanced_folds(experiment: ExperimentSpec, specs: Mapping[str, AnySource], outcome: Outcome) -> Iterator[Problem]:
+def _balanced_folds(
+    experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource], outcome: Outcome
+) -> Iterator[Problem]:
     """Balanced folds move with a shuffled outcome, which must not unbalance them on anything else."""
     validation = experiment.validation
     if outcome.type != "binary" or not validation.balance_outcome or validation.folds or validation.leave_out:
         return
     declared = nuisance_terms(experiment, specs).declared
-    blocks = validation.blocks or tuple(name for name in DESIGN_BLOCKS if name in declared)
+    blocks = permutation_blocks(experiment, declared, sited="site" in cohort.participants)
     loose = [column for column in validation.strata if column not in blocks]
     if loose and validation.permutations:
         found = f"folds are balanced on {listed(loose)} and on the outcome, which is shuffled between its levels"

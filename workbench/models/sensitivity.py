@@ -1,0 +1,130 @@
+"""The same participants analysed once more with something else held fixed: what the claim gate reads beside a run.
+
+Whole sites left out, site held fixed, the baseline score held fixed (METHODS 7). Each is a dataset, with settings, that
+goes through the same units as any run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from workbench.models.preprocessing import fit_nuisance
+from workbench.records import Covariates, Dataset
+from workbench.specs.experiment import ValidationSpec
+
+SITE = "site"
+SITES_LEFT_OUT = 3
+"""Fewest sites that are left out in turn: with two, a training set is one site, and its inner folds are of another kind
+(`workbench.results.claims.SITES_TO_LEAVE_OUT`; a test holds the two together)."""
+MOST_REPEATS = 10
+"""Of K folds with site held fixed: as many as an interval needs."""
+COUPLED = ("change", "percent-change", "response", "remission")
+"""Kinds of outcome that the baseline score predicts by arithmetic and regression to the mean alone (METHODS 2.4)."""
+NOTHING_LEFT = 1e-9
+"""Share of the SD of the baseline score below which what N leaves of it is rounding: N holds it already."""
+
+
+def leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset, ValidationSpec] | None:
+    """For leaving whole sites out, once and without permutations.
+
+    A site that is held out has no coefficient, so site leaves the covariates.
+
+    Returns
+    -------
+    tuple of Dataset and ValidationSpec, or None
+        None where there are fewer than `SITES_LEFT_OUT`, or where the run itself leaves sites out.
+    """
+    if _n_sites(dataset) < SITES_LEFT_OUT or validation.leave_out == SITE:
+        return None
+    nuisance = dataset.nuisance
+    others = nuisance.only(*(term for term in nuisance.variables if term.partition("^")[0] != SITE))
+    return _holding(dataset, others, keep_folds=False), _on(validation, leave_out=SITE)
+
+
+def holding_site(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset, ValidationSpec] | None:
+    """For K folds with site in the nuisance block, without permutations.
+
+    Where the run leaves whole sites out, K folds are drawn; otherwise they are those of the run.
+
+    Returns
+    -------
+    tuple of Dataset and ValidationSpec, or None
+        None with one site, or where site is in the nuisance block already.
+    """
+    nuisance = dataset.nuisance
+    if _n_sites(dataset) < 2 or SITE in nuisance.variables:
+        return None
+    return _holding(dataset, nuisance.beside(_site_columns(dataset)), keep_folds=True), _on(validation, leave_out=None)
+
+
+def holding_baseline(dataset: Dataset) -> Dataset | None:
+    """The dataset with the baseline of the outcome's score in the nuisance block; everything else stays as it is.
+
+    A baseline score among the clinical variables moves to the nuisance block. Participants who were not rated then
+    (possible for remission alone) are left out.
+
+    Returns
+    -------
+    Dataset or None
+        None for outcomes that do not contain the baseline, where N holds it already, by name or by value, and where
+        the score was never rated before treatment.
+    """
+    known = dataset.background
+    if dataset.outcome.kind not in COUPLED or known is None or not known.severity:
+        return None
+    if known.severity in dataset.nuisance.variables:
+        return None
+    people = dataset.rows["participant_id"].to_numpy(str)
+    baseline = known.values[known.severity].reindex(people).to_numpy(dtype=float)
+    rated = ~np.isnan(baseline)
+    if not rated.any():
+        return None
+    if not rated.all():
+        dataset, baseline = dataset.take(rated), baseline[rated]
+    if _explained(baseline, dataset.nuisance.values):
+        return None
+    score = Covariates((known.severity,), (known.severity,), baseline[:, None])
+    others = (term for term in dataset.clinical.variables if term != known.severity)
+    return replace(
+        dataset, forced=score.beside(dataset.forced), clinical=dataset.clinical.only(*others), unobserved=None
+    )
+
+
+def _n_sites(dataset: Dataset) -> int:
+    return 0 if dataset.sites is None else len(set(dataset.sites))
+
+
+def _site_columns(dataset: Dataset) -> Covariates:
+    """0/1 columns, the most frequent site left out (the first by name where two are as frequent)."""
+    names, counts = np.unique(np.asarray(dataset.sites).astype(str), return_counts=True)
+    others = np.delete(names, np.argmax(counts))
+    columns = (np.asarray(dataset.sites).astype(str)[:, None] == others).astype(float)
+    return Covariates(tuple(f"{SITE}[{name}]" for name in others), (SITE,) * len(others), columns)
+
+
+def _holding(dataset: Dataset, nuisance: Covariates, *, keep_folds: bool) -> Dataset:
+    """With another nuisance block, all of it forced, so that nothing is fitted beside the model and its reference."""
+    nothing = nuisance.only()
+    return replace(
+        dataset,
+        forced=nuisance,
+        confounds=nothing,
+        clinical=dataset.clinical.only(),
+        given_folds=dataset.given_folds if keep_folds else None,
+        unobserved=None,
+    )
+
+
+def _on(validation: ValidationSpec, *, leave_out: str | None) -> ValidationSpec:
+    folds = None if leave_out else validation.folds
+    return validation.model_copy(update={"leave_out": leave_out, "permutations": 0, "folds": folds})
+
+
+def _explained(baseline: np.ndarray, nuisance: np.ndarray) -> bool:
+    """Whether [1 | N] holds the baseline score already, under whatever name."""
+    if len(baseline) <= nuisance.shape[1] + 2:
+        return False
+    left = baseline - fit_nuisance(baseline[:, None], nuisance, nuisance).train[:, 0]
+    return float(np.std(left)) <= NOTHING_LEFT * max(float(np.abs(baseline).max()), 1.0)
