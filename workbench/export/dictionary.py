@@ -191,7 +191,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "mean_abs_shap": "mean over people of |SHAP|, {unit}",
         "weight": "change of the prediction per SD of the feature, {unit}; linear models only",
         "haufe": "what of the feature covaries with the prediction (Haufe 2014): SD of the feature per {one_unit}",
-        "haufe_low": "lower end of its 95 % interval",
+        "haufe_low": "lower end of its 95 % interval (jackknife over the folds of a repeat)",
         "haufe_high": "upper end of its 95 % interval",
         "r": "partial correlation with the outcome, covariates of no interest held fixed",
         "p": "its permutation p, for this feature alone",
