@@ -595,6 +595,7 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
                 "permutations": planned.validation.permutations,
                 "fits": f"{planned.cost.fits:,}",
                 "time on 1 core": planned.cost.time,
+                "if it predicts": planned.cost_at_most.time,
                 "memory": planned.cost.memory,
                 "disk": planned.cost.disk,
             }

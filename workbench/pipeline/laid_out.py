@@ -40,7 +40,14 @@ class PlannedRun:
 
     @property
     def cost(self) -> Cost:
-        """Fits, time, memory and disk, to the nearest order, of a run that predicts, with all that this entails."""
+        """Fits, time, memory and disk, to the nearest order."""
+        from workbench.models.cost import estimate
+
+        return estimate(self.dataset, self.validation, self.learner)
+
+    @property
+    def cost_at_most(self) -> Cost:
+        """The same if it predicts, so that it is analysed once more with something else held fixed."""
         from workbench.models.cost import estimate_at_most
 
         return estimate_at_most(self.dataset, self.validation, self.learner)
