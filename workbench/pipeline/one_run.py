@@ -100,6 +100,7 @@ def run_one(
             spec_toml=to_toml(plan.spec),
             spec_hash=spec_hash(plan.spec),
             warnings=planned.warnings,
+            capped=planned.capped,
             blind_fits=blind_fits,
             shuffled=shuffled,
             pairs=pairs,

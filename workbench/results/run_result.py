@@ -86,6 +86,8 @@ class RunInputs:
     """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
     unobserved: tuple[np.ndarray, np.ndarray] | None = None
     """Prediction and reference for those of ``dataset.unobserved``."""
+    capped: tuple[str, ...] = ()
+    """Why the claim is exploratory at most, whatever the numbers are."""
 
 
 # --------------------------------------------------------------------------------------------------------- one run
@@ -250,6 +252,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         across_sites=_across_sites(inputs),
         blind_fits=inputs.blind_fits,
         shuffled=_shuffled(inputs),
+        capped=inputs.capped,
     )
 
 
