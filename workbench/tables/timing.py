@@ -78,7 +78,7 @@ def late_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource
     for source in _without_sessions(dataset, cohort):
         timing = _declared(source, specs)
         where = f"features/{source}.toml: timing"
-        if timing in cohort.sessions and (late := treated_by(cohort, timing, people)):
+        if timing is not None and timing in cohort.sessions and (late := treated_by(cohort, timing, people)):
             some = f"{len(late)} of {len(people)} people ({listed(late, 3)})"
             whose = "everyone" if len(late) == len(people) else some
             found = f"features at {timing} are measured during or after an infusion in {whose}"
