@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -160,3 +163,62 @@ def test_init_with_a_design_can_be_checked_but_has_no_data(tmp_path, capsys):
     assert run_command(["check", "--study", str(tmp_path / "mine")]) == 2
     assert "CHANGE" in (tmp_path / "mine" / "features" / "cohort.toml").read_text()
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_path_that_is_not_utf8_is_refused_in_one_line(capsys):
+    assert run_command(["check", "--study", "trial\udcff"]) == 2
+    expected = "'trial\\udcff': is not written in UTF-8; rename the file or folder, then try again\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_study_below_a_folder_that_is_not_utf8_is_refused_in_one_line(demo_study, tmp_path, capsys, monkeypatch):
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    try:
+        shutil.copytree(demo_study, os.fsdecode(folder))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes names in UTF-8 only")
+    monkeypatch.chdir(os.fsdecode(folder))
+    assert run_command(["check"]) == 2
+    problem = capsys.readouterr().err
+    assert problem.count("\n") == 1
+    assert "the name of a folder on the way to the study is not written in UTF-8; rename that folder" in problem
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+def test_a_disk_that_cannot_be_written_is_said_in_one_line(study, capsys, monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), "mlruns/artifacts/scores.json")
+
+    monkeypatch.setattr("workbench.pipeline.run", refuse)
+    assert run_command(["run", "madrs_change", "--study", str(study)]) == 2
+    problem = capsys.readouterr().err
+    assert problem.count("\n") == 1
+    assert problem.startswith(f"mlruns/artifacts/scores.json: {os.strerror(number)}; ")
+    assert "what was finished is kept" in problem
+
+
+def test_an_error_of_the_system_that_nobody_can_mend_stays_a_bug(study, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("workbench.pipeline.run", fail)
+    assert run_command(["run", "madrs_change", "--study", str(study)]) == 1
+    assert "This is a bug" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["study #2", "it's", "a;b & c", "$HOME"])
+def test_a_command_that_is_proposed_can_be_pasted_whatever_the_folder_is_called(tmp_path, capsys, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["init", name, "--design", "parallel"]) == 0
+    proposed = capsys.readouterr().out.rpartition("then ")[2]
+    assert shlex.split(proposed, comments=True) == ["workbench", "check", "--study", name]
+
+
+def test_a_proposed_command_is_one_line_however_long_its_paths(demo_study, tmp_path, capsys, monkeypatch):
+    """A line end inside quotes would be part of the path."""
+    study = Path(shutil.copytree(demo_study, tmp_path / ("a long name " * 9)))
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run_command(["freeze", "madrs_change", "--study", str(study), "--data", str(study / "sources")]) == 0
+    (proposed,) = [line for line in capsys.readouterr().out.splitlines() if "workbench run" in line]
+    words = shlex.split(proposed.partition(", then ")[2])
+    assert words == ["workbench", "run", "madrs_change", "--study", str(study), "--data", str(study / "sources")]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from workbench.errors import did_you_mean
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import Finding, Key, unknown
 from workbench.specs.experiment import EVERYTHING
+from workbench.specs.source import TIMINGS
 
 
 def overlaps(name: str, spec: AnySource, names: Iterable[str]) -> Iterator[Finding]:
@@ -16,6 +18,13 @@ def overlaps(name: str, spec: AnySource, names: Iterable[str]) -> Iterator[Findi
             yield Finding(("overlaps", position), "is this source itself", "name the other source")
         else:
             yield from unknown(other, names, "source", ("overlaps", position))
+
+
+def timing(spec: AnySource, cohort: CohortSpec) -> Iterator[Finding]:
+    """A time of measurement that is neither a session of the cohort nor one of the words for it."""
+    if spec.timing is not None and spec.timing not in (*TIMINGS, *cohort.sessions):
+        hint = did_you_mean(spec.timing, (*cohort.sessions, *TIMINGS))
+        yield Finding(("timing",), f"{spec.timing!r} is neither a session of cohort.toml nor a known word", hint)
 
 
 def against_features(spec: ExperimentSpec, cohort: CohortSpec, sources: Mapping[str, AnySource]) -> Iterator[Finding]:

@@ -52,3 +52,21 @@ def test_unknown_columns_and_levels_are_named_all_at_once(make_cohort, make_expe
 def test_nobody_left_tells_the_flow(make_cohort, make_experiment):
     with pytest.raises(TableError, match=r"nobody is left; in the study: 6; included: 0 \(age is not 200 or above"):
         select_people(make_experiment(include={"age": {"min": 200.0}}), make_cohort(6), {})
+
+
+def test_people_may_be_named_by_id_as_files_write_it_and_the_flow_names_nobody(make_cohort, make_experiment):
+    excluded = make_experiment(exclude={"participant_id": ("sub-0002", "0005")})
+    people, flow = select_people(excluded, make_cohort(6), {})
+    assert people == ("sub-0001", "sub-0003", "sub-0004", "sub-0006")
+    assert (flow[1].participants, flow[1].why) == (("sub-0002", "sub-0005"), "named by exclude (2)")
+    included = make_experiment(include={"participant_id": ("sub-0002", "0005")})
+    people, flow = select_people(included, make_cohort(6), {})
+    assert people == ("sub-0002", "sub-0005")
+    assert flow[1].why == "not named by include (4)"
+
+
+def test_an_id_that_nobody_has_and_a_range_of_ids_are_refused(make_cohort, make_experiment):
+    with pytest.raises(TableError, match=r"exclude: participant_id: the study has nobody called 'sub-0099'"):
+        select_people(make_experiment(exclude={"participant_id": ("sub-0099",)}), make_cohort(6), {})
+    with pytest.raises(TableError, match="exclude: participant_id: has bounds, and ids have no order"):
+        select_people(make_experiment(exclude={"participant_id": {"min": 3.0}}), make_cohort(6), {})

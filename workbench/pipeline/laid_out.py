@@ -32,6 +32,8 @@ class PlannedRun:
     """With the model's own repeats and permutations."""
     warnings: tuple[str, ...] = ()
     """What the guards said about its data."""
+    capped: tuple[str, ...] = ()
+    """Why its claim is exploratory at most, whatever its numbers are."""
 
     @property
     def name(self) -> str:
@@ -99,12 +101,10 @@ def _laid_out(
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.outcomes import make_outcome
     from workbench.tables.rehearsal import rehearse
+    from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
 
     study, cohort = loaded.study, loaded.cohort
-    found, warnings = check_experiment(spec, cohort, study.sources)
-    every_warning = list(warnings)
-    problems.extend(found)
     exclusions: Mapping[str, str] = {}
     folds: pd.DataFrame | None = None
     with problems.gather():
@@ -112,6 +112,9 @@ def _laid_out(
             exclusions = read_exclusions(study.data / spec.exclude_file, cohort, study.cohort.missing)
         if spec.validation.folds is not None:
             folds = read_folds(study.data / spec.validation.folds, cohort)
+    found, warnings = check_experiment(spec, cohort, study.sources, exclusions)
+    every_warning = list(warnings)
+    problems.extend(found)
     outcome = None
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
@@ -145,7 +148,8 @@ def _laid_out(
             problems.extend(found)
             said = (*warnings, *heard, *filter(None, [undeclared(study.sources, sources)]))
             every_warning += heard
-            runs.extend(replace(run, warnings=said) for run in planned_runs(dataset, spec))
+            capped = timing_cap(dataset, cohort, study.sources)
+            runs.extend(replace(run, warnings=said, capped=capped) for run in planned_runs(dataset, spec))
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
 
 

@@ -134,6 +134,7 @@ def _analysed(
         spec_toml=to_toml(plan.spec),
         spec_hash=spec_hash(plan.spec),
         warnings=planned.warnings,
+        capped=planned.capped,
         blind_fits=blind_fits,
     )
     if predicts:

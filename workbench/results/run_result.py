@@ -92,6 +92,8 @@ class RunInputs:
     """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
     unobserved: tuple[np.ndarray, np.ndarray] | None = None
     """Prediction and reference for those of ``dataset.unobserved``."""
+    capped: tuple[str, ...] = ()
+    """Why the claim is exploratory at most, whatever the numbers are."""
 
 
 # --------------------------------------------------------------------------------------------------------- one run
@@ -313,6 +315,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         sites_held=None if inputs.site_held is None else _on_folds(inputs, inputs.site_held),
         blind_fits=inputs.blind_fits,
         shuffled=_shuffled(inputs),
+        capped=inputs.capped,
     )
 
 

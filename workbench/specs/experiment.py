@@ -222,7 +222,8 @@ class ExperimentSpec(Spec):
     include: dict[Text, Rule] = {}
     """Keys AND, lists OR, bounds inclusive."""
     exclude: dict[Text, Rule] = {}
-    """Who is left out, although included: any one key suffices."""
+    """Who is left out, although included: any one key suffices. participant_id takes ids; an exclude_file keeps them
+    out of a file that is shared."""
     exclude_file: Text | None = None
     """Table beside the data with participant_id (and reason)."""
     sessions: tuple[Name, ...] = ()

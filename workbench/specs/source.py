@@ -14,6 +14,10 @@ Harmonisation = Literal["none", "combat", "other", "unknown"]
 SelectedBy = Literal["nothing", "atlas", "literature", "other people", "outcome here", "unknown"]
 
 
+TIMINGS = ("before", "concurrent", "unknown")
+"""When features may have been measured, beside the sessions of a study."""
+
+
 class UpstreamSpec(Spec):
     """``[upstream]``: what was done to the features before this file, and in whom it was learnt.
 
@@ -67,13 +71,24 @@ class SourceSpec(Spec):
     columns: Text | None = None
     """Table beside the spec or the data: column, and any of circuit, region_a, region_b, contrast, tracer, unit,
     measure."""
+    timing: Text | None = None
+    """When the features were measured, where the file has no sessions: a session of cohort.toml, "before" (the first
+    infusion, in everybody), "concurrent" (with the outcome) or "unknown". Where people are treated, a source that does
+    not say is taken as unknown, which keeps every claim at exploratory."""
     upstream: UpstreamSpec | None = None
     """What was done to the features before this file."""
 
+    def _has_sessions(self) -> bool:
+        """Whether the file itself says at which session each row was measured."""
+        return False
+
     def rules(self) -> Iterator[Finding]:
-        """Lists say things once."""
+        """Lists say things once, and so is the time of measurement."""
         yield from repeated(self.overlaps, ("overlaps",))
         yield from repeated(self.confounds, ("confounds",))
+        if self.timing is not None and self._has_sessions():
+            hint = "the file says at which session each row was measured: leave timing out"
+            yield Finding(("timing",), "stands beside sessions of the file", hint)
         said = self.upstream
         if said is not None and said.selected_by == "atlas" and not (self.atlas or said.reference):
             hint = 'atlas = ".." of the source names it, or a reference'
@@ -95,6 +110,9 @@ class TableSource(SourceSpec):
     drop: tuple[Text, ...] = ()
     """Globs of columns left out."""
 
+    def _has_sessions(self) -> bool:
+        return self.session is not None
+
 
 class MatrixSource(SourceSpec):
     """Matrix files, one per participant (and session): region names in the first row and column, or in `regions`."""
@@ -111,6 +129,9 @@ class MatrixSource(SourceSpec):
     """Keep the upper triangle; false keeps every off-diagonal entry, row to column."""
     diagonal: bool = False
     """Also keep the diagonal."""
+
+    def _has_sessions(self) -> bool:
+        return "{session}" in self.files
 
     def rules(self) -> Iterator[Finding]:
         """The file name says whose matrix it is; matrices without names need a list of regions."""

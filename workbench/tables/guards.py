@@ -24,7 +24,7 @@ from workbench.tables.names import looks_like_order, looks_like_outcome, words_o
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.selection import selected_by_outcome
 from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
-from workbench.tables.timing import not_after, treated_by
+from workbench.tables.timing import late_sources, not_after, treated_by, untimed_warnings
 from workbench.tables.upstream import upstream_problems, upstream_warnings
 
 FEWEST = 10
@@ -35,9 +35,17 @@ SUPPORTED_FROM = 50
 
 
 def check_experiment(
-    experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource]
+    experiment: ExperimentSpec,
+    cohort: Cohort,
+    specs: Mapping[str, AnySource],
+    exclusions: Mapping[str, str] | None = None,
 ) -> tuple[list[Problem], list[str]]:
     """What can be said before data are joined.
+
+    Parameters
+    ----------
+    exclusions : mapping of str to str
+        Participant id to the reason, from the file of exclusions: nothing is asked of those people.
 
     Returns
     -------
@@ -51,7 +59,7 @@ def check_experiment(
     outcome: Outcome | None = None
     used = set[str]()
     with problems.gather():
-        chosen, _ = select_people(experiment, cohort, {})
+        chosen, _ = select_people(experiment, cohort, exclusions or {})
         people = list(chosen)
         outcome = make_outcome(experiment.outcome, cohort, people, seed=experiment.validation.seed)
         people = [person for person in people if person in outcome.values.index]
@@ -269,12 +277,14 @@ def check_dataset(
     if not problems:
         problems.extend(leaking_features(dataset, cohort, where))
         problems.extend(_late_sessions(dataset, cohort))
+        problems.extend(late_sources(dataset, cohort, specs))
         problems.extend(_telling_names(dataset, cohort, where))
         problems.extend(running_numbers(dataset, cohort, where))
         problems.extend(copies(dataset, where))
         problems.extend(_torn_groups(dataset))
         chosen, warnings = selected_by_outcome(dataset, left_out or {}, specs, where)
         problems.extend(chosen)
+    warnings += untimed_warnings(dataset, cohort, specs)
     warnings += upstream_warnings(specs, dataset.sources)
     return list(problems), [*warnings, *dataset_warnings(dataset, cohort)]
 

@@ -46,7 +46,10 @@ def select_people(
                 follows = _follows(column, rule, cohort, everyone, key)
                 lost = ~follows if key == "include" else follows
                 for person in follows.index[lost]:
-                    why.setdefault(person, _rule_in_words(key, column, rule))
+                    # The flow is kept beside the results: it says that people were named, never who.
+                    named = f"{'not ' if key == 'include' else ''}named by {key}"
+                    words = named if _names_people(column, cohort) else _rule_in_words(key, column, rule)
+                    why.setdefault(person, words)
     problems.raise_if_any(TableError)
     for person, reason in exclusions.items():
         why.setdefault(person, reason)
@@ -60,6 +63,8 @@ def select_people(
 
 def _follows(column: str, rule: Rule, cohort: Cohort, people: Sequence[str], key: str) -> pd.Series:
     """Who follows one rule; a person without a value does not."""
+    if _names_people(column, cohort):
+        return _named(column, rule, cohort, people, key)
     try:
         values = values_of(column, cohort, people)
     except TableError as error:
@@ -75,6 +80,23 @@ def _follows(column: str, rule: Rule, cohort: Cohort, people: Sequence[str], key
         raise TableError(Problem(f"{key}: {column}", f"nobody has {listed(map(repr, unknown))}", hint))
     text = values.map(as_level, na_action="ignore") if numeric else values
     return text.isin(wanted)
+
+
+def _names_people(column: str, cohort: Cohort) -> bool:
+    return column in (cohort.id_column, "participant_id") and column not in cohort.participants
+
+
+def _named(column: str, rule: Rule, cohort: Cohort, people: Sequence[str], key: str) -> pd.Series:
+    """Who is named by id, as any file of the study may write it."""
+    where = f"{key}: {column}"
+    if isinstance(rule, Bounds):
+        raise TableError(Problem(where, "has bounds, and ids have no order", "list the ids"))
+    meant = {as_level(value): cohort.resolve(as_level(value)) for value in rule}
+    unknown = [written for written, person in meant.items() if person is None]
+    if unknown:
+        found = f"the study has nobody called {listed(map(repr, unknown))}"
+        raise TableError(Problem(where, found, "see the participants file"))
+    return pd.Series([person in meant.values() for person in people], index=list(people))
 
 
 def _within(column: str, bounds: Bounds, values: pd.Series, key: str) -> pd.Series:

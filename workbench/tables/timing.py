@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from workbench.records import Cohort, Session
+from workbench.errors import Problem, listed
+from workbench.records import Cohort, Dataset, Session
+from workbench.specs.source import AnySource
 
 
 def treated_by(cohort: Cohort, session: str, people: Sequence[str]) -> list[str]:
@@ -63,3 +65,67 @@ def _clearly_after(start: Session, end: Session) -> bool:
     if start.phase == "during" and end.phase == "after":
         return start.arm == end.arm
     return start.arm == end.arm and start.hours is not None and end.hours is not None and start.hours < end.hours
+
+
+# ------------------------------------------------------------------------------------------- sources without sessions
+
+FIRST = "predictors come before the first active infusion"
+
+
+def late_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[Problem]:
+    """T2 for sources whose files have no sessions: declared to be measured during or after an infusion."""
+    people = list(dataset.rows["participant_id"])
+    for source in _without_sessions(dataset, cohort):
+        timing = _declared(source, specs)
+        where = f"features/{source}.toml: timing"
+        if timing is not None and timing in cohort.sessions and (late := treated_by(cohort, timing, people)):
+            some = f"{len(late)} of {len(people)} people ({listed(late, 3)})"
+            whose = "everyone" if len(late) == len(people) else some
+            found = f"features at {timing} are measured during or after an infusion in {whose}"
+            yield Problem(where, found, FIRST, "T2")
+        elif timing == "concurrent":
+            found = "features are measured with the outcome, and the people of this study are treated"
+            yield Problem(where, found, FIRST, "T2")
+
+
+def untimed_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:
+    """Sources of a study of treatment of which nobody said when they were measured, or declared that nobody knows."""
+    return tuple(
+        source
+        for source in _without_sessions(dataset, cohort)
+        if (timing := _declared(source, specs)) not in cohort.sessions and timing not in ("before", "concurrent")
+    )
+
+
+def untimed_warnings(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[str]:
+    """What is worth a sentence of sources whose time of measurement is not known, and how it is declared."""
+    for source in untimed_sources(dataset, cohort, specs):
+        said = "is declared as unknown" if _declared(source, specs) == "unknown" else "is not declared"
+        first = next((name for name, each in cohort.sessions.items() if each.phase == "before"), "before")
+        hint = f'write timing = "{first}", or another session, in features/{source}.toml'
+        if not cohort.sessions and (dataset.features["session"][dataset.features["source"] == source] != "").any():
+            hint = "place the sessions of the file in time: [sessions.NAME] of features/cohort.toml"
+        yield (
+            f"{source}: when its features were measured {said}, so a claim is exploratory at most; where it is known, "
+            f"{hint} [T2]"
+        )
+
+
+def timing_cap(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:
+    """Why a claim from these sources is exploratory at most; empty where it is known when each was measured."""
+    untimed = untimed_sources(dataset, cohort, specs)
+    if not untimed:
+        return ()
+    return (f"when {listed(untimed)} was measured is not known: it may have been after the infusion",)
+
+
+def _without_sessions(dataset: Dataset, cohort: Cohort) -> list[str]:
+    """Sources, in a study of treatment, whose features carry no session that is placed in time."""
+    if cohort.design == "observational":
+        return []
+    session = dataset.features.groupby("source", sort=False)["session"].first()
+    return [str(source) for source, name in session.items() if not name or not cohort.sessions]
+
+
+def _declared(source: str, specs: Mapping[str, AnySource]) -> str | None:
+    return specs[source].timing if source in specs else None
