@@ -153,7 +153,8 @@ def _refit_without(
     nuisance = dataset.nuisance.values
     Y = np.asarray(dataset.y, dtype=float)[:, None]
     fold = Fold(dataset.X, nuisance, train, test, inner, dataset.outcome.type, bands=modalities(dataset))
-    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test]).test
+    binary = fold.outcome_type == "binary"
+    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test], binary=binary).test
     return model.fit(fold, Y, seed=unit.seed).predicted[:, 0], reference[:, 0]
 
 
