@@ -58,6 +58,9 @@ class Setting:
         Share of the variance of the fall after ketamine that features have alike after placebo.
     outcome : str
         change, or ketamine-minus-placebo; empty for that of the design.
+    log_odds : float
+        Above 0 a binary outcome, a participants column: what its log-odds rise by per SD of age and motion together,
+        on which features depend too; `r2`, sites and the effects of the design have no part in it.
     """
 
     design: str = "single-arm"
@@ -69,6 +72,7 @@ class Setting:
     baseline_in_features: bool = False
     prognostic: float = 0.0
     outcome: str = ""
+    log_odds: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -77,6 +81,8 @@ class Setting:
 
     def in_words(self) -> str:
         """As the cell is called in the table."""
+        if self.log_odds:
+            return f"binary outcome, confounds of {self.log_odds:g} in log-odds per SD"
         sites = "1 site" if self.sites == 1 else f"{self.sites} sites with effects"
         return f"{self.design}, {sites}, {'confounded' if self.confounded else 'no confounds'}"
 
@@ -93,6 +99,7 @@ class _Drawn:
     fd: np.ndarray
     site: np.ndarray
     first: np.ndarray
+    case: np.ndarray
 
 
 def draw_dataset(
@@ -150,8 +157,11 @@ def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:
     if setting.sites > 1:
         X = X + SITE_OF_X * rng.uniform(-1, 1, (len(SITE_WEIGHTS), setting.p))[site]
         y = y + np.array(SITE_OF_Y)[site]
+    case = np.zeros(n, dtype=bool)
+    if setting.log_odds:
+        case = rng.random(n) < 1 / (1 + np.exp(-setting.log_odds * (age + fd) / np.sqrt(2)))
     alike = np.sqrt(setting.prognostic) * active + np.sqrt(1 - setting.prognostic) * other
-    return _Drawn(X, y, alike, baseline, age, fd, site, first)
+    return _Drawn(X, y, alike, baseline, age, fd, site, first, case)
 
 
 def _blocks(setting: Setting, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -171,9 +181,10 @@ def _cohort(setting: Setting, drawn: _Drawn, people: list[str]) -> Cohort:
             "site": np.array(["A", "B", "C"])[drawn.site],
             "arm": np.where(drawn.first, "ketamine", "placebo"),
             "sequence": np.where(drawn.first, "ketamine", "placebo"),
+            "case": np.where(drawn.case, "yes", "no"),
         },
         index=index,
-    ).astype({name: "str" for name in ("site", "arm", "sequence")})
+    ).astype({name: "str" for name in ("site", "arm", "sequence", "case")})
     dropped = {"crossover": ["arm"], "parallel": ["sequence"], "single-arm": ["arm", "sequence"]}[setting.design]
     other = {"ketamine": "placebo", "placebo": "ketamine"}
     sequence = participants["sequence"]
@@ -230,6 +241,8 @@ def experiment_of(setting: Setting, tables: tuple[str, ...]) -> ExperimentSpec:
     outcome: dict[str, object] = {"score": "MADRS", "kind": setting.kind, "at": "ses-d2"}
     if setting.kind == "ketamine-minus-placebo":
         outcome |= {"placebo_at": "ses-p2", "adjust": ("sequence",)}
+    elif setting.log_odds:
+        outcome = {"column": "case", "type": "binary", "positive": "yes"}
     else:
         outcome |= {"from": "ses-b0"}
     if setting.design == "parallel":

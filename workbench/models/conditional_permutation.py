@@ -87,9 +87,7 @@ def conditional_rows(
     return order
 
 
-def _swept(
-    place: NDArray[np.intp], labels: Floats, eta: Floats, stream: np.random.SeedSequence
-) -> NDArray[np.intp]:
+def _swept(place: NDArray[np.intp], labels: Floats, eta: Floats, stream: np.random.SeedSequence) -> NDArray[np.intp]:
     """Which group's labels every group holds after `SWEEPS` sweeps, (n_permutations, n_groups).
 
     Parameters

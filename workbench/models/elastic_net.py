@@ -27,14 +27,15 @@ Between 1/4 and 1 the time differed by a third at 96 x 6670 and 240 x 5000."""
 class ElasticNetLearner:
     """Elastic net on features imputed, residualised on N and standardised in the fold, along warm-started paths.
 
-    What N leaves of the outcome is standardised in every training set too: the solver's tolerance is a number without
-    unit, and so are the penalties that are tried, alpha of scikit-learn's ``ElasticNet`` in a
-    ``TransformedTargetRegressor``. For each l1_ratio the alphas of an outer fold are `n_alphas` geometric steps from the smallest alpha that empties
-    the model on its whole training set, max|X'e| / (n l1_ratio), down to `smallest` times it. The same alphas are
-    tried in every inner fold, with all preprocessing learnt again there; the pair (l1_ratio, alpha) of smallest mean
-    over inner folds of the mean squared error is refitted. Of equal pairs the first l1_ratio and the largest alpha
-    win. This is ``GridSearchCV`` over a scikit-learn pipeline with those alphas, to the tolerance of the solver. Every
-    target has its own path: no work is shared between permutations.
+    What N leaves of the outcome, e, is divided by its SD in every training set too, since neither the solver's
+    tolerance nor its way along the path follows the unit of the outcome; alpha therefore has no unit. For each l1_ratio
+    the alphas of an outer fold are `n_alphas` geometric steps from the smallest alpha that empties the model on its
+    whole training set, max|X'e| / (n l1_ratio), down to `smallest` times it. The same alphas are tried in every inner
+    fold, with all preprocessing learnt again there; the pair (l1_ratio, alpha) of smallest mean over inner folds of the
+    mean squared error is refitted. Of equal pairs the first l1_ratio and the largest alpha win. This is
+    ``GridSearchCV`` over a scikit-learn pipeline with those alphas, ``ElasticNet`` in a ``TransformedTargetRegressor``
+    that standardises, to the tolerance of the solver. Every target has its own path: no work is shared between
+    permutations.
 
     References
     ----------

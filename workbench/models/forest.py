@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
 
 LARGEST_SEED = 2**31
+GRID = 2.0**-32
+"""Standardised targets are rounded to multiples of this, so that sums over the rows of a leaf are exact. Two features
+that divide the rows alike then gain alike, and it is not the rounding of a sum that chooses between them, which would
+be another in another unit."""
 
 
 class RandomForestLearner:
@@ -106,7 +110,8 @@ class RandomForestLearner:
             random_state=seed,
             n_jobs=1,
         )
-        forest.fit(rows.train_X, residual / scale if scale > 0 else np.zeros(len(residual)))
+        target = residual / scale if scale > 0 else np.zeros(len(residual))
+        forest.fit(rows.train_X, np.round(target / GRID) * GRID)
         predicted = offset_test + scale * forest.predict(rows.test_X)
         return _Grown(forest, setting, scale, offset_train, offset_test, predicted)
 

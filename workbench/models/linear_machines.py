@@ -295,7 +295,7 @@ class LinearSVMLearner(LinearMachine):
         held_out = np.concatenate([space.one.test for space in inner])
         labels, nuisance = y[held_out], [space.nuisance(y) for space in inner]
         base = np.concatenate([one.test_margin[:, 0] for one in nuisance])
-        # Platt's intercept holds the share of cases of the whole training fold; the offset is what covariates add to it.
+        # Platt's intercept holds the share of cases of the whole training fold; the offset is what covariates add.
         shares = [_log_odds_of_share(space, y) for space in inner]
         offset = base - np.repeat(shares, [len(space.one.test) for space in inner])
         fold = np.repeat(np.arange(len(inner)), [len(space.one.test) for space in inner])

@@ -33,7 +33,7 @@ INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
 ORDER, INCREMENT_ORDER = "order", "increment order"
 ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
-"""Keys of the permuted rows among the targets, by procedure: *increment* holds more fixed, so its rows may be others."""
+"""Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
 CLINICAL_BAND = "clinical"
 """Clinical variables beside the features are penalised together, apart from every modality."""
 MARGINAL_PERMUTATIONS = 1000

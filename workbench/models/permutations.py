@@ -147,9 +147,9 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
     """Why no permutation p can be given, or an empty text.
 
     A p-value is refused where the blocks and groups leave fewer than ``1 / alpha`` distinct permutations of the outcome
-    (METHODS 2.2): the product over exchangeable classes of k! / (m_1! m_2! ..), with m the numbers of equal values. Of a
-    binary outcome also where the covariates held fixed tell its labels so well that they hardly move: where a share of
-    at least `alpha` of permutations is the observed outcome, no p can be smaller.
+    (METHODS 2.2): the product over exchangeable classes of k! / (m_1! m_2! ..), with m the numbers of equal values. So
+    it is where the covariates held fixed tell the labels of a binary outcome so well that they hardly move: where a
+    share of at least `alpha` of permutations is the observed outcome, no p can be smaller.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ class NuisanceModel:
         center = Y_train.mean(axis=0)  # taken out first: an outcome far from 0 must not cost digits
         if not binary:
             return cls(center, basis.train.T @ (Y_train - center), len(Y_train), binary)
-        # One target after the other, since BLAS sums in another order beside other targets: whoever asks, the same bits.
+        # One target after the other, since BLAS sums in another order beside others: whoever asks gets the same bits.
         each = np.ascontiguousarray((Y_train - center).T)[:, :, None]
         return cls(center, np.matmul(basis.train.T, each)[:, :, 0].T, len(Y_train), binary)
 
@@ -225,8 +225,10 @@ def nuisance_on_basis(Y_train: Floats, basis: NuisanceBasis, *, binary: bool = F
     """`fit_nuisance` on a basis already made."""
     model = NuisanceModel.of(basis, Y_train, binary=binary)
     test, train = model.margin(basis.test), model.margin(basis.train)
-    return NuisancePredictions(expit(test), expit(train), test, train) if binary else NuisancePredictions(
-        test, train, test, train
+    return (
+        NuisancePredictions(expit(test), expit(train), test, train)
+        if binary
+        else NuisancePredictions(test, train, test, train)
     )
 
 
@@ -277,7 +279,9 @@ class Units(NamedTuple):
             size = np.sqrt(np.square(np.where(observed, train_X, 0.0)).sum(axis=0) / count)
         if not np.isfinite(size).all() or not np.isfinite(spread).all():
             raise FitError(
-                Problem("", "infinite values among the features", "look for infinite or enormous values among the features")
+                Problem(
+                    "", "infinite values among the features", "look for infinite or enormous values among the features"
+                )
             )
         scale = np.where(spread > NIL_SHARE * size, spread, size)
         return cls(center, np.where(scale > 0, scale, 1.0))

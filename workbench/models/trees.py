@@ -185,10 +185,7 @@ class _Trees:
     def standardised(self) -> np.ndarray:
         """Imputed features of the training rows, with mean 0 and SD 1."""
         X = impute_means(self.fold.X, self.fold.train)[self.fold.train]
-        centred = X - X.mean(axis=0)
-        spread = centred.std(axis=0)
-        standardised: np.ndarray = centred / np.where(spread > 0, spread, 1.0)
-        return standardised
+        return Units.of(X).applied(X)
 
     def train_part(self, grown: _Grown) -> np.ndarray:
         """What the trees add to the prediction of the training rows."""
