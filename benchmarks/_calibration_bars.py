@@ -23,6 +23,7 @@ SIMULATIONS_READ = {"P5": 500, "P6": 500}
 """Where METHODS asks for fewer simulations than another criterion that is read off the same cell: the first so many."""
 LARGEST_BIAS, LEAST_COVERAGE, NOT_CALLED_95, LEAST_POWER = 0.02, 0.90, 0.88, 0.8
 MOST_ABOVE_0, MOST_D, LEAST_CONFORMAL, MOST_ALARMS = 0.025, 0.08, 0.87, 0.05
+MOST_BY_UNIT, MOST_BY_UNIT_OF_TREES, TREES = 1e-6, 0.005, ("xgboost", "random-forest")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _setting(criterion: str, cell: Cell) -> str:
         words = ["features null given the baseline, 30 % of their variance shared with it"]
     if criterion == "P9":
         words = ["crossover, features prognostic alone (R2 .25 of the change)"]
-    if criterion not in ("P1", "P2", "P8", "P9"):
+    if criterion not in ("P1", "P2", "P8", "P9", "P20"):
         words.append(f"R2 {cell.setting.r2:g}")
     if cell.leave_out:
         words.append(f"whole {cell.leave_out}s left out")
@@ -236,9 +237,30 @@ def _p16(cell: Cell, columns: Columns) -> Read:
         yield f"{words}: {learners}", f"{equal} of {len(same)} byte for byte", "all", equal == len(same)
 
 
+def _p20(cell: Cell, columns: Columns) -> Read:
+    kinds = [name.removesuffix("_same") for name in columns if name.endswith("_same")]
+    same = [kind for kind in kinds if np.all(columns[f"{kind}_same"] == 1)]
+    others = f" (not {', '.join(sorted(set(kinds) - set(same)))})" if len(same) < len(kinds) else ""
+    yield "powers of two", f"{len(same)} of {len(kinds)} models byte for byte{others}", "all", len(same) == len(kinds)
+    for words, most, of_trees in (
+        ("decimal factors, linear and kernel models", MOST_BY_UNIT, False),
+        ("decimal factors, trees", MOST_BY_UNIT_OF_TREES, True),
+    ):
+        these = [kind for kind in kinds if (kind in TREES) == of_trees]
+        largest = max(float(columns[f"{kind}_decimal"].max()) for kind in these)
+        verdicts = all(np.all(columns[f"{kind}_verdict"] == 1) for kind in these)
+        value = f"{largest:.1e}, {'no verdict' if verdicts else 'a verdict'} changed"
+        yield (
+            f"{words}: largest change of R2",
+            value,
+            f"at most {most:g}, verdicts the same",
+            largest <= most and verdicts,
+        )
+
+
 READ: Mapping[str, Callable[[Cell, Columns], Read]] = {
     "P1": _p1, "P2": _p2, "P3": _p3, "P4": _p4, "P5": _p5, "P6": _p6, "P7": _p7, "P8": _p8, "P9": _p9, "P14": _p14,
-    "P15": _p15, "P16": _p16,
+    "P15": _p15, "P16": _p16, "P20": _p20,
 }  # fmt: skip
 FULL_N = 200
 """From so many simulations the bars are those of METHODS; below it they are widened by what chance allows."""

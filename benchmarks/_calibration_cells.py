@@ -21,7 +21,18 @@ from workbench.models.learner import residualises
 from workbench.records import Dataset, RunResult, Split, UnitResult, WorkUnit
 from workbench.results.run_result import RunInputs, finish_experiment, reduce_run
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import ElasticNetSpec, KernelRidgeSpec, LearnerSpec, PLSSpec, RidgeSpec, XGBoostSpec
+from workbench.specs.learners import LEARNERS as KINDS
+from workbench.specs.learners import (
+    ElasticNetSpec,
+    KernelRidgeSpec,
+    LearnerSpec,
+    LinearSVMSpec,
+    LogisticRidgeSpec,
+    PLSSpec,
+    RandomForestSpec,
+    RidgeSpec,
+    XGBoostSpec,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 N_FRESH = 400
@@ -36,10 +47,12 @@ LEARNERS: Mapping[str, LearnerSpec] = {
     "pls": PLSSpec(kind="pls"),
     "elastic-net": ElasticNetSpec(kind="elastic-net", l1_ratio=(0.5,), n_alphas=10, smallest=0.01),
     "xgboost": XGBoostSpec(kind="xgboost", trials=3, permuted_trials=3, rounds=50),
+    "logistic-ridge": LogisticRidgeSpec(kind="logistic-ridge", C=(1e-4, 1e-3, 1e-2, 0.1)),
+    "linear-svm": LinearSVMSpec(kind="linear-svm", C=(1e-4, 1e-3, 1e-2, 0.1)),
 }
 """Small budgets, since nothing is shared between permutations: elastic net with one l1_ratio and 10 alphas down to a
 hundredth of the largest (in place of 3, and 20 down to a thousandth), trees with 3 configurations of at most 50 rounds
-(METHODS 9)."""
+(METHODS 9), machines with 4 of 8 values of C."""
 
 Values = dict[str, float]
 
@@ -96,6 +109,19 @@ FEW = {
 }
 """Design, sites and confounds of the cells that slow learners run."""
 
+BINARY = ((60, 3.0), (100, 1.5))
+"""People, and log-odds per SD of the confounds, of a binary outcome: strong at n = 60, moderate at n = 100."""
+BINARY_LEARNERS = ("ridge", "logistic-ridge", "linear-svm", "xgboost")
+UNIT_SIMS, UNIT_KINDS = 5, tuple(KINDS)
+"""P20: every learner there is."""
+UNIT_BUDGETS: Mapping[str, LearnerSpec] = {
+    "xgboost": XGBoostSpec(kind="xgboost", trials=2, permuted_trials=2, rounds=25),
+    "random-forest": RandomForestSpec(kind="random-forest", trees=25),
+}
+POWERS_OF_TWO = ((2.0**30, 2.0**17), (2.0**-30, 2.0**-10), (2.0**30, 2.0**-10))
+DECIMAL = ((1e-9, 1e3), (1e4, 1e-2))
+"""What features with covariates, and the outcome, are multiplied with."""
+
 
 SITED = (
     (Setting(confounded=True, site_shares=(0.5, 0.5), site_held=False), ""),
@@ -113,6 +139,7 @@ def cells(learners: Sequence[str]) -> list[Cell]:
     found: list[Cell] = []
     for learner in learners:
         found += _type_one(learner)
+        found += _binary(learner)
     if "ridge" in learners:
         found.append(Cell(("P2",), "family", Setting(), 200, repeats=1))
     for learner in learners:
@@ -130,7 +157,19 @@ def cells(learners: Sequence[str]) -> list[Cell]:
         found.append(Cell(("P15",), "traps", Setting(), 1))
         found.append(Cell(("P15",), "alarm", Setting(), 100))
         found.append(Cell(("P16",), "determinism", Setting(design="crossover", sites=3, confounded=True), 1))
+        of_units = {"n_sims": UNIT_SIMS, "repeats": 1, "permutations": 19}
+        found.append(Cell(("P20",), "units", Setting(r2=0.25, confounded=True), **of_units))
+        found.append(Cell(("P20",), "units", Setting(confounded=True, log_odds=1.5), **of_units))
     return found
+
+
+def _binary(learner: str) -> list[Cell]:
+    """P1 with a binary outcome: no learner shares work between permutations that take their folds along."""
+    if learner not in BINARY_LEARNERS:
+        return []
+    n_sims = 1000 if learner == "ridge" else 200
+    kinds = [Setting(n=n, confounded=True, log_odds=log_odds) for n, log_odds in BINARY]
+    return [Cell(("P1",), "test", setting, n_sims, learner, repeats=1, permutations=19) for setting in kinds]
 
 
 def _type_one(learner: str) -> list[Cell]:
@@ -139,7 +178,8 @@ def _type_one(learner: str) -> list[Cell]:
         designs = [Cell(("P1",), "test", Setting(*_named(kind)), 1000) for kind in kinds]
         return designs + [Cell(("P1",), "test", setting, 1000, leave_out=leave_out) for setting, leave_out in SITED]
     return [
-        Cell(("P1",), "test", Setting(*_named(kind)), 200, learner, repeats=1, permutations=19) for kind in FEW[learner]
+        Cell(("P1",), "test", Setting(*_named(kind)), 200, learner, repeats=1, permutations=19)
+        for kind in FEW.get(learner, ())
     ]
 
 
@@ -153,6 +193,8 @@ def _estimation(learner: str) -> list[Cell]:
         sizes = [(n, r2) for n in (40, 100) for r2 in (0.0, 0.1, 0.25)]
         criteria = ("P3", "P4", "P5", "P6")
         return [Cell(criteria, "estimate", Setting(n=n, r2=r2), 1000, permutations=0) for n, r2 in sizes]
+    if "continuous" not in LEARNERS[learner].outcome_types:
+        return []
     return [
         Cell(("P3",), "estimate", Setting(n=60, r2=r2), 200, learner, repeats=1, permutations=0) for r2 in (0.0, 0.25)
     ]
@@ -414,6 +456,57 @@ def determinism(cell: Cell, number: int) -> Values:
     return found
 
 
+def units(cell: Cell, number: int) -> Values:
+    """Whether results are the same in other units of features, covariates and outcome, learner by learner (P20)."""
+    rng, seed = cell.seeds(number)
+    dataset = draw_dataset(cell.setting, rng)["set_1"]
+    found: Values = {}
+    for kind in UNIT_KINDS:
+        if dataset.outcome.type not in KINDS[kind].outcome_types:
+            continue
+        spec = UNIT_BUDGETS.get(kind) or LEARNERS.get(kind) or KINDS[kind](kind=kind)  # type: ignore[call-arg]
+
+        def judged(of_features: float, of_outcome: float, spec: LearnerSpec = spec) -> RunResult:
+            scaled = in_units(dataset, of_features, of_outcome)
+            run = Analysis(scaled, cell.setting, spec, cell.validation(seed)).fitted().reduced()
+            return finish_experiment([run])[0]
+
+        here = judged(1.0, 1.0)
+        powers = [(judged(*factors), _of_outcome(dataset, factors[1])) for factors in POWERS_OF_TWO]
+        decimal = [judged(*factors) for factors in DECIMAL]
+        r2 = here.scores.performance.r2
+        found[f"{kind}_same"] = float(all(_same(here, there, factor) for there, factor in powers))
+        found[f"{kind}_decimal"] = max(abs(there.scores.performance.r2 - r2) for there in decimal)
+        found[f"{kind}_verdict"] = float(all(there.claim.verdict == here.claim.verdict for there in decimal))
+    return found
+
+
+def in_units(dataset: Dataset, of_features: float, of_outcome: float) -> Dataset:
+    """The same people with features and covariates, and a continuous outcome, multiplied."""
+    blocks = {name: getattr(dataset, name) for name in ("confounds", "forced", "clinical")}
+    scaled = {name: replace(block, values=block.values * of_features) for name, block in blocks.items()}
+    return replace(
+        dataset, X=dataset.X * of_features, y=dataset.y * _of_outcome(dataset, of_outcome), unobserved=None, **scaled
+    )
+
+
+def _of_outcome(dataset: Dataset, factor: float) -> float:
+    return 1.0 if dataset.outcome.type == "binary" else factor
+
+
+def _same(here: RunResult, there: RunResult, factor: float) -> bool:
+    """Whether two runs are the same bytes but for the unit of the outcome."""
+    one, other = here.predictions, there.predictions
+    in_unit = [name for name in ("observed", "predicted", "reference") if name in one]
+    return (
+        here.claim.verdict == there.claim.verdict
+        and here.scores.performance.r2 == there.scores.performance.r2
+        and _p(here) == _p(there)
+        and here.null.equals(there.null)
+        and all(np.array_equal(one[name].to_numpy() * factor, other[name].to_numpy()) for name in in_unit)
+    )
+
+
 SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "test": test,
     "family": family,
@@ -424,6 +517,7 @@ SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "traps": traps,
     "alarm": alarm,
     "determinism": determinism,
+    "units": units,
 }
 
 

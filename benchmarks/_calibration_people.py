@@ -28,7 +28,7 @@ APART = (0.0, 0.8, -0.8)
 """Shift in the outcome of sites of given size, in SD: enough for noise to be shown where outcomes leave their site."""
 FAMILY_SIZES, SHARED_IN_FAMILY = (1, 2, 2, 3), 0.6
 """Families of these sizes in turn, and the share of the variance of outcome and features that their members share."""
-LATER = ("site_shares", "site_held", "families")
+LATER = ("site_shares", "site_held", "families", "log_odds")
 """Settings that came later: named in the key of a cell where they are not the default, so that others keep theirs."""
 CONFOUND_OF_X, CONFOUND_OF_Y = 0.3, 0.2
 """Shares of the variance of a feature and of the outcome that age and motion have together, where they confound."""
@@ -70,6 +70,9 @@ class Setting:
         Whether site is held fixed, where there are several.
     families : bool
         People come in families that share part of outcome and features.
+    log_odds : float
+        Above 0 a binary outcome, a participants column: what its log-odds rise by per SD of age and motion together,
+        on which features depend too; `r2`, sites and the effects of the design have no part in it.
     """
 
     design: str = "single-arm"
@@ -84,6 +87,7 @@ class Setting:
     site_shares: tuple[float, ...] = ()
     site_held: bool = True
     families: bool = False
+    log_odds: float = 0.0
 
     def __str__(self) -> str:
         values = {each.name: (getattr(self, each.name), each.default) for each in fields(self)}
@@ -102,6 +106,8 @@ class Setting:
 
     def in_words(self) -> str:
         """As the cell is called in the table."""
+        if self.log_odds:
+            return f"binary outcome, confounds of {self.log_odds:g} in log-odds per SD"
         sites = "1 site" if self.n_sites == 1 else f"{self.n_sites} sites with effects"
         if self.site_shares:
             sizes = " + ".join(f"{round(share * self.n)}" for share in self.site_shares)
@@ -124,6 +130,7 @@ class _Drawn:
     site: np.ndarray
     first: np.ndarray
     family: np.ndarray
+    case: np.ndarray
 
 
 def draw_dataset(
@@ -184,12 +191,15 @@ def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:
     if setting.n_sites > 1:
         X = X + SITE_OF_X * rng.uniform(-1, 1, (len(SITE_WEIGHTS), setting.p))[site]
         y = y + np.array(APART if setting.site_shares else SITE_OF_Y)[site]
+    case = np.zeros(n, dtype=bool)
+    if setting.log_odds:
+        case = rng.random(n) < 1 / (1 + np.exp(-setting.log_odds * (age + fd) / np.sqrt(2)))
     family = np.repeat(np.arange(n), np.resize(FAMILY_SIZES, n))[:n]
     if setting.families:
         X = _with_family(X, family, rng)
         y = _with_family(y[:, None], family, rng)[:, 0]
     alike = np.sqrt(setting.prognostic) * active + np.sqrt(1 - setting.prognostic) * other
-    return _Drawn(X, y, alike, baseline, age, fd, site, first, family)
+    return _Drawn(X, y, alike, baseline, age, fd, site, first, family, case)
 
 
 def _with_family(values: np.ndarray, family: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -217,9 +227,10 @@ def _cohort(setting: Setting, drawn: _Drawn, people: list[str]) -> Cohort:
             "arm": np.where(drawn.first, "ketamine", "placebo"),
             "sequence": np.where(drawn.first, "ketamine", "placebo"),
             "family": [f"family-{number}" for number in drawn.family],
+            "case": np.where(drawn.case, "yes", "no"),
         },
         index=index,
-    ).astype({name: "str" for name in ("site", "arm", "sequence", "family")})
+    ).astype({name: "str" for name in ("site", "arm", "sequence", "family", "case")})
     dropped = {"crossover": ["arm"], "parallel": ["sequence"], "single-arm": ["arm", "sequence"]}[setting.design]
     dropped += ([] if setting.n_sites > 1 else ["site"]) + ([] if setting.families else ["family"])
     other = {"ketamine": "placebo", "placebo": "ketamine"}
@@ -277,6 +288,8 @@ def experiment_of(setting: Setting, tables: tuple[str, ...]) -> ExperimentSpec:
     outcome: dict[str, object] = {"score": "MADRS", "kind": setting.kind, "at": "ses-d2"}
     if setting.kind == "ketamine-minus-placebo":
         outcome |= {"placebo_at": "ses-p2", "adjust": ("sequence",)}
+    elif setting.log_odds:
+        outcome = {"column": "case", "type": "binary", "positive": "yes"}
     else:
         outcome |= {"from": "ses-b0"}
     if setting.design == "parallel":

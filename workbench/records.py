@@ -587,7 +587,7 @@ class CircuitTest:
     Attributes
     ----------
     statistic : ndarray of shape (1 + n_permutations, n_circuits)
-        T_g = sum over the features of circuit g of r^2(x_j, y | N); row 0 observed, others Freedman-Lane permutations.
+        T_g = sum over the features of circuit g of r^2(x_j, y | N); row 0 observed, others permuted.
     feature_r : ndarray of shape (n_features,)
         Partial correlation of each feature with the outcome given N.
     feature_p : ndarray of shape (n_features,)
@@ -669,7 +669,7 @@ class PermutationTest:
     null_95: float
     """95th percentile of the null: above it the uncorrected p is at most .05."""
     scheme: str
-    """In words: free, within site, whole participants, Freedman-Lane."""
+    """In words: free, within site, whole participants, Freedman-Lane or conditional permutation."""
     refused: str = ""
 
 

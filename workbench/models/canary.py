@@ -11,7 +11,7 @@ from workbench.errors import GuardError, Problem
 from workbench.models.estimators import as_permuted, beside_main, make_learner
 from workbench.models.learner import Fitted
 from workbench.models.nested_cv import fit_alone, fit_unit, located, plan_units, spawned
-from workbench.models.permutations import target_matrix
+from workbench.models.permutations import permuted_outcomes
 from workbench.records import Covariates, Dataset, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
@@ -72,8 +72,8 @@ def on_shuffled_outcomes(
 ) -> tuple[Dataset, tuple[WorkUnit, ...], tuple[UnitResult, ...]]:
     """The run once more on shuffled outcomes, without permutations: *main*, and *confounds* where there are any.
 
-    Outcomes are shuffled as for a permutation, with N held fixed (Freedman-Lane), those of a binary outcome as they
-    are; folds are drawn, and models tuned, anew. Trees search fewer settings (`estimators.beside_main`).
+    Outcomes are shuffled as for a permutation, with N held fixed (`permutations.target_matrix`); folds are drawn, and
+    models tuned, anew. Trees search fewer settings (`estimators.beside_main`).
 
     Parameters
     ----------
@@ -90,8 +90,7 @@ def on_shuffled_outcomes(
     spec = beside_main(learner)
     repeats = min(repeats, SHUFFLED_REPEATS) if make_learner(spec).batched else 1
     seed = spawned(validation.seed, SHUFFLE_STREAM)
-    nuisance = dataset.nuisance.values[:, : 0 if dataset.outcome.type == "binary" else None]
-    shuffled = replace(dataset, y=target_matrix(dataset.y, nuisance, dataset.blocks, dataset.groups, 1, seed)[:, 1])
+    shuffled = replace(dataset, y=permuted_outcomes(dataset, dataset.nuisance.values, 1, seed)[:, 1])
     spec = spec.model_copy(update={"repeats": repeats})
     validation = validation.model_copy(update={"permutations": 0})
     units = tuple(

@@ -89,7 +89,8 @@ class LeastSquaresLearner:
     """Ordinary least squares on a few variables beside the nuisance block: the clinical comparator.
 
     Missing values become the mean of the training rows; of variables that others already span the solution of smallest
-    norm is taken. Nothing is tuned, so inner folds are not used.
+    norm is taken. Nothing is tuned, so inner folds are not used. It is the nuisance model with a few variables more:
+    probabilities of a binary outcome are kept within (0, 1) as there.
     """
 
     linear = True
@@ -99,7 +100,8 @@ class LeastSquaresLearner:
         """Fit on the training rows, predict the held-out rows; see `Learner`."""
         complete = impute_means(fold.X, fold.train)
         design = np.column_stack([fold.nuisance, complete])
-        return Fitted(fit_nuisance(Y[fold.train], design[fold.train], design[fold.test]).test)
+        binary = fold.outcome_type == "binary"
+        return Fitted(fit_nuisance(Y[fold.train], design[fold.train], design[fold.test], binary=binary).test)
 
 
 LEARNERS: dict[str, Callable[[Any], Learner]] = {

@@ -28,7 +28,7 @@ def haufe_pattern(standardised: np.ndarray, predicted: np.ndarray) -> np.ndarray
     """
     centred = predicted - predicted.mean()
     sum_of_squares = float(centred @ centred)
-    if sum_of_squares <= (1e-12 * max(1.0, float(np.abs(predicted).max(initial=0.0)))) ** 2 * len(predicted):
+    if sum_of_squares <= (1e-12 * float(np.abs(predicted).max(initial=0.0))) ** 2 * len(predicted):
         return np.zeros(standardised.shape[1])
     pattern: np.ndarray = standardised.T @ centred / sum_of_squares
     return pattern

@@ -1,4 +1,4 @@
-"""Random forest: scikit-learn's, on features imputed in the fold, with the nuisance model as offset."""
+"""Random forest: scikit-learn's, on features imputed and standardised in the fold, the nuisance model as offset."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ import numpy as np
 
 from workbench.models.explanations import by_circuit, haufe_pattern
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import Floats, Rows, fit_nuisance, impute_means
+from workbench.models.preprocessing import Floats, Rows, Units, fit_nuisance, impute_means, residual_scale
 from workbench.specs.learners import RandomForestSpec
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
 
 LARGEST_SEED = 2**31
+GRID = 2.0**-32
+"""Standardised targets are rounded to multiples of this, so that sums over the rows of a leaf are exact. Two features
+that divide the rows alike then gain alike, and it is not the rounding of a sum that chooses between them, which would
+be another in another unit."""
 
 
 class RandomForestLearner:
@@ -26,8 +30,10 @@ class RandomForestLearner:
 
     Covariates of no interest enter as for boosted trees (METHODS 6): X is never residualised, the least-squares fit of
     the target on [1 | N] in the training rows is an offset, and N is offered as features too. A missing value becomes
-    the mean of the training rows. Without covariates this is ``SimpleImputer`` and scikit-learn's
-    ``RandomForestRegressor``. Of a binary outcome the leaves' means are probabilities, scored by the Brier skill.
+    the mean of the training rows; features, and what the offset leaves of the target, are standardised there, since
+    scikit-learn's trees read 32-bit features, take values closer than 1e-7 for equal and stop at an impurity of 2e-16.
+    Without covariates this is ``SimpleImputer``, ``StandardScaler`` and scikit-learn's ``RandomForestRegressor`` in a
+    ``TransformedTargetRegressor``. Of a binary outcome the leaves' means are probabilities, scored by the Brier skill.
 
     SHAP values are those of `shap.TreeExplainer`, path-dependent, background = the training rows of each tree; what
     covariates of no interest contribute is in the base.
@@ -59,15 +65,24 @@ class RandomForestLearner:
             return fitted
         n_features = fold.X.shape[1]
         contributions = [_contributions(one.forest, outer, n_features) for one in grown[:explain]]
-        shap, base = contributions[0]
-        part = grown[0].forest.predict(outer.train_X)
+        scales = [one.scale for one in grown[:explain]]
+        shap, base = scales[0] * contributions[0][0], scales[0] * contributions[0][1]
+        part = scales[0] * grown[0].forest.predict(outer.train_X)
         return Fitted(
             fitted.predicted,
             fitted.chosen,
             shap=shap,
             shap_base=grown[0].offset_test + base,
-            haufe=haufe_pattern(_standardised(outer.train_X[:, :n_features]), part),
-            circuit_shap=by_circuit(fold, np.stack([np.abs(values).mean(axis=0) for values, _ in contributions])),
+            haufe=haufe_pattern(outer.train_X[:, :n_features], part),
+            circuit_shap=by_circuit(
+                fold,
+                np.stack(
+                    [
+                        scale * np.abs(values).mean(axis=0)
+                        for scale, (values, _) in zip(scales, contributions, strict=True)
+                    ]
+                ),
+            ),
             train_part=part,
             fitted_digest=fitted.fitted_digest,
         )
@@ -83,7 +98,10 @@ class RandomForestLearner:
     def _fit(self, rows: _Rows, y: Floats, setting: tuple[float, int], seed: int) -> _Grown:
         from sklearn.ensemble import RandomForestRegressor
 
-        offset_train, offset_test = _offset(y, rows)
+        nuisance = fit_nuisance(y[rows.train, None], rows.train_N, rows.test_N, binary=rows.binary)
+        offset_train, offset_test = nuisance.train[:, 0], nuisance.test[:, 0]
+        residual = y[rows.train] - offset_train
+        scale = residual_scale(residual, y[rows.train])
         max_features, min_leaf = setting
         forest = RandomForestRegressor(
             n_estimators=self.spec.trees,
@@ -92,13 +110,15 @@ class RandomForestLearner:
             random_state=seed,
             n_jobs=1,
         )
-        forest.fit(rows.train_X, y[rows.train] - offset_train)
-        return _Grown(forest, setting, offset_train, offset_test, offset_test + forest.predict(rows.test_X))
+        target = residual / scale if scale > 0 else np.zeros(len(residual))
+        forest.fit(rows.train_X, np.round(target / GRID) * GRID)
+        predicted = offset_test + scale * forest.predict(rows.test_X)
+        return _Grown(forest, setting, scale, offset_train, offset_test, predicted)
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Imputed features with covariates beside them, of one training set and the rows it predicts."""
+    """Imputed features in SD, covariates beside them, of one training set and the rows it predicts."""
 
     train: Rows
     test: Rows
@@ -106,29 +126,25 @@ class _Rows:
     test_X: Floats  # noqa: N815
     train_N: Floats  # noqa: N815
     test_N: Floats  # noqa: N815
+    binary: bool
 
     @classmethod
     def of(cls, fold: Fold, train: Rows, test: Rows) -> _Rows:
         N = fold.nuisance
         features = np.column_stack([impute_means(fold.X, train), N])
-        return cls(train, test, features[train], features[test], N[train], N[test])
+        units, binary = Units.of(features[train]), fold.outcome_type == "binary"
+        standardised = units.applied(features[train]), units.applied(features[test])
+        return cls(train, test, *standardised, N[train], N[test], binary)
 
 
 @dataclass(frozen=True, eq=False)
 class _Grown:
     forest: RandomForestRegressor
     setting: tuple[float, int]
+    scale: float
     offset_train: Floats
     offset_test: Floats
     predicted: Floats
-
-
-def _offset(y: Floats, rows: _Rows) -> tuple[Floats, Floats]:
-    """What the nuisance model predicts; nothing without covariates, since a tree starts at the mean by itself."""
-    if rows.train_N.shape[1] == 0:
-        return np.zeros(len(rows.train)), np.zeros(len(rows.test))
-    nuisance = fit_nuisance(y[rows.train, None], rows.train_N, rows.test_N)
-    return nuisance.train[:, 0], nuisance.test[:, 0]
 
 
 def _contributions(forest: RandomForestRegressor, rows: _Rows, n_features: int) -> tuple[Floats, Floats]:
@@ -141,17 +157,11 @@ def _contributions(forest: RandomForestRegressor, rows: _Rows, n_features: int) 
     return raw[:, :n_features], expected + raw[:, n_features:].sum(axis=1)
 
 
-def _standardised(features: Floats) -> Floats:
-    centred = features - features.mean(axis=0)
-    spread = centred.std(axis=0)
-    standardised: Floats = centred / np.where(spread > 0, spread, 1.0)
-    return standardised
-
-
 def _digest(rows: _Rows, grown: _Grown) -> str:
     content = hashlib.sha256()
     for array in (rows.train_X, grown.offset_train, *_tree_arrays(grown.forest)):
         content.update(np.ascontiguousarray(array).tobytes())
+    content.update(repr(grown.scale).encode())
     return content.hexdigest()
 
 

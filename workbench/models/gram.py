@@ -396,9 +396,9 @@ def circuit_members(circuits: NDArray[np.int_], columns: slice) -> NDArray[np.bo
 def haufe_direction(predicted: Floats, base: Floats) -> Floats:
     """What features in SD are multiplied with to give Cov(x_j, yhat) / Var(yhat), yhat the features' part (Haufe 2014).
 
-    0 where the prediction of the training rows, which has mean 0, does not vary.
+    0 where the prediction of the training rows, which has mean 0, does not vary by more than rounding leaves of `base`.
     """
-    nil = 1e-12 * max(1.0, float(np.abs(base).max(initial=0.0)))
+    nil = 1e-12 * float(np.abs(base).max(initial=0.0))
     sum_of_squares = float(predicted @ predicted)
     return predicted / sum_of_squares if sum_of_squares > len(predicted) * nil**2 else np.zeros_like(predicted)
 

@@ -190,7 +190,8 @@ def _refit_without(
     Y = np.asarray(dataset.y, dtype=float)[:, None]
     bands = modalities(dataset) if X.shape[1] else None
     fold = Fold(X, nuisance, train, test, inner, dataset.outcome.type, bands=bands)
-    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test]).test
+    binary = fold.outcome_type == "binary"
+    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test], binary=binary).test
     return model.fit(fold, Y, seed=unit.seed).predicted[:, 0], reference[:, 0]
 
 

@@ -7,8 +7,8 @@ setting and every target is then fitted there, on n x n numbers whatever the num
 approximated.
 
 SVM and SVR are scikit-learn's own solvers (libsvm) on the precomputed kernel. Logistic ridge is solved here, by Newton
-steps in the space of people: scikit-learn's takes neither the offset through which the nuisance model enters nor
-the labels between 0 and 1 of a Freedman-Lane permutation; without either it is `LogisticRegression`.
+steps in the space of people: scikit-learn's takes no offset, through which the nuisance model enters; without it it
+is `LogisticRegression`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from workbench.models.gram import (
     prepared_blocks,
 )
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import Floats
+from workbench.models.preprocessing import Floats, NuisancePredictions, residual_scale
 from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, chord, expit, log_loss, log_odds, platt_line
 from workbench.models.training_sets import TrainingSet, training_sets
 from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec
@@ -66,11 +66,14 @@ class PeopleSpace:
         decision: Floats = self.ridge.held_out @ (self.ridge.scores.T @ dual)
         return decision
 
-    def nuisance(self, y: Floats) -> tuple[Floats, Floats]:
-        """Predictions of the nuisance model in the training rows and in those that are predicted."""
-        centre = y[self.one.train].mean()
-        coefficients = self.one.basis.train.T @ (y[self.one.train] - centre)
-        return centre + self.one.basis.train @ coefficients, centre + self.one.basis.test @ coefficients
+    @cached_property
+    def without_features(self) -> bool:
+        """Whether no feature varies, so that there is nothing to add to the nuisance model."""
+        return not self.ridge.scores.any()
+
+    def nuisance(self, y: Floats) -> NuisancePredictions:
+        """Predictions of the nuisance model for one target, each with one column."""
+        return self.one.nuisance(y[self.one.train, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +142,8 @@ class LogisticRidgeLearner(LinearMachine):
     """Logistic regression with a ridge penalty, C chosen in the inner folds by Brier score.
 
     Minimises ``C sum_i loss_i + |w|^2 / 2`` (scikit-learn's C) over w and a free intercept, beside the log-odds of the
-    nuisance model. Labels of permuted columns that are not 0 or 1 are cut to [0, 1] for training, and scored as they
-    are. A training set in which everybody has the same label predicts its nuisance model.
+    nuisance model. A training set in which everybody has the same label, or in which no feature varies, predicts its
+    nuisance model.
 
     References
     ----------
@@ -166,12 +169,12 @@ class LogisticRidgeLearner(LinearMachine):
 
 def _logistic_path(space: PeopleSpace, y: Floats, grid: Sequence[float]) -> list[Machine]:
     """Logistic ridge of one training set for every C, each started from the one before."""
-    labels = np.clip(y[space.one.train], 0.0, 1.0)
-    train, test = (log_odds(nuisance, len(labels)) for nuisance in space.nuisance(y))
+    labels, nuisance = y[space.one.train], space.nuisance(y)
+    train, test = nuisance.train_margin[:, 0], nuisance.test_margin[:, 0]
     dual, intercept = np.zeros(len(labels)), 0.0
     path = []
     for C in grid:
-        if np.ptp(labels) > 0:
+        if np.ptp(labels) > 0 and not space.without_features:
             dual, intercept = solve_logistic(space, labels, train, C, (dual, intercept))
         path.append(Machine(dual, train + intercept, test + intercept, {}))
     return path
@@ -189,7 +192,7 @@ def solve_logistic(
     Parameters
     ----------
     labels, offset : ndarray of shape (n_train,)
-        Labels between 0 and 1, not all equal.
+        Labels 0 and 1, not all equal.
     start : (ndarray of shape (n_train,), float)
         Where to begin.
 
@@ -268,10 +271,10 @@ class LinearSVMLearner(LinearMachine):
 
     The decision of scikit-learn's ``SVC(kernel="linear", C)`` becomes a probability by Platt's line, fitted inside the
     training fold to the decisions of the inner folds in their held-out rows, what covariates add to the log-odds as
-    offset: ``CalibratedClassifierCV(SVC(..), method="sigmoid", ensemble=False, cv=inner)``, but that a line that would
-    turn decisions round is made flat (`probabilities.platt_line`). The C of smallest Brier score of those calibrated
-    decisions is refitted; with two parameters for all inner folds that score is slightly optimistic, and it only ranks.
-    A permuted label between 0 and 1 is a row of each class with these weights.
+    offset: ``CalibratedClassifierCV(SVC(..), method="sigmoid", ensemble=False, cv=inner)``. Where the line would turn
+    decisions round (`probabilities.platt_line`) the features say nothing, and the prediction is that of the nuisance
+    model. The C of smallest Brier score of those calibrated decisions is refitted; with two parameters for all inner
+    folds that score is slightly optimistic, and it only ranks.
 
     References
     ----------
@@ -285,39 +288,41 @@ class LinearSVMLearner(LinearMachine):
         return True
 
     def _learn(self, inner: Sequence[PeopleSpace], outer: PeopleSpace, y: Floats) -> Machine:
+        covariates = outer.nuisance(y)
+        train, test = covariates.train_margin[:, 0], covariates.test_margin[:, 0]
+        if outer.without_features:
+            return Machine(np.zeros(len(train)), train, test, {"C": self.grid[0]})
         held_out = np.concatenate([space.one.test for space in inner])
-        labels = np.clip(y[held_out], 0.0, 1.0)
-        offset = np.concatenate([_covariates(space, y)[1] for space in inner])
+        labels, nuisance = y[held_out], [space.nuisance(y) for space in inner]
+        base = np.concatenate([one.test_margin[:, 0] for one in nuisance])
+        # Platt's intercept holds the share of cases of the whole training fold; the offset is what covariates add.
+        shares = [_log_odds_of_share(space, y) for space in inner]
+        offset = base - np.repeat(shares, [len(space.one.test) for space in inner])
         fold = np.repeat(np.arange(len(inner)), [len(space.one.test) for space in inner])
         best: tuple[float, float, float, float] | None = None
         for C in self.grid:
             decision = np.concatenate([_decide(space, y, C) for space in inner])
             slope, intercept = platt_line(decision, labels, offset)
-            squares = np.square(y[held_out] - expit(slope * decision + intercept + offset))
+            margin = slope * decision + intercept + offset if slope > 0 else base
+            squares = np.square(labels - expit(margin))
             loss = float(np.mean(np.bincount(fold, squares) / np.bincount(fold)))
             if best is None or loss < best[0]:
                 best = (loss, C, slope, intercept)
         assert best is not None  # the grid has one value at least
         _, C, slope, intercept = best
-        dual, bias = fit_svc(outer.kernel, np.clip(y[outer.one.train], 0.0, 1.0), C)
-        shift = slope * bias + intercept
-        train, test = _covariates(outer, y)
+        dual, bias = fit_svc(outer.kernel, y[outer.one.train], C)
+        shift = slope * bias + intercept - _log_odds_of_share(outer, y) if slope > 0 else 0.0
         return Machine(slope * dual, train + shift, test + shift, {"C": C})
 
 
-def _covariates(space: PeopleSpace, y: Floats) -> tuple[Floats, Floats]:
-    """What covariates of no interest add to the log-odds of the training share, in training rows and in predicted ones.
-
-    Nothing where there are none: then Platt's intercept holds the share of the whole training fold.
-    """
-    n_train = len(space.one.train)
-    share = log_odds(y[space.one.train].mean(keepdims=True), n_train)
-    train, test = (log_odds(nuisance, n_train) - share for nuisance in space.nuisance(y))
-    return train, test
+def _log_odds_of_share(space: PeopleSpace, y: Floats) -> float:
+    """Log-odds of the share of cases among the training rows."""
+    train = space.one.train
+    return float(log_odds(y[train].mean(keepdims=True), len(train))[0])
 
 
 def _decide(space: PeopleSpace, y: Floats, C: float) -> Floats:
-    dual, bias = fit_svc(space.kernel, np.clip(y[space.one.train], 0.0, 1.0), C)
+    dual, bias = fit_svc(space.kernel, y[space.one.train], C)
     return space.held_out(dual) + bias
 
 
@@ -327,22 +332,15 @@ def fit_svc(kernel: Floats, labels: Floats, C: float, tol: float = LIBSVM_TOLERA
     Parameters
     ----------
     labels : ndarray of shape (n,)
-        0 to 1: a label in between is a row of each class with these weights.
+        0 and 1.
     """
     from sklearn.svm import SVC
 
-    rows = np.concatenate([np.flatnonzero(labels < 1), np.flatnonzero(labels > 0)])
-    weights = np.concatenate([1 - labels[labels < 1], labels[labels > 0]])
-    classes = np.repeat([0, 1], [(labels < 1).sum(), (labels > 0).sum()])
     dual = np.zeros(len(labels))
-    if classes.min(initial=1) == classes.max(initial=0):
+    if np.ptp(labels) == 0:
         return dual, 0.0
-    if len(rows) > len(labels):
-        kernel = kernel[np.ix_(rows, rows)]
-    else:  # every row once: keep their order, so that the kernel need not be copied
-        weights, classes, rows = np.ones(len(labels)), (labels > 0).astype(int), np.arange(len(labels))
-    svc = SVC(kernel="precomputed", C=C, tol=tol).fit(kernel, classes, sample_weight=weights)
-    np.add.at(dual, rows[svc.support_], svc.dual_coef_[0])
+    svc = SVC(kernel="precomputed", C=C, tol=tol).fit(kernel, (labels > 0).astype(int))
+    dual[svc.support_] = svc.dual_coef_[0]
     return dual, float(svc.intercept_[0])
 
 
@@ -373,10 +371,11 @@ class LinearSVRLearner(LinearMachine):
         return self._machine(outer, y, self.grid[int(np.argmin(losses))])  # the first of equals, as GridSearchCV
 
     def _machine(self, space: PeopleSpace, y: Floats, C: float) -> Machine:
-        train, test = space.nuisance(y)
+        nuisance = space.nuisance(y)
+        train, test = nuisance.train[:, 0], nuisance.test[:, 0]
         residual = y[space.one.train] - train
-        scale = float(residual.std())
-        if scale <= 1e-12 * max(1.0, float(np.abs(train).max())):
+        scale = residual_scale(residual, y[space.one.train])
+        if scale == 0:
             return Machine(np.zeros(len(residual)), train, test, {"C": C})
         dual, bias = fit_svr(space.kernel, residual / scale, C, self.epsilon)
         return Machine(scale * dual, train + scale * bias, test + scale * bias, {"C": C})

@@ -22,7 +22,7 @@ from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside
 from workbench.models.fold_pass import compiled
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner, residualises
-from workbench.models.permutations import permuted_rows, refusal, target_matrix
+from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
 from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
@@ -31,8 +31,9 @@ from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
-ORDER = "order"
-"""Key of the permuted rows among the targets."""
+ORDER, INCREMENT_ORDER = "order", "increment order"
+ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
+"""Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
 CLINICAL_BAND = "clinical"
 """Clinical variables beside the features are penalised together, apart from every modality."""
 MARGINAL_PERMUTATIONS = 1000
@@ -52,22 +53,19 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     -------
     dict of str to ndarray of shape (n_rows, 1 + n_permutations)
         *main* holds N fixed; *increment*, where there are clinical variables, N with these, missing values replaced by
-        the whole-sample mean (a permutation has no fold). Both use the same permutations. *order* is there where folds
-        depend on the outcome (`splitters.balanced_on_outcome`): for each permutation, the row whose outcome, and place
-        in the folds, every row receives.
+        the whole-sample mean (a permutation has no fold). Both use the same permutations of a continuous outcome.
+        *order* and *increment order* are there where folds depend on the outcome (`splitters.balanced_on_outcome`): for
+        each permutation, the row whose outcome, and place in the folds, every row receives.
     """
-
-    def targets(nuisance: np.ndarray) -> np.ndarray:
-        return target_matrix(
-            dataset.y, nuisance, dataset.blocks, dataset.groups, validation.permutations, validation.seed
-        )
-
-    matrices = {"main": targets(dataset.nuisance.values)}
+    held_fixed = {"main": dataset.nuisance.values}
     if dataset.clinical.variables:
-        everyone = np.arange(dataset.n_rows)
-        matrices["increment"] = targets(_with_clinical(dataset, everyone))
-    if validation.permutations and balanced_on_outcome(dataset, validation):
-        matrices[ORDER] = permuted_rows(dataset.blocks, dataset.groups, validation.permutations, validation.seed)
+        held_fixed["increment"] = _with_clinical(dataset, np.arange(dataset.n_rows))
+    n, seed = validation.permutations, validation.seed
+    matrices = {name: permuted_outcomes(dataset, nuisance, n, seed) for name, nuisance in held_fixed.items()}
+    if n and balanced_on_outcome(dataset, validation):
+        design, binary = (dataset.blocks, dataset.groups), is_binary(dataset)
+        for name, nuisance in held_fixed.items():
+            matrices[ORDERS[name]] = outcome_rows(dataset.y, nuisance, *design, n, seed, binary=binary)
     return matrices
 
 
@@ -78,7 +76,7 @@ def marginal_targets(dataset: Dataset, validation: ValidationSpec) -> np.ndarray
     """
     n = max(validation.permutations, MARGINAL_PERMUTATIONS)
     n = 0 if refusal(dataset, n) else n
-    return target_matrix(dataset.y, dataset.nuisance.values, dataset.blocks, dataset.groups, n, validation.seed)
+    return permuted_outcomes(dataset, dataset.nuisance.values, n, validation.seed)
 
 
 def plan_units(
@@ -211,16 +209,17 @@ def _fit_procedure(
 ) -> tuple[Fitted, ProcedureResult]:
     """One procedure through all columns of its targets: on the folds of the unit, or each on those it took along."""
     procedure = _procedure(name, dataset, unit, learner, targets)
-    if ORDER not in targets or procedure.Y.shape[1] == 1:
+    order = targets.get(ORDERS.get(name, ORDER))
+    if order is None or procedure.Y.shape[1] == 1:
         fitted = _fit(procedure, dataset, unit, explain=explain)
-        return fitted, _reduced(procedure, fitted, unit)
+        return fitted, _reduced(procedure, dataset, fitted, unit)
     columns = []
     for column in range(procedure.Y.shape[1]):
-        where = unit if column == 0 else _carried(unit, targets[ORDER][column - 1])
-        alone = {key: matrix[:, [column]] for key, matrix in targets.items() if key != ORDER}
+        where = unit if column == 0 else _carried(unit, order[column - 1])
+        alone = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
         procedure = _procedure(name, dataset, where, learner, alone)
         fitted = _fit(procedure, dataset, where, explain=int(column < explain))
-        columns.append((fitted, _reduced(procedure, fitted, where)))
+        columns.append((fitted, _reduced(procedure, dataset, fitted, where)))
     return _beside(columns)
 
 
@@ -302,10 +301,10 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     return _fit(procedure, dataset, unit, explain=0)
 
 
-def _reduced(procedure: _Procedure, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
+def _reduced(procedure: _Procedure, dataset: Dataset, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
     train, test = unit.outer.train, unit.outer.test
-    Y = procedure.Y
-    reference = fit_nuisance(Y[train], procedure.reference[train], procedure.reference[test]).test
+    Y, held, binary = procedure.Y, procedure.reference, is_binary(dataset)
+    reference = fit_nuisance(Y[train], held[train], held[test], binary=binary).test
     return ProcedureResult(
         predicted=fitted.predicted[:, 0].copy(),
         reference=reference[:, 0].copy(),

@@ -2,7 +2,8 @@
 
 Permutations are drawn over exchangeable groups of rows. Two groups (people, families, or single rows where nobody has
 more than one) are exchangeable when their rows lie in the same exchangeability blocks in the same order, which implies
-equal size (Winkler et al. 2014, 2015).
+equal size (Winkler et al. 2014, 2015). With covariates held fixed a continuous outcome is permuted after Freedman and
+Lane, a binary one by `conditional_permutation`.
 """
 
 from __future__ import annotations
@@ -12,30 +13,42 @@ from math import exp, lgamma, log
 
 import numpy as np
 
+from workbench.models.conditional_permutation import conditional_rows
+from workbench.models.preprocessing import NuisanceModel, spanning_basis
 from workbench.records import Dataset
 
 PERMUTATION_STREAM = 2
 """Spawn key of the permutation stream; the folds and the learners have others (`nested_cv`)."""
+PROBES = 199
+"""Permutations drawn to see whether the covariates held fixed let the labels of a binary outcome move at all."""
 
 
 def target_matrix(
-    y: np.ndarray, nuisance: np.ndarray, blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int
+    y: np.ndarray,
+    nuisance: np.ndarray,
+    blocks: np.ndarray,
+    groups: np.ndarray,
+    n_permutations: int,
+    seed: int,
+    *,
+    binary: bool = False,
 ) -> np.ndarray:
-    """Observed outcome and its Freedman-Lane permutations.
+    """Observed outcome and its permutations with the nuisance block held fixed.
 
-    With N = [1 | nuisance] and g its whole-sample least-squares coefficients, e = y - N g, column b > 0 is ``N g +
-    Pi_b e``; without nuisance it is ``Pi_b y``, the observed values bit for bit in another order. Pi_b depends on the
-    rows, blocks, groups and seed alone, so runs on the same people share their permutations, and the first B columns
-    are the same however many are drawn.
+    With N = [1 | nuisance] and g its whole-sample least-squares coefficients, e = y - N g, column b > 0 of a continuous
+    outcome is ``N g + Pi_b e`` (Freedman and Lane); without nuisance, and of a binary outcome always, it is ``Pi_b y``,
+    the observed values bit for bit in another order. Pi_b is that of `outcome_rows`.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
-        Observed outcome; of a binary outcome without nuisance the labels are permuted.
+        Observed outcome.
     nuisance : ndarray of shape (n_rows, n_nuisance)
         N without its intercept, complete values.
     blocks, groups : ndarray of int, shape (n_rows,)
         Exchangeability blocks, and rows that move together.
+    binary : bool
+        Whether y is 0 or 1.
 
     Returns
     -------
@@ -51,8 +64,8 @@ def target_matrix(
     targets[:, 0] = y
     if n_permutations == 0:
         return targets
-    order = permuted_rows(blocks, groups, n_permutations, seed)
-    if nuisance.shape[1] == 0:
+    order = outcome_rows(y, nuisance, blocks, groups, n_permutations, seed, binary=binary)
+    if nuisance.shape[1] == 0 or binary:
         targets[:, 1:] = np.asarray(y)[order].T
     else:
         explained = _explained(y, nuisance)
@@ -60,13 +73,47 @@ def target_matrix(
     return targets
 
 
-def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """For each permutation, the row whose value every row receives.
+def permuted_outcomes(dataset: Dataset, nuisance: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
+    """`target_matrix` of a dataset, with these covariates held fixed."""
+    return target_matrix(
+        dataset.y, nuisance, dataset.blocks, dataset.groups, n_permutations, seed, binary=is_binary(dataset)
+    )
+
+
+def is_binary(dataset: Dataset) -> bool:
+    """Whether the outcome is 0 or 1, so that it is permuted as labels."""
+    return dataset.outcome.type == "binary"
+
+
+def outcome_rows(
+    y: np.ndarray,
+    nuisance: np.ndarray,
+    blocks: np.ndarray,
+    groups: np.ndarray,
+    n_permutations: int,
+    seed: int,
+    *,
+    binary: bool = False,
+) -> np.ndarray:
+    """For each permutation, the row whose value every row receives, as the outcome and its covariates allow.
+
+    It depends on the rows, blocks, groups and seed alone, for a binary outcome with nuisance on the outcome and the
+    nuisance too, so runs on the same participants share their permutations whatever the features and the model; the
+    first B are the same however many are drawn.
 
     Returns
     -------
     ndarray of int, shape (n_permutations, n_rows)
     """
+    if not binary or nuisance.shape[1] == 0:
+        return permuted_rows(blocks, groups, n_permutations, seed)
+    return conditional_rows(
+        y, nuisance, _exchangeable(blocks, groups), n_permutations, seed, spawn_key=(PERMUTATION_STREAM,)
+    )
+
+
+def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
+    """`outcome_rows` where nothing is held fixed but blocks and groups: every order is equally likely."""
     order = np.tile(np.arange(len(groups)), (n_permutations, 1))
     stream = np.random.SeedSequence(seed, spawn_key=(PERMUTATION_STREAM,))
     members_of = _exchangeable(blocks, groups)
@@ -81,7 +128,8 @@ def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, s
 def scheme(dataset: Dataset) -> str:
     """How outcomes were permuted, in words for a reader.
 
-    "outcomes of whole participants exchanged within sites, with age and sex held fixed (Freedman-Lane)"
+    "outcomes of whole participants exchanged within sites, with age and sex held fixed (Freedman-Lane)"; of a binary
+    outcome "(conditional permutation)".
     """
     groups, blocks = np.asarray(dataset.groups), np.asarray(dataset.blocks)
     what = "outcomes"
@@ -93,7 +141,8 @@ def scheme(dataset: Dataset) -> str:
     n, moving = dataset.n_participants, participants_that_move(dataset)
     where += f" ({moving} of {n} participants can move)" if moving < n else ""
     held = dataset.nuisance.variables
-    return f"{what} exchanged {where}" + (f", with {_listed(held)} held fixed (Freedman-Lane)" if held else "")
+    how = "conditional permutation" if is_binary(dataset) else "Freedman-Lane"
+    return f"{what} exchanged {where}" + (f", with {_listed(held)} held fixed ({how})" if held else "")
 
 
 def participants_that_move(dataset: Dataset) -> int:
@@ -115,7 +164,9 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
     A p-value is refused where the blocks and groups leave fewer than ``1 / alpha`` distinct permutations of the outcome
     (METHODS 2.2): the product over exchangeable classes of k! / (m_1! m_2! ..), with m the numbers of equal values. So
     it is where fewer than half of the participants can move: those of a site of one, or in a family like no other, keep
-    their outcome, and what is shuffled around them is no picture of chance.
+    their outcome, and what is shuffled around them is no picture of chance. And it is where the covariates held fixed
+    tell the labels of a binary outcome so well that they hardly move: where a share of at least `alpha` of permutations
+    is the observed outcome, no p can be smaller.
 
     Parameters
     ----------
@@ -126,7 +177,7 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
         return ""
     y = np.asarray(dataset.y, dtype=float)
     nuisance = dataset.nuisance.values
-    moved = y if nuisance.shape[1] == 0 else y - _explained(y, nuisance)
+    moved = y if nuisance.shape[1] == 0 or is_binary(dataset) else y - _explained(y, nuisance)
     # Residuals that differ by rounding alone are the same value.
     moved = np.round(moved / (np.abs(moved).max() or 1.0), 10)
     log_distinct = 0.0
@@ -137,7 +188,7 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
     if log_distinct >= log(1 / alpha) - 1e-9:
         n_participants, moving = dataset.n_participants, participants_that_move(dataset)
         if 2 * moving >= n_participants:
-            return ""
+            return _refusal_of_labels(dataset, alpha)
         where = f" within {_within(dataset)}" if len(np.unique(dataset.blocks)) > 1 else ""
         return (
             f"only {moving} of {n_participants} participants have somebody to exchange outcomes with{where}, "
@@ -146,6 +197,21 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
     return (
         f"the design leaves {round(exp(log_distinct))} distinct permutations of the outcome, "
         f"and at least {round(1 / alpha)} are needed for p <= {alpha:g}"
+    )
+
+
+def _refusal_of_labels(dataset: Dataset, alpha: float) -> str:
+    """Why labels of a binary outcome move too little where covariates are held fixed, or an empty text."""
+    nuisance = dataset.nuisance
+    if not is_binary(dataset) or not nuisance.variables:
+        return ""
+    targets = permuted_outcomes(dataset, nuisance.values, PROBES, seed=0)
+    unmoved = float((targets[:, 1:] == targets[:, :1]).all(axis=0).mean())
+    if unmoved < alpha:
+        return ""
+    return (
+        f"with {_listed(nuisance.variables)} held fixed {100 * unmoved:.0f} % of the permutations leave the outcome as "
+        f"it is, so that no p can be below {unmoved:.2g}"
     )
 
 
@@ -159,8 +225,9 @@ def _exchangeable(blocks: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
 
 
 def _explained(y: np.ndarray, nuisance: np.ndarray) -> np.ndarray:
-    design = np.column_stack([np.ones(len(y)), nuisance])
-    explained: np.ndarray = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    """Least squares of the outcome on [1 | nuisance] in everyone, however few they are."""
+    basis = spanning_basis(nuisance, nuisance[:0])
+    explained: np.ndarray = NuisanceModel.of(basis, y[:, None], binary=False).predicted(basis.train)[:, 0]
     return explained
 
 

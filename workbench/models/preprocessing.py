@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from workbench.errors import FitError, Problem
+from workbench.models.probabilities import expit, log_odds
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 NIL_SHARE = 1e-10
 """A column is nil when the SD of its residuals is below this share of its root mean square (rounding leaves 1e-15)."""
+
+NIL_OUTCOME_SHARE = 1e-12
+"""And what is left of an outcome, of which nothing is divided by a small number beforehand."""
 
 
 class NuisanceBasis(NamedTuple):
@@ -45,10 +49,68 @@ class NuisanceBasis(NamedTuple):
 
 
 class NuisancePredictions(NamedTuple):
-    """Predictions of the nuisance model, ``(n_test, n_targets)`` and ``(n_train, n_targets)``."""
+    """Predictions of the nuisance model M0: what a model of the features adds to, and is scored against.
+
+    Attributes
+    ----------
+    test, train : ndarray of shape (n_test, n_targets) and (n_train, n_targets)
+        In units of the outcome; probabilities of a binary one.
+    test_margin, train_margin : ndarray of the same shapes
+        What they are on the scale of a learner that adds to log-odds: of a binary outcome ``test`` is
+        ``expit(test_margin)`` to the last bit, of others they are the predictions themselves.
+    """
 
     test: Floats
     train: Floats
+    test_margin: Floats
+    train_margin: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class NuisanceModel:
+    """The nuisance model of some training rows, on the columns of their basis.
+
+    Attributes
+    ----------
+    center : ndarray of shape (n_targets,)
+        Training means.
+    coefficients : ndarray of shape (rank, n_targets)
+    n_train : int
+    binary : bool
+    """
+
+    center: Floats
+    coefficients: Floats
+    n_train: int
+    binary: bool
+
+    @classmethod
+    def of(cls, basis: NuisanceBasis, Y_train: Floats, *, binary: bool) -> NuisanceModel:
+        """Least squares of each target on [1 | N].
+
+        A linear-probability model leaves the scale of probabilities where a confound is strong, and log-odds cannot
+        follow it there. Its predictions are therefore kept 1 / (2 n_train) away from 0 and 1 for whoever asks, the
+        score as much as the learner: clipped for one of them alone, noise has an R2 above 0 (METHODS 2.2).
+        """
+        center = Y_train.mean(axis=0)  # taken out first: an outcome far from 0 must not cost digits
+        if not binary:
+            return cls(center, basis.train.T @ (Y_train - center), len(Y_train), binary)
+        # One target after the other, since BLAS sums in another order beside others: whoever asks gets the same bits.
+        each = np.ascontiguousarray((Y_train - center).T)[:, :, None]
+        return cls(center, np.matmul(basis.train.T, each)[:, :, 0].T, len(Y_train), binary)
+
+    def margin(self, rows: Floats) -> Floats:
+        """Prediction on the scale that learners add to, (n_rows, n_targets), for rows of a basis (n_rows, rank)."""
+        if not self.binary:
+            predicted: Floats = self.center + rows @ self.coefficients
+            return predicted
+        each = np.matmul(rows, np.ascontiguousarray(self.coefficients.T)[:, :, None])[:, :, 0]
+        return log_odds(self.center[:, None] + each, self.n_train).T
+
+    def predicted(self, rows: Floats) -> Floats:
+        """Prediction in units of the outcome, (n_rows, n_targets), for rows of a basis."""
+        margin = self.margin(rows)
+        return expit(margin) if self.binary else margin
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +157,18 @@ def check_enough_rows(n_train: int, n_nuisance: int) -> None:
 
 
 def nuisance_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
+    """`spanning_basis` of training rows, of which there must be enough.
+
+    Raises
+    ------
+    FitError
+        If there are too few training rows for this many covariates.
+    """
+    check_enough_rows(*N_train.shape)
+    return spanning_basis(N_train, N_test)
+
+
+def spanning_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
     """Orthonormal basis of [1 | N] in the training rows.
 
     Columns of N that do not vary in the training rows, and directions that others already span, get no coefficient: the
@@ -104,14 +178,8 @@ def nuisance_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
     ----------
     N_train, N_test : ndarray of shape (n_train, n_nuisance) and (n_test, n_nuisance)
         Complete values, without intercept; may have no column.
-
-    Raises
-    ------
-    FitError
-        If there are too few training rows for this many covariates.
     """
     n_train, n_nuisance = N_train.shape
-    check_enough_rows(n_train, n_nuisance)
     height = 1.0 / np.sqrt(n_train)
     if n_nuisance == 0:
         return NuisanceBasis(np.full((n_train, 1), height), np.full((len(N_test), 1), height), np.full((1, 1), height))
@@ -134,7 +202,7 @@ def nuisance_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
     return NuisanceBasis(train, test, raw)
 
 
-def fit_nuisance(Y_train: Floats, N_train: Floats, N_test: Floats) -> NuisancePredictions:
+def fit_nuisance(Y_train: Floats, N_train: Floats, N_test: Floats, *, binary: bool = False) -> NuisancePredictions:
     """Predictions of the nuisance model M0: least squares of each target on [1 | N], fitted in the training rows.
 
     Parameters
@@ -142,21 +210,86 @@ def fit_nuisance(Y_train: Floats, N_train: Floats, N_test: Floats) -> NuisancePr
     Y_train : ndarray of shape (n_train, n_targets)
     N_train, N_test : ndarray of shape (n_train, n_nuisance) and (n_test, n_nuisance)
         Complete values, without intercept; with no column the prediction is the training mean.
-
-    Returns
-    -------
-    NuisancePredictions
-        ``test`` of shape (n_test, n_targets), then ``train`` of shape (n_train, n_targets).
+    binary : bool
+        Whether the outcome is 0 or 1, and predictions are kept within (0, 1) (`NuisanceModel.of`).
 
     Raises
     ------
     FitError
         If there are too few training rows for this many covariates.
     """
-    basis = nuisance_basis(N_train, N_test)
-    center = Y_train.mean(axis=0)  # taken out first: an outcome far from 0 must not cost digits
-    coefficients = basis.train.T @ (Y_train - center)
-    return NuisancePredictions(center + basis.test @ coefficients, center + basis.train @ coefficients)
+    return nuisance_on_basis(Y_train, nuisance_basis(N_train, N_test), binary=binary)
+
+
+def nuisance_on_basis(Y_train: Floats, basis: NuisanceBasis, *, binary: bool = False) -> NuisancePredictions:
+    """`fit_nuisance` on a basis already made."""
+    model = NuisanceModel.of(basis, Y_train, binary=binary)
+    test, train = model.margin(basis.test), model.margin(basis.train)
+    return (
+        NuisancePredictions(expit(test), expit(train), test, train)
+        if binary
+        else NuisancePredictions(test, train, test, train)
+    )
+
+
+def residual_scale(residual: Floats, y_train: Floats) -> float:
+    """SD of what the nuisance model leaves of an outcome, which learners are given as 1, whatever the unit; 0 if nil.
+
+    Parameters
+    ----------
+    residual, y_train : ndarray of shape (n_train,)
+    """
+    scale = float(residual.std())
+    # Relative, since in another unit a share of 1 would be another: rounding leaves 1e-15 of the outcome.
+    return scale if scale > NIL_OUTCOME_SHARE * float(np.sqrt(np.square(y_train).mean())) else 0.0
+
+
+class Units(NamedTuple):
+    """Mean and SD of features in some training rows, for learners that would otherwise see the unit of a feature.
+
+    Trees do not, in theory; those of scikit-learn and XGBoost read 32-bit numbers, and scikit-learn's take values that
+    differ by less than 1e-7 for equal.
+
+    Attributes
+    ----------
+    center : ndarray of shape (n_features,)
+        Of the observed values; 0 where there is none.
+    scale : ndarray of shape (n_features,)
+        SD, ddof 0; the root mean square of a feature that does not vary, and 1 where that is 0.
+    """
+
+    center: Floats
+    scale: Floats
+
+    @classmethod
+    def of(cls, train_X: Floats) -> Units:
+        """Of training rows, NaN left out.
+
+        Raises
+        ------
+        FitError
+            If a value is infinite, or so large that its square is.
+        """
+        observed = ~np.isnan(train_X)
+        count = np.maximum(observed.sum(axis=0), 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            center = np.where(observed, train_X, 0.0).sum(axis=0) / count
+            centred = np.where(observed, train_X - center, 0.0)
+            spread = np.sqrt(np.square(centred).sum(axis=0) / count)
+            size = np.sqrt(np.square(np.where(observed, train_X, 0.0)).sum(axis=0) / count)
+        if not np.isfinite(size).all() or not np.isfinite(spread).all():
+            raise FitError(
+                Problem(
+                    "", "infinite values among the features", "look for infinite or enormous values among the features"
+                )
+            )
+        scale = np.where(spread > NIL_SHARE * size, spread, size)
+        return cls(center, np.where(scale > 0, scale, 1.0))
+
+    def applied(self, X: Floats) -> Floats:
+        """Features in SD from the mean, NaN as they are."""
+        standardised: Floats = (X - self.center) / self.scale
+        return standardised
 
 
 def prepare_fold(X: Floats, nuisance: Floats, train: Rows, test: Rows) -> PreparedFold:

@@ -1,8 +1,8 @@
 """Log-odds and probabilities: what every learner of a binary outcome shares.
 
 The nuisance model of a binary outcome is least squares like that of any other (METHODS 2.1): a linear-probability
-model. It enters a learner as an offset, its predictions turned into log-odds, so that without features a learner
-predicts what its reference does.
+model, kept within (0, 1) (`preprocessing.NuisanceModel`). It enters a learner as an offset in log-odds, so that without
+features a learner predicts what its reference does.
 """
 
 from __future__ import annotations

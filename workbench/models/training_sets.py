@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from workbench.errors import FitError, Problem
 from workbench.models.learner import Fold
-from workbench.models.preprocessing import Floats, NuisanceBasis, Rows, nuisance_basis
+from workbench.models.preprocessing import (
+    Floats,
+    NuisanceBasis,
+    NuisanceModel,
+    NuisancePredictions,
+    Rows,
+    nuisance_basis,
+    nuisance_on_basis,
+)
 from workbench.records import Split
 
 
@@ -17,11 +25,21 @@ class TrainingSet:
     train: Rows
     test: Rows
     basis: NuisanceBasis
+    binary: bool = False
 
     def reference(self, Y_train: Floats) -> Floats:
         """What the nuisance model of the training rows predicts for the held-out rows, (n_test, n_targets)."""
-        predicted: Floats = self.basis.test @ (self.basis.train.T @ Y_train)
-        return predicted
+        return NuisanceModel.of(self.basis, Y_train, binary=self.binary).predicted(self.basis.test)
+
+    def residual(self, Y_train: Floats) -> Floats:
+        """What least squares on [1 | N] leaves of the targets in the training rows, whatever their type."""
+        centred = Y_train - Y_train.mean(axis=0)
+        left: Floats = centred - self.basis.train @ (self.basis.train.T @ centred)
+        return left
+
+    def nuisance(self, Y_train: Floats) -> NuisancePredictions:
+        """What it predicts for training and held-out rows, log-odds of a binary outcome included."""
+        return nuisance_on_basis(Y_train, self.basis, binary=self.binary)
 
 
 def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
@@ -34,7 +52,8 @@ def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
     """
     if tune and not fold.inner:
         raise FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
+    N, binary = fold.nuisance, fold.outcome_type == "binary"
     return tuple(
-        TrainingSet(split.train, split.test, nuisance_basis(fold.nuisance[split.train], fold.nuisance[split.test]))
+        TrainingSet(split.train, split.test, nuisance_basis(N[split.train], N[split.test]), binary)
         for split in (*(fold.inner if tune else ()), Split(fold.train, fold.test))
     )

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.errors import FitError, Problem
 from workbench.models.explanations import by_circuit, haufe_pattern
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import fit_nuisance, impute_means
+from workbench.models.preprocessing import Units, fit_nuisance, impute_means, residual_scale
 from workbench.models.probabilities import chord, expit
 from workbench.models.tuning import FIXED, MAX_BIN, NOT_SETTINGS, BoostingPair, Tuned, as_tuned, tune_trees
 from workbench.records import Split
@@ -33,9 +33,8 @@ class XGBoostLearner:
     Covariates of no interest (METHODS 6): X is never residualised. The least-squares fit of the target on [1 | N] in
     the training rows enters as an offset that trees add to, and N is offered as features too, so that trees may bend
     it. A continuous target is the residual from the offset, in SD of the training residuals; a binary one keeps its
-    labels, and the offset enters as log-odds, probabilities kept 1 / (2 n) away from 0 and 1. Missing values go down
-    the branch that XGBoost learns for them. Permuted columns of a binary outcome with nuisance are not 0 or 1: they
-    are cut to [0, 1] for training, and scored as they are.
+    labels, and the offset enters as log-odds. Features are standardised in every training set, so that XGBoost's 32-bit
+    numbers do not depend on their unit. Missing values go down the branch that XGBoost learns for them.
 
     SHAP values are XGBoost's own (path-dependent, 32-bit), background = the training rows; what covariates of no
     interest contribute is in the base. For a binary outcome log-odds contributions are rescaled to probabilities, so
@@ -89,14 +88,10 @@ class _Offset:
     test: np.ndarray
 
     @classmethod
-    def of(cls, y: np.ndarray, N: np.ndarray, train: np.ndarray, test: np.ndarray, *, binary: bool) -> _Offset:
-        nuisance = fit_nuisance(y[train, None], N[train], N[test])
-        offsets = nuisance.train[:, 0], nuisance.test[:, 0]
-        if binary:
-            least = 0.5 / len(train)
-            bounded = (np.clip(values, least, 1 - least) for values in offsets)
-            offsets = tuple(np.log(values / (1 - values)) for values in bounded)  # type: ignore[assignment]
-        return cls(*offsets)
+    def of(cls, y: np.ndarray, fold: Fold, rows: Split) -> _Offset:
+        N, binary = fold.nuisance, fold.outcome_type == "binary"
+        nuisance = fit_nuisance(y[rows.train, None], N[rows.train], N[rows.test], binary=binary)
+        return cls(nuisance.train_margin[:, 0], nuisance.test_margin[:, 0])
 
 
 class _TrainingSet:
@@ -106,20 +101,30 @@ class _TrainingSet:
         self.fold, self.features, self.rows = fold, features, rows
 
     def labelled(self, y: np.ndarray, scale: float) -> BoostingPair:
-        """Matrices for boosting, until the next target is asked for."""
+        """Matrices for boosting, until the next target is asked for; labels 0 where the nuisance leaves nothing."""
         binary = self.fold.outcome_type == "binary"
-        train, test = self.rows.train, self.rows.test
-        offset = _Offset.of(y, self.fold.nuisance, train, test, binary=binary)
+        offset = _Offset.of(y, self.fold, self.rows)
         pair = self._binned
-        for matrix, rows, start in ((pair.train, train, offset.train), (pair.test, test, offset.test)):
-            matrix.set_label(np.clip(y[rows], 0.0, 1.0) if binary else (y[rows] - start) / scale)
+        for matrix, rows, start in (
+            (pair.train, self.rows.train, offset.train),
+            (pair.test, self.rows.test, offset.test),
+        ):
+            residual = (y[rows] - start) / scale if scale > 0 else np.zeros(len(rows))
+            matrix.set_label(y[rows] if binary else residual)
             matrix.set_base_margin(start if binary else np.zeros(len(rows)))
         return pair
 
     @cached_property
     def _binned(self) -> BoostingPair:
-        train = _binned(self.features[self.rows.train])
-        return BoostingPair(train, _binned(self.features[self.rows.test], like=train))
+        train_X, test_X = self.standardised()
+        train = _binned(train_X)
+        return BoostingPair(train, _binned(test_X, like=train))
+
+    def standardised(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of the training rows and of those predicted, in SD of the training rows."""
+        train_X = self.features[self.rows.train]
+        units = Units.of(train_X)
+        return units.applied(train_X), units.applied(self.features[self.rows.test])
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +134,6 @@ class _Trees:
     spec: XGBoostSpec
     fold: Fold
     seed: int
-    features: np.ndarray
-    """X, then N."""
     inner: tuple[_TrainingSet, ...]
     outer: _TrainingSet
     kept: Mapping[str, float | int | str] | None = None
@@ -142,8 +145,8 @@ class _Trees:
     ) -> _Trees:
         features = np.column_stack([fold.X, fold.nuisance])
         sets = (_TrainingSet(fold, features, rows) for rows in (*fold.inner, Split(fold.train, fold.test)))
-        *inner, outer = sets
-        return cls(spec, fold, seed, features, tuple(inner), outer, kept)
+        *inner, outer = sets  # each with X, then N
+        return cls(spec, fold, seed, tuple(inner), outer, kept)
 
     @property
     def binary(self) -> bool:
@@ -154,8 +157,8 @@ class _Trees:
         import xgboost
 
         fold = self.fold
-        offset = _Offset.of(y, fold.nuisance, fold.train, fold.test, binary=self.binary)
-        scale = 1.0 if self.binary else float((y[fold.train] - offset.train).std()) or 1.0
+        offset = _Offset.of(y, fold, self.outer.rows)
+        scale = 1.0 if self.binary else residual_scale(y[fold.train] - offset.train, y[fold.train])
         objective = "binary:logistic" if self.binary else "reg:squarederror"
         if self.kept is not None:
             tuned = as_tuned(self.kept, objective=objective, seed=self.seed)
@@ -170,21 +173,32 @@ class _Trees:
             )
         pair = self.outer.labelled(y, scale)
         booster = xgboost.train({**tuned.params, "num_parallel_tree": REFIT_TREES}, pair.train, tuned.rounds)
-        margin = offset.test + scale * _margin(booster, self.features[fold.test])
+        margin = offset.test + scale * _margin(booster, self.test_X)
         return _Grown(booster, tuned, offset, scale, expit(margin) if self.binary else margin)
+
+    @cached_property
+    def _of_outer(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.outer.standardised()
+
+    @property
+    def train_X(self) -> np.ndarray:  # noqa: N802 X is a matrix to every reader of the field
+        """Features of the training rows, N beside them, in SD."""
+        return self._of_outer[0]
+
+    @property
+    def test_X(self) -> np.ndarray:  # noqa: N802
+        """And of the held-out rows."""
+        return self._of_outer[1]
 
     @property
     def standardised(self) -> np.ndarray:
         """Imputed features of the training rows, with mean 0 and SD 1."""
         X = impute_means(self.fold.X, self.fold.train)[self.fold.train]
-        centred = X - X.mean(axis=0)
-        spread = centred.std(axis=0)
-        standardised: np.ndarray = centred / np.where(spread > 0, spread, 1.0)
-        return standardised
+        return Units.of(X).applied(X)
 
     def train_part(self, grown: _Grown) -> np.ndarray:
         """What the trees add to the prediction of the training rows."""
-        margin = grown.scale * _margin(grown.booster, self.features[self.fold.train])
+        margin = grown.scale * _margin(grown.booster, self.train_X)
         return expit(grown.offset.train + margin) - expit(grown.offset.train) if self.binary else margin
 
 
@@ -210,7 +224,7 @@ class _Grown:
         import xgboost
 
         test, n_features = trees.fold.test, trees.fold.X.shape[1]
-        rows = xgboost.DMatrix(trees.features[test], base_margin=np.zeros(len(test)), nthread=1)
+        rows = xgboost.DMatrix(trees.test_X, base_margin=np.zeros(len(test)), nthread=1)
         raw = self.scale * self.booster.predict(rows, pred_contribs=True).astype(np.float64)
         shap = raw[:, :n_features]
         base = self.offset.test + raw[:, n_features:].sum(axis=1)

@@ -49,5 +49,6 @@ def predict_unobserved(
         outcome_type=dataset.outcome.type,
         bands=modalities(dataset),
     )
-    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test]).test
+    binary = fold.outcome_type == "binary"
+    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test], binary=binary).test
     return model.fit(fold, Y, seed=seed).predicted[:, 0], reference[:, 0]

@@ -198,8 +198,7 @@ def _engine(validation: ValidationSpec, learner: LearnerSpec, repeats: int, jobs
         return permuted_r2(tuple(spread(fit, alone, jobs=cores(jobs))), "main")
 
     def shuffle(dataset: Dataset, target: np.ndarray, n: int, seed: int) -> np.ndarray:
-        nuisance = dataset.nuisance.values
-        return permutations.target_matrix(target, nuisance, dataset.blocks, dataset.groups, n, seed)
+        return permutations.permuted_outcomes(replace(dataset, y=target), dataset.nuisance.values, n, seed)
 
     return Engine(score, shuffle, permutations.refusal)
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from workbench.records import CircuitTest, Dataset, UnitResult
 
 ADDITIVE_LINEAR = 1e-6
-"""Largest |base + sum(shap) - predicted| of a linear model, in units of the outcome (METHODS 2.9)."""
+"""Largest |base + sum(shap) - predicted| of a linear model, in SD of the outcome (METHODS 2.9)."""
 ADDITIVE_TREES = 1e-5
-"""The same for trees, in SD of the outcome: their contributions are 32-bit."""
+"""The same for trees: their contributions are 32-bit."""
 GATED = "no ranking: it would explain a model that does not predict"
 GLOBAL_NULL = "null quantile: of a model of shuffled outcomes (global null only); candidates rest on the circuit test"
 NULL_QUANTILE = 0.95
@@ -78,7 +78,7 @@ def additivity(results: Sequence[UnitResult]) -> float | None:
 
 def additive(gap: float | None, *, linear: bool, outcome_sd: float) -> bool:
     """Whether SHAP values add up to their predictions as exactly as they must."""
-    return gap is None or gap <= (ADDITIVE_LINEAR if linear else ADDITIVE_TREES * outcome_sd)
+    return gap is None or gap <= (ADDITIVE_LINEAR if linear else ADDITIVE_TREES) * outcome_sd
 
 
 # -------------------------------------------------------------------------------------------- by feature and circuit

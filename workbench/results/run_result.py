@@ -565,8 +565,14 @@ def _shuffles_digest(inputs: RunInputs) -> str:
     dataset = inputs.dataset
     who = dataset.rows[["participant_id", "session"]].to_csv(index=False)
     exchangeable = json.dumps([np.asarray(dataset.blocks).tolist(), np.asarray(dataset.groups).tolist()])
-    text = f"{who}\n{exchangeable}\n{inputs.validation.seed}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{who}\n{exchangeable}\n{inputs.validation.seed}".encode())
+    held = dataset.nuisance.values
+    if dataset.outcome.type == "binary" and held.shape[1]:
+        # Labels are permuted as the covariates held fixed allow, and these may differ between feature sets.
+        spread = held.std(axis=0)
+        standardised = (held - held.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        digest.update(np.asarray(dataset.y, dtype=float).tobytes() + np.round(standardised, 9).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _params(inputs: RunInputs) -> dict[str, Any]:

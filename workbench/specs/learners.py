@@ -100,7 +100,8 @@ class ElasticNetSpec(LearnerSpec):
     l1_ratio: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(0.1, 0.5, 0.9), min_length=1)
     """Mixing of lasso (1) and ridge (towards 0); searched in the inner folds."""
     n_alphas: int = Field(default=20, ge=2)
-    """Length of the path below the smallest alpha that empties the model, per training fold."""
+    """Length of the path below the smallest alpha that empties the model, per training fold; the outcome is
+    standardised there, so alpha has no unit."""
     smallest: float = Field(default=1e-3, gt=0, lt=1)
     """Smallest alpha of the path as a share of the largest."""
 

@@ -40,7 +40,7 @@ def copied_rows(X: np.ndarray) -> list[tuple[int, int]]:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.nanstd(X, axis=0)
-        X = X[:, spread > 1e-12 * (1 + np.abs(np.nanmean(X, axis=0)))]
+        X = X[:, spread > 1e-12 * np.abs(np.nanmean(X, axis=0))]
     distinct = np.array([len(np.unique(column[~np.isnan(column)])) for column in X.T])
     X = X[:, distinct > len(X) / 2]
     if X.shape[1] < 2:

@@ -92,7 +92,7 @@ def _standard(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = np.where(there, X, 0.0).sum(axis=0) / n
     centred = np.where(there, X - mean, 0.0)
     spread = np.sqrt((centred**2).sum(axis=0) / n)
-    varies = spread > 1e-12 * (1 + np.abs(mean))
+    varies = spread > 1e-12 * np.abs(mean)
     return np.divide(centred, spread, out=np.zeros_like(centred), where=varies), there.astype(float)
 
 

@@ -1,0 +1,159 @@
+"""P20: no result depends on the unit of a feature, a covariate or the outcome (METHODS 4.3).
+
+Multiplying by a power of two changes no digit, so results must be the same to the last bit; what carries the unit of
+the outcome is multiplied along. Decimal factors round, and leave the same numbers up to that.
+"""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from workbench.models import nested_cv, permutations
+from workbench.models.cross_conformal import conformal_folds
+from workbench.models.influence import leave_one_out_r2
+from workbench.models.marginal import circuit_test
+from workbench.models.nested_cv import fit_unit, marginal_targets, plan_units, target_matrices
+from workbench.models.permutations import refusal
+from workbench.models.unobserved import predict_unobserved
+from workbench.records import Unobserved
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import LEARNERS
+
+SMALL = {
+    "elastic-net": {"n_alphas": 5, "smallest": 0.05},
+    "banded-ridge": {"alphas": (1.0, 100.0)},
+    "xgboost": {"trials": 2, "rounds": 10},
+    "random-forest": {"trees": 4, "max_features": (0.3, 1.0)},
+    "linear-svm": {"C": (1e-3, 0.1)},
+    "linear-svr": {"C": (1e-3, 0.1)},
+    "logistic-ridge": {"C": (1e-3, 0.1)},
+    "kernel-ridge": {"gammas": (0.1, 1.0)},
+}
+TREES = ("xgboost", "random-forest")
+VALIDATION = ValidationSpec(repeats=1, outer=3, inner=2, permutations=1)
+CASES = [
+    pytest.param(kind, outcome, p, id=f"{kind}-{outcome}-{p}")
+    for kind, spec in LEARNERS.items()
+    for outcome in spec.outcome_types
+    for p in ((12, 70) if kind in ("ridge", "kernel-ridge") else (70,))
+]
+POWERS = [(2.0**30, 2.0**17), (2.0**-30, 2.0**-10)]
+
+
+@pytest.fixture(autouse=True)
+def _few_permutations_of_circuits(monkeypatch):
+    monkeypatch.setattr(nested_cv, "MARGINAL_PERMUTATIONS", 19)
+    monkeypatch.setattr(permutations, "PROBES", 39)
+
+
+def spec_of(kind):
+    return LEARNERS[kind](kind=kind, **SMALL.get(kind, {}))
+
+
+@pytest.fixture
+def make_study(make_dataset):
+    """A function: participants with missing values, a constant feature, confounds, a clinical model."""
+
+    def make(outcome, p):
+        rng = np.random.default_rng(3)
+        age, dose = 40 + 10 * rng.normal(size=42), rng.normal(size=42)
+        dataset = make_dataset(
+            42,
+            p,
+            r2=0.5,
+            missing=0.03,
+            binary=outcome == "binary",
+            confounds={"age": age, "motion": 0.2 + 0.05 * rng.normal(size=42)},
+            clinical={"dose": np.where(rng.random(42) < 0.1, np.nan, dose)},
+        )
+        dataset.X[:, 1] += 0.1 * age
+        dataset.X[:, 2] = 0.3
+        others = Unobserved(("sub-8", "sub-9"), rng.normal(size=(2, p)), np.array([[41.0, 0.2], [38.0, 0.3]]))
+        return replace(dataset, unobserved=others)
+
+    return make
+
+
+def in_other_units(dataset, of_features, of_outcome):
+    """The same participants, features and covariates multiplied by one factor, a continuous outcome by another."""
+
+    def scaled(block):
+        return replace(block, values=block.values * of_features)
+
+    others = dataset.unobserved
+    return replace(
+        dataset,
+        X=dataset.X * of_features,
+        y=dataset.y * (1.0 if dataset.outcome.type == "binary" else of_outcome),
+        confounds=scaled(dataset.confounds),
+        clinical=scaled(dataset.clinical),
+        unobserved=replace(others, X=others.X * of_features, nuisance=others.nuisance * of_features),
+    )
+
+
+def results_of(dataset, kind):
+    """Everything that is made of a run, by name; arrays, with the power of the outcome's unit that they carry."""
+    spec = spec_of(kind)
+    targets = target_matrices(dataset, VALIDATION)
+    units = plan_units(dataset, VALIDATION, spec)[:1]
+    results = [fit_unit(dataset, unit, spec, targets, explain=1) for unit in units]
+    made = {f"targets {name}": (matrix, 0 if "order" in name else 1) for name, matrix in targets.items()}
+    for number, result in enumerate(results):
+        for name, one in result.procedures.items():
+            where = f"{number} {name}"
+            made[f"{where} predicted"] = (one.predicted, 1)
+            made[f"{where} reference"] = (one.reference, 1)
+            made[f"{where} squared error"] = (one.squared_error, 2)
+            made[f"{where} squared error of the reference"] = (one.squared_error_reference, 2)
+            made[f"{where} r2"] = (1 - one.squared_error / one.squared_error_reference, 0)
+            made[f"{where} chosen"] = (np.array(list(map(str, one.chosen.values()))), 0)
+        explained = {"shap": 1, "shap_base": 1, "circuit_shap": 1, "weights": 1, "haufe": -1}
+        for name, power in explained.items():
+            if getattr(result, name) is not None:
+                made[f"{number} {name}"] = (getattr(result, name), power)
+    circuits = circuit_test(dataset, marginal_targets(dataset, VALIDATION))
+    for field in fields(circuits):
+        value = getattr(circuits, field.name)
+        if isinstance(value, np.ndarray) and value.dtype == float:
+            made[f"circuit {field.name}"] = (value, int(field.name.startswith("effect")))
+    for number, fold in enumerate(conformal_folds(dataset, units, spec, VALIDATION)):
+        made |= {f"conformal {number}": (fold.predicted, 1), f"conformal {number} residual": (fold.residual, 1)}
+    for name, values in zip(("predicted", "reference"), predict_unobserved(dataset, spec, VALIDATION), strict=True):
+        made[f"unobserved {name}"] = (values, 1)
+    if kind not in TREES:
+        r2, _, _ = leave_one_out_r2(dataset, units[:1], spec, results=results[:1], repeats=1)
+        made["r2 without each participant"] = (np.array(list(r2.values())), 0)
+    return made
+
+
+@pytest.mark.parametrize(("kind", "outcome", "p"), CASES)
+def test_a_power_of_two_in_the_units_changes_no_bit(kind, outcome, p, make_study):
+    study = make_study(outcome, p)
+    before = results_of(study, kind)
+    for of_features, of_outcome in POWERS:
+        after = results_of(in_other_units(study, of_features, of_outcome), kind)
+        factor = 1.0 if outcome == "binary" else of_outcome
+        assert after.keys() == before.keys()
+        assert [name for name in before if not same(before[name], after[name][0], factor)] == []
+
+
+def same(before, after, factor):
+    value, power = before
+    if value.dtype.kind != "f":
+        return np.array_equal(after, value)
+    return np.array_equal(after, value * factor**power, equal_nan=True)
+
+
+@pytest.mark.parametrize(("kind", "outcome", "p"), CASES)
+def test_a_decimal_factor_in_the_units_changes_nothing_but_rounding(kind, outcome, p, make_study):
+    study = make_study(outcome, p)
+    before, after = (results_of(each, kind) for each in (study, in_other_units(study, 1e-9, 1e3)))
+    most = 0.005 if kind in TREES else 1e-6
+    skill = [name for name in before if name.endswith("r2") and "confounds" not in name]
+    assert max(np.abs(before[name][0] - after[name][0]).max() for name in skill) <= most
+
+
+def test_the_unit_of_a_covariate_decides_nothing_about_a_refusal(make_study):
+    study = make_study("continuous", 12)
+    assert refusal(study, 1000) == refusal(in_other_units(study, 2.0**30, 2.0**-10), 1000) == ""
