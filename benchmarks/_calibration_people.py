@@ -28,6 +28,8 @@ CONFOUND_OF_X, CONFOUND_OF_Y = 0.3, 0.2
 """Shares of the variance of a feature and of the outcome that age and motion have together, where they confound."""
 BASELINE_OF_X = 0.3
 """Share of the variance of a feature that the baseline score has, where features are null given it (P8)."""
+TAILS = 5
+"""Degrees of freedom of heavy-tailed noise."""
 PERIOD, ARM = 0.5, 0.8
 """Effects of the second period and of ketamine over placebo, in SD of the outcome."""
 SESSIONS = {
@@ -56,6 +58,8 @@ class Setting:
         Features hold part of the baseline score, on which the fall depends, and nothing beside it.
     prognostic : float
         Share of the variance of the fall after ketamine that features have alike after placebo.
+    heavy_tails : bool
+        What features do not explain follows Student's t with 5 degrees of freedom, scaled to the same variance.
     outcome : str
         change, or ketamine-minus-placebo; empty for that of the design.
     """
@@ -68,6 +72,7 @@ class Setting:
     confounded: bool = False
     baseline_in_features: bool = False
     prognostic: float = 0.0
+    heavy_tails: bool = False
     outcome: str = ""
 
     @property
@@ -78,7 +83,8 @@ class Setting:
     def in_words(self) -> str:
         """As the cell is called in the table."""
         sites = "1 site" if self.sites == 1 else f"{self.sites} sites with effects"
-        return f"{self.design}, {sites}, {'confounded' if self.confounded else 'no confounds'}"
+        words = f"{self.design}, {sites}, {'confounded' if self.confounded else 'no confounds'}"
+        return f"{words}, t5 noise" if self.heavy_tails else words
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +144,8 @@ def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:
     block_variance = BLOCK + BLOCK * (BLOCK - 1) * WITHIN_BLOCK
     active = active / np.sqrt(ACTIVE_BLOCKS * block_variance)
     baseline, age, fd, noise, other = rng.standard_normal((5, n))
+    if setting.heavy_tails:
+        noise = rng.standard_t(TAILS, n) / np.sqrt(TAILS / (TAILS - 2))
     site = rng.choice(len(SITE_WEIGHTS), n, p=SITE_WEIGHTS)
     first = rng.permutation(n) < n // 2
     X, y = core, np.sqrt(setting.r2) * active + np.sqrt(1 - setting.r2) * noise

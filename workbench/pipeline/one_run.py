@@ -11,6 +11,7 @@ from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import StudyData
 from workbench.records import Dataset, RunResult, UnitResult, WorkUnit
 from workbench.specs import spec_hash, to_toml
+from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
 EXPLAINED_PERMUTATIONS = 200
@@ -35,6 +36,7 @@ def run_one(
     from workbench.models.influence import leave_one_out_r2
     from workbench.models.learner import residualises
     from workbench.models.marginal import circuit_test
+    from workbench.models.splitters import for_interval
     from workbench.models.unobserved import predict_unobserved
     from workbench.results.run_result import RunInputs, reduce_run
 
@@ -74,11 +76,13 @@ def run_one(
         circuits = circuit_test(dataset, nested_cv.marginal_targets(dataset, validation))
         shuffled = None
         if not permutations.refusal(dataset, 1):
+            division = for_interval(dataset, validation, planned.learner) or (dataset, validation, planned.learner)
             repeats = len({unit.repeat for unit in units})
-            shuffled = on_shuffled_outcomes(dataset, validation, planned.learner, repeats=repeats)
+            shuffled = on_shuffled_outcomes(*division, repeats=repeats)
         conformal = conformal_folds(
             dataset, units, planned.learner, validation, progress=partial(progress.advance, f"{label}, intervals")
         )
+    interval_units, interval_results = _for_interval(loaded, plan, planned, validation, jobs, resume, progress)
     return reduce_run(
         RunInputs(
             dataset=dataset,
@@ -101,11 +105,53 @@ def run_one(
             spec_hash=spec_hash(plan.spec),
             warnings=planned.warnings,
             blind_fits=blind_fits,
+            interval_units=interval_units,
+            interval_results=interval_results,
             shuffled=shuffled,
             pairs=pairs,
             unobserved=unobserved,
         )
     )
+
+
+def _for_interval(
+    loaded: StudyData,
+    plan: ExperimentPlan,
+    planned: PlannedRun,
+    validation: ValidationSpec,
+    jobs: int,
+    resume: bool,
+    progress: Progress,
+) -> tuple[Sequence[WorkUnit], Sequence[UnitResult]]:
+    """The observed outcome in repeated 5-fold divisions, where the folds of the run are others; nothing otherwise.
+
+    Every procedure is fitted, since each has an interval.
+    """
+    from workbench.execution import run_units
+    from workbench.models import nested_cv
+    from workbench.models.estimators import as_permuted, make_learner
+    from workbench.models.splitters import for_interval
+
+    division = for_interval(planned.dataset, validation, planned.learner)
+    if division is None:
+        return (), ()
+    dataset, drawn, learner = division
+    if validation.permutations:
+        learner = as_permuted(learner)  # the interval is that of the model that the run reports
+    units = nested_cv.plan_units(dataset, drawn, learner)
+    fit = partial(
+        fit_one, dataset=dataset, learner=learner, targets=nested_cv.target_matrices(dataset, drawn), explain=0
+    )
+    results = run_units(
+        fit,
+        units,
+        folder=loaded.study.units_dir / plan.name,
+        jobs=jobs,
+        backend="threads" if make_learner(learner).batched else "processes",
+        resume=resume,
+        progress=partial(progress.advance, f"{plan.name}: {planned.name}, 5-fold for the interval"),
+    )
+    return units, results
 
 
 def _without_pairs(
