@@ -34,6 +34,8 @@ CONFOUND_OF_X, CONFOUND_OF_Y = 0.3, 0.2
 """Shares of the variance of a feature and of the outcome that age and motion have together, where they confound."""
 BASELINE_OF_X = 0.3
 """Share of the variance of a feature that the baseline score has, where features are null given it (P8)."""
+TAILS = 5
+"""Degrees of freedom of heavy-tailed noise."""
 PERIOD, ARM = 0.5, 0.8
 """Effects of the second period and of ketamine over placebo, in SD of the outcome."""
 SESSIONS = {
@@ -62,6 +64,8 @@ class Setting:
         Features hold part of the baseline score, on which the fall depends, and nothing beside it.
     prognostic : float
         Share of the variance of the fall after ketamine that features have alike after placebo.
+    heavy_tails : bool
+        What features do not explain follows Student's t with 5 degrees of freedom, scaled to the same variance.
     outcome : str
         change, or ketamine-minus-placebo; empty for that of the design.
     site_shares : tuple of float
@@ -83,6 +87,7 @@ class Setting:
     confounded: bool = False
     baseline_in_features: bool = False
     prognostic: float = 0.0
+    heavy_tails: bool = False
     outcome: str = ""
     site_shares: tuple[float, ...] = ()
     site_held: bool = True
@@ -114,7 +119,8 @@ class Setting:
             sites = f"{self.n_sites} sites .8 SD apart ({sizes})"
         sites += "" if self.site_held or self.n_sites == 1 else ", site not held fixed"
         families = ", families" if self.families else ""
-        return f"{self.design}, {sites}{families}, {'confounded' if self.confounded else 'no confounds'}"
+        words = f"{self.design}, {sites}{families}, {'confounded' if self.confounded else 'no confounds'}"
+        return f"{words}, t5 noise" if self.heavy_tails else words
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +182,8 @@ def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:
     block_variance = BLOCK + BLOCK * (BLOCK - 1) * WITHIN_BLOCK
     active = active / np.sqrt(ACTIVE_BLOCKS * block_variance)
     baseline, age, fd, noise, other = rng.standard_normal((5, n))
+    if setting.heavy_tails:
+        noise = rng.standard_t(TAILS, n) / np.sqrt(TAILS / (TAILS - 2))
     site = rng.choice(len(SITE_WEIGHTS), n, p=SITE_WEIGHTS)
     if setting.site_shares:
         ends = np.round(np.cumsum(setting.site_shares) * n).astype(int)

@@ -147,6 +147,20 @@ def test_p14_intervals_of_single_people_cover(simulate):
     assert found["finite"].min() == 1
 
 
+def test_the_second_generator_of_p5_is_met_by_elastic_net_alone(benchmark):
+    of_p5 = {
+        name: [c for c in benchmark.cells.cells([name]) if "P5" in c.criteria] for name in ("ridge", "elastic-net")
+    }
+    for name, found in of_p5.items():
+        assert {(c.setting.n, c.setting.r2) for c in found} == {
+            (n, r2) for n in (40, 100, 240) for r2 in (0.0, 0.1, 0.25, 0.5)
+        }
+        assert {(c.setting.p, c.setting.heavy_tails) for c in found} == {
+            (60, False) if name == "ridge" else (300, True)
+        }
+        assert {c.repeats for c in found} == {10}
+
+
 # ------------------------------------------------------------------------------------------------------ what is planted
 
 
@@ -171,6 +185,15 @@ def test_features_have_the_share_of_the_outcome_that_was_asked_for(benchmark):
 
     explained = 1 - variance_left(np.column_stack([N, dataset.X])) / variance_left(N)
     assert explained == pytest.approx(0.25, abs=0.06)  # 3 standard errors
+
+
+def test_heavy_tails_leave_the_variance_of_the_outcome(benchmark):
+    settings = (benchmark.people.Setting(p=5, heavy_tails=tails) for tails in (False, True))
+    plain, heavy = (benchmark.people._draw(each, np.random.default_rng(2), 20_000).y for each in settings)
+    assert heavy.std() == pytest.approx(plain.std(), rel=0.03)
+    kurtosis = [float(np.mean((y - y.mean()) ** 4) / y.var() ** 2) for y in (plain, heavy)]
+    assert kurtosis[0] == pytest.approx(3, abs=0.3)
+    assert kurtosis[1] > 5
 
 
 def test_features_share_with_the_outcome_only_what_is_held_fixed(benchmark):
@@ -213,18 +236,51 @@ def test_a_level_that_is_not_held_fails(benchmark):
     assert rows == {73: True, 74: False}
 
 
+def of_an_estimate(benchmark, n=1000, **values):
+    """Simulations of models that reach an R2 of 0, with some of the `values` given by their number."""
+    values = {"r2": lambda k: 0.05 * (-1) ** k} | values
+    common = {"achieved": 0.0, "error": 1.0, "error_of_reference": 1.0, "boot_low": -0.1, "boot_high": 0.1}
+    common |= {"low": -0.1, "high": 0.1}
+    return [
+        benchmark.store.Simulated(common | {name: of(k) for name, of in values.items()}, 0.1, "abc", "2026-01-01")
+        for k in range(n)
+    ]
+
+
+def rows_of_p5(benchmark, share=0.5, **values):
+    found = [cell for cell in benchmark.cells.cells(["ridge"]) if "P5" in cell.criteria]
+    cell = next(cell for cell in found if (cell.setting.n, cell.setting.r2) == (240, share))
+    rows = benchmark.bars.rows_of(cell, of_an_estimate(benchmark, **values))
+    return {row.cell.rpartition(": ")[2]: row for row in rows if row.criterion == "P5"}
+
+
 def test_a_criterion_is_read_off_as_many_simulations_as_methods_asks_for(benchmark):
     cell = next(each for each in benchmark.cells.cells(["ridge"]) if "P5" in each.criteria)
-    values = {"r2": 0.0, "achieved": 0.0, "boot_low": -0.1, "boot_high": 0.1}
-    simulated = [
-        benchmark.store.Simulated(
-            {**values, "low": -0.1 if number < 500 else 0.1, "high": 0.1}, 0.1, "abc", "2026-01-01"
-        )
-        for number in range(1000)
-    ]
+    simulated = of_an_estimate(benchmark, boot_low=lambda k: -0.1 if k < 500 else 0.1)
     rows = benchmark.bars.rows_of(cell, simulated)
-    assert {row.criterion: row.sims for row in rows} == {"P3": 1000, "P4": 1000, "P5": 500, "P6": 500}
-    assert next(row for row in rows if row.criterion == "P5").value.startswith("100 %")
+    assert {row.criterion: row.sims for row in rows} == {"P3": 1000, "P4": 1000, "P5": 1000, "P6": 500}
+    assert next(row for row in rows if row.criterion == "P6").value.startswith("100 %")
+
+
+@pytest.mark.parametrize(("misses", "passed"), [(70, True), (71, False)])
+def test_p5_needs_93_of_100_intervals_to_hold_the_average(benchmark, misses, passed):
+    rows = rows_of_p5(benchmark, low=lambda k: 0.05 if k < misses else -0.1)
+    assert rows["coverage of the 95 % interval, whatever `outer` is"].passed is passed
+
+
+@pytest.mark.parametrize(("above", "passed"), [(25, True), (26, False)])
+def test_p5_allows_a_lower_limit_above_0_in_25_of_1000_where_nothing_is_true(benchmark, above, passed):
+    rows = rows_of_p5(benchmark, share=0.0, low=lambda k: 0.05 if k < above else -0.1)
+    assert rows["lower limit above 0 where nothing is true"].passed is passed
+
+
+@pytest.mark.parametrize(("half", "passed"), [(1.49, True), (1.51, False)])
+def test_p5_holds_the_width_to_the_oracle_where_there_is_something_to_predict(benchmark, half, passed):
+    spread = np.random.default_rng(0).standard_normal(1000)
+    spread = 0.2 + 0.05 * spread / spread.std(ddof=1)
+    limits = {"low": lambda k: 0.2 - half * 1.96 * 0.05, "high": lambda k: 0.2 + half * 1.96 * 0.05}
+    rows = rows_of_p5(benchmark, error=lambda k: 0.8, r2=lambda k: spread[k], **limits)
+    assert rows["median width, over that of the oracle"].passed is passed
 
 
 def test_a_stored_simulation_is_not_made_again_and_a_torn_line_is_passed_over(benchmark, tmp_path, monkeypatch):

@@ -624,6 +624,9 @@ class Interval:
     method: str
     covers: str
     """What it is an interval for, in words."""
+    centre: float | None = None
+    """The estimate in its middle, on the scale of its logarithm: that of repeated 5-fold divisions, which is another
+    number than the headline where `outer` is not 5. None in older results."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ import pytest
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
 from workbench.errors import FitError
-from workbench.models.splitters import inner_folds, outer_folds
+from workbench.models.nested_cv import plan_units
+from workbench.models.splitters import for_interval, inner_folds, outer_folds
 from workbench.records import Covariates
 from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import RidgeSpec
 
 
 def same(splits, expected):
@@ -154,3 +156,57 @@ def test_leaving_sites_out_needs_two_sites(make_dataset):
 def test_strata_that_are_all_too_small_are_refused(make_dataset):
     with pytest.raises(FitError, match="declare fewer strata"):
         outer_folds(make_dataset(n=10, strata=np.arange(10)), ValidationSpec(), 1)
+
+
+# ------------------------------------------------------------------------------------------ division of the interval
+
+RIDGE = RidgeSpec(kind="ridge")
+
+
+def given(repeats, folds, of):
+    """A table of given folds for the people of a dataset."""
+    ids = sorted(set(of.rows["participant_id"]))
+    n = len(ids)
+    numbers = {f"repeat_{k}": np.roll(np.arange(n) % folds, k) for k in range(repeats)}
+    return pd.DataFrame(numbers, index=pd.Index(ids, name="participant_id"))
+
+
+@pytest.mark.parametrize("outer", [2, 3, 10, 20])
+def test_the_division_of_the_interval_is_the_one_that_five_outer_folds_would_have(make_dataset, outer):
+    dataset, five = make_dataset(n=40), ValidationSpec(seed=2)
+    own, validation, learner = for_interval(dataset, ValidationSpec(seed=2, outer=outer), RIDGE)
+    expected = plan_units(dataset, five.model_copy(update={"permutations": 0}), RIDGE)
+    assert [unit.key for unit in plan_units(own, validation, learner)] == [unit.key for unit in expected]
+
+
+def test_five_folds_need_no_division_beside_them(make_dataset):
+    assert for_interval(make_dataset(n=40), ValidationSpec(outer=5), RIDGE) is None
+
+
+@pytest.mark.parametrize("of_the_model", [True, False])
+def test_fewer_than_ten_repeats_get_no_division_whatever_the_folds(make_dataset, of_the_model):
+    few = ValidationSpec(outer=10) if of_the_model else ValidationSpec(outer=10, repeats=9)
+    learner = RIDGE.model_copy(update={"repeats": 9}) if of_the_model else RIDGE
+    assert for_interval(make_dataset(n=40), few, learner) is None
+
+
+def test_sites_left_out_get_no_division(make_dataset):
+    assert for_interval(make_dataset(n=40), ValidationSpec(leave_out="site"), RIDGE) is None
+
+
+def test_people_too_few_for_five_folds_and_their_inner_ones_get_no_division(make_dataset):
+    families = np.arange(40) // 8  # 5 families: 4 to learn from are fewer than 5 inner folds
+    assert for_interval(make_dataset(n=40, groups=families), ValidationSpec(outer=3), RIDGE) is None
+    assert for_interval(make_dataset(n=40, groups=families), ValidationSpec(outer=3, inner=4), RIDGE) is not None
+
+
+@pytest.mark.parametrize(("repeats", "folds", "serve"), [(10, 5, True), (9, 5, False), (10, 4, False), (12, 6, False)])
+def test_given_folds_serve_where_they_are_ten_times_five(make_dataset, repeats, folds, serve):
+    dataset = make_dataset(n=40)
+    dataset = replace(dataset, given_folds=given(repeats, folds, of=dataset))
+    division = for_interval(dataset, ValidationSpec(folds="folds.tsv", repeats=3), RIDGE)
+    assert (division is None) is serve
+    if division is not None:
+        own, validation, learner = division
+        units = plan_units(own, validation, learner)
+        assert len(units) == 10 * 5

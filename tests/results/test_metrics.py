@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,12 +8,13 @@ from workbench.results.metrics import (
     against_better_reference,
     area_under_curve,
     calibration,
-    fold_losses,
+    held_out_losses,
     long_table,
     pearson,
     performance,
     r2_without_each,
     skill,
+    squared_by_person,
 )
 
 
@@ -88,8 +91,8 @@ def test_averaged_predictions_are_scored_apart_from_the_headline(table):
 def test_the_order_of_units_changes_nothing(shown, shuffled_order, table):
     again = shuffled_order(shown)
     assert long_table(again.dataset, again.unit_results, "main").equals(table)
-    first = fold_losses(shown.dataset, shown.units, shown.unit_results, "main")
-    second = fold_losses(again.dataset, again.units, again.unit_results, "main")
+    first = held_out_losses(shown.dataset, shown.units, shown.unit_results, "main")
+    second = held_out_losses(again.dataset, again.units, again.unit_results, "main")
     assert np.array_equal(first.model, second.model)
 
 
@@ -208,11 +211,22 @@ def test_a_continuous_outcome_has_no_auc(table):
     assert performance("main", table, "continuous").auc is None
 
 
-def test_fold_losses_count_people_not_rows(shown):
-    losses = fold_losses(shown.dataset, shown.units, shown.unit_results, "main")
-    assert set(losses.n_train_people) == {48}
-    assert losses.n_repeats == 10
-    assert losses.by_repeat(losses.n_test.astype(float)).tolist() == [60.0] * 10
+def test_held_out_losses_are_those_of_the_table_by_person_and_repeat(shown, table):
+    losses = held_out_losses(shown.dataset, shown.units, shown.unit_results, "main")
+    people, model, reference = squared_by_person(table)
+    assert people == sorted(shown.dataset.rows["participant_id"])
+    assert np.allclose(losses.model, model, rtol=1e-12, atol=0)
+    assert np.allclose(losses.reference, reference, rtol=1e-12, atol=0)
+    assert losses.folds == (5,) * 10
+    assert losses.n_train_people == 48
+
+
+def test_held_out_losses_of_a_family_are_one_row(shown):
+    families = np.arange(60) // 2
+    alone = held_out_losses(shown.dataset, shown.units, shown.unit_results, "main")
+    dataset = replace(shown.dataset, groups=families)
+    together = held_out_losses(dataset, shown.units, shown.unit_results, "main")
+    assert np.allclose(together.model, alone.model[::2] + alone.model[1::2], rtol=1e-12, atol=0)
 
 
 def test_r2_without_one_person_equals_dropping_the_rows(table):

@@ -6,7 +6,7 @@ import pytest
 
 from workbench.records import Covariates, Owed, Split, Viewing, WorkUnit
 from workbench.results.explanations import GATED
-from workbench.results.metrics import fold_losses, long_table, r2_without_each
+from workbench.results.metrics import held_out_losses, long_table, r2_without_each
 from workbench.results.run_result import (
     delta_r2,
     finish_experiment,
@@ -118,14 +118,11 @@ def test_the_increment_is_over_the_clinical_model_with_the_smallest_error(shown,
 
 def test_the_increment_is_relative_to_the_error_of_the_training_mean(shown, strong):
     losses = {
-        name: fold_losses(shown.dataset, shown.units, shown.unit_results, name)
+        name: held_out_losses(shown.dataset, shown.units, shown.unit_results, name)
         for name in (strong.scores.increment.against, "increment", "joint")
     }
     clinical, added, joint = losses.values()
-    by_hand = [
-        (clinical.model[rows].sum() - added.model[rows].sum()) / added.mean[rows].sum()
-        for rows in (added.repeat == k for k in range(10))
-    ]
+    by_hand = [(clinical.model[:, k].sum() - added.model[:, k].sum()) / added.mean[:, k].sum() for k in range(10)]
     assert strong.scores.increment.delta_r2 == pytest.approx(np.mean(by_hand))
     assert strong.scores.increment.joint_delta_r2 == pytest.approx(delta_r2(clinical, joint))
 

@@ -19,7 +19,7 @@ from workbench.models.sensitivity import (
     holding_site,
     leaving_sites_out,
 )
-from workbench.models.splitters import balanced_on_outcome
+from workbench.models.splitters import balanced_on_outcome, for_interval
 from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import (
@@ -98,12 +98,30 @@ class Cost:
 def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
     """Cost of one run on one core; permutations run the whole procedure.
 
+    Where the folds are not repeated 5-fold the division that the interval comes from is counted too.
+
     Returns
     -------
     Cost
         `fits` counts fits of the model that scikit-learn would have to make for the same numbers: candidate settings x
         inner folds plus the final fit, per outer fold, repeat and target.
     """
+    run = _of_division(dataset, validation, learner)
+    division = for_interval(dataset, validation, learner)
+    if division is None:
+        return run
+    dataset, drawn, learner = division
+    beside = _of_division(dataset, drawn, as_permuted(learner) if validation.permutations else learner)
+    return Cost(
+        fits=run.fits + beside.fits,
+        seconds=run.seconds + beside.seconds,
+        memory_bytes=max(run.memory_bytes, beside.memory_bytes),
+        disk_bytes=run.disk_bytes + beside.disk_bytes,
+    )
+
+
+def _of_division(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
+    """Cost of every outer fold of every repeat."""
     n, n_features = dataset.X.shape
     p = _offered(learner, n_features)
     folds = validation.repeats * validation.outer

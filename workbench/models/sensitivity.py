@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.models.preprocessing import fit_nuisance
 from workbench.records import Covariates, Dataset
-from workbench.specs.experiment import ValidationSpec
+from workbench.specs.experiment import INTERVAL_FOLDS, ValidationSpec
 
 SITE = "site"
 SITES_LEFT_OUT = 3
@@ -44,9 +44,9 @@ def leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dat
 
 
 def holding_site(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset, ValidationSpec] | None:
-    """For K folds with site in the nuisance block, without permutations.
+    """For repeated 5-fold with site in the nuisance block, without permutations.
 
-    Where the run leaves whole sites out, K folds are drawn; otherwise they are those of the run.
+    Five folds whatever `outer` is, so that there is an interval that no number of folds narrows; given folds are kept.
 
     Returns
     -------
@@ -56,7 +56,8 @@ def holding_site(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset,
     nuisance = dataset.nuisance
     if _n_sites(dataset) < 2 or SITE in nuisance.variables:
         return None
-    return _holding(dataset, nuisance.beside(_site_columns(dataset)), keep_folds=True), _on(validation, leave_out=None)
+    drawn = _on(validation, leave_out=None).model_copy(update={"outer": INTERVAL_FOLDS})
+    return _holding(dataset, nuisance.beside(_site_columns(dataset)), keep_folds=True), drawn
 
 
 def holding_baseline(dataset: Dataset) -> Dataset | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import FitError, Problem
 from workbench.records import Dataset, Split
-from workbench.specs.experiment import ValidationSpec
+from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS, ValidationSpec
+from workbench.specs.learners import LearnerSpec
 
 LARGEST_RANDOM_STATE = 2**32
 
@@ -52,6 +54,47 @@ def balanced_on_outcome(dataset: Dataset, validation: ValidationSpec) -> bool:
     """
     drawn = dataset.given_folds is None and validation.leave_out is None
     return drawn and dataset.outcome.type == "binary" and validation.balance_outcome
+
+
+def for_interval(
+    dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec
+) -> tuple[Dataset, ValidationSpec, LearnerSpec] | None:
+    """The same analysis on a division of its own into repeated 5-fold, for the 95 % interval; observed outcome only.
+
+    Where `outer` is not 5 the division is the one that ``outer = 5`` would have drawn from the same seed, so `outer`
+    moves no interval. Given folds serve where they are repeated 5-fold; in place of others at least `INTERVAL_REPEATS`
+    repeats are drawn.
+
+    Returns
+    -------
+    dataset, validation, learner
+        Or None: the folds of the run are repeated 5-fold already, too few repeats were requested for an interval,
+        whole sites are left out, or there are too few people for 5 folds with their inner ones.
+    """
+    repeats = learner.repeats or validation.repeats
+    available = len(np.unique(dataset.groups))
+    if validation.leave_out is not None or available - math.ceil(available / INTERVAL_FOLDS) < validation.inner:
+        return None
+    if dataset.given_folds is None:
+        if validation.outer == INTERVAL_FOLDS or repeats < INTERVAL_REPEATS:
+            return None
+    else:
+        if _is_repeated_five_fold(dataset, learner.repeats):
+            return None
+        repeats = max(repeats, INTERVAL_REPEATS)
+    own = {"outer": INTERVAL_FOLDS, "repeats": repeats, "permutations": 0, "folds": None}
+    return (
+        replace(dataset, given_folds=None),
+        validation.model_copy(update=own),
+        learner.model_copy(update={"repeats": repeats}),
+    )
+
+
+def _is_repeated_five_fold(dataset: Dataset, repeats: int | None) -> bool:
+    assert dataset.given_folds is not None
+    used = dataset.given_folds.iloc[:, :repeats]
+    analysed = used[used.index.isin(dataset.rows["participant_id"])]
+    return used.shape[1] >= INTERVAL_REPEATS and bool((analysed.nunique() == INTERVAL_FOLDS).all())
 
 
 def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> tuple[tuple[Split, ...], ...]:

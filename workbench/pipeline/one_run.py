@@ -77,6 +77,7 @@ def _analysed(
     from workbench.models.influence import leave_one_out_r2
     from workbench.models.learner import residualises
     from workbench.models.marginal import circuit_test
+    from workbench.models.splitters import for_interval
     from workbench.models.unobserved import predict_unobserved
     from workbench.results.inference import permuted_r2
     from workbench.results.run_result import RunInputs
@@ -116,6 +117,9 @@ def _analysed(
         progress=partial(progress.advance, f"{label}, leaving one out"),
         spread=partial(spread, jobs=jobs),
     )
+    interval_units, interval_results = _for_interval(
+        loaded, plan, planned, validation, label=label, jobs=jobs, resume=resume, progress=progress
+    )
     inputs = RunInputs(
         dataset=dataset,
         experiment=plan.name,
@@ -136,6 +140,8 @@ def _analysed(
         warnings=planned.warnings,
         capped=planned.capped,
         blind_fits=blind_fits,
+        interval_units=interval_units,
+        interval_results=interval_results,
     )
     if predicts:
         as_tuned = as_permuted(planned.learner) if n_permutations else planned.learner
@@ -147,8 +153,9 @@ def _analysed(
     with one_blas_thread():
         shuffled = None
         if not permutations.refusal(dataset, 1):
+            division = for_interval(dataset, validation, planned.learner) or (dataset, validation, planned.learner)
             repeats = len({unit.repeat for unit in units})
-            shuffled = on_shuffled_outcomes(dataset, validation, planned.learner, repeats=repeats)
+            shuffled = on_shuffled_outcomes(*division, repeats=repeats)
         return replace(
             inputs,
             pairs=pairs,
@@ -159,6 +166,48 @@ def _analysed(
                 dataset, units, planned.learner, validation, progress=partial(progress.advance, f"{label}, intervals")
             ),
         )
+
+
+def _for_interval(
+    loaded: StudyData,
+    plan: ExperimentPlan,
+    planned: PlannedRun,
+    validation: ValidationSpec,
+    *,
+    label: str,
+    jobs: int,
+    resume: bool,
+    progress: Progress,
+) -> tuple[Sequence[WorkUnit], Sequence[UnitResult]]:
+    """The observed outcome in repeated 5-fold divisions, where the folds of the run are others; nothing otherwise.
+
+    Every procedure is fitted, since each has an interval.
+    """
+    from workbench.execution import run_units
+    from workbench.models import nested_cv
+    from workbench.models.estimators import as_permuted, make_learner
+    from workbench.models.splitters import for_interval
+
+    division = for_interval(planned.dataset, validation, planned.learner)
+    if division is None:
+        return (), ()
+    dataset, drawn, learner = division
+    if validation.permutations:
+        learner = as_permuted(learner)  # the interval is that of the model that the run reports
+    units = nested_cv.plan_units(dataset, drawn, learner)
+    fit = partial(
+        fit_one, dataset=dataset, learner=learner, targets=nested_cv.target_matrices(dataset, drawn), explain=0
+    )
+    results = run_units(
+        fit,
+        units,
+        folder=loaded.study.units_dir / plan.name,
+        jobs=jobs,
+        backend="threads" if make_learner(learner).batched else "processes",
+        resume=resume,
+        progress=partial(progress.advance, f"{label}, 5-fold for the interval"),
+    )
+    return units, results
 
 
 def _without_pairs(

@@ -8,16 +8,28 @@ import numpy as np
 
 from workbench.records import Interval
 from workbench.results.metrics import squared_by_person
+from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from workbench.results.metrics import FoldLosses
+    from workbench.results.metrics import HeldOutLosses
+
+    Losses = NDArray[np.float64]
 
 LEVEL = 0.95
-MINIMUM_REPEATS = 10
-"""Below it the corrected resampled t covers too little: .82 with 3 repeats, .90 with 10 at n = 40 (METHODS 2.1)."""
+TRAINING_VARIANCE = 2.0
+"""Variance of a cross-validated log(1 - R2) over studies, per variance that follows from the losses of these people
+under these models. Over studies of ridge it was 1.4 to 2.7 where there was something to predict: the same people are
+tested and train, and no number of repeats shows what other training sets would have learnt."""
+GROWTH = 4.0
+"""n times the variance of log(1 - R2) per unit of R2: with Gaussian errors the squared errors of model and reference,
+each over its mean, have variance 2 and correlate 1 - R2, so their difference has variance 4 R2."""
+LEARNT_NOISE = 4.0
+"""Models that shrink to the mean in these people lose nothing and vary in nothing; on other training sets some would
+have learnt noise, which costs 1.2 / n to 2.6 / n of R2 on average where nothing is true. The lower limit is at least
+4 / n from the estimate."""
 BOOTSTRAP_SAMPLES = 2000
 
 
@@ -50,73 +62,114 @@ def correction(n_folds: int, n_test: float, n_train: float, *, degrees_of_freedo
     return float(t.ppf((1 + level) / 2, degrees_of_freedom) * np.sqrt(1 / n_folds + n_test / n_train))
 
 
-def r2_interval(losses: FoldLosses, r2: float, *, leave_out: str | None = None) -> Interval | None:
-    """Interval of the cross-validated R2, from the fold differences of loss between nuisance model and procedure.
+def r2_interval(losses: HeldOutLosses) -> Interval | None:
+    """Interval of the R2 that models trained on .8 n people reach on average, from repeated 5-fold cross-validation.
 
-    The half width of Nadeau and Bengio, with K - 1 degrees of freedom in place of J - 1: another repeat divides the
-    same people anew, so only the K folds of one repeat are disjoint. With J - 1 the interval held the average R2 of
-    models trained on other samples as large in 86 % of cohorts of 100 people in whom an R2 of .25 is there to be found
-    (81 % with 50 repeats: they narrow it and add nobody). With K - 1 it held that average in 92 to 99 % of cohorts,
-    least often where nothing is true and the average has a long tail downwards, and what the models trained here reach
-    in new people in 97 to 99 % (``docs/validity.md``).
-
-    Parameters
-    ----------
-    r2 : float
-        The pooled estimate the interval is centred on.
-    leave_out : str, optional
-        "site" where whole sites were left out: the folds are then no random sample, and there is no interval.
+    It is computed on log(1 - R2), the logarithm of the loss of the procedure over that of its nuisance model
+    (`log_ratio_limits`), so it never leaves the scale.
 
     Returns
     -------
     Interval or None
-        None with fewer than `MINIMUM_REPEATS` repeats or left-out sites.
+        None unless the losses are those of at least 10 repeats of 5 folds: the number of folds narrows no interval.
     """
-    return _mapped(losses, losses.reference - losses.model, losses.reference, r2, leave_out)
+    return _interval(losses, losses.model, losses.reference, "R2")
 
 
-def r2_total_interval(losses: FoldLosses, r2_total: float, *, leave_out: str | None = None) -> Interval | None:
+def r2_total_interval(losses: HeldOutLosses) -> Interval | None:
     """The same for the R2 against the training mean, which is the same reference for every procedure."""
-    return _mapped(losses, losses.mean - losses.model, losses.mean, r2_total, leave_out)
+    return _interval(losses, losses.model, losses.mean, "R2 relative to the training mean")
 
 
-def increment_interval(
-    clinical: FoldLosses, added: FoldLosses, delta_r2: float, *, leave_out: str | None = None
-) -> Interval | None:
-    """Interval of the increment: fold differences of loss between two procedures, as a share of that of the mean.
+def increment_interval(clinical: HeldOutLosses, added: HeldOutLosses) -> Interval | None:
+    """Interval of the incremental R2 over the clinical model: (loss of clinical - loss with features) / loss of mean.
+
+    The interval of the R2 *relative to the clinical model*, 1 - (loss with features / loss of clinical), made as that
+    of R2 on the logarithm of the ratio, times the share of the variance that the clinical model leaves, which is held
+    at its estimate. Its sign is that of the ratio, and what is added never exceeds what was left.
 
     Raises
     ------
     ValueError
         If the two were not fitted on identical folds.
     """
-    if not (np.array_equal(clinical.repeat, added.repeat) and np.array_equal(clinical.n_test, added.n_test)):
+    alike = clinical.folds == added.folds and clinical.mean.shape == added.mean.shape
+    if not alike or not np.allclose(clinical.mean, added.mean, rtol=1e-9, atol=0.0):
         raise ValueError("an increment compares procedures on identical folds")
-    return _mapped(added, clinical.model - added.model, added.mean, delta_r2, leave_out)
+    total = float(added.mean.sum())
+    left = float(clinical.model.sum()) / total if total > 0 else float("nan")
+    return _interval(added, added.model, clinical.model, "incremental R2 over the clinical model", scale=left)
 
 
-def _mapped(
-    losses: FoldLosses,
-    gained: NDArray[np.float64],
-    baseline: NDArray[np.float64],
-    centre: float,
-    leave_out: str | None,
+def _interval(
+    losses: HeldOutLosses, model: Losses, reference: Losses, what: str, *, scale: float = 1.0
 ) -> Interval | None:
-    if leave_out is not None or losses.n_repeats < MINIMUM_REPEATS or baseline.sum() <= 0:
+    """Interval of scale * (1 - loss ratio)."""
+    if losses.n_repeats < INTERVAL_REPEATS or set(losses.folds) != {INTERVAL_FOLDS}:
         return None
-    differences = gained / losses.n_test
-    sizes = float(losses.n_test.mean()), float(losses.n_train.mean())
-    disjoint = len(differences) // losses.n_repeats
-    half = correction(len(differences), *sizes, degrees_of_freedom=disjoint - 1)
-    half *= float(np.std(differences, ddof=1))
-    half /= float(baseline.sum() / losses.n_test.sum())
-    people = round(float(losses.n_train_people.mean()))
+    limits = log_ratio_limits(model, reference)
+    if limits is None:
+        return None
+    highest, ratio, lowest = (scale * -np.expm1(limit) for limit in limits)
+    people = round(losses.n_train_people)
     return Interval(
-        low=centre - half,
-        high=centre + half,
+        low=float(lowest),
+        high=float(highest),
         level=LEVEL,
-        method="corrected resampled t on fold differences of squared error (Nadeau and Bengio 2003), K - 1 df",
-        covers=f"new people, by models trained on {people} people",
+        method=f"losses of each participant in {losses.n_repeats} x 5-fold cross-validation, on log(1 - R2), "
+        "allowing for other training sets",
+        covers=f"the average {what} of models trained on {people} participants (.8 n), estimated at {ratio:.2f}",
+        centre=float(ratio),
+    )
+
+
+def log_ratio_limits(model: Losses, reference: Losses, *, level: float = LEVEL) -> tuple[float, float, float] | None:
+    """Limits and estimate of the logarithm of a ratio of average losses, from one table of losses each.
+
+    With q the logarithm of the mean over repeats of SSE_model / SSE_reference, and s^2 the variance of q that follows
+    from its influence function over the n groups, averaged over repeats, the limits are the values L that are within
+    t * sqrt(V(L)) of q, t the quantile of Student's distribution with n - 1 degrees of freedom:
+
+        below q (a larger R2):   V(L) = 2 s^2 + 4 (q - L) / n
+        above q (a smaller R2):  V(L) = 2 s^2 + (4 / (n t))^2
+
+    s^2 alone takes the models as they were fitted; the factor 2 stands for other training sets
+    (`TRAINING_VARIANCE`). The slope 4 / n is how the variance of a log ratio grows with R2 (`GROWTH`): where R2 was
+    underestimated by chance, so was s^2, and limits that solve for L, as Wilson's do for a share, mend that. The floor
+    is for models that learnt nothing in these people (`LEARNT_NOISE`).
+
+    Parameters
+    ----------
+    model, reference : ndarray of shape (n_groups, n_repeats)
+        Sums of squared errors of each group that folds keep together.
+
+    Returns
+    -------
+    tuple of float or None
+        Lower limit, estimate and upper limit of log(1 - R2): the first belongs to the highest R2. None where a loss is
+        zero or not finite, or with fewer than two groups.
+
+    References
+    ----------
+    The comparison by which form and constants were chosen: ``docs/interval.md``. Wilson, E. B. (1927). J. American
+    Statistical Association 22, 209-212.
+    """
+    from scipy.stats import t as student
+
+    n = len(model)
+    sums, totals = model.sum(axis=0), reference.sum(axis=0)
+    if n < 2 or not (np.isfinite(sums).all() and np.isfinite(totals).all() and (sums > 0).all() and (totals > 0).all()):
+        return None
+    ratios = sums / totals
+    influence = ((model - ratios * reference) / totals).mean(axis=1) / ratios.mean()
+    quantile = float(student.ppf((1 + level) / 2, n - 1)) ** 2
+    spread = quantile * TRAINING_VARIANCE * n / (n - 1) * float(np.square(influence).sum())
+    growth = quantile * GROWTH / n / 2
+    q = float(np.log(ratios.mean()))
+    return (
+        q - growth - float(np.hypot(growth, np.sqrt(spread))),
+        q,
+        q + float(np.hypot(np.sqrt(spread), LEARNT_NOISE / n)),
     )
 
 

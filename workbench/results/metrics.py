@@ -63,60 +63,49 @@ def long_table(dataset: Dataset, results: Sequence[UnitResult], procedure: str) 
 
 
 @dataclass(frozen=True, eq=False)
-class FoldLosses:
-    """Sums of squared errors over the held-out rows of each fold, one entry per fold of every repeat.
+class HeldOutLosses:
+    """Sums of squared errors over the held-out rows of everyone who is never split, by repeat.
 
     Attributes
     ----------
-    repeat, n_test, n_train : ndarray of shape (n_folds,)
-        Repeat of the fold, and its held-out and training rows.
-    n_train_people : ndarray of shape (n_folds,)
-        People among the training rows.
-    model, reference, mean : ndarray of shape (n_folds,)
-        Sum of squared errors of the procedure, of its nuisance model and of the training mean.
+    model, reference, mean : ndarray of shape (n_groups, n_repeats)
+        Sum of squared errors of the procedure, of its nuisance model and of the training mean. A group is one
+        participant, or the members of a family where ``[validation] groups`` keeps these together.
+    folds : tuple of int
+        Outer folds of each repeat.
+    n_train_people : float
+        Participants in a training set, on average.
     """
 
-    repeat: NDArray[np.int64]
-    n_test: NDArray[np.int64]
-    n_train: NDArray[np.int64]
-    n_train_people: NDArray[np.int64]
     model: NDArray[np.float64]
     reference: NDArray[np.float64]
     mean: NDArray[np.float64]
+    folds: tuple[int, ...]
+    n_train_people: float
 
     @property
     def n_repeats(self) -> int:
         """Number of repeats."""
-        return len(np.unique(self.repeat))
-
-    def by_repeat(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum of `losses` over the folds of each repeat, in the order of the repeats."""
-        return np.array([losses[self.repeat == repeat].sum() for repeat in np.unique(self.repeat)])
+        return len(self.folds)
 
 
-def fold_losses(
+def held_out_losses(
     dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult], procedure: str
-) -> FoldLosses:
-    """Losses of one procedure for the observed outcome, by fold."""
+) -> HeldOutLosses:
+    """Losses of one procedure for the observed outcome, by group and repeat."""
     train = {(unit.repeat, unit.fold): unit.outer.train for unit in units}
     people = dataset.rows["participant_id"].to_numpy()
+    group = np.unique(dataset.groups, return_inverse=True)[1].ravel()
     ordered = in_order(results)
-    y = dataset.y
-
-    def squared(result: UnitResult, prediction: NDArray[np.float64] | float) -> float:
-        return float(((y[result.test] - prediction) ** 2).sum())
-
-    held_out = [(result, result.procedures[procedure]) for result in ordered]
-    training = [train[result.repeat, result.fold] for result in ordered]
-    return FoldLosses(
-        repeat=np.array([result.repeat for result in ordered]),
-        n_test=np.array([len(result.test) for result in ordered]),
-        n_train=np.array([len(rows) for rows in training]),
-        n_train_people=np.array([len(set(people[rows])) for rows in training]),
-        model=np.array([squared(result, fitted.predicted) for result, fitted in held_out]),
-        reference=np.array([squared(result, fitted.reference) for result, fitted in held_out]),
-        mean=np.array([squared(result, fitted.mean) for result, fitted in held_out]),
-    )
+    repeats, column = np.unique([result.repeat for result in ordered], return_inverse=True)
+    losses = np.zeros((3, group.max() + 1, len(repeats)))
+    for result, position in zip(ordered, column, strict=True):
+        fitted, observed = result.procedures[procedure], dataset.y[result.test]
+        for kind, prediction in zip(losses, (fitted.predicted, fitted.reference, fitted.mean), strict=True):
+            np.add.at(kind[:, position], group[result.test], (observed - prediction) ** 2)
+    sizes = [len(set(people[train[result.repeat, result.fold]])) for result in ordered]
+    model, reference, mean = losses
+    return HeldOutLosses(model, reference, mean, tuple(np.bincount(column).tolist()), float(np.mean(sizes)))
 
 
 def against_better_reference(results: Sequence[UnitResult]) -> tuple[UnitResult, ...]:

@@ -86,6 +86,10 @@ class RunInputs:
     """The same model on K folds with site in the nuisance block; None where that was not tried."""
     blind_fits: int = 0
     """Fits in which the held-out people were noise, and nothing that was learnt changed."""
+    interval_units: Sequence[WorkUnit] = ()
+    interval_results: Sequence[UnitResult] = ()
+    """The observed outcome once more in repeated 5-fold divisions, for the intervals; empty where `units` are such, or
+    where there is no interval."""
     shuffled: Analysed | None = None
     """The run once more on shuffled outcomes; None where the design leaves too few distinct shuffles."""
     pairs: Sequence[tuple[str, str, float]] = ()
@@ -107,7 +111,11 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     """
     dataset = inputs.dataset
     if not inputs.residualised:
-        inputs = replace(inputs, unit_results=metrics.against_better_reference(inputs.unit_results))
+        inputs = replace(
+            inputs,
+            unit_results=metrics.against_better_reference(inputs.unit_results),
+            interval_results=metrics.against_better_reference(inputs.interval_results),
+        )
     table = metrics.long_table(dataset, inputs.unit_results, "main")
     shap = explanations.shap_table(dataset, inputs.unit_results)
     features = explanations.feature_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
@@ -329,13 +337,16 @@ def _performance(inputs: RunInputs, procedure: str) -> Performance:
     dataset = inputs.dataset
     table = metrics.long_table(dataset, inputs.unit_results, procedure)
     found = metrics.performance(procedure, table, dataset.outcome.type)
-    losses = metrics.fold_losses(dataset, inputs.units, inputs.unit_results, procedure)
-    leave_out = inputs.validation.leave_out
-    return replace(
-        found,
-        interval=intervals.r2_interval(losses, found.r2, leave_out=leave_out),
-        interval_total=intervals.r2_total_interval(losses, found.r2_total, leave_out=leave_out),
-    )
+    units, results = _of_interval(inputs)
+    losses = metrics.held_out_losses(dataset, units, results, procedure)
+    return replace(found, interval=intervals.r2_interval(losses), interval_total=intervals.r2_total_interval(losses))
+
+
+def _of_interval(inputs: RunInputs) -> tuple[Sequence[WorkUnit], Sequence[UnitResult]]:
+    """Units of the division that intervals come from: one of its own where the folds are not repeated 5-fold."""
+    if inputs.interval_results:
+        return inputs.interval_units, inputs.interval_results
+    return inputs.units, inputs.unit_results
 
 
 def _reference(inputs: RunInputs) -> str:
@@ -350,7 +361,8 @@ def _shuffled(inputs: RunInputs) -> Shuffled | None:
         return None
     dataset, units, results = inputs.shuffled
     results = results if inputs.residualised else metrics.against_better_reference(results)
-    found = _performance(replace(inputs, dataset=dataset, units=units, unit_results=results), "main")
+    alone = replace(inputs, dataset=dataset, units=units, unit_results=results, interval_units=(), interval_results=())
+    found = _performance(alone, "main")
     null = inference.permuted_r2(inputs.unit_results, "main")[1:]
     low, high = np.quantile(null, [0.025, 0.975]).tolist() if len(null) else (float("nan"), float("nan"))
     return Shuffled(found.r2, found.interval, len(found.r2_by_repeat), low, high)
@@ -376,7 +388,15 @@ def _on_folds(inputs: RunInputs, analysed: Analysed) -> Performance:
     dataset, units, results = analysed
     results = results if inputs.residualised else metrics.against_better_reference(results)
     validation = inputs.validation.model_copy(update={"leave_out": None})
-    folds = replace(inputs, dataset=dataset, units=units, unit_results=results, validation=validation)
+    folds = replace(
+        inputs,
+        dataset=dataset,
+        units=units,
+        unit_results=results,
+        validation=validation,
+        interval_units=(),
+        interval_results=(),
+    )
     return _performance(folds, "main")
 
 
@@ -479,8 +499,11 @@ def _clinical(inputs: RunInputs) -> list[str]:
 def _increment(inputs: RunInputs, statistic: np.ndarray) -> Increment:
     """What the features add to the best clinical model; the baseline gets its best shot (METHODS 2.3)."""
 
-    def losses(procedure: str) -> metrics.FoldLosses:
-        return metrics.fold_losses(inputs.dataset, inputs.units, inputs.unit_results, procedure)
+    def losses(procedure: str) -> metrics.HeldOutLosses:
+        return metrics.held_out_losses(inputs.dataset, inputs.units, inputs.unit_results, procedure)
+
+    def of_interval(procedure: str) -> metrics.HeldOutLosses:
+        return metrics.held_out_losses(inputs.dataset, *_of_interval(inputs), procedure)
 
     baselines = {name: losses(name) for name in _clinical(inputs)}
     best = min(baselines, key=lambda name: (float(baselines[name].model.sum()), name))
@@ -491,7 +514,7 @@ def _increment(inputs: RunInputs, statistic: np.ndarray) -> Increment:
     tested = len(statistic) > 1 or inputs.permutation_refused
     return Increment(
         delta_r2=delta,
-        interval=intervals.increment_interval(baselines[best], added, delta, leave_out=inputs.validation.leave_out),
+        interval=intervals.increment_interval(of_interval(best), of_interval("increment")),
         test=inference.permutation_test(statistic, scheme=scheme, refused=inputs.permutation_refused)
         if tested
         else None,
@@ -500,10 +523,9 @@ def _increment(inputs: RunInputs, statistic: np.ndarray) -> Increment:
     )
 
 
-def delta_r2(clinical: metrics.FoldLosses, added: metrics.FoldLosses) -> float:
+def delta_r2(clinical: metrics.HeldOutLosses, added: metrics.HeldOutLosses) -> float:
     """(SSE of clinical - SSE of clinical and features) / SSE of the training mean, by repeat, averaged over repeats."""
-    gained = added.by_repeat(clinical.model) - added.by_repeat(added.model)
-    return float(np.mean(gained / added.by_repeat(added.mean)))
+    return float(np.mean((clinical.model - added.model).sum(axis=0) / added.mean.sum(axis=0)))
 
 
 def _null_of(run: RunResult) -> np.ndarray:

@@ -29,6 +29,10 @@ SESSIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
 EVERYTHING = "all"
 """The feature set of all sources that overlap no other, where an experiment declares no sets."""
 
+INTERVAL_FOLDS, INTERVAL_REPEATS = 5, 10
+"""The 95 % interval comes from repeated 5-fold divisions whatever `outer` is, so that no number of folds narrows it,
+and from at least ten repeats, so that the luck of the split does not decide it (METHODS 2.1)."""
+
 CONFOUND_TERM = re.compile(r"^[^@^\s][^@^]*(\^[2-9])?$")
 """A column, or a power of it: ``age``, ``age^2``."""
 
