@@ -86,6 +86,8 @@ class RunInputs:
     """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
     unobserved: tuple[np.ndarray, np.ndarray] | None = None
     """Prediction and reference for those of ``dataset.unobserved``."""
+    baseline: str = ""
+    """The baseline score of the outcome, as a term; empty where it has none."""
 
 
 # --------------------------------------------------------------------------------------------------------- one run
@@ -161,8 +163,12 @@ def finish_experiment(
         for run in runs
     ]
     corrected, size = inference.correct_family(members)
+    smallest = inference.smallest_family_p([(member.group, len(member.null)) for member in members])
     counted = [None] * len(runs) if viewings is None else viewings
-    return tuple(_finish(run, p, size, viewing) for run, p, viewing in zip(runs, corrected, counted, strict=True))
+    return tuple(
+        _finish(replace(run, scores=replace(run.scores, smallest_p=least)), p, size, viewing)
+        for run, p, least, viewing in zip(runs, corrected, smallest, counted, strict=True)
+    )
 
 
 def _finish(run: RunResult, p_family: float | None, family_size: int, viewing: Viewing | None) -> RunResult:
@@ -180,14 +186,13 @@ def _finish(run: RunResult, p_family: float | None, family_size: int, viewing: V
         biomarkers=candidates,
         tags={**run.tags, "claim": claim.verdict},
     )
-    if claim.verdict == "prediction not shown":
-        return _gated(finished)
-    return finished
+    return finished if claim.shows_prediction else _gated(finished)
 
 
 def _gated(run: RunResult) -> RunResult:
     """The run without any ranking of features, circuits or modalities (METHODS 2.9)."""
-    note = "the SHAP values explain a model that does not predict, so nothing is ranked by them"
+    model = "whose prediction was not tested" if run.claim.verdict == "not tested" else "that does not predict"
+    note = f"the SHAP values explain a model {model}, so nothing is ranked by them"
     notes = run.scores.notes if run.shap is None else (*run.scores.notes, note)
     return replace(
         run,
@@ -250,6 +255,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         across_sites=_across_sites(inputs),
         blind_fits=inputs.blind_fits,
         shuffled=_shuffled(inputs),
+        baseline=inputs.baseline,
     )
 
 
