@@ -22,7 +22,7 @@ REFERENCE_POWER = {40: 0.38, 100: 0.875}
 SIMULATIONS_READ = {"P5": 500, "P6": 500}
 """Where METHODS asks for fewer simulations than another criterion that is read off the same cell: the first so many."""
 LARGEST_BIAS, LEAST_COVERAGE, NOT_CALLED_95, LEAST_POWER = 0.02, 0.90, 0.88, 0.8
-MOST_ABOVE_0, MOST_D, LEAST_CONFORMAL, MOST_ALARMS = 0.025, 0.08, 0.87, 0.05
+MOST_ABOVE_0, MOST_D, LEAST_CONFORMAL, MOST_ALARMS, MOST_APART = 0.025, 0.08, 0.87, 0.05, 0.10
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,10 @@ def _setting(criterion: str, cell: Cell) -> str:
         words = ["crossover, features prognostic alone (R2 .25 of the change)"]
     if criterion not in ("P1", "P2", "P8", "P9"):
         words.append(f"R2 {cell.setting.r2:g}")
+    if cell.held:
+        n, share = cell.held
+        explain = f"explain {100 * share:.0f} % of the outcome" if share else "explain nothing"
+        words.append(f"{n} confounds that {explain}" if n else "nothing held fixed")
     if cell.leave_out:
         words.append(f"whole {cell.leave_out}s left out")
     return ", ".join(words)
@@ -236,9 +240,18 @@ def _p16(cell: Cell, columns: Columns) -> Read:
         yield f"{words}: {learners}", f"{equal} of {len(same)} byte for byte", "all", equal == len(same)
 
 
+def _p21(cell: Cell, columns: Columns) -> Read:
+    for what in ("shown", "supported"):
+        plan, gate = columns[f"{what}_plan"], columns[f"{what}_gate"]
+        off = float(plan.mean() - gate.mean())
+        few = 0.0 if len(plan) >= FULL_N else 3 * float((plan - gate).std(ddof=1) / np.sqrt(len(plan)))
+        value = f"plan {_share(float(plan.mean()))}, gate {_share(float(gate.mean()))}"
+        yield what, value, f"at most {100 * MOST_APART:.0f} points apart", abs(off) <= MOST_APART + few
+
+
 READ: Mapping[str, Callable[[Cell, Columns], Read]] = {
     "P1": _p1, "P2": _p2, "P3": _p3, "P4": _p4, "P5": _p5, "P6": _p6, "P7": _p7, "P8": _p8, "P9": _p9, "P14": _p14,
-    "P15": _p15, "P16": _p16,
+    "P15": _p15, "P16": _p16, "P21": _p21,
 }  # fmt: skip
 FULL_N = 200
 """From so many simulations the bars are those of METHODS; below it they are widened by what chance allows."""

@@ -304,8 +304,6 @@ def test_small_classes_and_many_covariates_are_warned_about(joined, make_cohort)
     assert any("5 covariates are held fixed in 40 people" in warning for warning in warnings)
 
 
-
-
 # ------------------------------------------------------------------------------------------ models and binary outcomes
 
 RESPONSE = {"outcome": {"score": "MADRS", "kind": "response", "from": "ses-b0", "at": "ses-d2"}}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from math import ceil, floor
 
 import numpy as np
@@ -133,10 +134,13 @@ def power(
     done, total = 0, len(truths) * sum(len(cohort.seeds) for cohort in cohorts)
     for cohort in cohorts:
         signal, held = signals(cohort.dataset, cohort.seeds), held_fixed(cohort.dataset, cohort.seeds)
-        for r2, share in truths:
-            Y = outcomes(signal, r2, cohort.seeds, prevalence=prevalence, held=held, share=share)
-            for columns in _batches(len(cohort.seeds), max(1, COLUMNS // (1 + permutations))):
-                trials = _trials(cohort, Y[:, columns], cohort.seeds[columns], engine, permutations, n_runs)
+        for r2, columns in product(r2s, _batches(len(cohort.seeds), max(1, COLUMNS // (1 + permutations)))):
+            p: Floats | None = None
+            for share in shares:
+                Y = outcomes(signal, r2, cohort.seeds, prevalence=prevalence, held=held, share=share)[:, columns]
+                # What a linear term of the nuisance block adds to a number is held fixed, in permutations too: p stays.
+                known = p if prevalence is None else None
+                trials, p = _trials(cohort, Y, cohort.seeds[columns], engine, permutations, n_runs, known)
                 ended[r2, share].append(trials)
                 done += len(trials.r2)
                 if progress:
@@ -216,21 +220,38 @@ def p_values(
     return Reached(reached.r2[:, own], reached.r2_total[:, own]), p
 
 
-def _trials(cohort: Cohort, Y: Floats, seeds: Sequence[int], engine: Engine, permutations: int, n_runs: int) -> Trials:
-    """R2 of simulated trials, in which of them prediction is shown, and in which of these it is supported."""
+def _trials(
+    cohort: Cohort,
+    Y: Floats,
+    seeds: Sequence[int],
+    engine: Engine,
+    permutations: int,
+    n_runs: int,
+    known: Floats | None,
+) -> tuple[Trials, Floats]:
+    """R2 of simulated trials, in which of them prediction is shown, and in which of these it is supported; and p.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_trials,), optional
+        Their p, where it was found already.
+    """
     dataset = cohort.dataset
-    reached, p = p_values(dataset, Y, seeds, engine, permutations, fold_seed=cohort.fold_seed, n_runs=n_runs)
+    if known is None:
+        reached, p = p_values(dataset, Y, seeds, engine, permutations, fold_seed=cohort.fold_seed, n_runs=n_runs)
+    else:
+        reached, p = engine.score(dataset, Y, cohort.fold_seed), known
     r2, r2_total = reached.r2.mean(axis=0), reached.r2_total.mean(axis=0)
     shown = np.array(
         [engine.shown(*numbers) for numbers in zip(r2.tolist(), r2_total.tolist(), p.tolist(), strict=True)]
     )
     if engine.supported is None:
-        return Trials(r2, shown, None)
+        return Trials(r2, shown, None), p
     supported, which = np.zeros(len(shown), dtype=bool), np.flatnonzero(shown).tolist()
     if which:
         own = [seeds[k] for k in which]
         supported[which] = engine.supported(dataset, Y[:, which], p[which], cohort.fold_seed, own)
-    return Trials(r2, shown, supported)
+    return Trials(r2, shown, supported), p
 
 
 def _batches(n: int, size: int) -> Iterator[slice]:
