@@ -4,7 +4,7 @@
 
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each room owns a
 step and leans on none but those before it: `progress`, `study_data`, `laid_out`, `one_run`, `keeping`, `viewing`,
-`claim_gate`, `checking`, `running`, `freezing`, `powering`, `making`, `demonstration`.
+`claim_gate`, `checking`, `running`, `freezing`, `simulated_trials`, `powering`, `making`, `demonstration`.
 """
 
 from workbench.pipeline.checking import CheckReport, check
