@@ -305,6 +305,8 @@ def show(
         _print_frame(table)
     print()
     _print_gate(shown.gate, f"Requirements of the claim gate, {shown.result.scores.run_name}", "met")
+    if shown.verdict_now != shown.result.claim.verdict:
+        _say_wrapped(f"By the claim gate of this version the verdict is {shown.verdict_now}.")
     if shown.figures:
         print(f"\nFigures (PNG and SVG, light and dark): {shown.figures[0].parent}")
         for path in shown.figures:

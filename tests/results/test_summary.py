@@ -53,6 +53,16 @@ def test_a_failed_run_says_so_and_exports_nothing(failed):
     assert text.endswith("workbench plan madrs_change")
 
 
+def test_a_run_that_was_not_tested_says_so_and_exports_nothing(make_inputs):
+    bare = finish_experiment([reduce_run(make_inputs(n=60, signal=0.9, permutations=0))])[0]
+    text = words(abstract(bare, next_command=""))
+    assert "Claim Not tested: dmn4 with ridge for the fall in MADRS" in text
+    assert "Why: no permutation p was requested (permutations = 1000 gives one)" in text
+    assert "none: candidates are exported only where a p-value tests the prediction." in text
+    assert text.endswith("workbench check madrs_change")
+    assert one_line(bare).startswith("not tested: ridge . dmn4, R2 0.")
+
+
 def test_the_abstract_says_which_result_it_is_and_what_the_plan_was(shown):
     freeze = Freeze("2026-11-22", 1, "", 3, "ridge . dmn4")
     run = finish_experiment([reduce_run(shown)], [Viewing(4, others=3, freeze=freeze)])[0]

@@ -51,6 +51,13 @@ class FinishedRun:
 
         return gate_rows(self.result.scores)
 
+    @property
+    def verdict_now(self) -> str:
+        """The verdict of this version's claim gate, which may ask for more than the one that judged the run."""
+        from workbench.results.claims import judge
+
+        return judge(self.result.scores).verdict
+
     def comparators(self) -> pd.DataFrame:
         """What each model reaches on the same folds, in words and rounded numbers."""
         from workbench.results.summary import comparator_table
