@@ -316,6 +316,7 @@ def test_a_simulated_trial_can_miss_nothing_but_what_was_simulated():
 
 
 def test_what_is_said_to_be_simulated_is_a_row_of_the_gate():
+    assert words.ENOUGH in SIMULATED
     assert set(SIMULATED) <= {row.requirement for row in gate_rows(_scores(PERFORMANCE, 0.001))}
 
 
@@ -504,7 +505,9 @@ def test_the_verdict_gives_both_truths_and_the_power_for_supported(small_plan):
     points = tuple(
         replace(a_point(0.6, power), confound_share=share, supported=0.25) for share, power in ((0.0, 0.5), (0.2, 0.7))
     )
-    said = words.verdict(replace(small_plan, power=points))
+    assert "None of them could be supported" in words.verdict(replace(small_plan, power=points)), "26 participants"
+    few = (GateRow("supported by internal validation", "at least 1000 permutations", "200 permutations"),)
+    said = words.verdict(replace(small_plan, power=points, rows=few))
     assert "where what is held fixed explains nothing of the outcome (70 % where it explains 20 %)" in said
     assert "With the requirements below mended, supported in 25 % of trials with 0.60." in said
     assert "Supported by internal validation in 25 %" in words.verdict(replace(small_plan, power=points, rows=()))

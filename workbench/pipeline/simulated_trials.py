@@ -50,8 +50,6 @@ the clinical model where there is one."""
 
 
 SUPPORTED = "supported by internal validation"
-ALL_ALIKE = 10
-"""Repeats of the stand-in that fills what a row of *shown* does not read."""
 PERFORMANCE = Performance(
     procedure="main",
     r2=1.0,
@@ -61,10 +59,11 @@ PERFORMANCE = Performance(
     calibration_slope=1.0,
     calibration_intercept=0.0,
     pearson_r=1.0,
-    r2_by_repeat=(1.0,) * ALL_ALIKE,
+    r2_by_repeat=(1.0,),
     r2_of_averaged_predictions=1.0,
     interval=Interval(1.0, 1.0, 0.95, "", ""),
 )
+"""Stands in for numbers that a trial was not asked for yet: it misses no requirement."""
 MET = "simulated"
 """What a trial is said to have declared: `plan` lists beside its power which rows the study as it is written misses."""
 
@@ -83,7 +82,8 @@ def engine_of(
     Parameters
     ----------
     repeats : int
-        Of the permutation test of a trial; the rows of *supported* are read from as many as `validation` has.
+        Of the permutation test of a trial; the rows of *supported* are read from as many as `validation` has, and from
+        as many as an interval needs where it has fewer, which `plan` lists among what to change.
     permutations : int
         Of the increment over the clinical model.
     judged : bool
@@ -177,9 +177,10 @@ def _supported(
     from workbench.execution import cores, spread
     from workbench.models.nested_cv import fit_columns
     from workbench.results.claims import INFLUENCE_REPEATS, judge
+    from workbench.results.intervals import MINIMUM_REPEATS
     from workbench.results.metrics import long_table, r2_without_each
 
-    units = _units(dataset, validation, learner, validation.repeats, fold_seed)
+    units = _units(dataset, validation, learner, max(validation.repeats, MINIMUM_REPEATS), fold_seed)
     by_unit = list(spread(partial(fit_columns, dataset=dataset, learner=learner, Y=Y), units, jobs=cores(jobs)))
     judged: list[Scores] = []
     for column in range(Y.shape[1]):
@@ -189,7 +190,7 @@ def _supported(
         if judge(scores).verdict == SUPPORTED:  # what costs most is asked last, and only where it decides
             table = long_table(trial, results, "main")
             without = r2_without_each(table[table["repeat"] < INFLUENCE_REPEATS])
-            scores = replace(scores, influence=_influence(without, min(INFLUENCE_REPEATS, validation.repeats)))
+            scores = replace(scores, influence=_influence(without, INFLUENCE_REPEATS))
         judged.append(scores)
     if dataset.clinical.variables:
         open_ = [k for k, scores in enumerate(judged) if judge(scores).verdict == SUPPORTED]

@@ -10,6 +10,9 @@ import pandas as pd
 from workbench.planning.power import HELD_SHARE, WANTED
 from workbench.records import GateRow, PowerPoint, SetPlan
 
+ENOUGH = "at least 50 participants"
+"""The requirement of the claim gate that only more participants meet."""
+
 
 def verdict(plan: SetPlan) -> str:
     """What so many participants can show, and what they cannot, in a few sentences."""
@@ -43,6 +46,8 @@ def _supported(plan: SetPlan, most: PowerPoint, others: Sequence[PowerPoint]) ->
     """Power for the next verdict, with what the study as it is written makes of it."""
     if most.supported is None:
         return "" if not plan.not_simulated else f"Power for more than that is not simulated: {plan.not_simulated}."
+    if any(row.requirement == ENOUGH for row in _out_of_reach(plan)):
+        return "None of them could be supported by internal validation, with so few participants."
     rest = "".join(f", {_percent(point.supported or 0.0)} of {_r2(point.r2)}" for point in others)
     in_reach = not _out_of_reach(plan)
     lead = "Supported by internal validation" if in_reach else "With the requirements below mended, supported"
