@@ -21,7 +21,7 @@ REFERENCE_RMSE = {
 REFERENCE_POWER = {40: 0.38, 100: 0.875}
 SIMULATIONS_READ = {"P6": 500}
 """Where METHODS asks for fewer simulations than another criterion that is read off the same cell: the first so many."""
-LARGEST_BIAS, LEAST_COVERAGE, LEAST_POWER = 0.02, 0.93, 0.8
+LARGEST_BIAS, LEAST_COVERAGE, LEAST_POWER, MOST_APART = 0.02, 0.93, 0.8, 0.10
 WIDEST, WIDTH_FROM, TWO_SIDED = 1.5, 0.10, 1.96
 """The width of the interval is held to that of an oracle, 2 x 1.96 SD of the same R2 over studies, where the average
 that it is for is large enough to be of use."""
@@ -105,6 +105,10 @@ def _setting(criterion: str, cell: Cell) -> str:
         words = ["crossover, features prognostic alone (R2 .25 of the change)"]
     if criterion not in ("P1", "P2", "P8", "P9", "P20"):
         words.append(f"R2 {cell.setting.r2:g}")
+    if cell.held:
+        n, share = cell.held
+        explain = f"explain {100 * share:.0f} % of the outcome" if share else "explain nothing"
+        words.append(f"{n} confounds that {explain}" if n else "nothing held fixed")
     if cell.leave_out:
         words.append(f"whole {cell.leave_out}s left out")
     return ", ".join(words)
@@ -272,9 +276,18 @@ def _p20(cell: Cell, columns: Columns) -> Read:
         )
 
 
+def _p21(cell: Cell, columns: Columns) -> Read:
+    for what in ("shown", "supported"):
+        plan, gate = columns[f"{what}_plan"], columns[f"{what}_gate"]
+        off = float(plan.mean() - gate.mean())
+        few = 0.0 if len(plan) >= FULL_N else 3 * float((plan - gate).std(ddof=1) / np.sqrt(len(plan)))
+        value = f"plan {_share(float(plan.mean()))}, gate {_share(float(gate.mean()))}"
+        yield what, value, f"at most {100 * MOST_APART:.0f} points apart", abs(off) <= MOST_APART + few
+
+
 READ: Mapping[str, Callable[[Cell, Columns], Read]] = {
     "P1": _p1, "P2": _p2, "P3": _p3, "P4": _p4, "P5": _p5, "P6": _p6, "P7": _p7, "P8": _p8, "P9": _p9, "P14": _p14,
-    "P15": _p15, "P16": _p16, "P20": _p20,
+    "P15": _p15, "P16": _p16, "P20": _p20, "P21": _p21,
 }  # fmt: skip
 FULL_N = 200
 """From so many simulations the bars are those of METHODS; below it they are widened by what chance allows."""

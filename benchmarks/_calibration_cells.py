@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from _calibration_people import Setting, draw_dataset, experiment_of
+from _calibration_people import POINTS, Setting, draw_dataset, experiment_of
 
 from workbench.execution import one_blas_thread, run_units
 from workbench.models import nested_cv, permutations
 from workbench.models.cross_conformal import conformal_folds
 from workbench.models.estimators import make_learner
 from workbench.models.learner import residualises
-from workbench.records import Dataset, RunResult, Split, UnitResult, WorkUnit
+from workbench.records import Covariates, Dataset, Freeze, Influence, RunResult, Split, UnitResult, Viewing, WorkUnit
 from workbench.results.run_result import RunInputs, finish_experiment, reduce_run
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS as KINDS
@@ -58,6 +58,12 @@ INTERVAL_PEOPLE, INTERVAL_SHARES = (40, 100, 240), (0.0, 0.1, 0.25, 0.5)
 SECOND_N = {40: 1000, 100: 1000, 240: 400}
 """Studies of the second generator by participants; elastic net takes 3 s a study of 240."""
 
+PLANNED_CONFOUNDS = ((0, 0.0), (2, 0.2), (8, 0.0))
+"""P21: two confounds that explain a fifth of the outcome, and eight that explain nothing and cost a degree of freedom
+each; `plan` simulates both truths."""
+PLAN_PERMUTATIONS = 99
+"""Those that `plan` gives a simulated trial unless it is asked for more."""
+
 Values = dict[str, float]
 
 
@@ -81,13 +87,15 @@ class Cell:
     repeats: int = 10
     permutations: int = 199
     leave_out: str = ""
+    held: tuple[int, float] | None = None
+    """P21: confounds beside those of the setting, which features know nothing of, and their share of the outcome."""
 
     @property
     def key(self) -> str:
         """Stands in the store: all that decides the numbers of a simulation."""
         budget = (self.learner, self.repeats, self.permutations, self.leave_out)
         settings = LEARNERS[self.learner].model_dump(exclude_defaults=True, exclude={"kind"})
-        return f"{self.simulate} {self.setting} {budget}{settings or ''}"
+        return f"{self.simulate} {self.setting} {budget}{settings or ''}{self.held or ''}"
 
     def seeds(self, number: int) -> tuple[np.random.Generator, int]:
         """The generator of who is drawn, and the seed of the analysis, of one simulation."""
@@ -160,6 +168,12 @@ def cells(learners: Sequence[str]) -> list[Cell]:
         found.append(Cell(("P14",), "conformal", apart, 200, repeats=1, permutations=0, leave_out="site"))
         found.append(Cell(("P15",), "traps", Setting(), 1))
         found.append(Cell(("P15",), "alarm", Setting(), 100))
+        found += [
+            Cell(("P21",), "planned", Setting(n=n, r2=r2), 400, held=held)
+            for n in (60, 120, 240)
+            for r2 in (0.0, 0.25, 0.5)
+            for held in PLANNED_CONFOUNDS
+        ]
         found.append(Cell(("P16",), "determinism", Setting(design="crossover", sites=3, confounded=True), 1))
         of_units = {"n_sims": UNIT_SIMS, "repeats": 1, "permutations": 19}
         found.append(Cell(("P20",), "units", Setting(r2=0.25, confounded=True), **of_units))
@@ -528,6 +542,85 @@ def _same(here: RunResult, there: RunResult, factor: float) -> bool:
     )
 
 
+def planned(cell: Cell, number: int) -> Values:
+    """Whether the gate shows and supports a trial, and whether `plan` says so of one made up on the same cohort (P21).
+
+    The rows of the gate that a trial here misses by construction are waived: 1000 permutations, and confounds where the
+    cell has none. The outcome is drawn with no baseline score in it, so that no run has to hold that fixed.
+    """
+    from workbench.pipeline.powering import PLAN_REPEATS
+    from workbench.pipeline.simulated_trials import engine_of
+    from workbench.planning.power import HELD_SHARE, power
+    from workbench.planning.power import Cohort as Planned
+
+    assert cell.held is not None
+    rng, seed = cell.seeds(number)
+    dataset = _with_confounds(draw_dataset(cell.setting, rng)["set_1"], *cell.held, rng)
+    procedures = ("main", "clinical_ols", "clinical_ridge", "clinical", "increment", "confounds")
+    verdict = _verdict(analysed(cell, dataset, seed, procedures=procedures))
+    engine = engine_of(
+        cell.validation(seed),
+        LEARNERS[cell.learner],
+        repeats=PLAN_REPEATS,
+        jobs=1,
+        permutations=PLAN_PERMUTATIONS,
+        judged=True,
+    )
+    cohort = Planned(replace(dataset, y=np.full(dataset.n_rows, np.nan)), (seed,), seed)
+    points = power([cohort], [cell.setting.r2], engine, permutations=PLAN_PERMUTATIONS)
+    (point,) = (each for each in points if each.confound_share == (HELD_SHARE if cell.held[1] else 0.0))
+    return {
+        "shown_gate": float(verdict in ("exploratory", SUPPORTED)),
+        "supported_gate": float(verdict == SUPPORTED),
+        "shown_plan": float(point.n_found),
+        "supported_plan": float(point.n_supported or 0),
+    }
+
+
+SUPPORTED = "supported by internal validation"
+
+
+def _with_confounds(dataset: Dataset, n: int, share: float, rng: np.random.Generator) -> Dataset:
+    """A cohort of one site with so many confounds, which explain a share of its outcome, and a clinical variable that
+    does not."""
+    Z = rng.standard_normal((dataset.n_rows, n))
+    held = POINTS * np.sqrt(share / (1 - share)) * Z.sum(axis=1) / np.sqrt(max(n, 1))
+    names = tuple(f"confound_{k}" for k in range(n))
+    return replace(
+        dataset,
+        y=dataset.y + held,
+        outcome=replace(dataset.outcome, kind="score"),
+        confounds=Covariates(names, names, Z),
+        clinical=Covariates(("clinical",), ("clinical",), rng.standard_normal((dataset.n_rows, 1))),
+        sites=None,
+    )
+
+
+def _verdict(analysis: Analysis) -> str:
+    """What the gate says of a finished run; participants are left out only where everything else is met."""
+    from workbench.models.influence import leave_one_out_r2
+    from workbench.results.claims import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS, judge
+
+    run = finish_experiment([analysis.reduced()])[0]
+    name = run.scores.run_name
+    met = Influence(1.0, 1.0, 0, refitted=True, repeats=INFLUENCE_REPEATS, by_participant=())
+    scores = replace(
+        run.scores,
+        test=replace(run.scores.test, n_permutations=CLAIM_PERMUTATIONS),
+        confounds=run.scores.confounds or ("waived",),
+        influence=met,
+        viewing=Viewing(1, freeze=Freeze(date="", times=1, because="", viewed_before=0, primary=name)),
+    )
+    if judge(scores).verdict != SUPPORTED:
+        return judge(scores).verdict
+    left_out = leave_one_out_r2(
+        analysis.dataset, analysis.units, analysis.learner, results=analysis.results, repeats=INFLUENCE_REPEATS
+    )
+    r2 = list(left_out[0].values())
+    influence = replace(met, lowest=min(r2), highest=max(r2), n_not_positive=sum(not value > 0 for value in r2))
+    return judge(replace(scores, influence=influence)).verdict
+
+
 SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "test": test,
     "family": family,
@@ -539,6 +632,7 @@ SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "alarm": alarm,
     "determinism": determinism,
     "units": units,
+    "planned": planned,
 }
 
 

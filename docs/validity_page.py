@@ -27,6 +27,7 @@ CRITERIA = {
     "P15": "Leak traps, and false alarms about studies in which nothing is wrong",
     "P16": "The same seed gives the same numbers, however many work",
     "P20": "No result depends on the unit of a feature, a covariate or the outcome",
+    "P21": "What `plan` promises is what the claim gate gives: prediction shown, and supported by internal validation",
 }
 VERDICT = {True: "pass", False: "**FAIL**", None: "reported"}
 TOO_LOW = "may not be called 95 %"

@@ -141,6 +141,41 @@ def test_p9_what_is_prognostic_alone_does_not_predict_the_difference_between_tre
     assert found["change_called_predictive"].max() == 0
 
 
+def test_p21_what_plan_promises_is_what_the_gate_gives(benchmark):
+    """A cell in which nearly everything is shown, and one in which eight idle confounds take most of it away."""
+    cells = {
+        (cell.setting.n, cell.setting.r2, cell.held[0]): replace(cell, permutations=39)
+        for cell in benchmark.cells.cells(["ridge"])
+        if "P21" in cell.criteria
+    }
+    assert len(cells) == 27
+    strong, idle = (
+        [values for _, values, _ in benchmark.cells.simulate_batch(cells[key], range(6))]
+        for key in ((60, 0.5, 2), (60, 0.25, 8))
+    )
+    assert sum(each["shown_gate"] for each in strong) >= 4
+    assert sum(each["shown_plan"] for each in strong) >= 4
+    assert sum(each["shown_gate"] + each["shown_plan"] for each in idle) <= 6
+    assert all(each["supported_gate"] <= each["shown_gate"] for each in (*strong, *idle))
+
+
+def test_p21_judges_plan_and_gate_by_how_far_they_are_apart(benchmark):
+    cell = next(cell for cell in benchmark.cells.cells(["ridge"]) if "P21" in cell.criteria)
+
+    def judged(share: float) -> list[bool]:
+        names = ("shown_gate", "shown_plan", "supported_gate", "supported_plan")
+        simulated = [
+            benchmark.store.Simulated(
+                dict.fromkeys(names, 0.0) | {"shown_plan": float(number < share * 400)}, 0.1, "abc", "2026-01-01"
+            )
+            for number in range(400)
+        ]
+        return [row.passed for row in benchmark.bars.rows_of(cell, simulated)]
+
+    assert judged(0.1) == [True, True]
+    assert judged(0.11) == [False, True]
+
+
 def test_p14_intervals_of_single_people_cover(simulate):
     found = simulate("P14", 15, where={"n": 60, "r2": 0.25})
     assert 0.85 <= found["covered"].mean() <= 0.97

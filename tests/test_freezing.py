@@ -59,8 +59,9 @@ def lines(study: Path, name: str) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def freeze(study: Path, **how):
-    (frozen,) = workbench.freeze(["quick"], study=study, data=TWIN, **how)
+def freeze(study: Path, *, anyway: bool = True, **how):
+    """The twin has too few participants for anything to be supported."""
+    (frozen,) = workbench.freeze(["quick"], study=study, data=TWIN, anyway=anyway, **how)
     return frozen
 
 
@@ -69,7 +70,7 @@ def run(study: Path, **how):
 
 
 def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
-    assert run_command(["freeze", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
+    assert run_command(["freeze", "quick", "--anyway", "--study", str(study), "--data", str(TWIN)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no result for this outcome yet" in said
     assert said.endswith(f"then workbench run quick --study {study} --data {TWIN}")  # to be typed as it stands
@@ -118,7 +119,7 @@ def test_a_changed_plan_is_frozen_again_only_with_a_reason(study, capsys):
     with pytest.raises(SpecError, match="--again: goes with --because"):
         freeze(study, again=True)
     assert len(lines(study, "frozen")) == 1
-    command = ["freeze", "quick", "--again", "--because", "39 were too few", "--study", str(study)]
+    command = ["freeze", "quick", "--again", "--because", "39 were too few", "--anyway", "--study", str(study)]
     assert run_command([*command, "--data", str(TWIN)]) == 0
     assert "again because: 39 were too few" in capsys.readouterr().out
     assert [line["because"] for line in lines(study, "frozen")] == ["", "39 were too few"]
@@ -136,7 +137,7 @@ def test_several_runs_need_a_primary_one(study):
 
 
 def test_a_plan_can_be_frozen_before_there_are_data(study, tmp_path):
-    (frozen,) = workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet")
+    (frozen,) = workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet", anyway=True)
     assert frozen.plan.data == {}
     assert len(lines(study, "frozen")) == 1
 
@@ -168,3 +169,127 @@ def test_a_damaged_ledger_is_told_before_anything_is_fitted(study, monkeypatch):
         run(study)
     problems = workbench.check(["quick"], study=study, data=TWIN).problems
     assert [problem.where for problem in problems] == ["experiments/viewed.jsonl, line 1"]
+
+
+# ------------------------------------------------------------------------------- what no run of a plan can meet
+
+MISSED = (
+    "at least 1000 permutations",
+    "interval above 0",
+    "R2 above 0 without any one participant",
+    "adds to the clinical model",
+    "the adjusted run passes",
+)
+"""Rows of the claim gate that the question misses as it is written, beside its few participants."""
+
+
+def test_a_plan_that_cannot_be_supported_is_refused_row_by_row_with_what_to_change(study):
+    with pytest.raises(SpecError) as refused:
+        freeze(study, anyway=False)
+    said = [str(problem) for problem in refused.value.problems]
+    for row in (*MISSED, "at least 50 participants"):
+        assert any(line.startswith(f"experiments/quick.toml: {row}: ") for line in said), row
+    assert any("39 permutations, and a stronger claim needs 1000; permutations = 1000" in line for line in said)
+    assert "it cannot be supported by internal validation, which plans are frozen for" in said[-1]
+    assert "--anyway" in said[-1]
+    assert lines(study, "frozen") == []
+
+
+def test_the_command_refuses_it_too(study, capsys):
+    assert run_command(["freeze", "quick", "--study", str(study), "--data", str(TWIN)]) == 2
+    assert "the adjusted run passes: no confounds are declared" in capsys.readouterr().err
+    assert lines(study, "frozen") == []
+
+
+def test_without_data_the_files_alone_can_be_refused(study, tmp_path):
+    with pytest.raises(SpecError) as refused:
+        workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet")
+    said = " ".join(str(problem) for problem in refused.value.problems)
+    assert all(f"experiments/quick.toml: {row}: " in said for row in MISSED)
+    assert "at least 50 participants" not in said, "how many there will be is not known"
+
+
+def test_a_clinical_model_of_confounds_alone_is_refused(study, tmp_path):
+    ask(study, 'confounds = ["age"]\nclinical_model = ["age", "age^2"]\n' + QUESTION)
+    with pytest.raises(SpecError, match="every variable of the clinical model is held fixed already: age"):
+        workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet")
+
+
+def test_what_misses_no_row_is_frozen_without_a_word(study, tmp_path):
+    sound = 'confounds = ["age"]\nclinical_model = ["age", "sex"]\n' + QUESTION
+    ask(study, sound.replace("repeats = 1\npermutations = 39", "repeats = 10\npermutations = 1000"))
+    (frozen,) = workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet")
+    assert frozen.plan.out_of_reach == ()
+    assert frozen.claim.best_verdict == "supported by internal validation, once the plan is frozen"
+
+
+def test_a_plan_frozen_anyway_says_in_every_result_what_it_could_not_meet(study):
+    frozen = freeze(study)
+    assert set(MISSED) < set(frozen.plan.out_of_reach)
+    assert set(lines(study, "frozen")[0]["out_of_reach"]) == set(frozen.plan.out_of_reach)
+    (finished,) = run(study)
+    assert finished.result.scores.viewing.freeze.out_of_reach == frozen.plan.out_of_reach
+    words = " ".join(finished.abstract().split())
+    assert "as frozen it could not be supported (frozen with --anyway): at least 1000 permutations" in words
+
+
+def rows_printed(text: str) -> list[str]:
+    """Names of the rows of the claim gate, as a command prints them: one line each, wrapped ones with their rest."""
+    joined = re.sub(r"\n {6}", " ", text)
+    return re.findall(r"^    (?:met|missed|possible): (.*?)(?: \(.*\))?$", joined, re.MULTILINE)
+
+
+def test_check_plan_freeze_run_show_and_the_page_have_the_same_rows(study, capsys):
+    where = ["--study", str(study), "--data", str(TWIN)]
+    few = ["--simulations", "20", "--permutations", "19", "--r2", "0.3", "--jobs", "1"]
+    printed = {}
+    for name, command in {
+        "check": ["check", "quick", *where],
+        "plan": ["plan", "quick", *where, *few],
+        "freeze": ["freeze", "quick", "--anyway", *where],
+        "run": ["run", "quick", "--jobs", "1", *where],
+        "show": ["show", "latest", "--study", str(study)],
+    }.items():
+        assert run_command(command) == 0, name
+        printed[name] = rows_printed(capsys.readouterr().out)
+    page = (REPOSITORY / "docs" / "claims.md").read_text(encoding="utf-8").partition("## Words")[0]
+    tables = page.partition("## Shown")[2]
+    rows = re.findall(r"^\| (?!requirement|---)(.*?) \| ", tables, re.MULTILINE)
+    assert len(rows) > 15
+    assert printed == dict.fromkeys(printed, rows)
+
+
+def test_check_does_not_promise_what_a_plan_cannot_reach(study, capsys):
+    assert run_command(["check", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "ridge . dmn4 can reach: exploratory, prognostic (missed: at least 1000 permutations;" in said
+    assert "once the plan is frozen" not in said
+    assert "missed: the adjusted run passes (no confounds are declared, so nothing is adjusted for; change:" in said
+
+
+# ----------------------------------------------------------------------------------------------------- not tested
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_run_without_permutations_is_not_tested_and_counts_as_a_look(study, capsys, shuffle):
+    """The same data once had *prediction not shown* with permutations, and were said to go with the outcome without."""
+    asked = QUESTION.replace("permutations = 39", "permutations = 0")
+    ask(study, asked.replace('at = "ses-d2"', 'at = "ses-d2"\nshuffle = true') if shuffle else asked)
+    assert run_command(["run", "quick", "--jobs", "1", "--study", str(study), "--data", str(TWIN)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    verdict = "prediction not shown" if shuffle else "not tested"
+    assert f"Claim {verdict.capitalize()}: " in printed
+    assert [line["verdict"] for line in lines(study, "viewed")] == [verdict]
+    shown = workbench.show_run(study=study)
+    assert shown.result.claim.verdict == verdict
+    assert len(shown.result.biomarkers) == 0
+    assert not shown.result.circuits["candidate"].any()
+    assert shown.result.circuits["mean_abs_shap"].isna().all()
+    if not shuffle:
+        sentence = shown.result.claim.sentence
+        assert not re.search("predict|associat|exploratory", sentence)
+        assert "missed: a permutation p that can be at most .05 (no permutation p was requested" in printed
+        assert "none: candidates are exported only where a p-value tests the prediction." in printed
+        record = json.loads((shown.artifacts / "biomarkers.json").read_text())
+        assert (record["claim"], record["rows"]) == ("not tested", [])
+        assert record["why_empty"] == "No p-value tests the prediction, so no biomarker is exported."

@@ -16,13 +16,24 @@ import pytest
 from workbench import pipeline
 from workbench.cli import run_command
 from workbench.figures import draw_learning_curve
+from workbench.pipeline.simulated_trials import PERFORMANCE, SIMULATED, _scores, engine_of
 from workbench.planning import curve, words
 from workbench.planning.people import Population, ranks, some_of
 from workbench.planning.plan import Question, plan_set
-from workbench.planning.power import Cohort, Engine, detectable, interval, power
+from workbench.planning.power import (
+    HELD_SHARE,
+    Cohort,
+    Engine,
+    detectable,
+    interval,
+    p_values,
+    permutations_needed,
+    power,
+)
 from workbench.planning.sample_size import criteria_binary, criteria_continuous
-from workbench.planning.truths import blind, liability_share, outcomes, signals
-from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, Outcome, PowerPoint, SetPlan
+from workbench.planning.truths import blind, held_fixed, liability_share, outcomes, signals
+from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, GateRow, Outcome, PowerPoint, SetPlan
+from workbench.results.claims import gate_rows, judge
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
 
@@ -37,7 +48,16 @@ def few_replicates():
         yield
 
 
-def a_study(n=40, n_circuits=12, each=5, *, seed=0, r=0.5, binary=False, missing=0.0, sites=None, held=None):
+def columns(name: str, values) -> Covariates:
+    """One variable for every column of an array."""
+    values = np.asarray(values, dtype=float).reshape(len(values), -1)
+    names = tuple(f"{name}_{k}" for k in range(values.shape[1]))
+    return Covariates(names, names, values)
+
+
+def a_study(
+    n=40, n_circuits=12, each=5, *, seed=0, r=0.5, binary=False, missing=0.0, sites=None, held=None, clinical=None
+):
     """Circuits of features that go together, as in METHODS 2.8; no outcome."""
     rng = np.random.default_rng(seed)
     p = n_circuits * each
@@ -61,7 +81,8 @@ def a_study(n=40, n_circuits=12, each=5, *, seed=0, r=0.5, binary=False, missing
         missing={},
     )
     none = Covariates((), (), np.empty((n, 0)))
-    held = none if held is None else Covariates(("age",), ("age",), np.asarray(held, dtype=float)[:, None])
+    held = none if held is None else columns("held", held)
+    clinical = none if clinical is None else columns("clinical", clinical)
     return Dataset(
         feature_set="connectivity",
         sources=("connectivity",),
@@ -72,7 +93,7 @@ def a_study(n=40, n_circuits=12, each=5, *, seed=0, r=0.5, binary=False, missing
         outcome=outcome,
         confounds=held,
         forced=none,
-        clinical=none,
+        clinical=clinical,
         groups=np.arange(n),
         blocks=np.zeros(n, dtype=int),
         strata=None,
@@ -84,8 +105,8 @@ def a_study(n=40, n_circuits=12, each=5, *, seed=0, r=0.5, binary=False, missing
     )
 
 
-def an_engine(repeats=1, jobs=1) -> Engine:
-    return pipeline.powering._engine(ValidationSpec(seed=0), RidgeSpec(kind="ridge"), repeats, jobs)
+def an_engine(repeats=1, jobs=1, **judged) -> Engine:
+    return engine_of(ValidationSpec(seed=0), RidgeSpec(kind="ridge"), repeats=repeats, jobs=jobs, **judged)
 
 
 # ---------------------------------------------------------------------------------------------------------- sample size
@@ -147,6 +168,24 @@ def test_a_made_up_outcome_holds_the_share_asked_for():
     signal = signals(a_study(4000, 3), (1,))
     y = outcomes(signal, 0.25, (1,))
     assert np.corrcoef(signal[:, 0], y[:, 0])[0, 1] ** 2 == pytest.approx(0.25, abs=0.03)
+
+
+def test_what_is_held_fixed_explains_its_share_and_leaves_the_signal_its_own():
+    age, noise = np.random.default_rng(1).normal(size=(2, 4000))
+    study = a_study(4000, 3, held=np.column_stack([age, noise]))
+    signal, held = signals(study, (1,)), held_fixed(study, (1,))
+    y = outcomes(signal, 0.25, (1,), held=held, share=0.2)[:, 0]
+    assert np.corrcoef(held[:, 0], y)[0, 1] ** 2 == pytest.approx(0.2, abs=0.03)
+    rest = y - np.polyval(np.polyfit(held[:, 0], y, 1), held[:, 0])
+    assert np.corrcoef(signal[:, 0], rest)[0, 1] ** 2 == pytest.approx(0.25, abs=0.03)
+    weights = np.linalg.lstsq(study.nuisance.values, held[:, 0], rcond=None)[0]
+    assert abs(weights[0]) == pytest.approx(abs(weights[1]), rel=0.05), "each variable counts alike"
+
+
+def test_a_share_that_is_held_fixed_keeps_the_prevalence():
+    study = a_study(4000, 3, held=np.random.default_rng(1).normal(size=4000))
+    y = outcomes(signals(study, (1,)), 0.25, (1,), prevalence=0.3, held=held_fixed(study, (1,)), share=0.2)
+    assert y.mean() == pytest.approx(0.3, abs=0.03)
 
 
 def test_true_probabilities_explain_the_share_asked_for_of_a_binary_outcome():
@@ -224,6 +263,106 @@ def test_giving_up_hopeless_trials_early_changes_no_verdict(monkeypatch):
     assert early == asked()
 
 
+def shares(points) -> dict[float, PowerPoint]:
+    return {point.confound_share: point for point in points}
+
+
+def test_r2_against_the_training_mean_is_asked_for_as_the_gate_does():
+    """Eight confounds that explain nothing cost more than a signal gives; that they explain something costs nothing."""
+    found = []
+    for s in range(6):
+        study = a_study(60, seed=s, held=np.random.default_rng(s).normal(size=(60, 8)))
+        cohort = Cohort(study, tuple(range(100 * s + 1, 100 * s + 11)), s)
+        found.append(shares(power([cohort], [0.25], an_engine(repeats=3), permutations=99)))
+    nothing, something = (np.mean([each[share].power for each in found]) for share in (0.0, HELD_SHARE))
+    assert nothing < 0.3
+    assert something > nothing + 0.15
+    assert np.mean([each[0.0].achieved - each[HELD_SHARE].achieved for each in found]) == pytest.approx(0, abs=1e-9)
+
+
+def test_what_is_held_fixed_explains_moves_no_p_of_a_number():
+    """Which is why the permutations of one truth serve the other."""
+    study = a_study(40, 4, held=np.random.default_rng(0).normal(size=(40, 2)))
+    seeds = tuple(range(8))
+    found = []
+    for share in (0.0, HELD_SHARE):
+        Y = outcomes(signals(study, seeds), 0.4, seeds, held=held_fixed(study, seeds), share=share)
+        reached, p = p_values(study, Y, seeds, an_engine(), 99, fold_seed=0)
+        found.append((p, reached.r2, reached.r2_total))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-9)
+    assert (found[1][2] > found[0][2]).all()
+
+
+def test_where_nothing_is_held_fixed_there_is_one_truth():
+    assert list(shares(power([Cohort(a_study(30, 4), (1, 2), 0)], [0.3], an_engine(), permutations=19))) == [0.0]
+
+
+def test_p_is_corrected_over_the_runs_of_the_experiment():
+    assert (permutations_needed(99, 1), permutations_needed(99, 5), permutations_needed(19, 2)) == (99, 199, 79)
+    asked = partial(power, [Cohort(a_study(40, 4), tuple(range(40)), 0)], [0.3], an_engine(), permutations=199)
+    (alone,), (family,) = asked(), asked(n_runs=5)
+    assert family.n_found < alone.n_found
+
+
+# ---------------------------------------------------------------------------------------------------------- supported
+
+
+def test_a_simulated_trial_can_miss_nothing_but_what_was_simulated():
+    """What the study as it is written misses stands beside the power; a row added to the gate must not make it 0."""
+    rows = [row for row in gate_rows(_scores(PERFORMANCE, 0.001)) if row.missed]
+    assert [row.verdict for row in rows] == ["supported by external validation"]
+    assert judge(_scores(PERFORMANCE, 0.001)).verdict == "supported by internal validation"
+
+
+def test_what_is_said_to_be_simulated_is_a_row_of_the_gate():
+    assert words.ENOUGH in SIMULATED
+    assert set(SIMULATED) <= {row.requirement for row in gate_rows(_scores(PERFORMANCE, 0.001))}
+
+
+@pytest.fixture(scope="module")
+def judged() -> Engine:
+    return an_engine(judged=True, permutations=99)
+
+
+def supported(n: int, engine: Engine, **study) -> PowerPoint:
+    clinical = np.random.default_rng(5).normal(size=n)
+    cohort = Cohort(a_study(n, 3, clinical=clinical, **study), tuple(range(12)), 0)
+    return power([cohort], [0.6], engine, permutations=99)[0]
+
+
+def test_power_for_supported_is_at_most_that_for_shown_and_is_there_for_strong_signals(judged):
+    point = supported(70, judged)
+    assert 0.2 < point.supported <= point.power
+    assert point.n_supported == round(12 * point.supported)
+    assert point.supported_low <= point.supported <= point.supported_high
+
+
+def test_below_fifty_participants_nothing_can_be_supported(judged):
+    point = supported(49, judged)
+    assert point.power > 0.5
+    assert point.supported == 0
+
+
+def test_without_whole_sites_nothing_is_said_of_supported():
+    left_out = ValidationSpec(seed=0, leave_out="site")
+    assert engine_of(left_out, RidgeSpec(kind="ridge"), repeats=1, jobs=1, judged=True).supported is None
+    assert supported(60, an_engine()).supported is None
+
+
+def test_the_trials_that_count_as_supported_are_those_that_the_gate_supports_one_by_one(judged):
+    """One decomposition of every fold serves all of them, and changes none."""
+    held, clinical = np.random.default_rng(2).normal(size=(2, 60))
+    study = a_study(60, 3, held=held, clinical=clinical)
+    seeds = tuple(range(6))
+    Y = outcomes(signals(study, seeds), 0.6, seeds)
+    p = np.full(6, 0.001)
+    together = judged.supported(study, Y, p, 0, seeds)
+    alone = [bool(judged.supported(study, Y[:, [k]], p[:1], 0, seeds[k : k + 1])[0]) for k in range(6)]
+    assert together.tolist() == alone
+    assert any(alone)
+
+
 def test_the_interval_of_a_share_is_that_of_wilson():
     assert interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
     assert interval(0, 20)[0] == 0.0
@@ -298,7 +437,9 @@ def about(study: Dataset) -> SetPlan:
         detectable=None,
         curve=(),
         ceiling=0.8,
-        best_verdict="exploratory, prognostic (n = 26; more needs 50)",
+        best_verdict="exploratory, prognostic",
+        rows=(GateRow("supported by internal validation", "at least 50 participants", "26 participants"),),
+        simulated=SIMULATED,
     )
 
 
@@ -350,13 +491,38 @@ def test_a_design_without_permutations_says_so_and_shows_no_power():
 
 def test_the_verdict_says_what_can_be_found_and_what_may_be_claimed(small_plan):
     said = words.verdict(small_plan)
-    assert re.match(r"With 26 people and 16 features, an R2 of 0\.60 would be found in \d+ % \(\d+ to \d+\) of", said)
-    assert said.endswith("The best claim possible is exploratory, prognostic (n = 26; more needs 50).")
+    shown = (
+        r"With 26 participants and 16 features, an R2 of 0\.60 would be shown in \d+ % \(\d+ to \d+\) of such trials"
+    )
+    assert re.match(shown, said)
+    assert said.endswith(
+        "The strongest verdict that can be reached is exploratory, prognostic: as the study is written it misses at "
+        "least 50 participants."
+    )
+
+
+def test_the_verdict_gives_both_truths_and_the_power_for_supported(small_plan):
+    points = tuple(
+        replace(a_point(0.6, power), confound_share=share, supported=0.25) for share, power in ((0.0, 0.5), (0.2, 0.7))
+    )
+    assert "None of them could be supported" in words.verdict(replace(small_plan, power=points)), "26 participants"
+    few = (GateRow("supported by internal validation", "at least 1000 permutations", "200 permutations"),)
+    said = words.verdict(replace(small_plan, power=points, rows=few))
+    assert "where what is held fixed explains nothing of the outcome (70 % where it explains 20 %)" in said
+    assert "With the requirements below mended, supported in 25 % of trials with 0.60." in said
+    assert "Supported by internal validation in 25 %" in words.verdict(replace(small_plan, power=points, rows=()))
+    table = words.shown_power(replace(small_plan, power=points))
+    assert list(table["held fixed explains"]) == ["0 %", "20 %"]
+    assert "interval above 0" in " ".join(words.notes(replace(small_plan, power=points)))
+
+
+def test_a_plan_that_shares_its_level_over_runs_says_so(small_plan):
+    assert "held to .05 / 3, for the 3 runs of the experiment" in " ".join(words.notes(replace(small_plan, n_runs=3)))
 
 
 def test_the_notes_say_what_features_per_person_the_ceiling_and_the_made_up_truth_mean(small_plan):
     said = " ".join(words.notes(small_plan))
-    assert "26 people meet 16 features, 1.6 people for each" in said
+    assert "26 participants meet 16 features, 1.6 participants for each" in said
     assert "at most 0.80 of the variance" in said
     assert "An R2 of 0.60 in it means 0.75 of what is real" in said
     assert "Another truth gives other numbers" in said
@@ -367,7 +533,7 @@ def test_the_notes_say_what_features_per_person_the_ceiling_and_the_made_up_trut
     [(None, "above 0.60, the largest"), (0.1, "below 0.20, the smallest"), (0.4, "about 0.40, between")],
 )
 def test_the_smallest_r2_found_is_told_only_between_those_asked_about(small_plan, detectable_r2, said):
-    assert f"Smallest R2 found in 80 % of trials: {said}" in " ".join(
+    assert f"Smallest R2 shown in 80 % of trials: {said}" in " ".join(
         words.notes(replace(small_plan, detectable=detectable_r2))
     )
 
@@ -418,7 +584,12 @@ def test_a_plan_is_printed_and_written_and_counts_as_no_result_viewed(demo_study
     command = ["plan", EXPERIMENT, "--study", str(demo_study), *QUICK]
     assert run_command([*command, "--to", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
-    assert "The best claim possible is exploratory, predictive (n = 37; more needs 50)." in " ".join(printed.split())
+    said = " ".join(printed.split())
+    assert (
+        "The strongest verdict that can be reached is exploratory, predictive: as the study is written it misses"
+        in said
+    )
+    assert "missed: at least 50 participants (37 participants, and a stronger claim needs 50; change: 13 more" in said
     assert "Power: of trials like this one, how many would show it" in printed
     written = {path.name for path in (tmp_path / "out" / "pet").iterdir()}
     assert {"plan.txt", "power.tsv", "learning_curve.tsv", "sample_size.tsv", "learning_curve.png"} <= written

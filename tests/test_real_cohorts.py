@@ -54,7 +54,7 @@ def test_sex_is_supported_by_internal_validation_once_its_plan_is_frozen(real_da
     (first,) = workbench.run(["sex"], study=study, data=data, only=["ridge"], jobs=2)
     assert first.result.scores.test.n_permutations == 1000
     assert first.result.claim.verdict == "supported by internal validation", first.result.claim.reasons
-    assert first.result.claim.reasons == ("people of another cohort were not predicted",)
+    assert first.result.claim.reasons == ("participants of another cohort were not predicted",)
 
 
 @pytest.mark.parametrize("trait", ["e", "o", "a", "c"])

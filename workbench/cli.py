@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +29,8 @@ from workbench.errors import (
 )
 
 if TYPE_CHECKING:
-    from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Frozen, Progress, StudyPlan
+    from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Frozen, PlannedClaim, Progress, StudyPlan
+    from workbench.records import GateRow
 
 app = typer.Typer(
     name="workbench",
@@ -262,6 +263,9 @@ def run(
         _print_abstract(each, study, data)
         for note in each.result.scores.notes if verbose else ():
             _say_wrapped(f"Note: {note}")
+    for each in finished if len(finished) == 1 else filter(_carries_the_claim, finished):
+        print()
+        _print_gate(each.gate, f"Requirements of the claim gate, {each.result.scores.run_name}", "met")
     for each in finished:
         log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
     if rehearse:
@@ -275,12 +279,16 @@ def freeze(
     data: DataOption = None,
     again: Annotated[bool, typer.Option("--again", help="Freeze a plan anew that was changed since.")] = False,
     because: Annotated[str, typer.Option(help="Why it is frozen again; every later run says it.", metavar="WHY")] = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Freeze a plan that cannot be supported as it is written, and say so.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Freeze the plan of experiments before their results are viewed. Only then can a claim be more than exploratory.
 
-    Checks them first. Writes each plan with its hash and date into experiments/frozen.jsonl: commit that file. Every
-    later run says when the plan was frozen, how many results had been viewed by then, and what was changed since.
+    Checks them first, and refuses a plan that misses a requirement of the claim gate whatever the data will say. Writes
+    each plan with its hash and date into experiments/frozen.jsonl: commit that file. Every later run says when the plan
+    was frozen, how many results had been viewed by then, and what was changed since.
 
     \b
     Examples:
@@ -290,7 +298,9 @@ def freeze(
     from workbench import pipeline
 
     with _progress(quiet) as progress:
-        done = pipeline.freeze(experiments, study=study, data=data, again=again, because=because, progress=progress)
+        done = pipeline.freeze(
+            experiments, study=study, data=data, again=again, because=because, anyway=anyway, progress=progress
+        )
     for each in done:
         _print_frozen(each, study, data)
 
@@ -316,6 +326,10 @@ def show(
     for title, table in (("Circuits", shown.circuits()), ("Models on the same folds", shown.comparators())):
         print(f"\n{title}")
         _print_frame(table)
+    print()
+    _print_gate(shown.gate, f"Requirements of the claim gate, {shown.result.scores.run_name}", "met")
+    if shown.verdict_now != shown.result.claim.verdict:
+        _say_wrapped(f"By the claim gate of this version the verdict is {shown.verdict_now}.")
     if shown.figures:
         print(f"\nFigures (PNG and SVG, light and dark): {shown.figures[0].parent}")
         for path in shown.figures:
@@ -558,6 +572,8 @@ def _print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
         n = plan.viewed_before
         seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
         _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
+    if frozen.claim is not None:
+        _print_gate(frozen.claim.rows, f"{plan.primary} can reach: {frozen.claim.best_verdict}", "possible")
     # Not wrapped: a line end inside a quoted path would be part of it when the command is pasted.
     print(f"  Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study, data)}")
 
@@ -573,6 +589,7 @@ def _print_plan(planned: StudyPlan) -> None:
     print()
     for note in planned.notes:
         _say_wrapped(note)
+    _print_gate(planned.plan.rows, f"Requirements of the claim gate, {planned.plan.feature_set} as planned", "possible")
     if planned.files:
         print(f"  {len(planned.files)} files in {planned.files[0].parent}")
 
@@ -605,14 +622,38 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
             _print_frame(pd.DataFrame(rows))
             print()
-        for name, verdict in {run.dataset.feature_set: run.best_verdict for run in plan.runs}.items():
-            _say_wrapped(f"At best, {name}: {verdict}")
+        _print_planned_claims(report.claims.get(plan.name, ()))
         for step in _flow(plan):
             _say_wrapped(step)
         for warning in plan.warnings:
             _say_wrapped(f"Note: {warning}")
     for note in report.notes if verbose else ():
         _say_wrapped(f"Note: {note}")
+
+
+def _carries_the_claim(finished: FinishedRun) -> bool:
+    viewing = finished.result.scores.viewing
+    freeze = None if viewing is None else viewing.freeze
+    return freeze is not None and freeze.primary == finished.result.scores.run_name
+
+
+def _print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
+    """What each run can claim, and every row of the gate for the one that may carry the claim."""
+    from workbench.pipeline import that_carries
+
+    for claim in claims:
+        missed = "; ".join(row.requirement for row in claim.out_of_reach)
+        _say_wrapped(f"{claim.plan.run_name} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}")
+    if claims:
+        chosen = that_carries(claims)
+        _print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.run_name} as planned", "possible")
+
+
+def _print_gate(rows: Sequence[GateRow], title: str, otherwise: str) -> None:
+    """Every row of the claim gate, one line each, as `check`, `plan`, `freeze` and `show` all print them."""
+    _say_wrapped(f"{title}:")
+    for row in rows:
+        _say_wrapped(row.words(otherwise), indent="    ")
 
 
 def _flow(plan: ExperimentPlan) -> Iterator[str]:

@@ -878,6 +878,80 @@ class Claim:
     next_step: str
     """The command to type next."""
 
+    @property
+    def shows_prediction(self) -> bool:
+        """Whether a p-value says that the outcome is predicted: else nothing is ranked and nothing is exported."""
+        return self.verdict not in ("not tested", "prediction not shown")
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One requirement of the claim gate, held against a finished run or against a plan."""
+
+    verdict: Verdict
+    """The verdict that requires it."""
+    requirement: str
+    """Its name, as in ``docs/claims.md``."""
+    missed: str = ""
+    """Why a finished run misses it, or why a run planned like this cannot meet it; empty where neither is so."""
+    mend: str = ""
+    """For a plan: what to change."""
+
+    def words(self, otherwise: str) -> str:
+        """The row in a line: whether it is missed, its name, why, and what to change.
+
+        Parameters
+        ----------
+        otherwise : str
+            What a row is that is not missed: *met* by a finished run, *possible* for a plan.
+        """
+        if not self.missed:
+            return f"{otherwise}: {self.requirement}"
+        return f"missed: {self.requirement} ({self.missed}{f'; change: {self.mend}' if self.mend else ''})"
+
+
+@dataclass(frozen=True)
+class AnalysisPlan:
+    """One run as it is planned: what decides, before anything is run, which rows of the claim gate it can meet.
+
+    What is not known yet, because the data are not there, is None.
+    """
+
+    experiment: str
+    run_name: str
+    outcome_kind: str
+    """As in `Outcome`."""
+    repeats: int
+    permutations: int
+    """Of this run."""
+    n_runs: int
+    """Runs of the experiment whose p-values are corrected together."""
+    claim_kind: ClaimKind | None = None
+    n_participants: int | None = None
+    n_sites: int | None = None
+    leave_out: str = ""
+    refused: str = ""
+    """Why the design allows no permutation p."""
+    smallest_p: float | None = None
+    """As in `Scores`."""
+    confounds: tuple[str, ...] = ()
+    clinical_model: tuple[str, ...] = ()
+    """As declared."""
+    held_fixed: tuple[str, ...] = ()
+    """Everything in the nuisance block of the run that the claim is read from: confounds, adjustments, baseline."""
+    baseline: str = ""
+    """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
+    undeclared: str = ""
+    """Sources of which the upstream steps are not declared, in a sentence."""
+    capped: tuple[str, ...] = ()
+    """As in `Scores`."""
+    primary: str = ""
+    """The run that may carry a claim; empty where several runs name none."""
+    viewed_before: int = 0
+    """Results of this outcome that were viewed until now."""
+    viewing: Viewing | None = None
+    """The ledger and the frozen plan as this run would meet them now; None where they were not read."""
+
 
 @dataclass(frozen=True)
 class Freeze:
@@ -897,6 +971,11 @@ class Freeze:
     """What is not as it was frozen, in words: file, key, old and new value."""
     data_changed: bool = False
     """Whether the data are not those that were there when it was frozen."""
+    n_primaries: int = 1
+    """Frozen primary runs in force in the study, this one included: Holm's correction multiplies the smallest p of so
+    many by their number, and no later one by more."""
+    out_of_reach: tuple[str, ...] = ()
+    """Requirements of *supported* that the plan could not meet as it was frozen: frozen with ``--anyway``."""
 
 
 @dataclass(frozen=True)
@@ -989,6 +1068,10 @@ class Scores:
     shuffled: Shuffled | None = None
     """None where the design leaves too few distinct shuffles."""
     owed: Owed = Owed()
+    smallest_p: float | None = None
+    """Smallest `p_family` that so many permutations allow, whatever the data; None without a permutation p."""
+    baseline: str = ""
+    """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
 
     @property
     def judged_p(self) -> float | None:
@@ -1048,7 +1131,7 @@ class RunResult:
         `FEATURE_COLUMNS`, then mean_abs_shap, weight, haufe, haufe_low, haufe_high, r, p, effect, effect_low,
         effect_high.
     biomarkers : DataFrame
-        Candidates; empty when prediction is not shown. Columns: DESIGN 6.
+        Candidates; empty when prediction is not shown or was not tested. Columns: DESIGN 6.
     decision_curve : DataFrame or None
         Binary outcomes: threshold, predictions, clinical (where there is one), treat_all, treat_none.
     """
@@ -1088,12 +1171,12 @@ class SizeCriterion:
 
 @dataclass(frozen=True)
 class PowerPoint:
-    """How trials end in which the features explain `r2` in the population, beyond covariates of no interest."""
+    """How trials end in which the features explain `r2` in the population, beyond what is held fixed."""
 
     r2: float
     n_simulations: int
     n_found: int
-    """Trials in which prediction is shown: R2 above 0 and p at most .05, before any correction."""
+    """Trials in which prediction is shown: R2 and R2 against the training mean above 0, corrected p at most .05."""
     power: float
     low: float
     high: float
@@ -1103,6 +1186,14 @@ class PowerPoint:
     achieved_low: float
     achieved_high: float
     """90 % of the trials reach an R2 between these."""
+    confound_share: float = 0.0
+    """Share of the variance of the outcome that what is held fixed explains in these trials."""
+    n_supported: int | None = None
+    """Trials that meet the simulated rows of *supported by internal validation*; None where they were not simulated."""
+    supported: float | None = None
+    supported_low: float | None = None
+    supported_high: float | None = None
+    """95 % interval of that share (Wilson)."""
 
 
 @dataclass(frozen=True)
@@ -1145,16 +1236,24 @@ class SetPlan:
     criteria: tuple[SizeCriterion, ...]
     power: tuple[PowerPoint, ...]
     detectable: float | None
-    """Smallest R2 in the population that 80 % of trials find; None where it is above those asked about."""
+    """Smallest R2 in the population that 80 % of trials find, where what is held fixed explains nothing; None where it
+    is above those asked about."""
     curve: tuple[CurvePoint, ...]
     ceiling: float | None
     """Reliability of the outcome."""
     best_verdict: str
+    """The strongest verdict that can be reached as the study is written, in words."""
     refused: str = ""
     """Why the design allows no permutation p."""
     no_curve: str = ""
     """Why there is no learning curve."""
     synthetic: bool = False
+    rows: tuple[GateRow, ...] = ()
+    """Every row of the claim gate, with what stands in its way as the study is written."""
+    simulated: tuple[str, ...] = ()
+    """Requirements that were simulated in the power for *supported by internal validation*."""
+    not_simulated: str = ""
+    """Why there is no such power."""
 
 
 # ------------------------------------------------------------------------------------------------------------- tracking

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from workbench.errors import FitError
 from workbench.models import tuning
 from workbench.models.nested_cv import (
+    fit_columns,
     fit_unit,
     marginal_targets,
     plan_units,
@@ -97,6 +98,20 @@ def test_ridge_predictions_are_those_of_a_plain_scikit_learn_pipeline(make_datas
         search = GridSearchCV(pipeline, grid, cv=inner, scoring="neg_mean_squared_error")
         expected = search.fit(dataset.X[train], dataset.y[train]).predict(dataset.X[test])
         assert np.allclose(result.procedures["main"].predicted, expected, rtol=0, atol=1e-8)
+
+
+def test_several_outcomes_at_once_are_each_predicted_as_if_they_were_alone(full):
+    validation = ValidationSpec(repeats=1, permutations=0)
+    Y = np.column_stack([full.y, np.random.default_rng(1).normal(size=full.n_rows)])
+    for unit in plan_units(full, validation, RIDGE)[:2]:
+        for column, together in enumerate(fit_columns(unit, dataset=full, learner=RIDGE, Y=Y)):
+            targets = {"main": Y[:, [column]], "increment": Y[:, [column]]}
+            alone = fit_unit(replace(full, y=Y[:, column]), unit, RIDGE, targets, explain=0)
+            main, own = together.procedures["main"], alone.procedures["main"]
+            np.testing.assert_allclose(main.predicted, own.predicted, rtol=1e-10)
+            np.testing.assert_allclose(main.reference, own.reference, rtol=1e-10)
+            assert main.mean == own.mean
+            assert main.squared_error == pytest.approx(own.squared_error)
 
 
 def test_each_procedure_is_there_only_where_it_has_a_meaning(make_dataset, full):

@@ -160,7 +160,8 @@ def _biomarkers(circuits: pd.DataFrame, n: int) -> pd.DataFrame:
         if row.candidate
     ]
     biomarkers = pd.DataFrame(rows, columns=columns)
-    biomarkers["sentence"] = [f"higher {circuit} goes with a larger fall in MADRS" for circuit in biomarkers["circuit"]]
+    circuits = biomarkers["circuit"]
+    biomarkers["sentence"] = [f"higher {circuit} is associated with a larger fall in MADRS" for circuit in circuits]
     return biomarkers
 
 

@@ -227,6 +227,17 @@ def test_a_run_without_prediction_exports_no_rows_and_says_why(null_result, tmp_
     assert len((tmp_path / "biomarkers.tsv").read_text().splitlines()) == 1
 
 
+def test_a_run_that_was_not_tested_exports_no_biomarker_and_says_why(shown_result, tmp_path):
+    result = replace(
+        shown_result,
+        claim=replace(shown_result.claim, verdict="not tested"),
+        biomarkers=shown_result.biomarkers.iloc[:0],
+    )
+    write_run(result, tmp_path, run_id="1f")
+    record = json.loads((tmp_path / "biomarkers.json").read_text())
+    assert record["why_empty"] == "No p-value tests the prediction, so no biomarker is exported."
+
+
 def test_an_exploratory_run_without_candidates_says_how_many_circuits_failed(shown_result, tmp_path):
     write_run(replace(shown_result, biomarkers=shown_result.biomarkers.iloc[:0]), tmp_path)
     why = json.loads((tmp_path / "biomarkers.json").read_text())["why_empty"]

@@ -121,6 +121,14 @@ def test_candidates_are_told_apart_by_more_than_colour(drawn):
     assert "* default" not in text
 
 
+def test_a_run_that_was_not_tested_gets_no_ranking_and_says_why(shown_result, tmp_path):
+    claim = replace(shown_result.claim, verdict="not tested", sentence="not tested: fc with ridge")
+    text = drawn_text(replace(shown_result, claim=claim), "shap_circuits", tmp_path)
+    assert "Not tested:" in text
+    assert "A ranking would explain a model whose prediction was not tested." in text
+    assert "Prediction is not shown" not in text
+
+
 def test_the_null_says_from_which_r2_on_p_speaks(null_result):
     words = alt(null_result, "permutation_null")
     assert f"95th percentile {null_result.scores.test.null_95:.2f}" in words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from workbench.cli import run_command
 from workbench.export import write_run
 from workbench.figures import PICTURES
 from workbench.records import RunResult
+from workbench.results.claims import gate_rows, judge
 from workbench.results.summary import abstract
 from workbench.study import open_study
 
@@ -52,6 +54,26 @@ def test_show_prints_abstract_circuits_comparators_and_figures(root, shown_resul
     assert "clinical, ridge: MADRS@ses-b0, age, sex" in told
     assert "  calibration.png" in told
     assert "calibration-dark" not in told
+
+
+def test_show_prints_every_row_of_the_claim_gate(root, shown_result, capsys):
+    keep(root, shown_result)
+    assert run_command(["show", "--study", str(root)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for row in gate_rows(shown_result.scores):
+        assert row.words("met") in told
+
+
+def test_a_run_judged_by_an_earlier_gate_says_what_this_one_makes_of_it(root, shown_result, capsys):
+    """What was called supported before a requirement was added is not shown as if it met it."""
+    claim = replace(shown_result.claim, verdict="supported by internal validation")
+    keep(root, replace(shown_result, claim=claim))
+    assert run_command(["show", "--study", str(root)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"By the claim gate of this version the verdict is {judge(shown_result.scores).verdict}." in told
+    keep(root, replace(shown_result, claim=judge(shown_result.scores)))
+    assert run_command(["show", "--study", str(root)]) == 0
+    assert "By the claim gate of this version" not in capsys.readouterr().out
 
 
 def test_a_run_that_does_not_predict_shows_no_attribution(root, null_result):

@@ -45,7 +45,7 @@ def test_features_follow_their_circuit_with_q_over_its_features(run):
 def test_every_row_says_that_it_is_exploratory_and_simulated(run):
     assert set(run.biomarkers["claim"]) == {"exploratory"}
     assert run.biomarkers["synthetic"].all()
-    assert run.biomarkers["sentence"].str.endswith("(exploratory; simulated people)").all()
+    assert run.biomarkers["sentence"].str.endswith("(exploratory; simulated participants)").all()
 
 
 def test_what_is_not_known_yet_is_empty(run):
@@ -55,7 +55,7 @@ def test_what_is_not_known_yet_is_empty(run):
 
 def test_sentences_are_in_the_words_of_the_field(run):
     assert row(run.biomarkers, "feature")["sentence"].startswith(
-        "higher VS to dlPFC0 connectivity at ses-b0 goes with a larger fall in MADRS from ses-b0 to ses-d2"
+        "higher VS to dlPFC0 connectivity at ses-b0 is associated with a larger fall in MADRS from ses-b0 to ses-d2"
     )
 
 
@@ -141,27 +141,27 @@ def test_a_circuit_carried_by_tagged_features_is_tagged(run):
         (
             {"modality": "task", "region_a": "caudate", "region_b": "", "contrast": "happy faces"},
             {},
-            "higher caudate response to happy faces at ses-b0 goes with a larger fall in MADRS",
+            "higher caudate response to happy faces at ses-b0 is associated with a larger fall in MADRS",
         ),
         (
             {"modality": "pet", "region_a": "VS", "region_b": "", "tracer": "[11C]AZ10419369", "measure": "BPND"},
             {"outcome_kind": "ancova", "outcome": "MADRS at ses-d2"},
-            "higher VS [11C]AZ10419369 BPND at ses-b0 goes with higher MADRS at ses-d2",
+            "higher VS [11C]AZ10419369 BPND at ses-b0 is associated with higher MADRS at ses-d2",
         ),
         (
             {"modality": "pet", "region_a": "VS", "region_b": "", "tracer": "FDG", "session": ""},
             {"outcome_kind": "response", "outcome": "response in MADRS", "outcome_type": "binary"},
-            "higher VS FDG signal goes with response in MADRS being more likely",
+            "higher VS FDG signal is associated with response in MADRS being more likely",
         ),
         (
             {"modality": "volume", "region_a": "", "region_b": "", "feature": "left_hippocampus"},
             {},
-            "higher left_hippocampus at ses-b0 goes with a larger fall in MADRS",
+            "higher left_hippocampus at ses-b0 is associated with a larger fall in MADRS",
         ),
         (
             {"modality": "volume", "region_a": "hippocampus", "region_b": ""},
             {},
-            "higher hippocampus volume at ses-b0 goes with a larger fall in MADRS",
+            "higher hippocampus volume at ses-b0 is associated with a larger fall in MADRS",
         ),
     ],
 )
@@ -188,7 +188,7 @@ def test_circuits_of_every_modality_have_their_words(run, described, words):
 def test_a_lower_value_is_told_as_a_smaller_fall(run):
     features = run.features.assign(r=-run.features["r"].abs(), haufe=-0.3)
     table = biomarker_table(features, run.circuits, run.scores, run.claim)
-    assert "goes with a smaller fall in MADRS" in row(table, "feature")["sentence"]
+    assert "is associated with a smaller fall in MADRS" in row(table, "feature")["sentence"]
     assert row(table, "feature")["haufe_sign"] == "negative"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.results.claims import EXTERNAL, SHOWN, SUPPORTED, WORDING
+from workbench.results.claims import EXTERNAL, SHOWN, SUPPORTED, TESTED, WORDING
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "claims.md").read_text(encoding="utf-8")
@@ -24,6 +24,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
     ("heading", "requirements"),
     [
         ("Shown", SHOWN),
+        ("Tested", TESTED),
         ("Supported by internal validation", SUPPORTED),
         ("Supported by external validation", EXTERNAL),
     ],
@@ -35,7 +36,7 @@ def test_the_page_has_every_requirement_in_the_order_of_the_gate(heading, requir
 
 
 def test_a_row_that_is_missing_would_be_noticed():
-    shorter = "\n".join(line for line in PAGE.splitlines() if not line.startswith("| at least 50 people"))
+    shorter = "\n".join(line for line in PAGE.splitlines() if not line.startswith("| at least 50 participants"))
     assert len(rows(shorter, "Supported by internal validation")) == len(SUPPORTED) - 1
 
 
@@ -44,9 +45,20 @@ def test_the_numbers_of_the_page_are_those_of_the_gate():
 
     names = [requirement.name for requirement in SUPPORTED]
     assert f"at least {claims.CLAIM_PERMUTATIONS} permutations" in names
-    assert f"at least {claims.MINIMUM_PEOPLE} people" in names
+    assert f"at least {claims.MINIMUM_PARTICIPANTS} participants" in names
     assert f"R2 above 0 in {claims.POSITIVE_REPEATS:.0%} of repeats".replace("%", " %") in names
     assert claims.SITES_TO_LEAVE_OUT == 3
+
+
+def test_the_page_has_the_rows_that_every_command_prints():
+    """`check`, `plan` and `freeze` print `gate_rows` of a plan; `run` and `show` those of a finished run."""
+    from workbench.records import AnalysisPlan
+    from workbench.results.claims import gate_rows
+
+    headings = ("Shown", "Tested", "Supported by internal validation", "Supported by external validation")
+    plan = AnalysisPlan("age", "ridge . area", "score", repeats=10, permutations=1000, n_runs=1)
+    of_the_page = [row[0] for heading in headings for row in rows(PAGE, heading)]
+    assert of_the_page == [row.requirement for row in gate_rows(plan)]
 
 
 def texts_of_code() -> dict[str, list[str]]:

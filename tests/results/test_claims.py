@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from workbench.records import (
+    AnalysisPlan,
     Freeze,
     Increment,
     Influence,
@@ -12,7 +13,21 @@ from workbench.records import (
     Scores,
     Viewing,
 )
-from workbench.results.claims import EXTERNAL, SHOWN, SUPPORTED, judge, number, ordinal, p_text, viewed
+from workbench.results.claims import (
+    BASELINE_HELD,
+    EXTERNAL,
+    SHOWN,
+    SUPPORTED,
+    TESTED,
+    best_verdict,
+    gate_rows,
+    judge,
+    number,
+    ordinal,
+    out_of_reach,
+    p_text,
+    viewed,
+)
 
 INTERVAL = Interval(0.05, 0.35, 0.95, "method", "new people, by models trained on 48 people")
 PERFORMANCE = Performance("main", 0.2, 0.18, 4.0, 5.0, 0.9, 0.1, 0.4, (0.2,) * 10, 0.25, INTERVAL)
@@ -52,7 +67,7 @@ def strong() -> Scores:
         validation="10 x 5-fold",
         confounds=("sex",),
         clinical_model=("age",),
-        outcome_kind="change",
+        outcome_kind="ketamine-minus-placebo",
         reference="sex alone",
     )
 
@@ -77,7 +92,7 @@ def test_r2_not_above_zero_is_not_shown_whatever_p(strong, r2):
 def test_beating_the_nuisance_model_but_not_the_mean_is_not_shown(strong):
     claim = judge(changed(strong, r2_total=-0.02))
     assert claim.verdict == "prediction not shown"
-    assert "no better than guessing the mean" in claim.reasons[0]
+    assert "no better than that mean" in claim.reasons[0]
 
 
 def test_a_family_corrected_p_above_five_percent_is_not_shown(strong):
@@ -90,57 +105,151 @@ def test_p_of_exactly_five_percent_is_shown(strong):
     assert judge(replace(strong, p_family=0.05)).verdict == "exploratory"
 
 
-def test_without_a_permutation_p_a_claim_is_at_most_exploratory(strong):
-    claim = judge(replace(strong, p_family=None, test=PermutationTest(None, 0, float("nan"), float("nan"), "")))
-    assert claim.verdict == "exploratory"
-    assert any("no permutation p was asked for" in reason for reason in claim.reasons)
-    assert claim.next_step == "workbench export latest --to supplement"
+# ------------------------------------------------------------------------------------------------------- not tested
+
+UNTESTED = PermutationTest(None, 0, float("nan"), float("nan"), "")
+REFUSED = replace(UNTESTED, refused="the design leaves 6 distinct permutations")
 
 
-def test_a_refused_p_gives_its_reason(strong):
-    test = PermutationTest(None, 0, float("nan"), float("nan"), "", "the design leaves 6 distinct permutations")
-    claim = judge(replace(strong, p_family=None, test=test))
-    assert "no permutation p: the design leaves 6 distinct permutations" in claim.reasons
+@pytest.mark.parametrize(
+    ("test", "p", "why"),
+    [
+        (UNTESTED, None, "no permutation p was requested (permutations = 1000 gives one)"),
+        (REFUSED, None, "no permutation p: the design leaves 6 distinct permutations"),
+        (replace(TEST, p=0.1, n_permutations=9), 0.1, "9 permutations cannot give a p of .05 or less"),
+    ],
+)
+def test_what_no_p_can_tell_from_chance_is_not_tested_and_nothing_is_claimed(strong, test, p, why):
+    claim = judge(replace(strong, p_family=p, test=test, family_size=1 if p else 0))
+    assert claim.verdict == "not tested"
+    assert not claim.shows_prediction
+    assert why in claim.reasons
+    assert not any(word in claim.sentence for word in ("predict", "associat", "supported", "exploratory"))
+    assert "cross-validated R2 0.20" in claim.sentence
+    assert claim.next_step == "workbench check madrs_change"
+
+
+@pytest.mark.parametrize("negative", ["r2", "r2_total"])
+def test_without_a_p_what_is_no_better_than_the_reference_is_not_shown(strong, negative):
+    claim = judge(changed(replace(strong, p_family=None, test=UNTESTED), **{negative: -0.01}))
+    assert claim.verdict == "prediction not shown"
+
+
+def test_permutations_that_suffice_for_one_run_may_be_too_few_for_a_family(strong):
+    """With 19 permutations .05 is the smallest p of one run, before any correction."""
+    alone = replace(strong, test=replace(TEST, n_permutations=19), p_family=0.05, family_size=1, smallest_p=0.05)
+    assert judge(alone).verdict == "exploratory"
+    family = judge(replace(alone, p_family=0.1, family_size=2, smallest_p=0.1))
+    assert family.verdict == "not tested"
+    assert "19 permutations cannot give a p of .05 or less, corrected over 2 runs" in family.reasons
+    looked = replace(alone, p_claim=0.1, viewing=Viewing(2, others=1))
+    assert judge(looked).verdict == "prediction not shown", "earlier results are held against it all the same"
+
+
+def test_a_p_that_could_have_been_small_and_is_not_is_not_shown(strong):
+    few = replace(strong, test=replace(TEST, n_permutations=19), p_family=0.1, family_size=1, smallest_p=0.05)
+    assert judge(few).verdict == "prediction not shown"
+
+
+# ------------------------------------------------------------------------------------------------- rows of supported
+
+
+HELD = replace(PERFORMANCE, r2=0.15)
 
 
 def missing(strong: Scores) -> dict[str, tuple[Scores, str]]:
-    test_200 = replace(TEST, n_permutations=200)
+    """Scores that miss one row more, and its reason in words."""
+    three = replace(strong, n_sites=3, sites_held=HELD, across_sites=0.1, within_sites=0.05)
+    left_out = replace(three, leave_out="site", across_sites=None)
+    change = replace(strong, outcome_kind="change", baseline="MADRS@ses-b0")
+    added = strong.increment
     return {
-        "permutations": (replace(strong, test=test_200), "200 permutations, and a stronger claim needs 1000"),
+        "permutations": (
+            replace(strong, test=replace(TEST, n_permutations=200)),
+            "200 permutations, and a stronger claim needs 1000",
+        ),
         "interval": (changed(strong, interval=replace(INTERVAL, low=-0.02)), "reaches down to -0.02"),
         "no interval": (changed(strong, interval=None), "needs at least 10 repeats"),
-        "sites": (replace(changed(strong, interval=None), leave_out="site"), "when whole sites are left out"),
-        "one person": (
+        "interval with sites left out": (
+            replace(left_out, sites_held=replace(HELD, interval=replace(INTERVAL, low=-0.01))),
+            "on K folds with the site held fixed, reaches down to -0.01",
+        ),
+        "one participant": (
             replace(strong, influence=Influence(-0.03, 0.3, 1, True, 5, (("sub-0007", -0.03),))),
-            "leaving out one person brings R2 down to -0.03",
+            "leaving out one participant brings R2 down to -0.03",
         ),
-        "people": (replace(strong, influence=Influence(-0.1, 0.3, 3, True, 5, ())), "any one of 3 people"),
-        "influence": (replace(strong, influence=None), "influence of single people was not measured"),
-        "repeats": (changed(strong, r2_by_repeat=(0.2,) * 8 + (-0.1,) * 2), "only 8 of 10 random splits"),
-        "clinical": (replace(strong, increment=None), "no clinical model was declared"),
-        "nothing added": (
-            replace(strong, increment=replace(strong.increment, delta_r2=-0.04)),
-            "nothing is added to the clinical variables",
+        "participants": (
+            replace(strong, influence=Influence(-0.1, 0.3, 3, True, 5, ())),
+            "any one of 3 participants",
         ),
+        "influence": (replace(strong, influence=None), "influence of single participants was not measured"),
+        "influence of one repeat": (
+            replace(strong, influence=Influence(0.1, 0.3, 0, True, 1, ())),
+            "measured over 1 repeat, and it needs 5",
+        ),
+        "repeats": (changed(strong, r2_by_repeat=(0.2,) * 8 + (-0.1,) * 2), "only 8 of 10 repeats"),
+        "clinical": (replace(strong, increment=None), "no clinical model was declared with a variable"),
+        "clinical is a confound": (replace(strong, clinical_model=("sex^2",)), "that is not held fixed already"),
+        "nothing added": (replace(strong, increment=replace(added, delta_r2=-0.04)), "nothing is added"),
         "added by chance": (
-            replace(strong, increment=replace(strong.increment, test=replace(TEST, p=0.2))),
+            replace(strong, increment=replace(added, test=replace(TEST, p=0.2))),
             "may be chance (p = 0.2)",
         ),
-        "added without p": (
-            replace(strong, increment=replace(strong.increment, test=None)),
-            "has no permutation p",
-        ),
+        "added without p": (replace(strong, increment=replace(added, test=None)), "has no permutation p"),
         "confounds": (replace(strong, confounds=()), "no confounds were declared"),
-        "left out": (replace(strong, n_sites=3), "not tried on whole sites left out (3 sites)"),
-        "across sites": (replace(strong, n_sites=3, across_sites=-0.02), "whole sites are left out the R2 is -0.02"),
-        "n": (replace(strong, n_participants=49), "49 people, and a stronger claim needs 50"),
+        "site not held": (replace(strong, n_sites=2), "not tried with the site held fixed (2 sites)"),
+        "site held": (
+            replace(strong, n_sites=2, sites_held=replace(HELD, r2=-0.1)),
+            "with the site held fixed the R2 is -0.10",
+        ),
+        "left out": (replace(three, across_sites=None), "not tried on whole sites left out (3 sites)"),
+        "across sites": (replace(three, across_sites=-0.02), "whole sites are left out the R2 is -0.02"),
+        "not within": (replace(three, within_sites=None), "not tried within sites left out (3 sites)"),
+        "within sites": (replace(three, within_sites=-0.04), "within the sites left out the R2 is -0.04"),
+        "within sites left out": (replace(left_out, within_sites=-0.04), "within the sites left out the R2 is -0.04"),
+        "baseline": (change, "the run with the baseline score held fixed is missing, and a change depends on it"),
+        "baseline held": (
+            replace(change, baseline_held=changed(strong, r2=-0.02)),
+            "with the baseline score held fixed the R2 is -0.02",
+        ),
+        "baseline held, mean": (
+            replace(change, baseline_held=changed(strong, r2_total=-0.03)),
+            "with the baseline score held fixed the R2 against the training mean is -0.03",
+        ),
+        "baseline held, p": (
+            replace(change, baseline_held=replace(strong, p_family=0.2)),
+            "with the baseline score held fixed p is 0.2",
+        ),
+        "baseline held, uncorrected p": (
+            replace(change, baseline_held=replace(strong, p_family=None, test=replace(TEST, p=0.02))),
+            "with the baseline score held fixed p is 0.08, corrected over 4 runs",
+        ),
+        "baseline held, no p": (
+            replace(change, baseline_held=replace(strong, p_family=None, test=UNTESTED)),
+            "the run with the baseline score held fixed has no permutation p",
+        ),
+        "baseline held, interval": (
+            replace(change, baseline_held=changed(strong, interval=replace(INTERVAL, low=-0.05))),
+            "reaches down to -0.05",
+        ),
+        "n": (replace(strong, n_participants=49), "49 participants, and a stronger claim needs 50"),
+        "capped": (
+            replace(strong, capped=("task: when it was measured is not declared",)),
+            "when it was measured is not declared",
+        ),
     }
 
 
-@pytest.mark.parametrize("requirement", [
-    "permutations", "interval", "no interval", "sites", "one person", "people", "influence", "repeats", "clinical",
-    "nothing added", "added by chance", "added without p", "confounds", "left out", "across sites", "n",
-])  # fmt: skip
+ROWS = (
+    "permutations", "interval", "no interval", "interval with sites left out", "one participant", "participants",
+    "influence", "influence of one repeat", "repeats", "clinical", "clinical is a confound", "nothing added",
+    "added by chance", "added without p", "confounds", "site not held", "site held", "left out", "across sites",
+    "not within", "within sites", "within sites left out", "baseline", "baseline held", "baseline held, mean",
+    "baseline held, p", "baseline held, uncorrected p", "baseline held, no p", "baseline held, interval", "n", "capped",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("requirement", ROWS)
 def test_every_missed_requirement_is_said_in_words(strong, requirement):
     scores, words = missing(strong)[requirement]
     claim = judge(scores)
@@ -148,8 +257,44 @@ def test_every_missed_requirement_is_said_in_words(strong, requirement):
     assert any(words in reason for reason in claim.reasons), claim.reasons
 
 
-def test_two_sites_need_not_be_left_out(strong):
-    assert len(judge(replace(strong, n_sites=2)).reasons) == 1
+def test_every_way_to_miss_a_row_is_tried(strong):
+    assert set(ROWS) == set(missing(strong))
+
+
+def test_the_site_held_fixed_by_the_run_itself_needs_no_other_run(frozen):
+    own = replace(frozen, n_sites=2, confounds=("site", "sex"))
+    assert judge(own).verdict == "supported by internal validation"
+
+
+@pytest.mark.parametrize("kind", BASELINE_HELD)
+def test_what_is_made_from_the_baseline_score_is_read_from_the_run_that_holds_it_fixed(frozen, kind):
+    """Regression to the mean alone predicts a change: its own interval and increment are not what is asked."""
+    asked = replace(frozen, outcome_kind=kind, baseline="MADRS@ses-b0")
+    weak = changed(asked, interval=replace(INTERVAL, low=-0.3), r2_by_repeat=(-1.0,) * 10)
+    assert judge(replace(weak, baseline_held=frozen)).verdict == "supported by internal validation"
+    assert judge(replace(asked, baseline_held=changed(frozen, interval=None))).verdict == "exploratory"
+    assert judge(asked).verdict == "exploratory"
+    held_itself = replace(asked, forced=("MADRS@ses-b0",))
+    assert judge(held_itself).verdict == "supported by internal validation"
+
+
+def test_another_score_held_fixed_does_not_stand_for_the_baseline_of_the_outcome(frozen):
+    asked = replace(frozen, outcome_kind="change", baseline="MADRS@ses-b0", forced=("SHAPS@ses-b0",))
+    assert judge(asked).verdict == "exploratory"
+
+
+def test_sites_left_out_are_read_from_the_run_on_k_folds_with_the_site_held_fixed(frozen):
+    left_out = replace(changed(frozen, interval=None), leave_out="site", n_sites=3, sites_held=HELD, within_sites=0.05)
+    assert judge(left_out).verdict == "supported by internal validation"
+    assert "K folds with the site held fixed is missing" in " ".join(judge(replace(left_out, sites_held=None)).reasons)
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(1, "supported by internal validation"), (20, "exploratory")])
+def test_several_frozen_primary_runs_share_the_level(frozen, n, verdict):
+    """Holm over the frozen primary runs of the study: p = .004 is .08 over 20 of them."""
+    claim = judge(seen(frozen, freeze=replace(FREEZE, n_primaries=n)))
+    assert claim.verdict == verdict
+    assert ("over the 20 frozen primary runs of the study p is 0.08" in claim.reasons) is (n == 20)
 
 
 def test_reasons_and_sentence_never_name_a_participant(strong):
@@ -221,7 +366,7 @@ def test_reasons_hold_no_semicolon_so_that_they_can_be_joined_by_one(strong):
 
 
 def test_requirements_have_names_that_differ():
-    names = [requirement.name for requirement in (*SHOWN, *SUPPORTED, *EXTERNAL)]
+    names = [requirement.name for requirement in (*SHOWN, *TESTED, *SUPPORTED, *EXTERNAL)]
     assert all(names)
     assert len(set(names)) == len(names)
 
@@ -243,13 +388,10 @@ def test_the_first_look_at_a_frozen_plan_can_be_supported(frozen):
     claim = judge(frozen)
     assert claim.verdict == "supported by internal validation"
     assert claim.sentence.startswith("supported by internal validation, prognostic: dmn4 with ridge predicts")
-    assert claim.reasons == ("people of another cohort were not predicted",)
+    assert claim.reasons == ("participants of another cohort were not predicted",)
 
 
-@pytest.mark.parametrize("requirement", [
-    "permutations", "interval", "no interval", "one person", "people", "influence", "repeats", "clinical",
-    "nothing added", "added by chance", "added without p", "confounds", "left out", "across sites", "n",
-])  # fmt: skip
+@pytest.mark.parametrize("requirement", ROWS)
 def test_a_frozen_plan_does_not_make_up_for_any_other_requirement(frozen, requirement):
     scores, words = missing(frozen)[requirement]
     claim = judge(scores)
@@ -258,13 +400,13 @@ def test_a_frozen_plan_does_not_make_up_for_any_other_requirement(frozen, requir
     assert words in claim.reasons[0]
 
 
-def test_no_permutation_p_is_exploratory_however_frozen(frozen):
-    bare = replace(frozen, p_family=None, test=PermutationTest(None, 0, float("nan"), float("nan"), ""))
-    assert judge(bare).verdict == "exploratory"
+def test_no_permutation_p_is_not_tested_however_frozen(frozen):
+    assert judge(replace(frozen, p_family=None, test=UNTESTED)).verdict == "not tested"
 
 
-def test_what_holds_with_whole_sites_left_out_can_be_supported(frozen):
-    assert judge(replace(frozen, n_sites=3, across_sites=0.04)).verdict == "supported by internal validation"
+def test_what_holds_with_sites_held_fixed_left_out_and_within_them_can_be_supported(frozen):
+    three = replace(frozen, n_sites=3, sites_held=HELD, across_sites=0.04, within_sites=0.01)
+    assert judge(three).verdict == "supported by internal validation"
 
 
 @pytest.mark.parametrize(
@@ -307,6 +449,10 @@ def test_how_often_was_looked_and_where_the_plan_stands_is_said_in_one_sentence(
         "had been frozen once before, and then again because: a new atlas; changed since: a was 1 and is 2; the data "
         "have changed since"
     )
+    anyway = replace(FREEZE, out_of_reach=("interval above 0",))
+    assert viewed(seen(frozen, freeze=anyway)).endswith(
+        "as frozen it could not be supported (frozen with --anyway): interval above 0"
+    )
 
 
 @pytest.mark.parametrize(("n", "text"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (12, "12th"), (103, "103rd")])
@@ -321,3 +467,117 @@ def test_what_is_above_zero_never_reads_as_zero(value, text):
 
 def test_p_has_two_digits():
     assert p_text(0.04195) == "0.042"
+
+
+# ------------------------------------------------------------------------------------------ before anything is run
+
+GOOD = AnalysisPlan(
+    experiment="madrs_change",
+    run_name="ridge . dmn4",
+    outcome_kind="ketamine-minus-placebo",
+    repeats=10,
+    permutations=1000,
+    n_runs=1,
+    claim_kind="predictive",
+    n_participants=60,
+    n_sites=1,
+    smallest_p=1 / 1001,
+    confounds=("sex",),
+    clinical_model=("age", "sex"),
+    held_fixed=("sequence", "sex"),
+    primary="ridge . dmn4",
+    viewing=Viewing(1),
+)
+
+
+def test_a_plan_that_misses_nothing_can_be_supported_once_it_is_frozen():
+    assert out_of_reach(GOOD) == ()
+    assert best_verdict(GOOD) == "supported by internal validation, predictive, once the plan is frozen"
+    frozen = replace(GOOD, viewing=Viewing(1, freeze=FREEZE), viewed_before=3)
+    assert best_verdict(frozen) == "supported by internal validation, predictive"
+
+
+TESTABLE = "a permutation p that can be at most .05"
+FROZEN = "frozen primary experiment, viewed for the first time"
+
+
+@pytest.mark.parametrize(
+    ("change", "row", "why", "mend"),
+    [
+        ({"permutations": 0, "smallest_p": None}, TESTABLE, "no permutation p is", "1000"),
+        ({"refused": "6 distinct permutations"}, TESTABLE, "6 distinct", "blocks"),
+        (
+            {"permutations": 19, "smallest_p": 0.1, "n_runs": 2},
+            TESTABLE,
+            "19 permutations cannot give a corrected p of .05 or less over 2 runs",
+            "permutations = 1000",
+        ),
+        (
+            {"permutations": 19, "smallest_p": 0.05, "viewing": Viewing(3, others=2)},
+            "corrected p at most .05",
+            "held to the 2 results viewed before, 19 permutations give a p of 0.15",
+            "more permutations",
+        ),
+        ({"permutations": 200}, "at least 1000 permutations", "200 permutations", "permutations = 1000"),
+        ({"repeats": 5}, "interval above 0", "no interval with 5 repeats", "repeats = 10"),
+        ({"repeats": 1}, "R2 above 0 without any one participant", "needs 5 repeats, and there is 1", "repeats = 10"),
+        ({"clinical_model": ()}, "adds to the clinical model", "no clinical model is declared", "clinical_model ="),
+        (
+            {"clinical_model": ("sex",)},
+            "adds to the clinical model",
+            "every variable of the clinical model is held fixed already: sex",
+            "add a variable to clinical_model",
+        ),
+        ({"clinical_model": ("sex^2",)}, "adds to the clinical model", "held fixed already", "clinical_model"),
+        ({"confounds": ()}, "the adjusted run passes", "no confounds are declared", "confounds ="),
+        ({"n_participants": 26}, "at least 50 participants", "26 participants", "24 more participants"),
+        ({"capped": ("task: not declared",)}, "nothing that caps the claim", "task: not declared", "declare it"),
+        (
+            {"outcome_kind": "remission"},
+            "with the baseline score held fixed",
+            "remission depends on the baseline score, and the study has none",
+            "predict the score after treatment",
+        ),
+        ({"primary": ""}, FROZEN, "is named", "primary ="),
+        ({"primary": "pls . dmn4"}, FROZEN, "rests on another run: pls . dmn4", 'primary = "ridge . dmn4"'),
+        ({"viewed_before": 2}, FROZEN, "2 results of this outcome had been viewed before", "not seen yet"),
+        (
+            {"viewing": Viewing(1, freeze=replace(FREEZE, changed=("a was 1 and is 2",)))},
+            FROZEN,
+            "changed after it was frozen: a was 1 and is 2",
+            "change it back",
+        ),
+        (
+            {"viewing": Viewing(1, freeze=replace(FREEZE, n_primaries=60))},
+            "corrected over all frozen primary runs",
+            "60 frozen primary runs are too many",
+            "more permutations",
+        ),
+    ],
+)  # fmt: skip
+def test_a_row_that_no_run_of_a_plan_can_meet_is_known_before_anything_is_run(change, row, why, mend):
+    plan = replace(GOOD, **change)
+    missed = {each.requirement: each for each in out_of_reach(plan)}
+    assert row in missed
+    assert why in missed[row].missed
+    assert mend in missed[row].mend
+    assert not best_verdict(plan).startswith("supported")
+
+
+def test_without_any_p_a_plan_cannot_even_be_tested():
+    assert best_verdict(replace(GOOD, permutations=0, smallest_p=None)) == "not tested, predictive"
+
+
+def test_a_plan_and_a_finished_run_have_the_same_rows_in_the_same_order(strong):
+    planned, finished = gate_rows(GOOD), gate_rows(strong)
+    assert [(row.verdict, row.requirement) for row in planned] == [(row.verdict, row.requirement) for row in finished]
+    assert planned[-1].missed, "nothing predicts another cohort yet"
+
+
+def test_a_row_in_a_line_says_whether_it_is_missed_why_and_what_to_change(strong):
+    (row,) = out_of_reach(replace(GOOD, permutations=200))
+    assert row.words("possible") == (
+        "missed: at least 1000 permutations (200 permutations, and a stronger claim needs 1000; change: "
+        "permutations = 1000)"
+    )
+    assert gate_rows(strong)[0].words("met") == "met: R2 above 0"

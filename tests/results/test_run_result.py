@@ -353,12 +353,27 @@ def test_results_viewed_before_are_held_against_the_claim_and_not_against_the_co
     assert "40 results had been viewed for this outcome before it" in many.claim.reasons
 
 
-def test_a_run_without_permutations_is_exploratory_at_most_and_not_counted(make_inputs, strong):
+def test_a_run_without_permutations_is_not_tested_not_counted_and_ranks_nothing(make_inputs, strong):
     bare = reduce_run(make_inputs(n=60, signal=0.9, permutations=0, feature_set="bare"))
     runs = finish_experiment([strong, bare])
     assert runs[1].scores.p_family is None
-    assert runs[1].claim.verdict == "exploratory"
+    assert runs[1].claim.verdict == "not tested"
     assert runs[0].scores.family_size == 1
+    assert len(runs[1].biomarkers) == 0
+    assert not runs[1].circuits["candidate"].any()
+    assert runs[1].circuits["mean_abs_shap"].isna().all()
+    assert "the SHAP values explain a model whose prediction was not tested, so nothing is ranked by them" in (
+        runs[1].scores.notes
+    )
+
+
+def test_nineteen_permutations_over_two_sets_of_people_cannot_show_anything(make_inputs):
+    """Holm over the two leaves .1 at best, whatever the data say: no p tells them from chance."""
+    runs = [reduce_run(make_inputs(n=n, signal=0.9, permutations=19, feature_set=f"set_{n}")) for n in (60, 61)]
+    finished = finish_experiment(runs)
+    assert [run.scores.smallest_p for run in finished] == pytest.approx([0.1, 0.1])
+    assert {run.claim.verdict for run in finished} == {"not tested"}
+    assert finish_experiment(runs[:1])[0].claim.verdict == "exploratory"
 
 
 def test_a_failed_run_exports_no_biomarker_and_ranks_nothing(failed):

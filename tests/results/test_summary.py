@@ -37,8 +37,9 @@ def test_the_abstract_reads_from_people_to_the_next_command(strong):
         "clinical model",
         ", to the best clinical model",
         "Exploratory, prognostic",
-        "Why not stronger: 199 permutations, and a stronger claim needs 1000; the plan was not frozen",
-        "higher reward connectivity at ses-b0 goes with a larger fall",
+        "Why not stronger: the run with the baseline score held fixed is missing, and a change depends on it; 199",
+        "15 of 18 requirements of supported by internal validation are met; missed: with the baseline score held",
+        "higher reward connectivity at ses-b0 is associated with a larger fall",
         "workbench export 3f2a91 --to supplement",
     ]
     positions = [text.index(part) for part in in_order]
@@ -50,6 +51,16 @@ def test_a_failed_run_says_so_and_exports_nothing(failed):
     assert "Prediction not shown: dmn4 with ridge did not predict the fall in MADRS" in text
     assert "none: candidates are exported only where prediction is shown." in text
     assert text.endswith("workbench plan madrs_change")
+
+
+def test_a_run_that_was_not_tested_says_so_and_exports_nothing(make_inputs):
+    bare = finish_experiment([reduce_run(make_inputs(n=60, signal=0.9, permutations=0))])[0]
+    text = words(abstract(bare, next_command=""))
+    assert "Claim Not tested: dmn4 with ridge for the fall in MADRS" in text
+    assert "Why: no permutation p was requested (permutations = 1000 gives one)" in text
+    assert "none: candidates are exported only where a p-value tests the prediction." in text
+    assert text.endswith("workbench check madrs_change")
+    assert one_line(bare).startswith("not tested: ridge . dmn4, R2 0.")
 
 
 def test_the_abstract_says_which_result_it_is_and_what_the_plan_was(shown):

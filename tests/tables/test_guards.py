@@ -6,7 +6,7 @@ import pytest
 
 from workbench.specs.source import TableSource
 from workbench.tables.dataset import assemble, select_people
-from workbench.tables.guards import best_verdict, check_dataset, check_experiment
+from workbench.tables.guards import check_dataset, check_experiment
 from workbench.tables.outcomes import make_outcome
 
 FC = {"fc": TableSource.model_validate({"modality": "connectivity", "reader": "table", "file": "fc.tsv"})}
@@ -302,11 +302,6 @@ def test_small_classes_and_many_covariates_are_warned_about(joined, make_cohort)
     warnings = check_dataset(*joined(outcome=outcome, confounds=("age", "age^2", "age^3", "sex", "site")))[1]
     assert any("in the smaller class" in warning for warning in warnings)
     assert any("5 covariates are held fixed in 40 people" in warning for warning in warnings)
-
-
-def test_the_best_verdict_follows_n_and_design(joined):
-    assert best_verdict(joined()[0]) == "exploratory, prognostic (n = 40; more needs 50)"
-    assert best_verdict(joined(n=60)[0]).startswith("supported by internal validation once frozen, prognostic")
 
 
 # ------------------------------------------------------------------------------------------ models and binary outcomes

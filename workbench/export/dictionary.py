@@ -28,7 +28,7 @@ FILES = {
     "shap.parquet": "held-out SHAP value of every feature for every participant, mean over repeats",
     "circuits.tsv": "every circuit tested: candidate or not, its test with p and q, effect, size of its SHAP values",
     "modalities.tsv": "size of the SHAP values of every modality",
-    "biomarkers.tsv": "candidate biomarkers; no rows where prediction is not shown",
+    "biomarkers.tsv": "candidate biomarkers; no rows where prediction is not shown or was not tested",
     "biomarkers.json": "the same with the claim, its reasons and the run id",
     "features.tsv": "what every feature is, and what is known of it",
     "flow.tsv": "how many participants were left after each step, and why the others went",

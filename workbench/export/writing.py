@@ -176,7 +176,9 @@ def _biomarker_record(result: RunResult, biomarkers: pd.DataFrame, run_id: str) 
 
 
 def _why_empty(result: RunResult) -> str:
-    if result.claim.verdict == "prediction not shown":
+    if result.claim.verdict == "not tested":
+        return "No p-value tests the prediction, so no biomarker is exported."
+    if not result.claim.shows_prediction:
         return "Prediction is not shown, so no biomarker is exported."
     named = [circuit for circuit in result.circuits["circuit"] if circuit != UNASSIGNED]
     if not named:

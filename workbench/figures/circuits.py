@@ -9,10 +9,10 @@ from workbench.figures.style import (
     GREY,
     INK,
     PALE,
-    VERMILLION,
     Picture,
     balanced,
     canvas,
+    claim_colour,
     number,
     p_family,
     unit,
@@ -33,7 +33,7 @@ def draw(result: RunResult) -> Picture | None:
     """Mean |SHAP| by circuit; a run that does not predict gets its verdict instead of a ranking (METHODS 2.9)."""
     if result.circuits.empty:
         return None
-    if result.claim.verdict == "prediction not shown":
+    if not result.claim.shows_prediction:
         return _without_ranking(result)
     if result.circuits["mean_abs_shap"].isna().all():
         return None
@@ -113,16 +113,21 @@ def _alt(result: RunResult, ordered: pd.DataFrame) -> str:
     return f"Bar chart of the mean absolute SHAP value by circuit, largest first: {sizes}. {result.claim.sentence}"
 
 
+def _which(result: RunResult) -> str:
+    return "whose prediction was not tested" if result.claim.verdict == "not tested" else "that does not predict"
+
+
 def _without_ranking(result: RunResult) -> Picture:
     title = "Circuits: no ranking is shown"
     scores = result.scores
     caption = (
         f"{len(result.circuits)} circuits were tested; circuits.tsv holds every one. "
-        "SHAP values of a model that does not predict explain nothing about the outcome."
+        f"SHAP values of a model {_which(result)} explain nothing about the outcome."
     )
     figure, axes = canvas(result, title, caption, height=1.6, left=0.25, below=-0.6)
     axes.set_axis_off()
-    words = f"Prediction is not shown:\ncross-validated R² = {number(scores.performance.r2)}, {p_family(result)}"
-    axes.text(0.5, 0.68, words, ha="center", va="center", fontsize=17, color=VERMILLION, linespacing=1.5)
-    axes.text(0.5, 0.1, "A ranking would explain a model that does not predict.", ha="center", fontsize=13, color=GREY)
+    verdict = "Not tested" if result.claim.verdict == "not tested" else "Prediction is not shown"
+    words = f"{verdict}:\ncross-validated R² = {number(scores.performance.r2)}, {p_family(result)}"
+    axes.text(0.5, 0.68, words, ha="center", va="center", fontsize=17, color=claim_colour(result), linespacing=1.5)
+    axes.text(0.5, 0.1, f"A ranking would explain a model {_which(result)}.", ha="center", fontsize=13, color=GREY)
     return Picture(figure, title, f"No ranking of circuits, only this text: {' '.join(words.split())}. {caption}")

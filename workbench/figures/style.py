@@ -184,8 +184,8 @@ def p_family(result: RunResult) -> str:
 
 
 def claim_colour(result: RunResult) -> str:
-    """Vermillion where prediction is not shown, blue otherwise; the words say the same."""
-    return VERMILLION if result.claim.verdict == "prediction not shown" else BLUE
+    """Vermillion where prediction is not shown or was not tested, blue otherwise; the words say the same."""
+    return BLUE if result.claim.shows_prediction else VERMILLION
 
 
 def outcome_axis(result: RunResult, lead: str, width: int = 48) -> str:

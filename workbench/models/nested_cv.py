@@ -294,6 +294,28 @@ def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: in
     return procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
 
 
+def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np.ndarray) -> tuple[UnitResult, ...]:
+    """*main* for several outcomes at once, each reduced as if it were the observed one; the decomposition is shared.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n_rows, n_outcomes)
+
+    Returns
+    -------
+    tuple of UnitResult
+        One per outcome, nothing explained.
+    """
+    procedure = _procedure("main", dataset, unit, learner, {"main": Y})
+    fitted = _fit(procedure, dataset, unit, explain=0)
+    columns = []
+    for k in range(Y.shape[1]):
+        alone = replace(procedure, Y=Y[:, [k]])
+        result = _reduced(alone, dataset, replace(fitted, predicted=fitted.predicted[:, [k]]), unit)
+        columns.append(UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {"main": result}))
+    return tuple(columns)
+
+
 def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec) -> Fitted:
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]

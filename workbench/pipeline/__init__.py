@@ -4,10 +4,11 @@
 
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each room owns a
 step and leans on none but those before it: `progress`, `study_data`, `laid_out`, `one_run`, `keeping`, `viewing`,
-`checking`, `running`, `freezing`, `powering`, `making`, `demonstration`.
+`claim_gate`, `checking`, `running`, `freezing`, `simulated_trials`, `powering`, `making`, `demonstration`.
 """
 
 from workbench.pipeline.checking import CheckReport, check
+from workbench.pipeline.claim_gate import PlannedClaim, that_carries
 from workbench.pipeline.demonstration import demo
 from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.keeping import FinishedRun, export_run, show_run, ui
@@ -23,6 +24,7 @@ __all__ = [
     "ExperimentPlan",
     "FinishedRun",
     "Frozen",
+    "PlannedClaim",
     "Progress",
     "Silent",
     "StudyPlan",
@@ -37,5 +39,6 @@ __all__ = [
     "run",
     "show_run",
     "simulate_study",
+    "that_carries",
     "ui",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import Problem, Problems
+from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.laid_out import ExperimentPlan, plan_experiment
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, optional_path
@@ -22,6 +23,8 @@ class CheckReport:
     problems: tuple[Problem, ...]
     plans: tuple[ExperimentPlan, ...]
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
+    claims: Mapping[str, tuple[PlannedClaim, ...]] = field(default_factory=dict)
+    """By experiment: what each of its runs can claim, row by row of the claim gate."""
     notes: tuple[str, ...] = ()
 
 
@@ -57,8 +60,10 @@ def check(
             problems.extend(examined.problems)
             if examined.spec is not None:
                 specs[examined.name] = examined.spec
-    with problems.gather():
+    damage = Problems()
+    with damage.gather():
         read_history(opened, specs)
+    problems.extend(damage)
     missing = opened.data_problem()
     problems.extend([missing] if missing else [])
     loaded = None if missing else load_study_data(opened, problems=problems, progress=progress)
@@ -69,4 +74,6 @@ def check(
         *loaded.cohort.notes,
         *(f"{table.source}: {note}" for table in loaded.tables.values() for note in table.notes),
     ]
-    return CheckReport(tuple(problems), tuple(plan for plan in plans if plan), loaded.tables, tuple(notes))
+    laid_out = tuple(plan for plan in plans if plan)
+    claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in laid_out if plan.runs}
+    return CheckReport(tuple(problems), laid_out, loaded.tables, claims, tuple(notes))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.pipeline.checking import check
+from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_claims_without_data, that_carries
 from workbench.pipeline.laid_out import ExperimentPlan
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import optional_path
@@ -30,6 +31,8 @@ class Frozen:
     """Whether it had been frozen before, otherwise."""
     unchanged: bool = False
     """Whether nothing was written, since this very plan is frozen already."""
+    claim: PlannedClaim | None = None
+    """What its primary run can claim, row by row of the claim gate; None where nothing was written."""
 
 
 def freeze(
@@ -39,6 +42,7 @@ def freeze(
     data: str | Path | None = None,
     again: bool = False,
     because: str = "",
+    anyway: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Frozen, ...]:
     """Check experiments and write their plans down, so that every later run can say whether it is the plan of before.
@@ -49,12 +53,16 @@ def freeze(
         Names or paths. Where the study has no data yet, only its files are checked.
     again, because : bool, str
         Freeze a plan anew that was changed after it had been frozen, and why; every later run says both.
+    anyway : bool
+        Also freeze a plan that cannot reach *supported by internal validation* as it is written; every later run says
+        which requirements it could not meet.
 
     Raises
     ------
     WorkbenchError
         With every problem of the study; if a plan is frozen already and changed; if an experiment of several runs
-        names no primary one. Nothing is written then.
+        names no primary one; with every row of the claim gate that no run of the plan can meet. Nothing is written
+        then.
     """
     if again != bool(because.strip()):
         raise SpecError(Problem("--again", "goes with --because", 'say why: --again --because "the atlas was wrong"'))
@@ -74,7 +82,7 @@ def freeze(
     with locked(opened):
         for name, spec in chosen.items():
             with problems.gather():
-                done.append(_to_freeze(opened, name, spec, plans.get(name), because.strip()))
+                done.append(_to_freeze(opened, name, spec, plans.get(name), because.strip(), anyway=anyway))
         problems.raise_if_any(SpecError)
         for each in done:
             if not each.unchanged:
@@ -82,7 +90,9 @@ def freeze(
     return tuple(done)
 
 
-def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: ExperimentPlan | None, because: str) -> Frozen:
+def _to_freeze(
+    study: Study, name: str, spec: ExperimentSpec, laid_out: ExperimentPlan | None, because: str, *, anyway: bool
+) -> Frozen:
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
     from workbench.preregistration.frozen import FrozenPlan, differences, plan_hash, read_frozen, viewed_by
@@ -101,6 +111,10 @@ def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: Experime
     if earlier and not changed:
         return Frozen(earlier[-1], runs, again=len(earlier) > 1, unchanged=True)
     _may_be_frozen(name, spec, runs, earlier, changed, because)
+    claims = planned_claims(study, laid_out, frozen_now=True) if laid_out and laid_out.runs else ()
+    claim = that_carries(claims or planned_claims_without_data(study, name, spec))
+    if claim.out_of_reach and not anyway:
+        raise SpecError(_cannot_be_supported(f"experiments/{name}.toml", claim))
     date = now()
     planned = laid_out.runs if laid_out else ()
     looks = read_looks(study)
@@ -113,8 +127,19 @@ def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: Experime
         data={each.name: each.dataset.data_hash for each in planned},
         viewed_before=viewed_by(looks, look_at(laid_out, planned[0]), date) if laid_out and planned else 0,
         because=because,
+        out_of_reach=tuple(row.requirement for row in claim.out_of_reach),
     )
-    return Frozen(frozen, runs, again=bool(earlier))
+    return Frozen(frozen, runs, again=bool(earlier), claim=claim)
+
+
+def _cannot_be_supported(file: str, claim: PlannedClaim) -> Problems:
+    """Every row of the claim gate that the plan cannot meet, with what to change."""
+    problems = Problems()
+    for row in claim.out_of_reach:
+        problems.add(f"{file}: {row.requirement}", row.missed, row.mend)
+    found = "as it is written it cannot be supported by internal validation, which plans are frozen for"
+    problems.add(file, found, "change what is listed, or add --anyway: it is frozen then, and every result says so")
+    return problems
 
 
 def _may_be_frozen(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.pipeline.progress import Progress, Silent
-from workbench.records import RunResult
+from workbench.records import GateRow, RunResult
 from workbench.study import open_study
 
 if TYPE_CHECKING:
@@ -43,6 +43,20 @@ class FinishedRun:
         from workbench.results.summary import one_line
 
         return one_line(self.result)
+
+    @property
+    def gate(self) -> tuple[GateRow, ...]:
+        """Every row of the claim gate, with why the run misses it."""
+        from workbench.results.claims import gate_rows
+
+        return gate_rows(self.result.scores)
+
+    @property
+    def verdict_now(self) -> str:
+        """The verdict of this version's claim gate, which may ask for more than the one that judged the run."""
+        from workbench.results.claims import judge
+
+        return judge(self.result.scores).verdict
 
     def comparators(self) -> pd.DataFrame:
         """What each model reaches on the same folds, in words and rounded numbers."""

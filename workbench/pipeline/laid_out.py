@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problems
 from workbench.pipeline.study_data import StudyData, left_out
-from workbench.records import Dataset, FlowStep, Outcome
+from workbench.records import Dataset, FlowStep, Outcome, Session
+from workbench.specs.cohort import SessionSpec
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -34,6 +35,10 @@ class PlannedRun:
     """What the guards said about its data."""
     capped: tuple[str, ...] = ()
     """Why its claim is exploratory at most, whatever its numbers are."""
+    baseline: str = ""
+    """The baseline score of the outcome, as a term; empty where it has none."""
+    undeclared: str = ""
+    """Sources of which the upstream steps are not declared, in a sentence."""
 
     @property
     def name(self) -> str:
@@ -53,13 +58,6 @@ class PlannedRun:
         from workbench.models.cost import estimate_at_most
 
         return estimate_at_most(self.dataset, self.validation, self.learner)
-
-    @property
-    def best_verdict(self) -> str:
-        """What n and design allow at best, in words."""
-        from workbench.tables.guards import best_verdict
-
-        return best_verdict(self.dataset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +144,29 @@ def _laid_out(
             )
             found, heard = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
             problems.extend(found)
-            said = (*warnings, *heard, *filter(None, [undeclared(study.sources, sources)]))
+            silent = undeclared(study.sources, sources)
+            said = (*warnings, *heard, *filter(None, [silent]))
             every_warning += heard
             capped = timing_cap(dataset, cohort, study.sources)
-            runs.extend(replace(run, warnings=said, capped=capped) for run in planned_runs(dataset, spec))
+            baseline = baseline_term(spec, cohort.sessions)
+            runs.extend(
+                replace(run, warnings=said, capped=capped, baseline=baseline, undeclared=silent)
+                for run in planned_runs(dataset, spec)
+            )
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
+
+
+def baseline_term(spec: ExperimentSpec, sessions: Mapping[str, Session | SessionSpec]) -> str:
+    """The baseline score of an outcome as a term, ``MADRS@ses-b0``; empty where it has none.
+
+    It is the score at the session that the outcome starts from; where it names none (remission), at the last session
+    before treatment.
+    """
+    score, start = spec.outcome.score, spec.outcome.from_
+    if start is None:
+        before = [name for name, session in sessions.items() if session.phase == "before"]
+        start = before[-1] if before else None
+    return f"{score}@{start}" if score is not None and start is not None else ""
 
 
 def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:

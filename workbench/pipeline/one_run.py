@@ -139,6 +139,7 @@ def _analysed(
         spec_hash=spec_hash(plan.spec),
         warnings=planned.warnings,
         capped=planned.capped,
+        baseline=planned.baseline,
         blind_fits=blind_fits,
         interval_units=interval_units,
         interval_results=interval_results,

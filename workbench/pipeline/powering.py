@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import GuardError, Problems, SpecError, StoreError
+from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun, plan_experiment
-from workbench.pipeline.one_run import fit_one
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
 from workbench.records import Dataset, SetPlan
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import LearnerSpec
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from workbench.planning.plan import Question
-    from workbench.planning.power import Engine
 
 PLAN_REPEATS = 3
 """Repeats of the folds of a simulated trial, where a run has more: power depends little on them."""
@@ -137,15 +135,15 @@ def _plan_set(
     import numpy as np
 
     from workbench.execution import one_blas_thread
-    from workbench.planning.plan import asked_about, plan_set
+    from workbench.planning.plan import plan_set
     from workbench.specs.learners import RidgeSpec
-    from workbench.tables.guards import best_verdict
 
     dataset, validation = planned.dataset, planned.validation
     ridges = [one for one in laid_out.spec.models if isinstance(one, RidgeSpec)]
     learner = (ridges[0] if ridges else RidgeSpec(kind="ridge")).model_copy(update={"repeats": None})
     repeats = min(PLAN_REPEATS, validation.repeats)
     drawn = f"{repeats} x {validation.outer}-fold" if validation.leave_out is None else "sites left out in turn"
+    claim = _planned_claim(loaded, laid_out, planned, question.people)
     about = SetPlan(
         experiment=laid_out.name,
         feature_set=dataset.feature_set,
@@ -159,21 +157,25 @@ def _plan_set(
         people="",
         validation=f"ridge, {drawn} with {validation.inner} inner folds",
         permutations=question.permutations,
-        n_runs=len(laid_out.runs),
+        n_runs=max(claim.plan.n_runs, 1),
         criteria=(),
         power=(),
         detectable=None,
         curve=(),
         ceiling=dataset.outcome.reliability,
-        best_verdict=best_verdict(asked_about(dataset, question.people)),
+        best_verdict=claim.best_verdict,
         synthetic=loaded.study.cohort.synthetic,
+        rows=claim.rows,
+        simulated=SIMULATED,
+        not_simulated="" if validation.leave_out is None else "whole sites are left out",
     )
+    trials = partial(engine_of, validation, learner, jobs=jobs)
     with one_blas_thread():
         return plan_set(
             dataset,
             question,
-            _engine(validation, learner, repeats, jobs),
-            _engine(validation, learner, 1, jobs),
+            trials(repeats=repeats, permutations=question.permutations, judged=True),
+            trials(repeats=1),
             seed=validation.seed,
             fewest=_fewest_people(validation, dataset),
             about=about,
@@ -181,26 +183,23 @@ def _plan_set(
         )
 
 
-def _engine(validation: ValidationSpec, learner: LearnerSpec, repeats: int, jobs: int | None) -> Engine:
-    """Nested cross-validation of ridge and its permutations, for outcomes that are made up: many share one fold."""
-    from workbench.execution import cores, spread
-    from workbench.models import nested_cv, permutations
-    from workbench.planning.power import Engine
-    from workbench.results.inference import permuted_r2
+def _planned_claim(
+    loaded: StudyData, laid_out: ExperimentPlan, planned: PlannedRun, people: int | None
+) -> PlannedClaim:
+    """What the run that speaks for a feature set can claim, with so many participants."""
+    import numpy as np
 
-    settings = {"repeats": repeats, "permutations": 0, "balance_outcome": False}
+    # The study's own outcome is not looked at: whether it can be permuted is asked of numbers that all differ.
+    blind = [replace(run, dataset=replace(run.dataset, y=np.arange(run.dataset.n_rows))) for run in laid_out.runs]
+    claims = planned_claims(loaded.study, replace(laid_out, runs=tuple(blind)))
+    own = [claim for claim, run in zip(claims, laid_out.runs, strict=True) if run.dataset is planned.dataset]
+    chosen = that_carries(own)
+    if people is None:
+        return chosen
+    from workbench.planning.plan import asked_about
 
-    def score(dataset: Dataset, targets: np.ndarray, seed: int) -> np.ndarray:
-        asked = validation.model_copy(update={**settings, "seed": seed})
-        units = nested_cv.plan_units(dataset, asked, learner.model_copy(update={"repeats": repeats}))
-        alone = [replace(unit, procedures=("main",)) for unit in units]
-        fit = partial(fit_one, dataset=dataset, learner=learner, targets={"main": targets}, explain=0)
-        return permuted_r2(tuple(spread(fit, alone, jobs=cores(jobs))), "main")
-
-    def shuffle(dataset: Dataset, target: np.ndarray, n: int, seed: int) -> np.ndarray:
-        return permutations.permuted_outcomes(replace(dataset, y=target), dataset.nuisance.values, n, seed)
-
-    return Engine(score, shuffle, permutations.refusal)
+    n = asked_about(planned.dataset, people).n_participants
+    return PlannedClaim(replace(chosen.plan, n_participants=n))
 
 
 def _fewest_people(validation: ValidationSpec, dataset: Dataset) -> int:

@@ -41,7 +41,7 @@ def viewed(
 
     looks = [look_at(plan, planned) for planned in asked.runs]
     with locked(study):
-        record = _record(study, plan, looks)
+        record = record_of(study, plan, looks)
         results = finish_experiment(runs, [record.viewing(look) for look in looks])
         for look, result in zip(looks, results, strict=True):
             kept = store(result)
@@ -71,7 +71,8 @@ def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
     )
 
 
-def _record(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> Record:
+def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> Record:
+    """What the study knows of one experiment: its ledger, its frozen plans, and the plan as it is now."""
     from workbench.preregistration.frozen import Record, read_frozen
     from workbench.preregistration.viewed import read_looks
 

@@ -74,7 +74,7 @@ def measured(
         order = ranks(dataset, np.random.default_rng(own[0]))
         for size, n in enumerate(at):
             rows = some_of(dataset, order, n)
-            r2 = engine.score(dataset.take(rows), Y[rows], own[0])
+            r2 = engine.score(dataset.take(rows), Y[rows], own[0]).r2.mean(axis=0)
             found[replicate, :, size] = r2.reshape(len(r2s), -1).mean(axis=1)
             if progress:
                 progress(replicate * len(at) + size + 1, len(seeds) * len(at))

@@ -1,10 +1,10 @@
 """Fewer people than a study has, or more: parts of its own rows, and people drawn from what its rows tell.
 
 Parts keep the shares of the sites. More people than there are cannot be had by repeating rows, since one copy would be
-trained on and the other predicted. They are drawn: covariates, site, family and which values are missing from one of
-the people there are, whole families at a time; features from a normal distribution around what the covariates predict,
-with the covariance of the residuals shrunk towards their variances (Ledoit and Wolf 2004, J. Multivariate Analysis 88,
-365-411).
+trained on and the other predicted. They are drawn: covariates, clinical variables, site, family and which values are
+missing from one of the people there are, whole families at a time; features from a normal distribution around what the
+covariates predict, with the covariance of the residuals shrunk towards their variances (Ledoit and Wolf 2004, J.
+Multivariate Analysis 88, 365-411).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.records import Covariates, Dataset
+from workbench.records import Dataset
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +96,6 @@ class Population:
             y=np.full(n, np.nan),
             groups=groups,
             given_folds=None,
-            clinical=Covariates((), (), np.empty((n, 0))),
         )
 
     def _design(self) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from workbench.errors import FitError
 from workbench.planning import curve
 from workbench.planning.people import Population, ranks, some_of
-from workbench.planning.power import Cohort, Engine, detectable, power
+from workbench.planning.power import Cohort, Engine, detectable, permutations_needed, power
 from workbench.planning.sample_size import criteria_binary, criteria_continuous
 from workbench.planning.truths import blind, outcomes, signals
 from workbench.records import CurvePoint, Dataset, PowerPoint, SetPlan, SizeCriterion
@@ -39,7 +39,7 @@ class Question:
     Attributes
     ----------
     r2s : tuple of float
-        What the features may explain in the population, beyond covariates of no interest.
+        What the features may explain in the population, beyond what is held fixed.
     people : int or None
         Another number of people than the study has.
     prevalence : float
@@ -91,6 +91,7 @@ def plan_set(
             engine,
             permutations=question.permutations,
             prevalence=prevalence,
+            n_runs=about.n_runs,
             progress=partial(progress, "simulated trials"),
         )
     points, no_curve = _curve(dataset, question, quick, seed, fewest, prevalence, progress)
@@ -98,6 +99,7 @@ def plan_set(
         about,
         n_participants=cohorts[0].dataset.n_rows,
         people=people,
+        permutations=permutations_needed(question.permutations, about.n_runs),
         criteria=tuple(each for r2 in question.r2s for each in _criteria(dataset, r2, question)),
         power=found,
         detectable=detectable(found) if found else None,

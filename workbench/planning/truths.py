@@ -1,8 +1,9 @@
 """Made-up outcomes on a study's own features: what is true of them is known, and the study's own outcome never enters.
 
 The signal lies in two circuits drawn at random, in up to five features of each, pulling one way: METHODS 2.8 measured
-power and bias of the workbench in cohorts made so. The nuisance block is held fixed: the signal is what covariates of
-no interest leave of it, so `r2` is what the features explain beyond them in the population.
+power and bias of the workbench in cohorts made so. The nuisance block is held fixed: the signal is what confounds and
+adjustments leave of it, so `r2` is what the features explain beyond them in the population. What is held fixed may
+explain a share of the outcome too, or nothing: then it only costs, since R2 is held against the training mean as well.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from workbench.records import Dataset
 Floats = NDArray[np.float64]
 
 CIRCUITS, FEATURES_OF_CIRCUIT = 2, 5
-SIGNAL_STREAM, NOISE_STREAM = 0, 1
-"""Spawn keys of a made-up outcome: the same noise whatever the signal."""
+SIGNAL_STREAM, NOISE_STREAM, HELD_STREAM = 0, 1, 2
+"""Spawn keys of a made-up outcome: the same noise whatever the signal, and the same signal whatever is held fixed."""
 
 
 def blind(dataset: Dataset) -> Dataset:
@@ -46,12 +47,37 @@ def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     return np.asarray(left / np.where(spread > 0, spread, 1.0))
 
 
-def outcomes(signal: Floats, r2: float, seeds: Sequence[int], *, prevalence: float | None = None) -> Floats:
+def held_fixed(dataset: Dataset, seeds: Sequence[int]) -> Floats:
+    """Parts of made-up outcomes that what is held fixed explains, of mean 0 and variance 1: each variable its share.
+
+    Every column of the nuisance block, standardised, has a weight of 1 or -1 by chance, so that each counts alike.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_seeds)
+        0 where nothing is held fixed.
+    """
+    Z = _standardised(dataset.nuisance.values)
+    signs = [_stream(seed, HELD_STREAM).choice([-1.0, 1.0], size=Z.shape[1]) for seed in seeds]
+    return _standardised(Z @ np.array(signs).T) if Z.shape[1] else np.zeros((dataset.n_rows, len(seeds)))
+
+
+def outcomes(
+    signal: Floats,
+    r2: float,
+    seeds: Sequence[int],
+    *,
+    prevalence: float | None = None,
+    held: Floats | None = None,
+    share: float = 0.0,
+) -> Floats:
     """Made-up outcomes of which `signal` explains `r2`; the same noise for every `r2`.
 
     Parameters
     ----------
     signal : ndarray of shape (n_rows, n_seeds)
+    held : ndarray of shape (n_rows, n_seeds), optional
+        From `held_fixed`: explains `share` of the variance of the outcome, and the signal `r2` of what is left.
     prevalence : float, optional
         Makes binary outcomes, so frequent; `r2` then is the share of their variance that true probabilities explain.
 
@@ -60,12 +86,14 @@ def outcomes(signal: Floats, r2: float, seeds: Sequence[int], *, prevalence: flo
     ndarray of shape (n_rows, n_seeds)
     """
     noise = np.column_stack([_stream(seed, NOISE_STREAM).standard_normal(len(signal)) for seed in seeds])
+    added = 0.0 if held is None else np.sqrt(share / (1 - share)) * held
     if prevalence is None:
-        return np.asarray(np.sqrt(r2) * signal + np.sqrt(1 - r2) * noise)
+        return np.asarray(np.sqrt(r2) * signal + np.sqrt(1 - r2) * noise + added)
     from scipy.special import ndtri
 
-    share = liability_share(r2, prevalence)
-    return np.asarray(np.sqrt(share) * signal + np.sqrt(1 - share) * noise > -ndtri(prevalence), dtype=float)
+    explained = liability_share(r2, prevalence)
+    liability = np.sqrt(explained) * signal + np.sqrt(1 - explained) * noise + added
+    return np.asarray(liability > -ndtri(prevalence) / np.sqrt(1 - share), dtype=float)
 
 
 def liability_share(r2: float, prevalence: float) -> float:

@@ -7,20 +7,60 @@ from math import isinf
 
 import pandas as pd
 
-from workbench.planning.power import WANTED
-from workbench.records import PowerPoint, SetPlan
+from workbench.planning.power import HELD_SHARE, WANTED
+from workbench.records import GateRow, PowerPoint, SetPlan
+
+ENOUGH = "at least 50 participants"
+"""The requirement of the claim gate that only more participants meet."""
 
 
 def verdict(plan: SetPlan) -> str:
-    """What so many people can show, and what they cannot, in a sentence or two."""
-    what = f"With {_number(plan.n_participants, 'person', 'people')} and {_number(plan.n_features, 'feature')}, "
-    best = f"The best claim possible is {plan.best_verdict}."
+    """What so many participants can show, and what they cannot, in a few sentences."""
+    what = f"With {_number(plan.n_participants, 'participant')} and {_number(plan.n_features, 'feature')}, "
+    best = f"The strongest verdict that can be reached is {plan.best_verdict}{_missed(plan)}."
     if plan.refused:
         return f"{what}prediction cannot be shown: {plan.refused}. {best}"
-    most, *others = sorted(plan.power, key=lambda point: -point.r2)
+    most, *others = sorted(_truth(plan, 0.0), key=lambda point: -point.r2)
     rest = "".join(f", and one of {_r2(point.r2)} in {_percent(point.power)}" for point in others)
-    reached = f"So many people reach {_r2(most.achieved)} on average where {_r2(most.r2)} is there."
-    return f"{what}an R2 of {_r2(most.r2)} would be found in {_found(most)} of such trials{rest}. {reached} {best}"
+    shown = f"{what}an R2 of {_r2(most.r2)} would be shown in {_found(most)} of such trials{rest}{_if_held(plan)}."
+    reached = f"So many participants reach {_r2(most.achieved)} on average where {_r2(most.r2)} is there."
+    return " ".join(filter(None, (shown, _supported(plan, most, others), reached, best)))
+
+
+def _truth(plan: SetPlan, share: float) -> list[PowerPoint]:
+    return [point for point in plan.power if point.confound_share == share]
+
+
+def _if_held(plan: SetPlan) -> str:
+    """The same numbers where what is held fixed explains something, where there is such."""
+    explained = sorted(_truth(plan, HELD_SHARE), key=lambda point: -point.r2)
+    if not explained:
+        return ""
+    shares = ", ".join(_percent(point.power) for point in explained)
+    return (
+        f" where what is held fixed explains nothing of the outcome ({shares} where it explains {_percent(HELD_SHARE)})"
+    )
+
+
+def _supported(plan: SetPlan, most: PowerPoint, others: Sequence[PowerPoint]) -> str:
+    """Power for the next verdict, with what the study as it is written makes of it."""
+    if most.supported is None:
+        return "" if not plan.not_simulated else f"Power for more than that is not simulated: {plan.not_simulated}."
+    if any(row.requirement == ENOUGH for row in _out_of_reach(plan)):
+        return "None of them could be supported by internal validation, with so few participants."
+    rest = "".join(f", {_percent(point.supported or 0.0)} of {_r2(point.r2)}" for point in others)
+    in_reach = not _out_of_reach(plan)
+    lead = "Supported by internal validation" if in_reach else "With the requirements below mended, supported"
+    return f"{lead} in {_percent(most.supported)} of trials with {_r2(most.r2)}{rest}."
+
+
+def _out_of_reach(plan: SetPlan) -> list[GateRow]:
+    return [row for row in plan.rows if row.missed and row.verdict != "supported by external validation"]
+
+
+def _missed(plan: SetPlan) -> str:
+    missed = _out_of_reach(plan)
+    return f": as the study is written it misses {'; '.join(row.requirement for row in missed)}" if missed else ""
 
 
 def notes(plan: SetPlan) -> Iterator[str]:
@@ -39,6 +79,7 @@ def power_table(plan: SetPlan) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "r2": [point.r2 for point in plan.power],
+            "held_fixed_share": [point.confound_share for point in plan.power],
             "power": [point.power for point in plan.power],
             "power_low": [point.low for point in plan.power],
             "power_high": [point.high for point in plan.power],
@@ -47,6 +88,9 @@ def power_table(plan: SetPlan) -> pd.DataFrame:
             "r2_reached_95": [point.achieved_high for point in plan.power],
             "found": [point.n_found for point in plan.power],
             "simulations": [point.n_simulations for point in plan.power],
+            "supported": [point.supported for point in plan.power],
+            "supported_low": [point.supported_low for point in plan.power],
+            "supported_high": [point.supported_high for point in plan.power],
         }
     )
 
@@ -70,15 +114,20 @@ def size_table(plan: SetPlan) -> pd.DataFrame:
 
 def shown_power(plan: SetPlan) -> pd.DataFrame:
     """The power table as people read it."""
-    return pd.DataFrame(
-        {
-            "R2 there is": [_r2(point.r2) for point in plan.power],
-            "trials that find it": [_percent(point.power) for point in plan.power],
-            "95 % interval": [f"{100 * point.low:.0f} to {_percent(point.high)}" for point in plan.power],
-            "R2 reached": [_r2(point.achieved) for point in plan.power],
-            "90 % of trials": [f"{_r2(point.achieved_low)} to {_r2(point.achieved_high)}" for point in plan.power],
-        }
-    )
+    columns = {
+        "R2 there is": [_r2(point.r2) for point in plan.power],
+        "held fixed explains": [_percent(point.confound_share) for point in plan.power],
+        "prediction shown": [_percent(point.power) for point in plan.power],
+        "95 % interval": [f"{100 * point.low:.0f} to {_percent(point.high)}" for point in plan.power],
+        "supported": ["" if point.supported is None else _percent(point.supported) for point in plan.power],
+        "R2 reached": [_r2(point.achieved) for point in plan.power],
+        "90 % of trials": [f"{_r2(point.achieved_low)} to {_r2(point.achieved_high)}" for point in plan.power],
+    }
+    if not any(point.confound_share for point in plan.power):
+        del columns["held fixed explains"]
+    if not any(columns["supported"]):
+        del columns["supported"]
+    return pd.DataFrame(columns)
 
 
 def shown_curve(plan: SetPlan) -> pd.DataFrame:
@@ -105,11 +154,11 @@ def _detectable(plan: SetPlan) -> str:
     wanted = _percent(WANTED)
     if plan.detectable is None:
         most = max(point.r2 for point in plan.power)
-        return f"Smallest R2 found in {wanted} of trials: above {_r2(most)}, the largest asked about."
+        return f"Smallest R2 shown in {wanted} of trials: above {_r2(most)}, the largest asked about."
     least = min(point.r2 for point in plan.power)
     if plan.detectable < least:
-        return f"Smallest R2 found in {wanted} of trials: below {_r2(least)}, the smallest asked about; ask with --r2."
-    return f"Smallest R2 found in {wanted} of trials: about {_r2(plan.detectable)}, between the points simulated."
+        return f"Smallest R2 shown in {wanted} of trials: below {_r2(least)}, the smallest asked about; ask with --r2."
+    return f"Smallest R2 shown in {wanted} of trials: about {_r2(plan.detectable)}, between the points simulated."
 
 
 def _regression(plan: SetPlan) -> str:
@@ -117,10 +166,10 @@ def _regression(plan: SetPlan) -> str:
     r2s = dict.fromkeys(each.r2 for each in plan.criteria)
     least = min(max(each.n for each in plan.criteria if each.r2 == r2) for r2 in r2s)
     n, p = plan.n_participants, plan.n_features
-    meet = f"{n:,} people meet {_number(p, 'feature')}"
+    meet = f"{n:,} participants meet {_number(p, 'feature')}"
     if n >= least:
         return f"{meet}: for some R2 asked about that is enough for a regression without a penalty."
-    few = f"{n / p:.2g} people for each" if n >= p else f"{p / n:.2g} features for each person"
+    few = f"{n / p:.2g} participants for each" if n >= p else f"{p / n:.2g} features for each participant"
     return (
         f"{meet}, {few}: a regression without a penalty would need {_people(least)} people or more, so most of what it "
         f"would find would be the luck of the sample. Only a penalised model can be asked, and it reaches less than is "
@@ -151,14 +200,25 @@ def _ceiling(plan: SetPlan) -> str:
 
 def _how(plan: SetPlan) -> str:
     counts = {point.n_simulations for point in plan.power}
-    trials = f"{max(counts)} trials for every R2, {plan.permutations} permutations each; " if counts else ""
+    trials = f"{max(counts)} trials for every row, {plan.permutations} permutations each; " if counts else ""
     binary = " Outcomes are binary, their folds not balanced on them." if plan.outcome_type == "binary" else ""
-    runs = f" of {plan.n_runs} runs, before correction over them" if plan.n_runs > 1 else ""
+    runs = f" (held to .05 / {plan.n_runs}, for the {plan.n_runs} runs of the experiment)" if plan.n_runs > 1 else ""
+    held = ""
+    if any(point.confound_share for point in plan.power):
+        held = f" What is held fixed explains nothing of the outcome, or {_percent(HELD_SHARE)} of it."
+    supported = ""
+    if any(point.supported is not None for point in plan.power):
+        supported = (
+            f" Supported means that these requirements of the claim gate are met as well: "
+            f"{', '.join(plan.simulated[3:])}; single participants are left out without refits, the clinical variables "
+            f"explain nothing of the outcome, and every other requirement is taken as met."
+        )
     return (
         f"How: {trials}{plan.people}; {plan.validation}. Outcomes are made up, and the study's own is not looked at: a "
-        f"linear signal in two circuits drawn at random, up to five features of each, beyond covariates of no "
-        f"interest; found means R2 above 0 and p at most .05{runs}. Another truth gives other numbers: a signal spread "
-        f"over many circuits, or bent, is harder to find.{binary}"
+        f"linear signal in two circuits drawn at random, up to five features of each, beyond what is held fixed.{held} "
+        f"Shown means R2 above 0, R2 against the training mean above 0 and p at most .05{runs}, as the claim gate has "
+        f"it.{supported} Another truth gives other numbers: a signal spread over many circuits, or bent, is harder to "
+        f"find.{binary}"
     )
 
 
@@ -185,5 +245,6 @@ def _number(n: int, one: str, many: str = "") -> str:
 def text(plan: SetPlan) -> str:
     """The sentences of a plan, for its file."""
     head: Sequence[str] = (f"{plan.experiment}: {plan.feature_set}", f"Outcome: {plan.outcome}", verdict(plan))
+    gate = "\n".join(["Requirements of the claim gate:", *(f"  {row.words('possible')}" for row in plan.rows)])
     simulated = ["The data of this study are simulated."] if plan.synthetic else []
-    return "\n\n".join([*head, *notes(plan), *simulated]) + "\n"
+    return "\n\n".join([*head, *notes(plan), *([gate] if plan.rows else []), *simulated]) + "\n"

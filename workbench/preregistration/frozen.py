@@ -55,6 +55,8 @@ class FrozenPlan:
         Results of its outcome that had been viewed by then.
     because : str
         Why it was frozen again; empty the first time.
+    out_of_reach : sequence of str
+        Requirements of *supported by internal validation* that it could not meet: frozen with ``--anyway``.
     """
 
     date: str
@@ -65,6 +67,7 @@ class FrozenPlan:
     data: Mapping[str, str] = field(default_factory=dict)
     viewed_before: int = 0
     because: str = ""
+    out_of_reach: Sequence[str] = ()
 
 
 def read_frozen(study: Study, experiment: str) -> tuple[FrozenPlan, ...]:
@@ -215,6 +218,7 @@ def _seen_from(in_force: Sequence[FrozenPlan], look: Look, ledger: Sequence[Look
         primary=latest.primary,
         changed=differences(latest.plan, plan),
         data_changed=bool(hashed) and hashed != look.data_hash,
+        out_of_reach=tuple(latest.out_of_reach),
     )
 
 

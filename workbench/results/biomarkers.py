@@ -66,8 +66,7 @@ def candidate_circuits(circuits: pd.DataFrame, claim: Claim) -> pd.Series:
 
     Features without a circuit are no circuit: they have no q.
     """
-    shown = claim.verdict != "prediction not shown"
-    return (circuits["q"] <= FALSE_DISCOVERY_RATE) & shown
+    return (circuits["q"] <= FALSE_DISCOVERY_RATE) & claim.shows_prediction
 
 
 def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scores, claim: Claim) -> pd.DataFrame:
@@ -216,12 +215,12 @@ def _shared(values: pd.Series) -> str:
 
 
 def _sentence(what: str, direction: str, session: str, scores: Scores) -> str:
-    """ "higher VS to dlPFC connectivity at ses-b0 goes with a larger fall in MADRS (exploratory)"."""
+    """ "higher VS to dlPFC connectivity at ses-b0 is associated with a larger fall in MADRS (exploratory)"."""
     when = f" at {session}" if session else ""
-    label = "exploratory; simulated people" if scores.synthetic else "exploratory"
+    label = "exploratory; simulated participants" if scores.synthetic else "exploratory"
     if direction not in ("higher", "lower"):
-        return f"{what}{when} goes with {named_outcome(scores)}, its features in both directions ({label})"
-    return f"higher {what}{when} goes with {_change(scores, more=direction == 'higher')} ({label})"
+        return f"{what}{when} is associated with {named_outcome(scores)}, its features in both directions ({label})"
+    return f"higher {what}{when} is associated with {_change(scores, more=direction == 'higher')} ({label})"
 
 
 def _change(scores: Scores, *, more: bool) -> str:

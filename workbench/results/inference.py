@@ -203,6 +203,26 @@ def holm_across(groups: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float6
     return corrected
 
 
+def smallest_family_p(groups: Sequence[tuple[Hashable, int]]) -> list[float | None]:
+    """The smallest family-corrected p of each run that its number of permutations allows, whatever the data.
+
+    Parameters
+    ----------
+    groups : sequence of (hashable, int)
+        Of each run, what its permutations are aligned by, as in `FamilyMember`, and how many they are.
+
+    Returns
+    -------
+    list of float or None
+        `correct_family` of runs whose R2 beats every permuted one; None for a run without permutations.
+
+    >>> smallest_family_p([("a", 19), ("a", 19), ("b", 99), ("b", 0)])
+    [0.05, 0.05, 0.02, None]
+    """
+    members = [FamilyMember(group, 1.0, np.zeros(n)) for group, n in groups]
+    return correct_family(members)[0]
+
+
 def held_to_earlier_looks(p_family: float, family_size: int, others: int) -> float:
     """A family-corrected p, held to the distinct results that were viewed before for the same outcome.
 

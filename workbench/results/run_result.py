@@ -98,6 +98,8 @@ class RunInputs:
     """Prediction and reference for those of ``dataset.unobserved``."""
     capped: tuple[str, ...] = ()
     """Why the claim is exploratory at most, whatever the numbers are."""
+    baseline: str = ""
+    """The baseline score of the outcome, as a term; empty where it has none."""
 
 
 # --------------------------------------------------------------------------------------------------------- one run
@@ -179,15 +181,18 @@ def finish_experiment(
         for run in runs
     ]
     counted = [None] * len(runs) if viewings is None else viewings
+    smallest = inference.smallest_family_p([(member.group, len(member.null)) for member in members])
     judged = [
-        _corrected(run.scores, *p, viewing) for run, p, viewing in zip(runs, _family(members), counted, strict=True)
+        replace(_corrected(run.scores, *p, viewing), smallest_p=least)
+        for run, p, least, viewing in zip(runs, _family(members), smallest, counted, strict=True)
     ]
     held = [_held_member(run) or member for run, member in zip(runs, members, strict=True)]
+    smallest = inference.smallest_family_p([(member.group, len(member.null)) for member in held])
     finished = []
-    for run, scores, p, viewing in zip(runs, judged, _family(held), counted, strict=True):
+    for run, scores, p, least, viewing in zip(runs, judged, _family(held), smallest, counted, strict=True):
         beside = scores.baseline_held
         if beside is not None:
-            scores = replace(scores, baseline_held=_corrected(beside, *p, viewing))
+            scores = replace(scores, baseline_held=replace(_corrected(beside, *p, viewing), smallest_p=least))
         finished.append(_finish(run, scores))
     return tuple(finished)
 
@@ -232,14 +237,13 @@ def _finish(run: RunResult, scores: Scores) -> RunResult:
         biomarkers=candidates,
         tags={**run.tags, "claim": claim.verdict},
     )
-    if claim.verdict == "prediction not shown":
-        return _gated(finished)
-    return finished
+    return finished if claim.shows_prediction else _gated(finished)
 
 
 def _gated(run: RunResult) -> RunResult:
     """The run without any ranking of features, circuits or modalities (METHODS 2.9)."""
-    note = "the SHAP values explain a model that does not predict, so nothing is ranked by them"
+    model = "whose prediction was not tested" if run.claim.verdict == "not tested" else "that does not predict"
+    note = f"the SHAP values explain a model {model}, so nothing is ranked by them"
     notes = run.scores.notes if run.shap is None else (*run.scores.notes, note)
     return replace(
         run,
@@ -324,6 +328,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         blind_fits=inputs.blind_fits,
         shuffled=_shuffled(inputs),
         capped=inputs.capped,
+        baseline=inputs.baseline,
     )
 
 

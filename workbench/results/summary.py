@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED
-from workbench.results.claims import critical_r2, number, p_text, procedure, results, viewed
+from workbench.results.claims import critical_r2, gate_rows, number, p_text, procedure, results, viewed
 from workbench.results.owed import abstract as what_else
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def abstract(result: RunResult, *, next_command: str) -> str:
         ("Viewed", _viewed(scores)),
         ("Claim", _capital(result.claim.sentence) + "."),
         ("", _why(result)),
+        ("Gate", gate(scores)),
         ("Candidates", candidates(result)),
         ("Next", next_command or result.claim.next_step),
     ]
@@ -86,7 +87,9 @@ def people(flow: tuple[FlowStep, ...]) -> str:
 
 def candidates(result: RunResult) -> str:
     """The candidate circuits with their q, or why there are none."""
-    if result.claim.verdict == "prediction not shown":
+    if result.claim.verdict == "not tested":
+        return "none: candidates are exported only where a p-value tests the prediction."
+    if not result.claim.shows_prediction:
         return "none: candidates are exported only where prediction is shown."
     circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
     if not len(circuits):
@@ -101,6 +104,18 @@ def candidates(result: RunResult) -> str:
     ]
     more = len(circuits) - len(named)
     return "; ".join(named) + (f"; and {more} more" if more else "") + "."
+
+
+def gate(scores: Scores) -> str:
+    """How many rows of the claim gate a run meets, and the names of those it misses below another cohort."""
+    asked = [row for row in gate_rows(scores) if row.verdict != "supported by external validation"]
+    missed = [row.requirement for row in asked if row.missed]
+    if not missed:
+        return f"all {len(asked)} requirements of supported by internal validation are met."
+    met = len(asked) - len(missed)
+    return (
+        f"{met} of {len(asked)} requirements of supported by internal validation are met; missed: {'; '.join(missed)}."
+    )
 
 
 def comparator_table(result: RunResult) -> pd.DataFrame:
@@ -318,7 +333,7 @@ def _why(result: RunResult) -> str:
         return ""
     more = len(reasons) - SHOWN_REASONS
     text = "; ".join(reasons[:SHOWN_REASONS]) + (f"; and {more} more" if more > 0 else "")
-    lead = "Why" if result.claim.verdict == "prediction not shown" else "Why not stronger"
+    lead = "Why not stronger" if result.claim.shows_prediction else "Why"
     return f"{lead}: {text}."
 
 

@@ -256,7 +256,7 @@ feature_sets = ["connectivity"]
 trials = 8                            # few, so that the demo is quick: 50 and more for a study
 rounds = 50
 repeats = 2
-permutations = 0                      # without a permutation p a result is at most exploratory
+permutations = 0                      # without a permutation p a result is not tested
 """
 
 

@@ -30,7 +30,7 @@ class LearnerSpec(Spec):
     repeats: int | None = Field(default=None, ge=1)
     """Instead of that of [validation], for this model."""
     permutations: int | None = Field(default=None, ge=0)
-    """Instead of that of [validation], for this model; 0 gives no p-value, and a claim that is at most exploratory."""
+    """Instead of that of [validation], for this model; 0 gives no p-value, and the verdict *not tested* at best."""
 
     @property
     def label(self) -> str:

@@ -30,9 +30,6 @@ from workbench.tables.upstream import upstream_problems, upstream_warnings
 FEWEST = 10
 """People below which five folds hold two people each, and no interval or permutation means anything."""
 
-SUPPORTED_FROM = 50
-"""People from which a claim above *exploratory* is possible (METHODS 7)."""
-
 
 def check_experiment(
     experiment: ExperimentSpec,
@@ -338,11 +335,3 @@ def _torn_groups(dataset: Dataset) -> Iterator[Problem]:
             found = f"{len(torn)} groups of people who belong together are in several folds, such as {whose}"
             hint = "rows of one person, family or group are in training or in test, never in both: give them one number"
             yield Problem(f"validation: folds, column {column!r}", found, hint, "T4")
-
-
-def best_verdict(dataset: Dataset) -> str:
-    """The strongest verdict that the number of people and the design allow, in words."""
-    n, kind = dataset.n_participants, dataset.outcome.claim
-    if n < SUPPORTED_FROM:
-        return f"exploratory, {kind} (n = {n}; more needs {SUPPORTED_FROM})"
-    return f"supported by internal validation once frozen, {kind} (n = {n})"

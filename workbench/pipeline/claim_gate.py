@@ -1,0 +1,186 @@
+"""The claim gate before anything is run: which of its rows each run can meet, as the study is written."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun, baseline_term
+from workbench.pipeline.viewing import look_at, record_of
+from workbench.records import AnalysisPlan, GateRow
+from workbench.specs.experiment import ExperimentSpec
+from workbench.study import Study
+
+if TYPE_CHECKING:
+    from workbench.specs.learners import LearnerSpec
+
+
+@dataclass(frozen=True)
+class PlannedClaim:
+    """What one run of an experiment can claim as the study is written."""
+
+    plan: AnalysisPlan
+
+    @property
+    def rows(self) -> tuple[GateRow, ...]:
+        """Every row of the claim gate, with what stands in its way."""
+        from workbench.results.claims import gate_rows
+
+        return gate_rows(self.plan)
+
+    @property
+    def out_of_reach(self) -> tuple[GateRow, ...]:
+        """The rows that keep it from *supported by internal validation*, whatever the data say."""
+        from workbench.results.claims import out_of_reach
+
+        return out_of_reach(self.plan)
+
+    @property
+    def best_verdict(self) -> str:
+        """The strongest verdict that it can reach, in words."""
+        from workbench.results.claims import best_verdict
+
+        return best_verdict(self.plan)
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it is the run that may carry a claim."""
+        return self.plan.primary == self.plan.run_name
+
+
+def planned_claims(study: Study, plan: ExperimentPlan, *, frozen_now: bool = False) -> tuple[PlannedClaim, ...]:
+    """What every run of an experiment can claim, its data joined; the ledger and the frozen plans are read.
+
+    Parameters
+    ----------
+    frozen_now : bool
+        As it would be if the plan were frozen now, whatever was frozen before.
+    """
+    from workbench.models.permutations import refusal
+    from workbench.preregistration.append_only import now
+    from workbench.preregistration.frozen import viewed_by
+
+    refused = [refusal(run.dataset, run.validation.permutations) for run in plan.runs]
+    looks = [look_at(plan, run) for run in plan.runs]
+    record = record_of(study, plan, looks)
+    smallest = _smallest_p(plan.runs, refused)
+    claims = []
+    for run, look, why, least in zip(plan.runs, looks, refused, smallest, strict=True):
+        viewing = record.viewing(look)
+        claims.append(
+            PlannedClaim(
+                _with_data(
+                    plan,
+                    run,
+                    n_runs=sum(each is not None for each in smallest),
+                    refused=why,
+                    smallest_p=least,
+                    viewed_before=viewed_by(record.ledger, look, now()),
+                    viewing=replace(viewing, freeze=None) if frozen_now else viewing,
+                )
+            )
+        )
+    return tuple(claims)
+
+
+def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -> tuple[PlannedClaim, ...]:
+    """The same from the files alone: how many participants and sites there will be is not known."""
+    from workbench.tables.dataset import nuisance_terms
+    from workbench.tables.feature_sets import feature_sets
+
+    sets = feature_sets(spec, study.sources)
+    terms = nuisance_terms(spec, study.sources)
+    baseline = baseline_term(spec, study.cohort.sessions)
+    runs = [(each, model) for each in sets for model in spec.models if model.runs_on(each)]
+    return tuple(
+        PlannedClaim(
+            AnalysisPlan(
+                experiment=name,
+                run_name=model.run_name(each),
+                outcome_kind=spec.outcome.kind,
+                repeats=model.repeats or spec.validation.repeats,
+                permutations=_permutations(model, spec),
+                n_runs=sum(_permutations(other, spec) > 0 for _, other in runs),
+                leave_out=spec.validation.leave_out or "",
+                confounds=terms.confounds,
+                clinical_model=spec.clinical_model,
+                held_fixed=(*terms.forced_columns, *terms.confounds, *_held_baseline(spec.outcome.kind, baseline)),
+                baseline=baseline,
+                undeclared=_undeclared(study, sets[each]),
+                primary=_primary(spec, [model.run_name(each) for each, model in runs]),
+            )
+        )
+        for each, model in runs
+    )
+
+
+def that_carries(claims: Sequence[PlannedClaim]) -> PlannedClaim:
+    """The primary run, or the first where none is named."""
+    return next((claim for claim in claims if claim.is_primary), claims[0])
+
+
+def _with_data(plan: ExperimentPlan, run: PlannedRun, **known: object) -> AnalysisPlan:
+    dataset, spec = run.dataset, plan.spec
+    held = (*dataset.nuisance.variables, *_held_baseline(dataset.outcome.kind, run.baseline))
+    return AnalysisPlan(
+        experiment=plan.name,
+        run_name=run.name,
+        claim_kind=dataset.outcome.claim,
+        outcome_kind=dataset.outcome.kind,
+        repeats=run.validation.repeats,
+        permutations=run.validation.permutations,
+        n_participants=dataset.n_participants,
+        n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
+        leave_out=run.validation.leave_out or "",
+        confounds=dataset.confounds.variables,
+        clinical_model=_clinical(spec, run),
+        held_fixed=held,
+        baseline=run.baseline,
+        undeclared=run.undeclared,
+        primary=_primary(spec, [each.name for each in plan.runs]),
+        **known,  # type: ignore[arg-type]
+    )
+
+
+def _clinical(spec: ExperimentSpec, run: PlannedRun) -> tuple[str, ...]:
+    """As declared, without variables that are the same in everyone."""
+    there = {*run.dataset.clinical.variables, *run.dataset.nuisance.variables}
+    return tuple(term for term in spec.clinical_model if term in there)
+
+
+def _primary(spec: ExperimentSpec, runs: Sequence[str]) -> str:
+    return spec.primary or (runs[0] if len(runs) == 1 else "")
+
+
+def _held_baseline(outcome_kind: str, baseline: str) -> tuple[str, ...]:
+    """The baseline score, where the rows of the claim are read from the run that holds it fixed."""
+    from workbench.results.claims import BASELINE_HELD
+
+    return (baseline,) if baseline and outcome_kind in (*BASELINE_HELD, "ancova") else ()
+
+
+def _permutations(model: LearnerSpec, spec: ExperimentSpec) -> int:
+    return spec.validation.permutations if model.permutations is None else model.permutations
+
+
+def _smallest_p(runs: Sequence[PlannedRun], refused: Sequence[str]) -> list[float | None]:
+    """The smallest family-corrected p of each run that its permutations allow."""
+    import numpy as np
+
+    from workbench.results.inference import smallest_family_p
+
+    def aligned(run: PlannedRun) -> Hashable:
+        dataset = run.dataset
+        exchangeable = (np.asarray(dataset.blocks).tobytes(), np.asarray(dataset.groups).tobytes())
+        return dataset.people_digest, *exchangeable, run.validation.seed
+
+    return smallest_family_p(
+        [(aligned(run), 0 if why else run.validation.permutations) for run, why in zip(runs, refused, strict=True)]
+    )
+
+
+def _undeclared(study: Study, sources: Sequence[str]) -> str:
+    from workbench.tables.upstream import undeclared
+
+    return undeclared(study.sources, sources)
