@@ -12,7 +12,7 @@ from workbench.pipeline.checking import check
 from workbench.pipeline.laid_out import ExperimentPlan
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import optional_path
-from workbench.pipeline.viewing import look_at, plan_now
+from workbench.pipeline.viewing import history, look_at, plan_now
 from workbench.specs.experiment import ExperimentSpec
 from workbench.study import Study, open_study
 
@@ -86,7 +86,7 @@ def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: Experime
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
     from workbench.preregistration.frozen import FrozenPlan, differences, plan_hash, read_frozen, viewed_by
-    from workbench.preregistration.viewed import read_looks
+    from workbench.tables.dataset import data_hash
     from workbench.tables.feature_sets import feature_sets
 
     plan = plan_now(study, name, spec)
@@ -97,13 +97,16 @@ def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: Experime
         if model.runs_on(feature_set)
     )
     earlier = read_frozen(study, name)
+    planned = laid_out.runs if laid_out else ()
+    values = {each.name: data_hash(each.dataset, named=False) for each in planned}
     changed = differences(earlier[-1].plan, plan) if earlier else ()
+    if earlier and planned and any(values.get(run, was) != was for run, was in earlier[-1].values.items()):
+        changed = (*changed, "the data are not those of that day")
     if earlier and not changed:
         return Frozen(earlier[-1], runs, again=len(earlier) > 1, unchanged=True)
     _may_be_frozen(name, spec, runs, earlier, changed, because)
     date = now()
-    planned = laid_out.runs if laid_out else ()
-    looks = read_looks(study)
+    looks = history(study).looks
     frozen = FrozenPlan(
         date=date,
         experiment=name,
@@ -113,6 +116,7 @@ def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: Experime
         data={each.name: each.dataset.data_hash for each in planned},
         viewed_before=viewed_by(looks, look_at(laid_out, planned[0]), date) if laid_out and planned else 0,
         because=because,
+        values=values,
     )
     return Frozen(frozen, runs, again=bool(earlier))
 

@@ -32,6 +32,8 @@ class PlannedRun:
     """With the model's own repeats and permutations."""
     warnings: tuple[str, ...] = ()
     """What the guards said about its data."""
+    undeclared: str = ""
+    """Sources of which the upstream steps are not declared, in a sentence."""
 
     @property
     def name(self) -> str:
@@ -126,9 +128,10 @@ def _laid_out(loaded: StudyData, name: str, spec: ExperimentSpec, problems: Prob
             )
             found, heard = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
             problems.extend(found)
-            said = (*warnings, *heard, *filter(None, [undeclared(study.sources, sources)]))
+            silent = undeclared(study.sources, sources)
+            said = (*warnings, *heard, *filter(None, [silent]))
             every_warning += heard
-            runs.extend(replace(run, warnings=said) for run in planned_runs(dataset, spec))
+            runs.extend(replace(run, warnings=said, undeclared=silent) for run in planned_runs(dataset, spec))
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
 
 

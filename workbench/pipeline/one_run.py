@@ -104,6 +104,7 @@ def run_one(
             shuffled=shuffled,
             pairs=pairs,
             unobserved=unobserved,
+            undeclared=planned.undeclared,
         )
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from workbench.records import Claim
 
 if TYPE_CHECKING:
-    from workbench.records import ClaimKind, Freeze, Performance, Scores, Verdict
+    from workbench.records import ClaimKind, Freeze, Performance, Scores, Verdict, Viewing
 
 ALPHA = 0.05
 CLAIM_PERMUTATIONS = 1000
@@ -121,8 +121,48 @@ def _frozen(scores: Scores) -> str:
     if freeze.primary != scores.run_name:
         return f"the frozen plan rests on another run: {freeze.primary}"
     if viewing.others_unplanned:
-        return f"{results(viewing.others_unplanned)} outside the frozen plan had been viewed for this outcome before it"
+        n = results(viewing.others_unplanned)
+        return f"{n} outside the frozen plan had been viewed for this outcome before it{_under_what_name(viewing)}"
     return ""
+
+
+def _upstream_declared(scores: Scores) -> str:
+    return scores.undeclared
+
+
+def _over_primaries(scores: Scores) -> str:
+    freeze, p = _freeze_of(scores), scores.judged_p
+    if freeze is None or freeze.n_primaries <= 1 or p is None:
+        return ""
+    held = min(1.0, p * freeze.n_primaries)
+    if held <= ALPHA:
+        return ""
+    return f"over the {freeze.n_primaries} frozen primary runs of the study p is {p_text(held)}"
+
+
+def _freeze_of(scores: Scores) -> Freeze | None:
+    return None if scores.viewing is None else scores.viewing.freeze
+
+
+def _data_as_frozen(scores: Scores) -> str:
+    """The data that were there when the plan was frozen are those analysed; without any, its rules alone decide."""
+    freeze = _freeze_of(scores)
+    if freeze is None:
+        return ""
+    if freeze.data_changed:
+        return "the data have changed since the plan was frozen"
+    if freeze.not_fixed:
+        return f"the plan was frozen before there were data, and did not fix {freeze.not_fixed}"
+    return ""
+
+
+def _every_result_known(scores: Scores) -> str:
+    viewing = scores.viewing
+    if viewing is None:
+        return ""
+    if viewing.unrecorded:
+        return f"experiments/viewed.jsonl lacks {results(viewing.unrecorded)} of this study viewed before: restore it"
+    return viewing.not_known
 
 
 def _enough_permutations(scores: Scores) -> str:
@@ -215,6 +255,11 @@ SUPPORTED = (
     Requirement("the adjusted run passes", _adjusted),
     Requirement("R2 above 0 with whole sites left out", _holds_across_sites),
     Requirement("at least 50 people", _enough_people),
+    # What was declared and what was seen, from here on.
+    Requirement("upstream steps declared", _upstream_declared),
+    Requirement("corrected over all frozen primary runs", _over_primaries),
+    Requirement("data as when the plan was frozen", _data_as_frozen),
+    Requirement("every result viewed is known", _every_result_known),
     Requirement("frozen primary experiment, viewed for the first time", _frozen),
 )
 """Any of these missed: exploratory at most. A run that declares no clinical model, or no confounds, misses their rows:
@@ -262,7 +307,15 @@ def _looked_before(scores: Scores) -> tuple[str, ...]:
     """Earlier results for this outcome, of which this may be the luckiest."""
     if scores.viewing is None or not scores.viewing.others:
         return ()
-    return (f"{results(scores.viewing.others)} had been viewed for this outcome before it",)
+    n = results(scores.viewing.others)
+    return (f"{n} had been viewed for this outcome before it{_under_what_name(scores.viewing)}",)
+
+
+def _under_what_name(viewing: Viewing) -> str:
+    """Where they had another name or lay elsewhere: whoever reads of them will look for them."""
+    parts = [f"{viewing.renamed} under another name, kind or session of it"] if viewing.renamed else []
+    parts += [f"{viewing.elsewhere} in another study folder"] if viewing.elsewhere else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _site_rival(scores: Scores) -> tuple[str, ...]:
@@ -357,7 +410,8 @@ def viewed(scores: Scores) -> str:
     if viewing is None:
         return ""
     which = "first" if viewing.number == 1 else ordinal(viewing.number)
-    return f"{which} result viewed for this outcome; {_plan(viewing.freeze)}"
+    words = f"{which} result viewed for this outcome{_under_what_name(viewing)}; {_plan(viewing.freeze)}"
+    return "; ".join(filter(None, (words, viewing.not_known, viewing.beyond)))
 
 
 def _plan(freeze: Freeze | None) -> str:

@@ -86,6 +86,8 @@ class RunInputs:
     """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
     unobserved: tuple[np.ndarray, np.ndarray] | None = None
     """Prediction and reference for those of ``dataset.unobserved``."""
+    undeclared: str = ""
+    """Sources of which the upstream steps are not declared, in a sentence."""
 
 
 # --------------------------------------------------------------------------------------------------------- one run
@@ -248,6 +250,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
         leave_out=inputs.validation.leave_out or "",
         across_sites=_across_sites(inputs),
+        undeclared=inputs.undeclared,
         blind_fits=inputs.blind_fits,
         shuffled=_shuffled(inputs),
     )

@@ -56,43 +56,64 @@ class Recorder:
     def _git(self) -> dict[str, str]:
         return git_state(self.study.root)
 
+    def begin(self, result: RunResult) -> str:
+        """Open a run that says nothing yet but its name: whoever looks at it now learns nothing of the result.
+
+        Returns
+        -------
+        str
+            The run id.
+        """
+        client, experiment = self._client, result.scores.experiment
+        if experiment not in self._experiments:
+            self._experiments[experiment] = _experiment(client, self.study, result.scores)
+        run = client.create_run(self._experiments[experiment], run_name=result.scores.run_name)
+        return str(run.info.run_id)
+
     @contextmanager
-    def open_run(self, result: RunResult) -> Iterator[OpenRun]:
+    def open_run(self, result: RunResult, run_id: str | None = None) -> Iterator[OpenRun]:
         """Open a run, let the caller write its files, then log the numbers and finish it.
 
         If anything fails inside, the run is marked FAILED (KILLED after Ctrl-C), deleted from the table of runs
         together with its files, and the error goes on: what is listed is complete.
+
+        Parameters
+        ----------
+        run_id : str, optional
+            One that was begun; default: begin one.
 
         Yields
         ------
         OpenRun
             The run id, and the folder to write to.
         """
-        client, experiment = self._client, result.scores.experiment
-        if experiment not in self._experiments:
-            self._experiments[experiment] = _experiment(client, self.study, result.scores)
-        tags, name = _tags(result, self._git), result.scores.run_name
-        run = client.create_run(self._experiments[experiment], tags=tags, run_name=name)
-        opened = OpenRun(run.info.run_id, local_path(run.info.artifact_uri))
+        client = self._client
+        opened = self._opened(self.begin(result) if run_id is None else run_id)
         try:
             opened.artifacts.mkdir(parents=True)
             yield opened
-            client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
+            client.log_batch(
+                opened.run_id, metrics=_metrics(result), params=_params(result), tags=_tags(result, self._git)
+            )
             client.set_terminated(opened.run_id, "FINISHED")
         except BaseException as error:
-            _discard(client, opened, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            self.discard(opened.run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
+
+    def _opened(self, run_id: str) -> OpenRun:
+        return OpenRun(run_id, local_path(self._client.get_run(run_id).info.artifact_uri))
+
+    def discard(self, run_id: str, status: str) -> None:
+        """Mark a run that was begun as FAILED or KILLED and delete it, with its files; once is enough."""
+        if self._client.get_run(run_id).info.status == "RUNNING":
+            self._client.set_terminated(run_id, status)
+            self._client.delete_run(run_id)
+            shutil.rmtree(self._opened(run_id).artifacts.parent, ignore_errors=True)
 
 
 def open_run(study: Study, result: RunResult) -> AbstractContextManager[OpenRun]:
     """Open one run of a study; see `Recorder.open_run`."""
     return Recorder(study).open_run(result)
-
-
-def _discard(client: Any, opened: OpenRun, status: str) -> None:
-    client.set_terminated(opened.run_id, status)
-    client.delete_run(opened.run_id)
-    shutil.rmtree(opened.artifacts.parent, ignore_errors=True)
 
 
 def _experiment(client: Any, study: Study, scores: Scores) -> str:
@@ -200,7 +221,9 @@ def _text(value: Any) -> str:
     return listed[:6000]
 
 
-def _tags(result: RunResult, git: Mapping[str, str]) -> dict[str, str]:
+def _tags(result: RunResult, git: Mapping[str, str]) -> list[Any]:
+    from mlflow.entities import RunTag
+
     tags = {
         **result.tags,
         "claim": result.claim.verdict,
@@ -208,7 +231,7 @@ def _tags(result: RunResult, git: Mapping[str, str]) -> dict[str, str]:
         "mlflow.note.content": note(result),
     }
     known = _participants(result)
-    return {name: without_ids(str(value), known)[:8000] for name, value in tags.items()}
+    return [RunTag(name, without_ids(str(value), known)[:8000]) for name, value in tags.items()]
 
 
 def _participants(result: RunResult) -> frozenset[str]:
