@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.pipeline.checking import check
@@ -85,7 +85,7 @@ def freeze(
 def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: ExperimentPlan | None, because: str) -> Frozen:
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
-    from workbench.preregistration.frozen import FrozenPlan, differences, plan_hash, read_frozen, viewed_by
+    from workbench.preregistration.frozen import FrozenPlan, plan_hash, read_frozen, viewed_by
     from workbench.tables.dataset import data_hash
     from workbench.tables.feature_sets import feature_sets
 
@@ -99,9 +99,7 @@ def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: Experime
     earlier = read_frozen(study, name)
     planned = laid_out.runs if laid_out else ()
     values = {each.name: data_hash(each.dataset, named=False) for each in planned}
-    changed = differences(earlier[-1].plan, plan) if earlier else ()
-    if earlier and planned and any(values.get(run, was) != was for run, was in earlier[-1].values.items()):
-        changed = (*changed, "the data are not those of that day")
+    changed = _changed(earlier[-1], plan, values) if earlier else ()
     if earlier and not changed:
         return Frozen(earlier[-1], runs, again=len(earlier) > 1, unchanged=True)
     _may_be_frozen(name, spec, runs, earlier, changed, because)
@@ -119,6 +117,16 @@ def _to_freeze(study: Study, name: str, spec: ExperimentSpec, laid_out: Experime
         values=values,
     )
     return Frozen(frozen, runs, again=bool(earlier))
+
+
+def _changed(frozen: FrozenPlan, plan: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> tuple[str, ...]:
+    """What is not as it was frozen: settings, or the data that were there."""
+    from workbench.preregistration.frozen import changes
+
+    there = bool(frozen.values) and bool(values)
+    same = there and all(values.get(run) == was for run, was in frozen.values.items())
+    others = ("the data are not those of that day",) if there and not same else ()
+    return (*changes(frozen, plan, same_values=same), *others)
 
 
 def _may_be_frozen(

@@ -191,7 +191,7 @@ def history(study: Study) -> History:
     from workbench.preregistration.viewed import of_registry, read_looks, unrecorded
     from workbench.tracking import finished_runs
 
-    ledger = read_looks(study)
+    ledger, finished = read_looks(study), dict(finished_runs(study))
     known, not_known, more = {look.run_id for look in ledger}, "", []
     key = registry.find_key()
     if registry.switched_off():
@@ -202,11 +202,12 @@ def history(study: Study) -> History:
         if others:
             not_known = "the registry of results viewed in other study folders was begun with another key"
         for line in lines:
-            made_up_elsewhere = study.cohort.synthetic and line.synthetic and line.study != own
+            here = line.study == own or line.run_id in finished  # a study that was moved holds its runs still
+            made_up_elsewhere = study.cohort.synthetic and line.synthetic and not here
             if line.run_id not in known and not made_up_elsewhere:
-                more.append(of_registry(line, own=own))
+                more.append(of_registry(line, own=line.study if here else own))
     known |= {look.run_id for look in more}
-    lost = [unrecorded(run_id, date) for run_id, date in finished_runs(study) if run_id not in known]
+    lost = [unrecorded(run_id, date) for run_id, date in finished.items() if run_id not in known]
     return History(tuple(sorted((*ledger, *more, *lost), key=lambda look: look.date)), not_known)
 
 

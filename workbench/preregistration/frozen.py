@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from workbench.specs.base import Spec
     from workbench.study import Study
 
+DESCRIBING = frozenset({"columns", "measure", "unit", "atlas", "tracer", "contrast"})
+"""Keys of a source that say what its features are; where the values are those of the day of freezing, circuits and
+labels may be added to a frozen plan."""
+
 Plan = Mapping[str, Mapping[str, Any]]
 """File of the study to its settings."""
 
@@ -118,6 +122,31 @@ def differences(before: Plan, after: Plan) -> tuple[str, ...]:
     """
     old = {file: _completed(file, values) for file, values in before.items()}
     return tuple(line for file in sorted({*old, *after}) for line in _different(file, old.get(file), after.get(file)))
+
+
+def changes(frozen: FrozenPlan, plan: Plan, *, same_values: bool) -> tuple[str, ...]:
+    """What is not as it was when a plan was frozen; descriptions of features are no change where their values are not.
+
+    Parameters
+    ----------
+    same_values : bool
+        Whether data were there on that day, and are the same now.
+    """
+    if not same_values:
+        return differences(frozen.plan, plan)
+    return differences(*(_undescribed(each) for each in (frozen.plan, plan)))
+
+
+def _undescribed(plan: Plan) -> dict[str, dict[str, Any]]:
+    """A plan without the keys that describe the features of its sources."""
+    return {
+        file: {key: value for key, value in values.items() if key not in DESCRIBING or not _of_source(file)}
+        for file, values in plan.items()
+    }
+
+
+def _of_source(file: str) -> bool:
+    return file.startswith("features/") and file != COHORT_FILE
 
 
 def _completed(file: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -231,7 +260,7 @@ class Record:
             because=latest.because,
             viewed_before=max(latest.viewed_before, viewed_by(self.ledger, look, latest.date)),
             primary=latest.primary,
-            changed=differences(latest.plan, self.plan),
+            changed=changes(latest, self.plan, same_values=look.values_hash == latest.values.get(look.run)),
             data_changed=_data_changed(latest, look),
             n_primaries=len(primaries | {latest.experiment}),
             not_fixed="" if latest.data else self.not_fixed,

@@ -98,7 +98,7 @@ def find_key() -> bytes | None:
     path = folder() / "key"
     try:
         return _read_key(path, path.stat().st_mtime_ns)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         found = f"cannot be read ({getattr(error, 'strerror', None) or error})"
