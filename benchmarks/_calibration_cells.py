@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from _calibration_people import Setting, draw_dataset, experiment_of
+from _calibration_routes import ROUTES, named, take
 
 from workbench.execution import one_blas_thread, run_units
 from workbench.models import nested_cv, permutations
@@ -26,6 +27,8 @@ from workbench.specs.learners import ElasticNetSpec, KernelRidgeSpec, LearnerSpe
 ROOT = Path(__file__).resolve().parents[1]
 N_FRESH = 400
 """Fresh people in whom the outer models of every simulation are scored: what they achieve (P3, P5)."""
+LUCKIEST_OF = 20
+"""P19: trials of noise of which the luckiest is taken along a route."""
 FAMILY_TABLES, FAMILY_AWAY, FAMILY_LEARNERS = 4, 0.2, ("ridge", "pls", "kernel-ridge")
 """P2: four feature sets by three models; a fifth of the people lacks the second half of the tables, so Holm is needed
 beside min-p."""
@@ -64,10 +67,14 @@ class Cell:
     repeats: int = 10
     permutations: int = 199
     leave_out: str = ""
+    route: str = ""
+    """P19: name in `_calibration_routes.ROUTES`."""
 
     @property
     def key(self) -> str:
         """Stands in the store: all that decides the numbers of a simulation."""
+        if self.route:
+            return f"{self.simulate} {self.route} {ROUTES[self.route].trial}"
         budget = (self.learner, self.repeats, self.permutations, self.leave_out)
         settings = LEARNERS[self.learner].model_dump(exclude_defaults=True, exclude={"kind"})
         return f"{self.simulate} {self.setting} {budget}{settings or ''}"
@@ -118,6 +125,7 @@ def cells(learners: Sequence[str]) -> list[Cell]:
         found.append(Cell(("P14",), "conformal", apart, 200, repeats=1, permutations=0, leave_out="site"))
         found.append(Cell(("P15",), "traps", Setting(), 1))
         found.append(Cell(("P15",), "alarm", Setting(), 100))
+        found += [Cell(("P19",), "route", Setting(p=ROUTES[name].trial.kept), 50, route=name) for name in ROUTES]
         found.append(Cell(("P16",), "determinism", Setting(design="crossover", sites=3, confounded=True), 1))
     return found
 
@@ -402,6 +410,26 @@ def determinism(cell: Cell, number: int) -> Values:
     return found
 
 
+def route(cell: Cell, number: int) -> Values:
+    """Whether a route makes pure noise *supported*, and is named by a reason in the result (P19).
+
+    The noise is the luckiest of `LUCKIEST_OF` trials, so that most of what stands in its way is the route.
+    """
+    import tempfile
+
+    rng, _ = cell.seeds(number)
+    taken = ROUTES[cell.route]
+    taken = replace(taken, trial=replace(taken.trial, draws=LUCKIEST_OF))
+    with tempfile.TemporaryDirectory() as folder:
+        result = take(taken, Path(folder), rng)
+    verdict = result.claim.verdict
+    return {
+        "supported": float(verdict.startswith("supported")),
+        "exploratory": float(verdict == "exploratory"),
+        "named": float(named(result.claim.reasons, taken.reason)),
+    }
+
+
 SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "test": test,
     "family": family,
@@ -412,6 +440,7 @@ SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "traps": traps,
     "alarm": alarm,
     "determinism": determinism,
+    "route": route,
 }
 
 

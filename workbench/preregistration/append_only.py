@@ -74,11 +74,10 @@ def refuse_unwritable(path: Path) -> None:
     new = not path.exists()
     try:
         with _appending(path) as (descriptor, size):
-            try:
+            with _taken_back(descriptor, size):
                 _write_all(descriptor, PROBE)
                 os.fsync(descriptor)
-            finally:
-                os.ftruncate(descriptor, size)
+            os.ftruncate(descriptor, size)
         if new:
             path.unlink()
     except OSError as error:
@@ -119,13 +118,9 @@ def append_record(path: Path, record: Any) -> None:
         with _appending(path) as (descriptor, size):
             # A file that was edited by hand may lack its last line end; nothing is ever joined to it.
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            try:
+            with _taken_back(descriptor, size):
                 _write_all(descriptor, (("\n" if torn else "") + line + "\n").encode())
                 os.fsync(descriptor)
-            except BaseException:
-                with suppress(OSError):
-                    os.ftruncate(descriptor, size)
-                raise
             if size == 0:
                 _sync_folder(path.parent)
     except OSError as error:
@@ -142,6 +137,17 @@ def _appending(path: Path) -> Iterator[tuple[int, int]]:
         yield descriptor, os.fstat(descriptor).st_size
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _taken_back(descriptor: int, size: int) -> Iterator[None]:
+    """Whatever stops what is done inside, the file is as long as it was."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
