@@ -96,6 +96,8 @@ def _column(simulated: Sequence[Simulated], name: str) -> np.ndarray:
 def _setting(criterion: str, cell: Cell) -> str:
     if criterion in ("P15", "P16"):
         return ""
+    if criterion == "P19":
+        return cell.route
     words = [cell.setting.in_words()]
     if criterion == "P2":
         words = ["12 runs: 4 feature sets, 2 of them without a fifth of the people, x ridge, PLS, kernel ridge"]
@@ -285,9 +287,17 @@ def _p21(cell: Cell, columns: Columns) -> Read:
         yield what, value, f"at most {100 * MOST_APART:.0f} points apart", abs(off) <= MOST_APART + few
 
 
+def _p19(cell: Cell, columns: Columns) -> Read:
+    n, supported = len(columns["supported"]), int(columns["supported"].sum())
+    yield "supported by internal validation", f"{supported} of {n}", "0", supported == 0
+    shown = columns["exploratory"] == 1
+    value = f"{int(columns['named'][shown].sum())} of {int(shown.sum())} that predict"
+    yield "the route is named by a reason", value, "all", bool(np.all(columns["named"][shown] == 1))
+
+
 READ: Mapping[str, Callable[[Cell, Columns], Read]] = {
     "P1": _p1, "P2": _p2, "P3": _p3, "P4": _p4, "P5": _p5, "P6": _p6, "P7": _p7, "P8": _p8, "P9": _p9, "P14": _p14,
-    "P15": _p15, "P16": _p16, "P20": _p20, "P21": _p21,
+    "P15": _p15, "P16": _p16, "P19": _p19, "P20": _p20, "P21": _p21,
 }  # fmt: skip
 FULL_N = 200
 """From so many simulations the bars are those of METHODS; below it they are widened by what chance allows."""

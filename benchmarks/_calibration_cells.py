@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from _calibration_people import POINTS, Setting, draw_dataset, experiment_of
+from _calibration_routes import ROUTES, named, take
 
 from workbench.execution import one_blas_thread, run_units
 from workbench.models import nested_cv, permutations
@@ -37,6 +38,8 @@ from workbench.specs.learners import (
 ROOT = Path(__file__).resolve().parents[1]
 N_FRESH = 400
 """Fresh people in whom the outer models of every simulation are scored: what they achieve (P3, P5)."""
+LUCKIEST_OF = 20
+"""P19: trials of noise of which the luckiest is taken along a route."""
 FAMILY_TABLES, FAMILY_AWAY, FAMILY_LEARNERS = 4, 0.2, ("ridge", "pls", "kernel-ridge")
 """P2: four feature sets by three models; a fifth of the people lacks the second half of the tables, so Holm is needed
 beside min-p."""
@@ -89,10 +92,14 @@ class Cell:
     leave_out: str = ""
     held: tuple[int, float] | None = None
     """P21: confounds beside those of the setting, which features know nothing of, and their share of the outcome."""
+    route: str = ""
+    """P19: name in `_calibration_routes.ROUTES`."""
 
     @property
     def key(self) -> str:
         """Stands in the store: all that decides the numbers of a simulation."""
+        if self.route:
+            return f"{self.simulate} {self.route} {ROUTES[self.route].trial}"
         budget = (self.learner, self.repeats, self.permutations, self.leave_out)
         settings = LEARNERS[self.learner].model_dump(exclude_defaults=True, exclude={"kind"})
         return f"{self.simulate} {self.setting} {budget}{settings or ''}{self.held or ''}"
@@ -174,6 +181,7 @@ def cells(learners: Sequence[str]) -> list[Cell]:
             for r2 in (0.0, 0.25, 0.5)
             for held in PLANNED_CONFOUNDS
         ]
+        found += [Cell(("P19",), "route", Setting(p=ROUTES[name].trial.kept), 50, route=name) for name in ROUTES]
         found.append(Cell(("P16",), "determinism", Setting(design="crossover", sites=3, confounded=True), 1))
         of_units = {"n_sims": UNIT_SIMS, "repeats": 1, "permutations": 19}
         found.append(Cell(("P20",), "units", Setting(r2=0.25, confounded=True), **of_units))
@@ -621,6 +629,26 @@ def _verdict(analysis: Analysis) -> str:
     return judge(replace(scores, influence=influence)).verdict
 
 
+def route(cell: Cell, number: int) -> Values:
+    """Whether a route makes pure noise *supported*, and is named by a reason in the result (P19).
+
+    The noise is the luckiest of `LUCKIEST_OF` trials, so that most of what stands in its way is the route.
+    """
+    import tempfile
+
+    rng, _ = cell.seeds(number)
+    taken = ROUTES[cell.route]
+    taken = replace(taken, trial=replace(taken.trial, draws=LUCKIEST_OF))
+    with tempfile.TemporaryDirectory() as folder:
+        result = take(taken, Path(folder), rng)
+    verdict = result.claim.verdict
+    return {
+        "supported": float(verdict.startswith("supported")),
+        "exploratory": float(verdict == "exploratory"),
+        "named": float(named(result.claim.reasons, taken.reason)),
+    }
+
+
 SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "test": test,
     "family": family,
@@ -633,6 +661,7 @@ SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "determinism": determinism,
     "units": units,
     "planned": planned,
+    "route": route,
 }
 
 

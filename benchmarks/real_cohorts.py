@@ -12,6 +12,7 @@ in one experiment that has them all.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -49,6 +50,7 @@ def run_once(
     """One learner on a copy of the example in which nothing has been viewed."""
     import workbench
 
+    os.environ["WORKBENCH_STATE"] = f"{study}-state"
     shutil.copytree(EXAMPLES / example, study, ignore=shutil.ignore_patterns("tables", "mlruns"))
     path = study / "experiments" / f"{experiment}.toml"
     path.write_text(with_learners(path.read_text(), [kind], options.repeats, permutations))

@@ -26,6 +26,7 @@ CRITERIA = {
     "P14": "The 90 % interval of a single person's outcome (CV+)",
     "P15": "Leak traps, and false alarms about studies in which nothing is wrong",
     "P16": "The same seed gives the same numbers, however many work",
+    "P19": "Noise and a motivated researcher: no route leads to *supported*",
     "P20": "No result depends on the unit of a feature, a covariate or the outcome",
     "P21": "What `plan` promises is what the claim gate gives: prediction shown, and supported by internal validation",
 }

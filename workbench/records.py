@@ -976,6 +976,8 @@ class Freeze:
     many by their number, and no later one by more."""
     out_of_reach: tuple[str, ...] = ()
     """Requirements of *supported* that the plan could not meet as it was frozen: frozen with ``--anyway``."""
+    not_fixed: str = ""
+    """What decides who is analysed and could not be fixed, since the plan was frozen before there were data."""
 
 
 @dataclass(frozen=True)
@@ -983,7 +985,7 @@ class Viewing:
     """How often an outcome had been looked at before this result first was (METHODS 2.11)."""
 
     number: int
-    """1 for the first result viewed for this outcome in the study."""
+    """1 for the first result viewed for this outcome, by its values and in whatever study folder."""
     others: int = 0
     """Distinct results viewed before it for this outcome, or in its family of experiments, that are not corrected
     together with it."""
@@ -991,6 +993,16 @@ class Viewing:
     """Distinct results viewed before it for this outcome that are not other runs of the same plan."""
     freeze: Freeze | None = None
     """None where the plan was never frozen."""
+    renamed: int = 0
+    """Of those viewed before it, how many under another name, kind or session of the same outcome."""
+    elsewhere: int = 0
+    """Of those viewed before it, how many in another study folder."""
+    unrecorded: int = 0
+    """Of those viewed before it, how many the ledger has lost: MLflow or the user's registry alone holds them."""
+    not_known: str = ""
+    """Why results viewed in other study folders are not known; empty where the user's registry is kept."""
+    beyond: str = ""
+    """Whose results cannot be known, in words."""
 
 
 @dataclass(frozen=True)
@@ -1059,6 +1071,8 @@ class Scores:
     capped: tuple[str, ...] = ()
     """What keeps the claim at exploratory whatever the numbers are, one reason each: the time of measurement of a
     source is not declared, .."""
+    undeclared: str = ""
+    """Sources of which the upstream steps are not declared, in a sentence; empty where all are."""
     viewing: Viewing | None = None
     """None for a rehearsal, which is not counted."""
     p_claim: float | None = None

@@ -22,6 +22,8 @@ from pathlib import Path
 from workbench import tracking
 from workbench.export import write_run
 from workbench.figures import draw_run
+from workbench.preregistration.append_only import now
+from workbench.preregistration.viewed import Look, record_look
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 
@@ -39,6 +41,8 @@ def sample_study(root: Path) -> Study:
         with tracking.open_run(study, result) as opened:
             write_run(result, opened.artifacts, run_id=opened.run_id)
             draw_run(result, opened.artifacts / "figures")
+        look = Look(now(), "madrs_change", name, "fall in MADRS", "", "", 0, "", "", "", "", run_id=opened.run_id)
+        record_look(study, look)
     return study
 
 

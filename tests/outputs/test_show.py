@@ -12,6 +12,8 @@ from workbench import pipeline, tracking
 from workbench.cli import run_command
 from workbench.export import write_run
 from workbench.figures import PICTURES
+from workbench.preregistration.append_only import now
+from workbench.preregistration.viewed import Look, record_look
 from workbench.records import RunResult
 from workbench.results.claims import gate_rows, judge
 from workbench.results.summary import abstract
@@ -34,6 +36,8 @@ def keep(root: Path, result: RunResult) -> str:
         (opened.artifacts / "figures").mkdir()
         for name in ("calibration.png", "calibration-dark.png", "calibration.svg"):
             (opened.artifacts / "figures" / name).write_bytes(b"")
+    look = Look(now(), "madrs_change", "ridge . dmn4", "fall in MADRS", "", "", 0, "", "", "", "", run_id=opened.run_id)
+    record_look(open_study(root), look)
     return opened.run_id
 
 

@@ -18,6 +18,8 @@ import pytest
 
 from workbench import tracking
 from workbench.errors import StoreError
+from workbench.preregistration.append_only import now
+from workbench.preregistration.viewed import Look, record_look
 from workbench.records import LoggedRun, RunResult
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
@@ -37,9 +39,16 @@ def study(migrated: Path, tmp_path: Path) -> Study:
     return made
 
 
+def count(study: Study, run_id: str) -> None:
+    """A line of the ledger: nothing is shown that it does not count."""
+    look = Look(now(), "madrs_change", "ridge . dmn4", "fall in MADRS", "", "", 0, "", "", "", "", run_id=run_id)
+    record_look(study, look)
+
+
 def keep(study: Study, result: RunResult) -> str:
     with tracking.open_run(study, result) as opened:
         (opened.artifacts / "spec.toml").write_text(result.spec_toml)
+    count(study, opened.run_id)
     return opened.run_id
 
 
@@ -119,6 +128,7 @@ def test_one_recorder_keeps_several_runs_and_asks_git_once(study, shown_result, 
     for result in (shown_result, null_result):
         with recorder.open_run(result) as opened:
             (opened.artifacts / "spec.toml").write_text(result.spec_toml)
+        count(study, opened.run_id)
     assert asked == [study.root]
     assert [run.tags["git_commit"] for run in tracking.list_runs(study)] == ["abc", "abc"]
 

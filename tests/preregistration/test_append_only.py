@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from workbench.errors import StoreError
-from workbench.preregistration.append_only import append_record, locked, now, read_records
+from workbench.preregistration.append_only import append_record, locked, now, read_records, refuse_unwritable
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,61 @@ def test_fields_that_a_later_version_adds_are_left_alone(tmp_path):
     path = tmp_path / "notes.jsonl"
     path.write_text('{"schema_version": 1, "who": "a", "n": 1, "later": [1]}\n')
     assert read_records(path, Note) == (Note("a", 1),)
+
+
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_a_system_that_writes_a_few_bytes_at_a_time_still_gets_the_whole_line(tmp_path, monkeypatch, at_once):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, bytes(content)[:at_once]))
+    append_record(tmp_path / "notes.jsonl", Note("a", 1))
+    assert read_records(tmp_path / "notes.jsonl", Note) == (Note("a", 1),)
+
+
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "experiments" / "viewed.jsonl"
+    append_record(path, Note("a", 1))
+    before, write, calls = path.read_bytes(), os.write, []
+
+    def full(descriptor, content):
+        calls.append(len(content))
+        return write(descriptor, bytes(content)[:10]) if len(calls) == 1 else 0
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreError, match=r"experiments/viewed\.jsonl: cannot be written \(No space left.*--resume"):
+        append_record(path, Note("b", 2))
+    assert len(calls) == 2
+    assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_device_without_room_is_told_and_not_taken_for_written(tmp_path):
+    """Holds for root too, whom no permission stops: the kernel itself refuses the bytes."""
+    path = tmp_path / "experiments" / "viewed.jsonl"
+    path.parent.mkdir()
+    path.symlink_to("/dev/full")
+    with pytest.raises(StoreError, match="No space left"):
+        append_record(path, Note("a", 1))
+    with pytest.raises(StoreError, match=r"cannot be written \(No space left.*nothing was run"):
+        refuse_unwritable(path)
+
+
+def test_trying_whether_a_file_can_be_written_changes_nothing(tmp_path):
+    path = tmp_path / "experiments" / "viewed.jsonl"
+    refuse_unwritable(path)
+    assert not path.exists()
+    append_record(path, Note("a", 1))
+    before = path.read_bytes()
+    refuse_unwritable(path)
+    assert path.read_bytes() == before
+
+
+def test_a_lock_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "mlruns").write_text("")
+    with (
+        pytest.raises(StoreError, match=r"mlruns/viewed\.lock: cannot be written"),
+        locked(SimpleNamespace(mlruns_dir=tmp_path / "mlruns")),
+    ):
+        pytest.fail("nothing is held")
 
 
 def count_up(root: str) -> None:

@@ -154,5 +154,39 @@ def test_a_changed_plan_and_changed_data_are_told():
     assert freeze.data_changed
 
 
+def test_data_are_compared_without_what_their_features_are_called():
+    look = replace(LOOK, data_hash="circuits added", values_hash="same")
+    frozen = replace(FROZEN, data={LOOK.run: "data"}, values={LOOK.run: "same"})
+    assert not record(frozen=[frozen], together=[look]).viewing(look).freeze.data_changed
+    other = replace(look, values_hash="one person fewer")
+    assert record(frozen=[frozen], together=[other]).viewing(other).freeze.data_changed
+
+
+def test_descriptions_of_the_same_values_are_no_change_of_the_plan():
+    plan = {**NOW, "features/a.toml": {"reader": "table", "unit": "Hz"}}
+    look = replace(LOOK, values_hash="same")
+    described = {**NOW, "features/a.toml": {"reader": "table", "unit": "1/s", "columns": "circuits.tsv"}}
+    frozen = replace(FROZEN, plan=plan, values={LOOK.run: "same"})
+    assert record(frozen=[frozen], plan=described, together=[look]).viewing(look).freeze.changed == ()
+    unknown = replace(frozen, values={})
+    assert len(record(frozen=[unknown], plan=described, together=[look]).viewing(look).freeze.changed) == 2
+
+
+def test_frozen_primary_runs_are_counted_until_the_result_was_first_viewed():
+    others = [
+        replace(FROZEN, experiment=name, date=f"2026-0{month}-01T") for name, month in (("b", 1), ("c", 2), ("d", 5))
+    ]
+    every = replace(record(viewed(LOOK, 3)), every_frozen=(FROZEN, *others, others[0]))
+    assert every.viewing(LOOK).freeze.n_primaries == 3
+    assert replace(every, ledger=()).viewing(LOOK).freeze.n_primaries == 4
+
+
+def test_only_a_plan_frozen_before_its_data_leaves_people_to_a_file():
+    left_out = replace(record(), not_fixed="the people that lost.tsv leaves out")
+    assert left_out.viewing(LOOK).freeze.not_fixed == "the people that lost.tsv leaves out"
+    with_data = replace(left_out, frozen=(replace(FROZEN, data={LOOK.run: "data"}),))
+    assert with_data.viewing(LOOK).freeze.not_fixed == ""
+
+
 def test_without_a_frozen_plan_there_is_none():
     assert record(frozen=()).viewing(LOOK).freeze is None

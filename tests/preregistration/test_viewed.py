@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.preregistration.viewed import Look, as_viewed, earlier, first_view, settings_digest
+from workbench.preregistration.viewed import Look, as_viewed, earlier, first_view, settings_digest, unrecorded
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import PLSSpec, RidgeSpec
 
@@ -49,6 +49,20 @@ def test_only_what_was_viewed_before_the_first_time_counts_and_each_once():
     assert [look.settings for look in earlier(ledger, LOOK)] == ["b", "c"]
     assert first_view(ledger, LOOK) is ledger[3]
     assert first_view(others, LOOK) is None
+
+
+def test_a_line_of_an_earlier_version_or_of_another_account_counts_by_label_and_arms():
+    mine = replace(LOOK, digests={"key": "mine", "look": "a"})
+    assert mine.same_outcome(LOOK)
+    assert mine.same_look(LOOK)
+    assert not mine.same_outcome(replace(LOOK, outcome="fall in SHAPS", digests={"key": "theirs", "look": "a"}))
+
+
+def test_a_run_that_no_ledger_knows_counts_with_everything_and_is_no_look_again():
+    lost = unrecorded("f00", "2026-01-01")
+    assert LOOK.same_outcome(lost)
+    assert not LOOK.same_look(lost)
+    assert [look.run_id for look in earlier([lost, LOOK], LOOK)] == ["f00"]
 
 
 def test_what_was_seen_is_rounded_and_what_is_not_a_number_is_left_out():

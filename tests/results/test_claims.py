@@ -380,7 +380,7 @@ def frozen(strong) -> Scores:
     return replace(strong, viewing=Viewing(1, freeze=FREEZE))
 
 
-def seen(scores: Scores, *, freeze: Freeze | None = FREEZE, **viewing: int) -> Scores:
+def seen(scores: Scores, *, freeze: Freeze | None = FREEZE, **viewing: int | str) -> Scores:
     return replace(scores, viewing=Viewing(**{"number": 1, **viewing}, freeze=freeze))
 
 
@@ -417,12 +417,38 @@ def test_what_holds_with_sites_held_fixed_left_out_and_within_them_can_be_suppor
         ({"freeze": replace(FREEZE, changed=("experiments/a.toml: seed was 0 and is 1",))}, "seed was 0 and is 1"),
         ({"freeze": replace(FREEZE, primary="pls . dmn4")}, "rests on another run: pls . dmn4"),
         ({"number": 2, "others": 1, "others_unplanned": 1}, "1 result outside the frozen plan had been viewed"),
+        ({"freeze": replace(FREEZE, data_changed=True)}, "the data have changed since the plan was frozen"),
+        (
+            {"freeze": replace(FREEZE, not_fixed="the people that lost.tsv leaves out")},
+            "did not fix the people that lost",
+        ),
+        ({"freeze": replace(FREEZE, n_primaries=20)}, "over the 20 frozen primary runs of the study p is 0.08"),
+        ({"unrecorded": 2}, "experiments/viewed.jsonl lacks 2 results of this study viewed before"),
+        ({"not_known": "the registry is switched off"}, "the registry is switched off"),
     ],
 )
 def test_a_plan_that_is_not_the_frozen_one_at_its_first_look_is_exploratory(frozen, viewing, words):
     claim = judge(seen(frozen, **viewing))
     assert claim.verdict == "exploratory"
     assert words in claim.reasons[-1]
+
+
+def test_undeclared_upstream_steps_keep_a_result_from_being_supported(frozen):
+    claim = judge(replace(frozen, undeclared="dmn4: not declared by what features were selected"))
+    assert claim.verdict == "exploratory"
+    assert claim.reasons == ("dmn4: not declared by what features were selected",)
+
+
+def test_one_frozen_primary_of_a_few_is_supported_where_p_holds_over_all_of_them(frozen):
+    assert judge(seen(frozen, freeze=replace(FREEZE, n_primaries=12))).verdict == "supported by internal validation"
+
+
+def test_what_was_viewed_under_another_name_or_elsewhere_is_said(frozen):
+    scores = seen(frozen, number=4, others=3, renamed=2, elsewhere=1, beyond="other accounts are not known")
+    words = "(2 under another name, kind or session of it, 1 in another study folder)"
+    assert f"3 results had been viewed for this outcome before it {words}" in judge(scores).reasons
+    assert viewed(scores).startswith(f"4th result viewed for this outcome {words}; the plan was frozen")
+    assert viewed(scores).endswith("; other accounts are not known")
 
 
 def test_another_run_of_the_frozen_plan_viewed_first_does_not_spoil_the_primary_one(frozen):

@@ -138,6 +138,7 @@ def _with_data(plan: ExperimentPlan, run: PlannedRun, **known: object) -> Analys
         held_fixed=held,
         baseline=run.baseline,
         undeclared=run.undeclared,
+        capped=run.capped,
         primary=_primary(spec, [each.name for each in plan.runs]),
         **known,  # type: ignore[arg-type]
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.pipeline.checking import check
@@ -13,7 +13,7 @@ from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_
 from workbench.pipeline.laid_out import ExperimentPlan
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import optional_path
-from workbench.pipeline.viewing import look_at, plan_now
+from workbench.pipeline.viewing import history, look_at, plan_now
 from workbench.specs.experiment import ExperimentSpec
 from workbench.study import Study, open_study
 
@@ -95,8 +95,8 @@ def _to_freeze(
 ) -> Frozen:
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
-    from workbench.preregistration.frozen import FrozenPlan, differences, plan_hash, read_frozen, viewed_by
-    from workbench.preregistration.viewed import read_looks
+    from workbench.preregistration.frozen import FrozenPlan, plan_hash, read_frozen, viewed_by
+    from workbench.tables.dataset import data_hash
     from workbench.tables.feature_sets import feature_sets
 
     plan = plan_now(study, name, spec)
@@ -107,7 +107,9 @@ def _to_freeze(
         if model.runs_on(feature_set)
     )
     earlier = read_frozen(study, name)
-    changed = differences(earlier[-1].plan, plan) if earlier else ()
+    planned = laid_out.runs if laid_out else ()
+    values = {each.name: data_hash(each.dataset, named=False) for each in planned}
+    changed = _changed(earlier[-1], plan, values) if earlier else ()
     if earlier and not changed:
         return Frozen(earlier[-1], runs, again=len(earlier) > 1, unchanged=True)
     _may_be_frozen(name, spec, runs, earlier, changed, because)
@@ -116,8 +118,7 @@ def _to_freeze(
     if claim.out_of_reach and not anyway:
         raise SpecError(_cannot_be_supported(f"experiments/{name}.toml", claim))
     date = now()
-    planned = laid_out.runs if laid_out else ()
-    looks = read_looks(study)
+    looks = history(study).looks
     frozen = FrozenPlan(
         date=date,
         experiment=name,
@@ -128,6 +129,7 @@ def _to_freeze(
         viewed_before=viewed_by(looks, look_at(laid_out, planned[0]), date) if laid_out and planned else 0,
         because=because,
         out_of_reach=tuple(row.requirement for row in claim.out_of_reach),
+        values=values,
     )
     return Frozen(frozen, runs, again=bool(earlier), claim=claim)
 
@@ -140,6 +142,16 @@ def _cannot_be_supported(file: str, claim: PlannedClaim) -> Problems:
     found = "as it is written it cannot be supported by internal validation, which plans are frozen for"
     problems.add(file, found, "change what is listed, or add --anyway: it is frozen then, and every result says so")
     return problems
+
+
+def _changed(frozen: FrozenPlan, plan: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> tuple[str, ...]:
+    """What is not as it was frozen: settings, or the data that were there."""
+    from workbench.preregistration.frozen import changes
+
+    there = bool(frozen.values) and bool(values)
+    same = there and all(values.get(run) == was for run, was in frozen.values.items())
+    others = ("the data are not those of that day",) if there and not same else ()
+    return (*changes(frozen, plan, same_values=same), *others)
 
 
 def _may_be_frozen(

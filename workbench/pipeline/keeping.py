@@ -77,14 +77,22 @@ class FinishedRun:
         return tuple(path for path in found if not path.stem.endswith("-dark"))
 
 
-def keep(recorder: Recorder, result: RunResult, progress: Progress | None = None, *, jobs: int = 1) -> FinishedRun:
-    """Write everything a run leaves, and log it; worker processes draw meanwhile where there is more than one job."""
+def keep(
+    recorder: Recorder, result: RunResult, run_id: str, progress: Progress | None = None, *, jobs: int = 1
+) -> FinishedRun:
+    """Write everything a run leaves, and log it; worker processes draw meanwhile where there is more than one job.
+
+    Parameters
+    ----------
+    run_id : str
+        Of the run that was begun for this result, and counted.
+    """
     from workbench import export as exporting
     from workbench import figures
     from workbench.execution import in_workers
 
     (progress or Silent()).say(f"writing {result.scores.run_name}")
-    with recorder.open_run(result) as opened:
+    with recorder.open_run(result, run_id) as opened:
         draw = partial(figures.draw_picture, result=result, folder=opened.artifacts / "figures")
         drawing = in_workers(draw, tuple(figures.PICTURES), jobs=jobs)
         exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
@@ -129,7 +137,9 @@ def export_run(
 
 
 def ui(*, study: str | Path = ".", port: int = 5000) -> None:
-    """Serve the MLflow UI of a study on 127.0.0.1 until interrupted."""
-    from workbench.tracking import serve_ui
+    """Serve the MLflow UI of a study on 127.0.0.1 until interrupted; it shows what the ledger counts, and no more."""
+    from workbench.tracking import hide_uncounted, serve_ui
 
-    serve_ui(open_study(Path(study)), port)
+    opened = open_study(Path(study))
+    hide_uncounted(opened)
+    serve_ui(opened, port)

@@ -140,6 +140,7 @@ def _analysed(
         warnings=planned.warnings,
         capped=planned.capped,
         baseline=planned.baseline,
+        undeclared=planned.undeclared,
         blind_fits=blind_fits,
         interval_units=interval_units,
         interval_results=interval_results,

@@ -15,7 +15,7 @@ from workbench.pipeline.laid_out import ExperimentPlan, plan_experiment
 from workbench.pipeline.one_run import run_one
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.study_data import load_study_data, study_with_data
-from workbench.pipeline.viewing import read_history, viewed
+from workbench.pipeline.viewing import make_ready, read_history, viewed
 from workbench.records import RunResult
 from workbench.specs.experiment import ExperimentSpec
 
@@ -55,7 +55,8 @@ def run(
     Raises
     ------
     WorkbenchError
-        With every problem of the study that stands in the way; nothing is fitted then.
+        With every problem of the study that stands in the way, a ledger that cannot be written among them; nothing is
+        fitted then.
     """
     from workbench.execution import cores, start_workers
     from workbench.tracking import Recorder
@@ -64,6 +65,8 @@ def run(
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
+    if not rehearse:
+        make_ready(opened)
     read_history(opened, chosen)
     jobs, recorder = cores(jobs), Recorder(opened)
     many = sum(_units(spec, only) for spec in chosen.values()) >= MANY_UNITS
@@ -82,7 +85,7 @@ def run(
         with _meanwhile(None if rehearse or helpers is None else recorder.make_ready):
             runs = [run_one(loaded, asked, each, jobs=jobs, resume=resume, progress=progress) for each in asked.runs]
         store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1)
-        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, asked, runs, store):
+        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, asked, runs, recorder, store):
             finished.append(kept)
             if on_finished is not None:
                 on_finished(kept)

@@ -1,8 +1,9 @@
-"""What was viewed: the ledger read before hours of work, and every result written into it before it is shown."""
+"""What was viewed: the ledger read before hours of work, and every result written into it before it can be read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,12 @@ from workbench.study import Study
 if TYPE_CHECKING:
     from workbench.preregistration.frozen import Record
     from workbench.preregistration.viewed import Look
+    from workbench.records import Dataset
     from workbench.specs.experiment import ExperimentSpec
+    from workbench.tracking import Recorder
+
+BEYOND = "what was viewed under another account or on another machine is not known"
+"""Said with every result that is counted."""
 
 
 def viewed(
@@ -24,38 +30,97 @@ def viewed(
     plan: ExperimentPlan,
     asked: ExperimentPlan,
     runs: Sequence[RunResult],
-    store: Callable[[RunResult], FinishedRun],
+    recorder: Recorder,
+    store: Callable[[RunResult, str], FinishedRun],
 ) -> Iterator[FinishedRun]:
-    """Correct and judge the runs of one experiment; store each, and write it into the ledger before it is shown.
+    """Correct and judge the runs of one experiment, count each, and only then store what can be read of it.
 
-    Other processes of the study wait meanwhile: of two results, one must be the second to be viewed.
+    Whatever stops this, however hard, leaves results that were counted or results that nobody can read: a run has
+    nothing but its name until its line is in the ledger and in the user's registry, on the disk. Other processes wait
+    meanwhile: of two results, one must be the second to be viewed.
 
     Parameters
     ----------
     plan, asked : ExperimentPlan
         With all runs of the experiment, and with those of `runs`, whose p-values are corrected together.
+    store : callable
+        Writes the files of a result into an MLflow run that was begun, and finishes it.
+
+    Raises
+    ------
+    StoreError
+        If a line cannot be written: no result of the experiment is shown then.
     """
+    from workbench.preregistration import registry
     from workbench.preregistration.append_only import locked
     from workbench.preregistration.viewed import as_viewed, record_look
     from workbench.results.run_result import finish_experiment
 
     looks = [look_at(plan, planned) for planned in asked.runs]
-    with locked(study):
-        record = record_of(study, plan, looks)
-        results = finish_experiment(runs, [record.viewing(look) for look in looks])
-        for look, result in zip(looks, results, strict=True):
-            kept = store(result)
-            scores, verdict = result.scores, result.claim.verdict
-            seen = as_viewed(look, verdict=verdict, r2=scores.performance.r2, p=scores.p_family, run_id=kept.run_id)
-            record_look(study, seen)
+    begun: list[str] = []
+    try:
+        with locked(study), registry.locked():
+            record = record_of(study, plan, looks)
+            results = finish_experiment(runs, [record.viewing(look) for look in looks])
+            for look, result in zip(looks, results, strict=True):
+                begun.append(recorder.begin(result))
+                scores, verdict = result.scores, result.claim.verdict
+                seen = as_viewed(look, verdict=verdict, r2=scores.performance.r2, p=scores.p_family, run_id=begun[-1])
+                record_look(study, seen)
+                _register(study, [seen])
+        for result in results:
+            kept = store(result, begun[0])
+            del begun[0]
             yield kept
+    finally:
+        for run_id in begun:
+            recorder.discard(run_id, "FAILED")
+
+
+def make_ready(study: Study) -> None:
+    """Refuse before hours of work what could not be counted after them; lines that the registry lacks are added to it.
+
+    Raises
+    ------
+    StoreError
+        If the ledger, or the user's registry, cannot be read or written.
+    """
+    from workbench.preregistration import registry
+    from workbench.preregistration.append_only import locked, refuse_unwritable
+    from workbench.preregistration.viewed import read_looks
+
+    registry.make_ready()
+    with locked(study), registry.locked():
+        refuse_unwritable(study.viewed_file)
+        key = registry.find_key()
+        if key is not None and not registry.switched_off():
+            lines, _ = registry.read_registry(key)
+            known = {line.run_id for line in lines}
+            _register(study, [look for look in read_looks(study) if look.run_id not in known])
+
+
+def _register(study: Study, looks: Iterable[Look]) -> None:
+    """Write looks into the user's registry: those with digests that its key has made."""
+    from workbench.preregistration import registry
+    from workbench.preregistration.recognition import key_name
+
+    key = registry.find_key()
+    assert key is not None  # made before anything was run
+    for look in looks:
+        if look.digests.get("key") == key_name(key):
+            where = registry.study_hash(study, key)
+            synthetic = study.cohort.synthetic
+            registry.register(registry.Registered(look.date, where, look.run_id, look.digests, synthetic))
 
 
 def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
     """What is looked at in a run, before it is."""
     from workbench.preregistration.viewed import Look, settings_digest
+    from workbench.tables.dataset import data_hash
 
     dataset = planned.dataset
+    settings = settings_digest(planned.learner, planned.validation)
+    values_hash = data_hash(dataset, named=False)
     return Look(
         date="",
         experiment=plan.name,
@@ -65,23 +130,103 @@ def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
         family=plan.spec.family or "",
         seed=planned.validation.seed,
         spec_hash=spec_hash(plan.spec),
-        settings=settings_digest(planned.learner, planned.validation),
+        settings=settings,
         data_hash=dataset.data_hash,
         people_digest=dataset.people_digest,
+        values_hash=values_hash,
+        digests=_digests(dataset, plan.spec, f"{settings} {values_hash}"),
     )
 
 
-def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> Record:
-    """What the study knows of one experiment: its ledger, its frozen plans, and the plan as it is now."""
-    from workbench.preregistration.frozen import Record, read_frozen
-    from workbench.preregistration.viewed import read_looks
+def _digests(dataset: Dataset, spec: ExperimentSpec, settings: str) -> dict[str, str]:
+    """Keyed digests of a look; none before the user has a key, when nothing can have been written with it."""
+    import numpy as np
 
+    from workbench.preregistration.recognition import Seen, digests
+    from workbench.preregistration.registry import find_key
+
+    key = find_key()
+    if key is None:
+        return {}
+    outcome, people = dataset.outcome, dataset.rows["participant_id"]
+    columns, scores = [dataset.y], [spec.outcome.score or spec.outcome.column or ""]
+    if spec.outcome.shuffle:
+        scores = []  # a control: whoever improved, it is no longer their own improvement
+    elif outcome.ratings is not None:
+        columns += [outcome.ratings[session].reindex(people).to_numpy(dtype=float) for session in outcome.sessions]
+        scores += [outcome.scale.name] if outcome.scale is not None else []
+    source = dataset.features["source"].to_numpy(str)
+    features = [dataset.X[:, np.flatnonzero(source == name)] for name in dataset.sources]
+    return digests(Seen(list(people), features, np.column_stack(columns), scores, settings), key)
+
+
+@dataclass(frozen=True)
+class History:
+    """Every result that is known to have been viewed, and what is not known.
+
+    Attributes
+    ----------
+    looks : tuple of Look
+        Oldest first: of the ledger, of the user's registry, and of runs that MLflow alone holds.
+    not_known : str
+        Why results of other study folders are not known; empty where they are.
+    """
+
+    looks: tuple[Look, ...]
+    not_known: str = ""
+
+
+def history(study: Study) -> History:
+    """The results viewed in a study, and those at the same values that were viewed elsewhere.
+
+    Simulated people are not looked for in other folders that hold simulated people: the same trial is made up again
+    from its seed by whoever wants to.
+
+    Raises
+    ------
+    StoreError
+        With every damaged line of the ledger or of the registry.
+    """
+    from workbench.preregistration import registry
+    from workbench.preregistration.viewed import of_registry, read_looks, unrecorded
+    from workbench.tracking import finished_runs
+
+    ledger, finished = read_looks(study), dict(finished_runs(study))
+    known, not_known, more = {look.run_id for look in ledger}, "", []
+    key = registry.find_key()
+    if registry.switched_off():
+        not_known = f"the registry of results viewed in other study folders is switched off ({registry.SWITCH})"
+    elif key is not None:
+        lines, others = registry.read_registry(key)
+        own = registry.study_hash(study, key)
+        if others:
+            not_known = "the registry of results viewed in other study folders was begun with another key"
+        for line in lines:
+            here = line.study == own or line.run_id in finished  # a study that was moved holds its runs still
+            made_up_elsewhere = study.cohort.synthetic and line.synthetic and not here
+            if line.run_id not in known and not made_up_elsewhere:
+                more.append(of_registry(line, own=line.study if here else own))
+    known |= {look.run_id for look in more}
+    lost = [unrecorded(run_id, date) for run_id, date in finished.items() if run_id not in known]
+    return History(tuple(sorted((*ledger, *more, *lost), key=lambda look: look.date)), not_known)
+
+
+def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> Record:
+    """What is known of an experiment when its runs are finished, or are about to be made."""
+    from workbench.preregistration.frozen import Record, read_every_frozen
+
+    seen, frozen = history(study), read_every_frozen(study)
+    left_out = plan.spec.exclude_file
     return Record(
-        ledger=read_looks(study),
-        frozen=read_frozen(study, plan.name),
+        ledger=seen.looks,
+        frozen=tuple(each for each in frozen if each.experiment == plan.name),
         plan=plan_now(study, plan.name, plan.spec),
         planned=tuple(look_at(plan, planned) for planned in plan.runs),
         together=tuple(together),
+        every_frozen=frozen,
+        not_fixed=f"the people that {left_out} leaves out" if left_out else "",
+        not_known=seen.not_known,
+        beyond=BEYOND,
     )
 
 
@@ -94,19 +239,18 @@ def plan_now(study: Study, name: str, spec: ExperimentSpec) -> dict[str, dict[st
 
 
 def read_history(study: Study, experiments: Iterable[str]) -> None:
-    """Read the ledger and the frozen plans: damage is told before hours of work, not after.
+    """Read the ledger, the registry and the frozen plans: damage is told before hours of work, not after.
 
     Raises
     ------
     StoreError
-        With every damaged line of both files.
+        With every damaged line of these files.
     """
     from workbench.preregistration.frozen import read_frozen
-    from workbench.preregistration.viewed import read_looks
 
     problems = Problems()
     with problems.gather():
-        read_looks(study)
+        history(study)
     for name in experiments:
         with problems.gather():
             read_frozen(study, name)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import types
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from workbench.errors import Problems, StoreError
+from workbench.errors import Problem, Problems, StoreError
 from workbench.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ T = TypeVar("T")
 MEND = "restore the line from version control, or mend it by hand; a line that is taken out hides what was seen"
 
 
+PROBE = b"\n" * 4096
+"""Written and taken back to see whether a file can grow: a disk that has no room for it has none for a line either.
+Empty lines, so that a process that dies in between leaves a file that still can be read."""
+
+
 @contextmanager
 def locked(study: Study) -> Iterator[None]:
     """Hold the append-only files of a study for oneself: other processes wait.
@@ -30,11 +36,63 @@ def locked(study: Study) -> Iterator[None]:
     What is read inside is still true when it is written to. The lock lies in ``mlruns/``, which is never committed, and
     goes with the process that holds it.
     """
+    with held(study.mlruns_dir / "viewed.lock"):
+        yield
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Hold a lock file for oneself.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made: a folder that cannot be written to.
+    """
     from filelock import FileLock
 
-    study.mlruns_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(study.mlruns_dir / "viewed.lock"):
+    file_lock = FileLock(lock)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file_lock.acquire()
+    except OSError as error:
+        raise StoreError(_cannot_be_written(lock, error, "make its folder writable")) from error
+    try:
         yield
+    finally:
+        file_lock.release()
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Refuse before hours of work what could not be written down after them; call it inside a lock of the file.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be opened for appending, or the disk has no room for a line; it is left as it was.
+    """
+    new = not path.exists()
+    try:
+        with _appending(path) as (descriptor, size):
+            with _taken_back(descriptor, size):
+                _write_all(descriptor, PROBE)
+                os.fsync(descriptor)
+            os.ftruncate(descriptor, size)
+        if new:
+            path.unlink()
+    except OSError as error:
+        hint = "nothing was run: a result that cannot be counted cannot be shown; make the file writable, or free space"
+        raise StoreError(_cannot_be_written(path, error, hint)) from error
+
+
+def _cannot_be_written(path: Path, error: OSError, hint: str) -> Problem:
+    return Problem(_label(path), f"cannot be written ({error.strerror or error})", hint)
+
+
+def _label(path: Path) -> str:
+    """A file as messages name it: files of a study by their place in it."""
+    in_study = path.parent.name in ("experiments", "mlruns")
+    return f"{path.parent.name}/{path.name}" if in_study else str(path)
 
 
 def now() -> str:
@@ -43,24 +101,73 @@ def now() -> str:
 
 
 def append_record(path: Path, record: Any) -> None:
-    """Add one record as one line, on the disk when this returns.
+    """Add one record as one line, whole and on the disk when this returns; call it inside a lock of the file.
 
     Parameters
     ----------
     record : dataclass
         Of plain JSON values.
+
+    Raises
+    ------
+    StoreError
+        If the line could not be written as a whole, as on a full disk: the file is as long as it was then.
     """
     line = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(record)}, ensure_ascii=False, allow_nan=False)
+    try:
+        with _appending(path) as (descriptor, size):
+            # A file that was edited by hand may lack its last line end; nothing is ever joined to it.
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            with _taken_back(descriptor, size):
+                _write_all(descriptor, (("\n" if torn else "") + line + "\n").encode())
+                os.fsync(descriptor)
+            if size == 0:
+                _sync_folder(path.parent)
+    except OSError as error:
+        hint = "nothing was added to it, and the result is not shown; make room, then run again with --resume"
+        raise StoreError(_cannot_be_written(path, error, hint)) from error
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[tuple[int, int]]:
+    """A file opened at its end, made where there is none: descriptor and length."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        size = os.fstat(descriptor).st_size
-        # A file that was edited by hand may lack its last line end; nothing is ever joined to it.
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, (("\n" if torn else "") + line + "\n").encode())
-        os.fsync(descriptor)
+        yield descriptor, os.fstat(descriptor).st_size
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _taken_back(descriptor: int, size: int) -> Iterator[None]:
+    """Whatever stops what is done inside, the file is as long as it was."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Every byte: one call may write fewer than it was given, as on a disk that is almost full."""
+    left = memoryview(content)
+    while left:
+        written = os.write(descriptor, left)
+        if written == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left = left[written:]
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file on the disk as well, where folders can be opened (not on Windows)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
@@ -78,9 +185,13 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
     """
     if not path.exists():
         return ()
-    label = f"{path.parent.name}/{path.name}"
+    label = _label(path)
     problems, records = Problems(), []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise StoreError(Problem(label, f"cannot be read ({error.strerror or error})", MEND)) from error
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
                 records.append(_record(line, kind))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from workbench.preregistration.append_only import append_record, read_records
-from workbench.preregistration.viewed import Look, earlier, first_view
+from workbench.preregistration.viewed import Look, SeenElsewhere, Unrecorded, earlier, first_view, is_among
 from workbench.records import Freeze, Viewing
 from workbench.specs.base import Key
 from workbench.specs.cohort import CohortSpec
@@ -30,6 +30,10 @@ from workbench.study import COHORT_FILE
 if TYPE_CHECKING:
     from workbench.specs.base import Spec
     from workbench.study import Study
+
+DESCRIBING = frozenset({"columns", "measure", "unit", "atlas", "tracer", "contrast"})
+"""Keys of a source that say what its features are; where the values are those of the day of freezing, circuits and
+labels may be added to a frozen plan."""
 
 Plan = Mapping[str, Mapping[str, Any]]
 """File of the study to its settings."""
@@ -57,6 +61,8 @@ class FrozenPlan:
         Why it was frozen again; empty the first time.
     out_of_reach : sequence of str
         Requirements of *supported by internal validation* that it could not meet: frozen with ``--anyway``.
+    values : mapping of str to str
+        As `data`, without what features are called: circuits and labels may be added later.
     """
 
     date: str
@@ -68,6 +74,7 @@ class FrozenPlan:
     viewed_before: int = 0
     because: str = ""
     out_of_reach: Sequence[str] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_frozen(study: Study, experiment: str) -> tuple[FrozenPlan, ...]:
@@ -78,7 +85,12 @@ def read_frozen(study: Study, experiment: str) -> tuple[FrozenPlan, ...]:
     StoreError
         With every damaged line of the file, by file and line.
     """
-    return tuple(each for each in read_records(study.frozen_file, FrozenPlan) if each.experiment == experiment)
+    return tuple(each for each in read_every_frozen(study) if each.experiment == experiment)
+
+
+def read_every_frozen(study: Study) -> tuple[FrozenPlan, ...]:
+    """How every experiment of a study was frozen, oldest first."""
+    return read_records(study.frozen_file, FrozenPlan)
 
 
 def record_frozen(study: Study, frozen: FrozenPlan) -> None:
@@ -113,6 +125,31 @@ def differences(before: Plan, after: Plan) -> tuple[str, ...]:
     """
     old = {file: _completed(file, values) for file, values in before.items()}
     return tuple(line for file in sorted({*old, *after}) for line in _different(file, old.get(file), after.get(file)))
+
+
+def changes(frozen: FrozenPlan, plan: Plan, *, same_values: bool) -> tuple[str, ...]:
+    """What is not as it was when a plan was frozen; descriptions of features are no change where their values are not.
+
+    Parameters
+    ----------
+    same_values : bool
+        Whether data were there on that day, and are the same now.
+    """
+    if not same_values:
+        return differences(frozen.plan, plan)
+    return differences(*(_undescribed(each) for each in (frozen.plan, plan)))
+
+
+def _undescribed(plan: Plan) -> dict[str, dict[str, Any]]:
+    """A plan without the keys that describe the features of its sources."""
+    return {
+        file: {key: value for key, value in values.items() if key not in DESCRIBING or not _of_source(file)}
+        for file, values in plan.items()
+    }
+
+
+def _of_source(file: str) -> bool:
+    return file.startswith("features/") and file != COHORT_FILE
 
 
 def _completed(file: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -166,7 +203,7 @@ class Record:
     Attributes
     ----------
     ledger : tuple of Look
-        Every result viewed in the study, oldest first.
+        Every result viewed, oldest first: in the study, and as the user's registry and MLflow know of more.
     frozen : tuple of FrozenPlan
         Of this experiment, oldest first.
     plan : mapping
@@ -175,6 +212,12 @@ class Record:
         Every run of the experiment as it is now, also those that were not asked for.
     together : tuple of Look
         The runs that are corrected together.
+    every_frozen : tuple of FrozenPlan
+        Of all experiments of the study, oldest first.
+    not_fixed : str
+        What decides who is analysed and is not part of the plan: the list of people that a file leaves out.
+    not_known, beyond : str
+        As in `Viewing`.
     """
 
     ledger: tuple[Look, ...]
@@ -182,6 +225,10 @@ class Record:
     plan: Plan
     planned: tuple[Look, ...]
     together: tuple[Look, ...]
+    every_frozen: tuple[FrozenPlan, ...] = ()
+    not_fixed: str = ""
+    not_known: str = ""
+    beyond: str = ""
 
     def viewing(self, look: Look) -> Viewing:
         """How often the outcome was looked at before this result first was, and where the plan stands."""
@@ -189,39 +236,58 @@ class Record:
         pending = [member for member in self.together if first_view(self.ledger, member) is None]
         before = earlier((*self.ledger, *pending), look)
         same = [other for other in before if look.same_outcome(other)]
-        family = {member.key for member in self.together}
-        of_the_plan = {member.key for member in self.planned}
+        others = [other for other in before if look.counts_with(other) and not is_among(other, self.together)]
+        first = first_view(self.ledger, look)
         return Viewing(
             number=len(same) + 1,
-            others=sum(look.counts_with(other) and other.key not in family for other in before),
-            others_unplanned=sum(other.key not in of_the_plan for other in same),
-            freeze=self._freeze(look),
+            others=len(others),
+            others_unplanned=sum(not is_among(other, self.planned) for other in same),
+            freeze=self._freeze(look, first),
+            renamed=sum(bool(each.outcome) and not look.same_label(each) for each in same),
+            elsewhere=sum(bool(each.study) for each in same),
+            unrecorded=sum(map(_lost, same)) + (first is not None and _lost(first)),
+            not_known=self.not_known,
+            beyond=self.beyond,
         )
 
-    def _freeze(self, look: Look) -> Freeze | None:
+    def _freeze(self, look: Look, first: Look | None) -> Freeze | None:
         """The plan that was in force when the result was first viewed; else the last, which was frozen after it."""
         if not self.frozen:
             return None
-        seen = first_view(self.ledger, look)
-        in_force = [each for each in self.frozen if seen is None or each.date < seen.date] or list(self.frozen)
-        return _seen_from(in_force, look, self.ledger, self.plan)
+        in_force = [each for each in self.frozen if first is None or each.date < first.date] or list(self.frozen)
+        latest = in_force[-1]
+        primaries = {each.experiment for each in self.every_frozen if first is None or each.date < first.date}
+        return Freeze(
+            date=latest.date[:10],
+            times=len(in_force),
+            because=latest.because,
+            viewed_before=max(latest.viewed_before, viewed_by(self.ledger, look, latest.date)),
+            primary=latest.primary,
+            changed=changes(latest, self.plan, same_values=look.values_hash == latest.values.get(look.run)),
+            data_changed=_data_changed(latest, look),
+            n_primaries=len(primaries | {latest.experiment}),
+            not_fixed="" if latest.data else self.not_fixed,
+            out_of_reach=tuple(latest.out_of_reach),
+        )
 
 
-def _seen_from(in_force: Sequence[FrozenPlan], look: Look, ledger: Sequence[Look], plan: Plan) -> Freeze:
-    latest = in_force[-1]
-    hashed = latest.data.get(look.run, "")
-    return Freeze(
-        date=latest.date[:10],
-        times=len(in_force),
-        because=latest.because,
-        viewed_before=max(latest.viewed_before, viewed_by(ledger, look, latest.date)),
-        primary=latest.primary,
-        changed=differences(latest.plan, plan),
-        data_changed=bool(hashed) and hashed != look.data_hash,
-        out_of_reach=tuple(latest.out_of_reach),
-    )
+def _lost(look: Look) -> bool:
+    """Whether a result was viewed in this study and its ledger does not know it."""
+    return isinstance(look, Unrecorded | SeenElsewhere) and not look.study
+
+
+def _data_changed(frozen: FrozenPlan, look: Look) -> bool:
+    """Whether data were there when the plan was frozen, and are others now."""
+    values, data = frozen.values.get(look.run, ""), frozen.data.get(look.run, "")
+    if values and look.values_hash:
+        return values != look.values_hash
+    return bool(data) and data != look.data_hash
 
 
 def viewed_by(ledger: Iterable[Look], look: Look, date: str) -> int:
     """Distinct looks at the outcome of this one before a date, itself included."""
-    return len({line.key for line in ledger if line.date < date and look.same_outcome(line)})
+    found: list[Look] = []
+    for line in ledger:
+        if line.date < date and look.same_outcome(line) and not is_among(line, found):
+            found.append(line)
+    return len(found)

@@ -1,24 +1,26 @@
 """The ledger of results viewed: every look at a held-out score is written down, and counts (METHODS 2.11).
 
 **What is one look.** The same data, people, settings and seed are one look, however often they are run, under whatever
-name, resumed or reproduced. Anything else is another: another seed, another grid of settings, one person fewer, other
-preprocessing.
+name, resumed or reproduced, with circuits or labels of features added. Anything else is another: another seed, another
+grid of settings, one person fewer, other preprocessing.
 
-**Which looks count together.** Those at the same outcome (its label and arms) in the same study, whoever was analysed:
-leaving one person out is the commonest second look, and who overlaps with whom cannot be told without ids. People kept
-apart for confirmation therefore belong into a study folder of their own. Experiments that declare one ``family`` count
-together too. Only what was viewed *before* counts, so that a result keeps its claim when it is run again.
+**Which looks count together.** Those at the same outcome: the same values, or another kind or session of the same
+score, in the same people, by keyed digests (`recognition`) and never by what they are called. Lines without digests, or
+with those of another account, can only be compared by outcome label and arms. Experiments that declare one ``family``
+count together too. Only what was viewed *before* counts, so that a result keeps its claim when it is run again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from workbench.preregistration.append_only import append_record, now, read_records
+from workbench.preregistration.recognition import comparable, same_look, same_outcome
+from workbench.preregistration.registry import Registered, find_key
 
 if TYPE_CHECKING:
     from workbench.specs.experiment import ValidationSpec
@@ -43,6 +45,10 @@ class Look:
         Digest over validation and model, seed included; with data and people it says which look this is.
     r2, p : float or None
         Rounded; p corrected over the runs of the experiment.
+    values_hash : str
+        As `data_hash`, without what features are called: what a frozen plan is held against.
+    digests : mapping of str to str
+        Keyed, from `recognition.digests`; empty in lines of earlier versions.
     """
 
     date: str
@@ -60,19 +66,74 @@ class Look:
     r2: float | None = None
     p: float | None = None
     run_id: str = ""
+    values_hash: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def study(self) -> str:
+        """Where it was seen: a keyed hash of another study's folder, empty for this study."""
+        return ""
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Equal for two runs of the same thing."""
         return self.settings, self.data_hash, self.people_digest
 
+    def same_look(self, other: Look) -> bool:
+        """Whether both are one look, seen again."""
+        same = same_look(self.digests, other.digests)
+        return self.key == other.key if same is None else same
+
     def same_outcome(self, other: Look) -> bool:
-        """Whether both look at the same outcome of the study."""
+        """Whether both look at the same outcome, by their digests; by label and arms where these cannot be compared."""
+        if isinstance(other, Unrecorded):
+            return True
+        key = find_key() if comparable(self.digests, other.digests) else None
+        if key is None:
+            return self.same_label(other)
+        return same_outcome(self.digests, other.digests, key, same_study=self.study == other.study)
+
+    def same_label(self, other: Look) -> bool:
+        """Whether both outcomes are called the same."""
         return (self.outcome, self.arms) == (other.outcome, other.arms)
 
     def counts_with(self, other: Look) -> bool:
         """Whether the other look takes part in the correction of this one."""
         return self.same_outcome(other) or (self.family != "" and self.family == other.family)
+
+
+@dataclass(frozen=True)
+class SeenElsewhere(Look):
+    """A look that the user's registry knows, of another study folder or of a line that this one's ledger has lost."""
+
+    where: str = ""
+
+    @property
+    def study(self) -> str:
+        """A keyed hash of another study's folder, empty for this study."""
+        return self.where
+
+
+@dataclass(frozen=True)
+class Unrecorded(Look):
+    """A finished run that MLflow holds and no ledger: nobody knows what it looked at, so it counts with everything."""
+
+
+def of_registry(line: Registered, *, own: str) -> SeenElsewhere:
+    """A line of the registry as a look; `own` is the keyed hash of this study's folder."""
+    where = "" if line.study == own else line.study
+    return SeenElsewhere(**_blank(line.date, line.run_id), digests=line.digests, where=where)
+
+
+def unrecorded(run_id: str, date: str) -> Unrecorded:
+    """A run without a ledger line, as a look."""
+    return Unrecorded(**_blank(date, run_id))
+
+
+def _blank(date: str, run_id: str) -> dict[str, Any]:
+    """What is not known of such a look; its key is its own, so that it never is another look seen again."""
+    names = ("experiment", "run", "outcome", "arms", "family", "spec_hash", "data_hash", "people_digest")
+    return {**dict.fromkeys(names, ""), "date": date, "seed": 0, "settings": f"run {run_id}", "run_id": run_id}
 
 
 def read_looks(study: Study) -> tuple[Look, ...]:
@@ -119,14 +180,20 @@ def settings_digest(learner: LearnerSpec, validation: ValidationSpec) -> str:
 
 def first_view(ledger: Iterable[Look], look: Look) -> Look | None:
     """The line with which this look was first written down; None before it is viewed."""
-    return next((line for line in ledger if line.key == look.key), None)
+    return next((line for line in ledger if look.same_look(line)), None)
 
 
 def earlier(ledger: Iterable[Look], look: Look) -> tuple[Look, ...]:
     """Other looks that were written down before this one first was, each once, oldest first."""
-    found: dict[tuple[str, str, str], Look] = {}
+    found: list[Look] = []
     for line in ledger:
-        if line.key == look.key:
+        if look.same_look(line):
             break
-        found.setdefault(line.key, line)
-    return tuple(found.values())
+        if not is_among(line, found):
+            found.append(line)
+    return tuple(found)
+
+
+def is_among(look: Look, others: Iterable[Look]) -> bool:
+    """Whether one of some looks is this one."""
+    return any(look.same_look(other) for other in others)

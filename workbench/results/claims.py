@@ -17,7 +17,7 @@ from workbench.results.inference import held_to_earlier_looks
 from workbench.specs.experiment import INTERVAL_REPEATS
 
 if TYPE_CHECKING:
-    from workbench.records import ClaimKind, Freeze, Interval, Performance, Scores, Verdict
+    from workbench.records import ClaimKind, Freeze, Interval, Performance, Scores, Verdict, Viewing
 
 ALPHA = 0.05
 ROUNDING = 1e-12
@@ -458,7 +458,8 @@ def _frozen(scores: Scores | AnalysisPlan) -> str:
     if freeze.primary != scores.run_name:
         return f"the frozen plan rests on another run: {freeze.primary}"
     if viewing.others_unplanned:
-        return f"{results(viewing.others_unplanned)} outside the frozen plan had been viewed for this outcome before it"
+        n = results(viewing.others_unplanned)
+        return f"{n} outside the frozen plan had been viewed for this outcome before it{_under_what_name(viewing)}"
     return ""
 
 
@@ -480,6 +481,48 @@ def _can_be_frozen(plan: AnalysisPlan) -> Obstacle | None:
         reason = f"{results(plan.viewed_before)} of this outcome had been viewed before the plan is frozen"
         return Obstacle(reason, "ask the question anew in participants not seen yet")
     return None
+
+
+def _upstream_declared(scores: Scores | AnalysisPlan) -> str:
+    return scores.undeclared
+
+
+def _upstream_can_be_declared(plan: AnalysisPlan) -> Obstacle | None:
+    reason = _upstream_declared(plan)
+    return Obstacle(reason, "write [upstream] into the files of these sources") if reason else None
+
+
+def _data_as_frozen(scores: Scores | AnalysisPlan) -> str:
+    """The data that were there when the plan was frozen are those analysed; without any, its rules alone decide."""
+    freeze = _freeze_of(scores)
+    if freeze is None:
+        return ""
+    if freeze.data_changed:
+        return "the data have changed since the plan was frozen"
+    if freeze.not_fixed:
+        return f"the plan was frozen before there were data, and did not fix {freeze.not_fixed}"
+    return ""
+
+
+def _data_still_as_frozen(plan: AnalysisPlan) -> Obstacle | None:
+    reason = _data_as_frozen(plan)
+    return (
+        Obstacle(reason, "restore the data, or ask the question anew in participants not seen yet") if reason else None
+    )
+
+
+def _every_result_known(scores: Scores | AnalysisPlan) -> str:
+    viewing = scores.viewing
+    if viewing is None:
+        return ""
+    if viewing.unrecorded:
+        return f"experiments/viewed.jsonl lacks {results(viewing.unrecorded)} of this study viewed before: restore it"
+    return viewing.not_known
+
+
+def _every_result_is_known(plan: AnalysisPlan) -> Obstacle | None:
+    reason = _every_result_known(plan)
+    return Obstacle(reason, "restore the ledger from version control, and switch the registry on") if reason else None
 
 
 def _another_cohort(scores: Scores) -> str:
@@ -520,7 +563,10 @@ SUPPORTED = (
     Requirement("at least 50 participants", _enough_participants, _enough_participants_planned),
     Requirement("nothing that caps the claim", _not_capped, _nothing_caps),
     # What was declared and what was seen, from here on.
+    Requirement("upstream steps declared", _upstream_declared, _upstream_can_be_declared),
     Requirement("corrected over all frozen primary runs", _over_primaries, _few_enough_primaries),
+    Requirement("data as when the plan was frozen", _data_as_frozen, _data_still_as_frozen),
+    Requirement("every result viewed is known", _every_result_known, _every_result_is_known),
     Requirement("frozen primary experiment, viewed for the first time", _frozen, _can_be_frozen),
 )
 """Any of these missed: exploratory at most. A run that declares no clinical model, or no confounds, misses their rows:
@@ -593,7 +639,15 @@ def _looked_before(scores: Scores) -> tuple[str, ...]:
     """Earlier results for this outcome, of which this may be the luckiest."""
     if scores.viewing is None or not scores.viewing.others:
         return ()
-    return (f"{results(scores.viewing.others)} had been viewed for this outcome before it",)
+    n = results(scores.viewing.others)
+    return (f"{n} had been viewed for this outcome before it{_under_what_name(scores.viewing)}",)
+
+
+def _under_what_name(viewing: Viewing) -> str:
+    """Where they had another name or lay elsewhere: whoever reads of them will look for them."""
+    parts = [f"{viewing.renamed} under another name, kind or session of it"] if viewing.renamed else []
+    parts += [f"{viewing.elsewhere} in another study folder"] if viewing.elsewhere else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _site_rival(scores: Scores) -> tuple[str, ...]:
@@ -694,7 +748,8 @@ def viewed(scores: Scores) -> str:
     if viewing is None:
         return ""
     which = "first" if viewing.number == 1 else ordinal(viewing.number)
-    return f"{which} result viewed for this outcome; {_plan(viewing.freeze)}"
+    words = f"{which} result viewed for this outcome{_under_what_name(viewing)}; {_plan(viewing.freeze)}"
+    return "; ".join(filter(None, (words, viewing.not_known, viewing.beyond)))
 
 
 def _plan(freeze: Freeze | None) -> str:

@@ -100,6 +100,8 @@ class RunInputs:
     """Why the claim is exploratory at most, whatever the numbers are."""
     baseline: str = ""
     """The baseline score of the outcome, as a term; empty where it has none."""
+    undeclared: str = ""
+    """Sources of which the upstream steps are not declared, in a sentence."""
 
 
 # --------------------------------------------------------------------------------------------------------- one run
@@ -325,6 +327,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         across_sites=across_sites,
         within_sites=within_sites,
         sites_held=None if inputs.site_held is None else _on_folds(inputs, inputs.site_held),
+        undeclared=inputs.undeclared,
         blind_fits=inputs.blind_fits,
         shuffled=_shuffled(inputs),
         capped=inputs.capped,

@@ -419,8 +419,15 @@ def permutation_blocks(experiment: ExperimentSpec, declared: Sequence[str], *, s
     return tuple(dict.fromkeys((*site, *named)))
 
 
-def data_hash(dataset: Dataset) -> str:
-    """SHA-256 over everything that the numbers of a run depend on, apart from its settings."""
+def data_hash(dataset: Dataset, *, named: bool = True) -> str:
+    """SHA-256 over everything that the numbers of a run depend on, apart from its settings.
+
+    Parameters
+    ----------
+    named : bool
+        Also over what sessions, features, circuits and covariates are called. Without, data to which circuits or labels
+        were added are the same data, as for a frozen plan and for the ledger of results viewed.
+    """
     content = hashlib.sha256()
 
     def text(values: Iterable[object]) -> None:
@@ -429,14 +436,18 @@ def data_hash(dataset: Dataset) -> str:
     def numbers(values: np.ndarray) -> None:
         content.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
 
-    for column in ("participant_id", "session"):
-        text(dataset.rows[column])
-    text(dataset.features["name"])
-    text(dataset.features["circuit"])
+    def names(values: Iterable[object]) -> None:
+        listed = list(values)
+        text(listed if named else [len(listed)])
+
+    text(dataset.rows["participant_id"])
+    names(dataset.rows["session"])
+    names(dataset.features["name"])
+    names(dataset.features["circuit"])
     numbers(dataset.X)
     numbers(dataset.y)
     for block in (dataset.forced, dataset.confounds, dataset.clinical):
-        text(block.names)
+        names(block.names)
         numbers(block.values)
     for classes in (dataset.groups, dataset.blocks, dataset.strata, dataset.sites):
         text([] if classes is None else classes)

@@ -5,13 +5,14 @@ A run is opened before its files are written, so that they lie in their final pl
     with open_run(study, result) as opened:
         write_run(result, opened.artifacts, run_id=opened.run_id)
 
-A command that keeps several runs opens them with one `Recorder`, which looks up once what they share.
+A command that keeps several runs opens them with one `Recorder`, which looks up once what they share. It begins a run
+with nothing but its name, so that its result can be counted before anything of it is written.
 
 One MLflow run per `RunResult`; none per fold, trial or permutation. Nothing that is logged names a participant.
 """
 
 from workbench.tracking.browser import serve_ui, ui_url
-from workbench.tracking.finding import find_run, list_runs
+from workbench.tracking.finding import find_run, finished_runs, hide_uncounted, list_runs
 from workbench.tracking.recording import OpenRun, Recorder, open_run
 from workbench.tracking.store import prepare, repair_artifact_locations
 
@@ -19,6 +20,8 @@ __all__ = [
     "OpenRun",
     "Recorder",
     "find_run",
+    "finished_runs",
+    "hide_uncounted",
     "list_runs",
     "open_run",
     "prepare",

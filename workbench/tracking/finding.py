@@ -1,8 +1,11 @@
-"""Finds the run that a person means."""
+"""Finds the run that a person means, among those that the ledger of results viewed counts."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, ...]:
-    """Finished runs, the last finished first.
+    """Finished runs that the ledger counts, the last finished first.
 
     Parameters
     ----------
@@ -25,15 +28,76 @@ def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, .
     Raises
     ------
     StoreError
-        If nothing has been run yet.
+        If nothing has been run yet, or a line of the ledger is damaged.
     """
+    counted = _counted(study)
     need_store(study)
     repair_artifact_locations(study)
     client = open_client(study)
     names = {each.experiment_id: each.name for each in client.search_experiments()}
     wanted = [key for key, name in names.items() if experiment in (None, name)]
-    runs = [run for run in _search(client, wanted) if run.info.status == "FINISHED"]
+    runs = [run for run in _search(client, wanted) if run.info.status == "FINISHED" and run.info.run_id in counted]
     return tuple(_logged(run, names[run.info.experiment_id]) for run in runs)
+
+
+def _counted(study: Study) -> frozenset[str]:
+    """Ids of the runs whose results the ledger counts: nobody is shown another."""
+    from workbench.preregistration.viewed import read_looks
+
+    return frozenset(look.run_id for look in read_looks(study))
+
+
+def finished_runs(study: Study) -> tuple[tuple[str, str], ...]:
+    """Id and end (UTC, as in the ledger) of every run that was finished, also of those deleted since; oldest first.
+
+    Read from the file itself, without loading MLflow: commands that fit nothing ask too.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
+    """
+    if not study.database.exists():
+        return ()
+    asked = "SELECT run_uuid, end_time FROM runs WHERE status = 'FINISHED' ORDER BY end_time"
+    try:
+        with closing(sqlite3.connect(study.database, timeout=60)) as connection:
+            rows = connection.execute(asked).fetchall()
+    except sqlite3.Error as error:
+        raise StoreError(f"{study.database}: cannot be read ({error}); restore it, or move it away") from error
+    return tuple(
+        (run_id, datetime.fromtimestamp((end or 0) / 1000, UTC).isoformat(timespec="microseconds"))
+        for run_id, end in rows
+    )
+
+
+HIDDEN = "not_in_the_ledger"
+"""Tag of runs that were taken out of the tables of MLflow until the ledger counts them again."""
+
+
+def hide_uncounted(study: Study) -> int:
+    """Take runs that the ledger does not count out of MLflow's tables, where its UI would show them; bring back others.
+
+    Returns
+    -------
+    int
+        Runs that are hidden now.
+    """
+    counted = _counted(study)
+    finished = {run_id for run_id, _ in finished_runs(study)}
+    if not finished:
+        return 0
+    client = open_client(study)
+    for run_id in sorted(finished):
+        run = client.get_run(run_id)
+        deleted = run.info.lifecycle_stage == "deleted"
+        if run_id not in counted and not deleted:
+            client.set_tag(run_id, HIDDEN, "true")
+            client.delete_run(run_id)
+        elif run_id in counted and deleted and run.data.tags.get(HIDDEN) == "true":
+            client.restore_run(run_id)
+            client.delete_tag(run_id, HIDDEN)
+    return len(finished - counted)
 
 
 def _search(client: Any, experiment_ids: Sequence[str]) -> Iterator[Any]:
@@ -73,6 +137,12 @@ def find_run(study: Study, run: str = "latest") -> LoggedRun:
     """
     runs = list_runs(study)
     if not runs:
+        hidden = len(finished_runs(study))
+        if hidden:
+            raise StoreError(
+                f"{study.viewed_file}: does not count any of the {hidden} finished runs, so none is shown; restore it "
+                "from version control, or run the experiment again, which counts it"
+            )
         raise StoreError(f"{study.root}: no run has finished yet; start with: workbench run EXPERIMENT")
     if run == "latest":
         return runs[0]

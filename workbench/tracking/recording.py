@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.records import RunResult, Scores
 from workbench.tracking.git import git_state
-from workbench.tracking.running import clean_up_dead_runs, discard, held
+from workbench.tracking.running import OURS, clean_up_dead_runs, discard, held
 from workbench.tracking.saved_view import VIEW, saved_view
 from workbench.tracking.store import local_path, open_client, prepare
 from workbench.tracking.words import best_clinical, experiment_note, note, without_ids
@@ -42,6 +42,7 @@ class Recorder:
     def __init__(self, study: Study) -> None:
         self.study = study
         self._experiments: dict[str, str] = {}
+        self._begun: dict[str, tuple[Any, ExitStack]] = {}
 
     def make_ready(self) -> None:
         """Load MLflow, open the store and ask git, which takes a second or two, before there is a run to keep."""
@@ -58,33 +59,66 @@ class Recorder:
     def _git(self) -> dict[str, str]:
         return git_state(self.study.root)
 
+    def begin(self, result: RunResult) -> str:
+        """Open a run that says nothing yet but its name: whoever looks at it now learns nothing of the result.
+
+        It holds its lock until it is finished or discarded (`running.held`).
+
+        Returns
+        -------
+        str
+            The run id.
+        """
+        client, experiment = self._client, result.scores.experiment
+        if experiment not in self._experiments:
+            self._experiments[experiment] = _experiment(client, self.study, result.scores)
+        of_plan, name = {OURS: result.tags[OURS]}, result.scores.run_name
+        create = partial(client.create_run, self._experiments[experiment], tags=of_plan, run_name=name)
+        holding = ExitStack()
+        run = holding.enter_context(held(self.study, create))
+        self._begun[str(run.info.run_id)] = run, holding
+        return str(run.info.run_id)
+
     @contextmanager
-    def open_run(self, result: RunResult) -> Iterator[OpenRun]:
+    def open_run(self, result: RunResult, run_id: str | None = None) -> Iterator[OpenRun]:
         """Open a run, let the caller write its files, then log the numbers and finish it.
 
         If anything fails inside, the run is marked FAILED (KILLED after Ctrl-C), deleted from the table of runs
         together with its files, and the error goes on: what is listed is complete.
+
+        Parameters
+        ----------
+        run_id : str, optional
+            One that was begun; default: begin one.
 
         Yields
         ------
         OpenRun
             The run id, and the folder to write to.
         """
-        client, experiment = self._client, result.scores.experiment
-        if experiment not in self._experiments:
-            self._experiments[experiment] = _experiment(client, self.study, result.scores)
-        tags, name = _tags(result, self._git), result.scores.run_name
-        create = partial(client.create_run, self._experiments[experiment], tags=tags, run_name=name)
-        with held(self.study, create) as run:
-            opened = OpenRun(run.info.run_id, local_path(run.info.artifact_uri))
-            try:
-                opened.artifacts.mkdir(parents=True)
-                yield opened
-                client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
-                client.set_terminated(opened.run_id, "FINISHED")
-            except BaseException as error:
-                discard(client, self.study, run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-                raise
+        client, run_id = self._client, self.begin(result) if run_id is None else run_id
+        opened = OpenRun(run_id, local_path(self._begun[run_id][0].info.artifact_uri))
+        try:
+            opened.artifacts.mkdir(parents=True)
+            yield opened
+            client.log_batch(run_id, metrics=_metrics(result), params=_params(result), tags=_tags(result, self._git))
+            client.set_terminated(run_id, "FINISHED")
+        except BaseException as error:
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(opened.artifacts)  # the system does not say it of a disk that is full
+            self.discard(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        self._let_go(run_id)
+
+    def discard(self, run_id: str, status: str) -> None:
+        """Mark a run that was begun and not finished, and delete it, with its files; once is enough."""
+        if run_id in self._begun:
+            discard(self._client, self.study, self._begun[run_id][0], status)
+            self._let_go(run_id)
+
+    def _let_go(self, run_id: str) -> None:
+        _, holding = self._begun.pop(run_id)
+        holding.close()
 
 
 def open_run(study: Study, result: RunResult) -> AbstractContextManager[OpenRun]:
@@ -197,7 +231,9 @@ def _text(value: Any) -> str:
     return listed[:6000]
 
 
-def _tags(result: RunResult, git: Mapping[str, str]) -> dict[str, str]:
+def _tags(result: RunResult, git: Mapping[str, str]) -> list[Any]:
+    from mlflow.entities import RunTag
+
     tags = {
         **result.tags,
         "claim": result.claim.verdict,
@@ -205,7 +241,7 @@ def _tags(result: RunResult, git: Mapping[str, str]) -> dict[str, str]:
         "mlflow.note.content": note(result),
     }
     known = _participants(result)
-    return {name: without_ids(str(value), known)[:8000] for name, value in tags.items()}
+    return [RunTag(name, without_ids(str(value), known)[:8000]) for name, value in tags.items()]
 
 
 def _participants(result: RunResult) -> frozenset[str]:
