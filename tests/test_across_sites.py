@@ -96,6 +96,17 @@ def test_the_abstract_has_the_three_numbers_of_sites(results):
     assert "with whole sites left out" not in abstract(results["sites"], next_command="")
 
 
+def test_check_says_what_a_run_costs_if_it_predicts(study, results):
+    """Twice as long at least: its outcome contains the baseline score, and there are three sites."""
+    del results
+    text = EXPERIMENT.replace("repeats = 2", "repeats = 200").replace("permutations = 0", "permutations = 20000")
+    (study / "experiments" / "long.toml").write_text(text)
+    (plan,) = workbench.check(["long"], study=study).plans
+    alone, at_most = plan.runs[0].cost, plan.runs[0].cost_at_most
+    assert at_most.seconds > 2 * alone.seconds
+    assert plan.runs[0].time == f"{alone.time}, {at_most.time} if it predicts"
+
+
 def test_a_study_without_sites_says_nothing_of_them(results):
     scores = replace(results["folds"].scores, sites_held=None, across_sites=None, within_sites=None)
     assert "\nSites" not in abstract(replace(results["folds"], scores=scores), next_command="")

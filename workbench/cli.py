@@ -611,8 +611,7 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
                 "folds": f"{planned.validation.repeats} x {planned.validation.outer}",
                 "permutations": planned.validation.permutations,
                 "fits": f"{planned.cost.fits:,}",
-                "time on 1 core": planned.cost.time,
-                "if it predicts": planned.cost_at_most.time,
+                "time on 1 core": planned.time,
                 "memory": planned.cost.memory,
                 "disk": planned.cost.disk,
             }

@@ -54,10 +54,16 @@ class PlannedRun:
 
     @property
     def cost_at_most(self) -> Cost:
-        """The same if it predicts, so that it is analysed once more with something else held fixed."""
+        """The same of a run that predicts, which is analysed once more with something else held fixed."""
         from workbench.models.cost import estimate_at_most
 
         return estimate_at_most(self.dataset, self.validation, self.learner)
+
+    @property
+    def time(self) -> str:
+        """Time on one core in words: "about 2 min, about 4 min if it predicts"."""
+        alone, at_most = self.cost.time, self.cost_at_most.time
+        return alone if alone == at_most else f"{alone}, {at_most} if it predicts"
 
 
 @dataclass(frozen=True, eq=False)
