@@ -83,6 +83,8 @@ class Recorder:
                 client.log_batch(opened.run_id, metrics=_metrics(result), params=_params(result))
                 client.set_terminated(opened.run_id, "FINISHED")
             except BaseException as error:
+                if isinstance(error, OSError) and error.filename is None:
+                    error.filename = str(opened.artifacts)  # the system does not say it of a disk that is full
                 discard(client, self.study, run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
                 raise
 
