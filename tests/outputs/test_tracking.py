@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import pickle
 import shutil
 import signal
@@ -449,6 +451,35 @@ def test_a_store_that_cannot_be_written_is_said_in_one_line(study, shown_result,
     assert status_of(study, opened.run_id) == ("RUNNING", "active"), "it could not be marked"
     keep(study, shown_result)
     assert status_of(study, opened.run_id) == ("KILLED", "deleted"), "the next run has cleaned up"
+
+
+def test_a_full_disk_is_said_with_its_place_and_the_files_make_room_for_the_mark(study, shown_result, monkeypatch):
+    recorder = tracking.Recorder(study)
+    client, gone = recorder._client._client, []
+    mark = client.set_terminated
+
+    def fill(opened: tracking.OpenRun) -> None:
+        monkeypatch.setattr(
+            client, "set_terminated", lambda *said: (gone.append(not opened.artifacts.exists()), mark(*said))
+        )
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left on device") as error, recorder.open_run(shown_result) as opened:
+        fill(opened)
+    assert gone == [True]
+    assert error.value.filename == str(opened.artifacts)
+    assert status_of(study, opened.run_id) == ("FAILED", "deleted")
+
+
+def test_mlflow_prints_no_traceback_of_its_own(study, shown_result, monkeypatch, caplog):
+    keep(study, shown_result)
+    client = store.open_client(study)
+    with closing(sqlite3.connect(study.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="is in use by another program"):
+            client.set_terminated(client.search_runs(["1"])[0].info.run_id)
+        other.execute("ROLLBACK")
+    assert caplog.text == ""
 
 
 def client_error(text: str) -> Exception:

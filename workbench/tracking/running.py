@@ -45,12 +45,12 @@ def discard(client: Any, study: Study, run: Any, status: str) -> None:
     Where the store cannot be written, as on a full disk, the run stays as it is for the next one to clean up.
     """
     artifacts = local_path(run.info.artifact_uri)
+    # The store is a file of the study: what it says is not believed where it would remove anything else.
+    if artifacts.parent.name == run.info.run_id and artifacts.resolve().is_relative_to(study.artifacts_dir.resolve()):
+        shutil.rmtree(artifacts.parent, ignore_errors=True)  # first: on a full disk that makes room for the mark
     with suppress(StoreError):
         client.set_terminated(run.info.run_id, status)
         client.delete_run(run.info.run_id)
-    # The store is a file of the study: what it says is not believed where it would remove anything else.
-    if artifacts.parent.name == run.info.run_id and artifacts.resolve().is_relative_to(study.artifacts_dir.resolve()):
-        shutil.rmtree(artifacts.parent, ignore_errors=True)
 
 
 def clean_up_dead_runs(client: Any, study: Study) -> int:
