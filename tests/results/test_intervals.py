@@ -147,6 +147,8 @@ def test_a_run_of_other_folds_takes_its_intervals_from_the_division_into_five(ma
     assert found.performance.interval_total == expected.performance.interval_total
     assert [each.interval for each in found.procedures] == [each.interval for each in expected.procedures]
     assert found.increment.interval == expected.increment.interval
+    assert any("the 95 % intervals come from 10 x 5-fold" in note for note in found.notes)
+    assert not any("5-fold" in note for note in expected.notes)
     assert reduce_run(other).scores.performance.interval is None
 
 

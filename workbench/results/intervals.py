@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.records import Interval
-from workbench.results.metrics import squared_by_person
+from workbench.results.metrics import held_out_losses, squared_by_person
 from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from numpy.typing import NDArray
 
+    from workbench.records import Dataset, UnitResult, WorkUnit
     from workbench.results.metrics import HeldOutLosses
 
     Losses = NDArray[np.float64]
@@ -60,6 +63,17 @@ def correction(n_folds: int, n_test: float, n_train: float, *, degrees_of_freedo
     if degrees_of_freedom < 1:
         return float("nan")
     return float(t.ppf((1 + level) / 2, degrees_of_freedom) * np.sqrt(1 / n_folds + n_test / n_train))
+
+
+def intervals_of(
+    dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult], procedure: str = "main"
+) -> tuple[Interval | None, Interval | None]:
+    """Intervals of R2 and of R2 against the training mean of one procedure, from the units of repeated 5-fold.
+
+    These need not be the units that the headline comes from: see `workbench.models.splitters.for_interval`.
+    """
+    losses = held_out_losses(dataset, units, results, procedure)
+    return r2_interval(losses), r2_total_interval(losses)
 
 
 def r2_interval(losses: HeldOutLosses) -> Interval | None:

@@ -282,6 +282,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
     dataset, outcome = inputs.dataset, inputs.dataset.outcome
     gap = explanations.additivity(inputs.unit_results)
     notes = [*dataset.notes, *outcome.notes, *inputs.warnings]
+    notes += _division_in_words(inputs)
     notes += conformal.in_words(dataset, inputs.conformal, inputs.validation.leave_out)
     if not explanations.additive(gap, linear=inputs.residualised, outcome_sd=float(np.std(dataset.y, ddof=1))):
         notes.append(f"the SHAP values miss their predictions by up to {gap:.2g} {outcome.unit}: do not use them")
@@ -345,9 +346,8 @@ def _performance(inputs: RunInputs, procedure: str) -> Performance:
     dataset = inputs.dataset
     table = metrics.long_table(dataset, inputs.unit_results, procedure)
     found = metrics.performance(procedure, table, dataset.outcome.type)
-    units, results = _of_interval(inputs)
-    losses = metrics.held_out_losses(dataset, units, results, procedure)
-    return replace(found, interval=intervals.r2_interval(losses), interval_total=intervals.r2_total_interval(losses))
+    interval, total = intervals.intervals_of(dataset, *_of_interval(inputs), procedure)
+    return replace(found, interval=interval, interval_total=total)
 
 
 def _of_interval(inputs: RunInputs) -> tuple[Sequence[WorkUnit], Sequence[UnitResult]]:
@@ -355,6 +355,17 @@ def _of_interval(inputs: RunInputs) -> tuple[Sequence[WorkUnit], Sequence[UnitRe
     if inputs.interval_results:
         return inputs.interval_units, inputs.interval_results
     return inputs.units, inputs.unit_results
+
+
+def _division_in_words(inputs: RunInputs) -> list[str]:
+    """That the intervals come from other folds than the estimates they stand beside."""
+    if not inputs.interval_results:
+        return []
+    repeats = len({result.repeat for result in inputs.interval_results})
+    return [
+        f"the 95 % intervals come from {repeats} x 5-fold cross-validation whatever the outer folds are, so an "
+        "estimate need not lie in the middle of its interval"
+    ]
 
 
 def _reference(inputs: RunInputs) -> str:
