@@ -28,7 +28,7 @@ APART = (0.0, 0.8, -0.8)
 """Shift in the outcome of sites of given size, in SD: enough for noise to be shown where outcomes leave their site."""
 FAMILY_SIZES, SHARED_IN_FAMILY = (1, 2, 2, 3), 0.6
 """Families of these sizes in turn, and the share of the variance of outcome and features that their members share."""
-LATER = ("site_shares", "site_held", "families", "log_odds")
+LATER = ("heavy_tails", "site_shares", "site_held", "families", "log_odds")
 """Settings that came later: named in the key of a cell where they are not the default, so that others keep theirs."""
 CONFOUND_OF_X, CONFOUND_OF_Y = 0.3, 0.2
 """Shares of the variance of a feature and of the outcome that age and motion have together, where they confound."""

@@ -353,7 +353,7 @@ def test_numbers_are_the_same_in_processes_and_in_this_one(tmp_path, make_trees)
 def test_a_fit_that_fails_in_a_worker_stops_the_run_with_the_reason(tmp_path, make_trees):
     dataset, units, fit_one = make_trees
     dataset.X[0, 0] = np.inf
-    with pytest.raises(FitError, match=r"repeat 1, fold \d, xgboost: .*look for infinite") as caught:
+    with pytest.raises(FitError, match=r"repeat 1, fold \d: infinite values .*look for infinite") as caught:
         run_units(fit_one, units[:2], folder=tmp_path, jobs=2, backend="processes", resume=False)
     assert caught.value.problems[0].hint.startswith("look for infinite")
 

@@ -116,7 +116,7 @@ def results_of(dataset, kind):
     for field in fields(circuits):
         value = getattr(circuits, field.name)
         if isinstance(value, np.ndarray) and value.dtype == float:
-            made[f"circuit {field.name}"] = (value, int(field.name.startswith("effect")))
+            made[f"circuit {field.name}"] = (value, int(field.name.removeprefix("circuit_").startswith("effect")))
     for number, fold in enumerate(conformal_folds(dataset, units, spec, VALIDATION)):
         made |= {f"conformal {number}": (fold.predicted, 1), f"conformal {number} residual": (fold.residual, 1)}
     for name, values in zip(("predicted", "reference"), predict_unobserved(dataset, spec, VALIDATION), strict=True):

@@ -382,7 +382,10 @@ def test_a_study_may_lie_in_a_folder_of_any_name(migrated, shown_result, tmp_pat
     assert (found.artifacts / "spec.toml").read_text() == shown_result.spec_toml
     assert found.artifacts == study.artifacts_dir / "madrs_change" / run_id / "artifacts"
     assert [path.name for path in (tmp_path / "lab").iterdir()] == [name]
-    assert sorted(path.name for path in study.root.iterdir()) == ["mlruns"]
+    assert sorted(path.name for path in study.root.iterdir()) == [
+        "experiments",
+        "mlruns",
+    ]  # the ledger, without which no run is found
     assert tracking.repair_artifact_locations(study) == 0
     moved = study_at(tmp_path / "moved")
     study.root.rename(moved.root)
