@@ -28,6 +28,7 @@ from workbench.specs.learners import (
     KernelRidgeSpec,
     LearnerSpec,
     LinearSVMSpec,
+    LinearSVRSpec,
     LogisticRidgeSpec,
     PLSSpec,
     RandomForestSpec,
@@ -136,6 +137,7 @@ UNIT_SIMS, UNIT_KINDS = 5, tuple(KINDS)
 UNIT_BUDGETS: Mapping[str, LearnerSpec] = {
     "xgboost": XGBoostSpec(kind="xgboost", trials=2, permuted_trials=2, rounds=25),
     "random-forest": RandomForestSpec(kind="random-forest", trees=25),
+    "linear-svr": LinearSVRSpec(kind="linear-svr", C=(1e-4, 1e-3, 1e-2, 0.1)),
 }
 POWERS_OF_TWO = ((2.0**30, 2.0**17), (2.0**-30, 2.0**-10), (2.0**30, 2.0**-10))
 DECIMAL = ((1e-9, 1e3), (1e4, 1e-2))

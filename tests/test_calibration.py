@@ -93,22 +93,22 @@ def test_p1_has_binary_outcomes_with_strong_and_moderate_confounds_for_four_lear
 
 
 def test_p1_a_binary_outcome_with_a_strong_confound_is_not_found_in_noise(simulate):
-    found = simulate("P1", 30, where={"log_odds": 3.0})
-    assert np.sum(found["p"] <= 0.05) <= 5
+    found = simulate("P1", 20, where={"log_odds": 3.0})
+    assert np.sum(found["p"] <= 0.05) <= 4
     assert 0.3 < found["p"].mean() < 0.75
     assert np.mean(found["r2"] > 0.02) <= 0.1
 
 
 def test_p20_units_change_nothing(benchmark, monkeypatch):
-    monkeypatch.setattr(benchmark.cells, "UNIT_KINDS", ("ridge", "elastic-net", "linear-svr"))
+    monkeypatch.setattr(benchmark.cells, "UNIT_KINDS", ("ridge", "pls"))
     cell = next(each for each in benchmark.cells.cells(["ridge"]) if "P20" in each.criteria)
-    values = benchmark.cells.simulate_batch(cell, [0])[0][1]
+    values = benchmark.cells.simulate_batch(replace(cell, permutations=3), [0])[0][1]
     rows = benchmark.bars.rows_of(
         replace(cell, n_sims=1),
         [benchmark.store.Simulated({**values, **_of_trees()}, 0.1, "abc", "2026-01-01")],
     )
     assert [row.passed for row in rows] == [True, True, True]
-    assert rows[0].value.startswith("4 of 4")
+    assert rows[0].value.startswith("3 of 3")
 
 
 def _of_trees() -> dict[str, float]:

@@ -60,6 +60,7 @@ def test_trees_may_miss_by_rounding_of_32_bits_and_linear_models_may_not():
     assert additive(5e-5, linear=False, outcome_sd=8.0)
     assert not additive(5e-5, linear=True, outcome_sd=8.0)
     assert additive(None, linear=True, outcome_sd=1.0)
+    assert additive(5e-5, linear=True, outcome_sd=8e3), "the same run in thousandths of a point"
 
 
 def test_a_circuit_sums_the_mean_absolute_values_of_its_features(shown, shap, circuits):

@@ -241,6 +241,18 @@ def test_runs_on_the_same_shuffles_share_a_digest(make_inputs, strong):
     assert elsewhere.tags["shuffles_digest"] != strong.tags["shuffles_digest"]
 
 
+def test_labels_permuted_given_other_covariates_are_other_shuffles(make_inputs):
+    inputs = make_inputs(n=60, permutations=19, repeats=1, binary=True)
+    held = inputs.dataset.confounds
+    other = replace(inputs.dataset, confounds=replace(held, values=held.values[::-1].copy()))
+    unit = replace(inputs.dataset, confounds=replace(held, values=held.values * 2.0**30))
+    digests = [
+        reduce_run(replace(inputs, dataset=each)).tags["shuffles_digest"] for each in (inputs.dataset, other, unit)
+    ]
+    assert digests[0] != digests[1]
+    assert digests[0] == digests[2]
+
+
 def test_the_validation_is_said_in_words(shown):
     assert validation_in_words(shown.validation, shown.unit_results) == "10 x 5-fold, 5 inner folds, people not split"
 

@@ -13,3 +13,9 @@ def test_volumes_of_different_people_are_no_copies():
 
 def test_equal_rows_of_coarse_columns_are_no_copies():
     assert copied_rows(np.random.default_rng(0).integers(0, 2, (40, 5)).astype(float)) == []
+
+
+def test_a_copy_is_found_in_any_unit():
+    X = np.random.default_rng(0).standard_normal((40, 12))
+    X[7] = X[3]
+    assert copied_rows(X) == copied_rows(2.0**-60 * X) != []

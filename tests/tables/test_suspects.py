@@ -45,3 +45,9 @@ def test_the_threshold_rises_where_chance_would_reach_it():
 
 def test_ranks_leave_missing_values_missing():
     np.testing.assert_array_equal(ranks(np.array([[3.0], [np.nan], [1.0], [1.0]])), [[3], [np.nan], [1.5], [1.5]])
+
+
+def test_the_unit_of_a_column_decides_nothing():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    assert np.array_equal(correlations(2.0**-60 * X, 2.0**40 * Y)[0], correlations(X, Y)[0])
