@@ -67,7 +67,8 @@ class Recorder:
         client, experiment = self._client, result.scores.experiment
         if experiment not in self._experiments:
             self._experiments[experiment] = _experiment(client, self.study, result.scores)
-        run = client.create_run(self._experiments[experiment], run_name=result.scores.run_name)
+        known = {"spec_hash": str(result.tags.get("spec_hash", ""))}  # whose run it is; says nothing of the result
+        run = client.create_run(self._experiments[experiment], tags=known, run_name=result.scores.run_name)
         return str(run.info.run_id)
 
     @contextmanager
