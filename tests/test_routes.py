@@ -86,6 +86,21 @@ def test_a_switched_off_registry_misses_a_row_and_says_so(begin, monkeypatch):
     assert reason == "the registry of results viewed in other study folders is switched off (WORKBENCH_REGISTRY)"
 
 
+def test_a_simulated_trial_made_again_elsewhere_is_new_and_a_real_one_is_not(begin):
+    """The demo keeps its verdict, however often it is made; what was seen of simulated people counts for real ones."""
+    study = begin(after_a_look=False)
+    study.change("features/cohort.toml", ('data = "sources"', 'data = "sources"\nsynthetic = true'))
+    study.run()
+    again = study.moved()
+    claim = routes.honest(again).result.claim
+    assert claim.verdict == "supported by internal validation", claim.reasons
+    assert "simulated" in claim.sentence
+    real = again.moved()
+    real.change("features/cohort.toml", ("synthetic = true", "synthetic = false"))
+    claim = routes.honest(real).result.claim
+    assert routes.named(claim.reasons, routes.VIEWED_BEFORE), claim.reasons
+
+
 def test_circuits_added_after_freezing_are_neither_a_look_nor_other_data(begin):
     study = begin(after_a_look=False)
     study.freeze()

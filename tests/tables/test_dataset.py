@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import GuardError, TableError
-from workbench.tables.dataset import assemble, select_people
+from workbench.tables.dataset import assemble, data_hash, select_people
 from workbench.tables.outcomes import make_outcome
 
 
@@ -220,6 +220,16 @@ def test_digests_tell_people_and_data_apart(join, make_cohort):
     assert other.people_digest == dataset.people_digest
     assert other.data_hash != dataset.data_hash
     assert join().data_hash == dataset.data_hash
+
+
+def test_names_of_features_and_circuits_are_left_out_of_the_hash_of_values(join):
+    dataset = join()
+    called = dataset.features.assign(name=dataset.features["name"] + "_new", circuit="reward")
+    described = replace(dataset, features=called, rows=dataset.rows.assign(session="ses-baseline"))
+    assert data_hash(described) != data_hash(dataset)
+    assert data_hash(described, named=False) == data_hash(dataset, named=False)
+    for other in (replace(dataset, y=dataset.y + 1), dataset.without("sub-0002"), replace(dataset, X=2 * dataset.X)):
+        assert data_hash(other, named=False) != data_hash(dataset, named=False)
 
 
 def test_nobody_left_tells_the_whole_flow(join, make_table):

@@ -72,7 +72,7 @@ class Recorder:
         client, experiment = self._client, result.scores.experiment
         if experiment not in self._experiments:
             self._experiments[experiment] = _experiment(client, self.study, result.scores)
-        of_plan, name = {OURS: result.tags[OURS]}, result.scores.run_name
+        of_plan, name = {OURS: str(result.tags.get(OURS, ""))}, result.scores.run_name
         create = partial(client.create_run, self._experiments[experiment], tags=of_plan, run_name=name)
         holding = ExitStack()
         run = holding.enter_context(held(self.study, create))
