@@ -430,7 +430,7 @@ ROUTES: Mapping[str, Route] = {
         needs="with the baseline score held fixed",
     ),
     "two differing sites": Route(
-        False, honest, "with the site held fixed", Trial(sites=2), needs="R2 above 0 with the site held fixed"
+        False, honest, "the outcome differs between sites", Trial(sites=2), needs="R2 above 0 with the site held fixed"
     ),
 }
 

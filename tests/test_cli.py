@@ -218,7 +218,10 @@ def test_a_proposed_command_is_one_line_however_long_its_paths(demo_study, tmp_p
     """A line end inside quotes would be part of the path."""
     study = Path(shutil.copytree(demo_study, tmp_path / ("a long name " * 9)))
     monkeypatch.setenv("COLUMNS", "60")
-    assert run_command(["freeze", "madrs_change", "--anyway", "--study", str(study), "--data", str(study / "sources")]) == 0
+    assert (
+        run_command(["freeze", "madrs_change", "--anyway", "--study", str(study), "--data", str(study / "sources")])
+        == 0
+    )
     (proposed,) = [line for line in capsys.readouterr().out.splitlines() if "workbench run" in line]
     words = shlex.split(proposed.partition(", then ")[2])
     assert words == ["workbench", "run", "madrs_change", "--study", str(study), "--data", str(study / "sources")]

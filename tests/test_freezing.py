@@ -54,6 +54,21 @@ def ask(study: Path, text: str) -> None:
     (study / "experiments" / "quick.toml").write_text(text)
 
 
+UPSTREAM = """
+[upstream]
+fitted_on = "each participant"
+used_outcome = false
+selected_by = "atlas"
+reference = "the four regions of a published default mode network"
+harmonised = "none"
+"""
+
+
+def declare_upstream(study: Path) -> None:
+    path = study / "features" / "ec_dmn4.toml"
+    path.write_text(path.read_text() + UPSTREAM)
+
+
 def lines(study: Path, name: str) -> list[dict]:
     path = study / "experiments" / f"{name}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
@@ -218,6 +233,7 @@ def test_a_clinical_model_of_confounds_alone_is_refused(study, tmp_path):
 def test_what_misses_no_row_is_frozen_without_a_word(study, tmp_path):
     sound = 'confounds = ["age"]\nclinical_model = ["age", "sex"]\n' + QUESTION
     ask(study, sound.replace("repeats = 1\npermutations = 39", "repeats = 10\npermutations = 1000"))
+    declare_upstream(study)
     (frozen,) = workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet")
     assert frozen.plan.out_of_reach == ()
     assert frozen.claim.best_verdict == "supported by internal validation, once the plan is frozen"

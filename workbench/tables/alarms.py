@@ -63,7 +63,7 @@ def _sites_and_outcome(dataset: Dataset) -> Iterator[str]:
     p = float(f_oneway(*groups).pvalue)
     if p < WARN_P:
         held = "site" in dataset.nuisance.variables
-        what = "it is held fixed" if held else 'hold it fixed (confounds = ["site"]) or leave whole sites out'
+        what = "it is held fixed" if held else 'hold it fixed (confounds = ["site"])'
         yield f"the outcome differs between sites (p = {p:.2g}): {what} [T8]"
 
 
