@@ -609,7 +609,8 @@ def _with_confounds(dataset: Dataset, n: int, share: float, rng: np.random.Gener
 def _verdict(analysis: Analysis) -> str:
     """What the gate says of a finished run; participants are left out only where everything else is met."""
     from workbench.models.influence import leave_one_out_r2
-    from workbench.results.claims import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS, judge
+    from workbench.results.claims import judge
+    from workbench.results.requirements import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS
 
     run = finish_experiment([analysis.reduced()])[0]
     name = run.scores.run_name

@@ -33,7 +33,8 @@ from workbench.planning.power import (
 from workbench.planning.sample_size import criteria_binary, criteria_continuous
 from workbench.planning.truths import blind, held_fixed, liability_share, outcomes, signals
 from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, GateRow, Outcome, PowerPoint, SetPlan
-from workbench.results.claims import gate_rows, judge
+from workbench.results.claims import judge
+from workbench.results.requirements import gate_rows
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
 

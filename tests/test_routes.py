@@ -64,7 +64,7 @@ def test_without_a_route_the_planted_signal_is_supported(begin):
 
 @pytest.mark.parametrize("name", routes.ROUTES)
 def test_a_route_ends_below_supported_and_is_named_by_a_reason(name, begin, tmp_path):
-    from workbench.results.claims import SUPPORTED
+    from workbench.results.requirements import SUPPORTED
 
     route = routes.ROUTES[name]
     if route.needs and route.needs not in {requirement.name for requirement in SUPPORTED}:

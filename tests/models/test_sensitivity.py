@@ -13,7 +13,7 @@ from workbench.models.sensitivity import (
     holding_site,
     leaving_sites_out,
 )
-from workbench.results import claims
+from workbench.results import requirements
 from workbench.results.inference import permutation_test, permuted_r2
 from workbench.results.metrics import long_table, r2_within_sites
 from workbench.specs.experiment import ValidationSpec
@@ -75,7 +75,7 @@ def test_whole_sites_are_left_out_from_three_on_unless_the_run_does_so(make_data
     sites = np.array(["bern", "oslo", "york", "bern"] * 5)
     dataset = make_dataset(n=20, sites=sites, confounds={"site": np.arange(20) % 3, "age": np.arange(20.0)})
     left, validation = leaving_sites_out(dataset, ValidationSpec())
-    assert claims.SITES_TO_LEAVE_OUT == SITES_LEFT_OUT
+    assert requirements.SITES_TO_LEAVE_OUT == SITES_LEFT_OUT
     assert (left.nuisance.names, validation.leave_out) == (("age",), "site")
     assert len(plan_units(left, validation, RIDGE)) == 3
     two = replace(dataset, sites=np.where(sites == "york", "bern", sites))

@@ -15,7 +15,8 @@ from workbench.figures import PICTURES
 from workbench.preregistration.append_only import now
 from workbench.preregistration.viewed import Look, record_look
 from workbench.records import RunResult
-from workbench.results.claims import gate_rows, judge
+from workbench.results.claims import judge
+from workbench.results.requirements import gate_rows
 from workbench.results.summary import abstract
 from workbench.study import open_study
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.results.claims import EXTERNAL, SHOWN, SUPPORTED, TESTED, WORDING
+from workbench.results.claims import WORDING
+from workbench.results.requirements import EXTERNAL, SHOWN, SUPPORTED, TESTED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "claims.md").read_text(encoding="utf-8")
@@ -41,19 +42,19 @@ def test_a_row_that_is_missing_would_be_noticed():
 
 
 def test_the_numbers_of_the_page_are_those_of_the_gate():
-    from workbench.results import claims
+    from workbench.results import requirements
 
     names = [requirement.name for requirement in SUPPORTED]
-    assert f"at least {claims.CLAIM_PERMUTATIONS} permutations" in names
-    assert f"at least {claims.MINIMUM_PARTICIPANTS} participants" in names
-    assert f"R2 above 0 in {claims.POSITIVE_REPEATS:.0%} of repeats".replace("%", " %") in names
-    assert claims.SITES_TO_LEAVE_OUT == 3
+    assert f"at least {requirements.CLAIM_PERMUTATIONS} permutations" in names
+    assert f"at least {requirements.MINIMUM_PARTICIPANTS} participants" in names
+    assert f"R2 above 0 in {requirements.POSITIVE_REPEATS:.0%} of repeats".replace("%", " %") in names
+    assert requirements.SITES_TO_LEAVE_OUT == 3
 
 
 def test_the_page_has_the_rows_that_every_command_prints():
     """`check`, `plan` and `freeze` print `gate_rows` of a plan; `run` and `show` those of a finished run."""
     from workbench.records import AnalysisPlan
-    from workbench.results.claims import gate_rows
+    from workbench.results.requirements import gate_rows
 
     headings = ("Shown", "Tested", "Supported by internal validation", "Supported by external validation")
     plan = AnalysisPlan("age", "ridge . area", "score", repeats=10, permutations=1000, n_runs=1)

@@ -13,7 +13,8 @@ from workbench.records import (
     Scores,
     Viewing,
 )
-from workbench.results.claims import (
+from workbench.results.claims import judge, viewed
+from workbench.results.requirements import (
     BASELINE_HELD,
     EXTERNAL,
     SHOWN,
@@ -21,13 +22,9 @@ from workbench.results.claims import (
     TESTED,
     best_verdict,
     gate_rows,
-    judge,
-    number,
-    ordinal,
     out_of_reach,
-    p_text,
-    viewed,
 )
+from workbench.results.wording import number, ordinal, p_text
 
 INTERVAL = Interval(0.05, 0.35, 0.95, "method", "new people, by models trained on 48 people")
 PERFORMANCE = Performance("main", 0.2, 0.18, 4.0, 5.0, 0.9, 0.1, 0.4, (0.2,) * 10, 0.25, INTERVAL)

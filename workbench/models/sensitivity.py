@@ -17,7 +17,7 @@ from workbench.specs.experiment import INTERVAL_FOLDS, ValidationSpec
 SITE = "site"
 SITES_LEFT_OUT = 3
 """Fewest sites that are left out in turn: with two, a training set is one site, and its inner folds are of another kind
-(`workbench.results.claims.SITES_TO_LEAVE_OUT`; a test holds the two together)."""
+(`workbench.results.requirements.SITES_TO_LEAVE_OUT`; a test holds the two together)."""
 MOST_REPEATS = 10
 """Of K folds with site held fixed: as many as an interval needs."""
 COUPLED = ("change", "percent-change", "response", "remission")

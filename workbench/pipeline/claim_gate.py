@@ -25,21 +25,21 @@ class PlannedClaim:
     @property
     def rows(self) -> tuple[GateRow, ...]:
         """Every row of the claim gate, with what stands in its way."""
-        from workbench.results.claims import gate_rows
+        from workbench.results.requirements import gate_rows
 
         return gate_rows(self.plan)
 
     @property
     def out_of_reach(self) -> tuple[GateRow, ...]:
         """The rows that keep it from *supported by internal validation*, whatever the data say."""
-        from workbench.results.claims import out_of_reach
+        from workbench.results.requirements import out_of_reach
 
         return out_of_reach(self.plan)
 
     @property
     def best_verdict(self) -> str:
         """The strongest verdict that it can reach, in words."""
-        from workbench.results.claims import best_verdict
+        from workbench.results.requirements import best_verdict
 
         return best_verdict(self.plan)
 
@@ -156,7 +156,7 @@ def _primary(spec: ExperimentSpec, runs: Sequence[str]) -> str:
 
 def _held_baseline(outcome_kind: str, baseline: str) -> tuple[str, ...]:
     """The baseline score, where the rows of the claim are read from the run that holds it fixed."""
-    from workbench.results.claims import BASELINE_HELD
+    from workbench.results.requirements import BASELINE_HELD
 
     return (baseline,) if baseline and outcome_kind in (*BASELINE_HELD, "ancova") else ()
 

@@ -47,7 +47,7 @@ class FinishedRun:
     @property
     def gate(self) -> tuple[GateRow, ...]:
         """Every row of the claim gate, with why the run misses it."""
-        from workbench.results.claims import gate_rows
+        from workbench.results.requirements import gate_rows
 
         return gate_rows(self.result.scores)
 

@@ -176,8 +176,9 @@ def _supported(
 
     from workbench.execution import cores, spread
     from workbench.models.nested_cv import fit_columns
-    from workbench.results.claims import INFLUENCE_REPEATS, judge
+    from workbench.results.claims import judge
     from workbench.results.metrics import long_table, r2_without_each
+    from workbench.results.requirements import INFLUENCE_REPEATS
     from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
 
     five_fold = validation.model_copy(update={"outer": INTERVAL_FOLDS})  # as the interval has it, whatever `outer` is
@@ -267,7 +268,7 @@ def _complete(clinical: Covariates) -> Covariates:
 
 def _scores(performance: Performance, p: float, n: int | None = None) -> Scores:
     """A finished run of the primary experiment of a frozen plan, in which only what was simulated can be missed."""
-    from workbench.results.claims import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS, MINIMUM_PARTICIPANTS
+    from workbench.results.requirements import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS, MINIMUM_PARTICIPANTS
 
     n = MINIMUM_PARTICIPANTS if n is None else n
     test = PermutationTest(p, CLAIM_PERMUTATIONS, float("nan"), float("nan"), "")

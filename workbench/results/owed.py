@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from workbench.records import Owed
 from workbench.results import scale_ends as ends
-from workbench.results.claims import number, p_text
 from workbench.results.drop_out import FEWEST, drop_out, largest, outcome_range
 from workbench.results.regression_to_mean import regression_to_mean
 from workbench.results.subgroups import subgroups
+from workbench.results.wording import number, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

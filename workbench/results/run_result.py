@@ -17,6 +17,7 @@ from workbench.records import Increment, Influence, Owed, RunResult, Scores, Shu
 from workbench.results import biomarkers, claims, conformal, decision, explanations, inference, intervals, metrics
 from workbench.results.influence import PAIRS, lowest_pairs
 from workbench.results.owed import owed
+from workbench.results.requirements import SITES_TO_LEAVE_OUT
 from workbench.specs.learners import XGBoostSpec
 
 if TYPE_CHECKING:
@@ -391,7 +392,7 @@ def _sites_left_out(inputs: RunInputs, r2: float) -> tuple[float | None, float |
     """r2 for whole sites left out, and the same within them: of the run itself where it leaves sites out."""
     dataset = inputs.dataset
     if inputs.validation.leave_out == "site" and dataset.sites is not None:
-        if not r2 > 0 or len(set(dataset.sites)) < claims.SITES_TO_LEAVE_OUT:
+        if not r2 > 0 or len(set(dataset.sites)) < SITES_TO_LEAVE_OUT:
             return None, None
         return r2, metrics.r2_within_sites(metrics.long_table(dataset, inputs.unit_results, "main"))
     if inputs.sites_left_out is None:

@@ -9,8 +9,10 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED
-from workbench.results.claims import critical_r2, gate_rows, number, p_text, procedure, results, viewed
+from workbench.results.claims import critical_r2, procedure, viewed
 from workbench.results.owed import abstract as what_else
+from workbench.results.requirements import gate_rows
+from workbench.results.wording import number, p_text, results
 
 if TYPE_CHECKING:
     import pandas as pd

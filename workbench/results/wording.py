@@ -1,0 +1,64 @@
+"""How numbers and counts of a run are written in its sentences, everywhere alike."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.records import Scores, Viewing
+
+
+def over_runs(scores: Scores) -> str:
+    """Over what p is corrected, in words; empty for a single run that nothing was viewed before."""
+    others = 0 if scores.viewing is None else scores.viewing.others
+    over = [f"{scores.family_size} runs"] if scores.family_size > 1 else []
+    over += [f"{results(others)} viewed before"] if others else []
+    return f", corrected over {' and '.join(over)}" if over else ""
+
+
+def results(n: int) -> str:
+    """ "1 result", "3 results"."""
+    return f"{n} result" if n == 1 else f"{n} results"
+
+
+def ordinal(n: int) -> str:
+    """Place in a row, in digits.
+
+    >>> ordinal(2), ordinal(4), ordinal(11), ordinal(21)
+    ('2nd', '4th', '11th', '21st')
+    """
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Names in a row."""
+    return ", ".join(names)
+
+
+def number(value: float) -> str:
+    """Two decimals, one significant digit below 0.005, so that what is above 0 never reads as 0.
+
+    >>> number(0.214), number(-0.0012), number(float("nan"))
+    ('0.21', '-0.001', 'not defined')
+    """
+    if math.isnan(value):
+        return "not defined"
+    return f"{value:.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.1g}"
+
+
+def p_text(p: float) -> str:
+    """Two significant digits.
+
+    >>> p_text(0.04195), p_text(1 / 1001)
+    ('0.042', '0.001')
+    """
+    return f"{p:.2g}"
+
+
+def under_what_name(viewing: Viewing) -> str:
+    """Where they had another name or lay elsewhere: whoever reads of them will look for them."""
+    parts = [f"{viewing.renamed} under another name, kind or session of it"] if viewing.renamed else []
+    parts += [f"{viewing.elsewhere} in another study folder"] if viewing.elsewhere else []
+    return f" ({', '.join(parts)})" if parts else ""
