@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.records import Claim
 from workbench.results.requirements import reached
-from workbench.results.wording import listed, number, ordinal, results
+from workbench.results.wording import listed, number, ordinal, results, under_what_name
 
 if TYPE_CHECKING:
     from workbench.records import ClaimKind, Freeze, Performance, Scores, Verdict
