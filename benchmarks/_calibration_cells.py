@@ -680,8 +680,12 @@ def simulate_batch(cell: Cell, numbers: Sequence[int]) -> list[tuple[int, Values
 
 
 def _p(run: RunResult) -> float:
-    assert run.scores.test.p is not None
-    return run.scores.test.p
+    """A p that the design refuses, as where the confounds tell the labels, rejects nothing."""
+    test = run.scores.test
+    if test.refused:
+        return 1.0
+    assert test.p is not None
+    return test.p
 
 
 def _p_family(run: RunResult) -> float:

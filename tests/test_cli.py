@@ -225,3 +225,15 @@ def test_a_proposed_command_is_one_line_however_long_its_paths(demo_study, tmp_p
     (proposed,) = [line for line in capsys.readouterr().out.splitlines() if "workbench run" in line]
     words = shlex.split(proposed.partition(", then ")[2])
     assert words == ["workbench", "run", "madrs_change", "--study", str(study), "--data", str(study / "sources")]
+
+
+def test_a_participant_who_is_there_twice_is_one_message_and_no_traceback(demo_study, tmp_path, capsys):
+    """With ratings in columns of the same file, so that the scores are there twice too."""
+    study = Path(shutil.copytree(demo_study, tmp_path / "study"))
+    file = study / "sources" / "participants.tsv"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines, lines[5]]) + "\n")
+    assert run_command(["check", "--study", str(study)]) == 2
+    told = capsys.readouterr()
+    assert "has failed" not in told.out + told.err
+    assert "[T3]" in told.out + told.err

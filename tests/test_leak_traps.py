@@ -120,7 +120,7 @@ WARNED = {
         r'hold it fixed \(confounds = \["site"\]\)',
     ),
     "T12": (
-        r"having task goes with the outcome \(.* in \d+ with it, .* in \d+ without; p = ",
+        r"having task is associated with the outcome \(\d+ have it, \d+ do not; p = ",
         "find out why the others have none",
     ),
 }

@@ -896,6 +896,8 @@ class GateRow:
     """Why a finished run misses it, or why a run planned like this cannot meet it; empty where neither is so."""
     mend: str = ""
     """For a plan: what to change."""
+    applies: bool = True
+    """Whether it asks anything of this run: site rows of a study of one site do not."""
 
     def words(self, otherwise: str) -> str:
         """The row in a line: whether it is missed, its name, why, and what to change.
@@ -906,7 +908,7 @@ class GateRow:
             What a row is that is not missed: *met* by a finished run, *possible* for a plan.
         """
         if not self.missed:
-            return f"{otherwise}: {self.requirement}"
+            return f"{otherwise if self.applies else 'does not apply'}: {self.requirement}"
         return f"missed: {self.requirement} ({self.missed}{f'; change: {self.mend}' if self.mend else ''})"
 
 

@@ -172,6 +172,21 @@ def test_descriptions_of_the_same_values_are_no_change_of_the_plan():
     assert len(record(frozen=[unknown], plan=described, together=[look]).viewing(look).freeze.changed) == 2
 
 
+def test_a_plan_frozen_again_with_another_outcome_is_another_primary_run():
+    def asking(score):
+        return replace(FROZEN, plan={"experiments/age.toml": {"outcome": {"score": score}}})
+
+    every = replace(record(), every_frozen=(asking("MADRS"), asking("SHAPS"), asking("MADRS"), FROZEN))
+    assert every.viewing(LOOK).freeze.n_primaries == 3
+
+
+def test_a_result_that_was_there_before_any_plan_was_viewed_before_it_whatever_it_is_called_now():
+    renamed = replace(LOOK, outcome="fall in SHAPS")
+    assert record(viewed(renamed, 1)).viewing(renamed).freeze.viewed_before == 1
+    relabelled = replace(viewed(LOOK, 1), outcome="another label")
+    assert record(relabelled).viewing(LOOK).freeze.viewed_before == 1
+
+
 def test_frozen_primary_runs_are_counted_until_the_result_was_first_viewed():
     others = [
         replace(FROZEN, experiment=name, date=f"2026-0{month}-01T") for name, month in (("b", 1), ("c", 2), ("d", 5))

@@ -74,9 +74,13 @@ def changed(scores: Scores, **performance: object) -> Scores:
 
 
 def test_a_strong_result_is_exploratory_because_no_plan_was_frozen(strong):
-    claim = judge(strong)
+    claim = judge(replace(strong, viewing=Viewing(1)))
     assert claim.verdict == "exploratory"
     assert claim.reasons == ("the plan was not frozen before the result was viewed",)
+
+
+def test_a_rehearsal_is_held_to_no_plan(strong):
+    assert judge(strong).reasons == ("a rehearsal is held to no plan",)
 
 
 @pytest.mark.parametrize("r2", [0.0, -0.01, float("nan")])
@@ -273,6 +277,37 @@ def test_what_is_made_from_the_baseline_score_is_read_from_the_run_that_holds_it
     assert judge(asked).verdict == "exploratory"
     held_itself = replace(asked, forced=("MADRS@ses-b0",))
     assert judge(held_itself).verdict == "supported by internal validation"
+
+
+def test_participants_permutations_and_primaries_are_read_from_the_run_with_the_baseline_held_too(frozen):
+    change = replace(frozen, outcome_kind="change", baseline="MADRS@ses-b0")
+
+    def reasons(held: Scores, freeze: Freeze = FREEZE) -> tuple[str, ...]:
+        return judge(replace(change, baseline_held=held, viewing=Viewing(1, freeze=freeze))).reasons
+
+    assert "20 participants, and a stronger claim needs 50" in reasons(replace(frozen, n_participants=20))
+    few = replace(frozen, test=replace(frozen.test, n_permutations=19))
+    assert "19 permutations, and a stronger claim needs 1000" in reasons(few)
+    of_four = reasons(replace(frozen, p_family=0.04), replace(FREEZE, n_primaries=4))
+    assert "over the 4 frozen primary runs of the study p is 0.16" in of_four
+
+
+def test_rows_that_ask_nothing_of_a_run_do_not_count_as_met(strong):
+    alone = {row.requirement: row for row in gate_rows(replace(strong, n_sites=1, outcome_kind="score"))}
+    for name in ("R2 above 0 with the site held fixed", "with the baseline score held fixed"):
+        assert alone[name].words("met") == f"does not apply: {name}"
+    three = {row.requirement: row for row in gate_rows(replace(strong, n_sites=3))}
+    assert three["R2 above 0 within the sites left out"].applies
+
+
+def test_a_score_after_treatment_is_held_against_the_score_before_it(frozen):
+    """Whatever follows severity predicts it: a clinical model that does not know severity is no comparison."""
+    after = replace(frozen, outcome_kind="score", baseline="MADRS@ses-b0", clinical_model=("age",))
+    assert judge(after).reasons == (
+        "the clinical model lacks MADRS@ses-b0, which a score after treatment goes on from",
+    )
+    known = replace(after, clinical_model=("age", "MADRS@ses-b0"))
+    assert judge(known).verdict == "supported by internal validation"
 
 
 def test_another_score_held_fixed_does_not_stand_for_the_baseline_of_the_outcome(frozen):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from workbench.records import Session
 from workbench.tables.background import background, baseline_term, unobserved
 from workbench.tables.covariates import encode
 from workbench.tables.dataset import assemble, select_people
@@ -62,8 +63,16 @@ def test_the_outcome_is_never_its_own_background(known):
 )
 def test_severity_is_the_score_before_treatment(make_cohort, make_experiment, outcome, clinical, term):
     cohort, experiment = make_cohort(20), make_experiment(outcome=outcome, clinical_model=clinical)
-    made = make_outcome(experiment.outcome, cohort, list(cohort.participants.index), seed=0)
-    assert baseline_term(experiment, cohort, made) == term
+    spec = experiment.outcome
+    assert baseline_term(spec, cohort.sessions, lambda session: len(cohort.score("MADRS", session)) > 0) == term
+
+
+def test_the_baseline_of_remission_is_the_last_score_before_treatment_not_that_of_a_screening(make_experiment):
+    """With the first one held fixed, regression to the mean since the screening is left in."""
+    sessions = {name: Session(name, phase) for name, phase in (("screen", "before"), ("b0", "before"), ("d2", "after"))}
+    remission = make_experiment(outcome={"score": "MADRS", "kind": "remission", "at": "d2"}).outcome
+    assert baseline_term(remission, sessions) == "MADRS@b0"
+    assert baseline_term(remission, sessions, lambda session: session == "screen") == "MADRS@screen"
 
 
 def test_outcomes_keep_the_ratings_and_the_scale_they_are_made_from(make_cohort, make_experiment):

@@ -293,7 +293,7 @@ def test_t12_informative_missingness_of_a_modality_is_warned_about(joined):
 
     problems, warnings = check_dataset(*joined(available=improved))
     assert problems == []
-    assert "having fc goes with the outcome" in warnings[0]
+    assert "having fc is associated with the outcome" in warnings[0]
     assert "[T12]" in warnings[0]
 
 

@@ -93,6 +93,23 @@ def holding_baseline(dataset: Dataset) -> Dataset | None:
     )
 
 
+def baseline_as_held(dataset: Dataset) -> str:
+    """The baseline score of the outcome as a term; as N calls it where N holds the same values under another name.
+
+    Empty where the score was never rated before treatment.
+    """
+    known, nuisance = dataset.background, dataset.nuisance
+    if known is None or not known.severity or known.severity in nuisance.variables or not nuisance.variables:
+        return "" if known is None else known.severity
+    people = dataset.rows["participant_id"].to_numpy(str)
+    baseline = known.values[known.severity].reindex(people).to_numpy(dtype=float)
+    rated = ~np.isnan(baseline)
+    if not rated.any() or not _explained(baseline[rated], nuisance.values[rated]):
+        return known.severity
+    alone = (name for name in nuisance.variables if _explained(baseline[rated], nuisance.only(name).values[rated]))
+    return next(alone, nuisance.variables[0])
+
+
 def _n_sites(dataset: Dataset) -> int:
     return 0 if dataset.sites is None else len(set(dataset.sites))
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun, baseline_term
+from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun
 from workbench.pipeline.viewing import look_at, record_of
 from workbench.records import AnalysisPlan, GateRow
 from workbench.specs.experiment import ExperimentSpec
@@ -86,12 +86,13 @@ def planned_claims(study: Study, plan: ExperimentPlan, *, frozen_now: bool = Fal
 
 def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -> tuple[PlannedClaim, ...]:
     """The same from the files alone: how many participants and sites there will be is not known."""
+    from workbench.tables.background import baseline_term
     from workbench.tables.dataset import nuisance_terms
     from workbench.tables.feature_sets import feature_sets
 
     sets = feature_sets(spec, study.sources)
     terms = nuisance_terms(spec, study.sources)
-    baseline = baseline_term(spec, study.cohort.sessions)
+    baseline = baseline_term(spec.outcome, study.cohort.sessions)
     runs = [(each, model) for each in sets for model in spec.models if model.runs_on(each)]
     return tuple(
         PlannedClaim(
@@ -169,12 +170,15 @@ def _smallest_p(runs: Sequence[PlannedRun], refused: Sequence[str]) -> list[floa
     """The smallest family-corrected p of each run that its permutations allow."""
     import numpy as np
 
+    from workbench.models.permutations import is_binary
     from workbench.results.inference import smallest_family_p
 
     def aligned(run: PlannedRun) -> Hashable:
         dataset = run.dataset
         exchangeable = (np.asarray(dataset.blocks).tobytes(), np.asarray(dataset.groups).tobytes())
-        return dataset.people_digest, *exchangeable, run.validation.seed
+        # Labels are permuted given the covariates held fixed: with others the shuffles are others too.
+        given = (dataset.nuisance.values.tobytes(),) if is_binary(dataset) else ()
+        return dataset.people_digest, *exchangeable, run.validation.seed, *given
 
     return smallest_family_p(
         [(aligned(run), 0 if why else run.validation.permutations) for run, why in zip(runs, refused, strict=True)]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problems
 from workbench.pipeline.study_data import StudyData, left_out
-from workbench.records import Dataset, FlowStep, Outcome, Session
-from workbench.specs.cohort import SessionSpec
+from workbench.records import Dataset, FlowStep, Outcome
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -100,6 +99,7 @@ def plan_experiment(
 def _laid_out(
     loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
 ) -> ExperimentPlan | None:
+    from workbench.models.sensitivity import baseline_as_held
     from workbench.sources.participants import read_exclusions, read_folds
     from workbench.tables import dataset as joining
     from workbench.tables.guards import check_dataset, check_experiment
@@ -154,25 +154,12 @@ def _laid_out(
             said = (*warnings, *heard, *filter(None, [silent]))
             every_warning += heard
             capped = timing_cap(dataset, cohort, study.sources)
-            baseline = baseline_term(spec, cohort.sessions)
+            baseline = baseline_as_held(dataset)
             runs.extend(
                 replace(run, warnings=said, capped=capped, baseline=baseline, undeclared=silent)
                 for run in planned_runs(dataset, spec)
             )
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
-
-
-def baseline_term(spec: ExperimentSpec, sessions: Mapping[str, Session | SessionSpec]) -> str:
-    """The baseline score of an outcome as a term, ``MADRS@ses-b0``; empty where it has none.
-
-    It is the score at the session that the outcome starts from; where it names none (remission), at the last session
-    before treatment.
-    """
-    score, start = spec.outcome.score, spec.outcome.from_
-    if start is None:
-        before = [name for name, session in sessions.items() if session.phase == "before"]
-        start = before[-1] if before else None
-    return f"{score}@{start}" if score is not None and start is not None else ""
 
 
 def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:

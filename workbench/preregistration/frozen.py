@@ -254,21 +254,30 @@ class Record:
         """The plan that was in force when the result was first viewed; else the last, which was frozen after it."""
         if not self.frozen:
             return None
-        in_force = [each for each in self.frozen if first is None or each.date < first.date] or list(self.frozen)
+        before = [each for each in self.frozen if first is None or each.date < first.date]
+        in_force = before or list(self.frozen)
         latest = in_force[-1]
-        primaries = {each.experiment for each in self.every_frozen if first is None or each.date < first.date}
+        questions = {_question(each) for each in self.every_frozen if first is None or each.date < first.date}
         return Freeze(
             date=latest.date[:10],
             times=len(in_force),
             because=latest.because,
-            viewed_before=max(latest.viewed_before, viewed_by(self.ledger, look, latest.date)),
+            # A result that was there before any plan was is a result viewed before it, whatever it is called now.
+            viewed_before=max(latest.viewed_before, viewed_by(self.ledger, look, latest.date), int(not before)),
             primary=latest.primary,
             changed=changes(latest, self.plan, same_values=look.values_hash == latest.values.get(look.run)),
             data_changed=_data_changed(latest, look),
-            n_primaries=len(primaries | {latest.experiment}),
+            n_primaries=len(questions | {_question(latest)}),
             not_fixed="" if latest.data else self.not_fixed,
             out_of_reach=tuple(latest.out_of_reach),
         )
+
+
+def _question(frozen: FrozenPlan) -> str:
+    """What a frozen plan asks, and of whom: frozen again with another outcome it is another primary run."""
+    asked = frozen.plan.get(f"experiments/{frozen.experiment}.toml", {})
+    decisive = {key: asked.get(key) for key in ("outcome", "include", "exclude", "exclude_file")}
+    return json.dumps([frozen.experiment, decisive], sort_keys=True)
 
 
 def _lost(look: Look) -> bool:
@@ -288,6 +297,6 @@ def viewed_by(ledger: Iterable[Look], look: Look, date: str) -> int:
     """Distinct looks at the outcome of this one before a date, itself included."""
     found: list[Look] = []
     for line in ledger:
-        if line.date < date and look.same_outcome(line) and not is_among(line, found):
+        if line.date < date and (look.same_look(line) or look.same_outcome(line)) and not is_among(line, found):
             found.append(line)
     return len(found)

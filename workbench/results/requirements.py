@@ -48,7 +48,9 @@ def gate_rows(subject: Scores | AnalysisPlan) -> tuple[GateRow, ...]:
         The same rows in the same order, whoever asks: those of `SHOWN`, `TESTED`, `SUPPORTED` and `EXTERNAL`.
     """
     return tuple(
-        GateRow(step.verdict, requirement.name, *requirement.missed_by(subject))
+        GateRow(
+            step.verdict, requirement.name, *requirement.missed_by(subject), applies=requirement.applies_to(subject)
+        )
         for step in STEPS
         for requirement in step.requirements
     )
@@ -92,6 +94,10 @@ def _nothing_in_the_way(plan: AnalysisPlan) -> Obstacle | None:
     return None
 
 
+def _always(subject: Scores | AnalysisPlan) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Requirement:
     """One condition of a verdict."""
@@ -101,6 +107,8 @@ class Requirement:
     """Why a finished run misses it, one short sentence in plain words; empty where it is met or does not apply."""
     obstacle: Callable[[AnalysisPlan], Obstacle | None] = _nothing_in_the_way
     """Why no run of a plan can meet it; None where that is for the data to say."""
+    applies_to: Callable[[Scores | AnalysisPlan], bool] = _always
+    """Whether it asks anything of such a run."""
 
     def missed_by(self, subject: Scores | AnalysisPlan) -> tuple[str, str]:
         """Why it is missed, and for a plan how to mend it; empty texts where it is not."""
@@ -222,10 +230,9 @@ def _kind(outcome_kind: str) -> str:
 
 
 def _enough_permutations(scores: Scores) -> str:
-    n = scores.test.n_permutations
-    if scores.p_family is None or n >= CLAIM_PERMUTATIONS:
-        return ""
-    return f"{n} permutations, and a stronger claim needs {CLAIM_PERMUTATIONS}"
+    read = _read_from(scores)
+    n = scores.test.n_permutations if read.test.p is None else min(scores.test.n_permutations, read.test.n_permutations)
+    return "" if n >= CLAIM_PERMUTATIONS else f"{n} permutations, and a stronger claim needs {CLAIM_PERMUTATIONS}"
 
 
 def _enough_permutations_planned(plan: AnalysisPlan) -> Obstacle | None:
@@ -267,6 +274,8 @@ def _interval_possible(plan: AnalysisPlan) -> Obstacle | None:
 def _no_single_participant(scores: Scores) -> str:
     read = _read_from(scores)
     influence = read.influence
+    if not scores.performance.r2 > 0:
+        return "R2 is not above 0 with everyone in"
     if influence is None:
         return "the influence of single participants was not measured"
     if influence.n_not_positive:
@@ -303,6 +312,8 @@ def _adds_to_clinical(scores: Scores) -> str:
     increment = read.increment
     if increment is None or not _beyond(read.clinical_model, (*read.forced, *read.confounds)):
         return "no clinical model was declared with a variable that is not held fixed already"
+    if _lacks_the_baseline(scores, (*scores.clinical_model, *scores.forced, *scores.confounds)):
+        return f"the clinical model lacks {scores.baseline}, which a score after treatment goes on from"
     if not increment.delta_r2 > 0:
         return f"nothing is added to the clinical model (incremental R2 {number(increment.delta_r2)})"
     p = None if increment.test is None else increment.test.p
@@ -313,12 +324,21 @@ def _adds_to_clinical(scores: Scores) -> str:
 
 def _clinical_declared(plan: AnalysisPlan) -> Obstacle | None:
     if _beyond(plan.clinical_model, plan.held_fixed):
-        return None
+        if not _lacks_the_baseline(plan, (*plan.clinical_model, *plan.held_fixed)):
+            return None
+        reason = f"the clinical model lacks {plan.baseline}, which a score after treatment goes on from"
+        return Obstacle(reason, f'add "{plan.baseline}" to clinical_model, or kind = "ancova"')
     if not plan.clinical_model:
         reason = "no clinical model is declared to compare with"
         return Obstacle(reason, 'clinical_model = ["age", ..]: what is known without a scanner')
     reason = f"every variable of the clinical model is held fixed already: {listed(plan.clinical_model)}"
     return Obstacle(reason, "add a variable to clinical_model, or take one out of confounds")
+
+
+def _lacks_the_baseline(subject: Scores | AnalysisPlan, known: tuple[str, ...]) -> bool:
+    """Whether a score after treatment is predicted beside nothing that knows the score before it: then whatever follows
+    severity predicts it."""
+    return subject.outcome_kind == "score" and bool(subject.baseline) and not _holds(subject.baseline, known)
 
 
 def _beyond(clinical: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
@@ -385,7 +405,7 @@ def _holds_within_sites(scores: Scores) -> str:
 
 
 def _enough_participants(scores: Scores) -> str:
-    n = scores.n_participants
+    n = min(scores.n_participants, _read_from(scores).n_participants)
     return "" if n >= MINIMUM_PARTICIPANTS else f"{n} participants, and a stronger claim needs {MINIMUM_PARTICIPANTS}"
 
 
@@ -407,6 +427,8 @@ def _nothing_caps(plan: AnalysisPlan) -> Obstacle | None:
 
 def _over_primaries(scores: Scores) -> str:
     freeze, p = _freeze_of(scores), scores.judged_p
+    if scores.baseline_held is not None and p is not None:
+        p = max(p, _p_of_companion(scores, scores.baseline_held) or 0.0)
     if freeze is None or freeze.n_primaries <= 1 or p is None:
         return ""
     held = min(1.0, p * freeze.n_primaries)
@@ -430,7 +452,9 @@ def _freeze_of(subject: Scores | AnalysisPlan) -> Freeze | None:
 def _frozen(scores: Scores | AnalysisPlan) -> str:
     """The plan was frozen before anything was seen of this outcome, is still the same, and names this run."""
     viewing = scores.viewing
-    if viewing is None or viewing.freeze is None:
+    if viewing is None:
+        return "a rehearsal is held to no plan"
+    if viewing.freeze is None:
         return "the plan was not frozen before the result was viewed"
     freeze = viewing.freeze
     if freeze.viewed_before:
@@ -516,6 +540,30 @@ def _no_other_cohort(plan: AnalysisPlan) -> Obstacle | None:
     return Obstacle("no command predicts another cohort yet", "")
 
 
+# ------------------------------------------------------------------------------------------- to whom a row applies
+
+
+def _has_permutations(subject: Scores | AnalysisPlan) -> bool:
+    return subject.permutations > 0 if isinstance(subject, AnalysisPlan) else subject.judged_p is not None
+
+
+def _made_from_the_baseline(subject: Scores | AnalysisPlan) -> bool:
+    return subject.outcome_kind in BASELINE_HELD
+
+
+def _has_sites(fewest: int) -> Callable[[Scores | AnalysisPlan], bool]:
+    return lambda subject: subject.n_sites is None or subject.n_sites >= fewest
+
+
+def _is_frozen(subject: Scores | AnalysisPlan) -> bool:
+    return _freeze_of(subject) is not None
+
+
+def _several_primaries(subject: Scores | AnalysisPlan) -> bool:
+    freeze = _freeze_of(subject)
+    return freeze is not None and freeze.n_primaries > 1
+
+
 def _times(repeats: int) -> str:
     return f"{repeats} repeat" if repeats == 1 else f"{repeats} repeats"
 
@@ -523,7 +571,7 @@ def _times(repeats: int) -> str:
 SHOWN = (
     Requirement("R2 above 0", _r2_positive),
     Requirement("R2 against the training mean above 0", _r2_total_positive),
-    Requirement("corrected p at most .05", _p_small, _looks_leave_room),
+    Requirement("corrected p at most .05", _p_small, _looks_leave_room, _has_permutations),
 )
 """Any of these missed: prediction not shown, whatever the others say. R2 of trees is already measured against the
 better of the nuisance model and the same learner on the confounds alone."""
@@ -532,22 +580,26 @@ TESTED = (Requirement("a permutation p that can be at most .05", _tested, _can_b
 """Missed: not tested. Numbers are shown, and nothing is claimed of them."""
 
 SUPPORTED = (
-    Requirement("with the baseline score held fixed", _with_baseline_held, _baseline_can_be_held),
+    Requirement(
+        "with the baseline score held fixed", _with_baseline_held, _baseline_can_be_held, _made_from_the_baseline
+    ),
     Requirement("at least 1000 permutations", _enough_permutations, _enough_permutations_planned),
     Requirement("interval above 0", _interval_above_zero, _interval_possible),
     Requirement("R2 above 0 without any one participant", _no_single_participant, _influence_possible),
     Requirement("R2 above 0 in 90 % of repeats", _most_repeats_positive),
     Requirement("adds to the clinical model", _adds_to_clinical, _clinical_declared),
     Requirement("the adjusted run passes", _adjusted, _confounds_declared),
-    Requirement("R2 above 0 with the site held fixed", _holds_with_site_fixed),
-    Requirement("R2 above 0 with whole sites left out", _holds_across_sites),
-    Requirement("R2 above 0 within the sites left out", _holds_within_sites),
+    Requirement(
+        "R2 above 0 with the site held fixed", _holds_with_site_fixed, applies_to=_has_sites(SITES_TO_HOLD_FIXED)
+    ),
+    Requirement("R2 above 0 with whole sites left out", _holds_across_sites, applies_to=_has_sites(SITES_TO_LEAVE_OUT)),
+    Requirement("R2 above 0 within the sites left out", _holds_within_sites, applies_to=_has_sites(SITES_TO_LEAVE_OUT)),
     Requirement("at least 50 participants", _enough_participants, _enough_participants_planned),
     Requirement("nothing that caps the claim", _not_capped, _nothing_caps),
     # What was declared and what was seen, from here on.
     Requirement("upstream steps declared", _upstream_declared, _upstream_can_be_declared),
-    Requirement("corrected over all frozen primary runs", _over_primaries, _few_enough_primaries),
-    Requirement("data as when the plan was frozen", _data_as_frozen, _data_still_as_frozen),
+    Requirement("corrected over all frozen primary runs", _over_primaries, _few_enough_primaries, _several_primaries),
+    Requirement("data as when the plan was frozen", _data_as_frozen, _data_still_as_frozen, _is_frozen),
     Requirement("every result viewed is known", _every_result_known, _every_result_is_known),
     Requirement("frozen primary experiment, viewed for the first time", _frozen, _can_be_frozen),
 )

@@ -215,9 +215,9 @@ def _held_member(run: RunResult) -> inference.FamilyMember | None:
     held = run.scores.baseline_held
     if held is None or held.test.p is None:
         return None
-    # The same people have the same shuffles, whatever is held fixed.
-    same = held.n_participants == run.scores.n_participants
-    group = _shuffles(run) if same else (_shuffles(run), held.n_participants)
+    # The same people have the same shuffles, whatever is held fixed; but binary labels are permuted given that.
+    same = held.n_participants == run.scores.n_participants and run.scores.outcome_type == "continuous"
+    group = _shuffles(run) if same else (_shuffles(run), held.n_participants, "baseline held")
     return inference.FamilyMember(group, held.performance.r2, np.asarray(run.null[BASELINE_HELD], dtype=float))
 
 

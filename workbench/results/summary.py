@@ -110,7 +110,7 @@ def candidates(result: RunResult) -> str:
 
 def gate(scores: Scores) -> str:
     """How many rows of the claim gate a run meets, and the names of those it misses below another cohort."""
-    asked = [row for row in gate_rows(scores) if row.verdict != "supported by external validation"]
+    asked = [row for row in gate_rows(scores) if row.verdict != "supported by external validation" and row.applies]
     missed = [row.requirement for row in asked if row.missed]
     if not missed:
         return f"all {len(asked)} requirements of supported by internal validation are met."

@@ -88,6 +88,8 @@ def read_scores(
         for rating in sorted(found, key=lambda rating: (rating.participant_id, rating.session))
     ]
     frame = pd.DataFrame(long, columns=["participant_id", "session", "score", "value"])
+    # Whoever is there twice was reported; what else is wrong with the study is looked for with the first row.
+    frame = frame.drop_duplicates(["participant_id", "session", "score"])
     frame = frame.astype({"participant_id": "str", "session": "str", "score": "str", "value": float})
     if scales.keys() >= ratings.keys():
         problems.extend(direction_problems(spec, {name: scales[name] for name in ratings}, frame))

@@ -81,8 +81,9 @@ def _informative_missingness(dataset: Dataset) -> Iterator[str]:
             compared.append((source, with_it, without, p))
     for source, with_it, without, p in compared:
         if p < WARN_P / len(compared):
-            means = f"{with_it.mean():.3g} in {len(with_it)} with it, {without.mean():.3g} in {len(without)} without"
+            # No means: whoever checks a study before its plan is frozen has not seen its outcome.
             yield (
-                f"having {source} goes with the outcome ({means}; p = {p:.2g}): it is not missing at random, results "
-                "hold for those who have it only; find out why the others have none [T12]"
+                f"having {source} is associated with the outcome ({len(with_it)} have it, {len(without)} do not; "
+                f"p = {p:.2g}): it is not missing at random, results hold for those who have it only; find out why the "
+                "others have none [T12]"
             )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from workbench.records import Background, Cohort, Covariates, Outcome, Unobserved
-from workbench.specs.experiment import ExperimentSpec
+from workbench.records import Background, Cohort, Covariates, Outcome, Session, Unobserved
+from workbench.specs.experiment import ExperimentSpec, OutcomeSpec
 from workbench.tables.covariates import AT, values_of
 from workbench.tables.people import as_level
+
+if TYPE_CHECKING:
+    from workbench.specs.cohort import SessionSpec
 
 TRAITS = ("sex", "gender", "age", "site", "arm", "sequence")
 """Columns of the participants that a reader expects subgroups of, whatever their case."""
@@ -33,7 +37,9 @@ def background(experiment: ExperimentSpec, cohort: Cohort, outcome: Outcome, peo
         Clinical variables, sex, age, site, arm and sequence where the study has them, and the baseline score.
     """
     asked = sorted(people) if outcome.ratings is None else sorted(set(people) & set(outcome.ratings.index))
-    severity = baseline_term(experiment, cohort, outcome)
+    severity = baseline_term(
+        experiment.outcome, cohort.sessions, lambda session: len(cohort.score(outcome.score, session)) > 0
+    )
     traits = [str(column) for column in cohort.participants.columns if str(column).lower() in TRAITS]
     terms = [*experiment.clinical_model, *traits, *([severity] if severity else [])]
     terms = [term for term in dict.fromkeys(terms) if term != experiment.outcome.column]
@@ -44,23 +50,30 @@ def background(experiment: ExperimentSpec, cohort: Cohort, outcome: Outcome, peo
     return Background(values, tuple(clinical), severity)
 
 
-def baseline_term(experiment: ExperimentSpec, cohort: Cohort, outcome: Outcome) -> str:
+def baseline_term(
+    outcome: OutcomeSpec,
+    sessions: Mapping[str, Session | SessionSpec],
+    rated: Callable[[str], bool] = lambda session: True,
+) -> str:
     """The baseline of the outcome's score as a term, ``MADRS@ses-b0``; empty where there is none.
 
-    The session that the outcome starts from, else the one in the clinical model, else the first before any infusion.
+    It is the score at the session that the outcome starts from; where it names none (remission), at the last session
+    before treatment: an earlier rating, such as that of a screening, leaves regression to the mean in.
+
+    Parameters
+    ----------
+    rated : callable
+        Whether anybody was rated at a session; by default every session counts.
     """
-    score, spec = outcome.score, experiment.outcome
-    if not score:
+    if outcome.score is None:
         return ""
-    if spec.from_ is not None:
-        return f"{score}{AT}{spec.from_}"
-    named = [term for term in experiment.clinical_model if term.startswith(f"{score}{AT}")]
     before = [
-        f"{score}{AT}{name}"
-        for name, session in cohort.sessions.items()
-        if session.phase == "before" and name != spec.at and len(cohort.score(score, name))
+        name
+        for name, session in sessions.items()
+        if session.phase == "before" and name != outcome.at and (outcome.from_ is not None or rated(name))
     ]
-    return next(iter([*named, *before]), "")
+    start = outcome.from_ or next(reversed(before), "")
+    return f"{outcome.score}{AT}{start}" if start else ""
 
 
 def unobserved(X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequence[str]) -> Unobserved | None:
