@@ -116,3 +116,4 @@ def test_circuits_added_after_freezing_are_neither_a_look_nor_other_data(begin):
     assert scores.viewing.number == 1
     assert not scores.viewing.freeze.data_changed
     assert scores.viewing.freeze.changed == ()
+    assert scores.viewing.relabelled, "circuits that are drawn after the result was viewed make no candidate"

@@ -1005,6 +1005,12 @@ class Viewing:
     """Why results viewed in other study folders are not known; empty where the user's registry is kept."""
     beyond: str = ""
     """Whose results cannot be known, in words."""
+    relabelled: bool = False
+    """Whether circuits or labels of features are others than when this result was first viewed: then no circuit is a
+    candidate, since it may have been drawn around what was seen."""
+    in_parts: int = 0
+    """Distinct results viewed before it for the same score, none of which shares half of the participants with it, but
+    which together do."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from workbench.preregistration.recognition import Seen, digests, key_name, same_look, same_outcome
+from workbench.preregistration.recognition import Seen, digests, key_name, same_look, same_outcome, seen_in_parts
 
 KEY, OTHER_KEY = b"k" * 32, b"l" * 32
 N = 60
@@ -146,3 +146,23 @@ def test_people_without_a_rating_or_without_features_are_no_match(rng):
     other = people(rng)
     assert same(alone, alone)
     assert not same(alone, look(renamed(other[0]), np.full_like(X, np.nan), *other[2:], scores=("x",)))
+
+
+def test_looks_that_each_share_little_may_together_have_seen_everybody(rng):
+    """Two looks, each at 28 of 60 participants among as many others, are no look at these; together they are."""
+    ids, X, before, after = people(rng)
+    others = people(np.random.default_rng(9), n=60)
+
+    def mixed(of_these, of_others):
+        parts = [(mine[of_these], theirs[of_others]) for mine, theirs in ((X, others[1]), (before, others[2]))]
+        fall = np.concatenate([after[of_these], others[3][of_others]])
+        named = [*np.array(ids)[of_these], *(f"other-{number}" for number in of_others)]
+        return look(named, np.concatenate(parts[0]), np.concatenate(parts[1]), fall)
+
+    one, other = mixed(np.arange(28), np.arange(30)), mixed(np.arange(30, 58), np.arange(30, 60))
+    everyone = look(ids, X, before, after)
+    assert not same(everyone, one) and not same(everyone, other)
+    assert seen_in_parts(everyone, [one, other], KEY, same_study=[True, True]) == (True, True)
+    assert seen_in_parts(everyone, [one], KEY, same_study=[True]) == (False,)
+    unlike = look(others[0], *others[1:], scores=("SHAPS",))
+    assert seen_in_parts(everyone, [one, other, unlike], KEY, same_study=[True, True, False]) == (True, True, False)

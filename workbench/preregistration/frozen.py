@@ -238,16 +238,20 @@ class Record:
         same = [other for other in before if look.same_outcome(other)]
         others = [other for other in before if look.counts_with(other) and not is_among(other, self.together)]
         first = first_view(self.ledger, look)
+        apart = [other for other in before if other not in same and not is_among(other, self.planned)]
+        in_parts = look.seen_in_parts(apart)
         return Viewing(
-            number=len(same) + 1,
-            others=len(others),
-            others_unplanned=sum(not is_among(other, self.planned) for other in same),
+            number=len(same) + in_parts + 1,
+            others=len(others) + in_parts,
+            others_unplanned=sum(not is_among(other, self.planned) for other in same) + in_parts,
             freeze=self._freeze(look, first),
             renamed=sum(bool(each.outcome) and not look.same_label(each) for each in same),
             elsewhere=sum(bool(each.study) for each in same),
             unrecorded=sum(map(_lost, same)) + (first is not None and _lost(first)),
             not_known=self.not_known,
             beyond=self.beyond,
+            relabelled=first is not None and bool(first.data_hash) and first.data_hash != look.data_hash,
+            in_parts=in_parts,
         )
 
     def _freeze(self, look: Look, first: Look | None) -> Freeze | None:

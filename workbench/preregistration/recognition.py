@@ -127,6 +127,39 @@ def _same_outcome(one: _Items, other: _Items, key: bytes, same_study: bool) -> b
     return not same_people and _same_pairs(a.ranks, b.ranks, smaller)
 
 
+def seen_in_parts(
+    current: Mapping[str, str], others: Sequence[Mapping[str, str]], key: bytes, *, same_study: Sequence[bool]
+) -> tuple[bool, ...]:
+    """Which of some looks at the same score share anybody with this one, where together they have seen half of them.
+
+    Looks that share less than half of the people with this one, each, may together have seen them all.
+
+    Parameters
+    ----------
+    others : sequence of mapping
+        Digests made with `key`.
+    same_study : sequence of bool
+        For each of `others`, as in `same_outcome`.
+
+    Returns
+    -------
+    tuple of bool
+        All False where together they have seen fewer.
+    """
+    import numpy as np
+
+    own = _opened(tuple(sorted(current.items())), key)
+    seen, sharing = np.zeros(own.n, dtype=bool), []
+    for other, here in zip(others, same_study, strict=True):
+        theirs, shared = _opened(tuple(sorted(other.items())), key), np.zeros(own.n, dtype=bool)
+        if own.scores & theirs.scores:
+            for known, (positions, _) in _matched(own, theirs, same_study=here):
+                shared[positions] |= known
+        seen |= shared
+        sharing.append(bool(shared.any()))
+    return tuple(share and float(seen.mean()) >= SHARE for share in sharing)
+
+
 def comparable(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """Whether both have digests, made with one key."""
     return bool(one) and bool(other) and one["key"] == other["key"]

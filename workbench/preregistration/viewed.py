@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.preregistration.append_only import append_record, now, read_records
-from workbench.preregistration.recognition import comparable, same_look, same_outcome
+from workbench.preregistration.recognition import comparable, same_look, same_outcome, seen_in_parts
 from workbench.preregistration.registry import Registered, find_key
 
 if TYPE_CHECKING:
@@ -92,6 +92,15 @@ class Look:
         if key is None:
             return self.same_label(other)
         return same_outcome(self.digests, other.digests, key, same_study=self.study == other.study)
+
+    def seen_in_parts(self, others: Sequence[Look]) -> int:
+        """How many looks that are at other people, each, have together seen half of the people of this one."""
+        alike = [other for other in others if comparable(self.digests, other.digests)]
+        key = find_key() if alike else None
+        if key is None:
+            return 0
+        here = [self.study == other.study for other in alike]
+        return sum(seen_in_parts(self.digests, [other.digests for other in alike], key, same_study=here))
 
     def same_label(self, other: Look) -> bool:
         """Whether both outcomes are called the same."""

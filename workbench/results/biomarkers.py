@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.records import CircuitTest, Claim, Scores
+    from workbench.records import CircuitTest, Claim, Scores, Viewing
 
 FALSE_DISCOVERY_RATE = 0.10
 """Expected share of false candidates that is accepted (METHODS 2.9, pass criterion P10)."""
@@ -61,12 +61,14 @@ run and no evidence map was consulted.
 """
 
 
-def candidate_circuits(circuits: pd.DataFrame, claim: Claim) -> pd.Series:
+def candidate_circuits(circuits: pd.DataFrame, claim: Claim, viewing: Viewing | None = None) -> pd.Series:
     """Which circuits are candidates: q at most .10 in the circuit test, in a run whose prediction is shown.
 
-    Features without a circuit are no circuit: they have no q.
+    Features without a circuit are no circuit: they have no q. None is a candidate where circuits were drawn anew after
+    the result was first viewed.
     """
-    return (circuits["q"] <= FALSE_DISCOVERY_RATE) & claim.shows_prediction
+    as_viewed = viewing is None or not viewing.relabelled
+    return (circuits["q"] <= FALSE_DISCOVERY_RATE) & claim.shows_prediction & as_viewed
 
 
 def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scores, claim: Claim) -> pd.DataFrame:

@@ -40,6 +40,10 @@ BASELINE_HELD = "r2_baseline_held"
 """Column of permuted r2 with the baseline score held fixed."""
 Analysed = tuple["Dataset", "Sequence[WorkUnit]", "Sequence[UnitResult]"]
 """The run once more, on a dataset of its own, with its units and what they left."""
+RELABELLED = (
+    "circuits or labels of features are others than when the result was first viewed, so no circuit is a candidate: "
+    "what was drawn around what was seen is no finding"
+)
 PREDICTION_COLUMNS = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
 
 
@@ -229,8 +233,11 @@ def _corrected(scores: Scores, p_family: float | None, family_size: int, viewing
 
 
 def _finish(run: RunResult, scores: Scores) -> RunResult:
+    if scores.viewing is not None and scores.viewing.relabelled:
+        scores = replace(scores, notes=tuple(dict.fromkeys((*scores.notes, RELABELLED))))
     claim = claims.judge(scores)
-    circuits = run.circuits.assign(candidate=biomarkers.candidate_circuits(run.circuits, claim).to_numpy())
+    decided = biomarkers.candidate_circuits(run.circuits, claim, scores.viewing)
+    circuits = run.circuits.assign(candidate=decided.to_numpy())
     candidates = biomarkers.biomarker_table(run.features, circuits, scores, claim)
     finished = replace(
         run,
