@@ -161,7 +161,8 @@ def test_looks_that_each_share_little_may_together_have_seen_everybody(rng):
 
     one, other = mixed(np.arange(28), np.arange(30)), mixed(np.arange(30, 58), np.arange(30, 60))
     everyone = look(ids, X, before, after)
-    assert not same(everyone, one) and not same(everyone, other)
+    assert not same(everyone, one)
+    assert not same(everyone, other)
     assert seen_in_parts(everyone, [one, other], KEY, same_study=[True, True]) == (True, True)
     assert seen_in_parts(everyone, [one], KEY, same_study=[True]) == (False,)
     unlike = look(others[0], *others[1:], scores=("SHAPS",))
