@@ -252,7 +252,7 @@ def test_a_plan_frozen_anyway_says_in_every_result_what_it_could_not_meet(study)
 def rows_printed(text: str) -> list[str]:
     """Names of the rows of the claim gate, as a command prints them: one line each, wrapped ones with their rest."""
     joined = re.sub(r"\n {6}", " ", text)
-    return re.findall(r"^    (?:met|missed|possible): (.*?)(?: \(.*\))?$", joined, re.MULTILINE)
+    return re.findall(r"^    (?:met|missed|possible|does not apply): (.*?)(?: \(.*\))?$", joined, re.MULTILINE)
 
 
 def test_check_plan_freeze_run_show_and_the_page_have_the_same_rows(study, capsys):

@@ -38,7 +38,7 @@ def test_the_abstract_reads_from_people_to_the_next_command(strong):
         ", to the best clinical model",
         "Exploratory, prognostic",
         "Why not stronger: the run with the baseline score held fixed is missing, and a change depends on it; 199",
-        "XX of supported by internal validation are met; missed: with the baseline score held",
+        "13 of 16 requirements of supported by internal validation are met; missed: with the baseline score held",
         "higher reward connectivity at ses-b0 is associated with a larger fall",
         "workbench export 3f2a91 --to supplement",
     ]
