@@ -44,10 +44,13 @@ def main() -> int:
         return 0
     print_machine("numpy", "scikit-learn", "xgboost")
     store = Store(asked.store)
+    if asked.stored:
+        chosen = [cell for cell in chosen if store.of(cell, cell.n_sims)]
     try:
         for number, cell in enumerate(chosen, start=1):
             label = f"[{number}/{len(chosen)}] {'-'.join(cell.criteria)} {cell.learner}, {cell.setting.in_words()}"
-            simulate_missing(cell, _n_sims(cell, asked), store, asked.jobs, label)
+            if not asked.stored:
+                simulate_missing(cell, _n_sims(cell, asked), store, asked.jobs, label)
     except KeyboardInterrupt:
         print(f"\nstopped; what is done is in {asked.store}: the same command goes on from there", file=sys.stderr)
         return 130
@@ -69,14 +72,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes; never changes a number")
     parser.add_argument("--store", type=Path, default=ROOT / "mlruns" / "calibration.jsonl", help="one line each")
     parser.add_argument("--summary", type=Path, help="write the table as JSON too, for docs/validity_page.py")
+    parser.add_argument("--stored", action="store_true", help="judge what the store holds; simulate nothing")
     parser.add_argument("--list", action="store_true", help="say which cells there are, and stop")
     asked = parser.parse_args()
-    asked.learners = asked.learners or (list(JUDGED) if asked.full else ["ridge"])
+    asked.learners = asked.learners or (list(JUDGED) if asked.full or asked.stored else ["ridge"])
     return asked
 
 
 def _n_sims(cell: Cell, asked: argparse.Namespace) -> int:
-    return cell.n_sims if asked.full else min(cell.n_sims, asked.sims)
+    return cell.n_sims if asked.full or asked.stored else min(cell.n_sims, asked.sims)
 
 
 def print_table(rows: Sequence[Row]) -> None:

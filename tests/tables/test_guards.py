@@ -335,3 +335,9 @@ def test_models_that_cannot_predict_the_outcome_are_refused_with_those_that_can(
 def test_folds_balanced_on_the_outcome_and_more_need_shuffling_within(make_cohort, make_experiment, said, refused):
     found = told(check_experiment(make_experiment(validation=said, **RESPONSE), make_cohort(), FC))
     assert ("folds are balanced on sex and on the outcome" in found) is refused
+
+
+def test_a_covariate_too_large_to_be_squared_is_named_and_not_a_traceback(make_cohort, make_experiment):
+    cohort = make_cohort(20, columns={"score": [1e308, -1e308] * 10})
+    found, _ = check_experiment(make_experiment(confounds=("score",)), cohort, {})
+    assert any(problem.where == "confounds: score" and "as large as 1e+308" in problem.found for problem in found)

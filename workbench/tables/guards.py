@@ -27,6 +27,9 @@ from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_n
 from workbench.tables.timing import late_sources, not_after, treated_by, untimed_warnings
 from workbench.tables.upstream import upstream_problems, upstream_warnings
 
+ENORMOUS = 1e100
+"""Values of a covariate above it have squares that a number cannot hold; nothing is measured in such."""
+
 FEWEST = 10
 """People below which five folds hold two people each, and no interval or permutation means anything."""
 
@@ -118,10 +121,15 @@ def _covariates(
     ):
         for term in terms:
             try:
-                values_of(term, cohort, people)
+                values = values_of(term, cohort, people)
             except WorkbenchError as error:
                 yield from (Problem(f"{where}: {each.where}", each.found, each.hint) for each in error.problems)
                 continue
+            if values.dtype.kind == "f" and (largest := float(values.abs().max())) > ENORMOUS:
+                found = f"is as large as {largest:.3g}, which no sum of squares can hold"
+                yield Problem(
+                    f"{where}: {term}", found, "look for a code that stands for a missing value, or another unit"
+                )
             if AT not in term and (why := looks_like_outcome(base_of(term), cohort)):
                 yield Problem(f"{where}: {term}", why, AFTER_HINT, "T2")
         yield from refuse_after_infusion(terms, cohort, people, where, outcome_term)
