@@ -45,7 +45,7 @@ def main() -> int:
     print_machine("numpy", "scikit-learn", "xgboost")
     store = Store(asked.store)
     if asked.stored:
-        chosen = [cell for cell in chosen if store.of(cell, cell.n_sims)]
+        chosen = [cell for cell in chosen if len(store.of(cell, cell.n_sims)) >= min(cell.n_sims, FEW)]
     try:
         for number, cell in enumerate(chosen, start=1):
             label = f"[{number}/{len(chosen)}] {'-'.join(cell.criteria)} {cell.learner}, {cell.setting.in_words()}"
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes; never changes a number")
     parser.add_argument("--store", type=Path, default=ROOT / "mlruns" / "calibration.jsonl", help="one line each")
     parser.add_argument("--summary", type=Path, help="write the table as JSON too, for docs/validity_page.py")
-    parser.add_argument("--stored", action="store_true", help="judge what the store holds; simulate nothing")
+    parser.add_argument("--stored", action="store_true", help="judge what the store holds, cells with too few left out; simulate nothing")
     parser.add_argument("--list", action="store_true", help="say which cells there are, and stop")
     asked = parser.parse_args()
     asked.learners = asked.learners or (list(JUDGED) if asked.full or asked.stored else ["ridge"])
