@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes; never changes a number")
     parser.add_argument("--store", type=Path, default=ROOT / "mlruns" / "calibration.jsonl", help="one line each")
     parser.add_argument("--summary", type=Path, help="write the table as JSON too, for docs/validity_page.py")
-    parser.add_argument("--stored", action="store_true", help="judge what the store holds, cells with too few left out; simulate nothing")
+    parser.add_argument("--stored", action="store_true", help=f"judge what the store holds, cells of {FEW} and more")
     parser.add_argument("--list", action="store_true", help="say which cells there are, and stop")
     asked = parser.parse_args()
     asked.learners = asked.learners or (list(JUDGED) if asked.full or asked.stored else ["ridge"])
