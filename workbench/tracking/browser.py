@@ -60,7 +60,12 @@ def serve_ui(study: Study, port: int, *, open_browser: bool = False, say: Callab
     prepare(study)
     url = ui_url(study, port)
     log = study.mlruns_dir / "ui.log"
-    with empty_folder() as folder, _child(_server_command(study, port), log, folder=folder) as server:
+    # Ctrl-C stops it while it starts as well.
+    with (
+        suppress(KeyboardInterrupt),
+        empty_folder() as folder,
+        _child(_server_command(study, port), log, folder=folder) as server,
+    ):
         _wait_until_healthy(server, port, log)
         say(f"MLflow UI: {url}")
         say(f"From another machine, first: ssh -L {port}:127.0.0.1:{port} {_user_at_host()}")
@@ -69,8 +74,7 @@ def serve_ui(study: Study, port: int, *, open_browser: bool = False, say: Callab
             import webbrowser
 
             webbrowser.open(url)
-        with suppress(KeyboardInterrupt):
-            server.wait()
+        server.wait()
     say("The MLflow UI has stopped.")
 
 
