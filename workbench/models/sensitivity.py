@@ -11,17 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from workbench.models.preprocessing import fit_nuisance
-from workbench.records import Covariates, Dataset
-from workbench.specs.experiment import INTERVAL_FOLDS, ValidationSpec
+from workbench.records import Background, Covariates, Dataset
+from workbench.specs.experiment import BASELINE_HELD, INTERVAL_FOLDS, SITES_TO_LEAVE_OUT, ValidationSpec
 
 SITE = "site"
-SITES_LEFT_OUT = 3
-"""Fewest sites that are left out in turn: with two, a training set is one site, and its inner folds are of another kind
-(`workbench.results.requirements.SITES_TO_LEAVE_OUT`; a test holds the two together)."""
 MOST_REPEATS = 10
 """Of K folds with site held fixed: as many as an interval needs."""
-COUPLED = ("change", "percent-change", "response", "remission")
-"""Kinds of outcome that the baseline score predicts by arithmetic and regression to the mean alone (METHODS 2.4)."""
 NOTHING_LEFT = 1e-9
 """Share of the SD of the baseline score below which what N leaves of it is rounding: N holds it already."""
 
@@ -34,9 +29,9 @@ def leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dat
     Returns
     -------
     tuple of Dataset and ValidationSpec, or None
-        None where there are fewer than `SITES_LEFT_OUT`, or where the run itself leaves sites out.
+        None where there are fewer than `SITES_TO_LEAVE_OUT`, or where the run itself leaves sites out.
     """
-    if _n_sites(dataset) < SITES_LEFT_OUT or validation.leave_out == SITE:
+    if _n_sites(dataset) < SITES_TO_LEAVE_OUT or validation.leave_out == SITE:
         return None
     nuisance = dataset.nuisance
     others = nuisance.only(*(term for term in nuisance.variables if term.partition("^")[0] != SITE))
@@ -73,12 +68,11 @@ def holding_baseline(dataset: Dataset) -> Dataset | None:
         the score was never rated before treatment.
     """
     known = dataset.background
-    if dataset.outcome.kind not in COUPLED or known is None or not known.severity:
+    if dataset.outcome.kind not in BASELINE_HELD or known is None or not known.severity:
         return None
     if known.severity in dataset.nuisance.variables:
         return None
-    people = dataset.rows["participant_id"].to_numpy(str)
-    baseline = known.values[known.severity].reindex(people).to_numpy(dtype=float)
+    baseline = _baseline_scores(dataset, known)
     rated = ~np.isnan(baseline)
     if not rated.any():
         return None
@@ -101,13 +95,18 @@ def baseline_as_held(dataset: Dataset) -> str:
     known, nuisance = dataset.background, dataset.nuisance
     if known is None or not known.severity or known.severity in nuisance.variables or not nuisance.variables:
         return "" if known is None else known.severity
-    people = dataset.rows["participant_id"].to_numpy(str)
-    baseline = known.values[known.severity].reindex(people).to_numpy(dtype=float)
+    baseline = _baseline_scores(dataset, known)
     rated = ~np.isnan(baseline)
     if not rated.any() or not _explained(baseline[rated], nuisance.values[rated]):
         return known.severity
     alone = (name for name in nuisance.variables if _explained(baseline[rated], nuisance.only(name).values[rated]))
     return next(alone, nuisance.variables[0])
+
+
+def _baseline_scores(dataset: Dataset, known: Background) -> np.ndarray:
+    """One per row; NaN where the participant was not rated."""
+    people = dataset.rows["participant_id"].to_numpy(str)
+    return np.asarray(known.values[known.severity].reindex(people), dtype=float)
 
 
 def _n_sites(dataset: Dataset) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun
 from workbench.pipeline.viewing import look_at, record_of
 from workbench.records import AnalysisPlan, GateRow
-from workbench.specs.experiment import ExperimentSpec
+from workbench.specs.experiment import BASELINE_HELD, ExperimentSpec
 from workbench.study import Study
 
 if TYPE_CHECKING:
@@ -157,8 +157,6 @@ def _primary(spec: ExperimentSpec, runs: Sequence[str]) -> str:
 
 def _held_baseline(outcome_kind: str, baseline: str) -> tuple[str, ...]:
     """The baseline score, where the rows of the claim are read from the run that holds it fixed."""
-    from workbench.results.requirements import BASELINE_HELD
-
     return (baseline,) if baseline and outcome_kind in (*BASELINE_HELD, "ancova") else ()
 
 

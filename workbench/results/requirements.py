@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from workbench.records import AnalysisPlan, GateRow
 from workbench.results.inference import held_to_earlier_looks
 from workbench.results.wording import listed, number, over_runs, p_text, results, under_what_name
-from workbench.specs.experiment import INTERVAL_REPEATS
+from workbench.specs.experiment import BASELINE_HELD, INTERVAL_REPEATS, SITES_TO_LEAVE_OUT
 
 if TYPE_CHECKING:
     from workbench.records import Freeze, Interval, Scores, Verdict
@@ -27,10 +27,6 @@ MINIMUM_PARTICIPANTS = 50
 POSITIVE_REPEATS = 0.9
 INFLUENCE_REPEATS = 5
 SITES_TO_HOLD_FIXED = 2
-SITES_TO_LEAVE_OUT = 3
-BASELINE_HELD = ("change", "percent-change", "response", "remission")
-"""Kinds of outcome that are made from the baseline score, or depend on it: regression to the mean alone predicts them,
-so that their rows are read from the run that holds the baseline score fixed."""
 
 
 def gate_rows(subject: Scores | AnalysisPlan) -> tuple[GateRow, ...]:

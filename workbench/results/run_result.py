@@ -17,7 +17,7 @@ from workbench.records import Increment, Influence, Owed, RunResult, Scores, Shu
 from workbench.results import biomarkers, claims, conformal, decision, explanations, inference, intervals, metrics
 from workbench.results.influence import PAIRS, lowest_pairs
 from workbench.results.owed import owed
-from workbench.results.requirements import SITES_TO_LEAVE_OUT
+from workbench.specs.experiment import SITES_TO_LEAVE_OUT
 from workbench.specs.learners import XGBoostSpec
 
 if TYPE_CHECKING:

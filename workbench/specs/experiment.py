@@ -29,6 +29,12 @@ SESSIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
 EVERYTHING = "all"
 """The feature set of all sources that overlap no other, where an experiment declares no sets."""
 
+BASELINE_HELD = ("change", "percent-change", "response", "remission")
+"""Kinds of outcome that are made from the baseline score, or depend on it: regression to the mean alone predicts them
+(METHODS 2.4), so that their claim is read from the run that holds the baseline score fixed."""
+SITES_TO_LEAVE_OUT = 3
+"""Fewest sites that are left out in turn: with two, a training set is one site, and its inner folds are of another
+kind."""
 INTERVAL_FOLDS, INTERVAL_REPEATS = 5, 10
 """The 95 % interval comes from repeated 5-fold divisions whatever `outer` is, so that no number of folds narrows it,
 and from at least ten repeats, so that the luck of the split does not decide it (METHODS 2.1)."""
