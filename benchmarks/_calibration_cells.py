@@ -558,7 +558,7 @@ def planned(cell: Cell, number: int) -> Values:
     The rows of the gate that a trial here misses by construction are waived: 1000 permutations, and confounds where the
     cell has none. The outcome is drawn with no baseline score in it, so that no run has to hold that fixed.
     """
-    from workbench.pipeline.powering import PLAN_REPEATS
+    from workbench.pipeline.power import PLAN_REPEATS
     from workbench.pipeline.simulated_trials import engine_of
     from workbench.planning.power import HELD_SHARE, power
     from workbench.planning.power import Cohort as Planned

@@ -51,11 +51,11 @@ LIBRARIES = (
 )
 STAGES = {
     "workbench.pipeline.study_data": {"open_study": "study files", "load_table": "feature tables"},
-    "workbench.pipeline.running": {
+    "workbench.pipeline.experiment": {
         "load_study_data": "participants and scores",
         "plan_experiment": "joining and guards",
     },
-    "workbench.pipeline.one_run": {"to_toml": "study files"},
+    "workbench.pipeline.single_run": {"to_toml": "study files"},
     "workbench.models.nested_cv": {
         "target_matrices": "permuted targets",
         "marginal_targets": "permuted targets",

@@ -18,7 +18,7 @@ DESCRIPTION = (
 
 # x, width, name, lines
 STAGES = [
-    (250, 140, "sources/", ["one room per", "kind of file;", "malformed files", "end here"]),
+    (250, 140, "sources/", ["one module per", "kind of file;", "malformed files", "end here"]),
     (470, 140, "tables/", ["align, outcomes,", "who was lost", "and why; leaks", "are refused"]),
     (690, 140, "models/", ["all that learns,", "inside the fold;", "permutations"]),
     (910, 130, "results/", ["reduce, never", "refit; tests,", "circuits, claims"]),

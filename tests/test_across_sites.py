@@ -45,7 +45,7 @@ def results(study):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.figures.PICTURES", {})
-        patch.setattr("workbench.pipeline.one_run.INFLUENCE_REPEATS", 1)
+        patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
         for name, text in asked.items():
             (study / "experiments" / f"{name}.toml").write_text(text)
         finished = workbench.run(list(asked), study=study, jobs=1)
@@ -120,7 +120,7 @@ def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(stud
 
     (study / "experiments" / "torn.toml").write_text(EXPERIMENT)
     monkeypatch.setattr("workbench.figures.PICTURES", {})
-    monkeypatch.setattr("workbench.pipeline.one_run.INFLUENCE_REPEATS", 1)
+    monkeypatch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
     monkeypatch.setattr("workbench.models.splitters._leave_sites_out", torn)
     (finished,) = workbench.run(["torn"], study=study, jobs=1)
     scores = finished.result.scores

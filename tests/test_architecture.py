@@ -41,12 +41,12 @@ STAGES = {
     "planning",
 }
 COMPOSER = "pipeline"
-DOOR = "cli"
+COMMAND_LINE = "cli"
 ROOT = ""  # workbench/__init__.py, which hands out the functions of the pipeline when they are first asked for
 
 HEAVY = {"matplotlib", "mlflow", "nilearn", "optuna", "scipy.stats", "shap", "sklearn", "xgboost"}
 TRANSFORMERS = "models.preprocessing"  # declares scikit-learn transformers, so it needs their base classes to be read
-HEAVY_AT_THE_DOOR = HEAVY | {"nibabel", "numpy", "pandas", "pyarrow", "scipy", "skops"}
+HEAVY_AT_START = HEAVY | {"nibabel", "numpy", "pandas", "pyarrow", "scipy", "skops"}
 
 
 @dataclass(frozen=True)
@@ -58,19 +58,19 @@ class Import:
     when: str  # "start", "call" (inside a function) or "types" (under TYPE_CHECKING)
 
     @property
-    def room(self) -> str:
-        return room_of(self.module)
+    def package(self) -> str:
+        return package_of(self.module)
 
     @property
-    def target_room(self) -> str | None:
-        """Room of this package, or None for anything from outside."""
-        return room_of(self.target) if self.target.split(".")[0] == "workbench" else None
+    def target_package(self) -> str | None:
+        """Package of this package, or None for anything from outside."""
+        return package_of(self.target) if self.target.split(".")[0] == "workbench" else None
 
     def brings(self, package: str) -> bool:
         return self.target == package or self.target.startswith(f"{package}.")
 
 
-def room_of(module: str) -> str:
+def package_of(module: str) -> str:
     return [*module.split("."), ROOT][1]
 
 
@@ -139,16 +139,16 @@ def _ours(name: str) -> bool:
 # ---------------------------------------------------------------------------------------------------------------- rules
 
 
-def rooms_without_a_place(imports: list[Import]) -> list[str]:
-    rooms = {imported.room for imported in imports} - GROUND - STAGES - {COMPOSER, DOOR, ROOT}
-    return [f"workbench.{room} is in no layer: give it one" for room in sorted(rooms)]
+def packages_without_a_layer(imports: list[Import]) -> list[str]:
+    packages = {imported.package for imported in imports} - GROUND - STAGES - {COMPOSER, COMMAND_LINE, ROOT}
+    return [f"workbench.{package} is in no layer: give it one" for package in sorted(packages)]
 
 
 def ground_floor_above_itself(imports: list[Import]) -> list[str]:
     return [
         f"{i.module} is ground floor and imports {i.target}"
         for i in imports
-        if i.room in GROUND and i.target_room is not None and i.target_room not in GROUND | {ROOT}
+        if i.package in GROUND and i.target_package is not None and i.target_package not in GROUND | {ROOT}
     ]
 
 
@@ -157,32 +157,34 @@ def stages_beside_each_other(imports: list[Import]) -> list[str]:
     return [
         f"{i.module} imports {i.target}, another stage"
         for i in imports
-        if i.room in STAGES and i.target_room is not None and i.target_room not in GROUND | {ROOT, i.room}
+        if i.package in STAGES and i.target_package is not None and i.target_package not in GROUND | {ROOT, i.package}
     ]
 
 
-def door_past_the_pipeline(imports: list[Import]) -> list[str]:
-    allowed = GROUND | {COMPOSER, DOOR, ROOT}
+def command_line_past_the_pipeline(imports: list[Import]) -> list[str]:
+    allowed = GROUND | {COMPOSER, COMMAND_LINE, ROOT}
     return [
         f"{i.module} imports {i.target}: only the pipeline composes"
         for i in imports
-        if i.room in {DOOR, ROOT} and i.target_room is not None and i.target_room not in allowed
+        if i.package in {COMMAND_LINE, ROOT} and i.target_package is not None and i.target_package not in allowed
     ]
 
 
-def pipeline_through_the_door(imports: list[Import]) -> list[str]:
-    return [f"{i.module} imports {i.target}" for i in imports if i.room == COMPOSER and i.target_room == DOOR]
+def pipeline_through_the_command_line(imports: list[Import]) -> list[str]:
+    return [
+        f"{i.module} imports {i.target}" for i in imports if i.package == COMPOSER and i.target_package == COMMAND_LINE
+    ]
 
 
 def mlflow_outside_tracking(imports: list[Import]) -> list[str]:
-    return [f"{i.module} imports {i.target}" for i in imports if i.brings("mlflow") and i.room != "tracking"]
+    return [f"{i.module} imports {i.target}" for i in imports if i.brings("mlflow") and i.package != "tracking"]
 
 
 def heavy_at_start(imports: list[Import]) -> list[str]:
-    """What costs a second belongs inside the function that needs it; at the door, numpy and pandas as well."""
+    """What costs a second belongs inside the function that needs it; at start-up, numpy and pandas as well."""
     found = []
     for i in imports:
-        heavy = HEAVY_AT_THE_DOOR if i.room in GROUND | {DOOR, ROOT} else HEAVY
+        heavy = HEAVY_AT_START if i.package in GROUND | {COMMAND_LINE, ROOT} else HEAVY
         a_base_class = i.module == f"workbench.{TRANSFORMERS}" and i.brings("sklearn.base")
         if i.when == "start" and any(i.brings(package) for package in heavy) and not a_base_class:
             found.append(f"{i.module} imports {i.target} at its start")
@@ -196,7 +198,7 @@ def circles(imports: list[Import]) -> list[str]:
     """
     graph: dict[str, set[str]] = {}
     for i in imports:
-        if i.when != "types" and i.target_room and i.module != i.target and i.room != ROOT:
+        if i.when != "types" and i.target_package and i.module != i.target and i.package != ROOT:
             graph.setdefault(i.module, set()).add(i.target)
     reachable = {module: _reach(graph, module) for module in graph}
     return [f"{module} is reached from itself" for module in sorted(graph) if module in reachable[module]]
@@ -214,11 +216,11 @@ def _reach(graph: dict[str, set[str]], start: str) -> set[str]:
 
 
 RULES = [
-    rooms_without_a_place,
+    packages_without_a_layer,
     ground_floor_above_itself,
     stages_beside_each_other,
-    door_past_the_pipeline,
-    pipeline_through_the_door,
+    command_line_past_the_pipeline,
+    pipeline_through_the_command_line,
     mlflow_outside_tracking,
     heavy_at_start,
     circles,
@@ -240,7 +242,7 @@ def test_the_workbench_keeps_the_rule(rule, imports):
 
 def test_the_imports_of_the_workbench_were_found(imports):
     assert any(i.module == "workbench.records" and i.target == "numpy" and i.when == "types" for i in imports)
-    assert any(i.target_room == "errors" for i in imports)
+    assert any(i.target_package == "errors" for i in imports)
 
 
 def test_every_module_says_what_it_is():
@@ -266,8 +268,8 @@ def tree(tmp_path):
     return write
 
 
-def test_a_room_nobody_placed_is_found(tree):
-    assert rooms_without_a_place(tree(utils="import math")) == ["workbench.utils is in no layer: give it one"]
+def test_a_package_nobody_placed_is_found(tree):
+    assert packages_without_a_layer(tree(utils="import math")) == ["workbench.utils is in no layer: give it one"]
 
 
 @pytest.mark.parametrize(
@@ -296,13 +298,15 @@ def test_a_ground_floor_that_looks_up_is_found(tree):
     assert found == ["workbench.study is ground floor and imports workbench.tables"]
 
 
-def test_a_door_that_goes_past_the_pipeline_is_found(tree):
-    found = door_past_the_pipeline(tree(cli="from workbench import pipeline, tracking", pipeline="", tracking=""))
+def test_a_command_line_that_goes_past_the_pipeline_is_found(tree):
+    found = command_line_past_the_pipeline(
+        tree(cli="from workbench import pipeline, tracking", pipeline="", tracking="")
+    )
     assert found == ["workbench.cli imports workbench.tracking: only the pipeline composes"]
 
 
 def test_a_pipeline_that_imports_the_door_is_found(tree):
-    assert pipeline_through_the_door(tree(pipeline="from workbench.cli import main", cli="")) != []
+    assert pipeline_through_the_command_line(tree(pipeline="from workbench.cli import main", cli="")) != []
 
 
 def test_mlflow_elsewhere_is_found_even_inside_a_function(tree):

@@ -173,7 +173,7 @@ def test_the_companion_is_resumed_unit_by_unit(study, monkeypatch):
 @pytest.mark.parametrize("kind", ["change", "percent-change", "response", "remission", "score", "ancova"])
 def test_the_baseline_is_held_fixed_for_outcomes_that_contain_it(finished, study, kind):
     from workbench.errors import Problems
-    from workbench.pipeline.laid_out import plan_experiment
+    from workbench.pipeline.experiment_plan import plan_experiment
     from workbench.pipeline.study_data import load_study_data, study_with_data
 
     del finished

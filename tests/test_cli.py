@@ -1,4 +1,4 @@
-"""The door, as a person meets it: help, exit codes, every problem at once, and the first hour of a new user."""
+"""The command line, as a user meets it: help, exit codes, every problem at once, and the first hour of a new user."""
 
 from __future__ import annotations
 

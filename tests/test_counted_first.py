@@ -71,11 +71,12 @@ def readable(study: Path) -> str:
 
 
 def test_nothing_of_a_result_can_be_read_until_it_is_counted_in_ledger_and_registry(study, monkeypatch):
-    from workbench.pipeline import keeping, viewing
+    from workbench.pipeline.ledger import BEYOND
+    from workbench.pipeline.store import keep
     from workbench.preregistration import viewed
 
     seen = []
-    record, keep = viewed.record_look, keeping.keep
+    record = viewed.record_look
 
     def recording(*args, **kwargs):
         seen.append(readable(study))
@@ -88,8 +89,8 @@ def test_nothing_of_a_result_can_be_read_until_it_is_counted_in_ledger_and_regis
         return keep(*args, **kwargs)
 
     monkeypatch.setattr(viewed, "record_look", recording)
-    monkeypatch.setattr("workbench.pipeline.running.keep", stored)
-    assert viewing.BEYOND in " ".join(run(study).abstract().split())
+    monkeypatch.setattr("workbench.pipeline.experiment.keep", stored)
+    assert BEYOND in " ".join(run(study).abstract().split())
     assert len(seen) == 3
     for text in seen:
         assert "r2" not in text
@@ -137,7 +138,7 @@ def test_a_ledger_that_cannot_be_written_is_one_line_before_anything_is_fitted(s
 
     monkeypatch.setattr(os, "open", refusing)
     monkeypatch.setattr(
-        "workbench.pipeline.running.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
+        "workbench.pipeline.experiment.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
     )
     assert run_command(["run", "question", "--study", str(study), "-q"]) == 2
     said = capsys.readouterr()
@@ -150,7 +151,7 @@ def test_a_ledger_that_cannot_be_written_is_one_line_before_anything_is_fitted(s
 def test_a_ledger_that_is_a_folder_is_refused_before_anything_is_fitted(study, monkeypatch):
     (study / "experiments" / "viewed.jsonl").mkdir()
     monkeypatch.setattr(
-        "workbench.pipeline.running.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
+        "workbench.pipeline.experiment.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
     )
     with pytest.raises(StoreError, match=r"experiments/viewed\.jsonl: cannot be written"):
         run(study)
@@ -160,7 +161,7 @@ def test_a_registry_that_cannot_be_written_is_refused_before_anything_is_fitted(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "file"))
     monkeypatch.setattr(
-        "workbench.pipeline.running.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
+        "workbench.pipeline.experiment.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
     )
     with pytest.raises(StoreError, match=r"cannot be written .*name another folder: WORKBENCH_STATE=FOLDER"):
         run(study)

@@ -1,4 +1,4 @@
-"""The door: one command a step, errors a person can act on, exit codes a script can trust."""
+"""The command line: one command a step, errors a person can act on, exit codes a script can trust."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Exit code of one command; every error is printed the way the person at the keyboard can use it."""
+    """Exit code of one command; every error is printed so that the user can act on it."""
     for variable in BLAS_THREADS:  # before numpy is loaded
         os.environ.setdefault(variable, "1")
     unreadable = next((each for each in arguments if not is_text(each)), None)

@@ -36,7 +36,7 @@ class Problem:
 
 
 class WorkbenchError(Exception):
-    """Base of every error that the person at the keyboard can mend.
+    """Base of every error that the user can mend.
 
     Parameters
     ----------

@@ -155,7 +155,7 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
     from joblib import Parallel, delayed, parallel_config
 
     protect_processes()
-    # What is left over when something fails is not worth a word to the person at the keyboard.
+    # What is left over when something fails is not worth a word to the user.
     warnings.filterwarnings("ignore", message=r"\d+ tasks ", category=UserWarning, module=r"joblib\.parallel")
     # A function and its arguments, not a partial: equal ones let the next items take over these workers.
     start = {"initializer": _prepare_worker, "initargs": (os.getpid(),)}

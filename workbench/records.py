@@ -840,7 +840,7 @@ class Subgroup:
 
 
 @dataclass(frozen=True)
-class Owed:
+class Sensitivity:
     """What a reader of the numbers should know beside them (METHODS 8)."""
 
     scale_ends: tuple[ScaleEnds, ...] = ()
@@ -1089,7 +1089,7 @@ class Scores:
     """Fits with the held-out people replaced by noise, in none of which anything that was learnt changed."""
     shuffled: Shuffled | None = None
     """None where the design leaves too few distinct shuffles."""
-    owed: Owed = Owed()
+    sensitivity: Sensitivity = Sensitivity()
     smallest_p: float | None = None
     """Smallest `p_family` that so many permutations allow, whatever the data; None without a permutation p."""
     baseline: str = ""

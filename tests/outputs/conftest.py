@@ -20,13 +20,13 @@ from workbench.records import (
     Increment,
     Influence,
     Interval,
-    Owed,
     Performance,
     PermutationTest,
     RegressionToMean,
     RunResult,
     ScaleEnds,
     Scores,
+    Sensitivity,
     Subgroup,
 )
 from workbench.specs.cohort import CohortSpec
@@ -241,11 +241,11 @@ def _scores(shape: Shape, predictions: pd.DataFrame, n_features: int, null: pd.D
         validation=f"{shape.repeats} x 5-fold, 5 inner folds, people not split",
         confounds=("mean_fd",),
         clinical_model=("MADRS@ses-b0", "age", "sex"),
-        owed=_owed(shape.n),
+        sensitivity=_sensitivity(shape.n),
     )
 
 
-def _owed(n: int) -> Owed:
+def _sensitivity(n: int) -> Sensitivity:
     fall = RegressionToMean(
         score="MADRS",
         sessions=("ses-b0", "ses-d2"),
@@ -261,7 +261,7 @@ def _owed(n: int) -> Owed:
         baseline_r2=0.04,
         baseline_r2_high=0.2,
     )
-    return Owed(
+    return Sensitivity(
         scale_ends=(ScaleEnds("MADRS", "ses-d2", n, 0.0, 60.0, 0.05, 0.0),),
         regression_to_mean=fall,
         drop_out=DropOut(n + 5, 5, (Difference("age", n, 5, 34.0, 41.5, 0.61),), 0.1, n - 2.5, 2.2),
@@ -352,7 +352,7 @@ def binary_result() -> RunResult:
     observed = (result.predictions["observed"] > 11).astype(float)
     predicted = (0.5 + (result.predictions["predicted"] - 11) / 12).clip(0.02, 0.98)
     predictions = result.predictions.assign(observed=observed, predicted=predicted, reference=observed.mean())
-    scores_owed = result.scores.owed
+    scores_sensitivity = result.scores.sensitivity
     scores = replace(
         result.scores,
         outcome="response to ketamine (MADRS falls by half or more by ses-d2)",
@@ -361,7 +361,7 @@ def binary_result() -> RunResult:
         performance=replace(
             _performance("main", predictions, result.scores.performance.interval), auc=0.81, brier=0.17
         ),
-        owed=replace(scores_owed, decision=Decision(0.3, 0.6, 0.31, 0.05, 0.45, "clinical_ridge")),
+        sensitivity=replace(scores_sensitivity, decision=Decision(0.3, 0.6, 0.31, 0.05, 0.45, "clinical_ridge")),
     )
     threshold = np.round(np.arange(0.01, 1, 0.01), 2)
     prevalence = float(observed.mean())

@@ -104,22 +104,22 @@ def test_a_decision_curve_reads_back(binary_result, shown_result, tmp_path):
     write_run(binary_result, tmp_path / "binary")
     read = read_run(tmp_path / "binary", shap=False)
     pd.testing.assert_frame_equal(read.decision_curve, binary_result.decision_curve, rtol=1e-5)
-    assert read.scores.owed.decision == binary_result.scores.owed.decision
+    assert read.scores.sensitivity.decision == binary_result.scores.sensitivity.decision
     write_run(shown_result, tmp_path / "other")
     assert read_run(tmp_path / "other", shap=False).decision_curve is None
 
 
 def test_numbers_that_could_not_be_had_read_back_as_such(null_result, tmp_path):
-    owed = null_result.scores.owed
-    unknown = replace(owed.regression_to_mean, expected=float("nan"), reason="no reliability of MADRS is known")
-    scores = replace(null_result.scores, owed=replace(owed, regression_to_mean=unknown))
+    sensitivity = null_result.scores.sensitivity
+    unknown = replace(sensitivity.regression_to_mean, expected=float("nan"), reason="no reliability of MADRS is known")
+    scores = replace(null_result.scores, sensitivity=replace(sensitivity, regression_to_mean=unknown))
     write_run(replace(null_result, scores=scores), tmp_path)
-    found = read_run(tmp_path, shap=False).scores.owed
+    found = read_run(tmp_path, shap=False).scores.sensitivity
     assert np.isnan(found.regression_to_mean.expected)
     assert found.regression_to_mean.reason == "no reliability of MADRS is known"
     assert found.regression_to_mean.sessions == ("ses-b0", "ses-d2")
-    assert found.subgroups == null_result.scores.owed.subgroups
-    assert found.drop_out == null_result.scores.owed.drop_out
+    assert found.subgroups == null_result.scores.sensitivity.subgroups
+    assert found.drop_out == null_result.scores.sensitivity.drop_out
 
 
 def test_a_run_reads_back_as_it_was_written(shown_result, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.records import Covariates, Owed, Split, Viewing, WorkUnit
+from workbench.records import Covariates, Sensitivity, Split, Viewing, WorkUnit
 from workbench.results.explanations import GATED
 from workbench.results.metrics import held_out_losses, long_table, r2_without_each
 from workbench.results.run_result import (
@@ -342,7 +342,7 @@ def test_a_companion_without_a_p_has_none_after_correction(make_inputs, strong):
 
 def test_a_companion_keeps_no_second_copy_of_what_stands_beside_the_run(strong):
     held = with_held(strong, strong).scores.baseline_held
-    assert (held.owed, held.shuffled, held.influence.by_pair) == (Owed(), None, ())
+    assert (held.sensitivity, held.shuffled, held.influence.by_pair) == (Sensitivity(), None, ())
     assert held.influence.by_participant == strong.scores.influence.by_participant
 
 

@@ -158,7 +158,7 @@ def test_two_people_whom_a_result_hangs_on_are_named_together(strong):
 
 def test_what_else_a_reader_should_know_stands_below_the_checks(strong):
     groups = (Subgroup("sex", "F", 30, 0.2), Subgroup("sex", "M", 12, -0.1))
-    scores = replace(strong.scores, owed=replace(strong.scores.owed, subgroups=groups))
+    scores = replace(strong.scores, sensitivity=replace(strong.scores.sensitivity, subgroups=groups))
     text = words(abstract(replace(strong, scores=scores), next_command=""))
     assert "Also R2 in subgroups -0.10 (sex M, n = 12) to 0.20 (sex F, n = 30)" in text
 

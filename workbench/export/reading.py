@@ -127,6 +127,8 @@ def _scores_record(folder: Path) -> dict[str, Any]:
             f"{path}: written by {age} workbench (records of version {version}, this one reads {SCHEMA_VERSION}); "
             "environment.txt beside it names the version that reads it, or run the experiment again"
         )
+    if "owed" in record:  # what earlier versions called it
+        record["sensitivity"] = record.pop("owed")
     return record
 
 

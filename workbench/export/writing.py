@@ -74,10 +74,10 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         tables["inner_folds.tsv"] = result.inner_folds
     if result.decision_curve is not None:
         tables["decision_curve.tsv"] = readable(in_order(result.decision_curve, "decision_curve.tsv"))
-    if result.scores.owed.subgroups:
-        tables["subgroups.tsv"] = readable(_records(result.scores.owed.subgroups, "subgroups.tsv"))
-    if result.scores.owed.drop_out is not None:
-        tables["drop_out.tsv"] = readable(_records(result.scores.owed.drop_out.differences, "drop_out.tsv"))
+    if result.scores.sensitivity.subgroups:
+        tables["subgroups.tsv"] = readable(_records(result.scores.sensitivity.subgroups, "subgroups.tsv"))
+    if result.scores.sensitivity.drop_out is not None:
+        tables["drop_out.tsv"] = readable(_records(result.scores.sensitivity.drop_out.differences, "drop_out.tsv"))
     return tables
 
 

@@ -55,7 +55,7 @@ def _caption(result: RunResult) -> str:
 
 
 def _found(result: RunResult) -> str:
-    found = result.scores.owed.decision
+    found = result.scores.sensitivity.decision
     if found is None:
         return ""
     if found.low is None or found.high is None:

@@ -1,4 +1,4 @@
-"""Every learner, found by kind in `LEARNERS`; ridge has a room of its own, `gram`."""
+"""Every learner, found by kind in `LEARNERS`; ridge has a module of its own, `gram`."""
 
 from __future__ import annotations
 

@@ -2,21 +2,21 @@
 
     files -> sources -> tables -> models -> results -> figures / export / tracking
 
-Stages never import each other; whatever two of them must agree on travels in a record through here. Each room owns a
-step and leans on none but those before it: `progress`, `study_data`, `laid_out`, `one_run`, `keeping`, `viewing`,
-`claim_gate`, `checking`, `running`, `freezing`, `simulated_trials`, `powering`, `making`, `demonstration`.
+Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns a
+step and leans on none but those before it: `progress`, `study_data`, `experiment_plan`, `single_run`, `store`,
+`ledger`, `claim_gate`, `checks`, `experiment`, `freezing`, `simulated_trials`, `power`, `scaffold`, `demonstration`.
 """
 
-from workbench.pipeline.checking import CheckReport, check
+from workbench.pipeline.checks import CheckReport, check
 from workbench.pipeline.claim_gate import PlannedClaim, that_carries
 from workbench.pipeline.demonstration import demo
+from workbench.pipeline.experiment import run
+from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
-from workbench.pipeline.keeping import FinishedRun, export_run, show_run, ui
-from workbench.pipeline.laid_out import ExperimentPlan
-from workbench.pipeline.making import init, simulate_study
-from workbench.pipeline.powering import StudyPlan, plan
+from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.progress import Progress, Silent
-from workbench.pipeline.running import run
+from workbench.pipeline.scaffold import init, simulate_study
+from workbench.pipeline.store import FinishedRun, export_run, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
 __all__ = [

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun
-from workbench.pipeline.viewing import look_at, record_of
+from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
+from workbench.pipeline.ledger import look_at, record_of
 from workbench.records import AnalysisPlan, GateRow
 from workbench.specs.experiment import BASELINE_HELD, ExperimentSpec
 from workbench.study import Study

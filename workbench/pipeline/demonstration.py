@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import quoted
+from workbench.pipeline.experiment import run
 from workbench.pipeline.freezing import freeze
-from workbench.pipeline.keeping import FinishedRun
-from workbench.pipeline.making import simulate_study
 from workbench.pipeline.progress import Progress
-from workbench.pipeline.running import run
+from workbench.pipeline.scaffold import simulate_study
+from workbench.pipeline.store import FinishedRun
 from workbench.pipeline.study_data import features
 from workbench.study import Study, open_study
 

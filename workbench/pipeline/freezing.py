@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
-from workbench.pipeline.checking import check
+from workbench.pipeline.checks import check
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_claims_without_data, that_carries
-from workbench.pipeline.laid_out import ExperimentPlan
+from workbench.pipeline.experiment_plan import ExperimentPlan
+from workbench.pipeline.ledger import history, look_at, plan_now
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import optional_path
-from workbench.pipeline.viewing import history, look_at, plan_now
 from workbench.specs.experiment import ExperimentSpec
 from workbench.study import Study, open_study
 
@@ -91,7 +91,7 @@ def freeze(
 
 
 def _to_freeze(
-    study: Study, name: str, spec: ExperimentSpec, laid_out: ExperimentPlan | None, because: str, *, anyway: bool
+    study: Study, name: str, spec: ExperimentSpec, experiment_plan: ExperimentPlan | None, because: str, *, anyway: bool
 ) -> Frozen:
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
@@ -107,13 +107,13 @@ def _to_freeze(
         if model.runs_on(feature_set)
     )
     earlier = read_frozen(study, name)
-    planned = laid_out.runs if laid_out else ()
+    planned = experiment_plan.runs if experiment_plan else ()
     values = {each.name: data_hash(each.dataset, named=False) for each in planned}
     changed = _changed(earlier[-1], plan, values) if earlier else ()
     if earlier and not changed:
         return Frozen(earlier[-1], runs, again=len(earlier) > 1, unchanged=True)
     _may_be_frozen(name, spec, runs, earlier, changed, because)
-    claims = planned_claims(study, laid_out, frozen_now=True) if laid_out and laid_out.runs else ()
+    claims = planned_claims(study, experiment_plan, frozen_now=True) if experiment_plan and experiment_plan.runs else ()
     claim = that_carries(claims or planned_claims_without_data(study, name, spec))
     if claim.out_of_reach and not anyway:
         raise SpecError(_cannot_be_supported(f"experiments/{name}.toml", claim))
@@ -126,7 +126,9 @@ def _to_freeze(
         primary=spec.primary or runs[0],
         plan=plan,
         data={each.name: each.dataset.data_hash for each in planned},
-        viewed_before=viewed_by(looks, look_at(laid_out, planned[0]), date) if laid_out and planned else 0,
+        viewed_before=viewed_by(looks, look_at(experiment_plan, planned[0]), date)
+        if experiment_plan and planned
+        else 0,
         because=because,
         out_of_reach=tuple(row.requirement for row in claim.out_of_reach),
         values=values,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.pipeline.one_run import fit_one
+from workbench.pipeline.single_run import fit_one
 from workbench.records import (
     Covariates,
     Dataset,

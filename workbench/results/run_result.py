@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.records import Increment, Influence, Owed, RunResult, Scores, Shuffled
+from workbench.records import Increment, Influence, RunResult, Scores, Sensitivity, Shuffled
 from workbench.results import biomarkers, claims, conformal, decision, explanations, inference, intervals, metrics
 from workbench.results.influence import PAIRS, lowest_pairs
-from workbench.results.owed import owed
+from workbench.results.sensitivity import gather_sensitivity
 from workbench.specs.experiment import SITES_TO_LEAVE_OUT
 from workbench.specs.learners import XGBoostSpec
 
@@ -133,7 +133,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     circuits = circuits.merge(effects, on="circuit", how="left", validate="one_to_one")
     null, test, increment = _permutations(inputs)
     curve, decided = _decision(inputs, table, increment)
-    beside = owed(
+    beside = gather_sensitivity(
         dataset,
         inputs.spec,
         table,
@@ -143,7 +143,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         decision=decided,
         seed=inputs.validation.seed,
     )
-    scores = replace(_scores(inputs, table, test, increment), owed=beside)
+    scores = replace(_scores(inputs, table, test, increment), sensitivity=beside)
     claim = claims.judge(replace(scores, p_family=test.p))
     return RunResult(
         scores=scores,
@@ -276,7 +276,7 @@ def with_baseline_held(run: RunResult, held: RunResult) -> RunResult:
     influence = held.scores.influence
     if influence is not None:
         influence = replace(influence, by_pair=(), lowest_pair=None, pairs_refitted=0)
-    scores = replace(held.scores, influence=influence, owed=Owed(), shuffled=None)
+    scores = replace(held.scores, influence=influence, sensitivity=Sensitivity(), shuffled=None)
     null = run.null
     if len(held.null) == len(null):
         null = null.assign(**{BASELINE_HELD: held.null["r2"].to_numpy()})

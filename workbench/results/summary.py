@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED
 from workbench.results.claims import critical_r2, procedure, viewed
-from workbench.results.owed import abstract as what_else
 from workbench.results.requirements import gate_rows
+from workbench.results.sensitivity import abstract as what_else
 from workbench.results.wording import number, p_text, results
 
 if TYPE_CHECKING:

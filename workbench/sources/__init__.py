@@ -1,4 +1,4 @@
-"""Files as labs have them -> records: one room per kind of file, and malformed files end here."""
+"""Files as labs have them -> records: one module per kind of file, and malformed files end here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps every run in MLflow, finds it again and shows it in the browser: the only room that imports mlflow.
+"""Keeps every run in MLflow, finds it again and shows it in the browser: the only package that imports mlflow.
 
 A run is opened before its files are written, so that they lie in their final place at once and may name the run::
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from workbench.errors import Problem, Problems
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
-from workbench.pipeline.laid_out import ExperimentPlan, plan_experiment
+from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
+from workbench.pipeline.ledger import read_history
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, optional_path
-from workbench.pipeline.viewing import read_history
 from workbench.records import FeatureTable
 from workbench.study import open_study
 
@@ -74,6 +74,6 @@ def check(
         *loaded.cohort.notes,
         *(f"{table.source}: {note}" for table in loaded.tables.values() for note in table.notes),
     ]
-    laid_out = tuple(plan for plan in plans if plan)
-    claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in laid_out if plan.runs}
-    return CheckReport(tuple(problems), laid_out, loaded.tables, claims, tuple(notes))
+    experiment_plan = tuple(plan for plan in plans if plan)
+    claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in experiment_plan if plan.runs}
+    return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes))

@@ -85,7 +85,7 @@ def plan_experiment(
     For a rehearsal all scores are made up once it is known who is included and who has an outcome.
     """
     found = Problems()
-    plan = _laid_out(loaded, name, spec, found, rehearsal=rehearsal)
+    plan = _planned(loaded, name, spec, found, rehearsal=rehearsal)
     file = f"experiments/{name}.toml"
     problems.extend(
         problem
@@ -96,7 +96,7 @@ def plan_experiment(
     return plan
 
 
-def _laid_out(
+def _planned(
     loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
 ) -> ExperimentPlan | None:
     from workbench.models.sensitivity import baseline_as_held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.records import Owed
+from workbench.records import Sensitivity
 from workbench.results import scale_ends as ends
 from workbench.results.drop_out import FEWEST, drop_out, largest, outcome_range
 from workbench.results.regression_to_mean import regression_to_mean
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from workbench.records import Dataset, Decision, DropOut, Scores, Subgroup, UnitResult, WorkUnit
     from workbench.specs.experiment import ExperimentSpec
 
-ROOM = 340
+ABSTRACT_CHARACTERS = 340
 """Characters that four lines of the terminal hold."""
 NOT_TESTED = "their differences are not tested"
 
 
-def owed(
+def gather_sensitivity(
     dataset: Dataset,
     spec: ExperimentSpec,
     table: pd.DataFrame,
@@ -35,7 +35,7 @@ def owed(
     unobserved: tuple[np.ndarray, np.ndarray] | None,
     decision: Decision | None,
     seed: int,
-) -> Owed:
+) -> Sensitivity:
     """Everything of METHODS 8 that the data allow; what they do not is None or empty.
 
     Parameters
@@ -48,7 +48,7 @@ def owed(
     people = sorted(set(dataset.rows["participant_id"]))
     at_ends = ends.scale_ends(dataset.outcome, people)
     by_ranks = dataset.outcome.type == "continuous" and ends.crowded(at_ends)
-    return Owed(
+    return Sensitivity(
         scale_ends=at_ends,
         rank_r2=ends.rank_r2(dataset, units, results) if by_ranks else None,
         regression_to_mean=regression_to_mean(dataset.outcome, spec, people, seed=seed),
@@ -62,7 +62,7 @@ def abstract(scores: Scores) -> str:
     """As many of the sentences, in their order, as fit into four lines."""
     told = ""
     for sentence in in_words(scores):
-        if len(told) + len(sentence) <= ROOM:
+        if len(told) + len(sentence) <= ABSTRACT_CHARACTERS:
             told += f"{' ' if told else ''}{sentence[:1].upper()}{sentence[1:]}"
     return told
 
@@ -74,7 +74,7 @@ def in_words(scores: Scores) -> list[str]:
 
 
 def _drop_out(scores: Scores) -> str:
-    found = scores.owed.drop_out
+    found = scores.sensitivity.drop_out
     if found is None:
         return ""
     text = f"{found.n_lost} of {found.n_asked} people asked about are not analysed"
@@ -87,7 +87,7 @@ def _drop_out(scores: Scores) -> str:
 
 
 def _tipping(scores: Scores) -> str:
-    found = scores.owed.drop_out
+    found = scores.sensitivity.drop_out
     if found is None or found.tipping is None:
         return ""
     who = f"the {found.n_predicted} of them with features" if found.n_predicted > 1 else "the one of them with features"
@@ -107,7 +107,7 @@ def _outside(found: DropOut) -> str:
 
 
 def _regression(scores: Scores) -> str:
-    found = scores.owed.regression_to_mean
+    found = scores.sensitivity.regression_to_mean
     if found is None:
         return ""
     if found.reason:
@@ -120,7 +120,7 @@ def _regression(scores: Scores) -> str:
 
 
 def _ends(scores: Scores) -> str:
-    at_ends = scores.owed.scale_ends
+    at_ends = scores.sensitivity.scale_ends
     crowded = [each for each in at_ends if max(each.at_minimum, each.at_maximum) > ends.CROWDED]
     if not crowded:
         return ""
@@ -128,11 +128,15 @@ def _ends(scores: Scores) -> str:
     low = worst.at_minimum >= worst.at_maximum
     share, end = (worst.at_minimum, worst.minimum) if low else (worst.at_maximum, worst.maximum)
     text = f"{100 * share:.0f} % are at the {'lowest' if low else 'highest'} {worst.score} ({end:g}) at {worst.session}"
-    return f"{text}; R2 by ranks {number(scores.owed.rank_r2)}." if scores.owed.rank_r2 is not None else f"{text}."
+    return (
+        f"{text}; R2 by ranks {number(scores.sensitivity.rank_r2)}."
+        if scores.sensitivity.rank_r2 is not None
+        else f"{text}."
+    )
 
 
 def _decision(scores: Scores) -> str:
-    found = scores.owed.decision
+    found = scores.sensitivity.decision
     if found is None:
         return ""
     beside = "all, on none or on the clinical model" if found.clinical else "all or on none"
@@ -145,7 +149,7 @@ def _decision(scores: Scores) -> str:
 
 
 def _subgroups(scores: Scores) -> str:
-    found = [each for each in scores.owed.subgroups if each.r2 is not None]
+    found = [each for each in scores.sensitivity.subgroups if each.r2 is not None]
     if len(found) < 2:
         return ""
     worst, best = (choose(found, key=lambda each: each.r2 or 0.0) for choose in (min, max))

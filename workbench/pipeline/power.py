@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import GuardError, Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
-from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun, plan_experiment
+from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, plan_experiment
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
@@ -110,23 +110,23 @@ def plan(
     loaded = load_study_data(opened, problems=problems, progress=progress)
     problems.raise_if_any()
     assert loaded is not None
-    laid_out = plan_experiment(loaded, name, spec, problems=problems)
+    experiment_plan = plan_experiment(loaded, name, spec, problems=problems)
     problems.raise_if_any(GuardError)
-    assert laid_out is not None
-    runs = {run.dataset.feature_set: run for run in reversed(laid_out.runs)}
+    assert experiment_plan is not None
+    runs = {run.dataset.feature_set: run for run in reversed(experiment_plan.runs)}
     folders = {each: Path(to) / each for each in reversed(runs)} if to is not None else {}
     _free(folders.values(), force)
     question = Question(tuple(r2) or Question.r2s, simulations, permutations, people, prevalence, mean, sd)
     done = []
     for feature_set in reversed(runs):
-        found = _plan_set(loaded, laid_out, runs[feature_set], question, jobs, progress or Silent())
+        found = _plan_set(loaded, experiment_plan, runs[feature_set], question, jobs, progress or Silent())
         done.append(StudyPlan(found, _keep_plan(found, folders[feature_set]) if folders else ()))
     return tuple(done)
 
 
 def _plan_set(
     loaded: StudyData,
-    laid_out: ExperimentPlan,
+    experiment_plan: ExperimentPlan,
     planned: PlannedRun,
     question: Question,
     jobs: int | None,
@@ -139,13 +139,13 @@ def _plan_set(
     from workbench.specs.learners import RidgeSpec
 
     dataset, validation = planned.dataset, planned.validation
-    ridges = [one for one in laid_out.spec.models if isinstance(one, RidgeSpec)]
+    ridges = [one for one in experiment_plan.spec.models if isinstance(one, RidgeSpec)]
     learner = (ridges[0] if ridges else RidgeSpec(kind="ridge")).model_copy(update={"repeats": None})
     repeats = min(PLAN_REPEATS, validation.repeats)
     drawn = f"{repeats} x {validation.outer}-fold" if validation.leave_out is None else "sites left out in turn"
-    claim = _planned_claim(loaded, laid_out, planned, question.people)
+    claim = _planned_claim(loaded, experiment_plan, planned, question.people)
     about = SetPlan(
-        experiment=laid_out.name,
+        experiment=experiment_plan.name,
         feature_set=dataset.feature_set,
         outcome=dataset.outcome.label,
         outcome_type=dataset.outcome.type,
@@ -184,15 +184,17 @@ def _plan_set(
 
 
 def _planned_claim(
-    loaded: StudyData, laid_out: ExperimentPlan, planned: PlannedRun, people: int | None
+    loaded: StudyData, experiment_plan: ExperimentPlan, planned: PlannedRun, people: int | None
 ) -> PlannedClaim:
     """What the run that speaks for a feature set can claim, with so many participants."""
     import numpy as np
 
     # The study's own outcome is not looked at: whether it can be permuted is asked of numbers that all differ.
-    blind = [replace(run, dataset=replace(run.dataset, y=np.arange(run.dataset.n_rows))) for run in laid_out.runs]
-    claims = planned_claims(loaded.study, replace(laid_out, runs=tuple(blind)))
-    own = [claim for claim, run in zip(claims, laid_out.runs, strict=True) if run.dataset is planned.dataset]
+    blind = [
+        replace(run, dataset=replace(run.dataset, y=np.arange(run.dataset.n_rows))) for run in experiment_plan.runs
+    ]
+    claims = planned_claims(loaded.study, replace(experiment_plan, runs=tuple(blind)))
+    own = [claim for claim, run in zip(claims, experiment_plan.runs, strict=True) if run.dataset is planned.dataset]
     chosen = that_carries(own)
     if people is None:
         return chosen

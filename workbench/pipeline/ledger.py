@@ -8,8 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problems, StoreError
-from workbench.pipeline.keeping import FinishedRun
-from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun
+from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
+from workbench.pipeline.store import FinishedRun
 from workbench.records import RunResult
 from workbench.specs import spec_hash
 from workbench.study import Study

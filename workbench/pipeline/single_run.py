@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FitError
-from workbench.pipeline.laid_out import ExperimentPlan, PlannedRun
+from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import StudyData
 from workbench.records import Dataset, RunResult, UnitResult, WorkUnit

@@ -11,13 +11,13 @@ from workbench.records import (
     Decision,
     Difference,
     DropOut,
-    Owed,
     RegressionToMean,
     ScaleEnds,
+    Sensitivity,
     Subgroup,
 )
-from workbench.results.owed import abstract, in_words
 from workbench.results.run_result import reduce_run
+from workbench.results.sensitivity import abstract, in_words
 from workbench.results.summary import LABEL, WIDTH
 
 AGE = Difference("age", 40, 6, 35.0, 44.0, 0.9)
@@ -33,13 +33,13 @@ def scores(shown):
     return reduce_run(shown).scores
 
 
-def words(scores, **owed) -> str:
-    return " ".join(in_words(replace(scores, owed=Owed(**owed))))
+def words(scores, **sensitivity) -> str:
+    return " ".join(in_words(replace(scores, sensitivity=Sensitivity(**sensitivity))))
 
 
 def test_a_run_of_which_nothing_is_known_says_nothing(scores):
-    assert scores.owed.drop_out is None
-    assert in_words(replace(scores, owed=Owed())) == []
+    assert scores.sensitivity.drop_out is None
+    assert in_words(replace(scores, sensitivity=Sensitivity())) == []
 
 
 def test_drop_out_says_how_many_who_and_what_it_could_have_done(scores):
@@ -106,8 +106,8 @@ def test_subgroups_are_told_from_worst_to_best_and_as_not_tested(scores):
 
 def test_an_abstract_has_four_lines_of_it_at_most_and_what_matters_most_first(scores):
     groups = (Subgroup("sex", "F", 30, 0.2), Subgroup("sex", "M", 12, -0.1))
-    everything = Owed((FLOOR,), 0.08, FALL, LOST, Decision(0.2, 0.7, 0.5, 0.1, 0.4, "clinical_ols"), groups)
-    told = abstract(replace(scores, owed=everything))
+    everything = Sensitivity((FLOOR,), 0.08, FALL, LOST, Decision(0.2, 0.7, 0.5, 0.1, 0.4, "clinical_ols"), groups)
+    told = abstract(replace(scores, sensitivity=everything))
     assert told.startswith("6 of 46 people asked about")
     assert "If nothing happened" in told
     assert len(wrap(told, WIDTH - LABEL)) <= 4
@@ -129,7 +129,7 @@ def test_a_run_gathers_what_its_data_allow(shown):
         dataset=replace(dataset, outcome=outcome, background=known),
         unobserved=(np.array([11.0, 10.5]), np.array([10.0, 10.0])),
     )
-    found = reduce_run(inputs).scores.owed
+    found = reduce_run(inputs).scores.sensitivity
     assert [each.session for each in found.scale_ends] == ["ses-b0", "ses-d2"]
     assert found.scale_ends[1].at_minimum == pytest.approx((after == 0).mean())
     assert 0 < found.rank_r2 < 1
@@ -142,8 +142,8 @@ def test_a_run_gathers_what_its_data_allow(shown):
 
 def test_a_binary_outcome_has_a_decision_curve_and_no_ranks(make_inputs):
     run = reduce_run(make_inputs(n=60, signal=0.9, binary=True, permutations=0, repeats=2))
-    assert run.scores.owed.decision.clinical == run.scores.increment.against
+    assert run.scores.sensitivity.decision.clinical == run.scores.increment.against
     assert list(run.decision_curve) == ["threshold", "predictions", "clinical", "treat_all", "treat_none"]
-    assert run.scores.owed.decision.gain > 0.05
-    assert run.scores.owed.rank_r2 is None
+    assert run.scores.sensitivity.decision.gain > 0.05
+    assert run.scores.sensitivity.rank_r2 is None
     assert reduce_run(make_inputs(permutations=0, repeats=1)).decision_curve is None

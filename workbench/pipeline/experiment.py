@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Thread
 
 from workbench.errors import GuardError, Problems
-from workbench.pipeline.keeping import FinishedRun, keep
-from workbench.pipeline.laid_out import ExperimentPlan, plan_experiment
-from workbench.pipeline.one_run import run_one
+from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
+from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.single_run import run_one
+from workbench.pipeline.store import FinishedRun, keep
 from workbench.pipeline.study_data import load_study_data, study_with_data
-from workbench.pipeline.viewing import make_ready, read_history, viewed
 from workbench.records import RunResult
 from workbench.specs.experiment import ExperimentSpec
 
