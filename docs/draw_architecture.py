@@ -31,7 +31,7 @@ RECORDS = [
 ]
 FLOOR = [
     ("errors.py", "what to do next"),
-    ("records.py", "everything that travels"),
+    ("records/", "everything that travels"),
     ("specs/", "TOML read and checked"),
     ("study.py", "where things lie"),
     ("knowledge/", "scales, circuits, evidence"),

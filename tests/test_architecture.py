@@ -241,7 +241,7 @@ def test_the_workbench_keeps_the_rule(rule, imports):
 
 
 def test_the_imports_of_the_workbench_were_found(imports):
-    assert any(i.module == "workbench.records" and i.target == "numpy" and i.when == "types" for i in imports)
+    assert any(i.module == "workbench.records.data" and i.target == "numpy" and i.when == "types" for i in imports)
     assert any(i.target_package == "errors" for i in imports)
 
 
