@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.models.cost import estimate, estimate_at_most
+from workbench.evaluation.cost import estimate, estimate_at_most
 from workbench.records import Background
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, KernelRidgeSpec, RidgeSpec, XGBoostSpec

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.results.influence import PAIRS, lowest_pairs
-from workbench.results.metrics import r2_without_each
+from workbench.evaluation.influential_pairs import PAIRS, lowest_pairs
+from workbench.evaluation.metrics import r2_without_each
 
 
 def table_of(observed, predicted, reference=0.0) -> pd.DataFrame:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workbench.evaluation.inference import benjamini_hochberg, p_value
+from workbench.evaluation.metrics import in_order
 from workbench.records import UNASSIGNED
-from workbench.results.inference import benjamini_hochberg, p_value
-from workbench.results.metrics import in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

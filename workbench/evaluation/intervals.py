@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.evaluation.metrics import held_out_losses, squared_by_person
 from workbench.records import Interval
-from workbench.results.metrics import held_out_losses, squared_by_person
 from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from workbench.evaluation.metrics import HeldOutLosses
     from workbench.records import Dataset, UnitResult, WorkUnit
-    from workbench.results.metrics import HeldOutLosses
 
     Losses = NDArray[np.float64]
 
@@ -196,7 +196,7 @@ def subject_bootstrap(table: pd.DataFrame, *, seed: int, samples: int = BOOTSTRA
     Parameters
     ----------
     table : DataFrame
-        As `workbench.results.metrics.long_table` gives it.
+        As `workbench.evaluation.metrics.long_table` gives it.
     """
     _, model, reference = squared_by_person(table)
     return bootstrap_over_people(model, reference, seed=seed, samples=samples)

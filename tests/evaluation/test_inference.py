@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workbench.results.inference import (
+from workbench.evaluation.inference import (
     FamilyMember,
     benjamini_hochberg,
     correct_family,
@@ -13,7 +13,7 @@ from workbench.results.inference import (
     permuted_r2,
     westfall_young,
 )
-from workbench.results.metrics import long_table, performance
+from workbench.evaluation.metrics import long_table, performance
 
 # --------------------------------------------------------------------------------------------------------- one run
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.models.banded import band_weights
-from workbench.models.estimators import as_permuted, beside_main
-from workbench.models.nested_cv import planned_procedures
-from workbench.models.sensitivity import (
+from workbench.evaluation.sensitivity import (
     MOST_REPEATS,
     holding_baseline,
     holding_site,
     leaving_sites_out,
 )
+from workbench.models.banded import band_weights
+from workbench.models.estimators import as_permuted, beside_main
+from workbench.models.nested_cv import planned_procedures
 from workbench.models.splitters import balanced_on_outcome, for_interval
 from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workbench.evaluation.conformal import cv_plus, in_words
 from workbench.records import ConformalFold
-from workbench.results.conformal import cv_plus, in_words
 from workbench.results.run_result import reduce_run
 
 

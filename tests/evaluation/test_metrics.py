@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.results.metrics import (
+from workbench.evaluation.metrics import (
     against_better_reference,
     area_under_curve,
     calibration,

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.results.decision import THRESHOLDS, decision, decision_curve, net_benefit
+from workbench.evaluation.decision import THRESHOLDS, decision, decision_curve, net_benefit
 
 Y = np.array([1.0, 1.0, 0.0, 0.0, 0.0])
 

@@ -55,7 +55,7 @@ def decision_curve(model: pd.DataFrame, clinical: pd.DataFrame | None) -> pd.Dat
     Parameters
     ----------
     model, clinical : DataFrame
-        Held-out predictions as `workbench.results.metrics.long_table` gives them; None without a clinical model.
+        Held-out predictions as `workbench.evaluation.metrics.long_table` gives them; None without a clinical model.
 
     Returns
     -------

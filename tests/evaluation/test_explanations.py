@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.records import UNASSIGNED
-from workbench.results.explanations import (
+from workbench.evaluation.explanations import (
     GATED,
     additive,
     additivity,
@@ -14,6 +13,7 @@ from workbench.results.explanations import (
     shap_table,
     without_ranking,
 )
+from workbench.records import UNASSIGNED
 
 
 @pytest.fixture(scope="module")

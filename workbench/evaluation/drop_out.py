@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workbench.evaluation.metrics import squared_by_person
 from workbench.records import Difference, DropOut
-from workbench.results.metrics import squared_by_person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def drop_out(
     Parameters
     ----------
     table : DataFrame
-        Held-out predictions of everyone analysed, as `workbench.results.metrics.long_table` gives it.
+        Held-out predictions of everyone analysed, as `workbench.evaluation.metrics.long_table` gives it.
     predicted : tuple of ndarray of shape (n_people,), or None
         Prediction and reference for lost people who have the features.
     allowed : tuple of float, or None

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.evaluation.scale_ends import crowded, percentile, rank_r2, scale_ends
 from workbench.knowledge.scales import find_scale
-from workbench.results.scale_ends import crowded, percentile, rank_r2, scale_ends
 
 
 @pytest.fixture

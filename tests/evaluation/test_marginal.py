@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from workbench.models import marginal
-from workbench.models.effects import effects, nuisance_basis
-from workbench.models.marginal import circuit_test
+from workbench.evaluation import marginal
+from workbench.evaluation.effects import effects, nuisance_basis
+from workbench.evaluation.marginal import circuit_test
 from workbench.models.permutations import target_matrix
 from workbench.records import UNASSIGNED
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workbench.evaluation.intervals import bootstrap_over_people
+from workbench.evaluation.metrics import squared_by_person
 from workbench.records import Subgroup
-from workbench.results.intervals import bootstrap_over_people
-from workbench.results.metrics import squared_by_person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def subgroups(background: Background | None, table: pd.DataFrame, *, seed: int) 
     Parameters
     ----------
     table : DataFrame
-        Held-out predictions of everyone analysed, as `workbench.results.metrics.long_table` gives it.
+        Held-out predictions of everyone analysed, as `workbench.evaluation.metrics.long_table` gives it.
 
     Returns
     -------

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from workbench.errors import GuardError
+from workbench.evaluation.canary import canary, on_shuffled_outcomes
 from workbench.models import estimators
-from workbench.models.canary import canary, on_shuffled_outcomes
 from workbench.models.learner import Fitted
 from workbench.models.nested_cv import plan_units
 from workbench.specs.experiment import ValidationSpec

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.models.unobserved import predict_unobserved
+from workbench.evaluation.unobserved import predict_unobserved
 from workbench.records import Unobserved
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workbench.evaluation.influence import MOST_INFLUENTIAL, leave_one_out_r2, leave_pairs_out_r2
 from workbench.models.estimators import make_tuned
-from workbench.models.influence import MOST_INFLUENTIAL, leave_one_out_r2, leave_pairs_out_r2
 from workbench.models.learner import Fold
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.specs.experiment import ValidationSpec

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.results.metrics import r2_without_one, squared_by_person
+from workbench.evaluation.metrics import r2_without_one, squared_by_person
 
 if TYPE_CHECKING:
     import pandas as pd

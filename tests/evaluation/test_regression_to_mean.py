@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.knowledge.scales import find_scale
-from workbench.results.regression_to_mean import (
+from workbench.evaluation.regression_to_mean import (
     Population,
     hazard,
     population_above,
     regression_to_mean,
     studies_without_effect,
 )
+from workbench.knowledge.scales import find_scale
 from workbench.specs.experiment import Bounds
 
 HALF = 2 / np.sqrt(2 * np.pi)  # phi(0) / (1 - Phi(0))

@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.models import sensitivity
-from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
-from workbench.models.sensitivity import (
+from workbench.evaluation import sensitivity
+from workbench.evaluation.inference import permutation_test, permuted_r2
+from workbench.evaluation.metrics import long_table, r2_within_sites
+from workbench.evaluation.sensitivity import (
     MOST_REPEATS,
     holding_baseline,
     holding_site,
     leaving_sites_out,
 )
+from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.results import requirements
-from workbench.results.inference import permutation_test, permuted_r2
-from workbench.results.metrics import long_table, r2_within_sites
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
 

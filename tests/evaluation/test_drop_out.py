@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.knowledge.scales import find_scale
-from workbench.records import Background
-from workbench.results.drop_out import (
+from workbench.evaluation.drop_out import (
     differences,
     drop_out,
     inverse_weights,
@@ -15,6 +13,8 @@ from workbench.results.drop_out import (
     probability_of_being_analysed,
     tipping_delta,
 )
+from workbench.knowledge.scales import find_scale
+from workbench.records import Background
 
 
 def table_of(observed, predicted, reference=0.0, repeats=1) -> pd.DataFrame:

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.evaluation.subgroups import subgroups
 from workbench.records import Background
-from workbench.results.subgroups import subgroups
 
 N = 40
 PEOPLE = [f"sub-{k:02d}" for k in range(N)]

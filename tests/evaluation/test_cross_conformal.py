@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from workbench.evaluation.cross_conformal import affordable, conformal_folds
 from workbench.models import nested_cv
-from workbench.models.cross_conformal import affordable, conformal_folds
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import ElasticNetSpec, RidgeSpec, XGBoostSpec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.models.effects import NOTHING_LEFT, effects, nuisance_basis, residual_of
+from workbench.evaluation.effects import NOTHING_LEFT, effects, nuisance_basis, residual_of
 from workbench.records import CircuitTest, Dataset
 
 FEATURES_AT_ONCE = 2048

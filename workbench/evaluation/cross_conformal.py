@@ -2,7 +2,7 @@
 
 Each outer fold gets one partition of its training rows, which is that of its inner folds. One model per part is fitted
 without it, tuned inside its own training rows, and predicts the part and the rows that the outer fold holds out
-(METHODS 2.9). `workbench.results.conformal` makes intervals of it.
+(METHODS 2.9). `workbench.evaluation.conformal` makes intervals of it.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.evaluation.metrics import in_order
 from workbench.records import ScaleEnds
-from workbench.results.metrics import in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

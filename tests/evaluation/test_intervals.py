@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from workbench.results.intervals import (
+from workbench.evaluation.intervals import (
     correction,
     increment_interval,
     log_ratio_limits,
@@ -12,7 +12,7 @@ from workbench.results.intervals import (
     r2_total_interval,
     subject_bootstrap,
 )
-from workbench.results.metrics import HeldOutLosses, held_out_losses, long_table, performance
+from workbench.evaluation.metrics import HeldOutLosses, held_out_losses, long_table, performance
 from workbench.results.run_result import reduce_run
 
 
