@@ -1,5 +1,4 @@
-# Everything happens in .venv, from the hashed requirements.lock. Needs python 3.11 or newer and make, nothing else; where
-# there is a C compiler too (cc, gcc or clang), the innermost loop of nested ridge is compiled.
+# Everything happens in .venv, from the hashed requirements.lock. Needs python 3.11 or newer and make, nothing else.
 # Written for GNU make 3.81 (macOS) and later.
 
 PYTHON ?= python3
@@ -28,7 +27,7 @@ help: ## show this list
 
 install: $(INSTALLED) ## create .venv and install what requirements.lock says
 
-$(INSTALLED): requirements.lock pyproject.toml hatch_build.py workbench/models/fold_pass.c
+$(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This needs Python 3.11 or newer; '$(PYTHON)' is missing or older."; \
 	  echo "Name another one: make install PYTHON=python3.12"; exit 2; }
@@ -38,8 +37,6 @@ $(INSTALLED): requirements.lock pyproject.toml hatch_build.py workbench/models/f
 	  $(PIP) install --no-deps --require-hashes -r requirements.lock && \
 	  $(PIP) install --no-deps -e . && \
 	  touch $@ && \
-	  { [ -e workbench/models/_fold_pass.so ] || \
-	    echo "Nothing was compiled (docs/performance.md, *The compiled pass*): the same numbers, slower."; } && \
 	  echo "Installed in $$(( $$(date +%s) - start )) s: $(BIN)/workbench"
 
 demo: $(INSTALLED) ## simulate a trial, analyse it and write the report
