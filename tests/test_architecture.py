@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "workbench"
 GROUND = {
     "errors",
     "module_search",
+    "third_party",
     "records",
     "specs",
     "knowledge",
