@@ -28,6 +28,7 @@ STARTS_WITH = {
     "specs",
     "study",
     "study_rules",
+    "third_party",
     "version",
 }
 """Packages that are read whenever the command line is, whatever it is asked for."""
