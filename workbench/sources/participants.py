@@ -14,9 +14,9 @@ import pandas as pd
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.records import Cohort, Session
 from workbench.sources.agreement import misalignment, shared_columns
+from workbench.sources.cell_hints import NUMBER
 from workbench.sources.delimited import (
     LISTED,
-    NUMBER,
     BadCell,
     NumberReader,
     TextTable,
@@ -28,11 +28,11 @@ from workbench.sources.identity import (
     Row,
     identity_notes,
     identity_problems,
-    loosely,
+    one_id_hint,
     one_person_twice,
     owner_of,
-    suggest_rule,
 )
+from workbench.sources.near_matches import loosely, sessions_alike
 from workbench.sources.scores import OpenTable, read_scores
 from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec
 
@@ -161,6 +161,10 @@ class _Reader:
         here = list(range(len(table)))
         if declared.session is not None:
             sessions = table.column(declared.session, f"columns.{name}.session")
+            for raw in sessions_alike(dict.fromkeys(sessions), [str(declared.at)]):
+                if raw not in self.spec.sessions:
+                    found = f"{sessions.count(raw)} rows of {raw!r}, which looks like {declared.at!r} but is not taken"
+                    self.problems.add(f"{label}: columns.{name}", found, f"write {declared.at!r} in every such row")
             here = [at for at in here if sessions[at] == declared.at]
             if not here:
                 hint = did_you_mean(str(declared.at), sorted(set(sessions)))
@@ -334,7 +338,9 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
         first, first_raw = by_looks.setdefault(loosely(bare.key(raw)), (person, raw))
         if first != person:
             found = f"{raw!r} (line {line}) and {first_raw!r} look like one person"
-            problems.add(table.label, found, suggest_rule([raw], replace(bare, keys={first_raw: first})), DUPLICATE)
+            problems.add(
+                table.label, found, one_id_hint(raw, first_raw, replace(bare, keys={first_raw: first})), DUPLICATE
+            )
     for person, spelt in raw_of.items():
         if len(spelt) > 1:
             problems.extend([one_person_twice(person, spelt, table.label)])
