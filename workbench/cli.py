@@ -608,7 +608,7 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
                 "run": planned.name,
                 "n": planned.dataset.n_participants,
                 "features": planned.dataset.X.shape[1],
-                "folds": f"{planned.validation.repeats} x {planned.validation.outer}",
+                "folds": planned.folds,
                 "permutations": planned.validation.permutations,
                 "fits": f"{planned.cost.fits:,}",
                 "time on 1 core": planned.time,

@@ -15,6 +15,7 @@ from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites
 from workbench.models.banded import band_weights
 from workbench.models.estimators import as_permuted, beside_main
 from workbench.models.nested_cv import planned_procedures
+from workbench.models.rehearsed_folds import as_drawn
 from workbench.models.splitters import balanced_on_outcome, for_interval
 from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec
@@ -102,7 +103,7 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
         `fits` counts fits of the model that scikit-learn would have to make for the same numbers: candidate settings x
         inner folds plus the final fit, per outer fold, repeat and target.
     """
-    run = _of_division(dataset, validation, learner)
+    run = _of_division(dataset, as_drawn(dataset, validation), learner)
     division = for_interval(dataset, validation, learner)
     if division is None:
         return run

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problems
+from workbench.errors import Problem, Problems, WorkbenchError
 from workbench.pipeline.study_data import StudyData, left_out
 from workbench.records import Dataset, FlowStep, Outcome
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
@@ -43,6 +43,16 @@ class PlannedRun:
     def name(self) -> str:
         """Short, most distinguishing part first."""
         return self.learner.run_name(self.dataset.feature_set)
+
+    @property
+    def folds(self) -> str:
+        """Repeats and outer folds as they are drawn: "10 x 5", or "3 sites left out"."""
+        from workbench.models.rehearsed_folds import as_drawn
+
+        drawn = as_drawn(self.dataset, self.validation)
+        if self.validation.leave_out == "site":
+            return f"{drawn.outer} sites left out"
+        return f"{drawn.repeats} x {drawn.outer}"
 
     @property
     def cost(self) -> Cost:
@@ -155,11 +165,24 @@ def _planned(
             every_warning += heard
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)
+            planned = planned_runs(dataset, spec)
+            for run in () if len(problems) else planned:
+                problems.extend(_undrawable(run))
             runs.extend(
-                replace(run, warnings=said, capped=capped, baseline=baseline, undeclared=silent)
-                for run in planned_runs(dataset, spec)
+                replace(run, warnings=said, capped=capped, baseline=baseline, undeclared=silent) for run in planned
             )
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
+
+
+def _undrawable(run: PlannedRun) -> tuple[Problem, ...]:
+    """What is in the way of the folds of a run."""
+    from workbench.models.rehearsed_folds import draw_folds
+
+    try:
+        draw_folds(run.dataset, run.validation, run.learner)
+    except WorkbenchError as error:
+        return error.problems
+    return ()
 
 
 def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:

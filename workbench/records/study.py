@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.errors import Problem
+
 Design = Literal["crossover", "parallel", "single-arm", "observational"]
 
 
@@ -50,6 +52,15 @@ class Scale:
     """What of this comes from memory, not from a public source: range, direction, response, remission, .."""
     acute_effect: bool = False
     """Rates the infusion itself (CADSS): never a baseline predictor."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something doubtful about a column of the study: refused where an experiment uses the column."""
+
+    problem: Problem
+    as_number: bool = False
+    """It matters only where the column is used as a number, not where its values are categories."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +105,9 @@ class Cohort:
     """Column with the participant id, in every file that does not name another."""
     column_sessions: Mapping[str, str] = field(default_factory=dict)
     """Covariate to the session at which it was measured, where the study says so."""
+
+    doubts: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
+    """By column: levels that look alike, cells that are no numbers, whole numbers that may be codes."""
 
     def key(self, raw: str) -> str:
         """The key of an id as a file writes it: prefixes stripped, then padded with zeros."""

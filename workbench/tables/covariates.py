@@ -149,6 +149,8 @@ def encode(
             if fill and values.isna().any():
                 notes.append(f"{term}: {int(values.isna().sum())} missing values replaced by the most typical one")
                 values = _filled(values)
+            if not pd.api.types.is_numeric_dtype(values) and not cohort.doubts.get(base_of(term)):
+                _refuse_slips(term, values)
             for name, column in _columns_of(term, values):
                 there = column[~np.isnan(column)]
                 if len(there) == 0 or (there == there[0]).all():
@@ -171,7 +173,6 @@ def _filled(values: pd.Series) -> pd.Series:
 def _columns_of(term: str, values: pd.Series) -> list[tuple[str, np.ndarray]]:
     if pd.api.types.is_numeric_dtype(values):
         return [(term, values.to_numpy(dtype=float))]
-    _refuse_slips(term, values)
     counts = values.value_counts()
     levels = sorted(counts.index, key=lambda level: (-counts[level], level))
     if len(levels) < 2:
@@ -190,7 +191,9 @@ def _refuse_slips(term: str, values: pd.Series) -> None:
     words = [level for level in levels if level not in numbers]
     if words and len(numbers) > MANY_LEVELS:
         found = f"is read as text because of {listed(map(repr, words), 3)}"
-        raise TableError(Problem(term, found, "declare it missing in cohort.toml, or correct it"))
+        raise TableError(
+            Problem(term, found, "correct it, or say what the column holds: [columns] type in cohort.toml")
+        )
     if len(levels) > max(2, len(values) / 2):
         found = f"has {len(levels)} levels in {len(values)} people"
         raise TableError(Problem(term, found, "a name or a date is not a covariate; group its levels"))
