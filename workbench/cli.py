@@ -26,6 +26,7 @@ from workbench.errors import (
     of_the_disk,
     quoted,
 )
+from workbench.terminal import never_fail
 from workbench.version import __version__
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Exit code of one command; every error is printed so that the user can act on it."""
+    for stream in (sys.stdout, sys.stderr):
+        never_fail(stream)
     for variable in BLAS_THREADS:  # before numpy is loaded
         os.environ.setdefault(variable, "1")
     unreadable = next((each for each in arguments if not is_text(each)), None)

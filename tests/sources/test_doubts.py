@@ -55,7 +55,7 @@ def doubts(cohort_of, column, cells, **declared):
     spec = {"columns": {column: declared}} if declared else {}
     text = "\n".join([f"participant_id\t{column}", *lines]) + "\n"
     cohort = cohort_of(text, design="observational", arms=None, sessions={}, site=None, **spec)
-    return [doubt.problem for doubt in cohort.doubts.get(column, ())]
+    return list(cohort.doubts.get(column, ()))
 
 
 def test_spellings_come_with_how_often_they_are_there_and_the_codes_that_make_them_one(cohort_of):
@@ -130,8 +130,8 @@ def test_plain_columns_are_beyond_doubt(cohort_of, cells):
 def test_sites_and_families_are_looked_at_under_their_own_names(cohort_of):
     text = "participant_id\tcentre\tkin\n1\tLeiden\t1\n2\tleiden\t1.0\n3\tUtrecht\tb\n"
     cohort = cohort_of(text, design="observational", arms=None, sessions={}, site="centre", family="kin")
-    assert "'Leiden' (1), 'leiden' (1)" in cohort.doubts["site"][0].problem.found
-    assert "'1' (1), '1.0' (1)" in cohort.doubts["family"][0].problem.found
+    assert "'Leiden' (1), 'leiden' (1)" in cohort.doubts["site"][0].found
+    assert "'1' (1), '1.0' (1)" in cohort.doubts["family"][0].found
 
 
 def test_codes_of_the_site_column_make_its_spellings_one(cohort_of):

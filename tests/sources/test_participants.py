@@ -136,7 +136,7 @@ def test_numbers_with_a_slip_are_read_as_text_and_told(cohort_of):
     text = "participant_id\tage\n1\t30\n2\t31\n3\tunknown\n"
     cohort = cohort_of(text, design="observational", arms=None, sessions={}, site=None)
     assert cohort.participants["age"].tolist() == ["30", "31", "unknown"]
-    assert "because of 'unknown' (line 3) of participants.tsv" in cohort.doubts["age"][0].problem.found
+    assert "because of 'unknown' (line 4) of participants.tsv" in cohort.doubts["age"][0].found
 
 
 def test_a_column_hidden_by_a_reserved_name_is_told(cohort_of):

@@ -186,8 +186,9 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
         try:
             drawn = list(splitter.split(np.zeros(len(members)), strata, groups if grouped else None))
         except ValueError as error:
-            n_levels, largest = len(np.unique(strata)), np.unique(strata, return_counts=True)[1].max()
-            found = f"cannot be balanced: {n_levels} levels of the strata in {len(members)} people, {largest} at most in one"
+            counts = np.unique(np.asarray(strata), return_counts=True)[1]
+            people_in = f"{counts.max()} of {len(members)} people at most in one"
+            found = f"cannot be balanced on {len(counts)} levels of the strata: {people_in}"
             hint = f"balance on fewer levels, or lower [validation] {level} (now {n_splits})"
             raise FitError(Problem(f"{level} folds", found, hint)) from error
     return _rows(people, ((members[train], members[test]) for train, test in drawn), level)

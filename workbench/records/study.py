@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.errors import Problem
-
 Design = Literal["crossover", "parallel", "single-arm", "observational"]
 
 
@@ -50,6 +48,12 @@ class Scale:
     source: str = ""
     unverified: tuple[str, ...] = ()
     """What of this comes from memory, not from a public source: range, direction, response, remission, .."""
+    items: tuple[float, ...] = ()
+    """Highest answer of each item, in the order of the instrument; empty where the total is no sum of known items."""
+    lowest_item: float = 0.0
+    """Lowest answer of every item."""
+    no_sum: str = ""
+    """Why the total is not the sum of its items; empty where it may be."""
     acute_effect: bool = False
     """Rates the infusion itself (CADSS): never a baseline predictor."""
 
@@ -58,7 +62,10 @@ class Scale:
 class Doubt:
     """Something doubtful about a column of the study: refused where an experiment uses the column."""
 
-    problem: Problem
+    found: str
+    """What is doubtful, with the values and the file."""
+    hint: str
+    """What settles it for good."""
     as_number: bool = False
     """It matters only where the column is used as a number, not where its values are categories."""
 

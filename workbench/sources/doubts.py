@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from workbench.errors import Problem, listed
+from workbench.errors import listed
 from workbench.records import Doubt
 from workbench.sources.cell_hints import INVISIBLE, NUMBER, what_is
 from workbench.specs.cohort import RESERVED, ColumnSpec
@@ -70,7 +70,7 @@ def _mostly_numbers(name: str, there: Sequence[tuple[str, str]], label: str) -> 
     found = f"is read as text because of {listed(named, 3)} of {label}, among {len(numbers)} different numbers"
     what, hint = what_is(strange[0][0])
     hint = f'{strange[0][0]!r} {what}: {hint}; or, for categories, [columns.{_key(name)}] type = "categorical"'
-    yield Doubt(Problem(label, found, hint))
+    yield Doubt(found, hint)
 
 
 def _codes(name: str, numbers: np.ndarray, label: str) -> Iterator[Doubt]:
@@ -84,7 +84,7 @@ def _codes(name: str, numbers: np.ndarray, label: str) -> Iterator[Doubt]:
         hint = (
             f'say it once in cohort.toml: [columns.{key}] type = "categorical" for codes, type = "number" for amounts'
         )
-        yield Doubt(Problem(label, found, hint), as_number=True)
+        yield Doubt(found, hint, as_number=True)
 
 
 def _alike(name: str, values: Sequence[str], label: str) -> Iterator[Doubt]:
@@ -99,7 +99,7 @@ def _alike(name: str, values: Sequence[str], label: str) -> Iterator[Doubt]:
         codes = ", ".join(f"{_text(level)} = {_text(chosen.get(level, level))}" for level in counts)
         hint += f", or in cohort.toml: [columns.{_key(name)}] codes = {{ {codes} }}"
     written = " and ".join(listed([f"{level!r} ({counts[level]})" for level in group]) for group in groups)
-    yield Doubt(Problem(label, f"has levels that look alike in {label}: {written}", hint))
+    yield Doubt(f"has levels that look alike in {label}: {written}", hint)
 
 
 def alike(levels: Sequence[str]) -> list[list[str]]:

@@ -24,9 +24,9 @@ def doubtful_columns(experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[
     for key, term, as_number in _used(experiment, cohort, specs):
         column = base_of(term)
         for doubt in cohort.doubts.get(column, ()) if AT not in term else ():
-            if (as_number or not doubt.as_number) and (column, doubt.problem.found) not in seen:
-                seen.add((column, doubt.problem.found))
-                yield Problem(f"{key}: {term}", doubt.problem.found, doubt.problem.hint)
+            if (as_number or not doubt.as_number) and (column, doubt.found) not in seen:
+                seen.add((column, doubt.found))
+                yield Problem(f"{key}: {term}", doubt.found, doubt.hint)
 
 
 def _used(
