@@ -14,6 +14,7 @@ from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, LearnerSpec
 
 SMALL = {
+    "estimator": {"estimator": "sklearn.svm.NuSVR", "grid": {"C": (0.1, 1.0)}},
     "xgboost": {"trials": 2, "rounds": 20},
     "random-forest": {"trees": 20},
     "elastic-net": {"n_alphas": 8},

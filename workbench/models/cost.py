@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.models.banded import band_weights
+from workbench.models.estimator_trial import try_estimator
 from workbench.models.estimators import as_permuted, beside_main
 from workbench.models.nested_cv import planned_procedures
 from workbench.models.sensitivity import (
@@ -26,6 +27,7 @@ from workbench.specs.learners import (
     BandedRidgeSpec,
     CPMSpec,
     ElasticNetSpec,
+    EstimatorSpec,
     KernelRidgeSpec,
     LearnerSpec,
     LinearMachineSpec,
@@ -123,7 +125,7 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
 def _of_division(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
     """Cost of every outer fold of every repeat."""
     n, n_features = dataset.X.shape
-    p = _offered(learner, n_features)
+    p = offered(learner, n_features)
     folds = validation.repeats * validation.outer
     targets = 1 + validation.permutations
     permuted = 2 if dataset.clinical.variables else 1
@@ -158,6 +160,8 @@ def _of_division(dataset: Dataset, validation: ValidationSpec, learner: LearnerS
         seconds = fits * (PATH_SECONDS + PATH_SECONDS_OF_120 * (min(n, p) / 120) ** 2.4)
     elif isinstance(learner, XGBoostSpec):
         seconds = _tree_seconds(dataset, validation, learner)
+    elif isinstance(learner, EstimatorSpec):
+        seconds = _estimator_seconds(dataset, validation, learner, p)
     else:
         seconds = fits * SECONDS_PER_FIT * max(1.0, n * p / 1.5e4)
     if p < n_features:
@@ -196,10 +200,10 @@ def _with_sites(dataset: Dataset, validation: ValidationSpec, learner: LearnerSp
 def _one_by_one(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> bool:
     """Whether every permuted outcome has features, or folds, of its own, so that nothing is shared between them."""
     n_features = dataset.X.shape[1]
-    return _offered(learner, n_features) < n_features or balanced_on_outcome(dataset, validation)
+    return offered(learner, n_features) < n_features or balanced_on_outcome(dataset, validation)
 
 
-def _offered(learner: LearnerSpec, n_features: int) -> int:
+def offered(learner: LearnerSpec, n_features: int) -> int:
     """Features that a model sees."""
     return min(n_features, learner.screen) if isinstance(learner, ScreenedSpec) and learner.screen else n_features
 
@@ -212,7 +216,7 @@ def _gram_seconds(n: int, p: int, n_reduced: int, inner: int) -> float:
 
 def _tree_seconds(dataset: Dataset, validation: ValidationSpec, learner: XGBoostSpec) -> float:
     """Every procedure's search for settings, target by target."""
-    n, offered = len(dataset.X), _offered(learner, dataset.X.shape[1])
+    n, p = len(dataset.X), offered(learner, dataset.X.shape[1])
     settings = 0
     for name in planned_procedures(dataset):
         if name in ("main", "raw", "confounds", "increment", "joint"):
@@ -221,11 +225,28 @@ def _tree_seconds(dataset: Dataset, validation: ValidationSpec, learner: XGBoost
             settings += _candidates(spec, dataset) * targets
     searches = validation.repeats * validation.outer * validation.inner * settings
     shorter = 0.3 + 0.7 * min(1.0, learner.rounds / 200)
-    seconds: float = searches * (SEARCH_SECONDS + SEARCH_SECONDS_PER_VALUE * n * offered) * shorter
+    seconds: float = searches * (SEARCH_SECONDS + SEARCH_SECONDS_PER_VALUE * n * p) * shorter
     return seconds
 
 
+def _estimator_seconds(dataset: Dataset, validation: ValidationSpec, learner: EstimatorSpec, p: int) -> float:
+    """Every procedure's fits, at what one of them took on made-up numbers of this size; and the explanation."""
+    n, inner = len(dataset.X), validation.inner
+    trial = try_estimator(n, p, dataset, learner, outer=validation.outer, inner=inner)
+    fits = 0
+    for name in planned_procedures(dataset):
+        if name in ("main", "raw", "increment", "joint"):
+            spec = learner if name == "main" else beside_main(learner)
+            targets = 1 if name in ("raw", "joint") else 1 + validation.permutations
+            fits += targets * (1 if trial.whole else inner * _candidates(spec, dataset) + 1)
+    prepared = len(planned_procedures(dataset)) * (inner + 1) * n * p * PREPARATION_SECONDS
+    folds = validation.repeats * validation.outer
+    return folds * (fits * trial.seconds + prepared + trial.explaining)
+
+
 def _candidates(learner: LearnerSpec, dataset: Dataset) -> int:
+    if isinstance(learner, EstimatorSpec):
+        return learner.candidates
     if isinstance(learner, LinearMachineSpec):
         return len(learner.C)
     if isinstance(learner, RandomForestSpec):

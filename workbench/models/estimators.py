@@ -10,6 +10,7 @@ import numpy as np
 from workbench.models.banded import BandedRidgeLearner
 from workbench.models.cpm import CPMLearner
 from workbench.models.elastic_net import ElasticNetLearner
+from workbench.models.estimator import make_estimator_learner, with_settings
 from workbench.models.forest import RandomForestLearner
 from workbench.models.gram import RidgeLearner
 from workbench.models.kernel_ridge import KernelRidgeLearner
@@ -19,7 +20,7 @@ from workbench.models.pls import PLSLearner
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.screening import ScreenedLearner
 from workbench.models.trees import XGBoostLearner
-from workbench.specs.learners import ElasticNetSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
+from workbench.specs.learners import ElasticNetSpec, EstimatorSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
 
 FEWEST_TRIALS = 10
 """Trials of the procedures beside the main one, where that has more."""
@@ -57,6 +58,8 @@ def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Le
         return _screened(spec, XGBoostLearner(spec, chosen))
     if isinstance(spec, ElasticNetSpec):
         return ElasticNetLearner(spec, chosen)
+    if isinstance(spec, EstimatorSpec):
+        return make_learner(with_settings(spec, chosen))
     fixed = {GRIDS[name]: (value,) for name, value in chosen.items() if GRIDS.get(name) in type(spec).model_fields}
     return make_learner(spec.model_copy(update=fixed))
 
@@ -64,9 +67,10 @@ def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Le
 def as_permuted(spec: LearnerSpec) -> LearnerSpec:
     """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike.
 
-    Trees search `permuted_trials` settings at most there, since every permutation repeats the search.
+    Trees, and estimators with a search space, try `permuted_trials` settings at most there, since every permutation
+    repeats the search.
     """
-    if not isinstance(spec, XGBoostSpec):
+    if not isinstance(spec, XGBoostSpec | EstimatorSpec):
         return spec
     return spec.model_copy(update={"trials": min(spec.trials, spec.permuted_trials)})
 
@@ -74,10 +78,10 @@ def as_permuted(spec: LearnerSpec) -> LearnerSpec:
 def beside_main(spec: LearnerSpec) -> LearnerSpec:
     """The same learner for what stands beside the main procedure (raw, confounds, increment, joint).
 
-    Trees search a fifth of the trials there, at least `FEWEST_TRIALS`: four full searches more would multiply the time
-    of a run, and an increment that is tuned less can only be understated.
+    Trees, and estimators with a search space, try a fifth of the trials there, at least `FEWEST_TRIALS`: four full
+    searches more would multiply the time of a run, and an increment that is tuned less can only be understated.
     """
-    if not isinstance(spec, XGBoostSpec):
+    if not isinstance(spec, XGBoostSpec | EstimatorSpec):
         return spec
     return spec.model_copy(update={"trials": min(spec.trials, max(FEWEST_TRIALS, spec.trials // 5))})
 
@@ -116,5 +120,6 @@ LEARNERS: dict[str, Callable[[Any], Learner]] = {
     "random-forest": RandomForestLearner,
     "logistic-ridge": LogisticRidgeLearner,
     "linear-svm": LinearSVMLearner,
+    "estimator": make_estimator_learner,
 }
 """Kind of a ``[[models]]`` entry to its learner, made from its options."""

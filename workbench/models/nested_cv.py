@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from workbench.errors import FitError, Problem
+from workbench.models.estimator_entry import identity
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.fold_pass import compiled
 from workbench.models.gram import RidgeLearner
@@ -27,7 +28,7 @@ from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
 from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
+from workbench.specs.learners import BandedRidgeSpec, EstimatorSpec, LearnerSpec, RidgeSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
@@ -405,6 +406,8 @@ def _common_digest(
     }
     if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
         settings["bands"] = modalities(dataset).tolist()
+    if isinstance(learner, EstimatorSpec):
+        settings["estimator"] = identity(learner)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
     blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)

@@ -10,6 +10,7 @@ from workbench.errors import Problem, Problems
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import read_history
+from workbench.pipeline.named_estimators import settled
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, optional_path
 from workbench.records import FeatureTable
@@ -58,8 +59,9 @@ def check(
         with problems.gather():
             examined = opened.examine(wanted)
             problems.extend(examined.problems)
-            if examined.spec is not None:
-                specs[examined.name] = examined.spec
+            spec = examined.spec and settled(opened, examined.name, examined.spec, problems)
+            if spec is not None:
+                specs[examined.name] = spec
     damage = Problems()
     with damage.gather():
         read_history(opened, specs)

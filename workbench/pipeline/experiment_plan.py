@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problems
+from workbench.errors import Problem, Problems
+from workbench.pipeline.named_estimators import notes_and_caps, outcome_problems
 from workbench.pipeline.study_data import StudyData, left_out
 from workbench.records import Dataset, FlowStep, Outcome
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
@@ -120,12 +121,15 @@ def _planned(
     every_warning = list(warnings)
     problems.extend(found)
     outcome = None
+    unfit: list[Problem] = []
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
         people, flow = joining.select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
+        unfit = list(outcome_problems(spec, outcome.type))
+        problems.extend(unfit)
     with problems.gather():
         sets = joining.feature_sets(spec, study.sources)
     if outcome is None or not sets:
@@ -155,10 +159,19 @@ def _planned(
             every_warning += heard
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)
-            runs.extend(
-                replace(run, warnings=said, capped=capped, baseline=baseline, undeclared=silent)
-                for run in planned_runs(dataset, spec)
-            )
+            for run in planned_runs(dataset, spec):
+                with problems.gather():
+                    notes, caps = ((), ()) if unfit else notes_and_caps(dataset, run.learner, run.validation)
+                    runs.append(
+                        replace(
+                            run,
+                            warnings=(*said, *notes),
+                            capped=(*capped, *caps),
+                            baseline=baseline,
+                            undeclared=silent,
+                        )
+                    )
+                    every_warning += notes
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
 
 

@@ -102,6 +102,8 @@ def _value(value: Any) -> str:
         return _text(value)
     if isinstance(value, tuple | list):
         return f"[{', '.join(_value(each) for each in value)}]"
+    if isinstance(value, dict):  # inside a list, where a table has no heading
+        return f"{{ {', '.join(f'{_key(key)} = {_value(each)}' for key, each in value.items())} }}"
     return repr(value)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Hashable, Iterator
+from math import prod
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from workbench.records import OutcomeType
-from workbench.specs.base import Finding, Name, Spec, repeated
+from workbench.specs.base import Finding, Name, Number, Spec, Text, repeated
+from workbench.specs.parameters import reserved, unwritable
 
 POWERS_OF_TEN = tuple(float(f"1e{power}") for power in range(-1, 7))
 COSTS = tuple(float(f"1e{power}") for power in range(-6, 2))
@@ -226,6 +228,89 @@ class LinearSVMSpec(LinearMachineSpec):
     kind: Literal["linear-svm"]
 
 
+class RangeSpec(Spec):
+    """The values of one parameter that a search draws from."""
+
+    low: int | Number | None = None
+    """Smallest value; whole numbers are drawn where both ends are whole."""
+    high: int | Number | None = None
+    """Largest value."""
+    log: bool = False
+    """Whether ratios count, not differences: for penalties and widths."""
+    choices: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    """Instead of low and high: the values that are tried."""
+
+    def rules(self) -> Iterator[Finding]:
+        """Two ends in order, or a list."""
+        if self.choices is not None:
+            if self.low is not None or self.high is not None or self.log:
+                yield Finding(("choices",), "cannot stand beside low, high or log", "keep one of the two")
+            yield from unwritable(self.choices, ("choices",))
+        elif self.low is None or self.high is None:
+            yield Finding((), "has no two ends", "write { low = 0.01, high = 100.0, log = true }, or choices = [..]")
+        elif self.low >= self.high:
+            yield Finding(("low",), f"{self.low:g} is not below high, {self.high:g}", "write the smaller value as low")
+        elif self.log and self.low <= 0:
+            yield Finding(("low",), f"is {self.low:g}, and ratios need a value above 0", "raise low, or leave log out")
+
+
+class EstimatorSpec(ScreenedSpec):
+    """Any scikit-learn estimator of an installed package, behind the same preparation as every model."""
+
+    kind: Literal["estimator"]
+    estimator: Annotated[Text, Field(pattern=r"^[A-Za-z_][\w-]*(\.[A-Za-z_]\w*)*$")]
+    """Its class, such as "sklearn.svm.NuSVR", or the name under which an installed package offers it."""
+    params: dict[Text, Any] = {}
+    """Parameters of the class; the text "none" is None, and what is not given is at the default of the class."""
+    grid: dict[Text, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    """Values of parameters, all combinations of which are tried in the inner folds."""
+    space: dict[Text, RangeSpec] = {}
+    """Instead of a grid: ranges of parameters, searched in the inner folds with Optuna (TPE)."""
+    trials: int = Field(default=50, ge=1)
+    """Settings drawn from the space per outer fold."""
+    permuted_trials: int = Field(default=10, ge=1)
+    """Trials per outer fold, where `trials` is not fewer still, of a run that is tested by permutation."""
+    _handed: Any = PrivateAttr(default=None)
+
+    @property
+    def candidates(self) -> int:
+        """Settings that are tried in every inner fold; 0 where there is nothing to choose."""
+        tried = prod(len(values) for values in self.grid.values())
+        return self.trials if self.space else tried if tried > 1 else 0
+
+    @property
+    def handed(self) -> Any:
+        """The estimator object that a Python program handed over in place of a path; None for what a file names."""
+        return self._handed
+
+    def with_handed(self, estimator: Any) -> Self:
+        """The same entry for an object, which copies of the entry keep."""
+        copy = self.model_copy()
+        copy._handed = estimator
+        return copy
+
+    @property
+    def label(self) -> str:
+        """The name given, or that of the class."""
+        return self.name or self.estimator.rpartition(".")[2]
+
+    def rules(self) -> Iterator[Finding]:
+        """Every parameter is set in one place, to something that can be written."""
+        yield from super().rules()
+        if self.grid and self.space:
+            yield Finding(("space",), "cannot stand beside 'grid'", "keep one of the two")
+        for table in ("params", "grid", "space"):
+            for name, value in getattr(self, table).items():
+                yield from reserved(name, (table, name))
+                if table != "params" and name in self.params:
+                    yield Finding((table, name), "is given under params as well", "keep one of the two")
+                if table != "space":
+                    yield from unwritable(value, (table, name))
+        for name, values in self.grid.items():
+            if all(isinstance(value, Hashable) for value in values):
+                yield from repeated(values, ("grid", name))
+
+
 AnyLearner = Annotated[
     RidgeSpec
     | BandedRidgeSpec
@@ -237,7 +322,8 @@ AnyLearner = Annotated[
     | LinearSVRSpec
     | RandomForestSpec
     | LogisticRidgeSpec
-    | LinearSVMSpec,
+    | LinearSVMSpec
+    | EstimatorSpec,
     Field(discriminator="kind"),
 ]
 
@@ -253,4 +339,5 @@ LEARNERS: dict[str, type[LearnerSpec]] = {
     "random-forest": RandomForestSpec,
     "logistic-ridge": LogisticRidgeSpec,
     "linear-svm": LinearSVMSpec,
+    "estimator": EstimatorSpec,
 }
