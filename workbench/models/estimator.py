@@ -16,7 +16,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimator_building import is_of_trees, make, meant, seeded
 from workbench.models.estimator_explained import explained
 from workbench.models.estimator_lookup import load_class
-from workbench.models.estimator_model import EstimatorModel, Preparation, fit_model
+from workbench.models.estimator_model import FAILURES, MEND, EstimatorModel, Preparation, Target, fit_model
 from workbench.models.learner import Fitted, Fold, Learner
 from workbench.models.preprocessing import Floats
 from workbench.records import Split
@@ -31,8 +31,6 @@ STARTUP_TRIALS = 10
 """Random draws before TPE models anything; Optuna's default."""
 Params = Mapping[str, Any]
 """Parameters as a file writes them."""
-FAILURES = (ValueError, TypeError, ArithmeticError, AttributeError, IndexError, RuntimeError, np.linalg.LinAlgError)
-"""What a setting that cannot be fitted raises."""
 
 
 def make_estimator_learner(spec: EstimatorSpec) -> Learner:
@@ -124,20 +122,12 @@ class EstimatorLearner:
         binary = fold.outcome_type == "binary"
         return Rows(split, preparation, train_X, test_X, N[split.train], N[split.test], binary)
 
-    def _fitted(self, rows: Rows, y: Floats, params: Params, seed: int) -> EstimatorModel:
-        train_y = y[rows.split.train]
-        return self.fitted(params, rows.preparation, rows.train_X, rows.train_N, train_y, binary=rows.binary, seed=seed)
+    def target(self, y: Floats, N: Floats, *, binary: bool) -> Target:
+        """One target of training rows as the estimator is given it."""
+        return Target.of(y, N, binary=binary, residualise=self.residualises)
 
     def fitted(
-        self,
-        params: Params,
-        preparation: Preparation,
-        prepared: Floats,
-        N: Floats,
-        y: Floats,
-        *,
-        binary: bool,
-        seed: int,
+        self, params: Params, preparation: Preparation, prepared: Floats, target: Target, seed: int
     ) -> EstimatorModel:
         """The estimator with some settings, fitted to prepared training rows; see `estimator_model.fit_model`."""
         from sklearn.base import clone
@@ -146,9 +136,13 @@ class EstimatorLearner:
         try:
             if params:
                 estimator.set_params(**{name: meant(value) for name, value in params.items()})
-            return fit_model(seeded(estimator, seed), preparation, prepared, N, y, binary=binary)
+            return fit_model(seeded(estimator, seed), preparation, prepared, target)
         except FAILURES as error:
             raise _cannot_be_fitted(type(estimator).__name__, params, error) from error
+
+    def _fitted(self, rows: Rows, y: Floats, params: Params, seed: int) -> EstimatorModel:
+        target = self.target(y[rows.split.train], rows.train_N, binary=rows.binary)
+        return self.fitted(params, rows.preparation, rows.train_X, target, seed)
 
     # ---------------------------------------------------------------------------------------------------- settings
 
@@ -158,10 +152,11 @@ class EstimatorLearner:
         candidates = list(self._grid())
         if len(candidates) == 1:
             return candidates[0]
+        targets = self._targets(inner, y)
         losses, failures = [], []
         for params in candidates:
             try:
-                losses.append(self._loss(inner, y, params, seed))
+                losses.append(self._loss(inner, targets, y, params, seed))
             except FitError as error:
                 failures.append(error)
                 losses.append(np.inf)
@@ -183,13 +178,14 @@ class EstimatorLearner:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
         study = optuna.create_study(direction="minimize", sampler=sampler)
+        targets = self._targets(inner, y)
         best: tuple[float, Params] | None = None
         failure: FitError | None = None
         for _ in range(self.spec.trials):
             trial = study.ask()
             params = {name: suggested(trial, name, within) for name, within in self.spec.space.items()}
             try:
-                loss = self._loss(inner, y, params, seed)
+                loss = self._loss(inner, targets, y, params, seed)
             except FitError as error:
                 failure = error
                 study.tell(trial, state=TrialState.FAIL)
@@ -202,11 +198,14 @@ class EstimatorLearner:
             raise failure
         return best[1]
 
-    def _loss(self, inner: Sequence[Rows], y: Floats, params: Params, seed: int) -> float:
+    def _targets(self, inner: Sequence[Rows], y: Floats) -> list[Target]:
+        return [self.target(y[rows.split.train], rows.train_N, binary=rows.binary) for rows in inner]
+
+    def _loss(self, inner: Sequence[Rows], targets: Sequence[Target], y: Floats, params: Params, seed: int) -> float:
         """Mean over the inner folds of the mean squared error of whole predictions; of labels the Brier score."""
         losses = []
-        for rows in inner:
-            model = self._fitted(rows, y, params, seed)
+        for rows, target in zip(inner, targets, strict=True):
+            model = self.fitted(params, rows.preparation, rows.train_X, target, seed)
             predicted = model.combined(model.raw(rows.test_X), model.margin(rows.test_N))
             losses.append(float(np.square(y[rows.split.test] - predicted).mean()))
         return float(np.mean(losses))
@@ -261,7 +260,7 @@ def _cannot_be_fitted(name: str, params: Params, error: Exception) -> FitError:
     settings = ", ".join(f"{key} = {value}" for key, value in params.items())
     what = " ".join(str(error).split()) or type(error).__name__
     found = f"cannot be fitted{f' with {settings}' if settings else ''}: {what}"
-    return FitError(Problem(name, found, "change its params, or the values that are tried"))
+    return FitError(Problem(name, found, MEND))
 
 
 @contextmanager
@@ -286,7 +285,7 @@ def _digest(rows: Rows, model: EstimatorModel, y: Floats) -> str:
     content = hashlib.sha256()
     preparation = rows.preparation
     learnt = [preparation.means, preparation.units.center, preparation.units.scale, rows.train_X, y]
-    learnt += [] if preparation.on_nuisance is None else [preparation.on_nuisance]
+    learnt += [] if preparation.line is None else [preparation.line.slopes, preparation.line.intercept]
     learnt += [model.offset.center, model.offset.coefficients, model.raw(rows.train_X)]
     learnt += [np.array([model.scale, model.share])]
     for array in learnt:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -75,9 +77,10 @@ def written(value: Any) -> Any:
 
 
 def path_of(cls: type[Any]) -> str:
-    """ "package.module.Class", without the private modules that scikit-learn keeps its classes in."""
-    parts = [part for part in cls.__module__.split(".") if not part.startswith("_") or part == "__main__"]
-    return ".".join([*parts, cls.__qualname__])
+    """ "package.module.Class", by the public module above the private ones where that has the class."""
+    public = re.sub(r"[.]_.*", "", cls.__module__)
+    there = getattr(sys.modules.get(public), cls.__qualname__, None) is cls
+    return f"{public if there else cls.__module__}.{cls.__qualname__}"
 
 
 def written_params(estimator: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:

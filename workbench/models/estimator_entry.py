@@ -146,7 +146,7 @@ def identity(spec: EstimatorSpec) -> dict[str, Any]:
     packages = sorted({version_of(name) for name in names})
     if spec.handed is None or all(name for name, _ in packages):
         return {"packages": packages}
-    from joblib.externals import cloudpickle
+    import cloudpickle
 
     # Never stored: code of a notebook, of which nothing but its bytes says that it has changed.
     return {"packages": packages, "object": hashlib.sha256(cloudpickle.dumps(spec.handed)).hexdigest()}
@@ -156,8 +156,8 @@ def identity(spec: EstimatorSpec) -> dict[str, Any]:
 
 
 def _named_inside(spec: EstimatorSpec) -> list[str]:
-    choices = [within.choices for within in spec.space.values()]
-    return sorted({*named_inside(spec.params), *named_inside(spec.grid), *named_inside(choices)})
+    choices = [within.choices or () for within in spec.space.values()]
+    return sorted(set(named_inside([*spec.params.values(), *spec.grid.values(), *choices])))
 
 
 def _first(spec: EstimatorSpec, name: str) -> Any:

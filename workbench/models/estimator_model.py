@@ -10,19 +10,63 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import FitError, Problem
 from workbench.models.forest import GRID
 from workbench.models.preprocessing import (
+    NIL_SHARE,
     Floats,
     NuisanceModel,
     Units,
-    nuisance_basis,
-    prepare_on_basis,
+    check_enough_rows,
     residual_scale,
     spanning_basis,
 )
 from workbench.models.probabilities import expit, log_odds
+
+FAILURES = (ValueError, TypeError, ArithmeticError, AttributeError, IndexError, RuntimeError, np.linalg.LinAlgError)
+"""What an estimator raises that cannot be fitted, or cannot predict."""
+MEND = "change its params, or the values that are tried"
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Least squares on covariates, as scikit-learn's ``LinearRegression`` makes it, to the last bit.
+
+    Solvers of some estimators stop early enough to make 1e-5 of a last bit: that an estimator predicts here what it
+    does in a plain pipeline needs the same inputs, not only the same mathematics.
+
+    Attributes
+    ----------
+    slopes : ndarray of shape (n_targets, n_nuisance)
+    intercept : ndarray of shape (n_targets,)
+    """
+
+    slopes: Floats
+    intercept: Floats
+
+    @classmethod
+    def of(cls, N: Floats, Y: Floats) -> Line:
+        """Of training rows; with no covariate nothing is taken out."""
+        if N.shape[1] == 0:
+            return cls(np.zeros((Y.shape[1], 0)), np.zeros(Y.shape[1]))
+        from sklearn.linear_model import LinearRegression
+
+        fitted = LinearRegression().fit(N, Y)
+        basis = spanning_basis(N, N[:0])
+        if fitted.rank_ == basis.train.shape[1] - 1:
+            return cls(fitted.coef_, fitted.intercept_)
+        # Covariates of very different size, of which it drops the small ones.
+        coefficients = basis.raw @ (basis.train.T @ Y)
+        return cls(coefficients[1:].T, coefficients[0])
+
+    def left(self, Y: Floats, N: Floats) -> Floats:
+        """What it leaves, (n_rows, n_targets)."""
+        if N.shape[1] == 0:
+            return Y
+        residual: Floats = Y - (N @ self.slopes.T + self.intercept)
+        return residual
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +77,17 @@ class Preparation:
     ----------
     means : ndarray of shape (n_features,)
         What a missing value becomes.
-    on_nuisance : ndarray of shape (1 + n_nuisance, n_features), or None
-        Least squares of the centred feature on [1 | N], which is taken out; None for trees, which are offered N.
+    line : Line or None
+        Of every feature on N, which is taken out; None for trees, which are offered N.
+    kept : ndarray of bool, shape (n_features,)
+        False where nothing is left of a feature, which is 0 then.
     units : Units
-        Center and SD: of the residuals, for trees of the features and of N beside them.
+        Center and SD: of what is left, for trees of the features and of N beside them.
     """
 
     means: Floats
-    on_nuisance: Floats | None
+    line: Line | None
+    kept: NDArray[np.bool_]
     units: Units
 
     @classmethod
@@ -52,26 +99,98 @@ class Preparation:
         FitError
             If there are too few rows for this many covariates, or a feature is infinite.
         """
-        if residualise:
-            prepared = prepare_on_basis(X.copy(), X[:0].copy(), nuisance_basis(N, N[:0]))
-            means = np.where(np.isnan(prepared.means), 0.0, prepared.means)
-            on_nuisance = prepared.nuisance_coefficients.copy()
-            on_nuisance[0] -= prepared.means
-            on_nuisance[:, ~prepared.kept] = 0.0
-            scales = np.where(prepared.kept, prepared.scales, np.inf)  # what does not vary says nothing
-            return cls(means, on_nuisance, Units(np.zeros(len(means)), scales))
+        check_enough_rows(*N.shape)
         present = ~np.isnan(X)
         means = np.where(present, X, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
         complete = np.where(present, X, means)
-        return cls(means, None, Units.of(np.column_stack([complete, N])))
+        every = np.ones(X.shape[1], dtype=bool)
+        if not residualise:
+            return cls(means, None, every, standard_units(np.column_stack([complete, N])))
+        if X.shape[1] == 0:
+            return cls(means, Line.of(N, complete), every, Units(np.zeros(0), np.ones(0)))
+        refuse_infinite(complete)
+        line = Line.of(N, complete)
+        left = line.left(complete, N)
+        kept = left.std(axis=0) > NIL_SHARE * np.sqrt(np.square(complete).mean(axis=0))
+        return cls(means, line, kept, standard_units(np.where(kept, left, 0.0)))
 
     def applied(self, X: Floats, N: Floats) -> Floats:
         """Any rows as the estimator sees them, (n_rows, n_features), for trees with N beside."""
         complete = np.where(np.isnan(X), self.means, X)
-        if self.on_nuisance is None:
+        if self.line is None:
             return self.units.applied(np.column_stack([complete, N]))
-        residual = complete - self.means - self.on_nuisance[0] - N @ self.on_nuisance[1:]
-        return self.units.applied(residual)
+        return self.units.applied(np.where(self.kept, self.line.left(complete, N), 0.0))
+
+
+def refuse_infinite(columns: Floats) -> None:
+    """Refuse features of which a square is no number, as every learner does."""
+    Units.of(columns)
+
+
+def standard_units(columns: Floats) -> Units:
+    """Center and SD as scikit-learn's ``StandardScaler`` has them, to the last bit; 1 where nothing varies."""
+    from sklearn.preprocessing import StandardScaler
+
+    if columns.shape[1] == 0:
+        return Units(np.zeros(0), np.ones(0))
+    refuse_infinite(columns)
+    scaler = StandardScaler().fit(columns)
+    return Units(scaler.mean_, scaler.scale_)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """One target in some training rows, as an estimator is given it, with what its predictions are added to.
+
+    Attributes
+    ----------
+    given : ndarray of shape (n_train,)
+        SD of what the nuisance model leaves; of a binary outcome the labels.
+    offset, center, basis, scale, share
+        As in `EstimatorModel`.
+    constant : bool
+        Whether there is nothing to learn.
+    weights : ndarray of shape (n_train,), or None
+        Of the rows, where a tree ensemble learns labels that covariates tell something of.
+    """
+
+    given: Floats
+    offset: NuisanceModel
+    center: Floats
+    basis: Floats
+    scale: float
+    share: float
+    constant: bool
+    weights: Floats | None
+
+    @classmethod
+    def of(cls, y: Floats, N: Floats, *, binary: bool, residualise: bool) -> Target:
+        """From the target and the covariates of the training rows.
+
+        Of a tree ensemble a case whose label the covariates make likely counts for less, by the inverse of that
+        likelihood: in the rows so weighted label and covariates are independent, and what is learnt beside the
+        covariates is the evidence that may be added to them.
+        """
+        basis = spanning_basis(N, N[:0])
+        offset = NuisanceModel.of(basis, y[:, None], binary=binary)
+        center, raw = N.sum(axis=0) / len(N), np.ascontiguousarray(basis.raw)
+        margin = offset.margin(basis.train)[:, 0]
+        if binary:
+            share, labels = float(y.mean()), (y > 0.5).astype(int)
+            weights = None
+            if not residualise and N.shape[1]:
+                likely = np.where(labels == 1, expit(margin), 1 - expit(margin))
+                weights = np.round(np.where(labels == 1, share, 1 - share) / likely / GRID) * GRID
+            return cls(labels, offset, center, raw, 1.0, share, bool(np.ptp(y) == 0), weights)
+        scale = residual_scale(y - margin, y)
+        if scale == 0:
+            return cls(np.zeros(len(y)), offset, center, raw, 0.0, 0.0, True, None)
+        if not residualise:
+            given = np.round((y - margin) / scale / GRID) * GRID
+            return cls(given, offset, center, raw, scale, 0.0, False, None)
+        left = Line.of(N, y[:, None]).left(y[:, None], N)
+        units = standard_units(left)
+        return cls(units.applied(left)[:, 0], offset, center, raw, float(units.scale[0]), 0.0, False, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,14 +246,17 @@ class EstimatorModel:
         """What the estimator alone says of prepared rows: SD of the outcome, or a probability."""
         if self.estimator is None or len(prepared) == 0:
             return np.full(len(prepared), self.share if self.offset.binary else 0.0)
-        if self.offset.binary:
-            case = int(np.flatnonzero(self.estimator.classes_ == 1)[0])
-            said = np.asarray(self.estimator.predict_proba(prepared), dtype=float)[:, case]
-        else:
-            said = np.asarray(self.estimator.predict(prepared), dtype=float).reshape(len(prepared))
+        name = type(self.estimator).__name__
+        try:
+            if self.offset.binary:
+                case = int(np.flatnonzero(self.estimator.classes_ == 1)[0])
+                said = np.asarray(self.estimator.predict_proba(prepared), dtype=float)[:, case]
+            else:
+                said = np.asarray(self.estimator.predict(prepared), dtype=float).reshape(len(prepared))
+        except FAILURES as error:
+            raise FitError(Problem(name, f"cannot predict: {' '.join(str(error).split())}", MEND)) from error
         if not np.isfinite(said).all():
-            name = type(self.estimator).__name__
-            raise FitError(Problem(name, "predicts values that are no numbers", "look at its parameters"))
+            raise FitError(Problem(name, "predicts values that are no numbers", MEND))
         return said
 
     def combined(self, raw: Floats, margin: Floats) -> Floats:
@@ -151,52 +273,25 @@ class EstimatorModel:
         return log_odds(probability, n) - log_odds(np.array([self.share]), n)
 
 
-def fit_model(
-    estimator: Any, preparation: Preparation, prepared: Floats, N: Floats, y: Floats, *, binary: bool
-) -> EstimatorModel:
-    """Fit an estimator, already seeded, to one target in some training rows.
-
-    Of a tree ensemble a case whose label the covariates make likely counts for less, by the inverse of that
-    likelihood: in the rows so weighted label and covariates are independent, and what is learnt beside the covariates
-    is the evidence that may be added to them.
+def fit_model(estimator: Any, preparation: Preparation, prepared: Floats, target: Target) -> EstimatorModel:
+    """Fit an estimator, already seeded, to one target.
 
     Parameters
     ----------
     prepared : ndarray of shape (n_train, n_columns)
         The training rows as `preparation` makes them.
-    y : ndarray of shape (n_train,)
-
-    Returns
-    -------
-    EstimatorModel
     """
-    basis = spanning_basis(N, N[:0])
-    offset = NuisanceModel.of(basis, y[:, None], binary=binary)
-    where = (N.sum(axis=0) / len(N), np.ascontiguousarray(basis.raw))
-    margin = offset.margin(basis.train)[:, 0]
-    share = float(y.mean()) if binary else 0.0
-    residual = y - margin
-    scale = 1.0 if binary else residual_scale(residual, y)
-    constant = np.ptp(y) == 0 if binary else scale == 0
-    if constant or prepared.shape[1] == 0 or not prepared.any():
-        return EstimatorModel(preparation, None, offset, *where, scale, share)
-    of_trees = preparation.on_nuisance is None
-    if not binary:
-        target = residual / scale
-        estimator.fit(prepared, np.round(target / GRID) * GRID if of_trees else target)
-    elif of_trees and N.shape[1]:
-        labels = (y > 0.5).astype(int)
-        estimator.fit(prepared, labels, **_weights(estimator, labels, expit(margin), share))
-    else:
-        estimator.fit(prepared, (y > 0.5).astype(int))
-    return EstimatorModel(preparation, estimator, offset, *where, scale, share)
+    learnt = (target.offset, target.center, target.basis, target.scale, target.share)
+    if target.constant or not prepared.any():
+        return EstimatorModel(preparation, None, *learnt)
+    weights = {}
+    if target.weights is not None and _takes_weights(estimator):
+        weights = {"sample_weight": target.weights}
+    estimator.fit(prepared, target.given, **weights)
+    return EstimatorModel(preparation, estimator, *learnt)
 
 
-def _weights(estimator: Any, labels: Floats, likelihood: Floats, share: float) -> dict[str, Floats]:
-    """What makes label and covariates independent: P(label) / P(label given N)."""
+def _takes_weights(estimator: Any) -> bool:
     from sklearn.utils.validation import has_fit_parameter
 
-    if not has_fit_parameter(estimator, "sample_weight"):
-        return {}
-    likely = np.where(labels == 1, likelihood, 1 - likelihood)
-    return {"sample_weight": np.where(labels == 1, share, 1 - share) / likely}
+    return bool(has_fit_parameter(estimator, "sample_weight"))

@@ -134,7 +134,8 @@ def _timed(
 ) -> tuple[EstimatorModel, float, float]:
     """A fitted model, the seconds that it took, and those of its prediction."""
     start = time.process_time()
-    model = learner.fitted(params, preparation, prepared, prepared[:, :0], y, binary=outcome_type == "binary", seed=0)
+    target = learner.target(y, prepared[:, :0], binary=outcome_type == "binary")
+    model = learner.fitted(params, preparation, prepared, target, seed=0)
     fitted = time.process_time()
     model.raw(held_out)
     end = time.process_time()

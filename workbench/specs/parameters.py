@@ -73,6 +73,7 @@ def named_inside(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         if is_nested(value):
             yield str(value["estimator"])
+            value = value.get("params", {})  # of which one may be called "estimator" as well
         for each in value.values():
             yield from named_inside(each)
     elif isinstance(value, tuple | list):
