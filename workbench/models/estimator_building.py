@@ -138,7 +138,7 @@ def refusals_of_class(cls: type[Any], params: Mapping[str, Any], where: str) -> 
         return
     known = [name for name in signature if name != "self"]
     for name in params:
-        if name.partition("__")[0] not in known:
+        if "__" not in name and name not in known:  # those of estimators inside are known once it is made
             possible = [each for each in known if each not in SET_BY_THE_WORKBENCH]
             yield Problem(f"{where}: {name}", f"is not a parameter of {cls.__name__}", did_you_mean(name, possible))
     for name, parameter in signature.items():
