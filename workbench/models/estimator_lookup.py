@@ -6,20 +6,18 @@ folder, and imported only when it is allowed and lies there. Entry points are re
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import sysconfig
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.machinery import PathFinder
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.third_party import entry_points, import_outside, trusted
 
 GROUP = "biomarker_workbench.learners"
 """Entry points of installed packages that offer estimators, or learners, by name."""
@@ -66,7 +64,7 @@ def find_class(name: str, allowed: Allowed, where: str) -> tuple[str, type[Any]]
     SpecError
         If it is not allowed, not installed outside the study, or not there.
     """
-    offered = {point: path for point, path, _ in _entry_points(_places(allowed.study))}
+    offered = _offered(allowed.study, where)
     path = name if "." in name else offered.get(name)
     if path is None:
         hint = did_you_mean(name, offered) if offered else ""
@@ -76,7 +74,11 @@ def find_class(name: str, allowed: Allowed, where: str) -> tuple[str, type[Any]]
     if package != ALWAYS and path not in allowed.classes and path not in offered.values():
         hint = f'if you trust that package, write estimators = ["{path}"] in {allowed.file}: a study cannot allow it'
         raise SpecError(Problem(where, f"{path} is neither of scikit-learn nor on the user's own list", hint))
-    _refuse_elsewhere(package, path, allowed.study, where)
+    owner = _owner(package, tuple(sys.path))
+    if owner is None or not trusted(Path(str(owner.locate_file(""))), allowed.study):
+        hint = f"install it for {sys.executable}; a module that merely lies in a folder is not looked for"
+        raise SpecError(Problem(where, f"{package}, which {path} is from, is not an installed package", hint))
+    import_outside(where, package, allowed.study)
     return path, _imported(path, where)
 
 
@@ -95,26 +97,18 @@ def version_of(path: str) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------- distributions
 
 
-def _places(study: Path) -> tuple[str, ...]:
-    """Where Python looks for modules, without what lies in the study; the folders of this Python itself stay."""
-    return tuple(entry for entry in sys.path if entry and not _inside(entry, study))
-
-
-def _inside(place: str, study: Path) -> bool:
-    real = Path(os.path.realpath(place))
-    own = (Path(os.path.realpath(sysconfig.get_path(name))) for name in ("purelib", "platlib", "stdlib", "platstdlib"))
-    # A study may hold the environment that runs this: what is installed there was installed by whoever started it.
-    return real.is_relative_to(os.path.realpath(study)) and not any(real.is_relative_to(folder) for folder in own)
-
-
-@cache
-def _entry_points(places: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
-    """Name, path of the class, and distribution of every entry point of the group."""
-    points = []
-    for distribution in distributions(path=list(places)):
-        for point in distribution.entry_points.select(group=GROUP):
-            points.append((point.name, point.value.replace(":", "."), str(distribution.metadata["Name"])))
-    return tuple(sorted(points))
+def _offered(study: Path, where: str) -> dict[str, str]:
+    """Path of the class by the name of its entry point."""
+    makers: dict[str, set[str]] = {}
+    paths: dict[str, str] = {}
+    for entry, distribution in entry_points(GROUP, study):
+        makers.setdefault(entry.name, set()).add(distribution.name)
+        paths[entry.name] = entry.value.replace(":", ".")
+    for name, several in makers.items():
+        if len(several) > 1:
+            found = f"{name!r} is offered by {' and '.join(sorted(several))}"
+            raise SpecError(Problem(where, found, "uninstall all but one of them"))
+    return paths
 
 
 @cache
@@ -131,19 +125,6 @@ def _top_level(distribution: Distribution) -> set[str]:
     if declared:
         return set(declared.split())
     return {re.sub(r"\.py$", "", file.parts[0]) for file in distribution.files or ()}
-
-
-def _refuse_elsewhere(package: str, path: str, study: Path, where: str) -> None:
-    """Refuse a package that is not installed, or of which the study holds what would be imported."""
-    places = _places(study)
-    if _owner(package, places) is None:
-        hint = f"install it for {sys.executable}; a module that merely lies in a folder is not looked for"
-        raise SpecError(Problem(where, f"{package}, which {path} is from, is not an installed package", hint))
-    loaded = getattr(sys.modules.get(package), "__file__", None)
-    spec = PathFinder.find_spec(package, [entry or os.getcwd() for entry in sys.path])
-    if any(origin and _inside(str(origin), study) for origin in (loaded, spec and spec.origin)):
-        hint = "nothing of a study is executed: install the package elsewhere, and take the study off PYTHONPATH"
-        raise SpecError(Problem(where, f"{package} would be imported from the study", hint))
 
 
 # ------------------------------------------------------------------------------------------------------------- imports

@@ -16,8 +16,8 @@ from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.single_run import run_one
-from workbench.pipeline.store import FinishedRun, keep
-from workbench.pipeline.study_data import load_study_data, study_with_data
+from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
+from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
 from workbench.records import RunResult
 from workbench.specs.experiment import ExperimentSpec
 
@@ -27,11 +27,11 @@ sooner without."""
 
 
 def run(
-    experiments: Sequence[str],
+    experiments: str | Sequence[str],
     *,
     study: str | Path = ".",
     data: str | Path | None = None,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     jobs: int | None = None,
     resume: bool = False,
     rehearse: bool = False,
@@ -39,14 +39,14 @@ def run(
     on_finished: Callable[[FinishedRun], None] | None = None,
     estimator: Any = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
-) -> tuple[FinishedRun, ...]:
+) -> FinishedRuns:
     """Run experiments and log them.
 
     Parameters
     ----------
-    experiments : sequence of str
+    experiments : str or sequence of str
         Names or paths of experiment files.
-    only : sequence of str
+    only : str or sequence of str
         Only these models (kind or name).
     jobs : int, optional
         Work units at a time; default: all cores. Never changes a number.
@@ -61,6 +61,11 @@ def run(
     grid : mapping of str to sequence, optional
         Values of the estimator's parameters, all combinations of which are tried in the inner folds.
 
+    Returns
+    -------
+    FinishedRuns
+        A tuple with one `FinishedRun` per feature set and model, in the order of the experiments.
+
     Raises
     ------
     WorkbenchError
@@ -71,6 +76,7 @@ def run(
     from workbench.tracking import Recorder
 
     progress = progress or Silent()
+    experiments, only = one_or_several(experiments), one_or_several(only)
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
@@ -104,7 +110,7 @@ def run(
                 on_finished(kept)
     for _ in helpers or ():  # else letting go of them would stop what they do
         pass
-    return tuple(finished)
+    return FinishedRuns(finished)
 
 
 def _units(spec: ExperimentSpec, only: Sequence[str]) -> int:

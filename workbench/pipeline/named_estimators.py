@@ -100,7 +100,7 @@ def notes_and_caps(
     """
     if not isinstance(learner, EstimatorSpec):
         return (), ()
-    from workbench.models.cost import offered
+    from workbench.evaluation.cost import offered
     from workbench.models.estimator_trial import explanation_in_words, try_estimator
 
     n, n_features = dataset.X.shape
