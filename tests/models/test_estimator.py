@@ -17,9 +17,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import NuSVR
+from workbench.models.canary import canary
 
 from workbench.errors import FitError
-from workbench.models.canary import canary
 from workbench.models.estimator import EstimatorLearner
 from workbench.models.estimator_building import make
 from workbench.models.estimator_entry import handed_over

@@ -198,10 +198,9 @@ def _nested_hint(parameter: str) -> str:
 def refusal_of_values(estimator: Any, where: str) -> Iterator[Problem]:
     """What scikit-learn itself says of the values, of the estimator and of those inside it."""
     for _, each in _every_estimator(estimator):
-        validate = getattr(each, "_validate_params", None)
         try:
-            if validate is not None:
-                validate()
+            if hasattr(each, "_parameter_constraints"):  # its own classes say what they take; others may not
+                each._validate_params()
         except ValueError as error:
             yield Problem(where, " ".join(str(error).split()), "see its documentation for the values it takes")
 

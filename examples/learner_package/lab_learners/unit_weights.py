@@ -37,6 +37,12 @@ class UnitWeights(RegressorMixin, BaseEstimator):
         self.intercept_ = y.mean() - X.mean(axis=0) @ self.coef_
         return self
 
+    def __sklearn_tags__(self):
+        """Of a model that is simple on purpose scikit-learn's checks should not expect a high score."""
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        return tags
+
     def predict(self, X):
         """Predict."""
         check_is_fitted(self)
