@@ -87,7 +87,7 @@ class EstimatorLearner:
         seed %= LARGEST_SEED
         inner = [self._rows(fold, split) for split in fold.inner] if self._searches else []
         outer = self._rows(fold, Split(fold.train, fold.test))
-        with _quiet() as unfinished:
+        with quiet() as unfinished:
             models, chosen = [], []
             for y in Y.T:
                 chosen.append(self._choose(inner, y, seed))
@@ -264,7 +264,7 @@ def _cannot_be_fitted(name: str, params: Params, error: Exception) -> FitError:
 
 
 @contextmanager
-def _quiet() -> Iterator[list[str]]:
+def quiet() -> Iterator[list[str]]:
     """Keep what estimators warn about from being printed once per fit; gives those that did not converge."""
     from sklearn.exceptions import ConvergenceWarning
 

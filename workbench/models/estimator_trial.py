@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.models.estimator import EstimatorLearner, make_estimator_learner
+from workbench.models.estimator import EstimatorLearner, make_estimator_learner, quiet
 from workbench.models.estimator_explained import MOST_CIRCUITS, MOST_EXACT, ORDERS, Way, way_of
 from workbench.models.estimator_model import EstimatorModel, Preparation
 from workbench.models.learner import Fold, Learner
@@ -61,9 +61,10 @@ def try_estimator(n: int, p: int, dataset: Dataset, spec: EstimatorSpec, *, oute
     """
     n_circuits = len(np.unique(dataset.circuit_of_feature))
     size = (n, p, n_circuits, outer, inner)
-    if spec.handed is not None:
-        return _tried(spec, dataset.outcome.type, *size)
-    return _tried_before(spec.model_dump_json(), dataset.outcome.type, *size)
+    with quiet():
+        if spec.handed is not None:
+            return _tried(spec, dataset.outcome.type, *size)
+        return _tried_before(spec.model_dump_json(), dataset.outcome.type, *size)
 
 
 def explanation_in_words(spec: EstimatorSpec, trial: Trial, n_circuits: int) -> str:

@@ -121,15 +121,15 @@ def _planned(
     every_warning = list(warnings)
     problems.extend(found)
     outcome = None
-    unfit: list[Problem] = []
+    unfit: dict[str, Problem] = {}
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
         people, flow = joining.select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
-        unfit = list(outcome_problems(spec, outcome.type))
-        problems.extend(unfit)
+        unfit = outcome_problems(spec, outcome.type)
+        problems.extend(unfit.values())
     with problems.gather():
         sets = joining.feature_sets(spec, study.sources)
     if outcome is None or not sets:
@@ -159,9 +159,9 @@ def _planned(
             every_warning += heard
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)
-            for run in planned_runs(dataset, spec):
+            for run in (run for run in planned_runs(dataset, spec) if run.learner.label not in unfit):
                 with problems.gather():
-                    notes, caps = ((), ()) if unfit else notes_and_caps(dataset, run.learner, run.validation)
+                    notes, caps = notes_and_caps(dataset, run.learner, run.validation)
                     runs.append(
                         replace(
                             run,

@@ -6,7 +6,7 @@ process; reading, showing and exporting import nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, Problems, SpecError
@@ -79,13 +79,16 @@ def with_estimators(spec: ExperimentSpec, estimator: Any, grid: Mapping[str, Seq
     return spec.model_copy(update={"models": models, "primary": None})
 
 
-def outcome_problems(spec: ExperimentSpec, outcome_type: Any) -> Iterator[Problem]:
-    """Estimators that cannot predict an outcome of this type."""
-    for model in spec.models:
-        if isinstance(model, EstimatorSpec):
-            from workbench.models.estimator_entry import outcome_problems as of_one
+def outcome_problems(spec: ExperimentSpec, outcome_type: Any) -> dict[str, Problem]:
+    """Estimators that cannot predict an outcome of this type, by the name of their model."""
+    from workbench.models.estimator_entry import outcome_problems as of_one
 
-            yield from of_one(model, outcome_type, f"models: {model.label}")
+    estimators = [model for model in spec.models if isinstance(model, EstimatorSpec)]
+    return {
+        model.label: problem
+        for model in estimators
+        for problem in of_one(model, outcome_type, f"models: {model.label}")
+    }
 
 
 def notes_and_caps(
