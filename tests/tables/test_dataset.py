@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from workbench.errors import GuardError, TableError
-from workbench.tables.dataset import assemble, data_hash, select_people
+from workbench.tables.data_digest import data_hash
+from workbench.tables.dataset import assemble
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.people import select_people
 
 
 @pytest.fixture
@@ -225,10 +227,10 @@ def test_digests_tell_people_and_data_apart(join, make_cohort):
 def test_names_of_features_and_circuits_are_left_out_of_the_hash_of_values(join):
     dataset = join()
     called = dataset.features.assign(name=dataset.features["name"] + "_new", circuit="reward")
-    described = replace(dataset, features=called, rows=dataset.rows.assign(session="ses-baseline"))
+    described = replace(dataset.with_features(features=called), rows=dataset.rows.assign(session="ses-baseline"))
     assert data_hash(described) != data_hash(dataset)
     assert data_hash(described, named=False) == data_hash(dataset, named=False)
-    for other in (replace(dataset, y=dataset.y + 1), dataset.without("sub-0002"), replace(dataset, X=2 * dataset.X)):
+    for other in (replace(dataset, y=dataset.y + 1), dataset.without("sub-0002"), dataset.with_features(2 * dataset.X)):
         assert data_hash(other, named=False) != data_hash(dataset, named=False)
 
 
