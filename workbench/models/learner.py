@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from workbench.errors import FitError, Problem
+
 if TYPE_CHECKING:
     import numpy as np
 
-    from workbench.records import OutcomeType, Split
+    from workbench.records import Dataset, FeatureBlocks, OutcomeType, Split, Treatment
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,9 @@ class Fold:
         Circuit of each feature, for sums of |SHAP|.
     bands : ndarray of str, shape (n_features,), or None
         What each feature is penalised with, for learners that penalise in groups: its modality.
+    feature_blocks, treatment, weights
+        As of `workbench.records.Dataset`, for learners that say that they take them (`Learner.takes`); else None. Where
+        rows lack blocks, `X` has no column.
     """
 
     X: np.ndarray
@@ -47,6 +52,9 @@ class Fold:
     outcome_type: OutcomeType = "continuous"
     circuits: np.ndarray | None = None
     bands: np.ndarray | None = None
+    feature_blocks: FeatureBlocks | None = None
+    treatment: Treatment | None = None
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +95,41 @@ def residualises(learner: Learner) -> bool:
     return learner.linear or bool(getattr(learner, "residualises", False))
 
 
+TAKEN: dict[str, str] = {
+    "blocks": "rows that lack a block of features",
+    "treatment": "the treatment of each row",
+    "weights": "weights of rows",
+}
+"""What a dataset may hold beyond complete rows that count alike; a learner has it in `takes`, or is not given it."""
+
+
+def taken(learner: Learner) -> frozenset[str]:
+    """What a learner takes of `TAKEN`; nothing where it does not say so."""
+    return frozenset(getattr(learner, "takes", ()))
+
+
+def refuse_untaken(learner: Learner, dataset: Dataset, label: str) -> None:
+    """Refuse a dataset that holds more than a learner knows what to do with: it would be ignored without a word.
+
+    Raises
+    ------
+    FitError
+        Naming the learner and what it does not take.
+    """
+    held = {
+        "blocks": not dataset.complete,
+        "treatment": dataset.treatment is not None,
+        "weights": dataset.weights is not None,
+    }
+    problems = [
+        Problem(f"model {label}", f"does not take {TAKEN[name]}", "use a model that does, or leave them out")
+        for name, there in held.items()
+        if there and name not in taken(learner)
+    ]
+    if problems:
+        raise FitError(problems)
+
+
 class Learner(Protocol):
     """A way to predict; one small class per kind in `workbench.models.estimators`."""
 
@@ -94,6 +137,7 @@ class Learner(Protocol):
     """Linear in the features, once fitted: weights exist."""
     batched: bool
     """Serves all target columns with one decomposition, so permutations are nearly free."""
+    # takes: frozenset[str], where it takes any of `TAKEN`: rows without a block of features, treatment, weights.
 
     def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
         """Tune in the inner folds, fit on the training rows, predict the held-out rows.

@@ -20,7 +20,7 @@ import numpy as np
 from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, residualises
+from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
@@ -251,22 +251,24 @@ def _procedure(
     name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> _Procedure:
     model = make_learner(learner if name == "main" else beside_main(learner))
+    refuse_untaken(model, dataset, learner.label)
+    X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))
     bands = modalities(dataset)
     if name == "main":
-        return _Procedure(model, dataset.X, nuisance, every, nuisance, bands)
+        return _Procedure(model, X, nuisance, every, nuisance, bands)
     if name == "raw":
         forced = dataset.forced.values
-        return _Procedure(model, dataset.X, forced, observed, forced, bands)
+        return _Procedure(model, X, forced, observed, forced, bands)
     if name == "confounds":
         # Without features a learner that residualises is the nuisance model itself; trees may bend it.
         alone = LeastSquaresLearner() if residualises(model) else model
         return _Procedure(alone, nothing, nuisance, every, nothing)
     if name == "increment":
         held = _with_clinical(dataset, unit.outer.train)
-        return _Procedure(model, dataset.X, held, targets["increment"], held, bands)
+        return _Procedure(model, X, held, targets["increment"], held, bands)
     clinical = _clinical(dataset)
     if name == "joint":
         bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
@@ -280,6 +282,7 @@ def _procedure(
 
 
 def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int) -> Fitted:
+    takes = taken(procedure.learner)
     fold = Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
@@ -289,6 +292,9 @@ def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: in
         outcome_type=dataset.outcome.type,
         circuits=dataset.circuit_of_feature if explain else None,
         bands=procedure.bands,
+        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
+        treatment=dataset.treatment if "treatment" in takes else None,
+        weights=dataset.weights if "weights" in takes else None,
     )
     return procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
 
