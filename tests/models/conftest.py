@@ -167,7 +167,7 @@ def hard_fold():
         train, test = next(iter(KFold(5, shuffle=True, random_state=seed).split(X)))
         splits = KFold(inner, shuffle=True, random_state=seed).split(train)
         splits = tuple(Split(train[a], train[b]) for a, b in splits)
-        return Fold(X, N, train, test, splits, circuits=np.arange(p) % 3), Y
+        return Fold(X, N, train, test, splits), Y
 
     return make
 
@@ -192,6 +192,6 @@ def make_fold():
         train, test = next(iter(KFold(5, shuffle=True, random_state=0).split(X)))
         splits = KFold(inner, shuffle=True, random_state=1).split(train)
         splits = tuple(Split(train[a], train[b]) for a, b in splits)
-        return Fold(X, N, train, test, splits, "binary" if binary else "continuous", np.arange(p) % 3), y
+        return Fold(X, N, train, test, splits, "binary" if binary else "continuous"), y
 
     return make
