@@ -1,4 +1,4 @@
-"""Every learner keeps its model: it predicts and explains without the data it was made from, and survives being stored."""
+"""Every learner keeps its model: it predicts and explains without the data it came from, and survives being stored."""
 
 import io
 from dataclasses import replace
