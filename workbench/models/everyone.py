@@ -1,4 +1,4 @@
-"""The model of everybody analysed: what predicts people who were in no fold, since they have no outcome or came later."""
+"""The model of everybody analysed: it predicts people in no fold, since they have no outcome or came later."""
 
 from __future__ import annotations
 
