@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.errors import GuardError, Problem
 from workbench.models.estimators import as_permuted, beside_main, make_learner
+from workbench.models.fitted_models import digest
 from workbench.models.learner import Fitted
 from workbench.models.nested_cv import fit_alone, located, spawned
 from workbench.records import ABSENT, Covariates, Dataset, FeatureBlocks, WorkUnit
@@ -27,8 +28,8 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
     """Fit with the held-out people replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
 
     Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
-    of them. What was learnt must be the same to the last bit (`Fitted.fitted_digest`), and so must the tuning and the
-    prediction for the first held-out row, which also speaks where a learner gives no digest.
+    of them. What was learnt must be the same to the last bit (`fitted_models.digest`), and so must the tuning and the
+    prediction for the first held-out row, which also speaks where a learner keeps no model.
 
     Parameters
     ----------
@@ -62,6 +63,10 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
     return compared
 
 
+def _digest(fitted: Fitted) -> str:
+    return digest(fitted.model()) if fitted.model is not None else ""
+
+
 def _looked(learner: LearnerSpec, changed: str) -> Problem:
     found = f"{changed} changed when the held-out people were replaced by noise: it learns from those it predicts"
     hint = (
@@ -73,7 +78,7 @@ def _looked(learner: LearnerSpec, changed: str) -> Problem:
 
 def _changed(seen: Fitted, blind: Fitted, unit: WorkUnit) -> str:
     """What differs between a fit and the same with noise in the held-out rows; empty where nothing does."""
-    if seen.fitted_digest != blind.fitted_digest:
+    if _digest(seen) != _digest(blind):
         return "what was learnt"
     if dict(seen.chosen) != dict(blind.chosen):
         return "the tuning"
