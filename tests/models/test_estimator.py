@@ -1,11 +1,13 @@
 """Estimators that a file names equal the plain nested scikit-learn pipeline, for observed and permuted outcomes."""
 
+import io
 import itertools
 from dataclasses import replace
 from math import factorial
 
 import numpy as np
 import pytest
+from fits import digest, explained_fit
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
@@ -17,14 +19,15 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import NuSVR
-from workbench.models.canary import canary
 
 from workbench.errors import FitError
+from workbench.evaluation.canary import canary
 from workbench.models.estimator import EstimatorLearner
 from workbench.models.estimator_building import make
 from workbench.models.estimator_entry import handed_over
-from workbench.models.estimator_explained import way_of
 from workbench.models.estimators import make_learner, make_tuned
+from workbench.models.fitted_models import digest as model_digest
+from workbench.models.fitted_models import from_state, state_of
 from workbench.models.learner import Fold
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.models.permutations import target_matrix
@@ -214,15 +217,34 @@ def test_units_with_families_confounds_and_permutations_equal_the_plain_pipeline
                 assert_allclose(main.predicted, expected, rtol=0, atol=1e-8 * y.std())
 
 
-def test_the_model_predicts_raw_rows_as_the_unit_did(make_fold):
-    """What is kept of a fit is all that it takes: preparation, nuisance model and estimator."""
-    for name, binary in ((NUSVR, False), (TREES, True)):
-        fold, y = make_fold(60, 8, n_nuisance=2, binary=binary, missing=0.05)
-        learner = EstimatorLearner(entry(name))
-        rows = learner._rows(fold, Split(fold.train, fold.test))
-        model = learner._fitted(rows, y, {}, 7)
-        expected = learner.fit(fold, y[:, None], seed=7).predicted[:, 0]
-        assert_allclose(model.predict(fold.X[fold.test], fold.nuisance[fold.test]), expected, rtol=0, atol=1e-12)
+@pytest.mark.parametrize(
+    ("name", "binary"), [(HUBER, False), (NUSVR, False), (NAIVE_BAYES, True), (TREES, True), (STUMP, True)]
+)
+def test_the_model_alone_predicts_and_explains_as_in_the_fold_and_so_does_its_state(name, binary, make_fold):
+    """As for every learner: with the data gone, and once more from a state that holds no pickle."""
+    fold, y = make_fold(60, 8, n_nuisance=2, binary=binary, missing=0.05)
+    fold = replace(fold, circuits=np.arange(8) % 3)
+    fitted = make_learner(entry(name)).fit(fold, y[:, None], seed=7, explain=1)
+    X, N, model = fold.X[fold.test], fold.nuisance[fold.test], fitted.model()
+    assert_allclose(model.predict(X, N), fitted.predicted[:, 0], rtol=0, atol=1e-12)
+    base, shap = model.explain(X, N)
+    assert_allclose(base + shap.sum(axis=1), model.predict(X, N), rtol=0, atol=1e-9)
+    stored = io.BytesIO()
+    np.savez(stored, **state_of(model))
+    stored.seek(0)
+    with np.load(stored, allow_pickle=False) as state:
+        again = from_state(state)
+    assert np.array_equal(again.predict(X, N), model.predict(X, N))
+    for one, other in zip(again.explain(X, N), (base, shap), strict=True):
+        assert np.array_equal(one, other)
+    assert model_digest(again) == model_digest(model)
+
+
+def test_a_saved_model_of_a_strange_class_is_not_loaded(make_fold):
+    fold, y = make_fold(50, 6)
+    state = state_of(make_learner(handed_over(Shrunken())).fit(fold, y[:, None], seed=0).model())
+    with pytest.raises(FitError, match=r"the saved model holds .*Shrunken.*add them to estimators in"):
+        from_state(state)
 
 
 # ---------------------------------------------------------------------------------------------------- truth and chance
@@ -293,12 +315,12 @@ def test_the_leakage_check_passes(name, binary, make_dataset):
 def test_what_is_learnt_has_a_digest_that_held_out_rows_leave_alone_and_training_rows_do_not(make_fold):
     fold, y = make_fold(50, 8, n_nuisance=1, missing=0.05)
     learner = make_learner(entry(NUSVR))
-    digest = learner.fit(fold, y[:, None], seed=0).fitted_digest
+    before = digest(learner.fit(fold, y[:, None], seed=0))
     X, N, blind = fold.X.copy(), fold.nuisance.copy(), y.copy()
     X[fold.test], N[fold.test], blind[fold.test] = 99.0, -7.0, 1e6
-    assert learner.fit(replace(fold, X=X, nuisance=N), blind[:, None], seed=0).fitted_digest == digest
+    assert digest(learner.fit(replace(fold, X=X, nuisance=N), blind[:, None], seed=0)) == before
     X[fold.train[0], 0] = 1.0
-    assert learner.fit(replace(fold, X=X), y[:, None], seed=0).fitted_digest != digest
+    assert digest(learner.fit(replace(fold, X=X), y[:, None], seed=0)) != before
 
 
 # ------------------------------------------------------------------------------------------------------------ settings
@@ -382,11 +404,9 @@ def test_every_random_state_comes_from_the_seed_and_every_n_jobs_is_one(make_fol
 def test_a_training_set_with_one_class_or_one_value_is_predicted_by_its_covariates(make_fold):
     fold, y = make_fold(40, 5, binary=True)
     same = np.where(np.isin(np.arange(40), fold.test), 1 - y, 1.0)
-    assert_allclose(
-        make_learner(entry(NAIVE_BAYES)).fit(fold, same[:, None], seed=0, explain=1).predicted, 1.0, atol=0.02
-    )
+    assert_allclose(explained_fit(make_learner(entry(NAIVE_BAYES)), fold, same[:, None]).predicted, 1.0, atol=0.02)
     fold, _ = make_fold(40, 5)
-    fitted = make_learner(entry(NUSVR)).fit(fold, np.full((40, 1), 3.7), seed=0, explain=1)
+    fitted = explained_fit(make_learner(entry(NUSVR)), fold, np.full((40, 1), 3.7))
     assert_allclose(fitted.predicted, 3.7, rtol=1e-12)
     assert not fitted.shap.any()
 
@@ -411,7 +431,7 @@ def test_a_training_set_with_one_class_or_one_value_is_predicted_by_its_covariat
 @pytest.mark.parametrize("n_covariates", [0, 2])
 def test_base_and_contributions_add_up_to_the_prediction(name, binary, params, n_covariates, make_fold):
     fold, y = make_fold(60, 9, n_nuisance=n_covariates, binary=binary, missing=0.03)
-    fitted = make_learner(entry(name, params=params)).fit(fold, y[:, None], seed=2, explain=1)
+    fitted = explained_fit(make_learner(entry(name, params=params)), fold, y[:, None], seed=2)
     gap = np.abs(fitted.shap_base + fitted.shap.sum(axis=1) - fitted.predicted[:, 0]).max()
     assert gap <= 1e-9 * y.std()
     assert_allclose(fitted.circuit_shap[0].sum(), np.abs(fitted.shap).mean(axis=0).sum())
@@ -419,7 +439,7 @@ def test_base_and_contributions_add_up_to_the_prediction(name, binary, params, n
 
 def test_a_linear_estimator_is_explained_by_its_coefficients_per_sd(make_fold):
     fold, y = make_fold(60, 6, n_nuisance=1)
-    fitted = make_learner(entry(HUBER)).fit(fold, y[:, None], seed=0, explain=1)
+    fitted = explained_fit(make_learner(entry(HUBER)), fold, y[:, None], seed=0)
     N = np.column_stack([np.ones(60), fold.nuisance])
     on_N = np.linalg.lstsq(N[fold.train], np.column_stack([fold.X, y])[fold.train], rcond=None)[0]
     left = np.column_stack([fold.X, y]) - N @ on_N
@@ -444,15 +464,16 @@ def test_a_coefficient_is_not_believed_where_the_prediction_is_not_its_line(make
         rows = learner._rows(fold, Split(fold.train, fold.test))
         model = learner._fitted(rows, y, {}, 0)
         assert model.estimator.coef_.shape == (6,)
-        assert way_of(model, rows.train_X, 3) == expected
-    assert way_of(model, rows.train_X, 65) == "none"
+        assert model.way == expected
+    assert replace(model, players=np.arange(65)).way == "none"
 
 
 def test_circuits_are_given_their_exact_shapley_values(make_fold):
     """All orders of three circuits, written out; a feature has an equal share of its circuit."""
     fold, y = make_fold(60, 7, n_nuisance=1)
+    fold = replace(fold, circuits=np.arange(7) % 3)
     learner = EstimatorLearner(entry(NUSVR))
-    fitted = learner.fit(fold, y[:, None], seed=0, explain=1)
+    fitted = explained_fit(learner, fold, y[:, None])
     rows = learner._rows(fold, Split(fold.train, fold.test))
     model = learner._fitted(rows, y, {}, 0)
     margin = model.margin(rows.test_N)
@@ -477,9 +498,9 @@ def test_many_circuits_are_explained_from_random_orders_that_come_near_the_exact
     fold, y = make_fold(60, 10)
     fold = replace(fold, circuits=np.arange(10) // 2)
     learner = make_learner(entry(NUSVR))
-    exact = learner.fit(fold, y[:, None], seed=0, explain=1)
+    exact = explained_fit(learner, fold, y[:, None])
     monkeypatch.setattr("workbench.models.estimator_explained.MOST_EXACT", 4)
-    sampled = learner.fit(fold, y[:, None], seed=0, explain=1)
+    sampled = explained_fit(learner, fold, y[:, None])
     assert not np.array_equal(exact.shap, sampled.shap)
     assert_allclose(sampled.shap_base + sampled.shap.sum(axis=1), sampled.predicted[:, 0], atol=1e-10)
     assert_allclose(sampled.shap, exact.shap, atol=0.05 * np.abs(exact.shap).max())
@@ -488,7 +509,7 @@ def test_many_circuits_are_explained_from_random_orders_that_come_near_the_exact
 def test_more_circuits_than_the_budget_leave_a_pattern_and_no_attribution(make_fold):
     fold, y = make_fold(60, 70)
     fold = replace(fold, circuits=np.arange(70))
-    fitted = make_learner(entry(NUSVR)).fit(fold, y[:, None], seed=0, explain=1)
+    fitted = explained_fit(make_learner(entry(NUSVR)), fold, y[:, None], seed=0)
     assert fitted.shap is None
     assert fitted.circuit_shap is None
     assert np.abs(fitted.haufe).argmax() == 0

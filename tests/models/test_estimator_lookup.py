@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fits import explained_fit
 
 from workbench.errors import SpecError
 from workbench.models import estimator_lookup
@@ -184,7 +185,7 @@ def test_the_estimator_of_the_package_learns_signs_and_is_explained_by_its_coeff
     install(tmp_path / "packages")
     fold, y = make_fold(120, 8, n_nuisance=1, carriers=(0, 1, 2), r2=0.7)
     spec = settle(entry("unit-weights", grid={"least": (0.0, 0.3)}), allowed(study), "x")
-    fitted = make_learner(spec).fit(fold, y[:, None], seed=0, explain=1)
+    fitted = explained_fit(make_learner(spec), fold, y[:, None])
     assert dict(fitted.chosen) == {"least": 0.3}
     assert np.array_equal(np.flatnonzero(fitted.weights), [0, 1, 2])
     assert np.ptp(fitted.weights[:3]) < 1e-12

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import FitError, Problem
 from workbench.models.estimator_building import is_of_trees, make, meant, seeded
-from workbench.models.estimator_explained import explained
 from workbench.models.estimator_lookup import load_class
-from workbench.models.estimator_model import FAILURES, MEND, EstimatorModel, Preparation, Target, fit_model
-from workbench.models.learner import Fitted, Fold, Learner
+from workbench.models.estimator_model import FAILURES, MEND, EstimatorModel, Inputs, Target, fit_model
+from workbench.models.learner import Fitted, Fold, Learner, fitted_one_by_one
 from workbench.models.preprocessing import Floats
 from workbench.records import Split
 
@@ -95,20 +95,11 @@ class EstimatorLearner:
                 models.append(self._fitted(outer, y, chosen[-1], seed))
                 if len(models) == 1:
                     not_converged = len(unfinished)
-            raw = [model.raw(outer.test_X) for model in models]
-            margins = [model.margin(outer.test_N) for model in models]
-            predicted = np.column_stack(
-                [model.combined(*each) for model, *each in zip(models, raw, margins, strict=True)]
-            )
-            notes = {"not_converged": not_converged} if not_converged else {}
-            fitted = Fitted(
-                predicted,
-                {**{name: as_chosen(value) for name, value in chosen[0].items()}, **notes},
-                fitted_digest=_digest(outer, models[0], Y[fold.train, 0]),
-            )
-            if explain == 0:
-                return fitted
-            return replace(fitted, **explained(fold, outer.train_X, outer.test_X, models[:explain], seed))
+            predicted = [model.combined(model.raw(outer.test_X), model.margin(outer.test_N)) for model in models]
+        notes = {"not_converged": not_converged} if not_converged else {}
+        reported = {**{name: as_chosen(value) for name, value in chosen[0].items()}, **notes}
+        kept = tuple(partial(_same, model) for model in models[: max(explain, 1)])
+        return fitted_one_by_one(np.column_stack(predicted), reported, fold, kept)
 
     @property
     def _searches(self) -> bool:
@@ -116,18 +107,26 @@ class EstimatorLearner:
 
     def _rows(self, fold: Fold, split: Split) -> Rows:
         X, N = fold.X, fold.nuisance
-        preparation = Preparation.of(X[split.train], N[split.train], residualise=self.residualises)
-        train_X = preparation.applied(X[split.train], N[split.train])
-        test_X = preparation.applied(X[split.test], N[split.test])
+        inputs = Inputs.of(X[split.train], N[split.train], residualise=self.residualises)
+        train_X = inputs.applied(X[split.train], N[split.train])
+        test_X = inputs.applied(X[split.test], N[split.test])
+        players = np.arange(X.shape[1]) if fold.circuits is None else fold.circuits
         binary = fold.outcome_type == "binary"
-        return Rows(split, preparation, train_X, test_X, N[split.train], N[split.test], binary)
+        return Rows(split, inputs, train_X, test_X, N[split.train], N[split.test], players, binary)
 
     def target(self, y: Floats, N: Floats, *, binary: bool) -> Target:
         """One target of training rows as the estimator is given it."""
         return Target.of(y, N, binary=binary, residualise=self.residualises)
 
     def fitted(
-        self, params: Params, preparation: Preparation, prepared: Floats, target: Target, seed: int
+        self,
+        params: Params,
+        inputs: Inputs,
+        prepared: Floats,
+        target: Target,
+        *,
+        players: NDArray[np.intp],
+        seed: int,
     ) -> EstimatorModel:
         """The estimator with some settings, fitted to prepared training rows; see `estimator_model.fit_model`."""
         from sklearn.base import clone
@@ -136,13 +135,13 @@ class EstimatorLearner:
         try:
             if params:
                 estimator.set_params(**{name: meant(value) for name, value in params.items()})
-            return fit_model(seeded(estimator, seed), preparation, prepared, target)
+            return fit_model(seeded(estimator, seed), inputs, prepared, target, players, seed)
         except FAILURES as error:
             raise _cannot_be_fitted(type(estimator).__name__, params, error) from error
 
     def _fitted(self, rows: Rows, y: Floats, params: Params, seed: int) -> EstimatorModel:
         target = self.target(y[rows.split.train], rows.train_N, binary=rows.binary)
-        return self.fitted(params, rows.preparation, rows.train_X, target, seed)
+        return self.fitted(params, rows.inputs, rows.train_X, target, players=rows.players, seed=seed)
 
     # ---------------------------------------------------------------------------------------------------- settings
 
@@ -205,7 +204,7 @@ class EstimatorLearner:
         """Mean over the inner folds of the mean squared error of whole predictions; of labels the Brier score."""
         losses = []
         for rows, target in zip(inner, targets, strict=True):
-            model = self.fitted(params, rows.preparation, rows.train_X, target, seed)
+            model = self.fitted(params, rows.inputs, rows.train_X, target, players=rows.players, seed=seed)
             predicted = model.combined(model.raw(rows.test_X), model.margin(rows.test_N))
             losses.append(float(np.square(y[rows.split.test] - predicted).mean()))
         return float(np.mean(losses))
@@ -216,12 +215,17 @@ class Rows:
     """One training set and the rows it predicts, as the estimator sees them, for all targets."""
 
     split: Split
-    preparation: Preparation
+    inputs: Inputs
     train_X: Floats  # noqa: N815 X is a matrix to every reader of the field
     test_X: Floats  # noqa: N815
     train_N: Floats  # noqa: N815
     test_N: Floats  # noqa: N815
+    players: NDArray[np.intp]
     binary: bool
+
+
+def _same(model: EstimatorModel) -> EstimatorModel:
+    return model
 
 
 # ------------------------------------------------------------------------------------------------------------ settings
@@ -278,16 +282,3 @@ def quiet() -> Iterator[list[str]]:
         warnings.simplefilter("always")
         warnings.showwarning = keep
         yield unfinished
-
-
-def _digest(rows: Rows, model: EstimatorModel, y: Floats) -> str:
-    """Of everything that was learnt: preparation, nuisance model, and what the estimator says of all it was shown."""
-    content = hashlib.sha256()
-    preparation = rows.preparation
-    learnt = [preparation.means, preparation.units.center, preparation.units.scale, rows.train_X, y]
-    learnt += [] if preparation.line is None else [preparation.line.slopes, preparation.line.intercept]
-    learnt += [model.offset.center, model.offset.coefficients, model.raw(rows.train_X)]
-    learnt += [np.array([model.scale, model.share])]
-    for array in learnt:
-        content.update(np.ascontiguousarray(array, dtype=float).tobytes())
-    return content.hexdigest()

@@ -6,6 +6,7 @@ folder, and imported only when it is allowed and lies there. Entry points are re
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Collection, Iterator
@@ -16,12 +17,14 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.errors import FitError, Problem, SpecError, did_you_mean
 from workbench.third_party import entry_points, import_outside, trusted
 
 GROUP = "biomarker_workbench.learners"
 """Entry points of installed packages that offer estimators, or learners, by name."""
 ALWAYS = "sklearn"
+LOADABLE = ("sklearn", "numpy", "scipy")
+"""Packages whose classes a saved model may hold."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,28 @@ def version_of(path: str) -> tuple[str, str]:
     """Distribution that a class is from, and its version; empty texts where none is known."""
     owner = _owner(path.partition(".")[0], tuple(sys.path))
     return ("", "") if owner is None else (str(owner.metadata["Name"]), str(owner.version))
+
+
+def unpacked(state: bytes) -> Any:
+    """An estimator as skops wrote it, if all its classes may be loaded on this machine.
+
+    Raises
+    ------
+    FitError
+        Naming the classes that are neither of scikit-learn, nor offered by a package, nor on the user's own list.
+    """
+    from skops.io import get_untrusted_types, loads
+
+    from workbench.specs.user_configuration import configuration_file, read_user_configuration
+
+    nowhere = Path(os.devnull)  # no study: what is offered in the current folder does not count either
+    known = {*_offered(nowhere, ""), *_offered(nowhere, "").values(), *read_user_configuration(nowhere).estimators}
+    needed = get_untrusted_types(data=state)
+    strange = [name for name in needed if name.partition(".")[0] not in LOADABLE and name not in known]
+    if strange:
+        hint = f"if you trust where it comes from, add them to estimators in {configuration_file()}"
+        raise FitError(Problem("", f"the saved model holds {', '.join(strange)}", hint))
+    return loads(state, trusted=needed)
 
 
 # ------------------------------------------------------------------------------------------------------- distributions

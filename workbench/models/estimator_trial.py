@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.models.estimator import EstimatorLearner, make_estimator_learner, quiet
-from workbench.models.estimator_explained import MOST_CIRCUITS, MOST_EXACT, ORDERS, Way, way_of
-from workbench.models.estimator_model import EstimatorModel, Preparation
+from workbench.models.estimator_explained import MOST_EXACT, MOST_PLAYERS, ORDERS, Way
+from workbench.models.estimator_model import EstimatorModel, Inputs
 from workbench.models.learner import Fold, Learner
 from workbench.records import Split
 
@@ -44,6 +44,8 @@ class Trial:
     whole: bool
     explaining: float
     way: Way | str
+    n_players: int
+    """What are explained together: circuits, or features where only those that pass a screen are offered."""
 
 
 def try_estimator(n: int, p: int, dataset: Dataset, spec: EstimatorSpec, *, outer: int, inner: int) -> Trial:
@@ -59,25 +61,28 @@ def try_estimator(n: int, p: int, dataset: Dataset, spec: EstimatorSpec, *, oute
     FitError
         If it cannot be fitted, with what it says.
     """
-    n_circuits = len(np.unique(dataset.circuit_of_feature))
-    size = (n, p, n_circuits, outer, inner)
+    screened = p < len(dataset.features)  # what passes is another feature in each fold, of no circuit that is known
+    size = (n, p, p if screened else len(dataset.circuits), outer, inner)
     with quiet():
         if spec.handed is not None:
             return _tried(spec, dataset.outcome.type, *size)
         return _tried_before(spec.model_dump_json(), dataset.outcome.type, *size)
 
 
-def explanation_in_words(spec: EstimatorSpec, trial: Trial, n_circuits: int) -> str:
+def explanation_in_words(spec: EstimatorSpec, trial: Trial) -> str:
     """How the predictions are explained, where a reader must know; empty for coefficients and trees."""
+    n, what = trial.n_players, "features" if spec.screen == trial.n_players else "circuits"
     if trial.way == "none":
-        found = f"and circuits are explained up to {MOST_CIRCUITS}, here are {n_circuits}"
-        return f"{spec.label} is not explained: it has neither coefficients nor trees that can be read, {found}"
+        found = f"with more than {MOST_PLAYERS} {what}, here {n}, Shapley values cost too much"
+        return f"{spec.label} is not explained: it has neither coefficients nor trees that can be read, and {found}"
     if trial.way != "circuits":
         return ""
-    how = "exactly" if n_circuits <= MOST_EXACT else f"from {ORDERS} random orders"
+    how = "exactly" if n <= MOST_EXACT else f"from {ORDERS} random orders"
+    if what == "features":
+        return f"{spec.label} is explained by Shapley values of the {n} features that pass the screen, {how}"
     return (
-        f"{spec.label} is explained by whole circuits (Shapley values of {n_circuits}, {how}): each feature is given "
-        "an equal share of its circuit's, so features of one circuit are not ranked"
+        f"{spec.label} is explained by whole circuits (Shapley values of {n}, {how}): each feature is given an equal "
+        "share of its circuit's, so features of one circuit are not ranked"
     )
 
 
@@ -89,7 +94,7 @@ def _tried_before(settings: str, *size: Any) -> Trial:
 
 
 def _tried(
-    spec: EstimatorSpec, outcome_type: OutcomeType, n: int, p: int, n_circuits: int, outer: int, inner: int
+    spec: EstimatorSpec, outcome_type: OutcomeType, n: int, p: int, n_players: int, outer: int, inner: int
 ) -> Trial:
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((n, p)), rng.standard_normal(n)
@@ -97,21 +102,25 @@ def _tried(
     n_test = max(1, n // outer)
     learner = make_estimator_learner(spec)
     if not isinstance(learner, EstimatorLearner):
-        return Trial(_seconds_of_learner(learner, X, y, n_test, inner, outcome_type), True, 0.0, "")
+        return Trial(_seconds_of_learner(learner, X, y, n_test, inner, outcome_type), True, 0.0, "", 0)
     train = X[n_test:]
-    preparation = Preparation.of(train, train[:, :0], residualise=learner.residualises)
-    prepared, held_out = preparation.applied(train, train[:, :0]), preparation.applied(X[:n_test], X[:n_test, :0])
+    inputs = Inputs.of(train, train[:, :0], residualise=learner.residualises)
+    prepared, held_out = inputs.applied(train, train[:, :0]), inputs.applied(X[:n_test], X[:n_test, :0])
+    players = np.arange(p) % n_players
     seconds, way, of_prediction = [], "none", 0.0
     for params in _corners(spec):
-        model, taken, of_prediction = _timed(learner, params, preparation, prepared, held_out, y[n_test:], outcome_type)
+        model, taken, of_prediction = _timed(
+            learner, params, inputs, prepared, held_out, y[n_test:], outcome_type, players
+        )
         if taken < LEAST_SECONDS:
             model, taken, of_prediction = _timed(
-                learner, params, preparation, prepared, held_out, y[n_test:], outcome_type
+                learner, params, inputs, prepared, held_out, y[n_test:], outcome_type, players
             )
         seconds.append(taken)
-        way = way_of(model, prepared, n_circuits)
-    coalitions = 2**n_circuits if n_circuits <= MOST_EXACT else ORDERS * (n_circuits + 1)
-    return Trial(float(np.mean(seconds)), False, of_prediction * coalitions if way == "circuits" else 0.0, way)
+        way = model.way
+    coalitions = 2**n_players if n_players <= MOST_EXACT else ORDERS * (n_players + 1)
+    explaining = of_prediction * coalitions if way == "circuits" else 0.0
+    return Trial(float(np.mean(seconds)), False, explaining, way, n_players)
 
 
 def _corners(spec: EstimatorSpec) -> Iterator[dict[str, Any]]:
@@ -127,16 +136,17 @@ def _corners(spec: EstimatorSpec) -> Iterator[dict[str, Any]]:
 def _timed(
     learner: EstimatorLearner,
     params: dict[str, Any],
-    preparation: Preparation,
+    inputs: Inputs,
     prepared: np.ndarray,
     held_out: np.ndarray,
     y: np.ndarray,
     outcome_type: OutcomeType,
+    players: np.ndarray,
 ) -> tuple[EstimatorModel, float, float]:
     """A fitted model, the seconds that it took, and those of its prediction."""
     start = time.process_time()
     target = learner.target(y, prepared[:, :0], binary=outcome_type == "binary")
-    model = learner.fitted(params, preparation, prepared, target, seed=0)
+    model = learner.fitted(params, inputs, prepared, target, players=players, seed=0)
     fitted = time.process_time()
     model.raw(held_out)
     end = time.process_time()

@@ -110,5 +110,5 @@ def notes_and_caps(
     trial = try_estimator(
         n, offered(learner, n_features), dataset, learner, outer=validation.outer, inner=validation.inner
     )
-    words = explanation_in_words(learner, trial, len(dataset.circuits))
+    words = explanation_in_words(learner, trial)
     return tuple(filter(None, [words])), ((HANDED_OVER,) if learner.handed is not None else ())
