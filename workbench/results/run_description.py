@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.evaluation.metrics import in_order
-from workbench.specs.learners import XGBoostSpec
+from workbench.specs.learners import EstimatorSpec, XGBoostSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,9 @@ def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult
 
 def tuning_in_words(learner: LearnerSpec, validation: ValidationSpec) -> str:
     """What a search for settings was given, where there is one; a permutation test gives both sides the same."""
-    if not isinstance(learner, XGBoostSpec):
+    if isinstance(learner, EstimatorSpec) and not learner.space:
+        return f", {learner.candidates} settings tried per fold" if learner.candidates else ""
+    if not isinstance(learner, XGBoostSpec | EstimatorSpec):
         return ""
     if validation.permutations == 0 or learner.trials <= learner.permuted_trials:
         return f", {learner.trials} settings tried per fold"
