@@ -99,7 +99,7 @@ def plan_experiment(
 def _planned(
     loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
 ) -> ExperimentPlan | None:
-    from workbench.evaluation.sensitivity import baseline_as_held
+    from workbench.evaluation.baseline_held import baseline_as_held
     from workbench.sources.experiment_tables import read_exclusions, read_folds
     from workbench.tables.dataset import assemble
     from workbench.tables.feature_sets import feature_sets

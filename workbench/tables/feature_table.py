@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench import __version__
 from workbench.errors import of_the_disk
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
+from workbench.version import __version__
 
 CHUNK = 1 << 20
 
