@@ -119,8 +119,8 @@ def plan_units(
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
     """The procedures that have a meaning for these data.
 
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs all
-    blocks of features in every row.
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
+    all blocks of features in every row.
     """
     names = ["main"]
     if dataset.confounds.variables:
