@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.models.estimators import beside_main, make_learner
-from workbench.models.learner import Fitted, Fold, refuse_untaken, taken
+from workbench.models.learner import Fitted, Fold, refuse_untaken, taken_from
 from workbench.models.nested_cv import modalities, spawned
 from workbench.models.splitters import inner_folds
 from workbench.records import Dataset
@@ -28,7 +28,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     """
     model = make_learner(beside_main(learner))
     refuse_untaken(model, dataset, learner.label)
-    takes, everyone = taken(model), np.arange(dataset.n_rows)
+    everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
     fold = Fold(
         X=dataset.X if dataset.complete else np.empty((dataset.n_rows, 0)),
@@ -38,10 +38,8 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         inner=inner_folds(dataset, everyone, validation, seed),
         outcome_type=dataset.outcome.type,
         bands=modalities(dataset),
-        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
-        treatment=dataset.treatment if "treatment" in takes else None,
-        weights=dataset.weights if "weights" in takes else None,
         sites=dataset.sites,
+        **taken_from(dataset, model),
     )
     y = np.asarray(dataset.y, dtype=float)
     return model.fit(fold, y[:, None], seed=seed)
