@@ -21,7 +21,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.explanations import Explanation, explained
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken
+from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken_from
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
@@ -119,7 +119,8 @@ def plan_units(
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
     """The procedures that have a meaning for these data.
 
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
+    all blocks of features in every row.
     """
     names = ["main"]
     if dataset.confounds.variables:
@@ -128,7 +129,7 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
         names.append("confounds")
     if dataset.clinical.variables:
         single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
     return tuple(names)
 
 
@@ -294,7 +295,6 @@ def _procedure(
 
 
 def _fold(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
-    takes = taken(procedure.learner)
     return Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
@@ -303,10 +303,8 @@ def _fold(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
         bands=procedure.bands,
-        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
-        treatment=dataset.treatment if "treatment" in takes else None,
-        weights=dataset.weights if "weights" in takes else None,
         sites=dataset.sites,
+        **taken_from(dataset, procedure.learner),
     )
 
 
