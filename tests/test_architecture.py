@@ -30,6 +30,7 @@ STARTS_WITH = {
     "study_rules",
     "third_party",
     "version",
+    "whole_files",
 }
 """Packages that are read whenever the command line is, whatever it is asked for."""
 COMMAND_LINE = "cli"
