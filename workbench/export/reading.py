@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING as REQUIRED
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -129,7 +130,14 @@ def _scores_record(folder: Path) -> dict[str, Any]:
         )
     if "owed" in record:  # what earlier versions called it
         record["sensitivity"] = record.pop("owed")
+    record.setdefault("warnings", _warnings_of(record["notes"]))
     return record
+
+
+def _warnings_of(notes: Sequence[str]) -> list[dict[str, str]]:
+    """Warnings of a run that earlier versions wrote, which kept a code at the end of the text alone."""
+    coded = [match for note in notes if (match := re.fullmatch(r"(?P<text>.*) \[(?P<code>T\d+)\]", note, re.DOTALL))]
+    return [match.groupdict() for match in coded]
 
 
 def _add_medians(record: dict[str, Any], null: pd.DataFrame) -> None:

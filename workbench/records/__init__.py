@@ -20,8 +20,10 @@ from workbench.records.data import (
     FeatureTable,
     FlowStep,
     LeftOut,
+    Notice,
     Outcome,
     OutcomeType,
+    Severity,
     Unobserved,
 )
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
@@ -68,6 +70,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "Notice",
     "Outcome",
     "OutcomeType",
     "Performance",
@@ -83,6 +86,7 @@ __all__ = [
     "Sensitivity",
     "Session",
     "SetPlan",
+    "Severity",
     "Shuffled",
     "SizeCriterion",
     "Split",

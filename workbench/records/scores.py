@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from workbench.records.claims import Viewing
-from workbench.records.data import ClaimKind, OutcomeType
+from workbench.records.data import ClaimKind, Notice, OutcomeType
 from workbench.records.sensitivity import Sensitivity
 from workbench.records.version import SCHEMA_VERSION
 
@@ -216,6 +216,8 @@ class Scores:
     """Smallest `p_family` that so many permutations allow, whatever the data; None without a permutation p."""
     baseline: str = ""
     """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
+    warnings: tuple[Notice, ...] = ()
+    """What the guards said of the data, and what could not be analysed; `notes` has their words too."""
 
     @property
     def judged_p(self) -> float | None:
