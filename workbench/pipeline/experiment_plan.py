@@ -92,7 +92,7 @@ def _files_beside(
     loaded: StudyData, spec: ExperimentSpec, problems: Problems
 ) -> tuple[Mapping[str, str], pd.DataFrame | None]:
     """Who is excluded by a file beside the data and why, and the folds that are given in one."""
-    from workbench.sources.participants import read_exclusions, read_folds
+    from workbench.sources.experiment_tables import read_exclusions, read_folds
 
     study, cohort = loaded.study, loaded.cohort
     exclusions: Mapping[str, str] = {}
@@ -116,9 +116,11 @@ def _planned(
     rehearsal: bool,
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
-    from workbench.tables import dataset as joining
+    from workbench.tables.dataset import assemble
+    from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.outcomes import make_outcome
+    from workbench.tables.people import select_people
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
@@ -130,12 +132,12 @@ def _planned(
     outcome = None
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
-        people, flow = joining.select_people(spec, cohort, exclusions)
+        people, flow = select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
     with problems.gather():
-        sets = joining.feature_sets(spec, study.sources)
+        sets = feature_sets(spec, study.sources)
     if outcome is None or not sets:
         return None
     runs: list[PlannedRun] = []
@@ -144,7 +146,7 @@ def _planned(
         if not all(source in loaded.tables for source in sources):
             continue
         with problems.gather():
-            dataset = joining.assemble(
+            dataset = assemble(
                 spec,
                 feature_set,
                 sources,
