@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -372,16 +370,9 @@ def _with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
 
 
-_joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
-_joining = Lock()
-
-
 def _beside_clinical(dataset: Dataset) -> np.ndarray:
-    """Features and clinical variables side by side; made once per dataset, since X may be large."""
-    with _joining:
-        if dataset not in _joined:
-            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
-        return _joined[dataset]
+    """Features and clinical variables side by side."""
+    return np.column_stack([dataset.X, _clinical(dataset).values])
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:
