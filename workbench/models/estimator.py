@@ -24,7 +24,7 @@ from workbench.records import Split
 if TYPE_CHECKING:
     import optuna
 
-    from workbench.specs.learners import EstimatorSpec, RangeSpec
+    from workbench.specs.estimator import EstimatorSpec, RangeSpec
 
 LARGEST_SEED = 2**31
 STARTUP_TRIALS = 10

@@ -22,7 +22,7 @@ from workbench.models.estimator_building import (
 )
 from workbench.models.estimator_lookup import Allowed, find_class, load_class, version_of
 from workbench.records import OutcomeType
-from workbench.specs.learners import EstimatorSpec
+from workbench.specs.estimator import EstimatorSpec
 from workbench.specs.parameters import named_inside
 
 

@@ -18,7 +18,7 @@ from workbench.records import Split
 
 if TYPE_CHECKING:
     from workbench.records import Dataset, OutcomeType
-    from workbench.specs.learners import EstimatorSpec
+    from workbench.specs.estimator import EstimatorSpec
 
 LEAST_SECONDS = 0.02
 """A fit that is faster is timed a second time: the first one also loads code."""
@@ -88,7 +88,7 @@ def explanation_in_words(spec: EstimatorSpec, trial: Trial) -> str:
 
 @lru_cache(maxsize=64)
 def _tried_before(settings: str, *size: Any) -> Trial:
-    from workbench.specs.learners import EstimatorSpec
+    from workbench.specs.estimator import EstimatorSpec
 
     return _tried(EstimatorSpec.model_validate_json(settings), *size)
 

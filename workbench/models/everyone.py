@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.models.estimators import beside_main, make_learner
-from workbench.models.learner import Fitted, Fold
+from workbench.models.learner import Fitted, Fold, refuse_untaken, taken_from
 from workbench.models.nested_cv import modalities, spawned
 from workbench.models.splitters import inner_folds
 from workbench.records import Dataset
@@ -26,10 +26,12 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     Fitted
         Without predictions; `Fitted.model` makes the model.
     """
+    model = make_learner(beside_main(learner))
+    refuse_untaken(model, dataset, learner.label)
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
     fold = Fold(
-        X=dataset.X,
+        X=dataset.X if dataset.complete else np.empty((dataset.n_rows, 0)),
         nuisance=dataset.nuisance.values,
         train=everyone,
         test=everyone[:0],
@@ -38,6 +40,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         bands=modalities(dataset),
         sites=dataset.sites,
         circuits=dataset.circuit_of_feature,
+        **taken_from(dataset, model),
     )
     y = np.asarray(dataset.y, dtype=float)
-    return make_learner(beside_main(learner)).fit(fold, y[:, None], seed=seed)
+    return model.fit(fold, y[:, None], seed=seed)

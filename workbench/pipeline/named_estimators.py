@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, Problems, SpecError
+from workbench.records import Notice
 from workbench.specs.explaining import place_in_words
 from workbench.specs.learners import EstimatorSpec, LearnerSpec
 from workbench.study import Study
@@ -93,7 +94,7 @@ def outcome_problems(spec: ExperimentSpec, outcome_type: Any) -> dict[str, Probl
 
 def notes_and_caps(
     dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[Notice, ...], tuple[str, ...]]:
     """What a reader must know of an estimator, and why its claim is exploratory at most; empty for other models.
 
     Raises
@@ -103,12 +104,12 @@ def notes_and_caps(
     """
     if not isinstance(learner, EstimatorSpec):
         return (), ()
-    from workbench.evaluation.cost import offered
     from workbench.models.estimator_trial import explanation_in_words, try_estimator
 
     n, n_features = dataset.X.shape
     trial = try_estimator(
-        n, offered(learner, n_features), dataset, learner, outer=validation.outer, inner=validation.inner
+        n, learner.offered(n_features), dataset, learner, outer=validation.outer, inner=validation.inner
     )
     words = explanation_in_words(learner, trial)
-    return tuple(filter(None, [words])), ((HANDED_OVER,) if learner.handed is not None else ())
+    notices = (Notice(words, severity="note"),) if words else ()
+    return notices, ((HANDED_OVER,) if learner.handed is not None else ())

@@ -20,8 +20,10 @@ from workbench.records.data import (
     FeatureTable,
     FlowStep,
     LeftOut,
+    Notice,
     Outcome,
     OutcomeType,
+    Severity,
     Unobserved,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
@@ -72,6 +74,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "Notice",
     "Outcome",
     "OutcomeType",
     "Performance",
@@ -87,6 +90,7 @@ __all__ = [
     "Sensitivity",
     "Session",
     "SetPlan",
+    "Severity",
     "Shuffled",
     "SizeCriterion",
     "Split",
