@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from workbench import pipeline
 from workbench.models import estimator_explained, estimator_lookup
@@ -54,6 +55,7 @@ def study(tmp_path, monkeypatch):
     lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in points.items())]
     (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(packages))
+    get_reusable_executor().shutdown(wait=True)  # workers of other tests, who know nothing of the folder
     pipeline.simulate_study(tmp_path / "study", patients=50, design="single-arm", r2=0.5, seed=3)
     (tmp_path / "study" / "experiments" / "lab.toml").write_text(EXPERIMENT, encoding="utf-8")
     yield tmp_path / "study"

@@ -82,8 +82,8 @@ def test_check_says_what_runs_what_it_costs_and_how_it_is_explained(study, capsy
     assert "under a minute" in printed
     report = pipeline.check(["fall"], study=study)
     nusvr, huber = report.plans[0].runs
-    assert any("NuSVR is explained by whole circuits (Shapley values of" in warning for warning in nusvr.warnings)
-    assert not any("explained" in warning for warning in huber.warnings)
+    assert any("NuSVR is explained by whole circuits (Shapley values of" in warning.text for warning in nusvr.warnings)
+    assert not any("explained" in warning.text for warning in huber.warnings)
     assert nusvr.cost.fits == 3 * (2 * 2 + 1) * 10 * 2, "folds x (inner x grid + 1) x targets x (main and increment)"
     assert nusvr.cost.seconds > huber.cost.seconds > 0
 
