@@ -30,7 +30,7 @@ from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
-"""Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
+"""Spawn keys of the seeds; `permutations`, `canary` and `everyone` have others, so that none depends on another."""
 ORDER, INCREMENT_ORDER = "order", "increment order"
 ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
 """Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
