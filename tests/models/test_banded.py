@@ -230,7 +230,7 @@ def multimodal(make_dataset):
     rng = np.random.default_rng(1)
     age, bmi = rng.normal(size=(2, 40))
     dataset = make_dataset(40, 12, r2=0.5, confounds={"age": age}, clinical={"bmi": bmi})
-    return replace(dataset, features=dataset.features.assign(modality=["connectivity"] * 6 + ["pet"] * 6))
+    return dataset.with_features(features=dataset.features.assign(modality=["connectivity"] * 6 + ["pet"] * 6))
 
 
 def test_every_procedure_knows_the_modalities_and_clinical_variables_are_a_band_of_their_own(multimodal):
@@ -247,7 +247,7 @@ def test_leaving_a_participant_out_knows_the_modalities(multimodal):
     units = plan_units(multimodal, VALIDATION, SPEC)
     results = [fit_unit(multimodal, unit, SPEC, target_matrices(multimodal, VALIDATION), explain=0) for unit in units]
     several, refitted, _ = leave_one_out_r2(multimodal, units, SPEC, results=results, repeats=1)
-    one = replace(multimodal, features=multimodal.features.assign(modality="pet"))
+    one = multimodal.with_features(features=multimodal.features.assign(modality="pet"))
     single, _, _ = leave_one_out_r2(one, units, SPEC, results=results, repeats=1)
     assert refitted
     assert several != single
@@ -255,13 +255,13 @@ def test_leaving_a_participant_out_knows_the_modalities(multimodal):
 
 @pytest.mark.parametrize(("spec", "same"), [(SPEC, False), (RidgeSpec(kind="ridge"), True)], ids=["banded", "ridge"])
 def test_units_are_computed_again_where_a_modality_changed_that_the_model_looks_at(multimodal, spec, same):
-    other = replace(multimodal, features=multimodal.features.assign(modality="pet"))
+    other = multimodal.with_features(features=multimodal.features.assign(modality="pet"))
     keys = [[unit.key for unit in plan_units(dataset, VALIDATION, spec)] for dataset in (multimodal, other)]
     assert (keys[0] == keys[1]) is same
 
 
 def test_its_cost_grows_with_the_number_of_modalities(multimodal):
-    one = replace(multimodal, features=multimodal.features.assign(modality="pet"))
+    one = multimodal.with_features(features=multimodal.features.assign(modality="pet"))
     few, many = (estimate(dataset, VALIDATION, SPEC) for dataset in (one, multimodal))
     final = 3 * 3 * 2  # outer folds x targets, of main and increment
     assert many.fits - final == 5 * (few.fits - final)  # two bands of one size: five pairs of weights

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from workbench.errors import FitError, Problem
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.records import OutcomeType, Split
+    from workbench.records import Dataset, FeatureBlocks, OutcomeType, Split, Treatment
 
     Floats = NDArray[np.float64]
 
@@ -38,6 +40,9 @@ class Fold:
         continuous or binary.
     bands : ndarray of str, shape (n_features,), or None
         What each feature is penalised with, for learners that penalise in groups: its modality.
+    feature_blocks, treatment, weights
+        As of `workbench.records.Dataset`, for learners that say that they take them (`Learner.takes`); else None. Where
+        rows lack blocks, `X` has no column.
     sites : ndarray of str, shape (n_rows,), or None
         Where each row was measured, for steps that harmonise (`prepared_learner`).
     """
@@ -49,6 +54,9 @@ class Fold:
     inner: tuple[Split, ...]
     outcome_type: OutcomeType = "continuous"
     bands: np.ndarray | None = None
+    feature_blocks: FeatureBlocks | None = None
+    treatment: Treatment | None = None
+    weights: np.ndarray | None = None
     sites: np.ndarray | None = None
 
 
@@ -68,7 +76,7 @@ class Model(Protocol):
         X : ndarray of shape (n, n_features)
             Raw features, NaN for single missing values.
         N : ndarray of shape (n, n_nuisance)
-            Covariates of no interest as the dataset codes them, without an intercept.
+            Confounds as the dataset codes them, without an intercept.
 
         Returns
         -------
@@ -163,6 +171,41 @@ def residualises(learner: Learner) -> bool:
     return learner.linear or bool(getattr(learner, "residualises", False))
 
 
+TAKEN: dict[str, str] = {
+    "blocks": "rows that lack a block of features",
+    "treatment": "the treatment of each row",
+    "weights": "weights of rows",
+}
+"""What a dataset may hold beyond complete rows that count alike; a learner has it in `takes`, or is not given it."""
+
+
+def taken(learner: Learner) -> frozenset[str]:
+    """What a learner takes of `TAKEN`; nothing where it does not say so."""
+    return frozenset(getattr(learner, "takes", ()))
+
+
+def refuse_untaken(learner: Learner, dataset: Dataset, label: str) -> None:
+    """Refuse a dataset that holds more than a learner knows what to do with: it would be ignored without a word.
+
+    Raises
+    ------
+    FitError
+        Naming the learner and what it does not take.
+    """
+    held = {
+        "blocks": not dataset.complete,
+        "treatment": dataset.treatment is not None,
+        "weights": dataset.weights is not None,
+    }
+    problems = [
+        Problem(f"model {label}", f"does not take {TAKEN[name]}", "use a model that does, or leave them out")
+        for name, there in held.items()
+        if there and name not in taken(learner)
+    ]
+    if problems:
+        raise FitError(problems)
+
+
 class Learner(Protocol):
     """A way to predict; one small class per kind in `workbench.models.estimators`."""
 
@@ -170,6 +213,7 @@ class Learner(Protocol):
     """Linear in the features, once fitted: weights exist."""
     batched: bool
     """Serves all target columns with one decomposition, so permutations are nearly free."""
+    # takes: frozenset[str], where it takes any of `TAKEN`: rows without a block of features, treatment, weights.
 
     def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
         """Tune in the inner folds, fit on the training rows, predict the held-out rows.

@@ -21,7 +21,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.explanations import Explanation, explained
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, residualises
+from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
@@ -263,22 +263,24 @@ def _procedure(
     name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> _Procedure:
     model = make_learner(learner if name == "main" else beside_main(learner))
+    refuse_untaken(model, dataset, learner.label)
+    X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))
     bands = modalities(dataset)
     if name == "main":
-        return _Procedure(model, dataset.X, nuisance, every, nuisance, bands)
+        return _Procedure(model, X, nuisance, every, nuisance, bands)
     if name == "raw":
         forced = dataset.forced.values
-        return _Procedure(model, dataset.X, forced, observed, forced, bands)
+        return _Procedure(model, X, forced, observed, forced, bands)
     if name == "confounds":
         # Without features a learner that residualises is the nuisance model itself; trees may bend it.
         alone = LeastSquaresLearner() if residualises(model) else model
         return _Procedure(alone, nothing, nuisance, every, nothing)
     if name == "increment":
         held = _with_clinical(dataset, unit.outer.train)
-        return _Procedure(model, dataset.X, held, targets["increment"], held, bands)
+        return _Procedure(model, X, held, targets["increment"], held, bands)
     clinical = _clinical(dataset)
     if name == "joint":
         bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
@@ -292,6 +294,7 @@ def _procedure(
 
 
 def _fold(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
+    takes = taken(procedure.learner)
     return Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
@@ -300,6 +303,9 @@ def _fold(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
         bands=procedure.bands,
+        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
+        treatment=dataset.treatment if "treatment" in takes else None,
+        weights=dataset.weights if "weights" in takes else None,
         sites=dataset.sites,
     )
 

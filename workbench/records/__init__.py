@@ -25,6 +25,7 @@ from workbench.records.data import (
     OutcomeType,
     Unobserved,
 )
+from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.run import LoggedRun, RunResult
 from workbench.records.scores import Increment, Influence, Interval, Performance, PermutationTest, Scores, Shuffled
@@ -42,6 +43,7 @@ from workbench.records.units import PROCEDURES, CircuitTest, ConformalFold, Proc
 from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
+    "ABSENT",
     "FEATURE_COLUMNS",
     "PROCEDURES",
     "SCHEMA_VERSION",
@@ -60,6 +62,8 @@ __all__ = [
     "Design",
     "Difference",
     "DropOut",
+    "FeatureBlock",
+    "FeatureBlocks",
     "FeatureTable",
     "FlowStep",
     "Freeze",
@@ -88,6 +92,7 @@ __all__ = [
     "SizeCriterion",
     "Split",
     "Subgroup",
+    "Treatment",
     "UnitResult",
     "Unobserved",
     "VariableCoding",
