@@ -301,7 +301,7 @@ def _fit(
         sites=dataset.sites,
     )
     fitted = learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
-    if not explain:
+    if not explain or fitted.model is None:
         return fitted, None
     return fitted, explained(fitted, fold, residualised=residualises(learner), circuits=dataset.circuit_of_feature)
 
