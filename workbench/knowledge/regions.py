@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -147,8 +146,11 @@ def _readings_in(families: Sequence[AtlasNames], text: str, vocabulary: Vocabula
 def _in_family(family: AtlasNames, reading: Reading, vocabulary: Vocabulary) -> Region | None:
     words = naming_words(reading.words, exact=family.exact)
     whole = family.region_named(words)
+    whole_in_use = _in_use(words, vocabulary)
     for circuit, network, rest in family.network_at_start(words):
-        named = whole or _named(family, rest, vocabulary)
+        if rest and whole_in_use:
+            continue  # the sensorimotor striatum is no part of the sensorimotor network
+        named = whole or family.region_named(rest) or _in_use(rest, vocabulary)
         if named or not rest:
             region = named[0] if named else ""
             if not circuit and region:
@@ -161,10 +163,10 @@ def _in_family(family: AtlasNames, reading: Reading, vocabulary: Vocabulary) -> 
     return Region("", region, reading.hemisphere, vocabulary.regions[region].circuit, "", f"{family.title}: {name}")
 
 
-def _named(family: AtlasNames, words: tuple[str, ...], vocabulary: Vocabulary) -> tuple[str, str] | None:
-    """What follows a network: a region of the family, or one under a name in general use."""
-    in_use = (other for other in vocabulary.families if other.key == GENERAL)
-    return next(filter(None, (each.region_named(words) for each in (family, *in_use))), None)
+def _in_use(words: tuple[str, ...], vocabulary: Vocabulary) -> tuple[str, str] | None:
+    """Region that has this name in general use."""
+    general = (family for family in vocabulary.families if family.key == GENERAL)
+    return next(filter(None, (family.region_named(words) for family in general)), None)
 
 
 def _distinct(regions: Iterable[Region]) -> list[Region]:
@@ -176,13 +178,13 @@ def _distinct(regions: Iterable[Region]) -> list[Region]:
             distinct[region.region, region.circuit] = replace(before, hemisphere="")
     with_region = [region for region in distinct.values() if region.region]
     covered = {"", *(region.circuit for region in with_region)}
-    less_said = [region for region in distinct.values() if not region.region and region.circuit not in covered]
-    return with_region + less_said if with_region else list(distinct.values())
+    networks_alone = [region for region in distinct.values() if not region.region and region.circuit not in covered]
+    return with_region + networks_alone if with_region else list(distinct.values())
 
 
 def _hemisphere(text: str) -> str:
-    said = {reading.hemisphere for reading in readings(text)}
-    return said.pop() if len(said) == 1 else ""
+    hemispheres = {reading.hemisphere for reading in readings(text)}
+    return hemispheres.pop() if len(hemispheres) == 1 else ""
 
 
 COVERED = 0.9
@@ -213,23 +215,23 @@ def recognise_atlas(labels: Iterable[str], vocabulary: Vocabulary | None = None)
     """
     vocabulary = vocabulary or published()
     texts = tuple(dict.fromkeys(parts(label)[0] for label in labels))
-    shared = Counter(word for family in vocabulary.families for word in family.declared)
-    together = [word for word, count in shared.items() if count > 1]
-    for names in ([family.key for family in vocabulary.families if family.key != GENERAL], together):
-        named = {name: _n_named(texts, name, vocabulary) for name in names}
+    atlases = [family for family in vocabulary.families if family.key != GENERAL]
+    words = {word for family in atlases for word in family.declared}
+    alone = {family.key: [family] for family in atlases}
+    together = {word: [family for family in atlases if family.is_declared(word)] for word in sorted(words)}
+    for choices in (alone, {word: families for word, families in together.items() if len(families) > 1}):
+        named = {
+            name: sum(any(_readings_in(families, text, vocabulary)) for text in texts)
+            for name, families in choices.items()
+        }
         most = max(named.values(), default=0)
-        best = [name for name, count in named.items() if count == most]
         if texts and most >= COVERED * len(texts):
+            best = [name for name, count in named.items() if count == most]
             return best[0] if len(best) == 1 else ""
     return ""
 
 
-def _n_named(texts: Sequence[str], atlas: str, vocabulary: Vocabulary) -> int:
-    families = [family for family in vocabulary.families if family.is_declared(atlas)]
-    return sum(any(_readings_in(families, text, vocabulary)) for text in texts)
-
-
-# ------------------------------------------------------------------------------------------------ labels without circuit
+# ----------------------------------------------------------------------------------------------- labels without circuit
 
 
 @dataclass(frozen=True)

@@ -126,18 +126,21 @@ class AtlasNames:
                     yield Problem(where, f"{name!r} is only a hemisphere, a number or a word that is left out", hint)
                 other, other_name = claimed.setdefault(spelling.replace(" ", ""), (region, name))
                 if other != region:
-                    yield Problem(
-                        where, f"{other_name!r} is {other}, and {name!r} is {region}", "names differ in a word"
-                    )
+                    found = f"{other_name!r} is {other}, and {name!r} is {region}"
+                    yield Problem(where, found, "both are read alike: one of them needs a word more")
 
     @cached_property
     def _by_spelling(self) -> dict[str, tuple[str, str]]:
-        pairs = [(name, region) for region, names in self.names.items() for name in names if "*" not in name]
-        return {"".join(self.key_words(name)): (region, name) for name, region in pairs}
+        spellings: dict[str, tuple[str, str]] = {}
+        for region, names in self.names.items():
+            for name in names:
+                if "*" not in name:
+                    spellings.setdefault("".join(self.key_words(name)), (region, name))
+        return spellings
 
     @cached_property
     def _by_pattern(self) -> tuple[tuple[re.Pattern[str], tuple[str, str]], ...]:
-        """Names that end in a star, the longest first; the star stands for more words, or for the end of the last one."""
+        """Names that end in a star, the longest first; it stands for more words, or for the end of the last one."""
         pairs = [(name, region) for region, names in self.names.items() for name in names if "*" in name]
         pairs.sort(key=lambda pair: -len(pair[0]))
         return tuple((re.compile(self._expression(name)), (region, name)) for name, region in pairs)
@@ -149,8 +152,12 @@ class AtlasNames:
 
     @cached_property
     def _networks_by_spelling(self) -> dict[str, tuple[str, str]]:
-        pairs = [(name, circuit) for circuit, names in self.networks.items() for name in names]
-        return {"".join(naming_words(words_of(name), exact=self.exact)): (circuit, name) for name, circuit in pairs}
+        spellings: dict[str, tuple[str, str]] = {}
+        for circuit, names in self.networks.items():
+            for name in names:
+                spelling = "".join(naming_words(words_of(name), exact=self.exact))
+                spellings.setdefault(spelling, (circuit, name))
+        return spellings
 
 
 def _names_atlas(word: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
@@ -206,9 +213,8 @@ class Vocabulary:
         families = tuple(replace(family, own=True) for family in _families(own, named, label))
         problems = Problems()
         for family in families:
-            problems.extend(
-                family.problems(f"{label}: {'regions' if family.key == GENERAL else f'atlases.{family.key}'}")
-            )
+            table = "regions" if family.key == GENERAL else f"atlases.{family.key}"
+            problems.extend(family.problems(f"{label}: {table}"))
         problems.raise_if_any(SpecError)
         return Vocabulary(
             circuits, {**self.regions, **named}, {**self.ambiguous, **ambiguous}, families + self.families
