@@ -188,3 +188,16 @@ def test_real_columns_of_nspn_and_kmoa_are_recognised(real_data):
     assert len(columns) == 308
     assert None not in answers.values()
     assert Counter(region.hemisphere for region in answers.values()) == {"left": 152, "right": 156}
+
+
+def test_no_real_column_of_clinical_tables_is_taken_for_a_region(real_data):
+    folders = ("formats/phenotype", "kmoa", "cnp_phenotype", "duloxetine")
+    files = [file for folder in folders for file in sorted((real_data / folder).rglob("*.tsv"))]
+    headers = {
+        column.strip('"')
+        for file in files
+        if not file.name.startswith("ec_")
+        for column in file.read_text(encoding="utf-8-sig", errors="ignore").split("\n", 1)[0].strip().split("\t")
+    }
+    assert len(headers) > 200
+    assert [header for header, region in resolved(headers).items() if region is not None] == []
