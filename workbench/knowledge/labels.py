@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 HEMISPHERES = {
     "left": "left",
@@ -33,6 +33,8 @@ FILLERS = frozenset(
 MEASURES = frozenset({"thickness", "volume", "vol", "bp", "bpnd", "suvr", "vt", "beta"})
 """What was measured, where a table writes it into the name of its column."""
 
+_LEFT_OUT = FILLERS | MEASURES
+
 POSITIONS = frozenset(
     {"anterior", "posterior", "superior", "inferior", "lateral", "medial", "middle", "central", "center", "dorsal"}
     | {"ventral", "antero", "postero", "anteromedial"}
@@ -59,6 +61,16 @@ class Reading:
 
     words: tuple[str, ...]
     hemisphere: str = ""
+
+    @cached_property
+    def naming(self) -> tuple[str, ...]:
+        """The words that decide which region is meant: no numbers, no *area*, no measure."""
+        return naming_words(self.words)
+
+    @cached_property
+    def exact(self) -> tuple[str, ...]:
+        """The same where numbers and words such as *area* are part of the names."""
+        return naming_words(self.words, exact=True)
 
 
 def parts(label: str) -> tuple[str, tuple[str, ...]]:
@@ -93,8 +105,7 @@ def naming_words(words: tuple[str, ...], *, exact: bool = False) -> tuple[str, .
     """
     if exact:
         return tuple(word for word in words if word != "roi")
-    skipped = FILLERS | MEASURES
-    return tuple(word for word in words if word not in skipped and not _NUMBER.fullmatch(word))
+    return tuple(word for word in words if word not in _LEFT_OUT and not _NUMBER.fullmatch(word))
 
 
 @lru_cache(maxsize=65536)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from workbench.errors import Problem, SpecError, did_you_mean
-from workbench.knowledge.labels import Reading, naming_words, parts, readings, words_of
+from workbench.knowledge.labels import Reading, parts, readings, words_of
 from workbench.knowledge.vocabulary import GENERAL, NO_CIRCUIT, AtlasNames, Vocabulary, published
 
 
@@ -114,11 +114,11 @@ def _resolve(label: str, atlas: str, vocabulary: Vocabulary) -> Region | None:
 
 def _candidates(text: str, atlas: str, vocabulary: Vocabulary) -> tuple[list[Region], tuple[str, ...]]:
     """What a text can stand for, and its meanings where it is listed as ambiguous."""
-    families = vocabulary.families
-    own = [family for family in families if family.own and _counts(family, text, atlas)]
-    certain = [family for family in families if family.is_declared(atlas) or family.looks_like(text)]
-    every = [family for family in families if _counts(family, text, atlas)]
-    for trusted in (own, certain):
+    look = "_".join(words_of(text))
+    declared = vocabulary.declared(atlas)
+    certain = [family for family in vocabulary.families if family in declared or family.looks_like(look)]
+    every = [family for family in vocabulary.families if not family.pattern or family in certain]
+    for trusted in ([family for family in every if family.own], certain):
         candidates = _distinct(_readings_in(trusted, text, vocabulary))
         if candidates:
             return candidates, ()
@@ -131,10 +131,6 @@ def _listed_as_ambiguous(text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
     return next((known[spelling] for spelling in spellings if spelling in known), ())
 
 
-def _counts(family: AtlasNames, text: str, atlas: str) -> bool:
-    return not family.pattern or family.is_declared(atlas) or family.looks_like(text)
-
-
 def _readings_in(families: Sequence[AtlasNames], text: str, vocabulary: Vocabulary) -> Iterator[Region]:
     for family in families:
         for reading in readings(text):
@@ -144,11 +140,10 @@ def _readings_in(families: Sequence[AtlasNames], text: str, vocabulary: Vocabula
 
 
 def _in_family(family: AtlasNames, reading: Reading, vocabulary: Vocabulary) -> Region | None:
-    words = naming_words(reading.words, exact=family.exact)
+    words = family.words_of(reading)
     whole = family.region_named(words)
-    whole_in_use = _in_use(words, vocabulary)
     for circuit, network, rest in family.network_at_start(words):
-        if rest and whole_in_use:
+        if rest and _in_use(words, vocabulary):
             continue  # the sensorimotor striatum is no part of the sensorimotor network
         named = whole or family.region_named(rest) or _in_use(rest, vocabulary)
         if named or not rest:
@@ -281,7 +276,7 @@ def _without_circuit(label: str, atlas: str, vocabulary: Vocabulary) -> Unassign
 
 def _closest(label: str, vocabulary: Vocabulary) -> str:
     """The closest name in use, where one is close."""
-    words = [" ".join(naming_words(reading.words)) for reading in readings(label)]
+    words = [" ".join(reading.naming) for reading in readings(label)]
     names = {
         " ".join(words_of(name)): name
         for region in vocabulary.regions.values()

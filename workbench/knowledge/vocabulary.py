@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
-from workbench.knowledge.labels import POSITIONS, naming_words, readings, words_of
+from workbench.knowledge.labels import POSITIONS, Reading, readings, words_of
 
 OWN_FILE = "features/regions.toml"
 """Where a study adds circuits, regions and names of its own."""
@@ -41,7 +41,7 @@ class NamedRegion:
     """Empty where the source of the circuit is its source."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AtlasNames:
     """The names that a family of atlases gives to regions.
 
@@ -87,8 +87,12 @@ class AtlasNames:
         return atlas == self.key != GENERAL or any(_names_atlas(words_of(word), tokens) for word in self.declared)
 
     def looks_like(self, text: str) -> bool:
-        """Whether a label has the look that only labels of this family have."""
-        return bool(self.pattern) and re.fullmatch(self.pattern, "_".join(words_of(text))) is not None
+        """Whether a label, in lower case with ``_`` between words, has the look that only this family has."""
+        return self._look is not None and self._look.fullmatch(text) is not None
+
+    def words_of(self, reading: Reading) -> tuple[str, ...]:
+        """The words of a label that this family names regions by."""
+        return reading.exact if self.exact else reading.naming
 
     def region_named(self, words: tuple[str, ...]) -> tuple[str, str] | None:
         """Region that these words name, and the name as the family writes it."""
@@ -97,15 +101,15 @@ class AtlasNames:
         named = self._by_spelling.get("".join(words))
         if named:
             return named
-        text = " ".join(words)
-        named = next((named for pattern, named in self._by_pattern if pattern.match(text)), None)
+        stems = self._stems.get(words[0], ())
+        named = next((named for stem, named in stems if words[: len(stem)] == stem), None)
         if named is None and self.positions and words[-1] in POSITIONS:
             return self.region_named(words[:-1])
         return named
 
     def network_at_start(self, words: tuple[str, ...]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Circuit and name of the network that begins a label, and the words after it; the longest name first."""
-        for n_words in range(len(words), 0, -1):
+        for n_words in range(min(len(words), self._longest_network), 0, -1):
             network = self._networks_by_spelling.get("".join(words[:n_words]))
             if network:
                 yield (*network, words[n_words:])
@@ -113,7 +117,7 @@ class AtlasNames:
     def key_words(self, name: str) -> tuple[str, ...]:
         """The words of a name of this family that decide which region is meant."""
         read = readings(name)
-        return naming_words(read[0].words, exact=self.exact) if read else ()
+        return self.words_of(read[0]) if read else ()
 
     def problems(self, where: str) -> Iterator[Problem]:
         """Names that could never be recognised, and names that stand for two regions."""
@@ -139,24 +143,34 @@ class AtlasNames:
         return spellings
 
     @cached_property
-    def _by_pattern(self) -> tuple[tuple[re.Pattern[str], tuple[str, str]], ...]:
-        """Names that end in a star, the longest first; it stands for more words, or for the end of the last one."""
-        pairs = [(name, region) for region, names in self.names.items() for name in names if "*" in name]
-        pairs.sort(key=lambda pair: -len(pair[0]))
-        return tuple((re.compile(self._expression(name)), (region, name)) for name, region in pairs)
+    def _stems(self) -> dict[str, list[tuple[tuple[str, ...], tuple[str, str]]]]:
+        """Words of names that end in a star, by their first word, the longest first."""
+        stems = [
+            (self.key_words(name), (region, name))
+            for region, names in self.names.items()
+            for name in names
+            if name.endswith("*")
+        ]
+        by_first: dict[str, list[tuple[tuple[str, ...], tuple[str, str]]]] = {}
+        for stem, named in sorted(stems, key=lambda stem: -len(stem[0])):
+            by_first.setdefault(stem[0], []).append((stem, named))
+        return by_first
 
-    def _expression(self, name: str) -> str:
-        before = name.rstrip("*")
-        stem = re.escape(" ".join(self.key_words(name)))
-        return f"{stem}.*" if before[-1:].isalnum() else f"{stem}( .*)?$"
+    @cached_property
+    def _look(self) -> re.Pattern[str] | None:
+        return re.compile(self.pattern) if self.pattern else None
+
+    @cached_property
+    def _longest_network(self) -> int:
+        names = [name for names in self.networks.values() for name in names]
+        return max((len(self.key_words(name)) for name in names), default=0)
 
     @cached_property
     def _networks_by_spelling(self) -> dict[str, tuple[str, str]]:
         spellings: dict[str, tuple[str, str]] = {}
         for circuit, names in self.networks.items():
             for name in names:
-                spelling = "".join(naming_words(words_of(name), exact=self.exact))
-                spellings.setdefault(spelling, (circuit, name))
+                spellings.setdefault("".join(self.key_words(name)), (circuit, name))
         return spellings
 
 
@@ -219,6 +233,16 @@ class Vocabulary:
         return Vocabulary(
             circuits, {**self.regions, **named}, {**self.ambiguous, **ambiguous}, families + self.families
         )
+
+    def declared(self, atlas: str) -> tuple[AtlasNames, ...]:
+        """The families that a study's ``atlas`` names."""
+        if atlas not in self._declared:
+            self._declared[atlas] = tuple(family for family in self.families if family.is_declared(atlas))
+        return self._declared[atlas]
+
+    @cached_property
+    def _declared(self) -> dict[str, tuple[AtlasNames, ...]]:
+        return {}
 
     @cached_property
     def ambiguous_by_spelling(self) -> Mapping[str, tuple[str, ...]]:
