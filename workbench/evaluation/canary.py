@@ -1,4 +1,4 @@
-"""Whether a run learns from those it predicts: it is fitted blind to them, and once more on shuffled outcomes."""
+"""Leakage check: whether a run learns from those it predicts, seen by fitting it with them replaced by noise."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ import numpy as np
 
 from workbench.errors import GuardError, Problem
 from workbench.models.estimators import as_permuted, beside_main, make_learner
+from workbench.models.fitted_models import digest
 from workbench.models.learner import Fitted
-from workbench.models.nested_cv import fit_alone, fit_unit, located, plan_units, spawned
-from workbench.models.permutations import permuted_outcomes
-from workbench.records import Covariates, Dataset, UnitResult, WorkUnit
-from workbench.specs.experiment import ValidationSpec
+from workbench.models.nested_cv import fit_alone, located, spawned
+from workbench.records import ABSENT, Covariates, Dataset, FeatureBlocks, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
-NOISE_STREAM, SHUFFLE_STREAM = 3, 4
-"""Spawn keys of their seeds, apart from those of `nested_cv`."""
+NOISE_STREAM = 3
+"""Spawn key of its seed, apart from those of `nested_cv`."""
 CANARY_SHARE, CANARY_UNITS = 10, 5
 """One unit in ten is fitted blind, at least one and at most five: all folds of a repeat where there are ten repeats."""
-
-SHUFFLED_REPEATS = 10
-"""Repeats of a run on shuffled outcomes: as many as an interval needs."""
 
 NOISE_SDS = 10.0
 """Spread of the noise, in SD of what it replaces: whoever looks at it cannot overlook it."""
@@ -32,8 +28,8 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
     """Fit with the held-out people replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
 
     Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
-    of them. What was learnt must be the same to the last bit (`Fitted.fitted_digest`), and so must the tuning and the
-    prediction for the first held-out row, which also speaks where a learner gives no digest.
+    of them. What was learnt must be the same to the last bit (`fitted_models.digest`), and so must the tuning and the
+    prediction for the first held-out row, which also speaks where a learner keeps no model.
 
     Parameters
     ----------
@@ -67,38 +63,8 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
     return compared
 
 
-def on_shuffled_outcomes(
-    dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec, *, repeats: int
-) -> tuple[Dataset, tuple[WorkUnit, ...], tuple[UnitResult, ...]]:
-    """The run once more on shuffled outcomes, without permutations: *main*, and *confounds* where there are any.
-
-    Outcomes are shuffled as for a permutation, with N held fixed (`permutations.target_matrix`); folds are drawn, and
-    models tuned, anew. Trees search fewer settings (`estimators.beside_main`).
-
-    Parameters
-    ----------
-    repeats : int
-        So many, at most `SHUFFLED_REPEATS`; a learner that serves one target at a time has one.
-
-    Returns
-    -------
-    dataset : Dataset
-        With the shuffled outcome.
-    units, results
-        As of any run.
-    """
-    spec = beside_main(learner)
-    repeats = min(repeats, SHUFFLED_REPEATS) if make_learner(spec).batched else 1
-    seed = spawned(validation.seed, SHUFFLE_STREAM)
-    shuffled = replace(dataset, y=permuted_outcomes(dataset, dataset.nuisance.values, 1, seed)[:, 1])
-    spec = spec.model_copy(update={"repeats": repeats})
-    validation = validation.model_copy(update={"permutations": 0})
-    units = tuple(
-        replace(unit, procedures=tuple(name for name in unit.procedures if name in ("main", "confounds")))
-        for unit in plan_units(shuffled, validation, spec)
-    )
-    targets = {"main": np.asarray(shuffled.y, dtype=float)[:, None]}
-    return shuffled, units, tuple(fit_unit(shuffled, unit, spec, targets, explain=0) for unit in units)
+def _digest(fitted: Fitted) -> str:
+    return digest(fitted.model()) if fitted.model is not None else ""
 
 
 def _looked(learner: LearnerSpec, changed: str) -> Problem:
@@ -112,7 +78,7 @@ def _looked(learner: LearnerSpec, changed: str) -> Problem:
 
 def _changed(seen: Fitted, blind: Fitted, unit: WorkUnit) -> str:
     """What differs between a fit and the same with noise in the held-out rows; empty where nothing does."""
-    if seen.fitted_digest != blind.fitted_digest:
+    if _digest(seen) != _digest(blind):
         return "what was learnt"
     if dict(seen.chosen) != dict(blind.chosen):
         return "the tuning"
@@ -126,29 +92,49 @@ def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
     rng = np.random.default_rng(spawned(unit.seed, NOISE_STREAM))
     test, others = unit.outer.test, unit.outer.test[1:]
 
-    def noise(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        blind = np.array(values, dtype=float)
-        there = ~np.isnan(blind)
-        n = np.maximum(there.sum(axis=0), 1)
-        mean = np.where(there, blind, 0.0).sum(axis=0) / n
-        spread = np.sqrt(np.square(np.where(there, blind - mean, 0.0)).sum(axis=0) / n)
-        spread = np.where(spread > 0, spread, 1.0)
-        blind[rows] = mean + NOISE_SDS * spread * rng.standard_normal((len(rows), *blind.shape[1:]))
-        return blind
-
     def covariates(block: Covariates) -> Covariates:
-        return replace(block, values=noise(block.values, others))
+        return replace(block, values=_noise(block.values, others, rng))
 
     if dataset.outcome.type == "binary":
         y = np.array(dataset.y, dtype=float)
         y[test] = 1.0 - y[test]
     else:
-        y = noise(dataset.y, test)
+        y = _noise(dataset.y, test, rng)
+    if dataset.complete:
+        blind = dataset.with_features(_noise(dataset.X, others, rng))
+    else:
+        blind = replace(dataset, feature_blocks=_blinded_blocks(dataset.feature_blocks, others, rng))
     return replace(
-        dataset,
-        X=noise(dataset.X, others),
+        blind,
         y=y,
         confounds=covariates(dataset.confounds),
         forced=covariates(dataset.forced),
         clinical=covariates(dataset.clinical),
     )
+
+
+def _noise(values: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Values with noise of their own mean, and many times their own spread, in some rows."""
+    blind = np.array(values, dtype=float)
+    there = ~np.isnan(blind)
+    n = np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, blind, 0.0).sum(axis=0) / n
+    spread = np.sqrt(np.square(np.where(there, blind - mean, 0.0)).sum(axis=0) / n)
+    spread = np.where(spread > 0, spread, 1.0)
+    blind[rows] = mean + NOISE_SDS * spread * rng.standard_normal((len(rows), *blind.shape[1:]))
+    return blind
+
+
+def _blinded_blocks(measured: FeatureBlocks, rows: np.ndarray, rng: np.random.Generator) -> FeatureBlocks:
+    """Noise in some rows of every block, and presence drawn anew: who has which modality is held-out data too."""
+    present = measured.present.copy()
+    drawn = rng.random((len(rows), len(measured.blocks))) < 0.5
+    drawn[np.arange(len(rows)), rng.integers(len(measured.blocks), size=len(rows))] = True
+    present[rows] = drawn
+    blocks = []
+    for block, there in zip(measured.blocks, present.T, strict=True):
+        values = np.full((len(measured), block.values.shape[1]), np.nan)
+        values[block.present] = block.values[block.at[block.present]]
+        at = np.where(there, np.arange(len(measured)), ABSENT)
+        blocks.append(replace(block, values=_noise(values, rows, rng), at=at))
+    return FeatureBlocks(tuple(blocks))

@@ -19,10 +19,12 @@ from workbench.records.data import (
     Dataset,
     FeatureTable,
     FlowStep,
+    LeftOut,
     Outcome,
     OutcomeType,
     Unobserved,
 )
+from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.run import LoggedRun, RunResult
 from workbench.records.scores import Increment, Influence, Interval, Performance, PermutationTest, Scores, Shuffled
@@ -40,6 +42,7 @@ from workbench.records.units import PROCEDURES, CircuitTest, ConformalFold, Proc
 from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
+    "ABSENT",
     "FEATURE_COLUMNS",
     "PROCEDURES",
     "SCHEMA_VERSION",
@@ -58,6 +61,8 @@ __all__ = [
     "Design",
     "Difference",
     "DropOut",
+    "FeatureBlock",
+    "FeatureBlocks",
     "FeatureTable",
     "FlowStep",
     "Freeze",
@@ -65,6 +70,7 @@ __all__ = [
     "Increment",
     "Influence",
     "Interval",
+    "LeftOut",
     "LoggedRun",
     "Outcome",
     "OutcomeType",
@@ -85,6 +91,7 @@ __all__ = [
     "SizeCriterion",
     "Split",
     "Subgroup",
+    "Treatment",
     "UnitResult",
     "Unobserved",
     "Verdict",
