@@ -72,10 +72,17 @@ The `circuit` column of a source's `columns` table, or of its list of regions, g
 
 ## Coordinates
 
-`workbench.sources.atlas_files.read_atlas(labels, image)` makes an `Atlas` of a user's own files: labels, networks, and the
+`read_atlas` makes an `Atlas` of a user's own files: labels, networks, and the
 centre of each label in mm, computed from the image (labels, or a map of probabilities for each). Label tables may be BIDS
 `dseg.tsv`, FreeSurfer colour tables, text or XML of AAL, XML of FSL, Connectome Workbench, CONN, CBIG's centroids, or plain
-names. A flipped image, or the table of another atlas, is noticed by hemispheres and numbers. The space is that of the file
+names:
+
+    from workbench.sources.atlas_files import read_atlas
+    atlas = read_atlas(Path("atlas-4S456Parcels_dseg.tsv"), Path("atlas-4S456Parcels_dseg.nii.gz"), name="4S456Parcels")
+    atlas.coordinates, atlas.networks        # mm, one row for each label; as the table says
+    [region.circuit for region in atlas.regions() if region]
+
+A flipped image, or the table of another atlas, is noticed by hemispheres and numbers. The space is that of the file
 name (`tpl-`, `space-`) or of the header; otherwise it is left open.
 
 No label table and no coordinates of another project are in this repository: which region a name stands for is our own

@@ -14,7 +14,7 @@ REGIONS: Mapping[str, NamedRegion] = published().regions
 """Every region of the vocabulary, by name."""
 
 
-def circuit_of(region: str) -> str:
+def circuit_of(region: str, atlas: str = "") -> str:
     """Circuit of a region, or an empty text where its name is not known or could mean several regions.
 
     The whole name must be known once hemisphere, numbers and words such as *cortex* are left out; a name that merely
@@ -25,6 +25,8 @@ def circuit_of(region: str) -> str:
     ----------
     region : str
         Label of an atlas or a lab.
+    atlas : str
+        The atlas as the study declares it; it decides what an ambiguous label means.
 
     Returns
     -------
@@ -35,10 +37,10 @@ def circuit_of(region: str) -> str:
     --------
     >>> circuit_of("Left-Accumbens-area"), circuit_of("R_sgACC"), circuit_of("7Networks_LH_Cont_PCun_1")
     ('reward', 'affective', 'executive')
-    >>> circuit_of("wm-lh-insula")
-    ''
+    >>> circuit_of("wm-lh-insula"), circuit_of("pGP-rh"), circuit_of("pGP-rh", atlas="Tian")
+    ('', '', 'reward')
     """
-    resolved = _resolved(region)
+    resolved = _resolved(region, atlas)
     return resolved.circuit if resolved else ""
 
 
@@ -54,8 +56,8 @@ def region_of(label: str) -> NamedRegion | None:
     return REGIONS.get(resolved.region) if resolved else None
 
 
-def _resolved(label: str) -> Region | None:
+def _resolved(label: str, atlas: str = "") -> Region | None:
     try:
-        return resolve(label)
+        return resolve(label, atlas)
     except AmbiguousRegionError:
         return None
