@@ -105,6 +105,9 @@ def test_visual_cortex_has_a_region_and_no_part_in_the_reward_circuit(label):
         "response",
         "lithium",
         "MADRS_total",
+        "reward",
+        "reward_RT",
+        "RT",
     ],
 )
 def test_what_is_no_region_of_the_vocabulary_stays_unrecognised(label):
@@ -202,6 +205,11 @@ def test_case_and_separators_never_matter(seed):
         resolved = resolve(varied, atlas)
         assert resolved is not None, varied
         assert (resolved.hemisphere, resolved.region, resolved.circuit) == (hemisphere, region, circuit), varied
+
+
+def test_composed_and_decomposed_letters_are_the_same_name(own):
+    vocabulary = own('[regions."noyau caud\u00e9"]\ncircuit = "reward"')
+    assert resolve("Noyau_caude\u0301_L", vocabulary=vocabulary).region == "noyau caud\u00e9"
 
 
 NOTATIONS = {
@@ -348,6 +356,8 @@ def test_a_study_adds_circuits_regions_names_and_an_atlas(own):
         "vmPFC": "reward",
     }
     assert {label: resolve(label, vocabulary=vocabulary).circuit for label in circuits} == circuits
+    assert resolve("RphN_L", vocabulary=vocabulary).recognised == "name of the study: RphN"
+    assert resolve("L_P17", vocabulary=vocabulary).recognised == "ROIs of 2019: P 17"
     assert resolve("RphN_L") is None
     assert resolve("P18", vocabulary=vocabulary) is None
 

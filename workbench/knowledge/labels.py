@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -25,12 +26,12 @@ GLUED = (("left", "left"), ("right", "right"), ("lh", "left"), ("rh", "right"), 
 """Hemispheres that are written without a separator before a name: ``lVS``, ``rdlPFC``, ``leftfrontal``."""
 
 FILLERS = frozenset(
-    {"ctx", "cortex", "gyrus", "nucleus", "area", "region", "roi", "seed", "network", "complex", "label", "part"}
-    | {"freesurfer", "schaefer2018"}
+    {"ctx", "cortex", "gyrus", "nucleus", "area", "region", "roi", "seed", "network", "complex", "label", "part", "and"}
+    | {"mask", "sphere", "freesurfer", "schaefer2018"}
 )
 """Words that one atlas writes and another leaves out; tools put the name of the atlas in front."""
 
-MEASURES = frozenset({"thickness", "volume", "vol", "bp", "bpnd", "suvr", "vt", "beta"})
+MEASURES = frozenset({"thickness", "thickavg", "surfavg", "volume", "vol", "bp", "bpnd", "suvr", "vt", "beta"})
 """What was measured, where a table writes it into the name of its column."""
 
 _LEFT_OUT = FILLERS | MEASURES
@@ -41,7 +42,7 @@ POSITIONS = frozenset(
 )
 """Words for a part of a region."""
 
-_NUMBER = re.compile(r"\d+(networks)?|part\d+")
+_NUMBER = re.compile(r"x?\d+(networks|mm)?|part\d+")  # R writes an X before a name that starts with a digit
 _SEPARATOR = re.compile(r"[\W_]+")
 _HEMISPHERE_IN_PARENTHESES = re.compile(r"\(\s*(l|r|lh|rh|left|right|m|midline)\s*\)", re.IGNORECASE)
 _PARENTHESES = re.compile(r"\(([^)]*)\)?")
@@ -92,6 +93,8 @@ def parts(label: str) -> tuple[str, tuple[str, ...]]:
 
 def words_of(text: str) -> tuple[str, ...]:
     """Words of a text in lower case, whatever separates them."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
     return tuple(word for word in _SEPARATOR.split(text.casefold()) if word)
 
 

@@ -18,6 +18,9 @@ from workbench.knowledge.labels import POSITIONS, Reading, readings, words_of
 OWN_FILE = "features/regions.toml"
 """Where a study adds circuits, regions and names of its own."""
 
+OWN_TITLE = "name of the study"
+"""How a label is recognised that the study names itself."""
+
 NO_CIRCUIT = "none"
 """Instead of a circuit: the networks that belong to none, whatever the region in them."""
 
@@ -224,7 +227,10 @@ class Vocabulary:
         circuits = {**self.circuits, **own.get("circuits", {})}
         named = {name: _region(name, entry, self.regions.get(name)) for name, entry in own.get("regions", {}).items()}
         ambiguous = {name: tuple(texts) for name, texts in own.get("ambiguous", {}).items()}
-        families = tuple(replace(family, own=True) for family in _families(own, named, label))
+        families = tuple(
+            replace(family, own=True, title=OWN_TITLE if family.key == GENERAL else family.title)
+            for family in _families(own, named, label)
+        )
         problems = Problems()
         for family in families:
             table = "regions" if family.key == GENERAL else f"atlases.{family.key}"
