@@ -153,6 +153,7 @@ def test_a_label_that_could_be_two_regions_is_refused_with_both(label, meanings)
         ("SCC", "HOA", "occipital cortex"),
         ("46", "HCPMMP", "dlPFC"),
         ("R_1", "glasser", "sensorimotor cortex"),
+        ("IC", "HO2", "insula"),
     ],
 )
 def test_a_declared_atlas_decides(label, atlas, region):
@@ -174,12 +175,13 @@ def test_readings_that_agree_on_the_region_leave_only_the_hemisphere_open():
     ("labels", "atlas"),
     [
         (["aGP-rh", "pGP-rh", "aPUT-rh", "pCAU-lh", "lAMY-lh"], "tian"),
-        (["LH_Vis_1", "RH_Default_PFC_2", "LH_Limbic_OFC_1"], "schaefer"),
+        (["LH_Vis_1", "RH_Vis_2", "RH_Default_PFC_2", "LH_Cont_Par_1", "LH_Limbic_OFC_1"], "schaefer"),
         (["LH_Vis_1", "RH_Default_PFC_2", "LH-NAC", "RH-RN", "Cerebellar_Region1"], "4S"),
-        (["L_V1_ROI", "R_PGp_ROI", "L_46_ROI"], "glasser"),
-        (["Frontal_Sup_2_L", "ACC_sub_R", "N_Acc_L", "Thal_AV_L"], "aal"),
-        (["VS", "dlPFC", "vmPFC"], ""),
-        (["Amygdala_L", "Hippocampus_R"], ""),
+        (["L_V1_ROI", "R_PGp_ROI", "L_46_ROI", "L_p24_ROI", "R_OFC_ROI"], "glasser"),
+        (["Frontal_Sup_2_L", "ACC_sub_R", "N_Acc_L", "Thal_AV_L", "SN_pc_R"], "aal"),
+        (["VS", "dlPFC", "vmPFC", "sgACC", "rAI"], ""),  # names in use are of no atlas
+        (["Amygdala_L", "Hippocampus_R", "Caudate_L", "Putamen_L", "Pallidum_R"], ""),  # names of several atlases
+        (["pGP-rh", "aGP-rh"], ""),  # too few
         (["aGP-rh", "pGP-rh", "nonsense", "more", "still more"], ""),
         ([], ""),
     ],
@@ -387,6 +389,8 @@ def test_what_a_study_says_goes_before_every_published_name(own):
         ("[atlases.a]\nexact = 1", "exact is neither true nor false"),
         ("[atlases.a]\npattern = '('", "pattern is no regular expression"),
         ("[atlases.a]\nnames = 3", "is not a table"),
+        ("[atlases.a.names]\ncaudate = ['C*x']", "'C*x' has a * inside"),
+        ("[circuits]\nnone = 'x'", "'none' stands for no circuit"),
         ("[atlases.a.names]\ncaudate = ['17']", "'17' is only a hemisphere, a number or a word that is left out"),
         ("[atlases.a.names]\ncaudate = ['A x']\nputamen = ['a_X']", "'A x' is caudate, and 'a_X' is putamen"),
         ("[circuits]\nx = 3", "x is not a text"),

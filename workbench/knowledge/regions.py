@@ -185,6 +185,9 @@ def _hemisphere(text: str) -> str:
 COVERED = 0.9
 """Share of the labels of a file that one atlas must name: the rest is background, ventricles, and what a lab added."""
 
+FEWEST = 5
+"""Labels that it takes to tell an atlas by its names."""
+
 
 def recognise_atlas(labels: Iterable[str], vocabulary: Vocabulary | None = None) -> str:
     """The atlas whose names the labels of one file are, where it is one alone.
@@ -201,7 +204,8 @@ def recognise_atlas(labels: Iterable[str], vocabulary: Vocabulary | None = None)
     Returns
     -------
     str
-        The atlas, as `resolve` takes it; empty where none names nine labels in ten, or several do equally well.
+        The atlas, as `resolve` takes it; empty where none names nine labels in ten, several do equally well, or there
+        are fewer than five labels.
 
     Examples
     --------
@@ -210,6 +214,8 @@ def recognise_atlas(labels: Iterable[str], vocabulary: Vocabulary | None = None)
     """
     vocabulary = vocabulary or published()
     texts = tuple(dict.fromkeys(parts(label)[0] for label in labels))
+    if len(texts) < FEWEST:
+        return ""
     atlases = [family for family in vocabulary.families if family.key != GENERAL]
     words = {word for family in atlases for word in family.declared}
     alone = {family.key: [family] for family in atlases}
@@ -220,7 +226,7 @@ def recognise_atlas(labels: Iterable[str], vocabulary: Vocabulary | None = None)
             for name, families in choices.items()
         }
         most = max(named.values(), default=0)
-        if texts and most >= COVERED * len(texts):
+        if most >= COVERED * len(texts):
             best = [name for name, count in named.items() if count == most]
             return best[0] if len(best) == 1 else ""
     return ""

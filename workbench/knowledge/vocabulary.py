@@ -127,6 +127,8 @@ class AtlasNames:
         claimed: dict[str, tuple[str, str]] = {}
         for region, names in self.names.items():
             for name in names:
+                if "*" in name[:-1]:
+                    yield Problem(where, f"{name!r} has a * inside", "a * stands at the end, for more words")
                 spelling = " ".join(self.key_words(name)) + ("*" if "*" in name else "")
                 if not spelling.strip("*"):
                     hint = "a name needs a word of its own; exact = true keeps numbers"
@@ -178,13 +180,14 @@ class AtlasNames:
 
 
 def _names_atlas(word: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
-    """Whether a word names an atlas; short words without a digit must stand alone, as HO and DK do."""
+    """Whether a word names an atlas: HO and DK stand alone or before a digit, longer words may begin a word."""
     at = range(len(tokens) - len(word) + 1)
     if any(tokens[start : start + len(word)] == word for start in at):
         return True
     joined = "".join(word)
     long_enough = len(joined) > 3 or any(letter.isdigit() for letter in joined)
-    return long_enough and any(token.startswith(joined) for token in tokens)
+    starts = [token[len(joined) :] for token in tokens if token.startswith(joined)]
+    return any(long_enough or rest[:1].isdigit() for rest in starts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,6 +325,8 @@ def _checked(data: dict[str, Any], label: str, known: Vocabulary) -> dict[str, A
         problems.extend(_atlas_tables(entry, circuits, regions, where))
     for key, texts in {**data.get("networks", {}), **data.get("ambiguous", {})}.items():
         problems.extend(_texts({key: texts}, (), (key,), label))
+    for reserved in {"", NO_CIRCUIT} & {*data.get("circuits", {})}:
+        problems.add(f"{label}: circuits", f"{reserved!r} stands for no circuit", "give the circuit another name")
     for key, texts in data.get("circuits", {}).items():
         problems.extend(_texts({key: texts}, (key,), (), f"{label}: circuits"))
     problems.raise_if_any(SpecError)
