@@ -10,6 +10,7 @@ beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
+from workbench.records.coding import VariableCoding, codings_from_text, codings_to_text
 from workbench.records.data import (
     FEATURE_COLUMNS,
     UNASSIGNED,
@@ -98,7 +99,10 @@ __all__ = [
     "Treatment",
     "UnitResult",
     "Unobserved",
+    "VariableCoding",
     "Verdict",
     "Viewing",
     "WorkUnit",
+    "codings_from_text",
+    "codings_to_text",
 ]

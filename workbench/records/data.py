@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from workbench.records.coding import VariableCoding
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
@@ -164,6 +165,8 @@ class Covariates:
     terms: tuple[str, ...]
     """One per column: the declared variable, ``sex``."""
     values: np.ndarray
+    coding: tuple[VariableCoding, ...] = ()
+    """How the columns were made, variable by variable, those without a column included."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -173,14 +176,18 @@ class Covariates:
     def only(self, *variables: str) -> Covariates:
         """The columns of some variables."""
         keep = [column for column, term in enumerate(self.terms) if term in variables]
-        return Covariates(tuple(self.names[k] for k in keep), tuple(self.terms[k] for k in keep), self.values[:, keep])
+        names, terms = (tuple(each[k] for k in keep) for each in (self.names, self.terms))
+        return Covariates(names, terms, self.values[:, keep], tuple(c for c in self.coding if c.term in variables))
 
     def beside(self, other: Covariates) -> Covariates:
         """These columns followed by those of `other` whose variable is not here yet."""
         import numpy as np
 
         new = other.only(*(term for term in other.terms if term not in self.terms))
-        return Covariates(self.names + new.names, self.terms + new.terms, np.column_stack([self.values, new.values]))
+        coded = {one.term for one in self.coding}
+        coding = self.coding + tuple(one for one in other.coding if one.term not in coded)
+        values = np.column_stack([self.values, new.values])
+        return Covariates(self.names + new.names, self.terms + new.terms, values, coding)
 
 
 @dataclass(frozen=True)

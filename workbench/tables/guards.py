@@ -21,6 +21,7 @@ from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
 from workbench.tables.feature_sets import feature_sets
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
+from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
@@ -293,9 +294,12 @@ def check_dataset(
         problems.extend(_telling_names(dataset, cohort, where))
         problems.extend(running_numbers(dataset, cohort, where))
         problems.extend(copies(dataset, where))
+        resembling, likely_copies = noisy_copies(dataset, cohort, where)
+        problems.extend(resembling)
         problems.extend(_torn_groups(dataset))
         chosen, warnings = selected_by_outcome(dataset, left_out or {}, specs, where)
         problems.extend(chosen)
+        warnings = [*likely_copies, *warnings]
     warnings += untimed_warnings(dataset, cohort, specs)
     warnings += upstream_warnings(specs, dataset.sources)
     return list(problems), [*warnings, *dataset_warnings(dataset, cohort)]
