@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, listed
-from workbench.records import Cohort, Dataset
+from workbench.records import Cohort, Dataset, Notice
 from workbench.tables.covariates import AT
 
 LEVEL = 0.001
@@ -70,12 +70,12 @@ class Resemblance:
     certain: bool
 
 
-def noisy_copies(dataset: Dataset, cohort: Cohort, where: str) -> tuple[list[Problem], list[str]]:
+def noisy_copies(dataset: Dataset, cohort: Cohort, where: str) -> tuple[list[Problem], list[Notice]]:
     """Pairs that look like one participant entered twice with noise: refused, or warned of where chance is not out.
 
     Members of one group (a declared family) are exempt.
     """
-    problems, warnings = [], []
+    problems, warnings = list[Problem](), list[Notice]()
     people = dataset.rows["participant_id"].to_numpy(str)
     for source in dataset.sources:
         pairs = list(resemblances(dataset, cohort, source))
@@ -93,10 +93,11 @@ def noisy_copies(dataset: Dataset, cohort: Cohort, where: str) -> tuple[list[Pro
                 problems.append(Problem(where, found, hint, "T3"))
             else:
                 count = "a pair of participants has" if len(alike) == 1 else f"{len(alike)} pairs of participants have"
-                warnings.append(
-                    f"{source}: {count} nearly the same values (r up to {max(pair.r for pair in alike):.2f}) and "
-                    f"agree on everything declared: make sure that nobody was entered twice [T3]"
+                text = (
+                    f"{count} nearly the same values (r up to {max(pair.r for pair in alike):.2f}) and "
+                    f"agree on everything declared: make sure that nobody was entered twice"
                 )
+                warnings.append(Notice(text, source, "T3"))
     return problems, warnings
 
 
