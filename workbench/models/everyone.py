@@ -12,7 +12,7 @@ import numpy as np
 from workbench.errors import FitError, Problem, Problems, did_you_mean, listed
 from workbench.models.estimators import beside_main, make_learner
 from workbench.models.fitted_models import from_state, state_of
-from workbench.models.learner import Fold, Model
+from workbench.models.learner import Fold, Model, refuse_untaken, taken_from
 from workbench.models.nested_cv import modalities, spawned
 from workbench.models.preprocessing import Floats
 from workbench.models.splitters import inner_folds
@@ -120,10 +120,12 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     FitError
         If it cannot be fitted.
     """
+    model = make_learner(beside_main(learner))
+    refuse_untaken(model, dataset, learner.label)
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
     fold = Fold(
-        X=dataset.X,
+        X=dataset.X if dataset.complete else np.empty((dataset.n_rows, 0)),
         nuisance=dataset.nuisance.values,
         train=everyone,
         test=everyone[:0],
@@ -131,9 +133,10 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         outcome_type=dataset.outcome.type,
         bands=modalities(dataset),
         sites=dataset.sites,
+        **taken_from(dataset, model),
     )
     y = np.asarray(dataset.y, dtype=float)
-    fitted = make_learner(beside_main(learner)).fit(fold, y[:, None], seed=seed)
+    fitted = model.fit(fold, y[:, None], seed=seed)
     if fitted.model is None:
         return None
     return StudyModel(fitted.model(), tuple(dataset.features["name"]), dataset.nuisance.coding)

@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,7 +19,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.explanations import Explanation, explained
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken
+from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken_from
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
@@ -119,7 +117,8 @@ def plan_units(
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
     """The procedures that have a meaning for these data.
 
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
+    all blocks of features in every row.
     """
     names = ["main"]
     if dataset.confounds.variables:
@@ -128,7 +127,7 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
         names.append("confounds")
     if dataset.clinical.variables:
         single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
     return tuple(names)
 
 
@@ -286,7 +285,7 @@ def _procedure(
 def _fit(
     procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int = 0
 ) -> tuple[Fitted, Explanation | None]:
-    learner, takes = procedure.learner, taken(procedure.learner)
+    learner = procedure.learner
     fold = Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
@@ -295,10 +294,8 @@ def _fit(
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
         bands=procedure.bands,
-        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
-        treatment=dataset.treatment if "treatment" in takes else None,
-        weights=dataset.weights if "weights" in takes else None,
         sites=dataset.sites,
+        **taken_from(dataset, learner),
     )
     fitted = learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
     if not explain or fitted.model is None:
@@ -366,16 +363,9 @@ def _with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
 
 
-_joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
-_joining = Lock()
-
-
 def _beside_clinical(dataset: Dataset) -> np.ndarray:
-    """Features and clinical variables side by side; made once per dataset, since X may be large."""
-    with _joining:
-        if dataset not in _joined:
-            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
-        return _joined[dataset]
+    """Features and clinical variables side by side."""
+    return np.column_stack([dataset.X, _clinical(dataset).values])
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:

@@ -21,8 +21,10 @@ from workbench.records.data import (
     FeatureTable,
     FlowStep,
     LeftOut,
+    Notice,
     Outcome,
     OutcomeType,
+    Severity,
     Unobserved,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
@@ -73,6 +75,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "Notice",
     "Outcome",
     "OutcomeType",
     "Performance",
@@ -88,6 +91,7 @@ __all__ = [
     "Sensitivity",
     "Session",
     "SetPlan",
+    "Severity",
     "Shuffled",
     "SizeCriterion",
     "Split",

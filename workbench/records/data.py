@@ -41,6 +41,7 @@ UNASSIGNED = "unassigned"
 OutcomeType = Literal["continuous", "binary"]
 
 
+Severity = Literal["warning", "note"]
 ClaimKind = Literal["prognostic", "predictive", "association"]
 
 
@@ -187,6 +188,28 @@ class Covariates:
         coding = self.coding + tuple(one for one in other.coding if one.term not in coded)
         values = np.column_stack([self.values, new.values])
         return Covariates(self.names + new.names, self.terms + new.terms, values, coding)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about data or analysis that may well be innocent: for the user, and the reader, to weigh."""
+
+    text: str
+    """A sentence without its place and code; no participant ids."""
+    where: str = ""
+    """What it is about: a source, or empty where it is about everything."""
+    code: str = ""
+    """Code of METHODS 4.2 (``T1`` .. ``T16``), or empty."""
+    severity: Severity = "warning"
+    """A *warning* can change how the result is read; a *note* is worth knowing."""
+
+    @property
+    def sentence(self) -> str:
+        """Place and text, without the code."""
+        return f"{self.where}: {self.text}" if self.where else self.text
+
+    def __str__(self) -> str:
+        return f"{self.sentence} [{self.code}]" if self.code else self.sentence
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,12 @@ class Described:
 
     Parameters
     ----------
-    columns : dict of str to dict of str to str
+    columns : mapping of str to mapping of str to str
         By column, in the order of the file.
     """
 
     label: str
-    columns: dict[str, dict[str, str]]
+    columns: Mapping[str, Mapping[str, str]]
 
 
 def beside(name: str, *, features_dir: Path, data: Path) -> Path:
