@@ -120,8 +120,8 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     FitError
         If it cannot be fitted.
     """
-    model = make_learner(beside_main(learner))
-    refuse_untaken(model, dataset, learner.label)
+    made = make_learner(beside_main(learner))
+    refuse_untaken(made, dataset, learner.label)
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
     fold = Fold(
@@ -133,10 +133,10 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         outcome_type=dataset.outcome.type,
         bands=modalities(dataset),
         sites=dataset.sites,
-        **taken_from(dataset, model),
+        **taken_from(dataset, made),
     )
     y = np.asarray(dataset.y, dtype=float)
-    fitted = model.fit(fold, y[:, None], seed=seed)
+    fitted = made.fit(fold, y[:, None], seed=seed)
     if fitted.model is None:
         return None
     return StudyModel(fitted.model(), tuple(dataset.features["name"]), dataset.nuisance.coding)

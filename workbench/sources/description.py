@@ -136,14 +136,14 @@ def regions_in(feature: str) -> tuple[str, str]:
 
 def _circuit(row: Mapping[str, str], circuits: Mapping[str, str]) -> str:
     regions = [row["region_a"], row["region_b"]] if row["region_a"] else [row["feature"]]
-    found = [circuits.get(region) or _known_circuit(region) for region in filter(None, regions)]
+    found = [circuits.get(region) or _known_circuit(region, row["atlas"]) for region in filter(None, regions)]
     return edge_circuit(*found) if all(found) else ""
 
 
-def _known_circuit(region: str) -> str:
+def _known_circuit(region: str, atlas: str) -> str:
     from workbench.knowledge.circuits import circuit_of
 
-    return circuit_of(region)
+    return circuit_of(region, atlas)
 
 
 def edge_circuit(*circuits: str) -> str:
