@@ -291,7 +291,7 @@ def _fit(
         bands=procedure.bands,
         circuits=dataset.circuit_of_feature if procedure.X.shape[1] == len(dataset.features) else None,
         sites=dataset.sites,
-        **taken_from(dataset, procedure.learner),
+        **taken_from(dataset, learner),
     )
     fitted = learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
     if not explain or fitted.model is None:
