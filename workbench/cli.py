@@ -260,12 +260,9 @@ def run(
             progress=progress,
         )
     for each in finished:
-        _print_abstract(each, study, data)
-        for note in each.result.scores.notes if verbose else ():
-            _say_wrapped(f"Note: {note}")
-    for each in finished if len(finished) == 1 else filter(_carries_the_claim, finished):
-        print()
-        _print_gate(each.gate, f"Requirements of the claim gate, {each.result.scores.run_name}", "met")
+        _print_page(each, study, data)
+        if verbose:
+            _print_details(each)
     for each in finished:
         log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
     if rehearse:
@@ -311,31 +308,25 @@ def show(
     study: StudyOption = HERE,
     verbose: VerboseOption = False,
 ) -> None:
-    """Read a finished run again: its abstract, its circuits, what it is compared with, and where its figures are.
+    """Read a finished run again: its page; with -v every number, circuit, comparison, requirement and figure.
+
+    Without a name it is the primary run of the experiment that was run last.
 
     \b
     Examples:
       workbench show
+      workbench show -v
       workbench show 3f2a91
       workbench show "ridge . dmn4" --study examples/kmoa
     """
     from workbench import pipeline
 
     shown = pipeline.show_run(run, study=study)
-    _print_abstract(shown, study)
-    for title, table in (("Circuits", shown.circuits()), ("Models on the same folds", shown.comparators())):
-        print(f"\n{title}")
-        _print_frame(table)
-    print()
-    _print_gate(shown.gate, f"Requirements of the claim gate, {shown.result.scores.run_name}", "met")
+    _print_page(shown, study)
     if shown.verdict_now != shown.result.claim.verdict:
         _say_wrapped(f"By the claim gate of this version the verdict is {shown.verdict_now}.")
-    if shown.figures:
-        print(f"\nFigures (PNG and SVG, light and dark): {shown.figures[0].parent}")
-        for path in shown.figures:
-            print(f"  {path.name}")
-    for note in shown.result.scores.notes if verbose else ():
-        _say_wrapped(f"Note: {note}")
+    if verbose:
+        _print_details(shown)
 
 
 @app.command()
@@ -497,7 +488,7 @@ def demo(
 
     with _progress(quiet) as progress:
         finished = pipeline.demo(study=study, preset=preset, jobs=jobs, say=say, progress=progress)
-    _print_abstract(finished[0], study)
+    _print_page(finished[0], study)
 
 
 # ------------------------------------------------------------------------------------------------------ what is printed
@@ -545,11 +536,38 @@ def _print_frame(frame: Any, indent: str = "  ") -> None:
         print((indent + "  ".join(padded)).rstrip())
 
 
-def _print_abstract(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
+def _print_page(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
+    """The abstract of a run, with colours and check marks where the terminal has them."""
+    from rich.console import Console
+
+    from workbench.results.layout import MARKS, PLAIN_MARKS, lay_out
+    from workbench.results.summary import terminal_width
+
     step = finished.next_step
     reads_data = not step.startswith("workbench export")
+    show = f"workbench show {finished.run_id[:8]} -v" if finished.run_id else "run -v"
+    page = finished.page(f"{step}{_where(study, data if reads_data else None)}", show=show)
+    console = Console(highlight=False, soft_wrap=True)
+    styled = console.is_terminal and console.color_system is not None
     print()
-    _say(finished.abstract(f"{step}{_where(study, data if reads_data else None)}"))
+    text = lay_out(page, terminal_width(), MARKS if styled and console.encoding.startswith("utf") else PLAIN_MARKS)
+    console.print(text) if styled else print(text.plain)
+
+
+def _print_details(finished: FinishedRun) -> None:
+    """Everything of a run that its page has no room for."""
+    print(f"\n{finished.details()}")
+    for title, table in (("Circuits", finished.circuits()), ("Models on the same folds", finished.comparators())):
+        print(f"\n{title}")
+        _print_frame(table)
+    print()
+    _print_gate(finished.gate, f"Requirements of the claim gate, {finished.result.scores.display_name}")
+    if finished.figures:
+        print(f"\nFigures (PNG and SVG, light and dark): {finished.figures[0].parent}")
+        for path in finished.figures:
+            print(f"  {path.name}")
+    for note in finished.result.scores.notes:
+        _say_wrapped(f"Note: {note}")
 
 
 def _where(study: Path, data: Path | None = None) -> str:
@@ -573,7 +591,7 @@ def _print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
         seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
         _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
     if frozen.claim is not None:
-        _print_gate(frozen.claim.rows, f"{plan.primary} can reach: {frozen.claim.best_verdict}", "possible")
+        _print_gate(frozen.claim.rows, f"{plan.primary} can reach: {frozen.claim.best_verdict}")
     # Not wrapped: a line end inside a quoted path would be part of it when the command is pasted.
     print(f"  Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study, data)}")
 
@@ -589,7 +607,7 @@ def _print_plan(planned: StudyPlan) -> None:
     print()
     for note in planned.notes:
         _say_wrapped(note)
-    _print_gate(planned.plan.rows, f"Requirements of the claim gate, {planned.plan.feature_set} as planned", "possible")
+    _print_gate(planned.plan.rows, f"Requirements of the claim gate, {planned.plan.feature_set} as planned")
     if planned.files:
         print(f"  {len(planned.files)} files in {planned.files[0].parent}")
 
@@ -630,12 +648,6 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
         _say_wrapped(f"Note: {note}")
 
 
-def _carries_the_claim(finished: FinishedRun) -> bool:
-    viewing = finished.result.scores.viewing
-    freeze = None if viewing is None else viewing.freeze
-    return freeze is not None and freeze.primary == finished.result.scores.run_name
-
-
 def _print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
     """What each run can claim, and every row of the gate for the one that may carry the claim."""
     from workbench.pipeline import that_carries
@@ -645,14 +657,14 @@ def _print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
         _say_wrapped(f"{claim.plan.run_name} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}")
     if claims:
         chosen = that_carries(claims)
-        _print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.run_name} as planned", "possible")
+        _print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.run_name} as planned")
 
 
-def _print_gate(rows: Sequence[GateRow], title: str, otherwise: str) -> None:
+def _print_gate(rows: Sequence[GateRow], title: str) -> None:
     """Every row of the claim gate, one line each, as `check`, `plan`, `freeze` and `show` all print them."""
     _say_wrapped(f"{title}:")
     for row in rows:
-        _say_wrapped(row.words(otherwise), indent="    ")
+        _say_wrapped(row.words(), indent="    ")
 
 
 def _flow(plan: ExperimentPlan) -> Iterator[str]:
@@ -660,8 +672,8 @@ def _flow(plan: ExperimentPlan) -> Iterator[str]:
     seen: set[str] = set()
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
         for step in dataset.flow:
-            lost = f" ({step.lost} lost: {step.why})" if step.lost else ""
-            line = f"People {step.step}: {step.n}{lost}"
+            excluded = f" ({step.excluded} excluded: {step.reason})" if step.excluded else ""
+            line = f"Participants {step.step}: {step.n}{excluded}"
             if line not in seen:
                 seen.add(line)
                 yield line

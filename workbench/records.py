@@ -8,7 +8,7 @@ A *row* is one participant in one session. Participant ids are the canonical tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -275,18 +275,22 @@ class Covariates:
         return Covariates(self.names + new.names, self.terms + new.terms, np.column_stack([self.values, new.values]))
 
 
+ELIGIBLE = "eligible"
+"""The step of the flow that holds those who meet the experiment's rules of inclusion and exclusion."""
+
+
 @dataclass(frozen=True)
 class FlowStep:
-    """Participants left after one step of the flow, and why the others went."""
+    """Participants left after one step of the flow, and how many were excluded, with the reason."""
 
     step: str
     n: int
-    lost: int = 0
-    why: str = ""
+    excluded: int = 0
+    reason: str = ""
     participants: tuple[str, ...] = ()
-    """Ids of those lost at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
+    """Ids of those excluded at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
     reasons: tuple[str, ...] = ()
-    """Why each of `participants` was lost, in their order."""
+    """The reason for each of `participants`, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -676,6 +680,10 @@ class PermutationTest:
     refused: str = ""
 
 
+SMALL_P = 0.05
+"""A p from which words speak of more than chance."""
+
+
 @dataclass(frozen=True)
 class Increment:
     """What the features add to the clinical baseline."""
@@ -689,18 +697,28 @@ class Increment:
     joint_delta_r2: float
     """The same with clinical variables and features penalised together."""
 
-    def words(self, number: Callable[[float], str], measure: str = "R2") -> str:
-        """What is added, with its interval and p where there are such: "0.15 of R2 (0.02 to 0.28), p = 0.042".
+    def words(self, number: Callable[[float], str], p_text: Callable[[float], str], measure: str = "R2") -> str:
+        """Incremental R2 with its interval and p, and how the two go together where they seem not to.
+
+        "R2 +0.15 (95 % CI -0.02 to 0.28), p = .042: more than chance, by an uncertain amount (the CI includes 0)"
 
         Parameters
         ----------
-        number : callable
-            Writes an R2 as the place does where the words stand.
+        number, p_text : callable
+            Write an R2 and a p as the place does where the words stand.
         """
-        interval = self.interval
-        bounds = "" if interval is None else f" ({number(interval.low)} to {number(interval.high)})"
-        p = None if self.test is None else self.test.p
-        return f"{number(self.delta_r2)} of {measure}{bounds}{'' if p is None else f', p = {p:.2g}'}"
+        interval, p = self.interval, None if self.test is None else self.test.p
+        words = f"{measure} {'+' if self.delta_r2 > 0 else ''}{number(self.delta_r2)}"
+        if interval is not None:
+            words += f" ({100 * interval.level:.0f} % CI {number(interval.low)} to {number(interval.high)})"
+        if p is None:
+            return words
+        words += f", p = {p_text(p)}"
+        if p <= SMALL_P and not self.delta_r2 > 0:
+            return f"{words}: the features carry information, but predict no better than the best clinical model"
+        if p <= SMALL_P and interval is not None and interval.low <= 0:
+            return f"{words}: more than chance, by an uncertain amount (the CI includes 0)"
+        return words
 
 
 @dataclass(frozen=True)
@@ -896,19 +914,26 @@ class GateRow:
     """Why a finished run misses it, or why a run planned like this cannot meet it; empty where neither is so."""
     mend: str = ""
     """For a plan: what to change."""
+    in_short: str = ""
+    """For a finished run that misses it: why, in a few words."""
     applies: bool = True
     """Whether it asks anything of this run: site rows of a study of one site do not."""
+    settled: bool = True
+    """False for a plan where only the result can tell, or where it is still to be frozen."""
 
-    def words(self, otherwise: str) -> str:
-        """The row in a line: whether it is missed, its name, why, and what to change.
+    @property
+    def status(self) -> str:
+        """*met*, *missed*, *does not apply*, or for a plan *open*: the result decides."""
+        if self.missed:
+            return "missed"
+        if not self.applies:
+            return "does not apply"
+        return "met" if self.settled else "open"
 
-        Parameters
-        ----------
-        otherwise : str
-            What a row is that is not missed: *met* by a finished run, *possible* for a plan.
-        """
+    def words(self) -> str:
+        """The row in a line: its status, its name, and where it is missed why and what to change."""
         if not self.missed:
-            return f"{otherwise if self.applies else 'does not apply'}: {self.requirement}"
+            return f"{self.status}: {self.requirement}"
         return f"missed: {self.requirement} ({self.missed}{f'; change: {self.mend}' if self.mend else ''})"
 
 
@@ -1013,6 +1038,15 @@ class Viewing:
     which together do."""
 
 
+def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
+    """A feature set as a reader calls it: one named after its sources is written as their sum.
+
+    >>> feature_set_name("connectivity_task", ("connectivity", "task")), feature_set_name("dmn4", ("ec_dmn4",))
+    ('connectivity + task', 'dmn4')
+    """
+    return " + ".join(sources) if feature_set == "_".join(sources) else feature_set
+
+
 @dataclass(frozen=True)
 class Scores:
     """Every number of a run that is not a table: written as ``scores.json``, no times and no hosts."""
@@ -1047,7 +1081,7 @@ class Scores:
     synthetic: bool
     seed: int
     validation: str
-    """In words: 50 x 5-fold, 5 inner folds, people not split."""
+    """In words: 50 x 5-fold, 5 inner folds, participants never split."""
     confounds: tuple[str, ...]
     clinical_model: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -1094,6 +1128,18 @@ class Scores:
     """Smallest `p_family` that so many permutations allow, whatever the data; None without a permutation p."""
     baseline: str = ""
     """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
+    sources: tuple[str, ...] = ()
+    """Sources of the feature set; empty in results of older versions."""
+
+    @property
+    def features_name(self) -> str:
+        """The feature set as a reader calls it: "connectivity + task"."""
+        return feature_set_name(self.feature_set, self.sources)
+
+    @property
+    def display_name(self) -> str:
+        """The run as a reader calls it: "ridge on connectivity + task"; `run_name` is what is stored."""
+        return f"{self.model} on {self.features_name}"
 
     @property
     def judged_p(self) -> float | None:
@@ -1113,15 +1159,15 @@ class Scores:
         clinical = ", ".join(self.clinical_model)
         fixed = f", adjusted for {held}" if held else ""
         names = {
-            "main": f"{self.feature_set}{fixed}",
-            "raw": f"{self.feature_set}, not adjusted for {', '.join(self.confounds)}",
-            "confounds": f"covariates of no interest alone: {held}",
-            "clinical_ols": f"clinical, least squares: {clinical}",
-            "clinical_ridge": f"clinical, ridge: {clinical}",
-            "increment": f"{self.feature_set} with the clinical variables held fixed",
-            "joint": f"{self.feature_set} and clinical variables together",
+            "main": f"{self.features_name}{fixed}",
+            "raw": f"{self.features_name}, not adjusted for {', '.join(self.confounds)}",
+            "confounds": f"confounds-only model: {held}",
+            "clinical_ols": f"clinical model, least squares: {clinical}",
+            "clinical_ridge": f"clinical model, ridge: {clinical}",
+            "increment": f"{self.features_name}, clinical variables held fixed",
+            "joint": f"{self.features_name} and clinical variables together",
         }
-        return names.get(procedure, procedure.replace("clinical:", "clinical variable alone: "))
+        return names.get(procedure, procedure.replace("clinical:", "clinical variable only: "))
 
 
 @dataclass(frozen=True, eq=False)

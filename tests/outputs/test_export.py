@@ -132,8 +132,8 @@ def test_a_run_reads_back_as_it_was_written(shown_result, tmp_path):
     for name in ("circuits", "modalities", "features", "biomarkers"):
         written = getattr(shown_result, name)
         pd.testing.assert_frame_equal(getattr(read, name)[list(written)], written, check_dtype=False, rtol=1e-5)
-    assert [(step.n, step.lost, step.participants) for step in read.flow] == [
-        (step.n, step.lost, step.participants) for step in shown_result.flow
+    assert [(step.n, step.excluded, step.participants) for step in read.flow] == [
+        (step.n, step.excluded, step.participants) for step in shown_result.flow
     ]
 
 

@@ -369,7 +369,7 @@ def test_names_with_dollar_signs_are_drawn_as_they_are_written(shown_result, bin
         confounds=(name,),
         clinical_model=(name,),
     )
-    flow = tuple(replace(step, step=name, why=name) for step in shown_result.flow)
+    flow = tuple(replace(step, step=name, reason=name) for step in shown_result.flow)
     result = replace(
         shown_result, scores=scores, circuits=circuits, flow=flow, decision_curve=binary_result.decision_curve
     )

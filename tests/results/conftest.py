@@ -145,7 +145,7 @@ class Maker:
             availability=pd.DataFrame({"ec_dmn4": True}, index=people),
             flow=(
                 FlowStep("in the study", n + 6),
-                FlowStep("included", n + 2, 4, "healthy volunteers", ("sub-9001", "sub-9002", "sub-9003", "sub-9004")),
+                FlowStep("eligible", n + 2, 4, "healthy volunteers", ("sub-9001", "sub-9002", "sub-9003", "sub-9004")),
                 FlowStep("analysed", n, 2, "no scan", ("sub-9005", "sub-9006")),
             ),
             people_digest=f"people-{n}",

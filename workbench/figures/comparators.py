@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import GREY, INK, Picture, balanced, canvas, claim_colour, number, wrapped
+from workbench.figures.style import GREY, INK, Picture, balanced, canvas, claim_colour, number, p_value, wrapped
 from workbench.records import Performance, RunResult
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _added(result: RunResult) -> str:
     if increment is None:
         return ""
     best = result.scores.procedure_name(increment.against)
-    return f"Added to the best clinical model ({best}): {increment.words(number, 'R²')}."
+    return f"Increment over the best clinical model ({best}): {increment.words(number, p_value, 'R²')}."
 
 
 def _alt(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:

@@ -241,9 +241,14 @@ def p_text(p: float | None) -> str:
     """A p-value with two significant digits.
 
     >>> p_text(0.000999), p_text(0.41), p_text(None)
-    ('p = 0.001', 'p = 0.41', 'no p')
+    ('p = .001', 'p = .41', 'no p')
     """
-    return "no p" if p is None else f"p = {p:.2g}"
+    return "no p" if p is None else f"p = {p_value(p)}"
+
+
+def p_value(p: float) -> str:
+    """Two significant digits, without the 0 before the point."""
+    return f"{p:.2g}".removeprefix("0") if p < 1 else "1"
 
 
 def slope_words(performance: Performance) -> str:

@@ -245,6 +245,6 @@ def _number(n: int, one: str, many: str = "") -> str:
 def text(plan: SetPlan) -> str:
     """The sentences of a plan, for its file."""
     head: Sequence[str] = (f"{plan.experiment}: {plan.feature_set}", f"Outcome: {plan.outcome}", verdict(plan))
-    gate = "\n".join(["Requirements of the claim gate:", *(f"  {row.words('possible')}" for row in plan.rows)])
+    gate = "\n".join(["Requirements of the claim gate:", *(f"  {row.words()}" for row in plan.rows)])
     simulated = ["The data of this study are simulated."] if plan.synthetic else []
     return "\n\n".join([*head, *notes(plan), *([gate] if plan.rows else []), *simulated]) + "\n"

@@ -45,7 +45,12 @@ def gate_rows(subject: Scores | AnalysisPlan) -> tuple[GateRow, ...]:
     """
     return tuple(
         GateRow(
-            step.verdict, requirement.name, *requirement.missed_by(subject), applies=requirement.applies_to(subject)
+            step.verdict,
+            requirement.name,
+            *requirement.missed_by(subject),
+            in_short=requirement.in_short(subject),
+            applies=requirement.applies_to(subject),
+            settled=not isinstance(subject, AnalysisPlan) or requirement.settled_by(subject),
         )
         for step in STEPS
         for requirement in step.requirements
@@ -64,6 +69,15 @@ def best_verdict(plan: AnalysisPlan) -> str:
         if step.below != "supported by internal validation" and any(each.obstacle(plan) for each in step.requirements):
             return f"{step.below}{kind}"
     return f"supported by internal validation{kind}{'' if _freeze_of(plan) else ', once the plan is frozen'}"
+
+
+def missed_in_short(scores: Scores) -> tuple[str, ...]:
+    """Why the verdict is not the next one, a few words for each requirement that is missed."""
+    for step in STEPS:
+        missed = tuple(each.in_short(scores) for each in step.requirements if each.reason_missed(scores))
+        if missed:
+            return missed
+    return ()
 
 
 def reached(scores: Scores) -> tuple[Verdict, tuple[str, ...]]:
@@ -94,6 +108,10 @@ def _always(subject: Scores | AnalysisPlan) -> bool:
     return True
 
 
+def _never(subject: AnalysisPlan) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Requirement:
     """One condition of a verdict."""
@@ -105,6 +123,16 @@ class Requirement:
     """Why no run of a plan can meet it; None where that is for the data to say."""
     applies_to: Callable[[Scores | AnalysisPlan], bool] = _always
     """Whether it asks anything of such a run."""
+    short: str | Callable[[Scores], str] = ""
+    """What is said, in a few words, of a run that misses it."""
+    settled_by: Callable[[AnalysisPlan], bool] = _never
+    """Whether a plan that nothing stands in the way of meets it, whatever the result is."""
+
+    def in_short(self, subject: Scores | AnalysisPlan) -> str:
+        """Why a finished run misses it, in a few words; empty where it is met, and for a plan."""
+        if isinstance(subject, AnalysisPlan) or not self.reason_missed(subject):
+            return ""
+        return (self.short if isinstance(self.short, str) else self.short(subject)) or self.name
 
     def missed_by(self, subject: Scores | AnalysisPlan) -> tuple[str, str]:
         """Why it is missed, and for a plan how to mend it; empty texts where it is not."""
@@ -171,6 +199,10 @@ def _tested(scores: Scores) -> str:
         return ""
     over = f", corrected over {scores.family_size} runs" if scores.family_size > 1 else ""
     return f"{scores.test.n_permutations} permutations cannot give a p of .05 or less{over}"
+
+
+def _untested(scores: Scores) -> str:
+    return "no permutation test" if scores.judged_p is None else "too few permutations for a p of .05"
 
 
 def _can_be_tested(plan: AnalysisPlan) -> Obstacle | None:
@@ -248,6 +280,10 @@ def _interval_above_zero(scores: Scores) -> str:
     if interval.low > 0:
         return ""
     return f"the 95 % interval of R2{_site_fixed(scores)} reaches down to {number(interval.low)}"
+
+
+def _interval_in_short(scores: Scores) -> str:
+    return "no CI" if _interval(_read_from(scores)) is None else "CI includes 0"
 
 
 def _interval(scores: Scores) -> Interval | None:
@@ -417,6 +453,10 @@ def _not_capped(scores: Scores) -> str:
     return ", ".join(scores.capped)
 
 
+def _capped_in_short(scores: Scores) -> str:
+    return "; ".join(scores.capped)
+
+
 def _nothing_caps(plan: AnalysisPlan) -> Obstacle | None:
     return Obstacle(", ".join(plan.capped), "declare it in features/NAME.toml") if plan.capped else None
 
@@ -463,6 +503,20 @@ def _frozen(scores: Scores | AnalysisPlan) -> str:
         n = results(viewing.others_unplanned)
         return f"{n} outside the frozen plan had been viewed for this outcome before it{under_what_name(viewing)}"
     return ""
+
+
+def _frozen_in_short(scores: Scores) -> str:
+    viewing = scores.viewing
+    if viewing is None:
+        return "made-up scores (rehearsal)"
+    freeze = viewing.freeze
+    if freeze is None:
+        return "plan not frozen"
+    if freeze.viewed_before:
+        return "plan frozen after results were viewed"
+    if freeze.changed:
+        return "plan changed after it was frozen"
+    return "not the primary run" if freeze.primary != scores.run_name else "other results viewed first"
 
 
 def _can_be_frozen(plan: AnalysisPlan) -> Obstacle | None:
@@ -565,44 +619,128 @@ def _times(repeats: int) -> str:
 
 
 SHOWN = (
-    Requirement("R2 above 0", _r2_positive),
-    Requirement("R2 against the training mean above 0", _r2_total_positive),
-    Requirement("corrected p at most .05", _p_small, _looks_leave_room, _has_permutations),
+    Requirement("R2 above 0", _r2_positive, short="R2 not above 0"),
+    Requirement(
+        "R2 against the training mean above 0", _r2_total_positive, short="R2 against the training mean not above 0"
+    ),
+    Requirement("corrected p at most .05", _p_small, _looks_leave_room, _has_permutations, "p above .05"),
 )
 """Any of these missed: prediction not shown, whatever the others say. R2 of trees is already measured against the
 better of the nuisance model and the same learner on the confounds alone."""
 
-TESTED = (Requirement("a permutation p that can be at most .05", _tested, _can_be_tested),)
+TESTED = (
+    Requirement(
+        "a permutation p that can be at most .05", _tested, _can_be_tested, short=_untested, settled_by=_always
+    ),
+)
 """Missed: not tested. Numbers are shown, and nothing is claimed of them."""
 
 SUPPORTED = (
     Requirement(
-        "with the baseline score held fixed", _with_baseline_held, _baseline_can_be_held, _made_from_the_baseline
+        "with the baseline score held fixed",
+        _with_baseline_held,
+        _baseline_can_be_held,
+        _made_from_the_baseline,
+        "not shown with the baseline score held fixed",
     ),
-    Requirement("at least 1000 permutations", _enough_permutations, _enough_permutations_planned),
-    Requirement("interval above 0", _interval_above_zero, _interval_possible),
-    Requirement("R2 above 0 without any one participant", _no_single_participant, _influence_possible),
-    Requirement("R2 above 0 in 90 % of repeats", _most_repeats_positive),
-    Requirement("adds to the clinical model", _adds_to_clinical, _clinical_declared),
-    Requirement("the adjusted run passes", _adjusted, _confounds_declared),
     Requirement(
-        "R2 above 0 with the site held fixed", _holds_with_site_fixed, applies_to=_has_sites(SITES_TO_HOLD_FIXED)
+        "at least 1000 permutations",
+        _enough_permutations,
+        _enough_permutations_planned,
+        short="fewer than 1,000 permutations",
+        settled_by=_always,
     ),
-    Requirement("R2 above 0 with whole sites left out", _holds_across_sites, applies_to=_has_sites(SITES_TO_LEAVE_OUT)),
-    Requirement("R2 above 0 within the sites left out", _holds_within_sites, applies_to=_has_sites(SITES_TO_LEAVE_OUT)),
-    Requirement("at least 50 participants", _enough_participants, _enough_participants_planned),
-    Requirement("nothing that caps the claim", _not_capped, _nothing_caps),
+    Requirement("interval above 0", _interval_above_zero, _interval_possible, short=_interval_in_short),
+    Requirement(
+        "R2 above 0 without any one participant",
+        _no_single_participant,
+        _influence_possible,
+        short="depends on single participants",
+    ),
+    Requirement("R2 above 0 in 90 % of repeats", _most_repeats_positive, short="R2 above 0 in too few repeats"),
+    Requirement(
+        "adds to the clinical model", _adds_to_clinical, _clinical_declared, short="no gain shown over a clinical model"
+    ),
+    Requirement(
+        "the adjusted run passes", _adjusted, _confounds_declared, short="no confounds declared", settled_by=_always
+    ),
+    Requirement(
+        "R2 above 0 with the site held fixed",
+        _holds_with_site_fixed,
+        applies_to=_has_sites(SITES_TO_HOLD_FIXED),
+        short="not shown with site held fixed",
+    ),
+    Requirement(
+        "R2 above 0 with whole sites left out",
+        _holds_across_sites,
+        applies_to=_has_sites(SITES_TO_LEAVE_OUT),
+        short="not shown at sites left out",
+    ),
+    Requirement(
+        "R2 above 0 within the sites left out",
+        _holds_within_sites,
+        applies_to=_has_sites(SITES_TO_LEAVE_OUT),
+        short="not shown within sites left out",
+    ),
+    Requirement(
+        "at least 50 participants",
+        _enough_participants,
+        _enough_participants_planned,
+        short="fewer than 50 participants",
+        settled_by=lambda plan: plan.n_participants is not None,
+    ),
+    Requirement(
+        "nothing that caps the claim", _not_capped, _nothing_caps, short=_capped_in_short, settled_by=_always
+    ),
     # What was declared and what was seen, from here on.
-    Requirement("upstream steps declared", _upstream_declared, _upstream_can_be_declared),
-    Requirement("corrected over all frozen primary runs", _over_primaries, _few_enough_primaries, _several_primaries),
-    Requirement("data as when the plan was frozen", _data_as_frozen, _data_still_as_frozen, _is_frozen),
-    Requirement("every result viewed is known", _every_result_known, _every_result_is_known),
-    Requirement("frozen primary experiment, viewed for the first time", _frozen, _can_be_frozen),
+    Requirement(
+        "upstream steps declared",
+        _upstream_declared,
+        _upstream_can_be_declared,
+        short="upstream steps not declared",
+        settled_by=_always,
+    ),
+    Requirement(
+        "corrected over all frozen primary runs",
+        _over_primaries,
+        _few_enough_primaries,
+        _several_primaries,
+        "p above .05 over all frozen primary runs",
+    ),
+    Requirement(
+        "data as when the plan was frozen",
+        _data_as_frozen,
+        _data_still_as_frozen,
+        _is_frozen,
+        "data changed since the plan was frozen",
+        settled_by=_always,
+    ),
+    Requirement(
+        "every result viewed is known",
+        _every_result_known,
+        _every_result_is_known,
+        short="not every viewed result is known",
+        settled_by=_always,
+    ),
+    Requirement(
+        "frozen primary experiment, viewed for the first time",
+        _frozen,
+        _can_be_frozen,
+        short=_frozen_in_short,
+        settled_by=_is_frozen,
+    ),
 )
 """Any of these missed: exploratory at most. A run that declares no clinical model, or no confounds, misses their rows:
 what nothing was compared with cannot be said to add anything."""
 
-EXTERNAL = (Requirement("another cohort, predicted once by the frozen model", _another_cohort, _no_other_cohort),)
+EXTERNAL = (
+    Requirement(
+        "another cohort, predicted once by the frozen model",
+        _another_cohort,
+        _no_other_cohort,
+        short="no other cohort predicted",
+    ),
+)
 """Missed: supported by internal validation at most."""
 
 

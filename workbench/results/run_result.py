@@ -56,7 +56,7 @@ class RunInputs:
     validation : ValidationSpec
         With the model's own repeats and permutations.
     residualised : bool
-        Whether covariates of no interest were residualised out of the features, or were an offset, as for trees.
+        Whether confounds were residualised out of the features, or were an offset, as for trees.
     circuit_test : CircuitTest or None
     influence : tuple or None
         r2 without each participant, without how many of them the models were refitted, and over how many repeats.
@@ -341,6 +341,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, incre
         shuffled=_shuffled(inputs),
         capped=inputs.capped,
         baseline=inputs.baseline,
+        sources=dataset.sources,
     )
 
 
@@ -379,7 +380,7 @@ def _division_in_words(inputs: RunInputs) -> list[str]:
 def _reference(inputs: RunInputs) -> str:
     """What r2 is measured against, in words."""
     held = inputs.dataset.nuisance.variables
-    return f"{', '.join(held)} alone" if held else "the mean of the training people"
+    return f"the confounds-only model ({', '.join(held)})" if held else "the training mean"
 
 
 def _shuffled(inputs: RunInputs) -> Shuffled | None:
@@ -482,13 +483,13 @@ def _typical(values: list[float | int | str]) -> float | int | str:
 
 
 def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult]) -> str:
-    """ "50 x 5-fold, 5 inner folds, people not split"."""
+    """ "50 x 5-fold, 5 inner folds, participants never split"."""
     if validation.leave_out == "site":
         return f"one of {len({result.fold for result in results})} sites left out at a time, in the inner folds too"
     repeats = len({result.repeat for result in results})
     folds = max(Counter(result.repeat for result in results).values())
     given = " as given" if validation.folds is not None else ""
-    whole = f"{validation.groups} not split" if validation.groups else "people not split"
+    whole = f"{validation.groups} never split" if validation.groups else "participants never split"
     return f"{repeats} x {folds}-fold{given}, {validation.inner} inner folds, {whole}"
 
 
@@ -499,7 +500,7 @@ def tuning_in_words(learner: LearnerSpec, validation: ValidationSpec) -> str:
     if validation.permutations == 0 or learner.trials <= learner.permuted_trials:
         return f", {learner.trials} settings tried per fold"
     return (
-        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} asked)"
+        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} of trials)"
     )
 
 

@@ -130,7 +130,7 @@ def assemble(
     Returns
     -------
     Dataset
-        Rows sorted by participant id. Whoever lacks a source, the outcome or a covariate of no interest is told in
+        Rows sorted by participant id. Whoever lacks a source, the outcome or a confound is excluded in
         the flow; single missing values of features and clinical variables stay NaN.
 
     Raises
@@ -173,9 +173,9 @@ class _Join:
         self.parts: dict[str, _Measured] = {}
         self.terms = nuisance_terms(experiment, tables, outcome)
 
-    def _lose(self, step: str, lost: Mapping[str, str]) -> None:
-        self.people = [person for person in self.people if person not in lost]
-        self.flow.append(flow_step(step, len(self.people), lost))
+    def _exclude(self, step: str, excluded: Mapping[str, str]) -> None:
+        self.people = [person for person in self.people if person not in excluded]
+        self.flow.append(flow_step(step, len(self.people), excluded))
         if not self.people:
             raise TableError(nobody_left(self.flow))
 
@@ -183,25 +183,25 @@ class _Join:
         """Those who have the outcome stay."""
         with_outcome = set(self.outcome.values.index)
         why = self.outcome.missing
-        lost = {person: why.get(person, "no outcome") for person in self.people if person not in with_outcome}
-        self._lose("with the outcome", lost)
+        excluded = {person: why.get(person, "no outcome") for person in self.people if person not in with_outcome}
+        self._exclude("with the outcome", excluded)
 
     def keep_those_with(self, source: str, step: str) -> None:
         """Those whom a source has at the session asked for stay; a modality that a person lacks is never made up."""
         part = self.parts[source] = _measure(self.tables[source], self.experiment)
         at = f" at {part.session}" if part.session else ""
-        lost = {person: f"no {source}{at}" for person in self.people if person not in part.people}
-        self._lose(f"{step}{at}", lost)
+        excluded = {person: f"no {source}{at}" for person in self.people if person not in part.people}
+        self._exclude(f"{step}{at}", excluded)
 
     def keep_complete(self) -> None:
-        """Those with every covariate of no interest stay, and with a site where sites are left out."""
+        """Those with every confound stay, and with a site where sites are left out."""
         experiment = self.experiment
         needed = self.terms.forced_columns + ("site",) * (experiment.validation.leave_out == "site")
         if not experiment.impute_confounds:
             needed += self.terms.confounds
-        lost = incomplete(tuple(dict.fromkeys(needed)), self.cohort, self.people)
+        excluded = incomplete(tuple(dict.fromkeys(needed)), self.cohort, self.people)
         if needed:
-            self._lose("with complete covariates of no interest", lost)
+            self._exclude("with complete confounds", excluded)
 
     def dataset(self, feature_set: str, sources: tuple[str, ...], given_folds: pd.DataFrame | None) -> Dataset:
         """Put the rows of those who are left together."""
@@ -285,20 +285,20 @@ class _Join:
     def _covariates(self) -> tuple[Covariates, Covariates, Covariates]:
         """Confounds, forced terms and the clinical comparator; a name in two of them enters once, in N."""
         terms, fill = self.terms, self.experiment.impute_confounds
-        forced, heard = encode(terms.forced_columns, self.cohort, self.people, fill=fill)
-        self.notes += heard
+        forced, notes = encode(terms.forced_columns, self.cohort, self.people, fill=fill)
+        self.notes += notes
         if self.outcome.baseline is not None:
             baseline = self.outcome.baseline.loc[self.people].to_numpy(dtype=float)[:, None]
             forced = Covariates((self.outcome.baseline_name,), (self.outcome.baseline_name,), baseline).beside(forced)
         held = {*terms.forced_columns, self.outcome.baseline_name}
-        confounds, heard = encode(
+        confounds, notes = encode(
             [term for term in terms.confounds if term not in held], self.cohort, self.people, fill=fill
         )
-        self.notes += heard
+        self.notes += notes
         held |= set(terms.confounds)
         own = [term for term in self.experiment.clinical_model if term not in held]
-        clinical, heard = encode(own, self.cohort, self.people)
-        self.notes += heard
+        clinical, notes = encode(own, self.cohort, self.people)
+        self.notes += notes
         both = [term for term in self.experiment.clinical_model if term in held]
         if both:
             self.notes.append(f"{listed(both)} of the clinical model enters once, as a covariate that is held fixed")
@@ -369,7 +369,7 @@ class NuisanceTerms:
     Parameters
     ----------
     confounds : tuple of str
-        Covariates of no interest, sites left out where whole sites are held out.
+        Confounds, sites left out where whole sites are held out.
     forced_columns : tuple of str
         The outcome's adjustments (the ANCOVA baseline is in the `Outcome`).
     declared : tuple of str
