@@ -375,7 +375,7 @@ def plan(
     experiment: Annotated[str, typer.Argument(help="Name or path of an experiment.")],
     study: StudyOption = HERE,
     data: DataOption = None,
-    people: Annotated[int | None, typer.Option(help="Ask about so many people.", metavar="N")] = None,
+    people: Annotated[int | None, typer.Option(help="Ask about so many participants.", metavar="N")] = None,
     r2: Annotated[
         list[float] | None,
         typer.Option(help="R2 that there may be to find (may be repeated); default: 0.1, 0.25, 0.4.", metavar="R2"),
@@ -383,7 +383,7 @@ def plan(
     simulations: Annotated[int, typer.Option(help="Simulated trials for every R2.", metavar="N")] = 200,
     permutations: Annotated[int, typer.Option(help="Permutations of every simulated trial.", metavar="N")] = 99,
     prevalence: Annotated[
-        float, typer.Option(help="Binary outcomes: share of people, from earlier studies.", metavar="SHARE")
+        float, typer.Option(help="Binary outcomes: share of participants, from earlier studies.", metavar="SHARE")
     ] = 0.5,
     mean: Annotated[
         float | None, typer.Option(help="Mean of the outcome in earlier studies, with --sd.", metavar="POINTS")
@@ -433,14 +433,15 @@ def plan(
 def simulate(
     target: Annotated[Path, typer.Argument(help="Study folder to write.", metavar="DIR")],
     preset: Annotated[
-        str | None, typer.Option(help="demo, or review: 623 people, as many as the studies reviewed.", metavar="NAME")
+        str | None,
+        typer.Option(help=("demo, or review: 623 participants, as many as the studies reviewed."), metavar="NAME"),
     ] = None,
     patients: Annotated[int | None, typer.Option(help="How many patients.", min=10, metavar="N")] = None,
     design: Annotated[str | None, typer.Option(help="crossover, parallel or single-arm.", metavar="DESIGN")] = None,
     r2: Annotated[float | None, typer.Option(help="Share of variance planted.", min=0.0, max=0.9, metavar="R2")] = None,
     seed: Annotated[int | None, typer.Option(help="The only source of randomness.", min=0, metavar="N")] = None,
     achievable: Annotated[
-        bool, typer.Option(help="Work out what ridge can achieve with so many people; a few seconds.")
+        bool, typer.Option(help="Work out what ridge can achieve with so many participants; a few seconds.")
     ] = True,
 ) -> None:
     """Write a trial of known truth: files as a lab has them, a study that reads them, and truth.json.
@@ -464,7 +465,7 @@ def simulate(
 def demo(
     study: StudyOption = HERE,
     preset: Annotated[
-        str, typer.Option(help="demo, or review: 623 people, ridge alone, in a new folder.", metavar="NAME")
+        str, typer.Option(help="demo, or review: 623 participants, ridge alone, in a new folder.", metavar="NAME")
     ] = "demo",
     jobs: Annotated[int | None, typer.Option(help="Cores; default: all.", metavar="N", min=1)] = None,
     quiet: QuietOption = False,

@@ -49,9 +49,11 @@ FILES = {
 }
 """What each file of a run is; pictures and folders by the start of their name."""
 
-PERSON = {"participant_id": "the person, as the study writes the id", "session": "session of the features"}
+PERSON = {"participant_id": "the participant, as the study writes the id", "session": "session of the features"}
 ATTRIBUTION = {
-    "mean_abs_shap": "mean over people of |SHAP|, summed over the features of the row, {unit}; held-out people only",
+    "mean_abs_shap": (
+        "mean over participants of |SHAP|, summed over the features of the row, {unit}; held-out participants only"
+    ),
     "share": "mean_abs_shap as a share of all rows, 0 to 1",
 }
 EFFECT = {
@@ -75,12 +77,12 @@ COLUMNS: dict[str, dict[str, str]] = {
     "predictions.tsv": {
         **PERSON,
         "repeat": "repeat of the cross-validation, from 0",
-        "fold": "fold in which the person was held out, from 0",
+        "fold": "fold in which the participant was held out, from 0",
         "observed": "outcome as rated, {unit}",
-        "predicted": "prediction made without this person, {unit}",
+        "predicted": "prediction made without this participant, {unit}",
         "reference": "prediction that R2 is judged against: {reference}, {unit}",
-        "low_90": "lower end of the 90 % interval of a single person (CV+), {unit}; first repeat only",
-        "high_90": "upper end of the 90 % interval of a single person (CV+), {unit}; first repeat only",
+        "low_90": "lower end of the 90 % interval of a single participant (CV+), {unit}; first repeat only",
+        "high_90": "upper end of the 90 % interval of a single participant (CV+), {unit}; first repeat only",
     },
     "folds.tsv": {"participant_id": PERSON["participant_id"], "repeat_0": "fold of the first repeat; and so on"},
     "inner_folds.tsv": {
@@ -91,7 +93,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "comparators.tsv": {
         "model": "which model",
         "procedure": "its name in scores.json",
-        "r2_total": "cross-validated R2 against the mean of the training people, the same for every model",
+        "r2_total": "cross-validated R2 against the mean of the training participants, the same for every model",
         "r2_total_low": "lower end of its 95 % interval",
         "r2_total_high": "upper end of its 95 % interval",
         "r2": "cross-validated R2 against what this model holds fixed",
@@ -111,14 +113,14 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "subgroups.tsv": {
         "variable": "what the subgroups differ in",
-        "level": "which subgroup; halves are divided at the median of the people analysed",
+        "level": "which subgroup; halves are divided at the median of the participants analysed",
         "n": "people; fewer than 10 are counted and not scored",
-        "r2": "cross-validated R2 over these people, models trained on everybody; against {reference}",
-        "r2_low": "lower end of a 95 % bootstrap over these people; models as fitted, so narrower than the truth",
+        "r2": "cross-validated R2 over these participants, models trained on everybody; against {reference}",
+        "r2_low": "lower end of a 95 % bootstrap over these participants; models as fitted, so narrower than the truth",
         "r2_high": "upper end of the same",
         "mae": "typical (mean absolute) error, {unit}",
         "bias": "mean of observed minus predicted (calibration in the large), {unit}; 0 is ideal",
-        "bias_low": "lower end of its 95 % interval over these people, {unit}",
+        "bias_low": "lower end of its 95 % interval over these participants, {unit}",
         "bias_high": "upper end of the same, {unit}",
     },
     "drop_out.tsv": {
@@ -131,7 +133,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "decision_curve.tsv": {
         "threshold": "probability of the outcome from which on one would act",
-        "predictions": "net benefit of acting on the held-out predictions: true positives per person, less false "
+        "predictions": "net benefit of acting on the held-out predictions: true positives per participant, less false "
         "positives weighed by threshold / (1 - threshold)",
         "clinical": "net benefit of acting on the best clinical model",
         "treat_all": "net benefit of acting on everyone",
@@ -188,7 +190,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "modality": "modality",
         "feature": "its name in the source",
         **ORIGIN,
-        "mean_abs_shap": "mean over people of |SHAP|, {unit}",
+        "mean_abs_shap": "mean over participants of |SHAP|, {unit}",
         "weight": "change of the prediction per SD of the feature, {unit}; linear models only",
         "haufe": "what of the feature covaries with the prediction (Haufe 2014): SD of the feature per {one_unit}",
         "haufe_low": "lower end of its 95 % interval (jackknife over the folds of a repeat)",
@@ -205,7 +207,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "participants_lost.tsv": {
         "participant_id": PERSON["participant_id"],
-        "step": "step of flow.tsv at which the person went",
+        "step": "step of flow.tsv at which the participant went",
         "why": "why",
     },
 }

@@ -85,7 +85,8 @@ def _added(result: RunResult) -> str:
 def _alt(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:
     rows = "; ".join(f"{name} {number(model.r2_total)}{_range(model)}" for name, model in models)
     return (
-        f"Dot plot of the cross-validated R2 against the mean of the training people of {len(models)} models: {rows}. "
+        f"Dot plot of the cross-validated R2 against the mean of the training participants of {len(models)} models: "
+        f"{rows}. "
         f"{_added(result)} {result.claim.sentence}"
     )
 

@@ -49,8 +49,9 @@ def _draw_lines(axes: Axes, curve: pd.DataFrame, own: str) -> None:
 
 def _caption(result: RunResult) -> str:
     return (
-        "Net benefit: people rightly acted on, less those acted on for nothing weighed by the odds of the threshold, "
-        f"per person, with held-out predictions (average over repeats). No interval is drawn. {_found(result)}"
+        "Net benefit: participants rightly acted on, less those acted on for nothing weighed by the odds of the "
+        "threshold, "
+        f"per participant, with held-out predictions (average over repeats). No interval is drawn. {_found(result)}"
     )
 
 

@@ -87,12 +87,14 @@ def _row_height(step: FlowStep) -> float:
 def _caption(result: RunResult) -> str:
     first, last = result.flow[0].n, result.flow[-1].n
     return (
-        f"{first - last} of {first} people are not in this analysis; a feature set uses those who have all its sources."
+        f"{first - last} of {first} participants are not in this analysis; a feature set uses those who have all its "
+        "sources."
     )
 
 
 def _alt(result: RunResult) -> str:
     steps = "; ".join(
-        f"{step.n} {step.step}" + (f" ({step.excluded} excluded: {step.reason})" if step.excluded else "") for step in result.flow
+        f"{step.n} {step.step}" + ((f" ({step.excluded} excluded: {step.reason})") if step.excluded else "")
+        for step in result.flow
     )
     return f"Flow of participants from the study to the analysis: {steps}. {result.claim.sentence}"

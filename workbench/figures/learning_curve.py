@@ -19,7 +19,7 @@ def draw(plan: SetPlan) -> Picture | None:
     """One curve per R2 in the population, with its band; None where the study is too small for one."""
     if not plan.curve:
         return None
-    title = "What more people would reach"
+    title = "What more participants would reach"
     people = f"{plan.n_own} simulated participants" if plan.synthetic else f"{plan.n_own} participants"
     heads = (
         title,
@@ -64,7 +64,8 @@ def _frame(axes: Axes, plan: SetPlan) -> None:
 def _caption(plan: SetPlan) -> str:
     return (
         "Mean over made-up outcomes of which the features explain the R² that stands last; shaded: 95 % band. "
-        "Full lines: parts of the study's people. Dashed: carried on with error(n) = a + b n^-c to people drawn like "
+        "Full lines: parts of the study's participants. Dashed: carried on with error(n) = a + b n^-c to "
+        "participants drawn like "
         "them. The signal is linear, in two circuits drawn at random; another truth has another curve."
     )
 
@@ -75,7 +76,8 @@ def _alt(plan: SetPlan, ordered: Sequence[float]) -> str:
         points = [point for point in plan.curve if point.r2 == r2]
         here, last = next(point for point in points if point.n == plan.n_own), points[-1]
         said.append(
-            f"Of an R2 of {number(r2)}, {plan.n_own} people reach {number(here.expected)} and {last.n} people "
+            f"Of an R2 of {number(r2)}, {plan.n_own} participants reach {number(here.expected)} and {last.n} "
+            "participants "
             f"{number(last.expected)} ({number(last.low)} to {number(last.high)})."
         )
     return f"Learning curves of {plan.experiment}, {plan.feature_set}. {' '.join(said)}"

@@ -53,7 +53,8 @@ def _caption(result: RunResult) -> str:
     interval = performance.interval
     covers = f" The interval ({interval.method}) is for {interval.covers}." if interval else ""
     return (
-        f"Each point is the same analysis of the same people with other folds: {number(min(performance.r2_by_repeat))} "
+        f"Each point is the same analysis of the same participants with other folds: "
+        f"{number(min(performance.r2_by_repeat))} "
         f"to {number(max(performance.r2_by_repeat))}. Their spread is not a confidence interval.{covers}"
     )
 

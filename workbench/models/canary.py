@@ -102,7 +102,7 @@ def on_shuffled_outcomes(
 
 
 def _looked(learner: LearnerSpec, changed: str) -> Problem:
-    found = f"{changed} changed when the held-out people were replaced by noise: it learns from those it predicts"
+    found = f"{changed} changed when the held-out participants were replaced by noise: it learns from those it predicts"
     hint = (
         "whatever learns (means, scales, components, selected features, tuning) may read the rows of fold.train alone; "
         "look for a mean, a fit or a selection over all rows"

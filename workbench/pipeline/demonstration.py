@@ -87,7 +87,7 @@ def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) 
     yield ""
     yield (
         f"What was planted, and what {first.scores.run_name} found. In everybody an R2 of {planted['r2']:.2f} can be "
-        f"reached; models trained on {first.scores.n_participants * 4 // 5} people reached "
+        f"reached; models trained on {first.scores.n_participants * 4 // 5} participants reached "
         f"{first.scores.performance.r2:.2f}{_usual_r2(truth, first.scores.feature_set)}."
     )
     circuits = first.circuits.set_index("circuit")

@@ -243,7 +243,7 @@ def _check_question(
         if not 0 < value < 1:
             problems.add("--r2", f"{value:g} is no share of variance to be found", "between 0 and 1, such as 0.25")
     if people is not None and people < 20:
-        problems.add("--people", f"{people} people are too few to validate anything", "at least 20")
+        problems.add("--people", f"{people} participants are too few to validate anything", "at least 20")
     if simulations < 20:
         problems.add("--simulations", f"{simulations} say next to nothing about power", "at least 20; 200 and more")
     if permutations < 19:

@@ -171,7 +171,8 @@ def _regression(plan: SetPlan) -> str:
         return f"{meet}: for some R2 asked about that is enough for a regression without a penalty."
     few = f"{n / p:.2g} participants for each" if n >= p else f"{p / n:.2g} features for each participant"
     return (
-        f"{meet}, {few}: a regression without a penalty would need {_people(least)} people or more, so most of what it "
+        f"{meet}, {few}: a regression without a penalty would need {_people(least)} participants or more, so most of "
+        "what it "
         f"would find would be the luck of the sample. Only a penalised model can be asked, and it reaches less than is "
         f"there; choosing features by looking at the outcome first does not lower the number that counts."
     )

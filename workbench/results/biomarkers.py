@@ -186,7 +186,9 @@ def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores,
         "x": "",
         "y": "",
         "z": "",
-        "sentence": _sentence(_circuit_name(circuit["circuit"], members), direction, described["session"], scores, verdict),
+        "sentence": _sentence(
+            _circuit_name(circuit["circuit"], members), direction, described["session"], scores, verdict
+        ),
         "tag": SUPPRESSOR if tagged > 0.5 * float((members["r"] ** 2).sum()) else "",
     }
 
@@ -219,7 +221,10 @@ def _shared(values: pd.Series) -> str:
 def _sentence(what: str, direction: str, session: str, scores: Scores, verdict: Verdict) -> str:
     """ "higher VS to dlPFC connectivity at ses-b0 is associated with a larger fall in MADRS (exploratory)"."""
     when = f" at {session}" if session else ""
-    labels = [*(["exploratory"] if verdict == "exploratory" else []), *(["simulated participants"] if scores.synthetic else [])]
+    labels = [
+        *(["exploratory"] if verdict == "exploratory" else []),
+        *([("simulated participants")] if scores.synthetic else []),
+    ]
     label = f" ({'; '.join(labels)})" if labels else ""
     if direction not in ("higher", "lower"):
         return f"{what}{when} is associated with {named_outcome(scores)}, its features in both directions{label}"
@@ -236,7 +241,11 @@ def change_words(scores: Scores, *, more: bool, short: bool = False) -> str:
     """
     outcome = scores.outcome.partition(" from ")[0] if short else scores.outcome
     if scores.outcome_type == "binary":
-        return f"{outcome} {'more' if more else 'less'} likely" if short else f"{outcome} being {'more' if more else 'less'} likely"
+        return (
+            f"{outcome} {'more' if more else 'less'} likely"
+            if short
+            else (f"{outcome} being {'more' if more else 'less'} likely")
+        )
     if scores.outcome_kind in AMOUNTS:
         return f"{'' if short else 'a '}{'larger' if more else 'smaller'} {outcome}"
     return f"{'higher' if more else 'lower'} {outcome}"

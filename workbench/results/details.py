@@ -101,7 +101,9 @@ def _p(scores: Scores) -> str:
     if scores.family_size > 1:
         parts.append(f"corrected over the {scores.family_size} runs of the experiment")
     if scores.judged_p is not None and scores.viewing is not None and scores.viewing.others:
-        parts.append(f"{p_text(scores.judged_p)} corrected for the {results(scores.viewing.others)} viewed earlier as well")
+        parts.append(
+            f"{p_text(scores.judged_p)} corrected for the {results(scores.viewing.others)} viewed earlier as well"
+        )
     return "; ".join([*parts, *filter(None, [critical_r2(scores)])])
 
 
@@ -112,7 +114,9 @@ def _increment(scores: Scores) -> str:
     text = f"{increment_words(increment)}; over {scores.procedure_name(increment.against)}"
     if isnan(increment.joint_delta_r2):
         return text
-    return f"{text}; R2 {number(increment.joint_delta_r2)} more where clinical variables and features are fitted together"
+    return (
+        f"{text}; R2 {number(increment.joint_delta_r2)} more where clinical variables and features are fitted together"
+    )
 
 
 def _ceiling(scores: Scores) -> str:

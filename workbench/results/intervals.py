@@ -221,6 +221,6 @@ def bootstrap_over_people(
         low=float(low),
         high=float(high),
         level=LEVEL,
-        method="bootstrap over people of held-out errors",
-        covers="conditional on the fitted models: these people resampled, training variability left out",
+        method="bootstrap over participants of held-out errors",
+        covers="conditional on the fitted models: these participants resampled, training variability left out",
     )

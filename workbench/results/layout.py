@@ -76,7 +76,6 @@ def lay_out(page: Page, width: int, marks: tuple[str, str] = PLAIN_MARKS) -> Tex
     marks : tuple of str
         Of checks that held and that did not.
     """
-    from rich.text import Text
 
     width = max(width, NARROWEST)
     text = _headline(page, width)

@@ -689,9 +689,7 @@ SUPPORTED = (
         short="fewer than 50 participants",
         settled_by=lambda plan: plan.n_participants is not None,
     ),
-    Requirement(
-        "nothing that caps the claim", _not_capped, _nothing_caps, short=_capped_in_short, settled_by=_always
-    ),
+    Requirement("nothing that caps the claim", _not_capped, _nothing_caps, short=_capped_in_short, settled_by=_always),
     # What was declared and what was seen, from here on.
     Requirement(
         "upstream steps declared",

@@ -500,7 +500,8 @@ def tuning_in_words(learner: LearnerSpec, validation: ValidationSpec) -> str:
     if validation.permutations == 0 or learner.trials <= learner.permuted_trials:
         return f", {learner.trials} settings tried per fold"
     return (
-        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} of trials)"
+        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} of "
+        "trials)"
     )
 
 

@@ -31,6 +31,7 @@ SHOWN_REASONS = 3
 SHOWN_CANDIDATES = 3
 SHOWN_EXCLUSIONS = 4
 
+
 def page(result: RunResult, *, next_command: str = "", report: str = "", show: str = "show -v") -> Page:
     """The abstract of one run.
 
@@ -227,7 +228,10 @@ def _p_with_earlier(scores: Scores) -> str:
     if scores.judged_p is None or scores.viewing is None or not scores.viewing.others:
         return f"p = {p_text(scores.p_family)}"
     earlier = results(scores.viewing.others)
-    return f"p = {p_text(scores.judged_p)} after correction for {earlier} viewed earlier ({p_text(scores.p_family)} without)"
+    return (
+        f"p = {p_text(scores.judged_p)} after correction for {earlier} viewed earlier ({p_text(scores.p_family)} "
+        "without)"
+    )
 
 
 def _viewed(scores: Scores) -> str:
@@ -322,7 +326,10 @@ def _candidates(result: RunResult, show: str) -> tuple[str, ...]:
     rows = []
     for row in circuits.head(SHOWN_CANDIDATES).itertuples():
         direction = {"higher": "higher", "lower": "lower"}.get(str(row.direction), "in both directions")
-        rows.append(f"{row.circuit}, {direction} -> {_effect(result.scores, direction)} {_glued(f'(q = {p_text(float(row.q_value))})')}")
+        rows.append(
+            f"{row.circuit}, {direction} -> {_effect(result.scores, direction)} "
+            f"{_glued(f'(q = {p_text(float(row.q_value))})')}"
+        )
     more = len(circuits) - len(rows)
     count = "1 circuit" if len(circuits) == 1 else f"{len(circuits)} circuits"
     rows[0] = f"{count}: {rows[0]}"

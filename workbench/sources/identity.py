@@ -144,7 +144,7 @@ def _spellings(rows: Sequence[Row], owners: Sequence[Owner], label: str) -> Iter
 def one_person_twice(participant_id: str, places: dict[str, str], label: str) -> Problem:
     """One person written in several ways in one file."""
     ways = listed([f"{raw!r} ({place})" for raw, place in places.items()], LISTED)
-    hint = "they become one under [ids]: keep one row per person, spelt one way, or correct the ids"
+    hint = "they become one under [ids]: keep one row per participant, spelt one way, or correct the ids"
     return Problem(label, f"{participant_id} is written {ways}", hint, DUPLICATE)
 
 

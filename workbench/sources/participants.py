@@ -341,7 +341,7 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
             problems.extend([one_person_twice(person, spelt, table.label)])
         elif len(repeats[person]) > 1:
             found = f"{person} is there {len(repeats[person])} times ({listed(repeats[person], 5)})"
-            problems.add(table.label, found, "one row per person: keep one of them", DUPLICATE)
+            problems.add(table.label, found, "one row per participant: keep one of them", DUPLICATE)
     if not people:
         raise SourceError([*problems, Problem(table.label, "holds nobody", "one row per participant is expected")])
     return list(people), list(people.values())
@@ -461,9 +461,10 @@ def _listed_twice(rows: Sequence[Row], cohort: Cohort, label: str) -> list[Probl
     twice = [f"{person} ({listed(where, 5)})" for person, where in places.items() if len(where) > 1]
     if not twice:
         return []
-    found = f"{len(twice)} of {len(places)} people are listed more than once: {listed(twice, 3)}"
+    found = f"{len(twice)} of {len(places)} participants are listed more than once: {listed(twice, 3)}"
     hint = (
-        "folds hold people, not rows or sessions: one row per participant, so that nobody is on both sides of a split"
+        "folds hold participants, not rows or sessions: one row per participant, so that nobody is on both sides of "
+        "a split"
     )
     return [Problem(label, found, hint, SPLIT_PERSON)]
 

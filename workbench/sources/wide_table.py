@@ -118,7 +118,7 @@ class _Reader:
         columns = [column for column in columns if not matches(column, self.spec.drop)]
         for column in columns:
             if self.spec.session is None and column.lower() in SESSION_COLUMNS:
-                hint = f'write session = "{column}", or drop = ["{column}"] where every person has one row'
+                hint = f'write session = "{column}", or drop = ["{column}"] where every participant has one row'
                 problems.add(self.label, f"column {column!r} looks like the session, not a feature", hint)
         if not columns and not problems:
             problems.add(self.label, "has no column left that is a feature", "see keep, drop and columns")

@@ -128,7 +128,7 @@ class OutcomeSpec(Spec):
 
     def _column_rules(self, column: str) -> Iterator[Finding]:
         if self.kind != "score":
-            hint = "a participants column has one value per person: leave out kind, or predict a score"
+            hint = "a participants column has one value per participant: leave out kind, or predict a score"
             yield Finding(
                 ("kind",), f"is {self.kind!r}, which is made from a score, but column = {column!r} is given", hint
             )

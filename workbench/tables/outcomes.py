@@ -108,7 +108,7 @@ def make_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str], *, se
 def _shuffled(outcome: Outcome, seed: int) -> Outcome:
     stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SHUFFLE,)))
     values = pd.Series(stream.permutation(outcome.values.to_numpy()), index=outcome.values.index)
-    note = "the outcome was shuffled between people: a control experiment of which nothing must come"
+    note = "the outcome was shuffled between participants: a control experiment of which nothing must come"
     return replace(outcome, values=values, label=f"shuffled {outcome.label}", notes=(*outcome.notes, note))
 
 
@@ -226,7 +226,7 @@ def _contrast_arms(
 ) -> tuple[str, ...]:
     where = "outcome: kind"
     if cohort.design != "crossover":
-        found = f"{spec.kind} needs both treatments in each person, and this is a {cohort.design} design"
+        found = f"{spec.kind} needs both treatments in each participant, and this is a {cohort.design} design"
         raise OutcomeError(Problem(where, found, _instead(cohort, name, people)))
     problems = []
     for key, arm in (("at", cohort.active), ("placebo_at", cohort.control)):
@@ -301,7 +301,7 @@ def _nobody(
 ) -> Problem:
     reasons = pd.Series(list(missing.values()), dtype="str").value_counts()
     why = listed([f"{reason}: {n}" for reason, n in reasons.items()], 5)
-    found = f"none of the {len(people)} people included has {name} at {' and '.join(sessions.values())} ({why})"
+    found = f"none of the {len(people)} participants included has {name} at {' and '.join(sessions.values())} ({why})"
     return Problem("outcome", found, f"{name} was rated at {_rated(name, cohort)}")
 
 
@@ -322,8 +322,9 @@ def _estimand(draft: _Draft, cohort: Cohort, arms: Sequence[str], sessions: Mapp
         times.append(f"{session} ({said.phase}{' ' + said.arm if said.arm else ''}{hours})")
     treated = f" treated with {' and '.join(arms)}" if arms else ""
     return (
-        f"In the people included{treated}: {draft.label}, {draft.contrast}, read at {' and '.join(times)}; "
-        "ratings after stopped or added treatment count as rated (treatment policy), people without these ratings "
+        f"In the participants included{treated}: {draft.label}, {draft.contrast}, read at {' and '.join(times)}; "
+        "ratings after stopped or added treatment count as rated (treatment policy), participants without these "
+        "ratings "
         "are left out (available cases)."
     )
 
@@ -382,7 +383,7 @@ def _difference(asked: _Asked) -> _Draft:
         f"{asked.sessions['placebo_at']})",
         "points",
         reliability=reliability_of_difference(asked.scale.reliability, asked.scores["placebo_at"], asked.scores["at"]),
-        contrast=f"the difference between the two treatments within a person (positive = better on {active})",
+        contrast=f"the difference between the two treatments within a participant (positive = better on {active})",
         notes=[
             "the difference identifies the conditional effect absent carry-over or drop-out depending on the features; "
             "individual response is not identified (one period per treatment)"
@@ -497,7 +498,7 @@ def _column_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) ->
         kind="column",
         type="binary" if binary else "continuous",
         claim="association",
-        estimand=f"In the people included: {label}{direction}, as recorded; people without it are left out "
+        estimand=f"In the participants included: {label}{direction}, as recorded; participants without it are left out "
         "(available cases).",
         improvement_positive=spec.better == "higher",
         values=values,
@@ -525,7 +526,7 @@ def _binary(spec: OutcomeSpec, name: str, column: pd.Series) -> tuple[pd.Series,
         hint = f"levels of {name}: {listed(map(repr, levels), 8) or 'none'}"
         raise OutcomeError(Problem("outcome: positive", found, hint))
     if len(levels) != 2:
-        found = f"{name!r} has {len(levels)} levels among the people included ({listed(map(repr, levels), 8)})"
+        found = f"{name!r} has {len(levels)} levels among the participants included ({listed(map(repr, levels), 8)})"
         raise OutcomeError(Problem("outcome: column", found, "a binary outcome has two; see include and exclude"))
     other = next(level for level in levels if level != positive)
     return (text == positive).astype(float).where(text.notna()), f"{name} ({positive} against {other})"

@@ -81,7 +81,8 @@ def selected_by_outcome(
             warnings.append(f"{found.source}: {what}, though they are declared as selected by {_origin(said)} [T6]")
         elif found.share >= SEPARATED:
             hint = (
-                "if it did, keep all columns: screen = 50 in [[models]] selects in the training people alone; if an "
+                "if it did, keep all columns: screen = 50 in [[models]] selects in the training participants alone; "
+                "if an "
                 f"atlas, a paper or other people did, {say}"
             )
             problems.append(Problem(f"{where}: {found.source}", what, hint, "T6"))
