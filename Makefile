@@ -1,5 +1,4 @@
-# Everything happens in .venv, from the hashed requirements.lock. Needs python 3.11 or newer and make, nothing else; where
-# there is a C compiler too (cc, gcc or clang), the innermost loop of nested ridge is compiled.
+# Everything happens in .venv, from the hashed requirements.lock. Needs python 3.11 or newer and make, nothing else.
 # Written for GNU make 3.81 (macOS) and later.
 
 PYTHON ?= python3
@@ -16,6 +15,9 @@ export MKL_NUM_THREADS := 1
 export VECLIB_MAXIMUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
+# What `make lock` makes sure that the lock installs on, from wheels alone.
+PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-browser lint lock bench clean
 
@@ -25,7 +27,7 @@ help: ## show this list
 
 install: $(INSTALLED) ## create .venv and install what requirements.lock says
 
-$(INSTALLED): requirements.lock pyproject.toml hatch_build.py workbench/models/fold_pass.c
+$(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This needs Python 3.11 or newer; '$(PYTHON)' is missing or older."; \
 	  echo "Name another one: make install PYTHON=python3.12"; exit 2; }
@@ -35,8 +37,6 @@ $(INSTALLED): requirements.lock pyproject.toml hatch_build.py workbench/models/f
 	  $(PIP) install --no-deps --require-hashes -r requirements.lock && \
 	  $(PIP) install --no-deps -e . && \
 	  touch $@ && \
-	  { [ -e workbench/models/_fold_pass.so ] || \
-	    echo "Nothing was compiled (docs/performance.md, *The compiled pass*): the same numbers, slower."; } && \
 	  echo "Installed in $$(( $$(date +%s) - start )) s: $(BIN)/workbench"
 
 demo: $(INSTALLED) ## simulate a trial, analyse it and write the report
@@ -62,6 +62,11 @@ lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upg
 	  echo "make lock needs uv, which only those who change dependencies need; install it and try again."; exit 2; }
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras \
 	  $(ARGS) pyproject.toml -p 3.11 -o requirements.lock
+	@for python in 3.11 3.12 3.13; do for platform in $(PLATFORMS); do \
+	  uv pip install --no-config --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target .venv/lock \
+	    --python-version $$python --python-platform $$platform -r requirements.lock && \
+	  echo "installs on $$platform with Python $$python" || exit 1; \
+	done; done
 
 bench: $(INSTALLED) ## run every benchmark and print what it measured
 	@for script in benchmarks/[a-z]*.py; do \

@@ -10,6 +10,7 @@ import argparse
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,26 @@ class Memory:
 
     peak_mb: float
     growth_mb: float
+
+
+def with_best_blas_kernels() -> None:
+    """Start this script again without `OPENBLAS_CORETYPE`, by which some machines force an old BLAS kernel.
+
+    OpenBLAS reads it when it is loaded, so it is too late to unset it in this process.
+    """
+    forced = os.environ.pop("OPENBLAS_CORETYPE", None)
+    if forced:
+        print(f"OPENBLAS_CORETYPE={forced} is unset: every side uses the best kernels of this processor", flush=True)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
+def blas_kernels() -> str:
+    """Which kernels numpy's BLAS chose, as threadpoolctl names them."""
+    from threadpoolctl import threadpool_info
+
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    names = (str(library.get("architecture", library["internal_api"])) for library in libraries)
+    return ", ".join(sorted(set(names))) or "unknown"
 
 
 def time_in_turn(sides: Mapping[str, Callable[[], object]], *, runs: int = 3) -> dict[str, Timing]:

@@ -10,7 +10,6 @@ kernel ridge  the rival that counts: scikit-learn's KernelRidge(kernel="precompu
               features prepared and kernel built once per training set, then one fit per alpha
 refit         GridSearchCV over a pipeline, one target at a time: what people run. One target is measured, or less
               (labelled x), and multiplied
-without       ours with the pass of numpy in place of the compiled one (`workbench.models.fold_pass`)
 floor         useful floating-point operations at the measured dgemm rate, plus the measured eigendecompositions
 
 The floor of the features: a Gram matrix of n rows takes n^2 p operations (half of a general product); each outer fold
@@ -24,6 +23,8 @@ and the ratio is the median of those of the rounds.
 Peak memory is that of our path: growth of the resident set above what was resident before, X and Y included there.
 With --memmap X lies in a temporary file that is mapped into memory. Pages of it that were read count as resident until
 the system wants them back, so the largest sum of what was allocated (tracemalloc, one outer fold) stands beside.
+
+A forced OPENBLAS_CORETYPE is unset for all sides, and the kernels in use are printed.
 
 With --peers himalaya and julearn are timed too (`_ridge_peers`, where it says what they leave out).
 """
@@ -41,10 +42,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
-from _paired import print_machine
+from _paired import blas_kernels, print_machine, with_best_blas_kernels
 from _ridge_peers import ABSENT, himalaya_seconds, julearn_seconds
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.impute import SimpleImputer
@@ -54,7 +54,6 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from workbench.models import fold_pass
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fold
 from workbench.models.preprocessing import fit_nuisance, prepare_fold
@@ -112,12 +111,6 @@ def ours(folds: Sequence[Fold], Y: np.ndarray, alphas: Sequence[float] = ALPHAS)
     learner = RidgeLearner(RidgeSpec(kind="ridge", alphas=tuple(alphas)))
     fitted = [learner.fit(fold, Y, seed=0) for fold in folds]
     return np.vstack([one.predicted for one in fitted]), np.array([[one.chosen["alpha"]] for one in fitted])
-
-
-def ours_without_compiled_pass(folds: Sequence[Fold], Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`ours` as it is where nothing was compiled."""
-    with mock.patch.object(fold_pass, "compiled", return_value=None):
-        return ours(folds, Y)
 
 
 def kernel_ridge(folds: Sequence[Fold], Y: np.ndarray, alphas: Sequence[float] = ALPHAS) -> np.ndarray:
@@ -291,16 +284,14 @@ class Round(NamedTuple):
     floor: float
     floor_here: float
     ours: float
-    without: float
 
 
 def run_round(problem: Problem, n: int, operations: float) -> Round:
-    """Measure what the floor is made of, our path, and our path with the pass of numpy."""
+    """Measure what the floor is made of, and our path."""
     best, here = dgemm_rates(n)
     seconds = cpu_seconds(lambda: ours(problem.folds, problem.Y))
     eigh = eigh_seconds(n)
-    without = cpu_seconds(lambda: ours_without_compiled_pass(problem.folds, problem.Y))
-    return Round(best, here, eigh, operations / best + eigh, operations / here + eigh, seconds, without)
+    return Round(best, here, eigh, operations / best + eigh, operations / here + eigh, seconds)
 
 
 def resident_peak() -> float | None:
@@ -373,7 +364,6 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     middle = Round(*(statistics.median(column) for column in zip(*side_by_side, strict=True)))
     over_floor = statistics.median(one.ours / one.floor for one in side_by_side)
     over_floor_here = statistics.median(one.ours / one.floor_here for one in side_by_side)
-    without = statistics.median(one.without / one.ours for one in side_by_side)
     rival_folds = problem.folds[:1] if large else problem.folds
     rivals = [cpu_seconds(lambda: kernel_ridge(rival_folds, problem.Y)) for _ in range(repeats)]
     rival = statistics.median(rivals) * len(problem.folds) / len(rival_folds)
@@ -382,15 +372,12 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     refit, how = refit_seconds(problem, whole=n * p <= 2e6 and not quick)
     size = problem.folds[0].X.nbytes / 2**20
     seconds, n_targets = middle.ours, problem.Y.shape[1]
-    library = fold_pass.compiled()
-    compiled = "was not compiled" if library is None else f"is compiled, {library.width} values at once"
     print(
         f"  ours {seconds:.3f} s CPU | kernel ridge {rival:.2f} s{' (x 5 from 1 outer fold)' if large else ''}: "
         f"{rival / seconds:.1f} times (predictions of a fold differ by {agreement:.0e})\n"
         f"  floor {middle.floor:.3f} s at {middle.best / 1e9:.0f} Gflop/s, eigh {middle.eigh:.3f} s: "
         f"ours / floor {over_floor:.2f} | at {middle.here / 1e9:.0f} Gflop/s of this shape: {over_floor_here:.2f} "
         f"(medians of {rounds})\n"
-        f"  the pass over the features {compiled}; with that of numpy {middle.without:.3f} s: {without:.2f} times\n"
         f"  refit, one target {refit:.1f} s ({how}); ours, one target {single:.3f} s: {refit / single:.0f} times; "
         f"all targets {refit * n_targets / seconds:,.0f} times (extrapolated x {n_targets})\n"
         f"  peak memory {peak:.0f} MB: {extra:.0f} MB above what was resident, X ({size:.0f} MB) and Y among it",
@@ -401,7 +388,6 @@ def run_size(n: int, p: int, *, n_permutations: int, quick: bool, mapped: Path |
     return {
         "seconds": seconds,
         "over_kernel_ridge": rival / seconds,
-        "numpy_over_compiled": without,
         "over_floor": over_floor,
         "over_floor_at_shape": over_floor_here,
         "single_over_refit": refit / single,
@@ -454,7 +440,9 @@ def main() -> None:
         "--julearn-python", type=Path, default=Path(sys.executable), help="interpreter that has julearn (default: this)"
     )
     options = parser.parse_args()
+    with_best_blas_kernels()
     print_machine("numpy", "scikit-learn")
+    print(f"BLAS kernels: {blas_kernels()}")
     found = []
     with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:

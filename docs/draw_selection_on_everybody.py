@@ -29,9 +29,9 @@ LEAKY, HONEST = "ten selected in everybody", "ten selected in the training peopl
 
 def measure(data: Path) -> dict[str, list[float]]:
     """R2 of both sides for every shuffled outcome."""
+    from workbench.evaluation.inference import permuted_r2
     from workbench.models.nested_cv import fit_unit, plan_units
     from workbench.models.permutations import target_matrix
-    from workbench.results.inference import permuted_r2
     from workbench.specs.experiment import ValidationSpec
     from workbench.specs.learners import RidgeSpec
 

@@ -122,14 +122,22 @@ def test_make_alone_lists_every_target():
 def test_an_old_python_is_refused_in_words(tmp_path):
     if not shutil.which("make"):
         pytest.skip("make is not installed")
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "hatch_build.py", "workbench/models/fold_pass.c"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(REPOSITORY / name, tmp_path / name)
     command = ["make", "-s", "install", "PYTHON=false"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "needs Python 3.11 or newer" in done.stdout
     assert not (tmp_path / ".venv").exists()
+
+
+def test_nothing_is_compiled_so_one_wheel_serves_every_machine():
+    """A build hook or a file of another language would make the wheel one of a platform, not ``py3-none-any``."""
+    assert PYPROJECT["build-system"] == {"requires": ["hatchling>=1.27"], "build-backend": "hatchling.build"}
+    assert "hooks" not in PYPROJECT["tool"]["hatch"].get("build", {})
+    assert "hooks" not in PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    foreign = {".c", ".cc", ".cpp", ".h", ".pyx", ".rs", ".so", ".pyd", ".dylib", ".dll"}
+    assert [path for path in (REPOSITORY / "workbench").rglob("*") if path.suffix in foreign] == []
 
 
 def test_the_wheel_holds_the_package_and_the_demo_study_and_nothing_else_at_top_level():

@@ -12,10 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from workbench.errors import FitError
+from workbench.evaluation.cost import estimate
+from workbench.evaluation.influence import leave_one_out_r2
 from workbench.models.banded import BandedRidgeLearner, band_weights
-from workbench.models.cost import estimate
 from workbench.models.gram import RidgeLearner
-from workbench.models.influence import leave_one_out_r2
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.models.preprocessing import fit_nuisance, prepare_fold
 from workbench.specs.experiment import ValidationSpec

@@ -12,7 +12,6 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
 
 from workbench.errors import FitError
-from workbench.models.fold_pass import compiled
 from workbench.models.gram import RidgeLearner, decompose, tuning_losses
 from workbench.models.learner import Fold
 from workbench.models.training_sets import training_sets
@@ -58,15 +57,6 @@ class PlainRidge(RegressorMixin, BaseEstimator):
     def split(self, X):
         n_features = X.shape[1] - self.n_nuisance
         return X[:, :n_features], np.column_stack([np.zeros(len(X)), X[:, n_features:]])
-
-
-@pytest.fixture(params=["compiled", "numpy"], autouse=True)
-def pass_over_the_features(request, monkeypatch):
-    """Every test with each of the two passes that an installation may have."""
-    if request.param == "numpy":
-        monkeypatch.setattr("workbench.models.fold_pass.compiled", lambda: None)
-    elif compiled() is None:
-        pytest.skip("nothing was compiled: no compiler, or no AVX2")
 
 
 def make_fold(n, p, q, *, missing=0.03, seed=0, outer=5, inner=5):

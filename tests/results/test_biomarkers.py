@@ -199,7 +199,7 @@ def test_coordinates_are_copied_where_known(run):
 
 def test_candidates_on_nothing_are_rare(make_inputs):
     """P10 at R2 = 0: the circuit test alone lets any circuit through in at most 10 % of null cohorts."""
-    from workbench.results.explanations import circuit_table
+    from workbench.evaluation.explanations import circuit_table
 
     exported = 0
     for seed in range(100):

@@ -94,7 +94,7 @@ def test_the_kind_predictive_is_given_in_one_place_to_one_kind_of_outcome():
         if (found := [text for text in texts if text == "predictive"])
     }
     assert set(giving) <= {
-        "workbench/records.py",  # the type ClaimKind
+        "workbench/records/data.py",  # the type ClaimKind
         "workbench/results/claims.py",  # its words
         "workbench/tables/outcomes.py",  # where it is given
     }, giving

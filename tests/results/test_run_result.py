@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.evaluation.explanations import GATED
+from workbench.evaluation.metrics import held_out_losses, long_table, r2_without_each
 from workbench.records import Covariates, Sensitivity, Split, Viewing, WorkUnit
-from workbench.results.explanations import GATED
-from workbench.results.metrics import held_out_losses, long_table, r2_without_each
 from workbench.results.run_result import (
     delta_r2,
     finish_experiment,

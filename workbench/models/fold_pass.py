@@ -2,21 +2,13 @@
 
 Found for every training set: the residual SD of each column, and the Gram matrix of columns divided by it. Columns are
 read once, a block at a time, so X may lie in a memory map larger than memory.
-
-The pass is compiled C where it can be (`fold_pass.c`, built when the package is installed by `hatch_build.py`; AVX2 or
-AVX-512), and numpy with BLAS otherwise, which takes 1.3 to 2 times as long. The two add up in another order, as two
-versions of BLAS do: numbers agree to rounding, not to the last bit.
 """
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -30,16 +22,12 @@ BLOCK_VALUES = 2**20
 in the cache while every training set passes over it."""
 FAR_SHARE = 1e-2
 """numpy centres a block first where a column's variance is below this share of its mean square: most features need not
-be, since the kernel is centred in the space of rows. The compiled pass always centres."""
+be, since the kernel is centred in the space of rows."""
 DELICATE_SHARE = 1e-4
 """A column is delicate where its residual variance is below this share of its mean square: a difference of sums of
 squares would have lost 4 of 16 digits."""
 OFFSET_SHARE = 1e-6
 """And where its SD is below this share of its mean: centring would have lost as much."""
-SOURCE = Path(__file__).with_name("fold_pass.c")
-LIBRARY = Path(__file__).with_name("_fold_pass.so")
-WIDTHS = (4, 8)
-"""Values in a register for which there is compiled code: AVX2, AVX-512."""
 
 
 class FoldPass(NamedTuple):
@@ -157,15 +145,10 @@ def pass_over(X: Floats, plan: Plan) -> FoldPass:
     ----------
     X : ndarray of shape (n_rows_of_the_data, n_features)
         Raw features, NaN for missing values; may be a memory map; not written to.
-
-    Raises
-    ------
-    MemoryError
     """
     n_features = X.shape[1]
     width = min(max(BLOCK_VALUES // len(plan.rows), 1), max(n_features, 1))
-    library = compiled()
-    blocks = _NumpyBlocks(X, plan, width) if library is None else _CompiledBlocks(X, plan, library)
+    blocks = _Blocks(X, plan, width)
     grams = [np.zeros((size, size)) for size in plan.sizes]
     means, scales, delicate = np.empty(n_features), np.empty(n_features), np.empty(n_features, dtype=np.bool_)
     for start in range(0, n_features, width):
@@ -182,100 +165,8 @@ class _Block(NamedTuple):
     delicate: NDArray[np.bool_]
 
 
-# ------------------------------------------------------------------------------------------------------------- compiled
-
-
-class Library(NamedTuple):
-    """The compiled pass and how many values it takes at once on this processor."""
-
-    code: ctypes.CDLL
-    width: int
-
-
-@cache
-def compiled() -> Library | None:
-    """The compiled pass; None where it was not built, or from another source, or cannot run on this processor."""
-    if not (LIBRARY.exists() and SOURCE.exists()):
-        return None
-    try:
-        code = ctypes.CDLL(str(LIBRARY))
-        code.fold_pass_source.restype = ctypes.c_char_p
-        digest, width = code.fold_pass_source().decode(), int(code.fold_pass_width())
-    except (OSError, AttributeError):  # of another machine
-        return None
-    of_this_source = digest == hashlib.sha256(SOURCE.read_bytes()).hexdigest()
-    return Library(code, width) if of_this_source and width in WIDTHS else None
-
-
-_SIZES = ("n_rows", "n_train", "n_sets", "n_runs", "n_parts", "n_bases")
-_ARRAYS = ("rows", "run_lengths", "run_parts", "products", "projections", "variances", "set_rows")
-
-
-class _PlanOfC(ctypes.Structure):
-    """`struct plan` of fold_pass.c."""
-
-    _fields_ = [
-        *((name, ctypes.c_size_t) for name in _SIZES),
-        *((name, ctypes.c_void_p) for name in _ARRAYS),
-        ("delicate_share", ctypes.c_double),
-        ("offset_share", ctypes.c_double),
-    ]
-
-
-class _CompiledBlocks:
-    """Blocks of columns, by `fold_pass` of fold_pass.c."""
-
-    def __init__(self, X: Floats, plan: Plan, library: Library) -> None:
-        if plan.rows.min() < 0 or plan.rows.max() >= len(X):
-            raise IndexError(f"rows {plan.rows.min()} to {plan.rows.max()} of {len(X)}")
-        self.X, self.library = X, library
-        lengths = [run.stop - run.start for run in plan.runs]
-        self.arrays = {  # kept: the structure holds nothing but where they are
-            "rows": plan.rows.astype(np.uintp),
-            "run_lengths": np.array(lengths, dtype=np.uintp),
-            "run_parts": np.array([len(product) for product in plan.products], dtype=np.uintp),
-            "products": np.concatenate([product.ravel() for product in plan.products]),
-            "projections": np.ascontiguousarray(plan.projections),
-            "variances": np.ascontiguousarray(plan.variances),
-            "set_rows": np.array(plan.sizes, dtype=np.uintp),
-        }
-        n_bases, n_parts = plan.projections.shape
-        sizes = (len(plan.rows), plan.n_train, len(plan.variances), len(plan.runs), n_parts, n_bases)
-        places = (self.arrays[name].ctypes.data for name in _ARRAYS)
-        self.plan = _PlanOfC(*sizes, *places, DELICATE_SHARE, OFFSET_SHARE)
-
-    def add(self, columns: slice, grams: Sequence[Floats]) -> _Block:
-        """Add the Gram matrices of some columns."""
-        block = self.X[:, columns]
-        n_rows, n_columns = block.shape
-        value = np.dtype(np.float64).itemsize
-        if (
-            block.dtype != np.float64
-            or not block.flags.aligned
-            or block.strides[1] != value
-            or block.strides[0] % value
-        ):
-            block = np.ascontiguousarray(block, dtype=np.float64)
-        found = _Block(np.empty(n_columns), np.empty(n_columns), np.empty(n_columns, dtype=np.bool_))
-        short = self.library.code.fold_pass(
-            ctypes.byref(self.plan),
-            ctypes.c_void_p(block.ctypes.data),
-            ctypes.c_ssize_t(block.strides[0] // value),
-            ctypes.c_size_t(n_columns),
-            ctypes.c_int(self.library.width),
-            *(ctypes.c_void_p(array.ctypes.data) for array in found),
-            (ctypes.c_void_p * len(grams))(*(gram.ctypes.data for gram in grams)),
-        )
-        if short:
-            raise MemoryError(f"no memory for {len(grams)} Gram matrices of up to {n_rows} rows")
-        return found
-
-
-# ---------------------------------------------------------------------------------------------------------------- numpy
-
-
-class _NumpyBlocks:
-    """Blocks of columns, by numpy and BLAS; all in one buffer, since a new one would cost more than the copy."""
+class _Blocks:
+    """Blocks of columns, all in one buffer, since a new one would cost more than the copy."""
 
     def __init__(self, X: Floats, plan: Plan, width: int) -> None:
         self.X, self.plan = X, plan

@@ -19,7 +19,6 @@ import numpy as np
 
 from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
-from workbench.models.fold_pass import compiled
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner, residualises
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
@@ -401,7 +400,6 @@ def _common_digest(
         "explain": explain,
         "procedures": procedures,
         "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
-        "compiled": compiled() is not None,
     }
     if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
         settings["bands"] = modalities(dataset).tolist()

@@ -168,8 +168,8 @@ def _smallest_p(runs: Sequence[PlannedRun], refused: Sequence[str]) -> list[floa
     """The smallest family-corrected p of each run that its permutations allow."""
     import numpy as np
 
+    from workbench.evaluation.inference import smallest_family_p
     from workbench.models.permutations import is_binary
-    from workbench.results.inference import smallest_family_p
 
     def aligned(run: PlannedRun) -> Hashable:
         dataset = run.dataset

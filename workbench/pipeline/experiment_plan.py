@@ -16,7 +16,7 @@ from workbench.specs.learners import LearnerSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.models.cost import Cost
+    from workbench.evaluation.cost import Cost
 
 FILE = re.compile(r"\.\w{1,4}(:|$)")
 """What names a file in a problem's place."""
@@ -47,14 +47,14 @@ class PlannedRun:
     @property
     def cost(self) -> Cost:
         """Fits, time, memory and disk, to the nearest order."""
-        from workbench.models.cost import estimate
+        from workbench.evaluation.cost import estimate
 
         return estimate(self.dataset, self.validation, self.learner)
 
     @property
     def cost_at_most(self) -> Cost:
         """The same of a run that predicts, which is analysed once more with something else held fixed."""
-        from workbench.models.cost import estimate_at_most
+        from workbench.evaluation.cost import estimate_at_most
 
         return estimate_at_most(self.dataset, self.validation, self.learner)
 
@@ -99,7 +99,7 @@ def plan_experiment(
 def _planned(
     loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
 ) -> ExperimentPlan | None:
-    from workbench.models.sensitivity import baseline_as_held
+    from workbench.evaluation.sensitivity import baseline_as_held
     from workbench.sources.participants import read_exclusions, read_folds
     from workbench.tables import dataset as joining
     from workbench.tables.guards import check_dataset, check_experiment

@@ -174,10 +174,10 @@ def _supported(
     """Which trials the gate calls supported: numbers of their own for every row that `SIMULATED` lists."""
     import numpy as np
 
+    from workbench.evaluation.metrics import long_table, r2_without_each
     from workbench.execution import cores, spread
     from workbench.models.nested_cv import fit_columns
     from workbench.results.claims import judge
-    from workbench.results.metrics import long_table, r2_without_each
     from workbench.results.requirements import INFLUENCE_REPEATS
     from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
 
@@ -206,8 +206,8 @@ def _supported(
 
 def _performance(dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult]) -> Performance:
     """As `results.run_result` has it of a finished run, with the interval of the headline."""
-    from workbench.results.intervals import r2_interval
-    from workbench.results.metrics import held_out_losses, long_table, performance
+    from workbench.evaluation.intervals import r2_interval
+    from workbench.evaluation.metrics import held_out_losses, long_table, performance
 
     found = performance("main", long_table(dataset, results, "main"), dataset.outcome.type)
     return replace(found, interval=r2_interval(held_out_losses(dataset, units, results, "main")))

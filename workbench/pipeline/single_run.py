@@ -34,8 +34,8 @@ def run_one(
     A run that passes its permutation test on an outcome that contains the baseline score is made once more with that
     score held fixed, from its folds to leaving each participant out.
     """
-    from workbench.models.sensitivity import holding_baseline
-    from workbench.results.inference import ALPHA
+    from workbench.evaluation.inference import ALPHA
+    from workbench.evaluation.sensitivity import holding_baseline
     from workbench.results.run_result import reduce_run, with_baseline_held
 
     analyse = partial(_analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress)
@@ -69,17 +69,17 @@ def _analysed(
     progress: Progress,
 ) -> RunInputs:
     """Everything that is fitted for a run; without what explains and checks it where it only stands beside another."""
+    from workbench.evaluation.canary import canary, on_shuffled_outcomes
+    from workbench.evaluation.cross_conformal import conformal_folds
+    from workbench.evaluation.inference import permuted_r2
+    from workbench.evaluation.influence import leave_one_out_r2
+    from workbench.evaluation.marginal import circuit_test
+    from workbench.evaluation.unobserved import predict_unobserved
     from workbench.execution import one_blas_thread, run_units, spread
     from workbench.models import nested_cv, permutations
-    from workbench.models.canary import canary, on_shuffled_outcomes
-    from workbench.models.cross_conformal import conformal_folds
     from workbench.models.estimators import as_permuted, make_learner
-    from workbench.models.influence import leave_one_out_r2
     from workbench.models.learner import residualises
-    from workbench.models.marginal import circuit_test
     from workbench.models.splitters import for_interval
-    from workbench.models.unobserved import predict_unobserved
-    from workbench.results.inference import permuted_r2
     from workbench.results.run_result import RunInputs
 
     dataset, validation = planned.dataset, planned.validation
@@ -222,9 +222,9 @@ def _without_pairs(
     spread: Callable[..., Iterable[Any]],
 ) -> tuple[tuple[str, str, float], ...]:
     """r2 refitted without both of the pairs that are expected to carry most; none where nothing was refitted."""
-    from workbench.models.influence import leave_pairs_out_r2
-    from workbench.results.influence import lowest_pairs
-    from workbench.results.metrics import long_table
+    from workbench.evaluation.influence import leave_pairs_out_r2
+    from workbench.evaluation.influential_pairs import lowest_pairs
+    from workbench.evaluation.metrics import long_table
 
     without_each, refitted, repeats = influence
     if not refitted or dataset.n_participants < 3:
@@ -245,7 +245,7 @@ def _with_sites(
     once_more: Callable[[Dataset, ValidationSpec], Analysed],
 ) -> RunInputs:
     """With the model on whole sites left out, and with site held fixed: a claim could hang on either (METHODS 7)."""
-    from workbench.models.sensitivity import holding_site, leaving_sites_out
+    from workbench.evaluation.sensitivity import holding_site, leaving_sites_out
 
     left_out, why_not_left_out = _attempted(
         once_more,
@@ -280,10 +280,10 @@ def _once_more(
     resume: bool,
 ) -> Analysed:
     """The model on another dataset or other folds, without permutations."""
+    from workbench.evaluation.sensitivity import MOST_REPEATS
     from workbench.execution import run_units
     from workbench.models import nested_cv
     from workbench.models.estimators import make_learner
-    from workbench.models.sensitivity import MOST_REPEATS
 
     repeats = min(learner.repeats or validation.repeats, MOST_REPEATS)
     learner = learner.model_copy(update={"repeats": repeats})

@@ -88,8 +88,13 @@ def left_out(loaded: StudyData, dataset: Dataset, spec: ExperimentSpec) -> dict[
     return found
 
 
+def one_or_several(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names, also where a single one was given as a text."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def features(
-    names: Sequence[str] = (),
+    names: str | Sequence[str] = (),
     *,
     study: str | Path = ".",
     data: str | Path | None = None,
@@ -102,6 +107,7 @@ def features(
     dict of str to (FeatureTable, bool)
         The table of each source, and whether it was built afresh.
     """
+    names = one_or_several(names)
     problems = Problems()
     opened = study_with_data(study, data)
     for name in names:

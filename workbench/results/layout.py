@@ -79,8 +79,7 @@ def lay_out(page: Page, width: int, marks: tuple[str, str] = PLAIN_MARKS) -> Tex
 
     width = max(width, NARROWEST)
     text = _headline(page, width)
-    for row in _wrapped(page.sentence, width):
-        text.append(f"\n{row}")
+    text.append("\n" + "\n".join(_wrapped(page.sentence, width)))
     text.append("\n")
     for line in page.lines:
         for number, row in enumerate(_rows(line, width - INDENT - LABEL, marks)):

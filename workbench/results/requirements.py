@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from workbench.evaluation.inference import held_to_earlier_looks
 from workbench.records import AnalysisPlan, GateRow
-from workbench.results.inference import held_to_earlier_looks
 from workbench.results.wording import listed, number, over_runs, p_text, results, under_what_name
 from workbench.specs.experiment import BASELINE_HELD, INTERVAL_REPEATS, SITES_TO_LEAVE_OUT
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from workbench.evaluation import conformal, decision, explanations, inference, intervals, metrics
+from workbench.evaluation.influential_pairs import PAIRS, lowest_pairs
 from workbench.records import Increment, Influence, RunResult, Scores, Sensitivity, Shuffled
-from workbench.results import biomarkers, claims, conformal, decision, explanations, inference, intervals, metrics
-from workbench.results.influence import PAIRS, lowest_pairs
+from workbench.results import biomarkers, claims
 from workbench.results.sensitivity import gather_sensitivity
 from workbench.specs.experiment import SITES_TO_LEAVE_OUT
 from workbench.specs.learners import XGBoostSpec
