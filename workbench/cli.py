@@ -1,4 +1,4 @@
-"""The command line: one command a step, errors a person can act on, exit codes a script can trust."""
+"""The command line: one command a step, errors a user can act on, exit codes a script can trust."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="From derivatives to defensible biomarkers.\n\n"
     "Merges resting-state, task and PET features with rating scales, asks with nested cross-validation whether they "
-    "predict the response to ketamine, explains with SHAP what drives each prediction, keeps every experiment in "
+    "predict the response to ketamine, explains each prediction by circuit with SHAP, keeps every experiment in "
     "MLflow, and exports candidate biomarkers, or says plainly that there are none.\n\n"
     "\b\nA study in seven commands:\n"
     "  workbench init mystudy            a copy of the demo study to change\n"
@@ -59,7 +59,7 @@ DataOption = Annotated[
     typer.Option("--data", help="Where the data are, if not where cohort.toml says.", metavar="DIR"),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Also say what is usually left unsaid.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every detail.")]
 HERE = Path(".")
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """Whatever is wrong with the words of a command; typer carries a click of its own, or uses the installed one."""
@@ -170,7 +170,7 @@ def check(
 ) -> int:
     """Check every file, join and guard, and show what would run. Runs nothing.
 
-    All problems of all files come at once, one line each: file, key or subject, found, expected, next step.
+    All problems of all files come at once, one line each: file, key or subject, what is wrong, what to do.
 
     \b
     Examples:
@@ -229,14 +229,14 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     rehearse: Annotated[
         bool,
-        typer.Option("--rehearse", help="Run on made-up scores: nothing is kept, and no result counts as viewed."),
+        typer.Option("--rehearse", help="Run on simulated scores: nothing is kept, and no result counts as viewed."),
     ] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Run experiments, log them in MLflow, and read the answer.
 
-    Interrupt it whenever you like (Ctrl-C): finished pieces are kept, and --resume gives the same bytes.
+    Ctrl-C stops it at any time: finished parts are kept, and --resume goes on to the same numbers.
 
     \b
     Examples:
@@ -266,7 +266,7 @@ def run(
     for each in finished:
         log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
     if rehearse:
-        _say("[bold]Rehearsal[/]: all scores were made up; nothing was kept and no result counts as viewed.")
+        _say("[bold]Rehearsal[/]: all scores were simulated; nothing was kept and no result counts as viewed.")
 
 
 @app.command()
@@ -375,10 +375,10 @@ def plan(
     experiment: Annotated[str, typer.Argument(help="Name or path of an experiment.")],
     study: StudyOption = HERE,
     data: DataOption = None,
-    people: Annotated[int | None, typer.Option(help="Ask about so many participants.", metavar="N")] = None,
+    people: Annotated[int | None, typer.Option("--participants", "--people", help="Plan for this many participants.", metavar="N")] = None,
     r2: Annotated[
         list[float] | None,
-        typer.Option(help="R2 that there may be to find (may be repeated); default: 0.1, 0.25, 0.4.", metavar="R2"),
+        typer.Option(help="True R2 to simulate (may be repeated); default: 0.1, 0.25, 0.4.", metavar="R2"),
     ] = None,
     simulations: Annotated[int, typer.Option(help="Simulated trials for every R2.", metavar="N")] = 200,
     permutations: Annotated[int, typer.Option(help="Permutations of every simulated trial.", metavar="N")] = 99,
@@ -396,14 +396,14 @@ def plan(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """What a study can show: power, learning curve, sample size, reliability ceiling. No outcome is looked at.
+    """What a study can show: power, learning curve, sample size, reliability ceiling. The outcome is not used.
 
-    Outcomes are made up on the study's own features, so nothing is unblinded and no result counts as viewed.
+    Outcomes are simulated on the study's own features, so nothing is unblinded and no result counts as viewed.
 
     \b
     Examples:
       workbench plan madrs_change
-      workbench plan madrs_change --people 120 --r2 0.2 --r2 0.3
+      workbench plan madrs_change --participants 120 --r2 0.2 --r2 0.3
       workbench plan madrs_change --simulations 500 --to plan
     """
     from workbench import pipeline
@@ -465,12 +465,12 @@ def simulate(
 def demo(
     study: StudyOption = HERE,
     preset: Annotated[
-        str, typer.Option(help="demo, or review: 623 participants, ridge alone, in a new folder.", metavar="NAME")
+        str, typer.Option(help="demo, or review: 623 participants, ridge only, in a new folder.", metavar="NAME")
     ] = "demo",
     jobs: Annotated[int | None, typer.Option(help="Cores; default: all.", metavar="N", min=1)] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Simulate a trial, build its tables, run its experiments, and set what was found beside what was planted.
+    """Simulate a trial, build its tables, run its experiments, and compare what was found with what was planted.
 
     Each step begins with the command that you would type. Needs the demo study: this repository, or workbench init DIR.
 
@@ -478,7 +478,7 @@ def demo(
     Examples:
       workbench demo
       workbench init trydemo && workbench demo --study trydemo
-      workbench demo --preset review --study big       623 people, as many as the studies reviewed
+      workbench demo --preset review --study big       623 participants, as many as the studies reviewed
     """
     from rich.markup import escape
 

@@ -29,7 +29,7 @@ NOISE_SDS = 10.0
 
 
 def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *, permuted: bool) -> int:
-    """Fit with the held-out people replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
+    """Fit with the held-out participants replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
 
     Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
     of them. What was learnt must be the same to the last bit (`Fitted.fitted_digest`), and so must the tuning and the
@@ -118,7 +118,7 @@ def _changed(seen: Fitted, blind: Fitted, unit: WorkUnit) -> str:
         return "the tuning"
     # Where one row is held out, it is the one that is kept, so nothing but its own outcome was noise.
     same = np.allclose(seen.predicted[0], blind.predicted[0], rtol=1e-9, atol=0.0, equal_nan=True)
-    return "" if same else f"the prediction for one of {len(unit.outer.test)} held-out people"
+    return "" if same else f"the prediction for one of {len(unit.outer.test)} held-out participants"
 
 
 def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:

@@ -61,14 +61,14 @@ def _frame(axes: Axes, result: RunResult, models: tuple[tuple[str, Performance],
     axes.set_xlim(max(low, FLOOR - margin), min(high, 1.0))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(wrapped("Cross-validated R² against the mean of the training people", 36))
+    axes.set_xlabel(wrapped("Cross-validated R² relative to the training mean", 36))
 
 
 def _caption(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:
     intervals = [model.interval_total for _, model in models]
     lines = "Lines are 95 % intervals from repeated 5-fold cross-validation. " if any(intervals) else ""
     confounds = result.scores.confounds
-    held = "; the clinical models hold the covariates of no interest fixed too" if confounds else ""
+    held = "; the clinical models hold the confounds fixed too" if confounds else ""
     cut = any((i and i.low < FLOOR) or m.r2_total < FLOOR for i, (_, m) in zip(intervals, models, strict=True))
     beyond = f" The axis ends at {number(FLOOR)}; what lies below is cut." if cut else ""
     return f"Below 0: worse than predicting the mean{held}. {lines}{_added(result)}{beyond}"
@@ -85,7 +85,7 @@ def _added(result: RunResult) -> str:
 def _alt(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:
     rows = "; ".join(f"{name} {number(model.r2_total)}{_range(model)}" for name, model in models)
     return (
-        f"Dot plot of the cross-validated R2 against the mean of the training participants of {len(models)} models: "
+        f"Dot plot of the cross-validated R2 relative to the training mean of {len(models)} models: "
         f"{rows}. "
         f"{_added(result)} {result.claim.sentence}"
     )

@@ -87,8 +87,7 @@ def _row_height(step: FlowStep) -> float:
 def _caption(result: RunResult) -> str:
     first, last = result.flow[0].n, result.flow[-1].n
     return (
-        f"{first - last} of {first} participants are not in this analysis; a feature set uses those who have all its "
-        "sources."
+        f"{first - last} of {first} participants are not analysed; a feature set uses those who have all its sources."
     )
 
 

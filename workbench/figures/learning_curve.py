@@ -24,7 +24,7 @@ def draw(plan: SetPlan) -> Picture | None:
     heads = (
         title,
         f"{people}, {plan.n_features:,} features   |   {plan.experiment}: {plan.feature_set}",
-        "Outcomes are made up on the study's features; its own is not looked at",
+        "Outcomes are simulated on the study's features; its own is not looked at",
     )
     figure, axes = headed(heads, BLUE, _caption(plan), height=4.6)
     ordered = sorted(dict.fromkeys(point.r2 for point in plan.curve), reverse=True)
@@ -63,7 +63,7 @@ def _frame(axes: Axes, plan: SetPlan) -> None:
 
 def _caption(plan: SetPlan) -> str:
     return (
-        "Mean over made-up outcomes of which the features explain the R² that stands last; shaded: 95 % band. "
+        "Mean over simulated outcomes of which the features explain the R² that stands last; shaded: 95 % band. "
         "Full lines: parts of the study's participants. Dashed: carried on with error(n) = a + b n^-c to "
         "participants drawn like "
         "them. The signal is linear, in two circuits drawn at random; another truth has another curve."

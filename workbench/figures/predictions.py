@@ -112,7 +112,7 @@ def _caption(result: RunResult) -> str:
         f"Each point is one participant: {mean}, made without that participant. "
         f"Cross-validated R² = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than "
         f"{scores.reference or 'the reference'}), "
-        f"typical error {scores.performance.mae:.3g}{unit(result)}. "
+        f"MAE {scores.performance.mae:.3g}{unit(result)}. "
         f"{scores.validation[:1].upper()}{scores.validation[1:]}."
     )
 

@@ -16,7 +16,7 @@ def draw(result: RunResult) -> Picture | None:
     by_repeat = result.scores.performance.r2_by_repeat
     if len(by_repeat) < 2:
         return None
-    title = "R² of every repeat: the luck of the split"
+    title = "R² of every repeat: how much depends on the folds"
     figure, axes = canvas(result, title, _caption(result), height=2.3, left=1.9)
     _draw_rows(axes, result)
     axes.set_xlabel("Cross-validated R² (below 0: worse than the reference)")

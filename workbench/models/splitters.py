@@ -169,7 +169,7 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
     groups = people.groups[members]
     available = len(np.unique(groups))
     grouped = available < len(members)
-    units = "groups of people" if grouped else "people"
+    units = "groups of participants" if grouped else "participants"
     if available < n_splits:
         raise FitError(
             Problem(
@@ -267,7 +267,7 @@ def _given_repeat(people: _People, number: np.ndarray, column: str) -> tuple[Spl
             Problem(
                 where,
                 f"{len(torn)} groups are split between folds, such as that of {' and '.join(example[:2])}",
-                "people of one group stay in one fold",
+                "participants of one group stay in one fold",
                 "T4",
             )
         )

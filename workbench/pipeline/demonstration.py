@@ -55,7 +55,7 @@ def demo(
         say(f"  {name}: {n} participants, {table.values.shape[1]} features")
     say(f"$ workbench freeze {MAIN_DEMO}{where}")
     for plan in freeze([MAIN_DEMO], study=root, progress=progress):
-        say(f"  its plan is written down before any result is viewed; the claim rests on {plan.plan.primary}.")
+        say(f"  its plan is written down before any result is viewed; its primary run is {plan.plan.primary}.")
     names = list(open_study(root).experiment_paths)
     finished: list[FinishedRun] = []
     for name in sorted(names, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each)):
@@ -77,7 +77,7 @@ def demo(
 def _who_was_made_up(truth: Mapping[str, Any]) -> str:
     config = truth["config"]
     controls = f" and {config['n_controls']} healthy controls" if config["n_controls"] else ""
-    return f"A made-up placebo-controlled crossover of {config['n_patients']} patients{controls}"
+    return f"A simulated placebo-controlled crossover of {config['n_patients']} patients{controls}"
 
 
 def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) -> Iterator[str]:

@@ -244,13 +244,13 @@ def _check_question(
         if not 0 < value < 1:
             problems.add("--r2", f"{value:g} is no share of variance to be found", "between 0 and 1, such as 0.25")
     if people is not None and people < 20:
-        problems.add("--people", f"{people} participants are too few to validate anything", "at least 20")
+        problems.add("--participants", f"{people} participants are too few to validate anything", "at least 20")
     if simulations < 20:
         problems.add("--simulations", f"{simulations} say next to nothing about power", "at least 20; 200 and more")
     if permutations < 19:
         problems.add("--permutations", f"with {permutations} no p is .05 or below", "at least 19")
     if not 0 < prevalence < 1:
-        problems.add("--prevalence", f"{prevalence:g} is no share of people", "between 0 and 1")
+        problems.add("--prevalence", f"{prevalence:g} is no share of participants", "between 0 and 1")
     if (mean is None) != (sd is None) or (sd is not None and sd <= 0):
         problems.add("--mean and --sd", "go together, and the spread is above 0", "such as --mean 10 --sd 8")
     problems.raise_if_any(SpecError)

@@ -124,7 +124,7 @@ def _cohorts(dataset: Dataset, question: Question, seed: int) -> tuple[tuple[Coh
     own = _seeds(seed, PEOPLE, min(COHORTS, len(seeds)))
     made = tuple(Cohort(_cohort_of(dataset, n, each), seeds[k :: len(own)], each) for k, each in enumerate(own))
     if n < dataset.n_rows:
-        return made, f"{len(own)} random parts of the study's {dataset.n_rows} people"
+        return made, f"{len(own)} random parts of the study's {dataset.n_rows} participants"
     return made, (
         f"{len(own)} samples of {n} participants drawn like the study's {dataset.n_rows}: their covariates and gaps, "
         f"features normal with shrunk covariance"

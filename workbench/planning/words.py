@@ -64,7 +64,7 @@ def _missed(plan: SetPlan) -> str:
 
 
 def notes(plan: SetPlan) -> Iterator[str]:
-    """What else she should know, one paragraph each."""
+    """What else a planner should know, one paragraph each."""
     if plan.power:
         yield _detectable(plan)
     yield _regression(plan)
@@ -113,7 +113,7 @@ def size_table(plan: SetPlan) -> pd.DataFrame:
 
 
 def shown_power(plan: SetPlan) -> pd.DataFrame:
-    """The power table as people read it."""
+    """The power table as it is printed."""
     columns = {
         "R2 there is": [_r2(point.r2) for point in plan.power],
         "held fixed explains": [_percent(point.confound_share) for point in plan.power],
@@ -135,7 +135,7 @@ def shown_curve(plan: SetPlan) -> pd.DataFrame:
     columns: dict[str, list[str]] = {}
     for r2 in dict.fromkeys(point.r2 for point in plan.curve):
         own = [point for point in plan.curve if point.r2 == r2]
-        columns["people"] = [f"{point.n}{'' if point.measured else ' (carried on)'}" for point in own]
+        columns["participants"] = [f"{point.n}{'' if point.measured else ' (carried on)'}" for point in own]
         columns[f"of {_r2(r2)}"] = [f"{_r2(p.expected)} ({_r2(p.low)} to {_r2(p.high)})" for p in own]
     return pd.DataFrame(columns)
 
@@ -154,10 +154,10 @@ def _detectable(plan: SetPlan) -> str:
     wanted = _percent(WANTED)
     if plan.detectable is None:
         most = max(point.r2 for point in plan.power)
-        return f"Smallest R2 shown in {wanted} of trials: above {_r2(most)}, the largest asked about."
+        return f"Smallest R2 shown in {wanted} of trials: above {_r2(most)}, the largest simulated."
     least = min(point.r2 for point in plan.power)
     if plan.detectable < least:
-        return f"Smallest R2 shown in {wanted} of trials: below {_r2(least)}, the smallest asked about; ask with --r2."
+        return f"Smallest R2 shown in {wanted} of trials: below {_r2(least)}, the smallest simulated; add smaller ones with --r2."
     return f"Smallest R2 shown in {wanted} of trials: about {_r2(plan.detectable)}, between the points simulated."
 
 
@@ -168,13 +168,13 @@ def _regression(plan: SetPlan) -> str:
     n, p = plan.n_participants, plan.n_features
     meet = f"{n:,} participants meet {_number(p, 'feature')}"
     if n >= least:
-        return f"{meet}: for some R2 asked about that is enough for a regression without a penalty."
+        return f"{meet}: for some of these R2 that is enough for a regression without a penalty."
     few = f"{n / p:.2g} participants for each" if n >= p else f"{p / n:.2g} features for each participant"
     return (
         f"{meet}, {few}: a regression without a penalty would need {_people(least)} participants or more, so most of "
         "what it "
-        f"would find would be the luck of the sample. Only a penalised model can be asked, and it reaches less than is "
-        f"there; choosing features by looking at the outcome first does not lower the number that counts."
+        f"found would be overfitting. Only a penalised model is of use here, and it reaches less than the R2 there is; "
+        f"choosing features by their relation to the outcome first does not lower the number that counts."
     )
 
 
@@ -191,7 +191,7 @@ def _ceiling(plan: SetPlan) -> str:
     if within:
         real += f" An R2 of {_r2(within[-1])} in it means {_r2(within[-1] / plan.ceiling)} of what is real."
     if above:
-        real += f" Of those asked about, {' and '.join(map(_r2, above))} cannot be."
+        real += f" Of those simulated, {' and '.join(map(_r2, above))} cannot be."
     return (
         f"Reliability ceiling: at most {_r2(plan.ceiling)} of the variance of this outcome is more than measurement "
         f"error (the scale's retest reliability, and how the two scores of this study go together), and no R2 can be "
@@ -215,7 +215,7 @@ def _how(plan: SetPlan) -> str:
             f"explain nothing of the outcome, and every other requirement is taken as met."
         )
     return (
-        f"How: {trials}{plan.people}; {plan.validation}. Outcomes are made up, and the study's own is not looked at: a "
+        f"How: {trials}{plan.people}; {plan.validation}. Outcomes are simulated, and the study's own is not used: a "
         f"linear signal in two circuits drawn at random, up to five features of each, beyond what is held fixed.{held} "
         f"Shown means R2 above 0, R2 against the training mean above 0 and p at most .05{runs}, as the claim gate has "
         f"it.{supported} Another truth gives other numbers: a signal spread over many circuits, or bent, is harder to "

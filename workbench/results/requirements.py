@@ -160,7 +160,7 @@ def _r2_total_positive(scores: Scores) -> str:
     r2_total = scores.performance.r2_total
     if r2_total > 0:
         return ""
-    return f"relative to the mean of the training participants R2 is {number(r2_total)}: no better than that mean"
+    return f"relative to the training mean R2 is {number(r2_total)}: no better than that mean"
 
 
 def _p_small(scores: Scores) -> str:
@@ -314,7 +314,7 @@ def _no_single_participant(scores: Scores) -> str:
         n = influence.n_not_positive
         who = "one participant" if n == 1 else f"any one of {n} participants"
         return (
-            f"leaving out {who} brings R2 down to {number(influence.lowest)}: the result hangs on single participants"
+            f"leaving out {who} brings R2 down to {number(influence.lowest)}: the result depends on single participants"
         )
     if influence.repeats < INFLUENCE_REPEATS and not scores.leave_out:
         found = _times(influence.repeats)
@@ -347,7 +347,7 @@ def _adds_to_clinical(scores: Scores) -> str:
     if _lacks_the_baseline(scores, (*scores.clinical_model, *scores.forced, *scores.confounds)):
         return f"the clinical model lacks {scores.baseline}, which a score after treatment goes on from"
     if not increment.delta_r2 > 0:
-        return f"nothing is added to the clinical model (incremental R2 {number(increment.delta_r2)})"
+        return f"no incremental R2 over the clinical model ({number(increment.delta_r2)})"
     p = None if increment.test is None else increment.test.p
     if p is None:
         return "the incremental R2 over the clinical model has no permutation p"
@@ -498,7 +498,7 @@ def _frozen(scores: Scores | AnalysisPlan) -> str:
     if freeze.changed:
         return f"the plan was changed after it was frozen: {listed(freeze.changed)}"
     if freeze.primary != scores.run_name:
-        return f"the frozen plan rests on another run: {freeze.primary}"
+        return f"the primary run of the frozen plan is another: {freeze.primary}"
     if viewing.others_unplanned:
         n = results(viewing.others_unplanned)
         return f"{n} outside the frozen plan had been viewed for this outcome before it{under_what_name(viewing)}"
@@ -508,7 +508,7 @@ def _frozen(scores: Scores | AnalysisPlan) -> str:
 def _frozen_in_short(scores: Scores) -> str:
     viewing = scores.viewing
     if viewing is None:
-        return "made-up scores (rehearsal)"
+        return "simulated scores (rehearsal)"
     freeze = viewing.freeze
     if freeze is None:
         return "plan not frozen"
@@ -525,7 +525,7 @@ def _can_be_frozen(plan: AnalysisPlan) -> Obstacle | None:
         reason = f"none of the {plan.n_runs} runs is named as the primary one"
         return Obstacle(reason, f'primary = "{plan.run_name}" above the first [table]')
     if plan.primary != plan.run_name:
-        return Obstacle(f"the plan rests on another run: {plan.primary}", f'primary = "{plan.run_name}"')
+        return Obstacle(f"the primary run of the plan is another: {plan.primary}", f'primary = "{plan.run_name}"')
     if _freeze_of(plan) is not None:
         reason = _frozen(plan)
         return (

@@ -326,7 +326,7 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
     repeats: dict[str, list[str]] = {}
     for at, (raw, line) in enumerate(zip(ids, table.lines, strict=True)):
         if raw in bare.missing:
-            problems.add(table.label, f"no participant id in line {line}", "every row belongs to a person")
+            problems.add(table.label, f"no participant id in line {line}", "every row belongs to a participant")
             continue
         person = participant_id_of(raw, bare)
         people.setdefault(person, at)
@@ -334,7 +334,7 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
         repeats.setdefault(person, []).append(f"line {line}")
         first, first_raw = by_looks.setdefault(loosely(bare.key(raw)), (person, raw))
         if first != person:
-            found = f"{raw!r} (line {line}) and {first_raw!r} look like one person"
+            found = f"{raw!r} (line {line}) and {first_raw!r} look like one participant"
             problems.add(table.label, found, suggest_rule([raw], replace(bare, keys={first_raw: first})), DUPLICATE)
     for person, spelt in raw_of.items():
         if len(spelt) > 1:

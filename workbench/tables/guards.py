@@ -232,7 +232,7 @@ def _validation(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str
         found = (
             f"{n} participants with the outcome cannot fill {validation.outer} outer and {validation.inner} inner folds"
         )
-        yield Problem("validation", found, "fewer folds, or more people")
+        yield Problem("validation", found, "fewer folds, or more participants")
 
 
 def _experiment_warnings(experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[str]:
@@ -310,7 +310,7 @@ def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
         yield Problem(where, "every feature is the same in everyone", "check the source files")
     n_held = dataset.nuisance.values.shape[1]
     if n_held >= n // 2:
-        found = f"{n_held} covariates are held fixed in {n} people"
+        found = f"{n_held} covariates are held fixed in {n} participants"
         yield Problem(where, found, "nothing would be left to predict: fewer confounds, or group their levels")
 
 
@@ -319,7 +319,7 @@ def _late_sessions(dataset: Dataset, cohort: Cohort) -> Iterator[Problem]:
     people = list(dataset.rows["participant_id"])
     for session in dict.fromkeys(dataset.features["session"]):
         if session in cohort.sessions and treated_by(cohort, session, people):
-            yield _late_features(session, "people analysed")
+            yield _late_features(session, "participants analysed")
 
 
 def _telling_names(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Problem]:

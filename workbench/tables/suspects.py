@@ -227,7 +227,7 @@ def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
             at = int(np.abs(r[column]).argmax())
             yield (
                 f"{dataset.features['name'][column]} drifts with {names[at]} (rank correlation {r[column, at]:.2f}) "
-                f"and goes with the outcome (r = {goes:.2f}): time may explain both [T14]"
+                f"and is associated with the outcome (r = {goes:.2f}): time may explain both [T14]"
             )
 
 

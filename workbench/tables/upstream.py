@@ -18,7 +18,7 @@ from workbench.tables.names import looks_like_outcome
 INFLATION = "at most 0.02 of R2 in simulated trials"
 """What standardising, reducing and harmonising everybody together added (benchmarks/upstream_leaks.py)."""
 
-AGAIN = "fit it in other people, or leave it out: whatever is learnt here is learnt in training participants alone"
+AGAIN = "fit it in other people, or leave it out: whatever is learnt here is learnt in training participants only"
 
 
 def upstream_problems(
@@ -46,7 +46,7 @@ def _given_the_outcome(where: str, said: UpstreamSpec, outcome: OutcomeSpec, coh
     for term in said.preserved:
         if why := _is_outcome(term, outcome, cohort):
             found = f"the harmonisation was told to preserve {term}, which {why}"
-            hint = "harmonise again without it: what is preserved is written into the features of the held-out people"
+            hint = "harmonise again without it: what is preserved is written into the features of the held-out participants"
             yield Problem(f"{where}: preserved", found, hint, "T7")
 
 
