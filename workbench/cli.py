@@ -258,6 +258,7 @@ def run(
             resume=resume,
             rehearse=rehearse,
             progress=progress,
+            on_warning=_warn,
         )
     for each in finished:
         _print_page(each, study, data)
@@ -375,7 +376,9 @@ def plan(
     experiment: Annotated[str, typer.Argument(help="Name or path of an experiment.")],
     study: StudyOption = HERE,
     data: DataOption = None,
-    people: Annotated[int | None, typer.Option("--participants", "--people", help="Plan for this many participants.", metavar="N")] = None,
+    people: Annotated[
+        int | None, typer.Option("--participants", "--people", help="Plan for this many participants.", metavar="N")
+    ] = None,
     r2: Annotated[
         list[float] | None,
         typer.Option(help="True R2 to simulate (may be repeated); default: 0.1, 0.25, 0.4.", metavar="R2"),
@@ -513,6 +516,15 @@ def _say_wrapped(text: str, indent: str = "  ") -> None:
     print(wrapper.fill(text))
 
 
+def _warn(text: str) -> None:
+    """A paragraph on standard error, also under --quiet."""
+    import textwrap
+
+    from workbench.results.summary import terminal_width
+
+    print(textwrap.fill(f"Note: {text}.", terminal_width(), break_on_hyphens=False), file=sys.stderr)
+
+
 def _print_problems(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         print(str(problem).removeprefix(": "), file=sys.stderr)
@@ -583,25 +595,30 @@ def _print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
         _say_wrapped(f"{plan.experiment}: frozen on {plan.date[:10]} already, and unchanged since.", indent="")
         return
     again = f", again because: {plan.because}" if plan.because else ""
-    print(f"{plan.experiment}: frozen{again}; plan {plan.plan_hash[:12]}")
-    _say_wrapped(f"Primary run: {plan.primary}; any other of {len(frozen.runs)} runs is exploratory at most.")
+    print(f"{plan.experiment}: frozen{again}; plan {plan.plan_hash[:12]}\n")
+    title = plan.primary if frozen.claim is None else frozen.claim.plan.title
+    others = len(frozen.runs) - 1
+    rest = "" if not others else f"; the {'other run' if others == 1 else f'{others} other runs'} exploratory at most"
+    _print_labelled("Primary run", f"{title}{rest}")
     if not plan.data:
-        _say_wrapped("Data: not there yet.")
+        _print_labelled("Data", "none yet: the rules of inclusion are frozen")
     else:
         n = plan.viewed_before
-        seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
-        _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
+        viewed = f"{n} {'result' if n == 1 else 'results'} for this outcome before it was frozen, as every run will say"
+        _print_labelled("Viewed", viewed if n else "no result for this outcome yet")
     if frozen.claim is not None:
-        _print_gate(frozen.claim.rows, f"{plan.primary} can reach: {frozen.claim.best_verdict}")
+        _print_labelled("Can reach", frozen.claim.best_verdict)
+        _print_gate(frozen.claim.rows, f"Requirements of the claim gate, {title} as planned")
     # Not wrapped: a line end inside a quoted path would be part of it when the command is pasted.
-    print(f"  Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study, data)}")
+    print(f"  {'Next'.ljust(18)}workbench run {plan.experiment}{_where(study, data)}")
+    _print_labelled("", "(first commit experiments/frozen.jsonl, which proves when the plan was frozen)")
 
 
 def _print_plan(planned: StudyPlan) -> None:
     print()
     _say(f"[bold]{planned.plan.experiment}: {planned.plan.feature_set}[/]")
-    _say_wrapped(f"Outcome: {planned.plan.outcome}.")
-    _say_wrapped(planned.verdict)
+    _print_labelled("Outcome", planned.plan.outcome)
+    _print_labelled("Verdict", planned.verdict)
     for title, table in planned.tables:
         print(f"\n  {title}")
         _print_frame(table, indent="    ")
@@ -619,15 +636,19 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
     for plan in report.plans:
         print()
         _say(f"[bold]{plan.name}[/]")
-        _say_wrapped(plan.spec.question)
-        _say_wrapped(f"Outcome: {plan.outcome.label} ({plan.outcome.unit}), {plan.outcome.claim}.")
-        _say_wrapped(f"Estimand: {plan.outcome.estimand}")
+        _say_wrapped(plan.spec.question, indent="")
+        print()
+        unit = f" ({plan.outcome.unit})" if plan.outcome.unit else ""
+        _print_labelled("Outcome", f"{plan.outcome.label}{unit}, {plan.outcome.claim}")
+        _print_labelled("Estimand", plan.outcome.estimand)
+        for label, words in _participants(plan):
+            _print_labelled(label, words)
         rows = [
             {
-                "run": planned.name,
+                "run": planned.display_name,
                 "n": planned.dataset.n_participants,
                 "features": planned.dataset.X.shape[1],
-                "folds": f"{planned.validation.repeats} x {planned.validation.outer}",
+                "folds": planned.folds,
                 "permutations": planned.validation.permutations,
                 "fits": f"{planned.cost.fits:,}",
                 "time on 1 core": planned.time,
@@ -641,10 +662,10 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
             _print_frame(pd.DataFrame(rows))
             print()
         _print_planned_claims(report.claims.get(plan.name, ()))
-        for step in _flow(plan):
-            _say_wrapped(step)
+        for step in _flow(plan) if verbose else ():
+            _print_labelled("Flow", step)
         for warning in plan.warnings:
-            _say_wrapped(f"Note: {warning}")
+            _print_labelled("Note", warning)
     for note in report.notes if verbose else ():
         _say_wrapped(f"Note: {note}")
 
@@ -655,29 +676,65 @@ def _print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
 
     for claim in claims:
         missed = "; ".join(row.requirement for row in claim.out_of_reach)
-        _say_wrapped(f"{claim.plan.run_name} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}")
+        can = f"{claim.plan.title} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}"
+        _print_labelled("Claim", can)
     if claims:
         chosen = that_carries(claims)
-        _print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.run_name} as planned")
+        _print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.title} as planned")
 
 
 def _print_gate(rows: Sequence[GateRow], title: str) -> None:
-    """Every row of the claim gate, one line each, as `check`, `plan`, `freeze` and `show` all print them."""
+    """Every row of the claim gate by its status, as `check`, `plan`, `freeze` and `show` all print them."""
     _say_wrapped(f"{title}:")
-    for row in rows:
-        _say_wrapped(row.words(), indent="    ")
+    for status, words in (
+        ("met", ""),
+        ("open", " (the result decides)"),
+        ("missed", ""),
+        ("does not apply", ""),
+    ):
+        own = [row for row in rows if row.status == status]
+        if status == "missed":
+            for row in own:
+                _print_labelled("missed", row.words().removeprefix("missed: "), indent=4)
+        elif own:
+            _print_labelled(status, "; ".join(row.requirement for row in own) + words, indent=4)
+
+
+def _participants(plan: ExperimentPlan) -> Iterator[tuple[str, str]]:
+    """Who is analysed, of whom, and why the others are not, for every feature set whose participants differ."""
+    from workbench.records import feature_set_name
+    from workbench.results.summary import participants
+
+    by_words: dict[str, list[str]] = {}
+    for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
+        name = feature_set_name(dataset.feature_set, dataset.sources)
+        by_words.setdefault(participants(dataset.flow).replace("\u00a0", " "), []).append(name)
+    for words, names in by_words.items():
+        of_set = f" [{', '.join(names)}]" if len(by_words) > 1 else ""
+        yield "Participants", f"{words}{of_set}"
 
 
 def _flow(plan: ExperimentPlan) -> Iterator[str]:
     """Who is left after each step, in words, each step once."""
-    seen: set[str] = set()
+    from workbench.results.details import flow
+
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        for step in dataset.flow:
-            excluded = f" ({step.excluded} excluded: {step.reason})" if step.excluded else ""
-            line = f"Participants {step.step}: {step.n}{excluded}"
-            if line not in seen:
-                seen.add(line)
-                yield line
+        yield f"{dataset.feature_set}: {flow(dataset.flow)}"
+
+
+def _print_labelled(label: str, text: str, indent: int = 2) -> None:
+    """A labelled paragraph, as on the page of a run."""
+    import textwrap
+
+    from workbench.results.layout import LABEL
+    from workbench.results.summary import terminal_width
+
+    margin = " " * (indent + LABEL)
+    wrapper = textwrap.TextWrapper(
+        terminal_width(), initial_indent=" " * indent + label.ljust(LABEL), subsequent_indent=margin
+    )
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    print(wrapper.fill(text))
 
 
 @contextmanager

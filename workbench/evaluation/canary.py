@@ -29,7 +29,8 @@ NOISE_SDS = 10.0
 
 
 def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *, permuted: bool) -> int:
-    """Fit with the held-out participants replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
+    """Fit with the held-out participants replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and
+    L1.3).
 
     Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
     of them. What was learnt must be the same to the last bit (`Fitted.fitted_digest`), and so must the tuning and the

@@ -187,7 +187,11 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
             drawn = list(splitter.split(np.zeros(len(members)), strata, groups if grouped else None))
         except ValueError as error:
             raise FitError(
-                Problem(f"{level} folds", str(error), f"declare fewer strata or lower [validation] {level}")
+                Problem(
+                    f"{level} folds",
+                    f"every stratum has fewer participants than there are folds ({n_splits})",
+                    f"declare fewer or larger strata, or lower [validation] {level}",
+                )
             ) from error
     return _rows(people, ((members[train], members[test]) for train, test in drawn), level)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 from workbench.errors import GuardError, Problems
+from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.progress import Progress, Silent
@@ -35,6 +36,7 @@ def run(
     rehearse: bool = False,
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> FinishedRuns:
     """Run experiments and log them.
 
@@ -49,8 +51,10 @@ def run(
     resume : bool
         Take up the stored work units of an interrupted run.
     rehearse : bool
-        Run on made-up scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
+        Run on simulated scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
         viewing a result.
+    on_warning : callable, optional
+        Takes, before anything is fitted, what the first result of an outcome would cost; default: as progress.
 
     Returns
     -------
@@ -87,11 +91,16 @@ def run(
     finished: list[FinishedRun] = []
     for plan in plans:
         assert plan is not None
-        asked = _only(plan, only)
+        requested = _only(plan, only)
+        warning = "" if rehearse else first_result_warning(opened, requested)
+        if warning:
+            (on_warning or progress.say)(warning)
         with _meanwhile(None if rehearse or helpers is None else recorder.make_ready):
-            runs = [run_one(loaded, asked, each, jobs=jobs, resume=resume, progress=progress) for each in asked.runs]
+            runs = [
+                run_one(loaded, requested, each, jobs=jobs, resume=resume, progress=progress) for each in requested.runs
+            ]
         store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1)
-        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, asked, runs, recorder, store):
+        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
             finished.append(kept)
             if on_finished is not None:
                 on_finished(kept)

@@ -53,8 +53,8 @@ class StudyPlan:
         from workbench.planning.words import shown_curve, shown_power, shown_sizes
 
         titled = (
-            ("Power: of trials like this one, how many would show it", shown_power(self.plan)),
-            ("Learning curve: R2 reached on average, with its 95 % band", shown_curve(self.plan)),
+            ("Power: share of simulated trials in which prediction is shown", shown_power(self.plan)),
+            ("Learning curve: cross-validated R2 on average, with its 95 % band", shown_curve(self.plan)),
             ("Sample size (Riley 2019)", shown_sizes(self.plan)),
         )
         return tuple((title, table) for title, table in titled if len(table))
@@ -194,7 +194,7 @@ def _planned_claim(
     blind = [
         replace(run, dataset=replace(run.dataset, y=np.arange(run.dataset.n_rows))) for run in experiment_plan.runs
     ]
-    claims = planned_claims(loaded.study, replace(experiment_plan, runs=tuple(blind)))
+    claims = planned_claims(loaded.study, replace(experiment_plan, runs=tuple(blind)), observed=experiment_plan)
     own = [claim for claim, run in zip(claims, experiment_plan.runs, strict=True) if run.dataset is planned.dataset]
     chosen = that_carries(own)
     if people is None:

@@ -78,6 +78,7 @@ class AnalysisPlan:
 
     experiment: str
     run_name: str
+    """As it is stored, and as ``primary`` names it."""
     outcome_kind: str
     """As in `Outcome`."""
     repeats: int
@@ -110,6 +111,13 @@ class AnalysisPlan:
     """Results of this outcome that were viewed until now."""
     viewing: Viewing | None = None
     """The ledger and the frozen plan as this run would meet them now; None where they were not read."""
+    display_name: str = ""
+    """The run as a reader calls it: "ridge on connectivity + task"."""
+
+    @property
+    def title(self) -> str:
+        """The run in texts; its stored name where it has no other."""
+        return self.display_name or self.run_name
 
 
 @dataclass(frozen=True)

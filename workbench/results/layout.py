@@ -15,8 +15,8 @@ INDENT = 2
 LABEL = 18
 """Characters of a label, its gap included."""
 NARROWEST = 40
-GAP = 3
-"""Characters between two columns of checks."""
+GAP = 2
+"""Characters between two columns of checks, at least."""
 PLAIN_MARKS = ("+", "x")
 MARKS = ("\u2713", "\u2717")
 STYLES = {
@@ -126,23 +126,22 @@ def _rows(line: Line, width: int, marks: tuple[str, str]) -> list[Text]:
 
 
 def _columns(checks: list[Check], width: int, marks: tuple[str, str]) -> list[Text]:
-    """Checks in two columns where both of a row fit, else one below the other."""
+    """Checks in two columns; those too long for one come first, each on rows of its own."""
     from rich.text import Text
 
-    left, right = (max((len(check.words) + 2 for check in checks[side::2]), default=0) for side in (0, 1))
-    cells = []
-    for check in checks:
+    def cell(check: Check, words: str) -> Text:
         mark = Text(marks[0] if check.held else marks[1], "green" if check.held else "red")
-        cells.append([Text.assemble(mark, f" {_wrapped(check.words, width - 2)[0]}")])
-        cells[-1] += [Text(f"  {more}") for more in _wrapped(check.words, width - 2)[1:]]
-    if left + GAP + right > width:
-        return [row for cell in cells for row in cell]
+        return Text.assemble(mark, f" {words}")
+
+    column = width // 2
     rows = []
-    for place in range(0, len(cells), 2):
-        row = cells[place][0]
-        if place + 1 < len(cells):
-            row = Text.assemble(row, " " * (left + GAP - row.cell_len), cells[place + 1][0])
-        rows.append(row)
+    for check in (each for each in checks if len(each.words) + 2 + GAP > column):
+        first, *more = _wrapped(check.words, width - 2)
+        rows += [cell(check, first), *(Text(f"  {words}") for words in more)]
+    cells = [cell(check, check.words) for check in checks if len(check.words) + 2 + GAP <= column]
+    for left, *right in (cells[place : place + 2] for place in range(0, len(cells), 2)):
+        gap = " " * (column - left.cell_len)
+        rows.append(Text.assemble(left, gap, *right) if right else left)
     return rows
 
 

@@ -248,7 +248,7 @@ def _increment(scores: Scores) -> str:
     words, _, p = words.partition(", p = ")
     over = " + ".join(scores.clinical_model) or "the clinical model"
     if scores.increment.against.startswith("clinical:"):
-        over = f"{scores.increment.against.removeprefix('clinical:')}, the best of {over}"
+        over = f"{scores.increment.against.removeprefix('clinical:')} (the best clinical model)"
     text = f"{_glued(words)} over {over}" + (f", {_glued(f'p = {p}')}" if p else "")
     return f"{text}: {explained}" if explained else text
 
@@ -264,7 +264,7 @@ def _robustness(scores: Scores) -> tuple[Check, ...]:
     control = scores.shuffled
     if control is not None:
         clean = control.interval is None or not control.interval.low > 0
-        checks.append(Check(clean, f"negative control R2 {number(control.r2)}"))
+        checks.append(Check(clean, f"negative control: R2 {number(control.r2)}"))
     return tuple(checks)
 
 
@@ -274,8 +274,8 @@ def _one_participant(scores: Scores) -> list[Check]:
         return []
     who, lowest = min(influence.by_participant, key=lambda pair: (pair[1], pair[0]))
     if influence.n_not_positive:
-        return [Check(False, f"without one participant ({who}) R2 {number(lowest)}")]
-    checks = [Check(True, f"without any one participant R2 >= {number(influence.lowest)}")]
+        return [Check(False, f"without one participant ({who}): R2 {number(lowest)}")]
+    checks = [Check(True, f"without any participant: R2 >= {number(influence.lowest)}")]
     return [*checks, *_two_participants(influence)]
 
 
@@ -283,7 +283,7 @@ def _two_participants(influence: Influence) -> list[Check]:
     if influence.lowest_pair is None or influence.lowest_pair > 0 or not influence.by_pair:
         return []
     one, other, lowest = influence.by_pair[0]
-    return [Check(False, f"without two participants ({one}, {other}) R2 {number(lowest)}")]
+    return [Check(False, f"without two participants ({one}, {other}): R2 {number(lowest)}")]
 
 
 def _repeats(scores: Scores) -> list[Check]:

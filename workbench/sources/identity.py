@@ -37,6 +37,21 @@ class Owner:
         return self.participant_id is not None and self.session is not None
 
 
+ID_COLUMNS = ("participant_id", "participant", "subject_id", "subject", "subjectkey", "sub", "record_id", "id")
+"""What files call the column with participant ids, the clearest name first."""
+
+
+def id_hint(header: Sequence[str]) -> str:
+    """Which column of a file the ids may be in: one whose name says so, else the first.
+
+    >>> id_hint(["VS_L", "Subject"])
+    'name the column with participant ids in the file of this source: id = "Subject"'
+    """
+    lower = {column.lower(): column for column in reversed(header)}
+    column = next((lower[name] for name in ID_COLUMNS if name in lower), header[0] if header else "..")
+    return f'name the column with participant ids in the file of this source: id = "{column}"'
+
+
 def owner_of(row: Row, cohort: Cohort) -> Owner:
     """Participant and session of a row, by the study's own rules."""
     known = not cohort.sessions or row.raw_session in cohort.sessions or not row.raw_session

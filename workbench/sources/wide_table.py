@@ -20,7 +20,7 @@ from workbench.sources.description import (
     fisher_z,
     read_columns_table,
 )
-from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
+from workbench.sources.identity import Row, id_hint, identity_notes, identity_problems, owner_of
 from workbench.specs.source import TableSource
 
 SESSION_COLUMNS = ("session_id", "session", "ses", "visit")
@@ -100,9 +100,8 @@ class _Reader:
         keys = [self.id, self.spec.session] if self.spec.session else [self.id]
         for key, column in zip(("id", "session"), keys, strict=False):
             if column not in self.header:
-                problems.add(
-                    f"{self.label}: {key}", f"has no column {column!r}", did_you_mean(str(column), self.header)
-                )
+                hint = id_hint(self.header) if key == "id" else did_you_mean(str(column), self.header)
+                problems.add(f"{self.label}: {key}", f"has no column {column!r}", hint)
         columns = [column for column in self.header if column not in keys]
         if described is not None:
             problems.extend(_absent(described, columns, self.label))

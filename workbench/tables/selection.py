@@ -73,7 +73,8 @@ def selected_by_outcome(
         said = specs[found.source].upstream if found.source in specs else None
         declared = said is not None and said.selected_by in DECLARED
         what = (
-            f"the {found.n_kept} columns kept of {found.n_kept + found.n_left_out} are more associated with the outcome than those "
+            f"the {found.n_kept} columns kept of {found.n_kept + found.n_left_out} are more associated with the "
+            "outcome than those "
             f"left out, in {100 * found.share:.0f} % of all pairs (p = {found.p:.2g}), as where the outcome chose them"
         )
         say = f'say so in features/{found.source}.toml: [upstream] selected_by = "literature", reference = ".."'

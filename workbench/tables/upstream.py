@@ -46,7 +46,10 @@ def _given_the_outcome(where: str, said: UpstreamSpec, outcome: OutcomeSpec, coh
     for term in said.preserved:
         if why := _is_outcome(term, outcome, cohort):
             found = f"the harmonisation was told to preserve {term}, which {why}"
-            hint = "harmonise again without it: what is preserved is written into the features of the held-out participants"
+            hint = (
+                "harmonise again without it: what is preserved is written into the features of the held-out "
+                "participants"
+            )
             yield Problem(f"{where}: preserved", found, hint, "T7")
 
 
