@@ -274,8 +274,8 @@ def _one_participant(scores: Scores) -> list[Check]:
         return []
     who, lowest = min(influence.by_participant, key=lambda pair: (pair[1], pair[0]))
     if influence.n_not_positive:
-        return [Check(False, f"without one participant ({who}): R2 {number(lowest)}")]
-    checks = [Check(True, f"without any participant: R2 >= {number(influence.lowest)}")]
+        return [Check(False, f"one participant left out ({who}): R2 {number(lowest)}")]
+    checks = [Check(True, f"one participant left out: R2 >= {number(influence.lowest)}")]
     return [*checks, *_two_participants(influence)]
 
 
@@ -283,7 +283,7 @@ def _two_participants(influence: Influence) -> list[Check]:
     if influence.lowest_pair is None or influence.lowest_pair > 0 or not influence.by_pair:
         return []
     one, other, lowest = influence.by_pair[0]
-    return [Check(False, f"without two participants ({one}, {other}): R2 {number(lowest)}")]
+    return [Check(False, f"two participants left out ({one}, {other}): R2 {number(lowest)}")]
 
 
 def _repeats(scores: Scores) -> list[Check]:
