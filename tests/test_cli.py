@@ -138,7 +138,7 @@ def test_a_run_is_read_exported_and_holds_what_was_promised(study, tmp_path, cap
     assert run_command(["run", "shuffled_outcome", "--study", str(study), "--jobs", "2"]) == 0
     printed = capsys.readouterr().out
     assert "Prediction not shown" in printed
-    assert "workbench plan shuffled_outcome --study" in printed, "what would so many people have shown?"
+    assert "workbench plan shuffled_outcome --study" in printed, "what would so many participants have shown?"
     assert run_command(["export", "latest", "--to", str(tmp_path / "OUT"), "--study", str(study)]) == 0
     written = {path.name for path in (tmp_path / "OUT").rglob("*")}
     assert {"biomarkers.tsv", "biomarkers.json", "predictions.tsv", "scores.json"} <= written

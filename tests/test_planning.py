@@ -552,7 +552,7 @@ def test_the_picture_says_in_words_what_it_shows(small_plan, tmp_path):
         "learning_curve.svg",
     ]
     last = small_plan.curve[-1]
-    assert f"and 52 people {last.expected:.2f}" in (tmp_path / "learning_curve.svg").read_text(encoding="utf-8")
+    assert f"and 52 participants {last.expected:.2f}" in (tmp_path / "learning_curve.svg").read_text(encoding="utf-8")
 
 
 def test_there_is_no_picture_without_a_curve(small_plan, tmp_path):
@@ -619,7 +619,7 @@ def test_swapping_the_scores_between_people_changes_nothing_in_a_plan(demo_study
     ("words_typed", "found"),
     [
         (["--r2", "1.2"], "--r2: 1.2 is no share of variance"),
-        (["--people", "5"], "--people: 5 people are too few"),
+        (["--people", "5"], "--people: 5 participants are too few"),
         (["--permutations", "5"], "--permutations: with 5 no p is .05 or below"),
         (["--simulations", "3"], "--simulations: 3 say next to nothing"),
         (["--prevalence", "1"], "--prevalence: 1 is no share of people"),

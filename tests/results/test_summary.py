@@ -95,7 +95,9 @@ def test_an_exploratory_run_has_every_line_in_its_order(strong):
     assert headline.startswith("madrs_change | ridge on dmn4 ")
     assert headline.endswith(" EXPLORATORY, prognostic, simulated data")
     assert len(headline) == 100
-    assert sentence.startswith("dmn4 predicts the fall in MADRS from ses-b0 to ses-d2 in held-out simulated participants")
+    assert sentence.startswith(
+        "dmn4 predicts the fall in MADRS from ses-b0 to ses-d2 in held-out simulated participants"
+    )
 
 
 def test_an_exploratory_run_names_each_number_with_what_it_is_relative_to(strong):

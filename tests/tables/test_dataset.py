@@ -233,5 +233,7 @@ def test_names_of_features_and_circuits_are_left_out_of_the_hash_of_values(join)
 
 
 def test_nobody_left_tells_the_whole_flow(join, make_table):
-    with pytest.raises(TableError, match=r"nobody is left; in the study: 20; .*with fc at ses-b0: 0 \(no fc at"):
+    with pytest.raises(
+        TableError, match=r"no participant is left; in the study: 20; .*with fc at ses-b0: 0 \(no fc at"
+    ):
         join(tables={"fc": make_table("fc", ["sub-0999"], np.ones((1, 2)))})

@@ -50,7 +50,9 @@ def test_unknown_columns_and_levels_are_named_all_at_once(make_cohort, make_expe
 
 
 def test_nobody_left_tells_the_flow(make_cohort, make_experiment):
-    with pytest.raises(TableError, match=r"nobody is left; in the study: 6; included: 0 \(age is not 200 or above"):
+    with pytest.raises(
+        TableError, match=r"no participant is left; in the study: 6; eligible: 0 \(age is not 200 or above"
+    ):
         select_people(make_experiment(include={"age": {"min": 200.0}}), make_cohort(6), {})
 
 

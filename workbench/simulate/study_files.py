@@ -281,7 +281,7 @@ def _change_question(config: TrialConfig, score: str, *, shuffle: bool) -> str:
     question = (
         "Control: with everybody's outcome shuffled, is it true that nothing predicts it?"
         if shuffle
-        else f"Do circuits before treatment go with the fall in {score} two days after ketamine?"
+        else f"Do circuits before treatment predict the fall in {score} two days after ketamine?"
     )
     kind = (
         'kind = "change"                       # without placebo in it: a marker of the course, not of the treatment\n'

@@ -11,13 +11,13 @@ from workbench.records import Increment, Performance, RunResult, Scores
 def note(result: RunResult) -> str:
     """The claim in words with the headline numbers and the reasons, as Markdown."""
     scores, claim = result.scores, result.claim
-    people = "simulated participants" if scores.synthetic else "participants"
+    participants = "simulated participants" if scores.synthetic else "participants"
     rows = [
         (f"Cross-validated R2, relative to {scores.reference or 'the reference'}", _r2_words(scores.performance)),
-        (_p_name(scores), _p_words(scores)),
+        ("Permutation test", _p_words(scores)),
         ("MAE", _error_words(scores)),
         *([("Incremental R2 over the clinical model", _increment_words(scores.increment))] if scores.increment else []),
-        ("Analysed", f"{scores.n_participants} {people}"),
+        ("Analysed", f"{scores.n_participants} {participants}"),
     ]
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
     reasons = ["", "Why the claim is not stronger:", "", *(f"- {reason}" for reason in claim.reasons)]
@@ -32,15 +32,15 @@ def _r2_words(performance: Performance) -> str:
     return f"{performance.r2:.2f} ({interval.level * 100:.0f} % CI {interval.low:.2f} to {interval.high:.2f})"
 
 
-def _p_name(scores: Scores) -> str:
-    return f"p, corrected over {scores.family_size} runs" if scores.family_size > 1 else "p"
-
-
 def _p_words(scores: Scores) -> str:
-    p = scores.p_family if scores.p_family is not None else scores.test.p
+    p, test = scores.judged_p, scores.test
     if p is None:
-        return f"none: {scores.test.refused or 'permutations = 0'}"
-    return f"{_p_text(p)} ({scores.test.n_permutations:,} permutations)"
+        return f"none: {test.refused or 'permutations = 0'}"
+    earlier = 0 if scores.viewing is None else scores.viewing.others
+    parts = [f"p = {_p_text(p)}", f"{test.n_permutations:,} permutations"]
+    parts += [f"family of {scores.family_size} runs"] if scores.family_size > 1 else []
+    parts += [f"corrected for {earlier} earlier result{'s' if earlier > 1 else ''}"] if earlier else []
+    return ", ".join(parts)
 
 
 def _p_text(p: float) -> str:
