@@ -52,10 +52,11 @@ test-browser: $(INSTALLED) ## look at the MLflow UI in a headless browser (insta
 	npm install --prefix .venv/browser --no-save --no-audit --no-fund playwright-core
 	NODE_PATH=.venv/browser/node_modules $(BIN)/python tests/browser/check_ui.py $(ARGS)
 
-lint: $(INSTALLED) ## style, format and types
+lint: $(INSTALLED) ## style, format, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@command -v uv > /dev/null || { \

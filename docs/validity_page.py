@@ -18,7 +18,7 @@ CRITERIA = {
     "P2": "So it is for any of the 12 runs of an experiment, after correction",
     "P3": "The cross-validated R2 is what the models achieve in new participants, neither more nor less",
     "P4": "How far a single R2 is off",
-    "P5": "The 95 % interval of R2 holds what models trained on .8 n participants achieve on average, whatever `outer` is",
+    "P5": ("The 95 % CI of R2 holds what models trained on .8 n participants achieve on average, whatever `outer` is"),
     "P6": "The bootstrap over participants, shown beside it and labelled as conditional on the fitted models",
     "P7": "What is there is found",
     "P8": "Features that only repeat the baseline score add nothing to it",

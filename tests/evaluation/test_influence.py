@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from workbench.evaluation.influence import MOST_INFLUENTIAL, leave_one_out_r2, leave_pairs_out_r2
+from workbench.evaluation.refits import Store, in_memory
 from workbench.models.estimators import make_tuned
 from workbench.models.learner import Fold
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
@@ -137,18 +138,17 @@ def test_trees_are_refitted_without_each_and_keep_their_settings(make_dataset, m
 def test_above_a_hundred_participants_the_most_influential_are_refitted_over_every_repeat(make_dataset):
     dataset = make_dataset(n=101, p=5, r2=0.3)
     units, results = run(dataset, ValidationSpec(repeats=5, permutations=0, inner=3), RIDGE)
-    asked = []
+    refits = []
 
-    def counted(refit, refits):
-        asked.extend(refits)
-        return map(refit, refits)
+    def counted(fit, planned, **how):
+        refits.extend(name for unit in planned for name in unit.procedures)
+        return in_memory(fit, planned, **how)
 
-    r2, refitted, repeats = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=5, spread=counted)
+    r2, refitted, repeats = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=5, fit_units=counted)
     rows_alone, _, _ = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=5, refit=False)
     assert (refitted, repeats, len(r2)) == (MOST_INFLUENTIAL, 5, 101)
     lowest = set(sorted(rows_alone, key=rows_alone.get)[:MOST_INFLUENTIAL])
-    assert {who for (who,), _ in asked} == lowest
-    assert len(asked) == MOST_INFLUENTIAL * 5 * 4, "in every repeat four folds of five train on each"
+    assert len(refits) == MOST_INFLUENTIAL * 5 * 4, "in every repeat four folds of five train on each"
     assert all(r2[one] == rows_alone[one] for one in set(r2) - lowest)
     assert all(r2[one] != rows_alone[one] for one in lowest)
 
@@ -158,17 +158,18 @@ def test_refits_in_any_order_and_copied_data_give_the_same_influence(make_datase
     units, results = run(dataset, ValidationSpec(repeats=2, permutations=0), RIDGE)
     seen = []
 
-    def elsewhere(refit, refits):
-        refit = pickle.loads(pickle.dumps(refit))
-        return [refit(which) for which in reversed(refits)]
+    def elsewhere(fit, planned, *, batched, progress):
+        fit = pickle.loads(pickle.dumps(fit))
+        backwards = in_memory(fit, planned[::-1], batched=batched, progress=progress)
+        return backwards[::-1]
 
-    here = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=2)
-    there = leave_one_out_r2(
-        dataset, units, RIDGE, results=results, repeats=2, spread=elsewhere, progress=lambda *done: seen.append(done)
+    in_order = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=2)
+    elsewhere_made = leave_one_out_r2(
+        dataset, units, RIDGE, results=results, repeats=2, fit_units=elsewhere, progress=lambda *done: seen.append(done)
     )
-    assert here == there
-    assert list(here[0]) == list(there[0])
-    assert seen[-1] == (2 * 4 * 20, 2 * 4 * 20), "in every repeat each participant is trained on by four folds of five"
+    assert in_order == elsewhere_made
+    assert list(in_order.r2) == list(elsewhere_made.r2)
+    assert seen[-1] == (2 * 5, 2 * 5), "one unit for every outer fold, with all refits of it"
 
 
 def test_leaving_pairs_out_is_fitting_without_both_on_the_folds_of_everyone_else(make_dataset):
@@ -180,11 +181,11 @@ def test_leaving_pairs_out_is_fitting_without_both_on_the_folds_of_everyone_else
     pairs = [("sub-0003", "sub-0017"), tuple(dataset.rows["participant_id"].iloc[together]), ("sub-0003", "sub-0004")]
     seen = []
 
-    def counted(refit, refits):
-        seen.extend(refits)
-        return reversed([refit(which) for which in refits])
+    def counted(fit, planned, **how):
+        seen.extend((unit.key, name) for unit in planned for name in unit.procedures)
+        return in_memory(fit, planned, **how)
 
-    found = leave_pairs_out_r2(dataset, units, RIDGE, pairs, results=results, repeats=2, spread=counted)
+    found = leave_pairs_out_r2(dataset, units, RIDGE, pairs, results=results, repeats=2, fit_units=counted)
     assert found == pytest.approx([refitted_without(dataset, units, pair, validation) for pair in pairs])
     assert len(seen) == len(set(seen)) < 3 * len(units)
 
@@ -196,3 +197,25 @@ def test_pairs_are_left_out_of_the_first_repeats_alone(make_dataset):
     one = leave_pairs_out_r2(dataset, units, RIDGE, pair, results=results, repeats=1)
     alone = [unit for unit in units if unit.repeat == 0]
     assert one == leave_pairs_out_r2(dataset, alone, RIDGE, pair, results=results, repeats=3)
+
+
+def test_refits_that_are_stored_are_taken_up_and_give_the_same_numbers(make_dataset, tmp_path, monkeypatch):
+    dataset = make_dataset(n=16, r2=0.5)
+    units, results = run(dataset, ValidationSpec(repeats=2, permutations=0, outer=4), RIDGE)
+    fresh = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=2)
+    store = Store(tmp_path, jobs=1, resume=True)
+    stored = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=2, fit_units=store)
+    assert stored == fresh
+    assert len(list(tmp_path.glob("*.npz"))) == 2 * 4
+    assert not [path for path in tmp_path.glob("*.npz") if b"sub-" in path.read_bytes()], "no ids in stored units"
+    monkeypatch.setattr("workbench.evaluation.influence._refit_without", None)  # nothing is fitted again
+    assert leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=2, fit_units=store) == fresh
+
+
+def test_leaving_others_out_is_another_unit(make_dataset, tmp_path):
+    dataset = make_dataset(n=16, r2=0.5)
+    units, results = run(dataset, ValidationSpec(repeats=1, permutations=0, outer=4), RIDGE)
+    store = Store(tmp_path, jobs=1, resume=True)
+    for pair in (("sub-0001", "sub-0002"), ("sub-0001", "sub-0003")):
+        stored = leave_pairs_out_r2(dataset, units, RIDGE, [pair], results=results, repeats=1, fit_units=store)
+        assert stored == leave_pairs_out_r2(dataset, units, RIDGE, [pair], results=results, repeats=1)

@@ -9,9 +9,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from workbench.evaluation.cross_conformal import conformal_folds
+from workbench.evaluation.circuit_test import circuit_test
+from workbench.evaluation.conformal import conformal_folds
 from workbench.evaluation.influence import leave_one_out_r2
-from workbench.evaluation.marginal import circuit_test
 from workbench.evaluation.unobserved import predict_unobserved
 from workbench.models import nested_cv, permutations
 from workbench.models.nested_cv import fit_unit, marginal_targets, plan_units, target_matrices

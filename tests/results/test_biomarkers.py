@@ -13,7 +13,8 @@ from workbench.results.biomarkers import (
     direction_of,
     suppressor_tags,
 )
-from workbench.results.run_result import finish_experiment, reduce_run
+from workbench.results.family import finish_experiment
+from workbench.results.run_result import reduce_run
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_a_row_that_is_missing_would_be_noticed():
 
 
 def test_the_numbers_of_the_page_are_those_of_the_gate():
-    from workbench.results import requirements
+    from workbench.results import requirements_of_evidence as requirements
 
     names = [requirement.name for requirement in SUPPORTED]
     assert f"at least {requirements.CLAIM_PERMUTATIONS} permutations" in names

@@ -17,8 +17,9 @@ from workbench.records import (
     Viewing,
 )
 from workbench.results.claims import judge
+from workbench.results.family import finish_experiment
 from workbench.results.layout import MARKS, lay_out
-from workbench.results.run_result import finish_experiment, reduce_run
+from workbench.results.run_result import reduce_run
 from workbench.results.summary import abstract, no_candidates, one_line, page, participants
 
 LABELS = [

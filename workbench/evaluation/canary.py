@@ -1,4 +1,4 @@
-"""Whether a run learns from those it predicts: it is fitted blind to them, and once more on shuffled outcomes."""
+"""Leakage check: whether a run learns from those it predicts, seen by fitting it with them replaced by noise."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ import numpy as np
 from workbench.errors import GuardError, Problem
 from workbench.models.estimators import as_permuted, beside_main, make_learner
 from workbench.models.learner import Fitted
-from workbench.models.nested_cv import fit_alone, fit_unit, located, plan_units, spawned
-from workbench.models.permutations import permuted_outcomes
-from workbench.records import Covariates, Dataset, UnitResult, WorkUnit
-from workbench.specs.experiment import ValidationSpec
+from workbench.models.nested_cv import fit_alone, located, spawned
+from workbench.records import Covariates, Dataset, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
-NOISE_STREAM, SHUFFLE_STREAM = 3, 4
-"""Spawn keys of their seeds, apart from those of `nested_cv`."""
+NOISE_STREAM = 3
+"""Spawn key of its seed, apart from those of `nested_cv`."""
 CANARY_SHARE, CANARY_UNITS = 10, 5
 """One unit in ten is fitted blind, at least one and at most five: all folds of a repeat where there are ten repeats."""
-
-SHUFFLED_REPEATS = 10
-"""Repeats of a run on shuffled outcomes: as many as an interval needs."""
 
 NOISE_SDS = 10.0
 """Spread of the noise, in SD of what it replaces: whoever looks at it cannot overlook it."""
@@ -66,40 +61,6 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
                 raise GuardError(located(_looked(learner, changed), unit))
             compared += 1
     return compared
-
-
-def on_shuffled_outcomes(
-    dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec, *, repeats: int
-) -> tuple[Dataset, tuple[WorkUnit, ...], tuple[UnitResult, ...]]:
-    """The run once more on shuffled outcomes, without permutations: *main*, and *confounds* where there are any.
-
-    Outcomes are shuffled as for a permutation, with N held fixed (`permutations.target_matrix`); folds are drawn, and
-    models tuned, anew. Trees search fewer settings (`estimators.beside_main`).
-
-    Parameters
-    ----------
-    repeats : int
-        So many, at most `SHUFFLED_REPEATS`; a learner that serves one target at a time has one.
-
-    Returns
-    -------
-    dataset : Dataset
-        With the shuffled outcome.
-    units, results
-        As of any run.
-    """
-    spec = beside_main(learner)
-    repeats = min(repeats, SHUFFLED_REPEATS) if make_learner(spec).batched else 1
-    seed = spawned(validation.seed, SHUFFLE_STREAM)
-    shuffled = replace(dataset, y=permuted_outcomes(dataset, dataset.nuisance.values, 1, seed)[:, 1])
-    spec = spec.model_copy(update={"repeats": repeats})
-    validation = validation.model_copy(update={"permutations": 0})
-    units = tuple(
-        replace(unit, procedures=tuple(name for name in unit.procedures if name in ("main", "confounds")))
-        for unit in plan_units(shuffled, validation, spec)
-    )
-    targets = {"main": np.asarray(shuffled.y, dtype=float)[:, None]}
-    return shuffled, units, tuple(fit_unit(shuffled, unit, spec, targets, explain=0) for unit in units)
 
 
 def _looked(learner: LearnerSpec, changed: str) -> Problem:

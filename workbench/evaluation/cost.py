@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.evaluation.sensitivity import (
-    MOST_REPEATS,
-    holding_baseline,
-    holding_site,
-    leaving_sites_out,
-)
+from workbench.evaluation.baseline_held import holding_baseline
+from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites_out
 from workbench.models.banded import band_weights
 from workbench.models.estimators import as_permuted, beside_main
 from workbench.models.nested_cv import planned_procedures

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workbench.evaluation.metrics import long_table
 from workbench.records import Decision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from workbench.evaluation.refits import Fits
+    from workbench.records import Increment
 
     Values = NDArray[np.float64]
 
@@ -97,3 +101,21 @@ def decision(curve: pd.DataFrame, clinical: str) -> Decision:
         at=float(THRESHOLDS[best]),
         clinical=clinical,
     )
+
+
+def decision_beside(
+    run: Fits, table: pd.DataFrame, increment: Increment | None
+) -> tuple[pd.DataFrame | None, Decision | None]:
+    """Decision curve of a binary outcome, beside the best clinical model; None for a continuous one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Held-out predictions of *main*.
+    """
+    if run.dataset.outcome.type != "binary":
+        return None, None
+    best = "" if increment is None else increment.against
+    clinical = long_table(run.dataset, run.results, best) if best else None
+    curve = decision_curve(table, clinical)
+    return curve, decision(curve, best)

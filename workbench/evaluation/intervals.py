@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.evaluation.metrics import held_out_losses, squared_by_person
+from workbench.evaluation.metrics import held_out_losses, long_table, performance, squared_by_person
+from workbench.evaluation.refits import fit_again
+from workbench.models.estimators import as_permuted
+from workbench.models.splitters import for_interval
 from workbench.records import Interval
 from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
     from workbench.evaluation.metrics import HeldOutLosses
-    from workbench.records import Dataset, UnitResult, WorkUnit
+    from workbench.evaluation.refits import Fits, FitUnits
+    from workbench.records import Dataset, Performance, UnitResult, WorkUnit
+    from workbench.specs.experiment import ValidationSpec
+    from workbench.specs.learners import LearnerSpec
 
     Losses = NDArray[np.float64]
 
@@ -74,6 +81,41 @@ def intervals_of(
     """
     losses = held_out_losses(dataset, units, results, procedure)
     return r2_interval(losses), r2_total_interval(losses)
+
+
+def fit_for_interval(
+    dataset: Dataset,
+    validation: ValidationSpec,
+    learner: LearnerSpec,
+    fit_units: FitUnits,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Fits | None:
+    """The observed outcome in repeated 5-fold divisions, where the folds of the run are others; None otherwise.
+
+    Every procedure is fitted, since each has an interval.
+    """
+    division = for_interval(dataset, validation, learner)
+    if division is None:
+        return None
+    dataset, drawn, learner = division
+    if validation.permutations:
+        learner = as_permuted(learner)  # the interval is that of the model that the run reports
+    return fit_again(dataset, drawn, learner, fit_units, progress=progress)
+
+
+def performance_with_intervals(run: Fits, of_interval: Fits, procedure: str) -> Performance:
+    """Scores of one procedure of a run, with its intervals from repeated 5-fold.
+
+    Parameters
+    ----------
+    of_interval : Fits
+        The division that intervals come from: the run itself where its folds are repeated 5-fold.
+    """
+    table = long_table(run.dataset, run.results, procedure)
+    scores = performance(procedure, table, run.dataset.outcome.type)
+    interval, total = intervals_of(run.dataset, of_interval.units, of_interval.results, procedure)
+    return replace(scores, interval=interval, interval_total=total)
 
 
 def r2_interval(losses: HeldOutLosses) -> Interval | None:

@@ -108,7 +108,7 @@ class RidgeLearner:
     """Ridge on standardised residuals, alpha chosen in the inner folds; a `workbench.models.learner.Learner`.
 
     Weights and SHAP values are per SD of the residualised feature, SHAP values relative to the training rows; what
-    covariates of no interest predict is the base.
+    confounds predict is the base.
     """
 
     linear = True
@@ -360,7 +360,7 @@ def explained(
     predicted : ndarray of shape (n_train,)
         The features' part of the predictions of the training rows, target 0.
     base : ndarray of shape (n_test,)
-        What covariates of no interest predict, target 0.
+        What confounds predict, target 0.
     """
     n_features = fold.X.shape[1]
     shap = np.empty((len(fold.test), n_features))

@@ -139,7 +139,7 @@ def _quietly(prepare: Callable[[], None]) -> None:
 
 
 def _rehearsed(runs: Sequence[RunResult]) -> Iterator[FinishedRun]:
-    from workbench.results.run_result import finish_experiment
+    from workbench.results.family import finish_experiment
 
     yield from map(FinishedRun, finish_experiment(runs))
 

@@ -114,7 +114,7 @@ def plan_experiment(
 def _planned(
     loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
 ) -> ExperimentPlan | None:
-    from workbench.evaluation.sensitivity import baseline_as_held
+    from workbench.evaluation.baseline_held import baseline_as_held
     from workbench.sources.participants import read_exclusions, read_folds
     from workbench.tables import dataset as joining
     from workbench.tables.guards import check_dataset, check_experiment

@@ -54,7 +54,7 @@ def viewed(
     from workbench.preregistration import registry
     from workbench.preregistration.append_only import locked
     from workbench.preregistration.viewed import as_viewed, record_look
-    from workbench.results.run_result import finish_experiment
+    from workbench.results.family import finish_experiment
 
     looks = [look_at(plan, planned) for planned in asked.runs]
     begun: list[str] = []

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.pipeline.single_run import fit_one
+from workbench.evaluation.refits import fit_one
 from workbench.records import (
     Covariates,
     Dataset,
@@ -178,8 +178,7 @@ def _supported(
     from workbench.execution import cores, spread
     from workbench.models.nested_cv import fit_columns
     from workbench.results.claims import judge
-    from workbench.results.requirements import INFLUENCE_REPEATS
-    from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
+    from workbench.specs.experiment import INFLUENCE_REPEATS, INTERVAL_FOLDS, INTERVAL_REPEATS
 
     five_fold = validation.model_copy(update={"outer": INTERVAL_FOLDS})  # as the interval has it, whatever `outer` is
     units = _units(dataset, five_fold, learner, max(validation.repeats, INTERVAL_REPEATS), fold_seed)
@@ -268,7 +267,8 @@ def _complete(clinical: Covariates) -> Covariates:
 
 def _scores(performance: Performance, p: float, n: int | None = None) -> Scores:
     """A finished run of the primary experiment of a frozen plan, in which only what was simulated can be missed."""
-    from workbench.results.requirements import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS, MINIMUM_PARTICIPANTS
+    from workbench.results.requirements_of_evidence import CLAIM_PERMUTATIONS, MINIMUM_PARTICIPANTS
+    from workbench.specs.experiment import INFLUENCE_REPEATS
 
     n = MINIMUM_PARTICIPANTS if n is None else n
     test = PermutationTest(p, CLAIM_PERMUTATIONS, float("nan"), float("nan"), "")

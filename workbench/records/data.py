@@ -43,6 +43,26 @@ ClaimKind = Literal["prognostic", "predictive", "association"]
 
 
 @dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Columns of a source's files that are not among its features: beside them it shows how these were selected.
+
+    Parameters
+    ----------
+    why : mapping of str to str
+        Every such column, and why it is none: ``participant id``, ``session``, ``a covariate of the study``, ``drop``,
+        ``not in keep``, ``not in the columns table``, ``not numbers``, ``no value``.
+    columns : tuple of str
+        Those of them that hold numbers and could have been features.
+    values : ndarray of shape (n_rows, len(columns))
+        float64, in the rows of the feature table.
+    """
+
+    why: Mapping[str, str]
+    columns: tuple[str, ...]
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureTable:
     """One modality's features, one row per participant and session.
 
@@ -68,6 +88,8 @@ class FeatureTable:
     confounds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What was done and what was left out, in words, no participant ids."""
+    left_out: LeftOut | None = None
+    """Columns of its files that are not among its features; not part of the digest."""
     schema_version: int = SCHEMA_VERSION
 
     def content_digest(self) -> str:
@@ -233,7 +255,7 @@ class Dataset:
         Observed outcome, raw.
     confounds, forced : Covariates
         Nuisance block N = [1 | forced | confounds] (METHODS 2.1): `forced` holds the ANCOVA baseline and the outcome's
-        adjustments, `confounds` the covariates of no interest. Complete values.
+        adjustments, `confounds` the others. Complete values.
     clinical : Covariates
         The clinical comparator; may hold NaN, imputed inside the fold.
     groups : ndarray of int, shape (n_rows,)

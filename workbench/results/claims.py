@@ -9,7 +9,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.records import Claim
-from workbench.results.requirements import POSITIVE_REPEATS, missed_in_short, reached
+from workbench.results.requirements import missed_in_short, reached
+from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
 from workbench.results.wording import listed, number, ordinal, results, under_what_name
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.records import ELIGIBLE, UNASSIGNED
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.layout import GLUE, Check, Line, Page, lay_out
-from workbench.results.requirements import POSITIVE_REPEATS
+from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
 from workbench.results.wording import (
     amounts,
     increment_words,

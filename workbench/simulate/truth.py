@@ -55,7 +55,7 @@ TRUE_FOR: dict[Role, tuple[str, ...]] = {
     "confound-only": (),
     "site-only": (),
 }
-"""Outcomes with which a circuit of this role goes once the covariates of no interest are held fixed."""
+"""Outcomes with which a circuit of this role goes once the confounds are held fixed."""
 
 MEANING: dict[Role, str] = {
     "planted": "is associated with improvement after ketamine, not after placebo",

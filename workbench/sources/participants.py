@@ -192,10 +192,9 @@ class _Reader:
         if declared.codes is not None:
             return pd.Series(self._decoded(name, cells, people, where, declared.codes, label), index=index, dtype="str")
         if declared.type == "number":
-            lines = [int(place.removeprefix("line ") or 0) for place in where]
             bad = [
-                BadCell(line, declared.column or name, person, cell)
-                for line, person, cell, number in zip(lines, people, cells, read, strict=True)
+                BadCell(place, declared.column or name, person, cell)
+                for place, person, cell, number in zip(where, people, cells, read, strict=True)
                 if number is None
             ]
             self.problems.extend(bad_cell_problems(label, bad, len(cells)))

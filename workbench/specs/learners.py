@@ -60,8 +60,8 @@ class ScreenedSpec(LearnerSpec):
 
     # Written out only where it is not the default, so that files of old keep their fingerprint.
     screen: int = Field(default=0, ge=0, exclude_if=lambda screen: screen == 0)
-    """The model sees only the features most correlated with the outcome in the training people, so many, covariates of
-    no interest held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 keeps all."""
+    """The model sees only the features most correlated with the outcome in the training participants, so many,
+    confounds held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 keeps all."""
 
 
 class RidgeSpec(ScreenedSpec):
@@ -164,8 +164,8 @@ class XGBoostSpec(ScreenedSpec):
     rounds: int = Field(default=200, ge=1)
     """Largest number of boosting rounds."""
     screen: int = Field(default=200, ge=0)
-    """The trees are offered only the features most correlated with the outcome in the training people, so many,
-    covariates of no interest held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 offers
+    """The trees are offered only the features most correlated with the outcome in the training participants, so many,
+    confounds held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 offers
     all."""
     permuted_trials: int = Field(default=10, ge=1)
     """Trials per outer fold, where `trials` is not fewer still, of a run that is tested by permutation: the observed

@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from workbench.evaluation.cross_conformal import affordable, conformal_folds
+from workbench.evaluation.conformal import affordable, conformal_folds
+from workbench.evaluation.refits import Store
 from workbench.models import nested_cv
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import ElasticNetSpec, RidgeSpec, XGBoostSpec
@@ -55,3 +56,16 @@ def test_learners_that_are_tuned_for_each_target_alone_give_no_intervals(make_da
     dataset = make_dataset()
     assert not affordable(dataset, learner)
     assert conformal_folds(dataset, nested_cv.plan_units(dataset, VALIDATION, learner), learner, VALIDATION) == ()
+
+
+def test_models_that_are_stored_are_taken_up_and_give_the_same_intervals(make_dataset, tmp_path, monkeypatch):
+    dataset = make_dataset()
+    units = nested_cv.plan_units(dataset, VALIDATION, ONE_ALPHA)
+    fresh = conformal_folds(dataset, units, ONE_ALPHA, VALIDATION)
+    store = Store(tmp_path, jobs=1, resume=True)
+    conformal_folds(dataset, units, ONE_ALPHA, VALIDATION, fit_units=store)
+    assert len(list(tmp_path.glob("*.npz"))) == 5 * 5, "one for every part of every fold of one repeat"
+    monkeypatch.setattr("workbench.models.nested_cv.fit_unit", None)  # nothing is fitted again
+    for one, other in zip(fresh, conformal_folds(dataset, units, ONE_ALPHA, VALIDATION, fit_units=store), strict=True):
+        np.testing.assert_array_equal(one.residual, other.residual)
+        np.testing.assert_array_equal(one.predicted, other.predicted)

@@ -1,22 +1,15 @@
-"""Datasets of sensitivity analyses, and what they say of sites that differ in outcome, features and nothing else."""
+"""Whole sites left out and site held fixed, where sites differ in outcome, features and nothing else."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from workbench.evaluation import sensitivity
 from workbench.evaluation.inference import permutation_test, permuted_r2
 from workbench.evaluation.metrics import long_table, r2_within_sites
-from workbench.evaluation.sensitivity import (
-    MOST_REPEATS,
-    holding_baseline,
-    holding_site,
-    leaving_sites_out,
-)
+from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites_out
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
-from workbench.results import requirements
-from workbench.specs.experiment import ValidationSpec
+from workbench.specs.experiment import SITES_TO_LEAVE_OUT, ValidationSpec
 from workbench.specs.learners import RidgeSpec
 
 RIDGE = RidgeSpec(kind="ridge")
@@ -75,7 +68,7 @@ def test_whole_sites_are_left_out_from_three_on_unless_the_run_does_so(make_data
     sites = np.array(["bern", "oslo", "york", "bern"] * 5)
     dataset = make_dataset(n=20, sites=sites, confounds={"site": np.arange(20) % 3, "age": np.arange(20.0)})
     left, validation = leaving_sites_out(dataset, ValidationSpec())
-    assert sensitivity.SITES_TO_LEAVE_OUT == requirements.SITES_TO_LEAVE_OUT == 3
+    assert SITES_TO_LEAVE_OUT == 3
     assert (left.nuisance.names, validation.leave_out) == (("age",), "site")
     assert len(plan_units(left, validation, RIDGE)) == 3
     two = replace(dataset, sites=np.where(sites == "york", "bern", sites))
@@ -85,10 +78,6 @@ def test_whole_sites_are_left_out_from_three_on_unless_the_run_does_so(make_data
 
 def test_an_interval_of_the_run_with_site_held_fixed_needs_ten_repeats_and_gets_no_more():
     assert MOST_REPEATS == 10
-
-
-def test_without_a_baseline_score_nothing_is_held_fixed(make_dataset):
-    assert holding_baseline(make_dataset()) is None
 
 
 def test_permutations_inside_sites_hold_their_level_where_two_sites_differ(differing):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.evaluation.influential_pairs import PAIRS, lowest_pairs
+from workbench.evaluation.influence import PAIRS, lowest_pairs
 from workbench.evaluation.metrics import r2_without_each
 
 

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from workbench.evaluation import marginal
-from workbench.evaluation.effects import effects, nuisance_basis
-from workbench.evaluation.marginal import circuit_test
+from workbench.evaluation import circuit_test as marginal
+from workbench.evaluation.circuit_test import circuit_test, effects, nuisance_basis
 from workbench.models.permutations import target_matrix
 from workbench.records import UNASSIGNED
 
