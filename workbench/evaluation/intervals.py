@@ -142,7 +142,7 @@ def increment_interval(clinical: HeldOutLosses, added: HeldOutLosses) -> Interva
 
     The interval of the R2 *relative to the clinical model*, 1 - (loss with features / loss of clinical), made as that
     of R2 on the logarithm of the ratio, times the share of the variance that the clinical model leaves, which is held
-    at its estimate. Its sign is that of the ratio, and what is added never exceeds what was left.
+    at its estimate. Its sign is that of the ratio, and the increment never exceeds what was left.
 
     Raises
     ------

@@ -57,7 +57,7 @@ def _frame(axes: Axes, plan: SetPlan) -> None:
     style["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}  # type: ignore[assignment]
     axes.annotate(f"this study: {plan.n_own}", (plan.n_own, axes.get_ylim()[1]), **style)  # type: ignore[arg-type]
     axes.set_xlim(min(n) - 0.04 * max(n), max(n) * 1.2)
-    axes.set_xlabel("People")
+    axes.set_xlabel("Participants")
     axes.set_ylabel("Cross-validated R² reached\n(below 0: worse than the reference)")
 
 

@@ -144,7 +144,7 @@ class Outcome:
     scale: Scale | None = None
     """The scale of that score."""
     ratings: pd.DataFrame | None = None
-    """Index: everyone asked about, with an outcome or without; one column per session of `sessions`, as rated."""
+    """Index: everyone eligible, with an outcome or without; one column per session of `sessions`, as rated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +201,7 @@ class FlowStep:
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """What was known before treatment of everyone asked about, analysed or not; no model sees it.
+    """What was known before treatment of everyone eligible, analysed or not; no model sees it.
 
     Parameters
     ----------

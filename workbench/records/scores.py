@@ -28,7 +28,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Performance:
-    """How well one procedure predicts held-out people, and how that depends on the luck of the split.
+    """How well one procedure predicts held-out people, and how that depends on the draw of the folds.
 
     `r2` is 1 - sum((observed - predicted)^2) / sum((observed - reference)^2), pooled over the folds of a repeat,
     averaged over repeats; below 0 means worse than the reference. `r2_total` uses the training mean as reference.

@@ -240,7 +240,7 @@ class _Join:
         return replace(dataset, data_hash=data_hash(dataset), unobserved=self._unobserved(dataset))
 
     def _unobserved(self, dataset: Dataset) -> Unobserved | None:
-        """Those asked about who have every source of the set and no outcome."""
+        """Those eligible who have every source of the set and no outcome."""
         asked = set() if dataset.background is None else set(dataset.background.values.index)
         without = asked - set(self.outcome.values.index)
         people = sorted(without.intersection(*(self.parts[source].people for source in dataset.sources)))
