@@ -15,6 +15,7 @@ from workbench.figures.style import (
     claim_colour,
     number,
     p_family,
+    p_value,
     unit,
 )
 from workbench.records import RunResult
@@ -74,7 +75,7 @@ def _q_values(axes: Axes, ordered: pd.DataFrame) -> None:
     style = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center", "fontsize": 12, "color": INK}
     axes.annotate("q", (1.14, -0.75), fontstyle="italic", **style)  # type: ignore[arg-type]
     for y, q in enumerate(ordered["q"]):
-        axes.annotate(number(q, 3) if q == q else "none", (1.14, y), **style)  # type: ignore[arg-type]
+        axes.annotate(p_value(q) if q == q else "none", (1.14, y), **style)  # type: ignore[arg-type]
 
 
 def _legend(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:

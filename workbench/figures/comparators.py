@@ -66,7 +66,7 @@ def _frame(axes: Axes, result: RunResult, models: tuple[tuple[str, Performance],
 
 def _caption(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:
     intervals = [model.interval_total for _, model in models]
-    lines = "Lines are 95 % intervals from repeated 5-fold cross-validation. " if any(intervals) else ""
+    lines = "Lines are 95 % CIs from repeated 5-fold cross-validation. " if any(intervals) else ""
     confounds = result.scores.confounds
     held = "; the clinical models hold the confounds fixed too" if confounds else ""
     cut = any((i and i.low < FLOOR) or m.r2_total < FLOOR for i, (_, m) in zip(intervals, models, strict=True))

@@ -36,7 +36,7 @@ def _draw_rows(axes: Axes, result: RunResult) -> None:
     rows = {1.0: f"{len(values)} repeats", 0.0: "mean"}
     if performance.interval is not None:
         axes.hlines(0, performance.interval.low, performance.interval.high, color=claim_colour(result), linewidth=4)
-        rows[0.0] = f"mean with\n{performance.interval.level * 100:.0f} % interval"
+        rows[0.0] = f"mean with\n{performance.interval.level * 100:.0f} % CI"
     axes.scatter([performance.r2], [0], s=110, color=claim_colour(result), zorder=3)
     frame = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
     place = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center", "bbox": frame}

@@ -239,7 +239,7 @@ def change_words(scores: Scores, *, more: bool, short: bool = False) -> str:
     short : bool
         Without article and sessions: "larger fall in MADRS".
     """
-    outcome = scores.outcome.partition(" from ")[0] if short else scores.outcome
+    outcome = scores.outcome.partition(" from ")[0].partition(" (")[0] if short else scores.outcome
     if scores.outcome_type == "binary":
         return (
             f"{outcome} {'more' if more else 'less'} likely"

@@ -162,7 +162,7 @@ def _treatment(scores: Scores, arms: str) -> str:
     if len(names) == 2:
         return f"{scores.design}, {' minus '.join(names)}"
     part = {"crossover": " period only", "parallel": " arm only"}.get(scores.design, "")
-    return ", ".join([scores.design, *(f"{name}{part}" for name in names)])
+    return ", ".join(filter(None, [scores.design, *(f"{name}{part}" for name in names)]))
 
 
 # --------------------------------------------------------------------------------------------------------- performance
