@@ -47,7 +47,7 @@ def measure(data: Path) -> dict[str, list[float]]:
         y = shuffled[:, column]
         best = np.argsort(-np.abs(np.corrcoef(dataset.X.T, y)[-1, :-1]))[:SELECTED]
         features = dataset.features.iloc[best].reset_index(drop=True)
-        chosen = replace(dataset, y=y, X=np.ascontiguousarray(dataset.X[:, best]), features=features)
+        chosen = replace(dataset.with_features(np.ascontiguousarray(dataset.X[:, best]), features), y=y)
         results = [fit_unit(chosen, unit, outside, {"main": y[:, None]}, explain=0) for unit in units]
         leaky.append(float(permuted_r2(results, "main")[0]))
     return {"leaky": [round(r2, 4) for r2 in leaky], "honest": [round(float(r2), 4) for r2 in honest[1:]]}

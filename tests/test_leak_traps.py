@@ -275,7 +275,7 @@ def pipeline_of(
 ) -> FamilyMember:
     """One penalty on some of the features, on folds and permutations that are the same for all."""
     features = dataset.features.iloc[columns].reset_index(drop=True)
-    some = replace(dataset, X=np.ascontiguousarray(dataset.X[:, columns]), features=features)
+    some = dataset.with_features(np.ascontiguousarray(dataset.X[:, columns]), features)
     spec = RidgeSpec(kind="ridge", alphas=(alpha,))
     r2 = permuted_r2([fit_unit(some, unit, spec, targets, explain=0) for unit in units], "main")
     return FamilyMember("all on the same people", float(r2[0]), r2[1:])

@@ -19,8 +19,9 @@ import numpy as np
 
 from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
+from workbench.models.explanations import Explanation, explained
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, residualises
+from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
@@ -172,28 +173,24 @@ def fit_unit(
     FitError
         With the repeat and fold in which a model could not be fitted.
     """
-    fitted: dict[str, Fitted] = {}
     results: dict[str, ProcedureResult] = {}
+    explanation: Explanation | None = None
     if targets["main"].shape[1] > 1:
         learner = as_permuted(learner)
     try:
         for name in unit.procedures:
-            explained = explain if name == "main" else 0
-            fitted[name], results[name] = _fit_procedure(name, dataset, unit, learner, targets, explain=explained)
+            asked = explain if name == "main" else 0
+            results[name], of_procedure = _fit_procedure(name, dataset, unit, learner, targets, explain=asked)
+            explanation = explanation or of_procedure
     except FitError as error:
         raise FitError([located(problem, unit) for problem in error.problems]) from error
-    main = fitted["main"]
     return UnitResult(
         key=unit.key,
         repeat=unit.repeat,
         fold=unit.fold,
         test=unit.outer.test,
         procedures=results,
-        shap=main.shap,
-        shap_base=main.shap_base,
-        haufe=main.haufe,
-        weights=main.weights,
-        circuit_shap=main.circuit_shap,
+        **(vars(explanation) if explanation else {}),
     )
 
 
@@ -205,21 +202,31 @@ def _fit_procedure(
     targets: Mapping[str, np.ndarray],
     *,
     explain: int,
-) -> tuple[Fitted, ProcedureResult]:
+) -> tuple[ProcedureResult, Explanation | None]:
     """One procedure through all columns of its targets: on the folds of the unit, or each on those it took along."""
     procedure = _procedure(name, dataset, unit, learner, targets)
     order = targets.get(ORDERS.get(name, ORDER))
     if order is None or procedure.Y.shape[1] == 1:
-        fitted = _fit(procedure, dataset, unit, explain=explain)
-        return fitted, _reduced(procedure, dataset, fitted, unit)
+        return _fit_and_reduce(procedure, dataset, unit, explain=explain)
     columns = []
     for column in range(procedure.Y.shape[1]):
         where = unit if column == 0 else _carried(unit, order[column - 1])
         alone = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
         procedure = _procedure(name, dataset, where, learner, alone)
-        fitted = _fit(procedure, dataset, where, explain=int(column < explain))
-        columns.append((fitted, _reduced(procedure, dataset, fitted, where)))
+        columns.append(_fit_and_reduce(procedure, dataset, where, explain=int(column < explain)))
     return _beside(columns)
+
+
+def _fit_and_reduce(
+    procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int
+) -> tuple[ProcedureResult, Explanation | None]:
+    fold = _fold(procedure, dataset, unit)
+    fitted = procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
+    explanation = None
+    if explain:
+        circuits, residualised = dataset.circuit_of_feature, residualises(procedure.learner)
+        explanation = explained(fitted, fold, residualised=residualised, circuits=circuits)
+    return _reduced(procedure, dataset, fitted, unit), explanation
 
 
 def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
@@ -236,37 +243,44 @@ def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
     return replace(unit, outer=carried(unit.outer), inner=tuple(carried(split) for split in unit.inner))
 
 
-def _beside(columns: Sequence[tuple[Fitted, ProcedureResult]]) -> tuple[Fitted, ProcedureResult]:
+def _beside(
+    columns: Sequence[tuple[ProcedureResult, Explanation | None]],
+) -> tuple[ProcedureResult, Explanation | None]:
     """Fits of single targets as if they had been made together; what is kept of permuted ones is their sums."""
-    fitted, result = columns[0]
-    sums = [one.circuit_shap for one, _ in columns if one.circuit_shap is not None]
-    return replace(fitted, circuit_shap=np.vstack(sums) if sums else None), replace(
+    result, explanation = columns[0]
+    result = replace(
         result,
-        squared_error=np.concatenate([one.squared_error for _, one in columns]),
-        squared_error_reference=np.concatenate([one.squared_error_reference for _, one in columns]),
+        squared_error=np.concatenate([one.squared_error for one, _ in columns]),
+        squared_error_reference=np.concatenate([one.squared_error_reference for one, _ in columns]),
     )
+    if explanation is None:
+        return result, None
+    sums = [one.circuit_shap for _, one in columns if one is not None and one.circuit_shap is not None]
+    return result, replace(explanation, circuit_shap=np.vstack(sums) if sums else None)
 
 
 def _procedure(
     name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> _Procedure:
     model = make_learner(learner if name == "main" else beside_main(learner))
+    refuse_untaken(model, dataset, learner.label)
+    X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))
     bands = modalities(dataset)
     if name == "main":
-        return _Procedure(model, dataset.X, nuisance, every, nuisance, bands)
+        return _Procedure(model, X, nuisance, every, nuisance, bands)
     if name == "raw":
         forced = dataset.forced.values
-        return _Procedure(model, dataset.X, forced, observed, forced, bands)
+        return _Procedure(model, X, forced, observed, forced, bands)
     if name == "confounds":
         # Without features a learner that residualises is the nuisance model itself; trees may bend it.
         alone = LeastSquaresLearner() if residualises(model) else model
         return _Procedure(alone, nothing, nuisance, every, nothing)
     if name == "increment":
         held = _with_clinical(dataset, unit.outer.train)
-        return _Procedure(model, dataset.X, held, targets["increment"], held, bands)
+        return _Procedure(model, X, held, targets["increment"], held, bands)
     clinical = _clinical(dataset)
     if name == "joint":
         bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
@@ -279,18 +293,25 @@ def _procedure(
     return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
 
 
-def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int) -> Fitted:
-    fold = Fold(
+def _fold(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
+    takes = taken(procedure.learner)
+    return Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
         train=unit.outer.train,
         test=unit.outer.test,
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
-        circuits=dataset.circuit_of_feature if explain else None,
         bands=procedure.bands,
+        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
+        treatment=dataset.treatment if "treatment" in takes else None,
+        weights=dataset.weights if "weights" in takes else None,
+        sites=dataset.sites,
     )
-    return procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
+
+
+def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fitted:
+    return procedure.learner.fit(_fold(procedure, dataset, unit), procedure.Y, seed=unit.seed)
 
 
 def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np.ndarray) -> tuple[UnitResult, ...]:
@@ -306,7 +327,7 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
         One per outcome, nothing explained.
     """
     procedure = _procedure("main", dataset, unit, learner, {"main": Y})
-    fitted = _fit(procedure, dataset, unit, explain=0)
+    fitted = _fit(procedure, dataset, unit)
     columns = []
     for k in range(Y.shape[1]):
         alone = replace(procedure, Y=Y[:, [k]])
@@ -319,7 +340,7 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit(procedure, dataset, unit, explain=0)
+    return _fit(procedure, dataset, unit)
 
 
 def _reduced(procedure: _Procedure, dataset: Dataset, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:

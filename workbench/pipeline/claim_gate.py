@@ -110,8 +110,8 @@ def first_result_warning(study: Study, plan: ExperimentPlan) -> str:
 def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -> tuple[PlannedClaim, ...]:
     """The same from the files alone: how many participants and sites there will be is not known."""
     from workbench.tables.background import baseline_term
-    from workbench.tables.dataset import nuisance_terms
     from workbench.tables.feature_sets import feature_sets
+    from workbench.tables.nuisance import nuisance_terms
 
     sets = feature_sets(spec, study.sources)
     terms = nuisance_terms(spec, study.sources)

@@ -115,10 +115,12 @@ def _planned(
     loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
-    from workbench.sources.participants import read_exclusions, read_folds
-    from workbench.tables import dataset as joining
+    from workbench.sources.experiment_tables import read_exclusions, read_folds
+    from workbench.tables.dataset import assemble
+    from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.outcomes import make_outcome
+    from workbench.tables.people import select_people
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
@@ -137,12 +139,12 @@ def _planned(
     outcome = None
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
-        people, flow = joining.select_people(spec, cohort, exclusions)
+        people, flow = select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
     with problems.gather():
-        sets = joining.feature_sets(spec, study.sources)
+        sets = feature_sets(spec, study.sources)
     if outcome is None or not sets:
         return None
     runs: list[PlannedRun] = []
@@ -151,7 +153,7 @@ def _planned(
         if not all(source in loaded.tables for source in sources):
             continue
         with problems.gather():
-            dataset = joining.assemble(
+            dataset = assemble(
                 spec,
                 feature_set,
                 sources,

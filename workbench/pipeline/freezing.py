@@ -97,7 +97,7 @@ def _to_freeze(
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
     from workbench.preregistration.frozen import FrozenPlan, plan_hash, read_frozen, viewed_by
-    from workbench.tables.dataset import data_hash
+    from workbench.tables.data_digest import data_hash
     from workbench.tables.feature_sets import feature_sets
 
     plan = plan_now(study, name, spec)

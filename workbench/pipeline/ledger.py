@@ -116,7 +116,7 @@ def _register(study: Study, looks: Iterable[Look]) -> None:
 def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
     """What is looked at in a run, before it is."""
     from workbench.preregistration.viewed import Look, settings_digest
-    from workbench.tables.dataset import data_hash
+    from workbench.tables.data_digest import data_hash
 
     dataset = planned.dataset
     settings = settings_digest(planned.learner, planned.validation)

@@ -25,6 +25,7 @@ from workbench.records.data import (
     OutcomeType,
     Unobserved,
 )
+from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.run import LoggedRun, RunResult
 from workbench.records.scores import (
@@ -51,6 +52,7 @@ from workbench.records.units import PROCEDURES, CircuitTest, ConformalFold, Proc
 from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
+    "ABSENT",
     "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",
@@ -70,6 +72,8 @@ __all__ = [
     "Design",
     "Difference",
     "DropOut",
+    "FeatureBlock",
+    "FeatureBlocks",
     "FeatureTable",
     "FlowStep",
     "Freeze",
@@ -98,6 +102,7 @@ __all__ = [
     "SizeCriterion",
     "Split",
     "Subgroup",
+    "Treatment",
     "UnitResult",
     "Unobserved",
     "Verdict",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
 
@@ -247,10 +248,8 @@ class Dataset:
     ----------
     rows : DataFrame
         ``participant_id``, ``session``.
-    X : ndarray of shape (n_rows, n_features)
-        float64, NaN for single missing values.
-    features : DataFrame
-        `FEATURE_COLUMNS`, one row per column of `X`.
+    feature_blocks : FeatureBlocks
+        A block of features for each source and session; a row may lack some of them, but not all.
     y : ndarray of shape (n_rows,)
         Observed outcome, raw.
     confounds, forced : Covariates
@@ -271,13 +270,16 @@ class Dataset:
         bool, index participant id, one column per source of the study, for everyone included.
     given_folds : DataFrame or None
         User-given outer folds: index participant id, one column of fold numbers per repeat.
+    treatment : Treatment or None
+        Arm and allocation probability of each row, where the effect of the treatment is asked for.
+    weights : ndarray of shape (n_rows,), or None
+        What each row counts for, not negative; None counts all alike.
     """
 
     feature_set: str
     sources: tuple[str, ...]
     rows: pd.DataFrame
-    X: np.ndarray
-    features: pd.DataFrame
+    feature_blocks: FeatureBlocks
     y: np.ndarray
     outcome: Outcome
     confounds: Covariates
@@ -297,6 +299,47 @@ class Dataset:
     background: Background | None = None
     unobserved: Unobserved | None = None
     block_names: tuple[str, ...] = ()
+    treatment: Treatment | None = None
+    weights: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n_rows = len(self.y)
+        lengths = {"features": len(self.feature_blocks), "rows": len(self.rows)}
+        if self.treatment is not None:
+            lengths["treatment"] = len(self.treatment.arms)
+        if self.weights is not None:
+            lengths["weights"] = len(self.weights)
+            if not (self.weights >= 0).all() or not 0 < self.weights.sum() < float("inf"):
+                raise ValueError("weights of rows are finite, not negative, and not all 0")
+        for name, length in lengths.items():
+            if length != n_rows:
+                raise ValueError(f"{name}: {length} rows, but the outcome has {n_rows}")
+
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802 - the matrix that every reader of the field writes so
+        """float64, shape (n_rows, n_features), NaN for single missing values: all blocks side by side, gathered once.
+
+        Raises
+        ------
+        ValueError
+            If a row lacks a block.
+        """
+        return self.feature_blocks.X
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """`FEATURE_COLUMNS`, one row per column of `X`."""
+        return self.feature_blocks.features
+
+    @property
+    def complete(self) -> bool:
+        """Every row has every block of features."""
+        return self.feature_blocks.complete
+
+    def with_features(self, X: np.ndarray | None = None, features: pd.DataFrame | None = None) -> Dataset:
+        """This dataset with other values, or other descriptions, of its features, in every row."""
+        blocks = FeatureBlocks.of(self.X if X is None else X, self.features if features is None else features)
+        return replace(self, feature_blocks=blocks)
 
     @property
     def n_rows(self) -> int:
@@ -341,7 +384,7 @@ class Dataset:
         return replace(
             self,
             rows=rows.reset_index(drop=True),
-            X=self.X[keep],
+            feature_blocks=self.feature_blocks.take(keep),
             y=self.y[keep],
             confounds=rows_of(self.confounds),
             forced=rows_of(self.forced),
@@ -350,4 +393,6 @@ class Dataset:
             blocks=self.blocks[keep],
             strata=None if self.strata is None else self.strata[keep],
             sites=None if self.sites is None else self.sites[keep],
+            treatment=None if self.treatment is None else self.treatment.take(keep),
+            weights=None if self.weights is None else self.weights[keep],
         )
