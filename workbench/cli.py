@@ -29,7 +29,7 @@ from workbench.errors import (
 from workbench.version import __version__
 
 if TYPE_CHECKING:
-    from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Frozen, PlannedClaim, Progress, StudyPlan
+    from workbench.pipeline import CheckReport, FinishedRun, Frozen, PlannedClaim, Progress, StudyPlan
     from workbench.records import GateRow
 
 app = typer.Typer(
@@ -507,22 +507,16 @@ def _say(text: str) -> None:
 
 def _say_wrapped(text: str, indent: str = "  ") -> None:
     """Print without markup, wrapped to the terminal with a hanging indent; paths and options stay in one piece."""
-    import shutil
-    import textwrap
+    from workbench.pipeline.pages import paragraph
 
-    width = min(100, shutil.get_terminal_size((100, 24)).columns)
-    wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=indent + "  ")
-    wrapper.break_long_words = wrapper.break_on_hyphens = False
-    print(wrapper.fill(text))
+    print(paragraph(text, indent, indent + "  "))
 
 
 def _warn(text: str) -> None:
     """A paragraph on standard error, also under --quiet."""
-    import textwrap
+    from workbench.pipeline.pages import paragraph
 
-    from workbench.results.summary import terminal_width
-
-    print(textwrap.fill(f"Note: {text}.", terminal_width(), break_on_hyphens=False), file=sys.stderr)
+    print(paragraph(f"Note: {text}."), file=sys.stderr)
 
 
 def _print_problems(problems: tuple[Problem, ...]) -> None:
@@ -553,18 +547,18 @@ def _print_page(finished: FinishedRun, study: Path, data: Path | None = None) ->
     """The abstract of a run, with colours and check marks where the terminal has them."""
     from rich.console import Console
 
-    from workbench.results.layout import MARKS, PLAIN_MARKS, lay_out
-    from workbench.results.summary import terminal_width
+    from workbench.pipeline.pages import page_of
 
     step = finished.next_step
-    reads_data = not step.startswith("workbench export")
-    show = f"workbench show {finished.run_id[:8]} -v" if finished.run_id else "run -v"
-    page = finished.page(f"{step}{_where(study, data if reads_data else None)}", show=show)
+    command = f"{step}{_where(study, None if step.startswith('workbench export') else data)}"
     console = Console(highlight=False, soft_wrap=True)
     styled = console.is_terminal and console.color_system is not None
+    page = page_of(finished, command, styled=styled, unicode=console.encoding.startswith("utf"))
     print()
-    text = lay_out(page, terminal_width(), MARKS if styled and console.encoding.startswith("utf") else PLAIN_MARKS)
-    console.print(text) if styled else print(text.plain)
+    if styled:
+        console.print(page)
+    else:
+        print(page.plain)
 
 
 def _print_details(finished: FinishedRun) -> None:
@@ -633,6 +627,8 @@ def _print_plan(planned: StudyPlan) -> None:
 def _print_check(report: CheckReport, *, verbose: bool) -> None:
     import pandas as pd
 
+    from workbench.pipeline.pages import flow_of, participants_of
+
     for plan in report.plans:
         print()
         _say(f"[bold]{plan.name}[/]")
@@ -641,8 +637,8 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
         unit = f" ({plan.outcome.unit})" if plan.outcome.unit else ""
         _print_labelled("Outcome", f"{plan.outcome.label}{unit}, {plan.outcome.claim}")
         _print_labelled("Estimand", plan.outcome.estimand)
-        for label, words in _participants(plan):
-            _print_labelled(label, words)
+        for words in participants_of(plan):
+            _print_labelled("Participants", words)
         rows = [
             {
                 "run": planned.display_name,
@@ -662,7 +658,7 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
             _print_frame(pd.DataFrame(rows))
             print()
         _print_planned_claims(report.claims.get(plan.name, ()))
-        for step in _flow(plan) if verbose else ():
+        for step in flow_of(plan) if verbose else ():
             _print_labelled("Flow", step)
         for warning in plan.warnings:
             _print_labelled("Note", warning)
@@ -685,56 +681,18 @@ def _print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
 
 def _print_gate(rows: Sequence[GateRow], title: str) -> None:
     """Every row of the claim gate by its status, as `check`, `plan`, `freeze` and `show` all print them."""
+    from workbench.pipeline.pages import gate_lines
+
     _say_wrapped(f"{title}:")
-    for status, words in (
-        ("met", ""),
-        ("open", " (the result decides)"),
-        ("missed", ""),
-        ("does not apply", ""),
-    ):
-        own = [row for row in rows if row.status == status]
-        if status == "missed":
-            for row in own:
-                _print_labelled("missed", row.words().removeprefix("missed: "), indent=4)
-        elif own:
-            _print_labelled(status, "; ".join(row.requirement for row in own) + words, indent=4)
+    for line in gate_lines(rows):
+        print(line)
 
 
-def _participants(plan: ExperimentPlan) -> Iterator[tuple[str, str]]:
-    """Who is analysed, of whom, and why the others are not, for every feature set whose participants differ."""
-    from workbench.records import feature_set_name
-    from workbench.results.summary import participants
-
-    by_words: dict[str, list[str]] = {}
-    for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        name = feature_set_name(dataset.feature_set, dataset.sources)
-        by_words.setdefault(participants(dataset.flow).replace("\u00a0", " "), []).append(name)
-    for words, names in by_words.items():
-        of_set = f" [{', '.join(names)}]" if len(by_words) > 1 else ""
-        yield "Participants", f"{words}{of_set}"
-
-
-def _flow(plan: ExperimentPlan) -> Iterator[str]:
-    """Who is left after each step, in words, each step once."""
-    from workbench.results.details import flow
-
-    for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        yield f"{dataset.feature_set}: {flow(dataset.flow)}"
-
-
-def _print_labelled(label: str, text: str, indent: int = 2) -> None:
+def _print_labelled(label: str, text: str) -> None:
     """A labelled paragraph, as on the page of a run."""
-    import textwrap
+    from workbench.pipeline.pages import labelled
 
-    from workbench.results.layout import LABEL
-    from workbench.results.summary import terminal_width
-
-    margin = " " * (indent + LABEL)
-    wrapper = textwrap.TextWrapper(
-        terminal_width(), initial_indent=" " * indent + label.ljust(LABEL), subsequent_indent=margin
-    )
-    wrapper.break_long_words = wrapper.break_on_hyphens = False
-    print(wrapper.fill(text))
+    print(labelled(label, text))
 
 
 @contextmanager

@@ -304,6 +304,9 @@ def test_colours_and_check_marks_stay_out_of_plain_text(strong):
     Console(file=out, force_terminal=True, color_system="truecolor", width=100).print(styled)
     assert "\x1b[" in out.getvalue()
     assert MARKS[0] in out.getvalue()
+    assert "\n  \x1b[1mDesign            \x1b[0m10 x 5-fold nested CV" in out.getvalue(), (
+        "labels are bold, not their text"
+    )
     plain = shown_as(strong)
     assert "\x1b" not in plain
     assert not set(MARKS) & set(plain)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workbench.records import FlowStep, RunResult, Scores
 
-LABEL = 18
+LABEL = 21
 """Characters of a label, its gap included."""
 
 
@@ -43,7 +43,7 @@ def details(result: RunResult, *, width: int | None = None) -> str:
         ("Error", _error(scores)),
         ("Permutation test", _p(scores)),
         ("Increment", _increment(scores)),
-        ("Ceiling", _ceiling(scores)),
+        ("Reliability ceiling", _ceiling(scores)),
         ("Sites", _sites(scores)),
         ("Baseline", _baseline_held(scores)),
         ("Influence", _influence(scores)),
@@ -122,9 +122,16 @@ def _increment(scores: Scores) -> str:
 def _ceiling(scores: Scores) -> str:
     if scores.ceiling is None:
         return ""
+    total = scores.performance.r2_total
+    text = (
+        f"R2 {number(scores.ceiling)} against the training mean, the reliability of the outcome: the rest of its "
+        "variance "
+        "is measurement error, which no model can predict"
+    )
+    if total <= scores.ceiling:
+        return text
     return (
-        f"no model can be expected to reach an R2 above {number(scores.ceiling)} of the observed outcome, which is its "
-        "reliability: the rest of its variance is measurement error"
+        f"{text}; that of this run lies above it ({number(total)}), by chance or because its ratings are more reliable"
     )
 
 
@@ -194,12 +201,14 @@ def _sentences(reasons: tuple[str, ...]) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """With a capital, where it begins with a word and not with a symbol such as p."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and len(first) > 1 else text
 
 
 def _line(label: str, text: str, width: int) -> str:
     return fill(
-        _sentence(text),
+        text if label == "Stored as" else _sentence(text),
         width=max(width, 3 * LABEL),
         initial_indent="  " + label.ljust(LABEL),
         subsequent_indent="  " + " " * LABEL,

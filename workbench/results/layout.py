@@ -108,7 +108,7 @@ def _headline(page: Page, width: int) -> Text:
     from rich.text import Text
 
     name, _, kind = page.verdict.partition(",")
-    text = Text(page.run, "bold")
+    text = Text().append(page.run, "bold")
     gap = width - len(page.run) - len(page.verdict)
     text.append(" " * gap if gap >= 2 else "\n")
     text.append(name, STYLES.get(name, "bold"))

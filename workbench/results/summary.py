@@ -238,7 +238,7 @@ def _viewed(scores: Scores) -> str:
     viewing = scores.viewing
     if viewing is None:
         return ""
-    return f"{ordinal(viewing.number)} result viewed for this outcome{under_what_name(viewing)}"
+    return _glued(f"{ordinal(viewing.number)} result viewed for this outcome") + under_what_name(viewing)
 
 
 def _increment(scores: Scores) -> str:
