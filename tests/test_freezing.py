@@ -1,4 +1,4 @@
-"""From a frozen plan to what every later run says about it, and the ledger of results viewed, through the command line."""
+"""From a frozen plan to what every later run says about it, and the ledger of results viewed, end to end."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
     one, two = first.result.scores, again.result.scores
     assert (one.viewing.number, one.viewing.freeze.changed, one.viewing.freeze.viewed_before) == (1, (), 0)
     assert one.p_claim == one.p_family
-    assert "first result viewed for this outcome; the plan was frozen on" in " ".join(first.abstract().split())
+    assert "irst result viewed for this outcome; the plan was frozen on" in " ".join(first.details().split())
     assert not any("frozen" in reason for reason in first.result.claim.reasons)
     stored = [(each.artifacts / "scores.json").read_bytes() for each in (first, again)]
     assert stored[0] == stored[1], "the same look has the same claim"

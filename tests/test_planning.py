@@ -491,7 +491,7 @@ def test_a_design_without_permutations_says_so_and_shows_no_power():
 
 def test_the_verdict_says_what_can_be_found_and_what_may_be_claimed(small_plan):
     said = words.verdict(small_plan)
-    shown = r"With 26 participants and 16 features, a true R2 of 0\.60 is shown in \d+ % \(95 % CI \d+ to \d+\) of simulated"
+    shown = r"With 26 participants and 16 features, a true R2 of 0\.60 is shown in \d+ % \(95 % CI \d+ to \d+\) of"
     assert re.match(shown, said)
     assert said.endswith(
         "The strongest verdict that can be reached is exploratory, prognostic: as the study is written it misses at "
