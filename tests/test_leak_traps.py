@@ -22,7 +22,7 @@ from workbench.models.learner import Fitted, Fold
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.models.splitters import inner_folds, outer_folds
 from workbench.pipeline import CheckReport, check, run
-from workbench.records import Dataset, WorkUnit
+from workbench.records import Dataset, Notice, WorkUnit
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.generator import simulate_trial
 from workbench.simulate.traps import plant
@@ -54,10 +54,10 @@ def study(clean: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(clean, tmp_path / "study"))
 
 
-def coded_warnings(report: CheckReport) -> dict[str, str]:
+def coded_warnings(report: CheckReport) -> dict[str, Notice]:
     """Warnings that carry the code of a trap, by code."""
     warnings = (warning for plan in report.plans for warning in plan.warnings)
-    return {match[1]: warning for warning in warnings if (match := re.search(r"\[(T\d+)\]$", warning))}
+    return {warning.code: warning for warning in warnings if warning.code}
 
 
 def found_in(study: Path, *experiments: str) -> tuple[set[str], str]:
@@ -138,7 +138,7 @@ def test_the_trap_is_warned_of_and_the_warning_says_what_to_do(trap: str, study:
     assert report.problems == ()
     warning = coded_warnings(report)[trap]
     for part in WARNED[trap]:
-        assert re.search(part, warning), f"{part!r} is not in\n{warning}"
+        assert re.search(part, str(warning)), f"{part!r} is not in\n{warning}"
 
 
 # ----------------------------------------------------------------------- T5, T6, T7: what was done before the file came
@@ -156,7 +156,9 @@ def test_t5_components_of_everybody_are_warned_of_where_they_are_declared(study:
     report = check(study=study)
     assert report.problems == ()
     warning = coded_warnings(report)["T5"]
-    assert "task: steps before the file learnt from all participants at once, held-out participants included" in warning
+    assert "task: steps before the file learnt from all participants at once, held-out participants included" in str(
+        warning
+    )
     runs = [run for plan in report.plans for run in plan.runs]
     assert {warning in run.warnings for run in runs if "task" in run.dataset.sources} == {True}
     assert {warning in run.warnings for run in runs if "task" not in run.dataset.sources} == {False}
@@ -170,7 +172,7 @@ def test_t5_and_t7_leave_no_trace_in_the_values_and_the_report_says_what_was_not
     report = check(study=study)
     assert (report.problems, coded_warnings(report)) == ((), {})
     said = [w for plan in report.plans for run in plan.runs if "task" in run.dataset.sources for w in run.warnings]
-    assert any(warning.startswith("task: not declared in whom earlier steps were fitted") for warning in said)
+    assert any(str(warning).startswith("task: not declared in whom earlier steps were fitted") for warning in said)
 
 
 def test_t7_a_harmonisation_that_preserved_the_outcome_is_stopped_where_it_is_declared(study: Path) -> None:

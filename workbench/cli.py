@@ -661,7 +661,7 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
         for step in flow_of(plan) if verbose else ():
             _print_labelled("Flow", step)
         for warning in plan.warnings:
-            _print_labelled("Note", warning)
+            _print_labelled("Note", str(warning))
     for note in report.notes if verbose else ():
         _say_wrapped(f"Note: {note}")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.evaluation.cost import estimate, estimate_at_most
+from workbench.evaluation.cost import estimate, estimate_at_most, estimate_refits
 from workbench.records import Background
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, KernelRidgeSpec, RidgeSpec, XGBoostSpec
@@ -70,3 +70,20 @@ def test_a_screen_costs_learners_that_share_permutations_one_fit_for_each(make_d
     )
     assert looped > 10 * shared
     assert all_kept == shared
+
+
+def test_refits_beside_a_run_are_counted_and_capped_above_a_hundred_participants(make_dataset):
+    ridge, drawn = RidgeSpec(kind="ridge"), ValidationSpec(repeats=10, permutations=99)
+    each = 5 * len(ridge.alphas) + 1
+    beside = {n: estimate_refits(make_dataset(n, 50), drawn, ridge).fits for n in (40, 100, 101)}
+    left_out = {40: 40, 100: 100, 101: 25}
+    for n, fits in beside.items():
+        without = 5 * (4 * left_out[n] + 5 * 6)  # five repeats: each person, then six pairs
+        assert fits == pytest.approx((without + 5 * 5 + 10 * 5) * each), "and CV+, and ten repeats of the control"
+
+
+def test_trees_are_refitted_without_a_search_and_only_where_a_claim_is_within_reach(make_dataset):
+    dataset, tested = make_dataset(40, 50), UNTESTED.model_copy(update={"permutations": 99})
+    untested = estimate_refits(dataset, UNTESTED, TREES).fits
+    assert untested == 5 * (5 * 10 + 1), "the negative control, with a fifth of the trials"
+    assert estimate_refits(dataset, tested, TREES).fits == pytest.approx(5 * (4 * 40 + 5 * 6) + 5 * (5 * 10 + 1))

@@ -83,8 +83,7 @@ def in_other_units(dataset, of_features, of_outcome):
 
     others = dataset.unobserved
     return replace(
-        dataset,
-        X=dataset.X * of_features,
+        dataset.with_features(dataset.X * of_features),
         y=dataset.y * (1.0 if dataset.outcome.type == "binary" else of_outcome),
         confounds=scaled(dataset.confounds),
         clinical=scaled(dataset.clinical),

@@ -8,6 +8,7 @@ from workbench.records import (
     Increment,
     Influence,
     Interval,
+    Notice,
     Performance,
     PermutationTest,
     Scores,
@@ -364,8 +365,9 @@ def test_every_reason_has_its_few_words(strong):
 
 def test_sites_that_differ_in_the_outcome_are_a_rival_until_they_are_held_fixed(strong):
     """T8 of METHODS 4.2: the verdict names the sites."""
-    warned = replace(strong, notes=("the outcome differs between sites (p = .001): hold it fixed [T8]",))
-    assert judge(warned).reasons[0] == "the outcome differs between sites (p = .001): hold it fixed"
+    differing = "the outcome differs between sites (p = 0.001): hold it fixed"
+    warned = replace(strong, warnings=(Notice(differing, code="T8"),))
+    assert judge(warned).reasons[0] == differing
     for held in ({"confounds": ("site",)}, {"forced": ("site",)}, {"leave_out": "site"}):
         assert not any("differs between sites" in reason for reason in judge(replace(warned, **held)).reasons)
 

@@ -10,9 +10,8 @@ from workbench.evaluation.increment import delta_r2
 from workbench.evaluation.metrics import held_out_losses, long_table, r2_without_each
 from workbench.records import Covariates, Sensitivity, Split, Viewing, WorkUnit
 from workbench.results.family import finish_experiment
-from workbench.results.run_description import tuning_in_words, validation_in_words
+from workbench.results.run_description import validation_in_words
 from workbench.results.run_result import reduce_run
-from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec, XGBoostSpec
 
 
@@ -424,12 +423,10 @@ def test_people_with_several_rows_are_counted_once(make_inputs):
 
 
 def test_a_smaller_search_for_the_permutation_test_is_said_in_words():
-    trees, tested = XGBoostSpec(kind="xgboost", trials=50), ValidationSpec(permutations=1000)
-    assert tuning_in_words(trees, ValidationSpec(permutations=0)) == ", 50 settings tried per fold"
-    assert (
-        tuning_in_words(trees, tested) == ", 10 settings tried per fold, as in every permutation (not the 50 of trials)"
-    )
-    assert tuning_in_words(RidgeSpec(kind="ridge"), tested) == ""
+    trees = XGBoostSpec(kind="xgboost", trials=50)
+    assert trees.search_in_words(0) == ", 50 settings tried per fold"
+    assert trees.search_in_words(1000) == ", 10 settings tried per fold, as in every permutation (not the 50 of trials)"
+    assert RidgeSpec(kind="ridge").search_in_words(1000) == ""
 
 
 def test_the_pairs_that_were_refitted_are_kept_the_lowest_first(shown):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.records import Interval, Shuffled
+from workbench.records import Interval, Notice, Shuffled
 from workbench.results.claims import judge
 from workbench.results.details import details, shuffled
 from workbench.results.run_result import reduce_run
@@ -75,8 +75,8 @@ def test_a_procedure_that_predicts_shuffled_outcomes_is_told_in_the_claim(checke
 
 @pytest.mark.parametrize("code", ["T5", "T6", "T7"])
 def test_what_was_done_before_the_file_is_a_reason_of_the_claim(checked, code):
-    note = f"task: steps before the file learnt from all participants at once [{code}]"
-    reasons = judge(replace(checked.scores, notes=(*checked.scores.notes, note))).reasons
+    warning = Notice("steps before the file learnt from all participants at once", where="task", code=code)
+    reasons = judge(replace(checked.scores, warnings=(warning,))).reasons
     assert "task: steps before the file learnt from all participants at once" in reasons
 
 

@@ -22,9 +22,6 @@ from workbench.models.screening import Screen
 from workbench.models.trees import XGBoostLearner
 from workbench.specs.learners import ElasticNetSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
 
-FEWEST_TRIALS = 10
-"""Trials of the procedures beside the main one, where that has more."""
-
 
 def make_learner(spec: LearnerSpec) -> Learner:
     """The learner that a ``[[models]]`` entry asks for, behind a screen where it asks for one."""
@@ -63,24 +60,13 @@ def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Le
 
 
 def as_permuted(spec: LearnerSpec) -> LearnerSpec:
-    """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike.
-
-    Trees search `permuted_trials` settings at most there, since every permutation repeats the search.
-    """
-    if not isinstance(spec, XGBoostSpec):
-        return spec
-    return spec.model_copy(update={"trials": min(spec.trials, spec.permuted_trials)})
+    """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike."""
+    return spec.as_permuted()
 
 
 def beside_main(spec: LearnerSpec) -> LearnerSpec:
-    """The same learner for what stands beside the main procedure (raw, confounds, increment, joint).
-
-    Trees search a fifth of the trials there, at least `FEWEST_TRIALS`: four full searches more would multiply the time
-    of a run, and an increment that is tuned less can only be understated.
-    """
-    if not isinstance(spec, XGBoostSpec):
-        return spec
-    return spec.model_copy(update={"trials": min(spec.trials, max(FEWEST_TRIALS, spec.trials // 5))})
+    """The same learner for what stands beside the main procedure (raw, confounds, increment, joint)."""
+    return spec.beside_main()
 
 
 # ------------------------------------------------------------------------------------------------------- least squares

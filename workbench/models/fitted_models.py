@@ -13,7 +13,7 @@ from workbench.models.learner import Model
 from workbench.models.linear_model import LinearModel
 from workbench.models.prepared_learner import FittedStep, PreparedModel
 from workbench.models.screening import KeptFeatures
-from workbench.models.state import State, plain
+from workbench.models.state import State, plain, substate
 from workbench.models.tree_models import BoostedModel, ForestModel
 
 KINDS: dict[str, Any] = {one.kind: one for one in (LinearModel, KernelModel, BoostedModel, ForestModel, PreparedModel)}
@@ -40,7 +40,10 @@ def from_state(state: State) -> Model:
     FitError
         If its kind is not known, or a part is missing.
     """
-    return cast(Model, _class_of(state, KINDS, "fitted model").from_state(state))
+    kind = _class_of(state, KINDS, "fitted model")
+    if kind is PreparedModel:
+        return PreparedModel(step_from_state(substate(state, "step")), from_state(substate(state, "model")))
+    return cast(Model, kind.from_state(state))
 
 
 def step_from_state(state: State) -> FittedStep:

@@ -184,6 +184,16 @@ def taken(learner: Learner) -> frozenset[str]:
     return frozenset(getattr(learner, "takes", ()))
 
 
+def taken_from(dataset: Dataset, learner: Learner) -> dict[str, Any]:
+    """The fields of a `Fold` that only learners which take them are given."""
+    takes = taken(learner)
+    return {
+        "feature_blocks": dataset.feature_blocks if "blocks" in takes else None,
+        "treatment": dataset.treatment if "treatment" in takes else None,
+        "weights": dataset.weights if "weights" in takes else None,
+    }
+
+
 def refuse_untaken(learner: Learner, dataset: Dataset, label: str) -> None:
     """Refuse a dataset that holds more than a learner knows what to do with: it would be ignored without a word.
 

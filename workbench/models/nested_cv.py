@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,7 +19,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.explanations import Explanation, explained
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken
+from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken_from
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
@@ -30,7 +28,7 @@ from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
-"""Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
+"""Spawn keys of the seeds; `permutations`, `canary` and `everyone` have others, so that none depends on another."""
 ORDER, INCREMENT_ORDER = "order", "increment order"
 ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
 """Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
@@ -119,7 +117,8 @@ def plan_units(
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
     """The procedures that have a meaning for these data.
 
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
+    all blocks of features in every row.
     """
     names = ["main"]
     if dataset.confounds.variables:
@@ -128,7 +127,7 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
         names.append("confounds")
     if dataset.clinical.variables:
         single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
     return tuple(names)
 
 
@@ -207,26 +206,16 @@ def _fit_procedure(
     procedure = _procedure(name, dataset, unit, learner, targets)
     order = targets.get(ORDERS.get(name, ORDER))
     if order is None or procedure.Y.shape[1] == 1:
-        return _fit_and_reduce(procedure, dataset, unit, explain=explain)
+        fitted, explanation = _fit(procedure, dataset, unit, explain=explain)
+        return _reduced(procedure, dataset, fitted, unit), explanation
     columns = []
     for column in range(procedure.Y.shape[1]):
         where = unit if column == 0 else _carried(unit, order[column - 1])
         alone = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
         procedure = _procedure(name, dataset, where, learner, alone)
-        columns.append(_fit_and_reduce(procedure, dataset, where, explain=int(column < explain)))
+        fitted, explanation = _fit(procedure, dataset, where, explain=int(column < explain))
+        columns.append((_reduced(procedure, dataset, fitted, where), explanation))
     return _beside(columns)
-
-
-def _fit_and_reduce(
-    procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int
-) -> tuple[ProcedureResult, Explanation | None]:
-    fold = _fold(procedure, dataset, unit)
-    fitted = procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
-    explanation = None
-    if explain:
-        circuits, residualised = dataset.circuit_of_feature, residualises(procedure.learner)
-        explanation = explained(fitted, fold, residualised=residualised, circuits=circuits)
-    return _reduced(procedure, dataset, fitted, unit), explanation
 
 
 def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
@@ -293,9 +282,11 @@ def _procedure(
     return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
 
 
-def _fold(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
-    takes = taken(procedure.learner)
-    return Fold(
+def _fit(
+    procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int = 0
+) -> tuple[Fitted, Explanation | None]:
+    learner = procedure.learner
+    fold = Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
         train=unit.outer.train,
@@ -303,15 +294,13 @@ def _fold(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
         bands=procedure.bands,
-        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
-        treatment=dataset.treatment if "treatment" in takes else None,
-        weights=dataset.weights if "weights" in takes else None,
         sites=dataset.sites,
+        **taken_from(dataset, procedure.learner),
     )
-
-
-def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit) -> Fitted:
-    return procedure.learner.fit(_fold(procedure, dataset, unit), procedure.Y, seed=unit.seed)
+    fitted = learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
+    if not explain or fitted.model is None:
+        return fitted, None
+    return fitted, explained(fitted, fold, residualised=residualises(learner), circuits=dataset.circuit_of_feature)
 
 
 def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np.ndarray) -> tuple[UnitResult, ...]:
@@ -327,7 +316,7 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
         One per outcome, nothing explained.
     """
     procedure = _procedure("main", dataset, unit, learner, {"main": Y})
-    fitted = _fit(procedure, dataset, unit)
+    fitted, _ = _fit(procedure, dataset, unit)
     columns = []
     for k in range(Y.shape[1]):
         alone = replace(procedure, Y=Y[:, [k]])
@@ -340,7 +329,7 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit(procedure, dataset, unit)
+    return _fit(procedure, dataset, unit)[0]
 
 
 def _reduced(procedure: _Procedure, dataset: Dataset, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
@@ -374,16 +363,9 @@ def _with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
 
 
-_joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
-_joining = Lock()
-
-
 def _beside_clinical(dataset: Dataset) -> np.ndarray:
-    """Features and clinical variables side by side; made once per dataset, since X may be large."""
-    with _joining:
-        if dataset not in _joined:
-            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
-        return _joined[dataset]
+    """Features and clinical variables side by side."""
+    return np.column_stack([dataset.X, _clinical(dataset).values])
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from workbench.models.learner import Fitted, Fold, Learner, Model, fitted_one_by_one, residualises
 from workbench.models.preprocessing import Floats, Rows
-from workbench.models.state import State, substate
 from workbench.records import Split
 
 Sites = NDArray[np.str_] | None
@@ -174,10 +173,3 @@ class PreparedModel:
             of_part = {"kind": part.kind, **part.state()}
             state |= {f"{one.name}.{name}": value for name, value in of_part.items()}
         return state
-
-    @classmethod
-    def from_state(cls, state: State) -> PreparedModel:
-        """The model with this state, bit for bit."""
-        from workbench.models.fitted_models import from_state, step_from_state
-
-        return cls(step_from_state(substate(state, "step")), from_state(substate(state, "model")))

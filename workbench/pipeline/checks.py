@@ -55,7 +55,7 @@ class CheckReport:
 
     def __repr__(self) -> str:
         lines = [f"{len(self.problems)} problems"]
-        lines += [f"{problem.where}: {problem.found}" for problem in self.problems]
+        lines += [f"{problem.place}: {problem.found}" for problem in self.problems]
         planned = self.table()
         return "\n".join(lines + ([planned.to_string(index=False)] if len(planned) else []))
 
@@ -63,7 +63,7 @@ class CheckReport:
         import pandas as pd
 
         problems = pd.DataFrame(
-            [{"where": each.where, "problem": each.found, "what to do": each.hint} for each in self.problems]
+            [{"where": each.place, "problem": each.found, "what to do": each.hint} for each in self.problems]
         )
         shown = [table.to_html(index=False) for table in (problems, self.table()) if len(table)]
         return "\n".join(shown) or "no problem, and nothing to run"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problems
 from workbench.pipeline.study_data import StudyData, left_out
-from workbench.records import Dataset, FlowStep, Outcome, feature_set_name
+from workbench.records import Dataset, FlowStep, Notice, Outcome, feature_set_name
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.evaluation.cost import Cost
-
-FILE = re.compile(r"\.\w{1,4}(:|$)")
-"""What names a file in a problem's place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +26,7 @@ class PlannedRun:
     learner: LearnerSpec
     validation: ValidationSpec
     """With the model's own repeats and permutations."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     """What the guards said about its data."""
     capped: tuple[str, ...] = ()
     """Why its claim is exploratory at most, whatever its numbers are."""
@@ -68,10 +64,11 @@ class PlannedRun:
 
     @property
     def cost_at_most(self) -> Cost:
-        """The same of a run that predicts, which is analysed once more with something else held fixed."""
-        from workbench.evaluation.cost import estimate_at_most
+        """The same of a run that predicts, which is refitted by the questions asked of it."""
+        from workbench.evaluation.cost import estimate_at_most, estimate_refits
 
-        return estimate_at_most(self.dataset, self.validation, self.learner)
+        what = (self.dataset, self.validation, self.learner)
+        return estimate_at_most(*what) + estimate_refits(*what)
 
     @property
     def time(self) -> str:
@@ -89,7 +86,7 @@ class ExperimentPlan:
     outcome: Outcome
     flow: tuple[FlowStep, ...]
     runs: tuple[PlannedRun, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 def plan_experiment(
@@ -99,23 +96,41 @@ def plan_experiment(
 
     For a rehearsal all scores are made up once it is known who is included and who has an outcome.
     """
-    found = Problems()
-    plan = _planned(loaded, name, spec, found, rehearsal=rehearsal)
-    file = f"experiments/{name}.toml"
-    problems.extend(
-        problem
-        if FILE.search(problem.where)
-        else replace(problem, where=": ".join(filter(None, (file, problem.where))))
-        for problem in found
-    )
+    exclusions, folds = _files_beside(loaded, spec, problems)
+    of_experiment = Problems()
+    plan = _planned(loaded, name, spec, exclusions, folds, of_experiment, rehearsal=rehearsal)
+    problems.extend(problem.in_file(f"experiments/{name}.toml") for problem in of_experiment)
     return plan
 
 
+def _files_beside(
+    loaded: StudyData, spec: ExperimentSpec, problems: Problems
+) -> tuple[Mapping[str, str], pd.DataFrame | None]:
+    """Who is excluded by a file beside the data and why, and the folds that are given in one."""
+    from workbench.sources.experiment_tables import read_exclusions, read_folds
+
+    study, cohort = loaded.study, loaded.cohort
+    exclusions: Mapping[str, str] = {}
+    folds: pd.DataFrame | None = None
+    with problems.gather():
+        if spec.exclude_file is not None:
+            exclusions = read_exclusions(study.data / spec.exclude_file, cohort, study.cohort.missing)
+        if spec.validation.folds is not None:
+            folds = read_folds(study.data / spec.validation.folds, cohort)
+    return exclusions, folds
+
+
 def _planned(
-    loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
+    loaded: StudyData,
+    name: str,
+    spec: ExperimentSpec,
+    exclusions: Mapping[str, str],
+    folds: pd.DataFrame | None,
+    problems: Problems,
+    *,
+    rehearsal: bool,
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
-    from workbench.sources.experiment_tables import read_exclusions, read_folds
     from workbench.tables.dataset import assemble
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
@@ -126,16 +141,9 @@ def _planned(
     from workbench.tables.upstream import undeclared
 
     study, cohort = loaded.study, loaded.cohort
-    exclusions: Mapping[str, str] = {}
-    folds: pd.DataFrame | None = None
-    with problems.gather():
-        if spec.exclude_file is not None:
-            exclusions = read_exclusions(study.data / spec.exclude_file, cohort, study.cohort.missing)
-        if spec.validation.folds is not None:
-            folds = read_folds(study.data / spec.validation.folds, cohort)
-    found, warnings = check_experiment(spec, cohort, study.sources, exclusions)
+    of_spec, warnings = check_experiment(spec, cohort, study.sources, exclusions)
     every_warning = list(warnings)
-    problems.extend(found)
+    problems.extend(of_spec)
     outcome = None
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
@@ -165,18 +173,18 @@ def _planned(
                 given_folds=folds,
                 common_to=common,
             )
-            found, heard = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
-            problems.extend(found)
+            of_data, data_warnings = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
+            problems.extend(of_data)
             silent = undeclared(study.sources, sources)
-            said = (*warnings, *heard, *filter(None, [silent]))
-            every_warning += heard
+            notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
+            every_warning += data_warnings
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)
             planned = planned_runs(dataset, spec)
-            if not found:
+            if not of_data:
                 _draw_folds(planned)
             runs.extend(
-                replace(run, warnings=said, capped=capped, baseline=baseline, undeclared=silent) for run in planned
+                replace(run, warnings=notices, capped=capped, baseline=baseline, undeclared=silent) for run in planned
             )
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
 

@@ -10,6 +10,7 @@ beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
+from workbench.records.coding import VariableCoding, codings_from_text, codings_to_text
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
@@ -21,8 +22,10 @@ from workbench.records.data import (
     FeatureTable,
     FlowStep,
     LeftOut,
+    Notice,
     Outcome,
     OutcomeType,
+    Severity,
     Unobserved,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
@@ -83,6 +86,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "Notice",
     "Outcome",
     "OutcomeType",
     "Performance",
@@ -98,6 +102,7 @@ __all__ = [
     "Sensitivity",
     "Session",
     "SetPlan",
+    "Severity",
     "Shuffled",
     "SizeCriterion",
     "Split",
@@ -105,8 +110,11 @@ __all__ = [
     "Treatment",
     "UnitResult",
     "Unobserved",
+    "VariableCoding",
     "Verdict",
     "Viewing",
     "WorkUnit",
+    "codings_from_text",
+    "codings_to_text",
     "feature_set_name",
 ]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workbench.records.claims import Viewing
-from workbench.records.data import ClaimKind, OutcomeType
+from workbench.records.data import ClaimKind, Notice, OutcomeType
+from workbench.records.numbers import Number
 from workbench.records.sensitivity import Sensitivity
 from workbench.records.version import SCHEMA_VERSION
 
@@ -15,9 +16,9 @@ from workbench.records.version import SCHEMA_VERSION
 class Interval:
     """An estimate with its interval and what the interval means."""
 
-    low: float
-    high: float
-    level: float
+    low: Number
+    high: Number
+    level: Number
     method: str
     covers: str
     """What it is an interval for, in words."""
@@ -35,18 +36,18 @@ class Performance:
     """
 
     procedure: str
-    r2: float
-    r2_total: float
-    mae: float
-    rmse: float
-    calibration_slope: float
+    r2: Number
+    r2_total: Number
+    mae: Number
+    rmse: Number
+    calibration_slope: Number
     """Observed on predicted, within folds: 1 is ideal; NaN where the predictions are nearly constant, so that 1 could
     not be told from 0."""
-    calibration_intercept: float
+    calibration_intercept: Number
     """Calibration in the large: mean of observed minus predicted, units of the outcome."""
-    pearson_r: float
-    r2_by_repeat: tuple[float, ...]
-    r2_of_averaged_predictions: float
+    pearson_r: Number
+    r2_by_repeat: tuple[Number, ...]
+    r2_of_averaged_predictions: Number
     """Of predictions averaged over repeats first: more optimistic, never the headline."""
     interval: Interval | None = None
     auc: float | None = None
@@ -64,9 +65,9 @@ class PermutationTest:
     p: float | None
     """(1 + #{null >= observed}) / (1 + n); None where it was not asked for or refused."""
     n_permutations: int
-    null_median: float
+    null_median: Number
     """Median of the null; its mean is nothing to go by, since in small samples single permutations reach -15."""
-    null_95: float
+    null_95: Number
     """95th percentile of the null: above it the uncorrected p is at most .05."""
     scheme: str
     """In words: free, within site, whole participants, Freedman-Lane or conditional permutation."""
@@ -81,13 +82,13 @@ SMALL_P = 0.05
 class Increment:
     """What the features add to the clinical baseline."""
 
-    delta_r2: float
+    delta_r2: Number
     """(SSE of the best clinical model - SSE of clinical + features) / SSE of the training mean."""
     interval: Interval | None
     test: PermutationTest | None
     against: str
     """Which clinical model was the best."""
-    joint_delta_r2: float
+    joint_delta_r2: Number
     """The same with clinical variables and features penalised together."""
 
     def words(self, number: Callable[[float], str], p_text: Callable[[float], str], measure: str = "R2") -> str:
@@ -118,17 +119,17 @@ class Increment:
 class Influence:
     """r2 when each participant in turn is left out, everyone else's folds kept."""
 
-    lowest: float
-    highest: float
+    lowest: Number
+    highest: Number
     n_not_positive: int
     refitted: bool
     repeats: int
-    by_participant: tuple[tuple[str, float], ...]
+    by_participant: tuple[tuple[str, Number], ...]
     lowest_pair: float | None = None
     """r2 without the two people whose loss lowers it most; None where no pair was left out."""
     pairs_refitted: int = 0
     """Pairs, chosen from all by their errors and their influence alone, without which the models were refitted."""
-    by_pair: tuple[tuple[str, str, float], ...] = ()
+    by_pair: tuple[tuple[str, str, Number], ...] = ()
     """Those pairs, the lowest r2 first; where nothing is refitted, the lowest of all pairs."""
     n_refitted: int = 0
     """Participants without whom the models were refitted: everyone, or of many the most influential; the others only
@@ -142,11 +143,11 @@ class Shuffled:
     `null_low` and `null_high` hold 95 % of the permuted r2 of the run; NaN where it has no permutations.
     """
 
-    r2: float
+    r2: Number
     interval: Interval | None
     repeats: int
-    null_low: float = float("nan")
-    null_high: float = float("nan")
+    null_low: Number = float("nan")
+    null_high: Number = float("nan")
 
 
 def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
@@ -251,6 +252,9 @@ class Scores:
     def display_name(self) -> str:
         """The run as a reader calls it: "ridge on connectivity + task"; `run_name` is what is stored."""
         return f"{self.model} on {self.features_name}"
+
+    warnings: tuple[Notice, ...] = ()
+    """What the guards said of the data, and what could not be analysed; `notes` has their words too."""
 
     @property
     def judged_p(self) -> float | None:

@@ -77,9 +77,8 @@ differ in the outcome."""
 
 
 def _warned(scores: Scores, codes: tuple[str, ...]) -> tuple[str, ...]:
-    """Warnings of the guards that end with one of these codes, without it."""
-    endings = tuple(f" [{code}]" for code in codes)
-    return tuple(note.rpartition(" [")[0] for note in scores.notes if note.endswith(endings))
+    """Warnings of the guards with one of these codes."""
+    return tuple(notice.sentence for notice in scores.warnings if notice.code in codes)
 
 
 def _chance_predicted(scores: Scores) -> tuple[Rival, ...]:

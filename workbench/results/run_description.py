@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from workbench.evaluation.metrics import in_order
-from workbench.specs.learners import XGBoostSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from workbench.records import UnitResult
     from workbench.results.run_inputs import RunInputs
     from workbench.specs.experiment import ValidationSpec
-    from workbench.specs.learners import LearnerSpec
 
 
 def division_in_words(inputs: RunInputs) -> list[str]:
@@ -66,18 +64,6 @@ def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult
     given = " as given" if validation.folds is not None else ""
     whole = f"{validation.groups} never split" if validation.groups else "participants never split"
     return f"{repeats} x {folds}-fold{given}, {validation.inner} inner folds, {whole}"
-
-
-def tuning_in_words(learner: LearnerSpec, validation: ValidationSpec) -> str:
-    """What a search for settings was given, where there is one; a permutation test gives both sides the same."""
-    if not isinstance(learner, XGBoostSpec):
-        return ""
-    if validation.permutations == 0 or learner.trials <= learner.permuted_trials:
-        return f", {learner.trials} settings tried per fold"
-    return (
-        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} "
-        "of trials)"
-    )
 
 
 # ----------------------------------------------------------------------------------------------- tables and labels

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.evaluation.influence import WithoutEach
-    from workbench.records import CircuitTest, ConformalFold, Dataset, Design, UnitResult, WorkUnit
+    from workbench.records import CircuitTest, ConformalFold, Dataset, Design, Notice, UnitResult, WorkUnit
     from workbench.specs.experiment import ExperimentSpec, ValidationSpec
     from workbench.specs.learners import LearnerSpec
 
@@ -34,8 +34,8 @@ class RunInputs:
     influence : WithoutEach or None
     permutation_scheme, permutation_refused : str
         In words; the second is empty unless no p-value may be given.
-    warnings : tuple of str
-        What the guards said about the experiment; no participant ids.
+    warnings : tuple of Notice
+        What the guards said about the experiment, and what could not be analysed.
     """
 
     dataset: Dataset
@@ -54,7 +54,7 @@ class RunInputs:
     design: Design
     spec_toml: str
     spec_hash: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     conformal: Sequence[ConformalFold] = ()
     """Of the first repeat; empty where the model gives no intervals of single people."""
     other_sites: OtherSites = field(default_factory=OtherSites)

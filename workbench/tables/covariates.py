@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, TableError, did_you_mean, listed
-from workbench.records import Cohort, Covariates
+from workbench.records import Cohort, Covariates, VariableCoding
 from workbench.tables.timing import treated_by
 
 AFTER_INFUSION = "T2"
@@ -138,8 +139,7 @@ def encode(
     TableError
         If a term is not known, or is text that was meant to be numbers.
     """
-    names: list[str] = []
-    owners: list[str] = []
+    codings: list[VariableCoding] = []
     columns: list[np.ndarray] = []
     notes: list[str] = []
     problems = Problems()
@@ -148,39 +148,41 @@ def encode(
             values = values_of(term, cohort, people)
             if fill and values.isna().any():
                 notes.append(f"{term}: {int(values.isna().sum())} missing values replaced by the most typical one")
-                values = _filled(values)
-            for name, column in _columns_of(term, values):
-                there = column[~np.isnan(column)]
-                if len(there) == 0 or (there == there[0]).all():
-                    notes.append(f"{name} is the same in everyone analysed and was left out")
-                    continue
-                names.append(name)
-                owners.append(term)
-                columns.append(column)
+            coding = learn_coding(term, values, fill=fill)
+            made = coding.columns(values)
+            varies = [_varies(column) for column in made.T]
+            names = coding.names or (term,)
+            constant = [name for name, kept in zip(names, varies or [False], strict=True) if not kept]
+            notes += [f"{name} is the same in everyone analysed and was left out" for name in constant]
+            codings.append(replace(coding, names=tuple(name for name in coding.names if name not in constant)))
+            columns.append(made[:, varies])
     problems.raise_if_any(TableError)
-    matrix = np.column_stack(columns) if columns else np.empty((len(people), 0))
-    return Covariates(tuple(names), tuple(owners), matrix), notes
+    matrix = np.column_stack([np.empty((len(people), 0)), *columns])
+    named = [(name, coding.term) for coding in codings for name in coding.names]
+    return Covariates(tuple(name for name, _ in named), tuple(t for _, t in named), matrix, tuple(codings)), notes
 
 
-def _filled(values: pd.Series) -> pd.Series:
+def learn_coding(term: str, values: pd.Series, *, fill: bool) -> VariableCoding:
+    """How a variable becomes columns, as its values in some people say.
+
+    Raises
+    ------
+    TableError
+        If it is text that was meant to be numbers.
+    """
     if pd.api.types.is_numeric_dtype(values):
-        return values.fillna(values.median())
-    return values.fillna(values.mode().iloc[0]) if values.notna().any() else values
-
-
-def _columns_of(term: str, values: pd.Series) -> list[tuple[str, np.ndarray]]:
-    if pd.api.types.is_numeric_dtype(values):
-        return [(term, values.to_numpy(dtype=float))]
+        median = float(values.median())
+        return VariableCoding(term, (term,), fill=median if fill and not np.isnan(median) else None)
     _refuse_slips(term, values)
     counts = values.value_counts()
-    levels = sorted(counts.index, key=lambda level: (-counts[level], level))
-    if len(levels) < 2:
-        return [(term, np.where(values.isna(), np.nan, 0.0))]
-    columns = []
-    for level in sorted(levels[1:]):
-        column = (values == level).to_numpy(dtype=float, na_value=0.0)
-        columns.append((f"{term}[{level}]", np.where(values.isna(), np.nan, column)))
-    return columns
+    levels = [str(level) for level in sorted(counts.index, key=lambda level: (-counts[level], level))]
+    names = tuple(f"{term}[{level}]" for level in sorted(levels[1:]))
+    return VariableCoding(term, names, tuple(levels), fill=levels[0] if fill and levels else None)
+
+
+def _varies(column: np.ndarray) -> bool:
+    known = column[~np.isnan(column)]
+    return len(known) > 0 and not (known == known[0]).all()
 
 
 def _refuse_slips(term: str, values: pd.Series) -> None:

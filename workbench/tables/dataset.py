@@ -10,7 +10,17 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import GuardError, Problem, Problems, TableError, listed
-from workbench.records import Cohort, Covariates, Dataset, FeatureBlocks, FeatureTable, FlowStep, Outcome, Unobserved
+from workbench.records import (
+    Cohort,
+    Covariates,
+    Dataset,
+    FeatureBlocks,
+    FeatureTable,
+    FlowStep,
+    Outcome,
+    Unobserved,
+    VariableCoding,
+)
 from workbench.specs.experiment import ExperimentSpec
 from workbench.tables.background import background, unobserved
 from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
@@ -223,7 +233,9 @@ class _Join:
         self.notes += notes
         if self.outcome.baseline is not None:
             baseline = self.outcome.baseline.loc[self.people].to_numpy(dtype=float)[:, None]
-            forced = Covariates((self.outcome.baseline_name,), (self.outcome.baseline_name,), baseline).beside(forced)
+            name = self.outcome.baseline_name
+            coding = VariableCoding(name, (name,))
+            forced = Covariates((name,), (name,), baseline, (coding,)).beside(forced)
         held = {*terms.forced_columns, self.outcome.baseline_name}
         confounds, notes = encode(
             [term for term in terms.confounds if term not in held], self.cohort, self.people, fill=fill

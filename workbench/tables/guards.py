@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from workbench.errors import Problem, Problems, SpecError, WorkbenchError, did_you_mean, listed
-from workbench.records import Cohort, Dataset, Outcome
+from workbench.records import Cohort, Dataset, Notice, Outcome
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.learners import LEARNERS
 from workbench.specs.source import AnySource, TableSource
@@ -21,6 +21,7 @@ from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
 from workbench.tables.feature_sets import feature_sets
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
+from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
@@ -41,7 +42,7 @@ def check_experiment(
     cohort: Cohort,
     specs: Mapping[str, AnySource],
     exclusions: Mapping[str, str] | None = None,
-) -> tuple[list[Problem], list[str]]:
+) -> tuple[list[Problem], list[Notice]]:
     """What can be said before data are joined.
 
     Parameters
@@ -53,7 +54,7 @@ def check_experiment(
     -------
     problems : list of Problem
         Stop the run.
-    warnings : list of str
+    warnings : list of Notice
         For the person to weigh.
     """
     problems = Problems()
@@ -237,21 +238,26 @@ def _validation(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str
         yield Problem("validation", found, "fewer folds, or more participants")
 
 
-def _experiment_warnings(experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[str]:
+def _experiment_warnings(
+    experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource]
+) -> Iterator[Notice]:
     outcome = experiment.outcome
     held = nuisance_terms(experiment, specs).declared
     if outcome.kind == "ketamine-minus-placebo" and "sequence" in cohort.participants and "sequence" not in held:
-        yield (
+        text = (
             'the period effect is not held fixed: adjust = ["sequence"] takes the mean difference between the '
             "two orders out, inside the training folds"
         )
+        yield Notice(text)
     if experiment.change is not None:
-        yield "acute-change features are measured after the infusion: a marker of its effect, not a baseline predictor"
+        text = "acute-change features are measured after the infusion: a marker of its effect, not a baseline predictor"
+        yield Notice(text, severity="note")
     for members in experiment.feature_sets.values():
         for first, second in combinations(members, 2):
             one, other = specs.get(first), specs.get(second)
             if isinstance(one, TableSource) and isinstance(other, TableSource) and one.file == other.file:
-                yield f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
+                text = f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
+                yield Notice(text)
 
 
 # ---------------------------------------------------------------------------------------------------------- joined data
@@ -262,7 +268,7 @@ def check_dataset(
     cohort: Cohort,
     specs: Mapping[str, AnySource] | None = None,
     left_out: Mapping[str, np.ndarray] | None = None,
-) -> tuple[list[Problem], list[str]]:
+) -> tuple[list[Problem], list[Notice]]:
     """What the joined data show.
 
     Parameters
@@ -276,10 +282,10 @@ def check_dataset(
     -------
     problems : list of Problem
         Stop the run.
-    warnings : list of str
+    warnings : list of Notice
         For the person to weigh, and for the report.
     """
-    problems, warnings = Problems(), list[str]()
+    problems, warnings = Problems(), list[Notice]()
     specs = specs or {}
     where = f"feature set {dataset.feature_set}"
     problems.extend(_too_little(dataset, where))
@@ -290,9 +296,12 @@ def check_dataset(
         problems.extend(_telling_names(dataset, cohort, where))
         problems.extend(running_numbers(dataset, cohort, where))
         problems.extend(copies(dataset, where))
+        resembling, likely_copies = noisy_copies(dataset, cohort, where)
+        problems.extend(resembling)
         problems.extend(_torn_groups(dataset))
         chosen, warnings = selected_by_outcome(dataset, left_out or {}, specs, where)
         problems.extend(chosen)
+        warnings = [*likely_copies, *warnings]
     warnings += untimed_warnings(dataset, cohort, specs)
     warnings += upstream_warnings(specs, dataset.sources)
     return list(problems), [*warnings, *dataset_warnings(dataset, cohort)]

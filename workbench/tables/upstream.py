@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from workbench.errors import Problem, listed
-from workbench.records import Cohort
+from workbench.records import Cohort, Notice
 from workbench.specs.experiment import ExperimentSpec, OutcomeSpec
 from workbench.specs.source import AnySource, UpstreamSpec
 from workbench.tables.covariates import AT, base_of, session_of
@@ -62,8 +62,8 @@ def _is_outcome(term: str, outcome: OutcomeSpec, cohort: Cohort) -> str:
     return "is the outcome" if column.casefold() in own else looks_like_outcome(column, cohort)
 
 
-def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) -> Iterator[str]:
-    """Declared steps that learnt from everybody at once, the outcome apart; code of METHODS 4.2 at the end."""
+def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) -> Iterator[Notice]:
+    """Declared steps that learnt from everybody at once, the outcome apart."""
     for source in sources:
         said = specs[source].upstream if source in specs else None
         if said is None or said.fitted_on == "other people":
@@ -71,11 +71,12 @@ def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) ->
         steps = ["steps before the file"] if said.fitted_on == "everyone here" else []
         steps += ["the harmonisation of sites"] if said.harmonised in ("combat", "other") else []
         if steps:
-            yield (
-                f"{source}: {' and '.join(steps)} learnt from all participants at once, held-out participants "
-                "included; without "
-                f"the outcome that changes R2 little ({INFLATION}), but the result is not that of new participants [T5]"
+            text = (
+                f"{' and '.join(steps)} learnt from all participants at once, held-out participants included; "
+                "without the outcome "
+                f"that changes R2 little ({INFLATION}), but the result is not that of new participants"
             )
+            yield Notice(text, where=source, code="T5")
 
 
 def undeclared(specs: Mapping[str, AnySource], sources: Sequence[str]) -> str:
