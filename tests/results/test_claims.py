@@ -66,7 +66,7 @@ def strong() -> Scores:
         confounds=("sex",),
         clinical_model=("age",),
         outcome_kind="ketamine-minus-placebo",
-        reference="sex alone",
+        reference="the confounds-only model (sex)",
     )
 
 

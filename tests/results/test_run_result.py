@@ -268,7 +268,10 @@ def test_the_reference_is_named(shown, strong, make_inputs):
     assert bare.scores.reference == "the training mean"
     forced = replace(shown.dataset, forced=Covariates(("MADRS@ses-b0",), ("MADRS@ses-b0",), shown.dataset.X[:, :1]))
     run = reduce_run(replace(shown, dataset=forced))
-    assert (run.scores.reference, run.scores.forced) == ("MADRS@ses-b0, sex alone", ("MADRS@ses-b0",))
+    assert (run.scores.reference, run.scores.forced) == (
+        ("the confounds-only model (MADRS@ses-b0, sex)"),
+        ("MADRS@ses-b0",),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- experiments

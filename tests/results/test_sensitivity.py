@@ -43,7 +43,8 @@ def test_a_run_of_which_nothing_is_known_says_nothing(scores):
 def test_drop_out_says_how_many_who_and_what_it_could_have_done(scores):
     said = words(scores, drop_out=LOST)
     assert said == (
-        "6 of 46 participants asked about are not analysed (age differs by 0.90 SD): R2 0.11 weighted to all, 0 if "
+        "6 of 46 eligible participants are not analysed (age differs by 0.90 SD): R2 0.11 weighted to all eligible, "
+        "0 if "
         "the 4 "
         "of them with features were 6.50 MADRS points below what is expected."
     )
@@ -66,7 +67,7 @@ def test_a_tipping_point_outside_the_range_of_the_scale_is_said_to_be_so(scores)
 
 def test_a_handful_lost_are_not_described(scores):
     few = DropOut(42, 2, (replace(AGE, n_lost=2),))
-    assert words(scores, drop_out=few) == "2 of 42 participants asked about are not analysed."
+    assert words(scores, drop_out=few) == "2 of 42 eligible participants are not analysed."
 
 
 def test_regression_to_the_mean_is_set_beside_what_was_seen(scores):
@@ -88,7 +89,7 @@ def test_a_floor_is_told_with_the_result_by_ranks(scores):
 
 def test_decisions_are_told_with_what_they_were_compared_with(scores):
     found = Decision(0.2, 0.7, 0.5, 0.12, 0.45, "clinical_ols")
-    assert "on all, on none or on the clinical model at 50 % of thresholds, at best 0.12 per person" in words(
+    assert "on all, on none or on the clinical model at 50 % of thresholds, at best 0.12 per participant" in words(
         scores, decision=found
     )
     nowhere = Decision(None, None, 0.0, -0.01, 0.45)
