@@ -89,7 +89,7 @@ def test_pictures_hold_neither_dates_nor_the_machine(drawn):
 @pytest.mark.parametrize("name", list(PICTURES))
 def test_every_picture_says_claim_n_and_what_it_shows(drawn, name):
     svg = drawn / f"{name}.svg"
-    assert "Exploratory | n = 80 simulated participants | ridge . fc+task+pet" in " ".join(text_of(svg).split())
+    assert "Exploratory | n = 80 simulated participants | ridge on fc+task+pet" in " ".join(text_of(svg).split())
     root = ElementTree.parse(svg).getroot()
     description = root.find(f"{SVG}desc")
     assert root.get("role") == "img"
