@@ -91,10 +91,13 @@ CAUGHT = {
     "T2": ("task: CADSS_40|connectivity_task: CADSS_40", "what is known only after the infusion predicts nothing"),
     "T3": (r"sub-\d+ and sub-061 have the same task values", "take one out"),
     "T4": (
-        r"folds.tsv: 60 of 60 people are listed more than once: sub-001 \(line 2, line 3\)",
+        r"folds.tsv: 60 of 60 participants are listed more than once: sub-001 \(line 2, line 3\)",
         "one row per participant",
     ),
-    "T6": ("task: the 10 columns kept of 72 go more with the outcome", "screen = 50 .* in the training people alone"),
+    "T6": (
+        "task: the 10 columns kept of 72 are more associated with the outcome",
+        "screen = 50 .* in the training participants only",
+    ),
     "T9": (r"task:VS_L_reserve correlates 1\.00 with MADRS at ses-b0", "take it out"),
     "T10": (r"phenotype/shaps.tsv: SHAPS is \d+ in sub-\d+ ses-b0 \(line \d+\)", "one scoring throughout"),
     "T11": ("features/cohort.toml: scales.TEPS-ANT: says that higher is worse", 'write worse = "lower"'),
@@ -153,7 +156,9 @@ def test_t5_components_of_everybody_are_warned_of_where_they_are_declared(study:
     report = check(study=study)
     assert report.problems == ()
     warning = coded_warnings(report)["T5"]
-    assert "task: steps before the file learnt from all people at once, held-out people included" in str(warning)
+    assert "task: steps before the file learnt from all participants at once, held-out participants included" in str(
+        warning
+    )
     runs = [run for plan in report.plans for run in plan.runs]
     assert {warning in run.warnings for run in runs if "task" in run.dataset.sources} == {True}
     assert {warning in run.warnings for run in runs if "task" not in run.dataset.sources} == {False}
@@ -195,8 +200,9 @@ def test_t6_features_chosen_by_a_shuffled_outcome_in_everybody_are_refused(tmp_p
     report = check(["madrs_change"], study=tmp_path, data=twin)
     (problem,) = report.problems
     assert problem.code == "T6"
-    assert "the 10 columns kept of 121 go more with the outcome than those left out, in 100 % of all pairs" in str(
-        problem
+    assert (
+        "the 10 columns kept of 121 are more associated with the outcome than those left out, in 100 % of all pairs"
+        in str(problem)
     )
 
 
@@ -220,7 +226,9 @@ def test_t6_a_model_that_selects_in_everybody_stops_the_run_before_anything_is_k
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(estimators.LEARNERS, "ridge", SelectsInEverybody)
-    found = r"model ridge: the prediction for one of \d+ held-out people changed when the held-out people were"
+    found = (
+        r"model ridge: the prediction for one of \d+ held-out participants changed when the held-out participants were"
+    )
     with pytest.raises(GuardError, match=found):
         run(["madrs_change"], study=study, only=["ridge"], jobs=1)
     assert not list((study / "mlruns").rglob("*.npz"))
@@ -407,7 +415,8 @@ def test_t15_ids_that_came_apart_from_their_rows_are_seen_by_what_the_file_repea
     codes, told = found_in(study)
     assert codes == {"T15"}
     found = (
-        rf"reward_emotion_betas.tsv: column '{columns[0]}': the study says otherwise of \d+ of \d+ people: sub-\d+ is "
+        rf"reward_emotion_betas.tsv: column '{columns[0]}': the study says otherwise of \d+ of \d+ participants: "
+        r"sub-\d+ is "
     )
     assert re.search(found + r".* in the study and .* here \(line \d+\)", told)
     assert "make the file again from its origin, by id" in told

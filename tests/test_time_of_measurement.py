@@ -97,7 +97,7 @@ def test_a_source_with_sessions_says_itself_when_it_was_measured(study):
     [
         ("ses-d2", "features at ses-d2 are measured during or after an infusion in everyone"),
         ("ses-p2", r"features at ses-p2 are measured during or after an infusion in \d+ of 26 people"),
-        ("concurrent", "features are measured with the outcome, and the people of this study are treated"),
+        ("concurrent", "features are measured with the outcome, and the participants of this study are treated"),
     ],
 )
 def test_a_source_that_is_declared_to_come_after_an_infusion_is_stopped(study, timing, found):

@@ -250,7 +250,10 @@ def test_labels_permuted_given_other_covariates_are_other_shuffles(make_inputs):
 
 
 def test_the_validation_is_said_in_words(shown):
-    assert validation_in_words(shown.validation, shown.unit_results) == "10 x 5-fold, 5 inner folds, people not split"
+    assert (
+        validation_in_words(shown.validation, shown.unit_results)
+        == "10 x 5-fold, 5 inner folds, participants never split"
+    )
 
 
 def test_sites_left_out_are_said_in_words(shown):
@@ -260,12 +263,15 @@ def test_sites_left_out_are_said_in_words(shown):
 
 
 def test_the_reference_is_named(shown, strong, make_inputs):
-    assert strong.scores.reference == "sex alone"
+    assert strong.scores.reference == "the confounds-only model (sex)"
     bare = reduce_run(make_inputs(confounds=False, permutations=0, repeats=1))
-    assert bare.scores.reference == "the mean of the training people"
+    assert bare.scores.reference == "the training mean"
     forced = replace(shown.dataset, forced=Covariates(("MADRS@ses-b0",), ("MADRS@ses-b0",), shown.dataset.X[:, :1]))
     run = reduce_run(replace(shown, dataset=forced))
-    assert (run.scores.reference, run.scores.forced) == ("MADRS@ses-b0, sex alone", ("MADRS@ses-b0",))
+    assert (run.scores.reference, run.scores.forced) == (
+        ("the confounds-only model (MADRS@ses-b0, sex)"),
+        ("MADRS@ses-b0",),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- experiments
@@ -422,7 +428,7 @@ def test_people_with_several_rows_are_counted_once(make_inputs):
 def test_a_smaller_search_for_the_permutation_test_is_said_in_words():
     trees = XGBoostSpec(kind="xgboost", trials=50)
     assert trees.search_in_words(0) == ", 50 settings tried per fold"
-    assert trees.search_in_words(1000) == ", 10 settings tried per fold, as in every permutation (not the 50 asked)"
+    assert trees.search_in_words(1000) == ", 10 settings tried per fold, as in every permutation (not the 50 of trials)"
     assert RidgeSpec(kind="ridge").search_in_words(1000) == ""
 
 

@@ -50,7 +50,7 @@ def test_a_clean_experiment_has_no_problem(make_cohort, make_experiment):
     assert warnings == []
 
 
-@pytest.mark.parametrize(("session", "whose"), [("ses-d2", "everyone"), ("ses-p2", "20 of 40 people (sub-0001")])
+@pytest.mark.parametrize(("session", "whose"), [("ses-d2", "everyone"), ("ses-p2", "20 of 40 participants (sub-0001")])
 def test_features_after_the_infusion_are_stopped_per_person_and_period(make_cohort, make_experiment, session, whose):
     found = check_experiment(make_experiment(sessions=(session,)), make_cohort(), FC)
     assert codes(found) == {"T2"}
@@ -116,12 +116,12 @@ def test_covariates_that_are_outcomes_by_name_are_stopped(make_cohort, make_expe
 
 def test_choosing_people_by_the_outcome_is_stopped(make_cohort, make_experiment):
     found = check_experiment(make_experiment(include={"MADRS@ses-d2": {"max": 30.0}}), make_cohort(), FC)
-    assert "include: MADRS@ses-d2: chooses people by what was known only after the infusion" in told(found)
+    assert "include: MADRS@ses-d2: chooses participants by what was known only after the infusion" in told(found)
 
 
 def test_folds_that_cannot_be_filled_are_stopped(make_cohort, make_experiment):
     message = told(check_experiment(make_experiment(validation={"inner": 10}), make_cohort(20), FC))
-    assert "20 people with the outcome cannot fill 5 outer and 10 inner folds" in message
+    assert "20 participants with the outcome cannot fill 5 outer and 10 inner folds" in message
     message = told(check_experiment(make_experiment(validation={"leave_out": "site"}), make_cohort(20), FC))
     assert "needs three sites" in message
 
@@ -265,12 +265,12 @@ def test_t4_folds_that_part_a_family_are_stopped(joined, make_cohort):
     apart = pd.DataFrame({"r0": np.arange(40) // 8, "r1": np.arange(40) % 5}, index=people)
     found = check_dataset(replace(dataset, given_folds=apart), cohort)
     assert codes(found) == {"T4"}
-    assert "column 'r1': 20 groups of people who belong together are in several folds" in told(found)
+    assert "column 'r1': 20 groups of participants who belong together are in several folds" in told(found)
     assert "such as sub-0001 and sub-0002" in told(found)
 
 
 def test_data_that_cannot_be_analysed_are_stopped(joined, make_cohort):
-    assert "8 people are too few" in told(check_dataset(*joined(n=8)))
+    assert "8 participants are too few" in told(check_dataset(*joined(n=8)))
     assert "every feature is the same in everyone" in told(check_dataset(*joined(lambda X, _: X * 0 + 1)))
     flat = make_cohort(20, {("MADRS", "ses-b0"): np.full(20, 30), ("MADRS", "ses-d2"): np.full(20, 20)})
     assert "the outcome is 10 in everyone" in told(check_dataset(*joined(cohort=flat)))

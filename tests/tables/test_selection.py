@@ -120,10 +120,11 @@ def kept_by(make_cohort, make_table, make_experiment):
 def test_a_list_of_unknown_origin_is_refused_and_the_message_knows_both_ways_out(kept_by):
     ((problem,), _) = kept_by()
     assert problem.code == "T6"
-    assert "fc: the 10 columns kept of 72 go more with the outcome than those left out, in 100 % of all pairs" in str(
-        problem
+    assert (
+        "fc: the 10 columns kept of 72 are more associated with the outcome than those left out, in 100 % of all pairs"
+        in str(problem)
     )
-    assert "screen = 50 in [[models]] selects in the training people alone" in problem.hint
+    assert "screen = 50 in [[models]] selects in the training participants only" in problem.hint
     assert '[upstream] selected_by = "literature", reference = ".."' in problem.hint
 
 

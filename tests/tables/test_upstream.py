@@ -26,7 +26,11 @@ def refused(experiment, cohort, **upstream):
     ("upstream", "code", "words"),
     [
         ({"used_outcome": True}, "T5", "fc: upstream: used_outcome: a step before this file was given the outcome"),
-        ({"selected_by": "outcome here"}, "T6", "screen = 50 in [[models]] selects them anew in the training people"),
+        (
+            {"selected_by": "outcome here"},
+            "T6",
+            ("screen = 50 in [[models]] selects them anew in the training participants"),
+        ),
         ({"harmonised": "combat", "preserved": ("age", "MADRS")}, "T7", "told to preserve MADRS, which is the outcome"),
         ({"harmonised": "combat", "preserved": ("MADRS@ses-d2",)}, "T7", "is known only after the infusion"),
         ({"harmonised": "other", "preserved": ("responder",)}, "T7", "looks like response or remission"),
@@ -61,8 +65,8 @@ def test_a_source_that_the_experiment_does_not_use_is_not_its_business(make_coho
 @pytest.mark.parametrize(
     ("upstream", "words"),
     [
-        ({"fitted_on": "everyone here"}, "fc: steps before the file learnt from all people at once"),
-        ({"harmonised": "combat"}, "fc: the harmonisation of sites learnt from all people at once"),
+        ({"fitted_on": "everyone here"}, "fc: steps before the file learnt from all participants at once"),
+        ({"harmonised": "combat"}, "fc: the harmonisation of sites learnt from all participants at once"),
     ],
 )
 def test_a_step_fitted_on_everybody_is_warned_of_with_what_it_can_do(upstream, words):

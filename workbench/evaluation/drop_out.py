@@ -138,7 +138,7 @@ def _weighted(
 
 
 def probability_of_being_analysed(variables: Values, analysed: NDArray[np.bool_]) -> Values:
-    """Ridge logistic regression of being analysed, on everyone asked about.
+    """Ridge logistic regression of being analysed, on everyone eligible.
 
     Parameters
     ----------

@@ -159,12 +159,12 @@ def _add_influence(record: dict[str, Any], folder: Path) -> None:
         held["influence"] |= {"by_participant": columns.to_numpy().tolist(), "by_pair": []}
 
 
-def _flow(steps: pd.DataFrame, lost: pd.DataFrame) -> tuple[FlowStep, ...]:
+def _flow(steps: pd.DataFrame, excluded: pd.DataFrame) -> tuple[FlowStep, ...]:
     flow = []
     for step in steps.itertuples():
-        people = lost[lost["step"] == step.step]
-        who, why = tuple(people["participant_id"]), tuple(people["why"])
-        flow.append(FlowStep(str(step.step), int(step.n), int(step.lost), str(step.why), who, why))
+        rows = excluded[excluded["step"] == step.step]
+        participants, reasons = tuple(rows["participant_id"]), tuple(rows["why"])
+        flow.append(FlowStep(str(step.step), int(step.n), int(step.lost), str(step.why), participants, reasons))
     return tuple(flow)
 
 

@@ -36,7 +36,7 @@ class StudyModel:
     features : tuple of str
         Names of the features, in order.
     covariates : tuple of VariableCoding
-        Covariates of no interest, in order.
+        Confounds, in order.
     """
 
     model: Model

@@ -37,7 +37,7 @@ def explained(fitted: Fitted, fold: Fold, *, residualised: bool, circuits: NDArr
     fitted : Fitted
         With a model.
     residualised : bool
-        Whether the learner residualises features on covariates of no interest (`learner.residualises`): a Haufe pattern
+        Whether the learner residualises features on confounds (`learner.residualises`): a Haufe pattern
         is of the features that it saw.
     circuits : ndarray of int, shape (n_features,), or None
         Circuit of each feature.

@@ -167,7 +167,7 @@ def fitted_one_by_one(
 
 
 def residualises(learner: Learner) -> bool:
-    """Whether covariates of no interest are residualised out of X (METHODS 6), or enter as an offset, as for trees.
+    """Whether confounds are residualised out of X (METHODS 6), or enter as an offset, as for trees.
 
     Linear learners residualise; one that is not linear and does so all the same has an attribute `residualises`.
     """

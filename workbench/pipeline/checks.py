@@ -96,6 +96,7 @@ def check(
     if opened is None:
         return CheckReport(tuple(problems), ())
     specs = {}
+    broken = set()
     for wanted in one_or_several(experiments) or opened.experiment_paths:
         with problems.gather():
             examined = opened.examine(wanted)
@@ -103,6 +104,8 @@ def check(
             spec = examined.spec and settled(opened, examined.name, examined.spec, problems)
             if spec is not None:
                 specs[examined.name] = spec
+            if examined.problems:
+                broken.add(examined.name)
     damage = Problems()
     with damage.gather():
         read_history(opened, specs)
@@ -112,11 +115,13 @@ def check(
     loaded = None if missing else load_study_data(opened, problems=problems, progress=progress)
     if loaded is None:
         return CheckReport(tuple(problems), ())
-    plans = [plan_experiment(loaded, name, spec, problems=problems) for name, spec in specs.items()]
+    planned = [plan_experiment(loaded, name, spec, problems=problems) for name, spec in specs.items()]
+    # What a broken file asks for is not known: its spec finds more problems, and is not shown as a plan.
+    plans = [plan for plan in planned if plan is not None and plan.name not in broken]
     notes = [
         *loaded.cohort.notes,
         *(f"{table.source}: {note}" for table in loaded.tables.values() for note in table.notes),
     ]
-    experiment_plan = tuple(plan for plan in plans if plan)
+    experiment_plan = tuple(plans)
     claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in experiment_plan if plan.runs}
     return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes))

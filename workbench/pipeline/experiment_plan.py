@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems
 from workbench.pipeline.named_estimators import notes_and_caps, outcome_problems
 from workbench.pipeline.study_data import StudyData, left_out
-from workbench.records import Dataset, FlowStep, Notice, Outcome
+from workbench.records import Dataset, FlowStep, Notice, Outcome, feature_set_name
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -38,8 +38,23 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """Short, most distinguishing part first."""
+        """As it is stored: short, most distinguishing part first."""
         return self.learner.run_name(self.dataset.feature_set)
+
+    @property
+    def display_name(self) -> str:
+        """As a reader calls it: "ridge on connectivity + task"."""
+        return f"{self.learner.label} on {feature_set_name(self.dataset.feature_set, self.dataset.sources)}"
+
+    @property
+    def folds(self) -> str:
+        """Outer folds in a few words: "10 x 5", "one of 4 sites out", "3 x given"."""
+        dataset, validation = self.dataset, self.validation
+        if validation.leave_out is not None and dataset.sites is not None:
+            return f"one of {len(set(dataset.sites))} {validation.leave_out}s out"
+        if dataset.given_folds is not None:
+            return f"{dataset.given_folds.shape[1]} x given"
+        return f"{validation.repeats} x {validation.outer}"
 
     @property
     def cost(self) -> Cost:
@@ -169,7 +184,10 @@ def _planned(
             every_warning += data_warnings
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)
-            for run in (run for run in planned_runs(dataset, spec) if run.learner.label not in unfit):
+            planned = planned_runs(dataset, spec)
+            if not of_data:
+                _draw_folds(planned)
+            for run in (run for run in planned if run.learner.label not in unfit):
                 with problems.gather():
                     notes, caps = notes_and_caps(dataset, run.learner, run.validation)
                     runs.append(
@@ -183,6 +201,16 @@ def _planned(
                     )
                     every_warning += notes
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
+
+
+def _draw_folds(runs: Sequence[PlannedRun]) -> None:
+    """Draw the folds, the inner ones of the first repeat too, so that what strata, groups or given folds do not allow
+    is known before anything is fitted."""
+    from workbench.models.splitters import inner_folds, outer_folds
+
+    for validation, dataset in {repr(run.validation): (run.validation, run.dataset) for run in runs}.values():
+        for split in outer_folds(dataset, validation, validation.repeats)[0]:
+            inner_folds(dataset, split.train, validation, validation.seed)
 
 
 def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:

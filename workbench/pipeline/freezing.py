@@ -66,7 +66,7 @@ def freeze(
         then.
     """
     if again != bool(because.strip()):
-        raise SpecError(Problem("--again", "goes with --because", 'say why: --again --because "the atlas was wrong"'))
+        raise SpecError(Problem("--again", "needs --because", 'say why: --again --because "the atlas was wrong"'))
     experiments = one_or_several(experiments)
     opened = open_study(Path(study), optional_path(data))
     chosen = all_settled(opened, dict(opened.experiment(wanted) for wanted in experiments))

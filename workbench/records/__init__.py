@@ -12,6 +12,7 @@ beside them. All names can be imported from `workbench.records`.
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
 from workbench.records.coding import VariableCoding, codings_from_text, codings_to_text
 from workbench.records.data import (
+    ELIGIBLE,
     FEATURE_COLUMNS,
     UNASSIGNED,
     Background,
@@ -30,7 +31,16 @@ from workbench.records.data import (
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.run import LoggedRun, RunResult
-from workbench.records.scores import Increment, Influence, Interval, Performance, PermutationTest, Scores, Shuffled
+from workbench.records.scores import (
+    Increment,
+    Influence,
+    Interval,
+    Performance,
+    PermutationTest,
+    Scores,
+    Shuffled,
+    feature_set_name,
+)
 from workbench.records.sensitivity import (
     Decision,
     Difference,
@@ -46,6 +56,7 @@ from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
     "ABSENT",
+    "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",
     "SCHEMA_VERSION",
@@ -105,4 +116,5 @@ __all__ = [
     "WorkUnit",
     "codings_from_text",
     "codings_to_text",
+    "feature_set_name",
 ]

@@ -147,7 +147,7 @@ class Outcome:
     scale: Scale | None = None
     """The scale of that score."""
     ratings: pd.DataFrame | None = None
-    """Index: everyone asked about, with an outcome or without; one column per session of `sessions`, as rated."""
+    """Index: everyone eligible, with an outcome or without; one column per session of `sessions`, as rated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,23 +212,27 @@ class Notice:
         return f"{self.sentence} [{self.code}]" if self.code else self.sentence
 
 
+ELIGIBLE = "eligible"
+"""The step of the flow that holds those who meet the experiment's rules of inclusion and exclusion."""
+
+
 @dataclass(frozen=True)
 class FlowStep:
-    """Participants left after one step of the flow, and why the others went."""
+    """Participants left after one step of the flow, and how many were excluded, with the reason."""
 
     step: str
     n: int
-    lost: int = 0
-    why: str = ""
+    excluded: int = 0
+    reason: str = ""
     participants: tuple[str, ...] = ()
-    """Ids of those lost at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
+    """Ids of those excluded at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
     reasons: tuple[str, ...] = ()
-    """Why each of `participants` was lost, in their order."""
+    """The reason for each of `participants`, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """What was known before treatment of everyone asked about, analysed or not; no model sees it.
+    """What was known before treatment of everyone eligible, analysed or not; no model sees it.
 
     Parameters
     ----------
@@ -280,7 +284,7 @@ class Dataset:
         Observed outcome, raw.
     confounds, forced : Covariates
         Nuisance block N = [1 | forced | confounds] (METHODS 2.1): `forced` holds the ANCOVA baseline and the outcome's
-        adjustments, `confounds` the covariates of no interest. Complete values.
+        adjustments, `confounds` the others. Complete values.
     clinical : Covariates
         The clinical comparator; may hold NaN, imputed inside the fold.
     groups : ndarray of int, shape (n_rows,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workbench.records.claims import Viewing
@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Performance:
-    """How well one procedure predicts held-out people, and how that depends on the luck of the split.
+    """How well one procedure predicts held-out people, and how that depends on the draw of the folds.
 
     `r2` is 1 - sum((observed - predicted)^2) / sum((observed - reference)^2), pooled over the folds of a repeat,
     averaged over repeats; below 0 means worse than the reference. `r2_total` uses the training mean as reference.
@@ -74,6 +74,10 @@ class PermutationTest:
     refused: str = ""
 
 
+SMALL_P = 0.05
+"""A p from which words speak of more than chance."""
+
+
 @dataclass(frozen=True)
 class Increment:
     """What the features add to the clinical baseline."""
@@ -87,18 +91,28 @@ class Increment:
     joint_delta_r2: Number
     """The same with clinical variables and features penalised together."""
 
-    def words(self, number: Callable[[float], str], measure: str = "R2") -> str:
-        """What is added, with its interval and p where there are such: "0.15 of R2 (0.02 to 0.28), p = 0.042".
+    def words(self, number: Callable[[float], str], p_text: Callable[[float], str], measure: str = "R2") -> str:
+        """Incremental R2 with its interval and p, and how the two go together where they seem not to.
+
+        "R2 +0.15 (95 % CI -0.02 to 0.28), p = .042: more than chance, by an uncertain amount (the CI includes 0)"
 
         Parameters
         ----------
-        number : callable
-            Writes an R2 as the place does where the words stand.
+        number, p_text : callable
+            Write an R2 and a p as the place does where the words stand.
         """
-        interval = self.interval
-        bounds = "" if interval is None else f" ({number(interval.low)} to {number(interval.high)})"
-        p = None if self.test is None else self.test.p
-        return f"{number(self.delta_r2)} of {measure}{bounds}{'' if p is None else f', p = {p:.2g}'}"
+        interval, p = self.interval, None if self.test is None else self.test.p
+        words = f"{measure} {'+' if self.delta_r2 > 0 else ''}{number(self.delta_r2)}"
+        if interval is not None:
+            words += f" ({100 * interval.level:.0f} % CI {number(interval.low)} to {number(interval.high)})"
+        if p is None:
+            return words
+        words += f", p = {p_text(p)}"
+        if p <= SMALL_P and not self.delta_r2 > 0:
+            return f"{words}: the features carry information, but predict no better than the best clinical model"
+        if p <= SMALL_P and interval is not None and interval.low <= 0:
+            return f"{words}: more than chance, by an uncertain amount (the CI includes 0)"
+        return words
 
 
 @dataclass(frozen=True)
@@ -136,6 +150,15 @@ class Shuffled:
     null_high: Number = float("nan")
 
 
+def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
+    """A feature set as a reader calls it: one named after its sources is written as their sum.
+
+    >>> feature_set_name("connectivity_task", ("connectivity", "task")), feature_set_name("dmn4", ("ec_dmn4",))
+    ('connectivity + task', 'dmn4')
+    """
+    return " + ".join(sources) if feature_set == "_".join(sources) else feature_set
+
+
 @dataclass(frozen=True)
 class Scores:
     """Every number of a run that is not a table: written as ``scores.json``, no times and no hosts."""
@@ -170,7 +193,7 @@ class Scores:
     synthetic: bool
     seed: int
     validation: str
-    """In words: 50 x 5-fold, 5 inner folds, people not split."""
+    """In words: 50 x 5-fold, 5 inner folds, participants never split."""
     confounds: tuple[str, ...]
     clinical_model: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -217,6 +240,19 @@ class Scores:
     """Smallest `p_family` that so many permutations allow, whatever the data; None without a permutation p."""
     baseline: str = ""
     """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
+    sources: tuple[str, ...] = ()
+    """Sources of the feature set; empty in results of older versions."""
+
+    @property
+    def features_name(self) -> str:
+        """The feature set as a reader calls it: "connectivity + task"."""
+        return feature_set_name(self.feature_set, self.sources)
+
+    @property
+    def display_name(self) -> str:
+        """The run as a reader calls it: "ridge on connectivity + task"; `run_name` is what is stored."""
+        return f"{self.model} on {self.features_name}"
+
     warnings: tuple[Notice, ...] = ()
     """What the guards said of the data, and what could not be analysed; `notes` has their words too."""
 
@@ -238,12 +274,12 @@ class Scores:
         clinical = ", ".join(self.clinical_model)
         fixed = f", adjusted for {held}" if held else ""
         names = {
-            "main": f"{self.feature_set}{fixed}",
-            "raw": f"{self.feature_set}, not adjusted for {', '.join(self.confounds)}",
-            "confounds": f"covariates of no interest alone: {held}",
-            "clinical_ols": f"clinical, least squares: {clinical}",
-            "clinical_ridge": f"clinical, ridge: {clinical}",
-            "increment": f"{self.feature_set} with the clinical variables held fixed",
-            "joint": f"{self.feature_set} and clinical variables together",
+            "main": f"{self.features_name}{fixed}",
+            "raw": f"{self.features_name}, not adjusted for {', '.join(self.confounds)}",
+            "confounds": f"confounds-only model: {held}",
+            "clinical_ols": f"clinical model, least squares: {clinical}",
+            "clinical_ridge": f"clinical model, ridge: {clinical}",
+            "increment": f"{self.features_name}, clinical variables held fixed",
+            "joint": f"{self.features_name} and clinical variables together",
         }
-        return names.get(procedure, procedure.replace("clinical:", "clinical variable alone: "))
+        return names.get(procedure, procedure.replace("clinical:", "clinical variable only: "))

@@ -64,7 +64,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class DropOut:
-    """Those analysed beside those asked about and lost, and what the loss could have done to r2."""
+    """Those analysed beside eligible participants who were excluded, and what that could have done to r2."""
 
     n_asked: int
     n_lost: int

@@ -29,7 +29,7 @@ class RunInputs:
     validation : ValidationSpec
         With the model's own repeats and permutations.
     residualised : bool
-        Whether covariates of no interest were residualised out of the features, or were an offset, as for trees.
+        Whether confounds were residualised out of the features, or were an offset, as for trees.
     circuit_test : CircuitTest or None
     influence : WithoutEach or None
     permutation_scheme, permutation_refused : str

@@ -134,6 +134,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         shuffled=_shuffled(inputs),
         capped=inputs.capped,
         baseline=inputs.baseline,
+        sources=dataset.sources,
         warnings=inputs.warnings,
     )
 

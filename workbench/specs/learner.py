@@ -85,8 +85,8 @@ class ScreenedSpec(LearnerSpec):
 
     # Written out only where it is not the default, so that files of old keep their fingerprint.
     screen: int = Field(default=0, ge=0, exclude_if=lambda screen: screen == 0)
-    """The model sees only the features most correlated with the outcome in the training people, so many, covariates of
-    no interest held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 keeps all."""
+    """The model sees only the features most correlated with the outcome in the training people, so many, confounds
+    held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 keeps all."""
 
     def offered(self, n_features: int) -> int:
         """Features that a model sees, of so many."""

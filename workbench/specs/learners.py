@@ -210,8 +210,8 @@ class XGBoostSpec(ScreenedSpec):
     rounds: int = Field(default=200, ge=1)
     """Largest number of boosting rounds."""
     screen: int = Field(default=200, ge=0)
-    """The trees are offered only the features most correlated with the outcome in the training people, so many,
-    covariates of no interest held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 offers
+    """The trees are offered only the features most correlated with the outcome in the training participants, so many,
+    confounds held fixed; chosen anew in every inner fold, and for every shuffled outcome. 0 offers
     all."""
     permuted_trials: int = Field(default=10, ge=1)
     """Trials per outer fold, where `trials` is not fewer still, of a run that is tested by permutation: the observed
@@ -238,7 +238,8 @@ class XGBoostSpec(ScreenedSpec):
         if permutations == 0 or self.trials <= self.permuted_trials:
             return f", {self.trials} settings tried per fold"
         return (
-            f", {self.permuted_trials} settings tried per fold, as in every permutation (not the {self.trials} asked)"
+            f", {self.permuted_trials} settings tried per fold, as in every permutation (not the {self.trials} of "
+            "trials)"
         )
 
     def seconds(self, work: Work) -> float:

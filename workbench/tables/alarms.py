@@ -37,11 +37,18 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     n = dataset.n_participants
     n_held = dataset.nuisance.values.shape[1]
     if n < ROWS_PER_COLUMN * n_held:
-        yield Notice(f"{n_held} covariates are held fixed in {n} people: fewer than {ROWS_PER_COLUMN} people for each")
+        yield Notice(
+            f"{n_held} covariates are held fixed in {n} participants: fewer than {ROWS_PER_COLUMN} participants "
+            "for "
+            "each"
+        )
     if dataset.outcome.type == "binary":
         fewer = int(min(dataset.y.sum(), len(dataset.y) - dataset.y.sum()))
         if fewer < FEWEST_IN_CLASS:
-            text = f"only {fewer} of {n} people are in the smaller class: a dichotomy cannot be predicted from so few"
+            text = (
+                f"only {fewer} of {n} participants are in the smaller class: a dichotomy cannot be predicted from "
+                "so few"
+            )
             yield Notice(text)
     missing = float(np.isnan(dataset.X).mean())
     if missing > 0.1:

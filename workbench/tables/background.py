@@ -1,4 +1,4 @@
-"""What is known of everyone asked about, analysed or not: for drop-out and for subgroups, never for models."""
+"""What is known of everyone eligible, analysed or not: for drop-out and for subgroups, never for models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def background(experiment: ExperimentSpec, cohort: Cohort, outcome: Outcome, peo
     Parameters
     ----------
     people : sequence of str
-        Everyone included; whoever had another arm than those asked about is left out.
+        Everyone included; whoever had another arm than those eligible is left out.
 
     Returns
     -------

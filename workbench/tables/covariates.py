@@ -26,7 +26,7 @@ TIME_SERIES = re.compile(
 """fMRIPrep's nuisance regressors: time series, not covariates."""
 
 ONE_VALUE = (
-    "covariates of no interest have one value per subject; fMRIPrep's nuisance regressors are time series, which are "
+    "confounds have one value per participant; fMRIPrep's nuisance regressors are time series, which are "
     "removed before features are made: use their summary, such as mean_fd"
 )
 
@@ -66,7 +66,7 @@ def values_of(term: str, cohort: Cohort, people: Sequence[str]) -> pd.Series:
     if AT in term:
         return _score_at(term, cohort).reindex(list(people))
     if TIME_SERIES.match(term):
-        raise TableError(Problem(term, "is not a covariate of a person", ONE_VALUE))
+        raise TableError(Problem(term, "is not a covariate of a participant", ONE_VALUE))
     known = [*cohort.participants.columns, *(f"{score}{AT}SESSION" for score in cohort.scales)]
     raise TableError(Problem(term, "is not a column of this study", did_you_mean(term, known)))
 
@@ -102,7 +102,7 @@ def refuse_after_infusion(
         known = session is not None and session in cohort.sessions
         late = treated_by(cohort, str(session), people) if known else []
         if late:
-            found = f"{session} is during or after an infusion for {len(late)} of {len(people)} people"
+            found = f"{session} is during or after an infusion for {len(late)} of {len(people)} participants"
             hint = "what is held fixed or compared with must be known before the first active infusion"
             problems.append(Problem(f"{where}: {term}", found, hint, AFTER_INFUSION))
     return problems
@@ -189,7 +189,7 @@ def _refuse_slips(term: str, values: pd.Series) -> None:
         found = f"is read as text because of {listed(map(repr, words), 3)}"
         raise TableError(Problem(term, found, "declare it missing in cohort.toml, or correct it"))
     if len(levels) > max(2, len(values) / 2):
-        found = f"has {len(levels)} levels in {len(values)} people"
+        found = f"has {len(levels)} levels in {len(values)} participants"
         raise TableError(Problem(term, found, "a name or a date is not a covariate; group its levels"))
 
 

@@ -93,7 +93,7 @@ def _feature_sessions(
     for session in experiment.sessions:
         late = treated_by(cohort, session, people) if session in cohort.sessions else []
         if late:
-            some = f"{len(late)} of {len(people)} people ({listed(late, 3)})"
+            some = f"{len(late)} of {len(people)} participants ({listed(late, 3)})"
             yield _late_features(session, "everyone" if len(late) == len(people) else some)
     if experiment.change is not None and outcome is not None and all(name in cohort.sessions for name in asked):
         after = [name for name in outcome.sessions if cohort.sessions[name].phase != "before"]
@@ -148,7 +148,7 @@ def _selection(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]
             session = session_of(column, cohort)
             late = session is not None and session in cohort.sessions and bool(treated_by(cohort, session, people))
             if late or (AT not in column and looks_like_outcome(column, cohort)):
-                found = "chooses people by what was known only after the infusion"
+                found = "chooses participants by what was known only after the infusion"
                 yield Problem(f"{key}: {column}", found, "choose by what was known before", "T2")
 
 
@@ -232,8 +232,10 @@ def _validation(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str
     n = len(people)
     smallest_training = n - -(-n // validation.outer)
     if n and validation.folds is None and (n < validation.outer or smallest_training < 2 * validation.inner):
-        found = f"{n} people with the outcome cannot fill {validation.outer} outer and {validation.inner} inner folds"
-        yield Problem("validation", found, "fewer folds, or more people")
+        found = (
+            f"{n} participants with the outcome cannot fill {validation.outer} outer and {validation.inner} inner folds"
+        )
+        yield Problem("validation", found, "fewer folds, or more participants")
 
 
 def _experiment_warnings(
@@ -309,7 +311,7 @@ def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
     n = dataset.n_participants
     if n < FEWEST:
         why = "; ".join(f"{step.step}: {step.n}" for step in dataset.flow)
-        yield Problem(where, f"{n} people are too few to validate anything", f"at least {FEWEST}; {why}")
+        yield Problem(where, f"{n} participants are too few to validate anything", f"at least {FEWEST}; {why}")
     if np.ptp(dataset.y) == 0:
         found = f"the outcome is {dataset.y[0]:g} in everyone"
         yield Problem(where, found, "an outcome that does not vary cannot be predicted")
@@ -319,7 +321,7 @@ def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
         yield Problem(where, "every feature is the same in everyone", "check the source files")
     n_held = dataset.nuisance.values.shape[1]
     if n_held >= n // 2:
-        found = f"{n_held} covariates are held fixed in {n} people"
+        found = f"{n_held} covariates are held fixed in {n} participants"
         yield Problem(where, found, "nothing would be left to predict: fewer confounds, or group their levels")
 
 
@@ -328,7 +330,7 @@ def _late_sessions(dataset: Dataset, cohort: Cohort) -> Iterator[Problem]:
     people = list(dataset.rows["participant_id"])
     for session in dict.fromkeys(dataset.features["session"]):
         if session in cohort.sessions and treated_by(cohort, session, people):
-            yield _late_features(session, "people analysed")
+            yield _late_features(session, "participants analysed")
 
 
 def _telling_names(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Problem]:
@@ -351,6 +353,9 @@ def _torn_groups(dataset: Dataset) -> Iterator[Problem]:
         torn = [group for group in np.unique(dataset.groups) if len(np.unique(folds[dataset.groups == group])) > 1]
         if torn:
             whose = " and ".join(dict.fromkeys(people[dataset.groups == torn[0]]))
-            found = f"{len(torn)} groups of people who belong together are in several folds, such as {whose}"
-            hint = "rows of one person, family or group are in training or in test, never in both: give them one number"
+            found = f"{len(torn)} groups of participants who belong together are in several folds, such as {whose}"
+            hint = (
+                "rows of one participant, family or group are in training or in test, never in both: give them "
+                "one number"
+            )
             yield Problem(f"validation: folds, column {column!r}", found, hint, "T4")

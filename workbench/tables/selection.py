@@ -74,7 +74,8 @@ def selected_by_outcome(
         said = specs[found.source].upstream if found.source in specs else None
         declared = said is not None and said.selected_by in DECLARED
         what = (
-            f"the {found.n_kept} columns kept of {found.n_kept + found.n_left_out} go more with the outcome than those "
+            f"the {found.n_kept} columns kept of {found.n_kept + found.n_left_out} are more associated with the "
+            "outcome than those "
             f"left out, in {100 * found.share:.0f} % of all pairs (p = {found.p:.2g}), as where the outcome chose them"
         )
         say = f'say so in features/{found.source}.toml: [upstream] selected_by = "literature", reference = ".."'
@@ -83,7 +84,8 @@ def selected_by_outcome(
             warnings.append(Notice(text, where=found.source, code="T6"))
         elif found.share >= SEPARATED:
             hint = (
-                "if it did, keep all columns: screen = 50 in [[models]] selects in the training people alone; if an "
+                "if it did, keep all columns: screen = 50 in [[models]] selects in the training participants only; "
+                "if an "
                 f"atlas, a paper or other people did, {say}"
             )
             problems.append(Problem(f"{where}: {found.source}", what, hint, "T6"))

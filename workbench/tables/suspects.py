@@ -228,7 +228,7 @@ def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
             at = int(np.abs(r[column]).argmax())
             text = (
                 f"{dataset.features['name'][column]} drifts with {names[at]} (rank correlation {r[column, at]:.2f}) "
-                f"and goes with the outcome (r = {goes:.2f}): time may explain both"
+                f"and is associated with the outcome (r = {goes:.2f}): time may explain both"
             )
             yield Notice(text, code="T14")
 

@@ -79,12 +79,12 @@ def late_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource
         timing = _declared(source, specs)
         file = f"features/{source}.toml"
         if timing is not None and timing in cohort.sessions and (late := treated_by(cohort, timing, people)):
-            some = f"{len(late)} of {len(people)} people ({listed(late, 3)})"
+            some = f"{len(late)} of {len(people)} participants ({listed(late, 3)})"
             whose = "everyone" if len(late) == len(people) else some
             found = f"features at {timing} are measured during or after an infusion in {whose}"
             yield Problem("timing", found, FIRST, "T2", file=file)
         elif timing == "concurrent":
-            found = "features are measured with the outcome, and the people of this study are treated"
+            found = "features are measured with the outcome, and the participants of this study are treated"
             yield Problem("timing", found, FIRST, "T2", file=file)
 
 
