@@ -47,7 +47,7 @@ def measure(data: Path) -> dict[str, list[float]]:
         y = shuffled[:, column]
         best = np.argsort(-np.abs(np.corrcoef(dataset.X.T, y)[-1, :-1]))[:SELECTED]
         features = dataset.features.iloc[best].reset_index(drop=True)
-        chosen = replace(dataset, y=y, X=np.ascontiguousarray(dataset.X[:, best]), features=features)
+        chosen = replace(dataset.with_features(np.ascontiguousarray(dataset.X[:, best]), features), y=y)
         results = [fit_unit(chosen, unit, outside, {"main": y[:, None]}, explain=0) for unit in units]
         leaky.append(float(permuted_r2(results, "main")[0]))
     return {"leaky": [round(r2, 4) for r2 in leaky], "honest": [round(float(r2), 4) for r2 in honest[1:]]}
@@ -92,7 +92,9 @@ def draw(numbers: dict[str, list[float]]) -> None:
     axes.axvline(0, color=QUIET, lw=1, ls="--")
     axes.set(xlim=(left, 0.8), ylim=(-0.4, 1.65), yticks=[])
     axes.set_xlabel("cross-validated R2 of a shuffled outcome (0: no better than the mean)", color=INK)
-    axes.set_title("Nothing can be predicted here: 26 people, 121 connections, 200 shuffles", fontsize=13, loc="left")
+    axes.set_title(
+        "Nothing can be predicted here: 26 participants, 121 connections, 200 shuffles", fontsize=13, loc="left"
+    )
     for side in ("left", "top", "right"):
         axes.spines[side].set_visible(False)
     for ending in ("svg", "png"):

@@ -100,7 +100,7 @@ def test_the_table_ranks_nothing_by_its_order(circuits):
 
 def test_features_without_a_circuit_have_no_q(shown):
     features = shown.dataset.features.assign(circuit=shown.dataset.features["circuit"].replace("salience", ""))
-    dataset = replace(shown.dataset, features=features)
+    dataset = shown.dataset.with_features(features=features)
     order = [shown.circuit_test.circuits.index(c if c != UNASSIGNED else "salience") for c in dataset.circuits]
     test = replace(shown.circuit_test, circuits=dataset.circuits, statistic=shown.circuit_test.statistic[:, order])
     table = circuit_table(dataset, shown.unit_results, None, test).set_index("circuit")
@@ -111,7 +111,7 @@ def test_features_without_a_circuit_have_no_q(shown):
 
 def test_modalities_share_the_attribution(shown, shap, circuits):
     features = shown.dataset.features.assign(modality=["pet"] * 3 + ["task"] * 9)
-    table = modality_table(replace(shown.dataset, features=features), shap)
+    table = modality_table(shown.dataset.with_features(features=features), shap)
     assert table["modality"].tolist() == ["pet", "task"]
     assert table["mean_abs_shap"].sum() == pytest.approx(circuits["mean_abs_shap"].sum())
     assert table["share"].sum() == pytest.approx(1.0)

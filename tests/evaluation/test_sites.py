@@ -37,7 +37,7 @@ def differing(make_dataset):
         y = rng.normal(size=n) + apart * site
         X = dataset.X + rng.normal(size=(n_sites, 15))[site]
         names = np.array(["bern", "oslo", "york"])[site]
-        return replace(dataset, X=X, y=y, sites=names, blocks=site if blocks else np.zeros(n, int))
+        return replace(dataset.with_features(X), y=y, sites=names, blocks=site if blocks else np.zeros(n, int))
 
     return make
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from workbench.errors import GuardError, Problem
 from workbench.models.estimators import as_permuted, beside_main, make_learner
+from workbench.models.fitted_models import digest
 from workbench.models.learner import Fitted
 from workbench.models.nested_cv import fit_alone, located, spawned
-from workbench.records import Covariates, Dataset, WorkUnit
+from workbench.records import ABSENT, Covariates, Dataset, FeatureBlocks, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
 NOISE_STREAM = 3
@@ -24,11 +25,12 @@ NOISE_SDS = 10.0
 
 
 def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *, permuted: bool) -> int:
-    """Fit with the held-out people replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
+    """Fit with the held-out participants replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and
+    L1.3).
 
     Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
-    of them. What was learnt must be the same to the last bit (`Fitted.fitted_digest`), and so must the tuning and the
-    prediction for the first held-out row, which also speaks where a learner gives no digest.
+    of them. What was learnt must be the same to the last bit (`fitted_models.digest`), and so must the tuning and the
+    prediction for the first held-out row, which also speaks where a learner keeps no model.
 
     Parameters
     ----------
@@ -62,8 +64,12 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
     return compared
 
 
+def _digest(fitted: Fitted) -> str:
+    return digest(fitted.model()) if fitted.model is not None else ""
+
+
 def _looked(learner: LearnerSpec, changed: str) -> Problem:
-    found = f"{changed} changed when the held-out people were replaced by noise: it learns from those it predicts"
+    found = f"{changed} changed when the held-out participants were replaced by noise: it learns from those it predicts"
     hint = (
         "whatever learns (means, scales, components, selected features, tuning) may read the rows of fold.train alone; "
         "look for a mean, a fit or a selection over all rows"
@@ -73,13 +79,13 @@ def _looked(learner: LearnerSpec, changed: str) -> Problem:
 
 def _changed(seen: Fitted, blind: Fitted, unit: WorkUnit) -> str:
     """What differs between a fit and the same with noise in the held-out rows; empty where nothing does."""
-    if seen.fitted_digest != blind.fitted_digest:
+    if _digest(seen) != _digest(blind):
         return "what was learnt"
     if dict(seen.chosen) != dict(blind.chosen):
         return "the tuning"
     # Where one row is held out, it is the one that is kept, so nothing but its own outcome was noise.
     same = np.allclose(seen.predicted[0], blind.predicted[0], rtol=1e-9, atol=0.0, equal_nan=True)
-    return "" if same else f"the prediction for one of {len(unit.outer.test)} held-out people"
+    return "" if same else f"the prediction for one of {len(unit.outer.test)} held-out participants"
 
 
 def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
@@ -87,29 +93,49 @@ def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
     rng = np.random.default_rng(spawned(unit.seed, NOISE_STREAM))
     test, others = unit.outer.test, unit.outer.test[1:]
 
-    def noise(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        blind = np.array(values, dtype=float)
-        there = ~np.isnan(blind)
-        n = np.maximum(there.sum(axis=0), 1)
-        mean = np.where(there, blind, 0.0).sum(axis=0) / n
-        spread = np.sqrt(np.square(np.where(there, blind - mean, 0.0)).sum(axis=0) / n)
-        spread = np.where(spread > 0, spread, 1.0)
-        blind[rows] = mean + NOISE_SDS * spread * rng.standard_normal((len(rows), *blind.shape[1:]))
-        return blind
-
     def covariates(block: Covariates) -> Covariates:
-        return replace(block, values=noise(block.values, others))
+        return replace(block, values=_noise(block.values, others, rng))
 
     if dataset.outcome.type == "binary":
         y = np.array(dataset.y, dtype=float)
         y[test] = 1.0 - y[test]
     else:
-        y = noise(dataset.y, test)
+        y = _noise(dataset.y, test, rng)
+    if dataset.complete:
+        blind = dataset.with_features(_noise(dataset.X, others, rng))
+    else:
+        blind = replace(dataset, feature_blocks=_blinded_blocks(dataset.feature_blocks, others, rng))
     return replace(
-        dataset,
-        X=noise(dataset.X, others),
+        blind,
         y=y,
         confounds=covariates(dataset.confounds),
         forced=covariates(dataset.forced),
         clinical=covariates(dataset.clinical),
     )
+
+
+def _noise(values: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Values with noise of their own mean, and many times their own spread, in some rows."""
+    blind = np.array(values, dtype=float)
+    there = ~np.isnan(blind)
+    n = np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, blind, 0.0).sum(axis=0) / n
+    spread = np.sqrt(np.square(np.where(there, blind - mean, 0.0)).sum(axis=0) / n)
+    spread = np.where(spread > 0, spread, 1.0)
+    blind[rows] = mean + NOISE_SDS * spread * rng.standard_normal((len(rows), *blind.shape[1:]))
+    return blind
+
+
+def _blinded_blocks(measured: FeatureBlocks, rows: np.ndarray, rng: np.random.Generator) -> FeatureBlocks:
+    """Noise in some rows of every block, and presence drawn anew: who has which modality is held-out data too."""
+    present = measured.present.copy()
+    drawn = rng.random((len(rows), len(measured.blocks))) < 0.5
+    drawn[np.arange(len(rows)), rng.integers(len(measured.blocks), size=len(rows))] = True
+    present[rows] = drawn
+    blocks = []
+    for block, there in zip(measured.blocks, present.T, strict=True):
+        values = np.full((len(measured), block.values.shape[1]), np.nan)
+        values[block.present] = block.values[block.at[block.present]]
+        at = np.where(there, np.arange(len(measured)), ABSENT)
+        blocks.append(replace(block, values=_noise(values, rows, rng), at=at))
+    return FeatureBlocks(tuple(blocks))

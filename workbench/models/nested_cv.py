@@ -7,29 +7,26 @@ them but two: *raw* leaves the confounds out, *increment* takes the clinical var
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
+from workbench.models.explanations import Explanation, explained
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, residualises
+from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken_from
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
-from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.models.unit_keys import common_digest, unit_key
+from workbench.records import Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
+from workbench.specs.learners import LearnerSpec, RidgeSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
-"""Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
+"""Spawn keys of the seeds; `permutations`, `canary` and `everyone` have others, so that none depends on another."""
 ORDER, INCREMENT_ORDER = "order", "increment order"
 ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
 """Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
@@ -37,9 +34,6 @@ CLINICAL_BAND = "clinical"
 """Clinical variables beside the features are penalised together, apart from every modality."""
 MARGINAL_PERMUTATIONS = 1000
 """The circuit test has at least as many, since it costs next to nothing."""
-DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
-"""Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
-DECIDING_PACKAGES = ("biomarker-workbench", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "optuna")
 
 
 # ------------------------------------------------------------------------------------------------------------- planning
@@ -104,21 +98,22 @@ def plan_units(
     if dataset.given_folds is not None and learner.repeats is None:
         repeats = dataset.given_folds.shape[1]
     procedures = planned_procedures(dataset)
-    common = _common_digest(dataset, validation, learner, explain, procedures)
+    common = common_digest(dataset, validation, learner, explain, procedures)
     units = []
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
             seed = spawned(validation.seed, LEARNER_STREAM, repeat, fold)
             inner = inner_folds(dataset, outer.train, validation, spawned(validation.seed, INNER_STREAM, repeat, fold))
             unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
-            units.append(replace(unit, key=_key(common, unit)))
+            units.append(replace(unit, key=unit_key(common, unit)))
     return tuple(units)
 
 
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
     """The procedures that have a meaning for these data.
 
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
+    all blocks of features in every row.
     """
     names = ["main"]
     if dataset.confounds.variables:
@@ -127,7 +122,7 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
         names.append("confounds")
     if dataset.clinical.variables:
         single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
     return tuple(names)
 
 
@@ -172,28 +167,24 @@ def fit_unit(
     FitError
         With the repeat and fold in which a model could not be fitted.
     """
-    fitted: dict[str, Fitted] = {}
     results: dict[str, ProcedureResult] = {}
+    explanation: Explanation | None = None
     if targets["main"].shape[1] > 1:
         learner = as_permuted(learner)
     try:
         for name in unit.procedures:
-            explained = explain if name == "main" else 0
-            fitted[name], results[name] = _fit_procedure(name, dataset, unit, learner, targets, explain=explained)
+            asked = explain if name == "main" else 0
+            results[name], of_procedure = _fit_procedure(name, dataset, unit, learner, targets, explain=asked)
+            explanation = explanation or of_procedure
     except FitError as error:
         raise FitError([located(problem, unit) for problem in error.problems]) from error
-    main = fitted["main"]
     return UnitResult(
         key=unit.key,
         repeat=unit.repeat,
         fold=unit.fold,
         test=unit.outer.test,
         procedures=results,
-        shap=main.shap,
-        shap_base=main.shap_base,
-        haufe=main.haufe,
-        weights=main.weights,
-        circuit_shap=main.circuit_shap,
+        **(vars(explanation) if explanation else {}),
     )
 
 
@@ -205,20 +196,20 @@ def _fit_procedure(
     targets: Mapping[str, np.ndarray],
     *,
     explain: int,
-) -> tuple[Fitted, ProcedureResult]:
+) -> tuple[ProcedureResult, Explanation | None]:
     """One procedure through all columns of its targets: on the folds of the unit, or each on those it took along."""
     procedure = _procedure(name, dataset, unit, learner, targets)
     order = targets.get(ORDERS.get(name, ORDER))
     if order is None or procedure.Y.shape[1] == 1:
-        fitted = _fit(procedure, dataset, unit, explain=explain)
-        return fitted, _reduced(procedure, dataset, fitted, unit)
+        fitted, explanation = _fit(procedure, dataset, unit, explain=explain)
+        return _reduced(procedure, dataset, fitted, unit), explanation
     columns = []
     for column in range(procedure.Y.shape[1]):
         where = unit if column == 0 else _carried(unit, order[column - 1])
         alone = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
         procedure = _procedure(name, dataset, where, learner, alone)
-        fitted = _fit(procedure, dataset, where, explain=int(column < explain))
-        columns.append((fitted, _reduced(procedure, dataset, fitted, where)))
+        fitted, explanation = _fit(procedure, dataset, where, explain=int(column < explain))
+        columns.append((_reduced(procedure, dataset, fitted, where), explanation))
     return _beside(columns)
 
 
@@ -236,37 +227,44 @@ def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
     return replace(unit, outer=carried(unit.outer), inner=tuple(carried(split) for split in unit.inner))
 
 
-def _beside(columns: Sequence[tuple[Fitted, ProcedureResult]]) -> tuple[Fitted, ProcedureResult]:
+def _beside(
+    columns: Sequence[tuple[ProcedureResult, Explanation | None]],
+) -> tuple[ProcedureResult, Explanation | None]:
     """Fits of single targets as if they had been made together; what is kept of permuted ones is their sums."""
-    fitted, result = columns[0]
-    sums = [one.circuit_shap for one, _ in columns if one.circuit_shap is not None]
-    return replace(fitted, circuit_shap=np.vstack(sums) if sums else None), replace(
+    result, explanation = columns[0]
+    result = replace(
         result,
-        squared_error=np.concatenate([one.squared_error for _, one in columns]),
-        squared_error_reference=np.concatenate([one.squared_error_reference for _, one in columns]),
+        squared_error=np.concatenate([one.squared_error for one, _ in columns]),
+        squared_error_reference=np.concatenate([one.squared_error_reference for one, _ in columns]),
     )
+    if explanation is None:
+        return result, None
+    sums = [one.circuit_shap for _, one in columns if one is not None and one.circuit_shap is not None]
+    return result, replace(explanation, circuit_shap=np.vstack(sums) if sums else None)
 
 
 def _procedure(
     name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> _Procedure:
     model = make_learner(learner if name == "main" else beside_main(learner))
+    refuse_untaken(model, dataset, learner.label)
+    X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))
     bands = modalities(dataset)
     if name == "main":
-        return _Procedure(model, dataset.X, nuisance, every, nuisance, bands)
+        return _Procedure(model, X, nuisance, every, nuisance, bands)
     if name == "raw":
         forced = dataset.forced.values
-        return _Procedure(model, dataset.X, forced, observed, forced, bands)
+        return _Procedure(model, X, forced, observed, forced, bands)
     if name == "confounds":
         # Without features a learner that residualises is the nuisance model itself; trees may bend it.
         alone = LeastSquaresLearner() if residualises(model) else model
         return _Procedure(alone, nothing, nuisance, every, nothing)
     if name == "increment":
         held = _with_clinical(dataset, unit.outer.train)
-        return _Procedure(model, dataset.X, held, targets["increment"], held, bands)
+        return _Procedure(model, X, held, targets["increment"], held, bands)
     clinical = _clinical(dataset)
     if name == "joint":
         bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
@@ -279,7 +277,10 @@ def _procedure(
     return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
 
 
-def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int) -> Fitted:
+def _fit(
+    procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int = 0
+) -> tuple[Fitted, Explanation | None]:
+    learner = procedure.learner
     fold = Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
@@ -287,10 +288,15 @@ def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: in
         test=unit.outer.test,
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
-        circuits=dataset.circuit_of_feature if explain else None,
         bands=procedure.bands,
+        circuits=dataset.circuit_of_feature if procedure.X.shape[1] == len(dataset.features) else None,
+        sites=dataset.sites,
+        **taken_from(dataset, learner),
     )
-    return procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
+    fitted = learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
+    if not explain or fitted.model is None:
+        return fitted, None
+    return fitted, explained(fitted, fold, residualised=residualises(learner), circuits=dataset.circuit_of_feature)
 
 
 def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np.ndarray) -> tuple[UnitResult, ...]:
@@ -306,7 +312,7 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
         One per outcome, nothing explained.
     """
     procedure = _procedure("main", dataset, unit, learner, {"main": Y})
-    fitted = _fit(procedure, dataset, unit, explain=0)
+    fitted, _ = _fit(procedure, dataset, unit)
     columns = []
     for k in range(Y.shape[1]):
         alone = replace(procedure, Y=Y[:, [k]])
@@ -319,7 +325,7 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit(procedure, dataset, unit, explain=0)
+    return _fit(procedure, dataset, unit)[0]
 
 
 def _reduced(procedure: _Procedure, dataset: Dataset, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
@@ -343,7 +349,7 @@ def modalities(dataset: Dataset) -> np.ndarray:
 
 
 def _clinical(dataset: Dataset) -> Covariates:
-    """Clinical variables that are not among the covariates of no interest: a name in both enters once."""
+    """Clinical variables that are not among the confounds: a name in both enters once."""
     held = dataset.nuisance.variables
     return dataset.clinical.only(*(variable for variable in dataset.clinical.variables if variable not in held))
 
@@ -353,16 +359,9 @@ def _with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
 
 
-_joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
-_joining = Lock()
-
-
 def _beside_clinical(dataset: Dataset) -> np.ndarray:
-    """Features and clinical variables side by side; made once per dataset, since X may be large."""
-    with _joining:
-        if dataset not in _joined:
-            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
-        return _joined[dataset]
+    """Features and clinical variables side by side."""
+    return np.column_stack([dataset.X, _clinical(dataset).values])
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:
@@ -371,60 +370,9 @@ def located(problem: Problem, unit: WorkUnit) -> Problem:
     return replace(problem, where=f"{where}, {problem.where}" if problem.where else where)
 
 
-# ----------------------------------------------------------------------------------------------------------------- keys
+# ---------------------------------------------------------------------------------------------------------------- seeds
 
 
 def spawned(seed: int, *spawn_key: int) -> int:
     """A seed of its own for everything that draws, from the one of the experiment or of a unit."""
     return int(np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1)[0])
-
-
-def _common_digest(
-    dataset: Dataset,
-    validation: ValidationSpec,
-    learner: LearnerSpec,
-    explain: int,
-    procedures: tuple[str, ...],
-) -> hashlib._Hash:
-    settings = {
-        "schema_version": SCHEMA_VERSION,
-        "data": dataset.data_hash,
-        "people": dataset.rows[["participant_id", "session"]].astype(str).to_numpy().tolist(),
-        "outcome_type": dataset.outcome.type,
-        "balanced": balanced_on_outcome(dataset, validation),
-        "features": dataset.features["name"].tolist(),
-        "circuits": dataset.features["circuit"].tolist() if explain else [],
-        "covariates": [list(block.names) for block in (dataset.forced, dataset.confounds, dataset.clinical)],
-        "learner": learner.model_dump(mode="json", exclude=DECIDES_NOTHING),
-        "permutations": [validation.permutations, validation.seed if validation.permutations else None],
-        "explain": explain,
-        "procedures": procedures,
-        "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
-    }
-    if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
-        settings["bands"] = modalities(dataset).tolist()
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
-    blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)
-    for array in (dataset.y, *blocks, dataset.groups, dataset.blocks):
-        digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
-    return digest
-
-
-def _key(common: hashlib._Hash, unit: WorkUnit) -> str:
-    digest = common.copy()
-    digest.update(json.dumps([unit.repeat, unit.fold, unit.seed]).encode())
-    for split in (unit.outer, *unit.inner):
-        for rows in (split.train, split.test):
-            digest.update(np.int64(len(rows)).tobytes())
-            digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
-    return digest.hexdigest()
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

@@ -116,7 +116,7 @@ def _register(study: Study, looks: Iterable[Look]) -> None:
 def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
     """What is looked at in a run, before it is."""
     from workbench.preregistration.viewed import Look, settings_digest
-    from workbench.tables.dataset import data_hash
+    from workbench.tables.data_digest import data_hash
 
     dataset = planned.dataset
     settings = settings_digest(planned.learner, planned.validation)
@@ -224,7 +224,7 @@ def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> R
         planned=tuple(look_at(plan, planned) for planned in plan.runs),
         together=tuple(together),
         every_frozen=frozen,
-        not_fixed=f"the people that {left_out} leaves out" if left_out else "",
+        not_fixed=f"the participants that {left_out} leaves out" if left_out else "",
         not_known=seen.not_known,
         beyond=BEYOND,
     )

@@ -74,7 +74,7 @@ def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, b
 
 def left_out(loaded: StudyData, dataset: Dataset, spec: ExperimentSpec) -> dict[str, np.ndarray]:
     """By source of a dataset: the columns of its file that are not among its features, by row (trap T6)."""
-    from workbench.tables.dataset import values_for
+    from workbench.tables.measurements import values_for
 
     people = list(dataset.rows["participant_id"])
     columns = {}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from workbench.records.coding import VariableCoding
+from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
 
@@ -39,6 +41,7 @@ UNASSIGNED = "unassigned"
 OutcomeType = Literal["continuous", "binary"]
 
 
+Severity = Literal["warning", "note"]
 ClaimKind = Literal["prognostic", "predictive", "association"]
 
 
@@ -144,7 +147,7 @@ class Outcome:
     scale: Scale | None = None
     """The scale of that score."""
     ratings: pd.DataFrame | None = None
-    """Index: everyone asked about, with an outcome or without; one column per session of `sessions`, as rated."""
+    """Index: everyone eligible, with an outcome or without; one column per session of `sessions`, as rated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +165,8 @@ class Covariates:
     terms: tuple[str, ...]
     """One per column: the declared variable, ``sex``."""
     values: np.ndarray
+    coding: tuple[VariableCoding, ...] = ()
+    """How the columns were made, variable by variable, those without a column included."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -171,33 +176,63 @@ class Covariates:
     def only(self, *variables: str) -> Covariates:
         """The columns of some variables."""
         keep = [column for column, term in enumerate(self.terms) if term in variables]
-        return Covariates(tuple(self.names[k] for k in keep), tuple(self.terms[k] for k in keep), self.values[:, keep])
+        names, terms = (tuple(each[k] for k in keep) for each in (self.names, self.terms))
+        return Covariates(names, terms, self.values[:, keep], tuple(c for c in self.coding if c.term in variables))
 
     def beside(self, other: Covariates) -> Covariates:
         """These columns followed by those of `other` whose variable is not here yet."""
         import numpy as np
 
         new = other.only(*(term for term in other.terms if term not in self.terms))
-        return Covariates(self.names + new.names, self.terms + new.terms, np.column_stack([self.values, new.values]))
+        coded = {one.term for one in self.coding}
+        coding = self.coding + tuple(one for one in other.coding if one.term not in coded)
+        values = np.column_stack([self.values, new.values])
+        return Covariates(self.names + new.names, self.terms + new.terms, values, coding)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about data or analysis that may well be innocent: for the user, and the reader, to weigh."""
+
+    text: str
+    """A sentence without its place and code; no participant ids."""
+    where: str = ""
+    """What it is about: a source, or empty where it is about everything."""
+    code: str = ""
+    """Code of METHODS 4.2 (``T1`` .. ``T16``), or empty."""
+    severity: Severity = "warning"
+    """A *warning* can change how the result is read; a *note* is worth knowing."""
+
+    @property
+    def sentence(self) -> str:
+        """Place and text, without the code."""
+        return f"{self.where}: {self.text}" if self.where else self.text
+
+    def __str__(self) -> str:
+        return f"{self.sentence} [{self.code}]" if self.code else self.sentence
+
+
+ELIGIBLE = "eligible"
+"""The step of the flow that holds those who meet the experiment's rules of inclusion and exclusion."""
 
 
 @dataclass(frozen=True)
 class FlowStep:
-    """Participants left after one step of the flow, and why the others went."""
+    """Participants left after one step of the flow, and how many were excluded, with the reason."""
 
     step: str
     n: int
-    lost: int = 0
-    why: str = ""
+    excluded: int = 0
+    reason: str = ""
     participants: tuple[str, ...] = ()
-    """Ids of those lost at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
+    """Ids of those excluded at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
     reasons: tuple[str, ...] = ()
-    """Why each of `participants` was lost, in their order."""
+    """The reason for each of `participants`, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """What was known before treatment of everyone asked about, analysed or not; no model sees it.
+    """What was known before treatment of everyone eligible, analysed or not; no model sees it.
 
     Parameters
     ----------
@@ -243,15 +278,13 @@ class Dataset:
     ----------
     rows : DataFrame
         ``participant_id``, ``session``.
-    X : ndarray of shape (n_rows, n_features)
-        float64, NaN for single missing values.
-    features : DataFrame
-        `FEATURE_COLUMNS`, one row per column of `X`.
+    feature_blocks : FeatureBlocks
+        A block of features for each source and session; a row may lack some of them, but not all.
     y : ndarray of shape (n_rows,)
         Observed outcome, raw.
     confounds, forced : Covariates
         Nuisance block N = [1 | forced | confounds] (METHODS 2.1): `forced` holds the ANCOVA baseline and the outcome's
-        adjustments, `confounds` the covariates of no interest. Complete values.
+        adjustments, `confounds` the others. Complete values.
     clinical : Covariates
         The clinical comparator; may hold NaN, imputed inside the fold.
     groups : ndarray of int, shape (n_rows,)
@@ -267,13 +300,16 @@ class Dataset:
         bool, index participant id, one column per source of the study, for everyone included.
     given_folds : DataFrame or None
         User-given outer folds: index participant id, one column of fold numbers per repeat.
+    treatment : Treatment or None
+        Arm and allocation probability of each row, where the effect of the treatment is asked for.
+    weights : ndarray of shape (n_rows,), or None
+        What each row counts for, not negative; None counts all alike.
     """
 
     feature_set: str
     sources: tuple[str, ...]
     rows: pd.DataFrame
-    X: np.ndarray
-    features: pd.DataFrame
+    feature_blocks: FeatureBlocks
     y: np.ndarray
     outcome: Outcome
     confounds: Covariates
@@ -293,6 +329,47 @@ class Dataset:
     background: Background | None = None
     unobserved: Unobserved | None = None
     block_names: tuple[str, ...] = ()
+    treatment: Treatment | None = None
+    weights: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n_rows = len(self.y)
+        lengths = {"features": len(self.feature_blocks), "rows": len(self.rows)}
+        if self.treatment is not None:
+            lengths["treatment"] = len(self.treatment.arms)
+        if self.weights is not None:
+            lengths["weights"] = len(self.weights)
+            if not (self.weights >= 0).all() or not 0 < self.weights.sum() < float("inf"):
+                raise ValueError("weights of rows are finite, not negative, and not all 0")
+        for name, length in lengths.items():
+            if length != n_rows:
+                raise ValueError(f"{name}: {length} rows, but the outcome has {n_rows}")
+
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802 - the matrix that every reader of the field writes so
+        """float64, shape (n_rows, n_features), NaN for single missing values: all blocks side by side, gathered once.
+
+        Raises
+        ------
+        ValueError
+            If a row lacks a block.
+        """
+        return self.feature_blocks.X
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """`FEATURE_COLUMNS`, one row per column of `X`."""
+        return self.feature_blocks.features
+
+    @property
+    def complete(self) -> bool:
+        """Every row has every block of features."""
+        return self.feature_blocks.complete
+
+    def with_features(self, X: np.ndarray | None = None, features: pd.DataFrame | None = None) -> Dataset:
+        """This dataset with other values, or other descriptions, of its features, in every row."""
+        blocks = FeatureBlocks.of(self.X if X is None else X, self.features if features is None else features)
+        return replace(self, feature_blocks=blocks)
 
     @property
     def n_rows(self) -> int:
@@ -337,7 +414,7 @@ class Dataset:
         return replace(
             self,
             rows=rows.reset_index(drop=True),
-            X=self.X[keep],
+            feature_blocks=self.feature_blocks.take(keep),
             y=self.y[keep],
             confounds=rows_of(self.confounds),
             forced=rows_of(self.forced),
@@ -346,4 +423,6 @@ class Dataset:
             blocks=self.blocks[keep],
             strata=None if self.strata is None else self.strata[keep],
             sites=None if self.sites is None else self.sites[keep],
+            treatment=None if self.treatment is None else self.treatment.take(keep),
+            weights=None if self.weights is None else self.weights[keep],
         )

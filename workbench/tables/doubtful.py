@@ -9,7 +9,7 @@ from workbench.records import Cohort
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.source import AnySource
 from workbench.tables.covariates import AT, base_of
-from workbench.tables.dataset import nuisance_terms
+from workbench.tables.nuisance import nuisance_terms
 
 
 def doubtful_columns(experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[Problem]:
