@@ -168,3 +168,20 @@ def test_a_doubtful_column_that_nobody_uses_stands_in_no_way(study):
 def test_what_the_message_proposes_settles_it(study):
     declared = '[columns.scanner]\ntype = "categorical"\n'
     assert checked(study(top='confounds = ["scanner"]\n', cohort=declared, scanner=[1, 2, 3, 4] * 10)) == []
+
+
+def test_exact_zeros_are_named_by_participant_and_feature_where_people_look(study, capsys):
+    from workbench.cli import run_command
+
+    written = study()
+    lines = (written / "features.tsv").read_text().splitlines()
+    cells = lines[7].split("\t")
+    lines[7] = "\t".join([*cells[:3], "0", *cells[4:]])
+    (written / "features.tsv").write_text("\n".join(lines) + "\n")
+    assert run_command(["check", "--study", str(written)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1 value is exactly 0" in shown
+    assert "sub-07 (1: R2--R3)" in shown
+    (planned,) = pipeline.check(study=written).plans[0].runs
+    (notice,) = [notice for notice in planned.warnings if "exactly 0" in notice.text]
+    assert "sub-" not in notice.text

@@ -665,6 +665,8 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
             _print_labelled("Flow", step)
         for warning in plan.warnings:
             _print_labelled("Note", str(warning))
+    for alert in report.alerts:
+        _say_wrapped(f"Note: {alert}")
     for note in report.notes if verbose else ():
         _say_wrapped(f"Note: {note}")
 

@@ -62,6 +62,10 @@ KINDS = {
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), r"is an HDF5 file"),
     "nifti": (nifti(), r"is a NIfTI image"),
     "parquet": (parquet(), r"is a Parquet file"),
+    "excel 2003": (
+        b'<?xml version="1.0"?>\n<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">',
+        r"spreadsheet \(Excel 2003, XML\)",
+    ),
     "spss": (b"$FL2@(#) IBM SPSS STATISTICS", r"is an SPSS file"),
     "pdf": (b"%PDF-1.7\n", r"is a PDF document"),
     "pickle": (pickle.dumps({"age": [1, 2]}, protocol=4), r"pickle; it is not opened, since it could run anything"),

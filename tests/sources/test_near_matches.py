@@ -68,7 +68,7 @@ def test_a_shortened_number_that_may_be_two_people_is_nobody():
 
 def test_two_rows_of_the_study_that_look_like_one_person_are_refused(cohort_of):
     text = f"participant_id\tage\n{NFC}\t30\n{NFD}\t31\n"
-    with pytest.raises(SourceError, match=r"look like one person"):
+    with pytest.raises(SourceError, match=r"look like one participant"):
         cohort_of(text, **OBSERVED)
 
 

@@ -133,6 +133,7 @@ def _planned(
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
     from workbench.tables.dataset import assemble
+    from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.outcomes import make_outcome
@@ -181,6 +182,8 @@ def _planned(
             problems.extend(of_data)
             silent = undeclared(study.sources, sources)
             notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
+            zeros = all_exact_zeros([loaded.tables[source] for source in sources])
+            notices += tuple(Notice(each.counted, where=each.source) for each in zeros)
             every_warning += data_warnings
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)

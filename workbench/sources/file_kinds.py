@@ -140,8 +140,8 @@ def kind_of(data: bytes) -> tuple[str, str] | None:
             "is a web page",
             "probably one that asks to log in or says that something failed: download the file again",
         )
-    if beginning.startswith(b"<?xml"):
-        return "is an XML file", f"a spreadsheet, perhaps: {AS_TEXT}"
+    if beginning.startswith(b"<?xml") and b"office:spreadsheet" in beginning:
+        return "is a spreadsheet (Excel 2003, XML)", SPREADSHEET
     return None
 
 
