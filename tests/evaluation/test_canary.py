@@ -16,6 +16,7 @@ from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, LearnerSpec, RidgeSpec
 
 SMALL = {
+    "estimator": {"estimator": "sklearn.svm.NuSVR", "grid": {"C": (0.1, 1.0)}},
     "xgboost": {"trials": 2, "rounds": 20},
     "random-forest": {"trees": 20},
     "elastic-net": {"n_alphas": 8},

@@ -302,7 +302,7 @@ def test_small_classes_and_many_covariates_are_warned_about(joined, make_cohort)
     outcome = {"score": "MADRS", "kind": "response", "from": "ses-b0", "at": "ses-d2", "threshold": 0.6}
     warnings = check_dataset(*joined(outcome=outcome, confounds=("age", "age^2", "age^3", "sex", "site")))[1]
     assert any("in the smaller class" in warning.text for warning in warnings)
-    assert any("5 covariates are held fixed in 40 people" in warning.text for warning in warnings)
+    assert any("5 covariates are held fixed in 40 participants" in warning.text for warning in warnings)
 
 
 # ------------------------------------------------------------------------------------------ models and binary outcomes

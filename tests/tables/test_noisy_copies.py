@@ -134,6 +134,17 @@ def test_people_alike_in_what_was_declared_do_not_resemble_each_other_for_that(t
         assert noisy_copies(dataset, COHORT, "set") == ([], [])
 
 
+@pytest.mark.parametrize(("n", "p"), [(40, 12), (60, 24), (100, 60)])
+def test_where_hardly_anything_is_declared_agreement_alone_raises_no_alarm(trial, n, p):
+    """Sex and a binary outcome: a quarter of all pairs agree."""
+    for seed in range(40):
+        dataset = trial(seed, n, p)
+        known = Background(dataset.background.values[["sex"]])
+        outcome = replace(dataset.outcome, type="binary", ratings=None, scale=None, unit="")
+        dataset = replace(dataset, y=np.arange(n) % 2.0, outcome=outcome, background=known)
+        assert noisy_copies(dataset, COHORT, "set") == ([], [])
+
+
 def test_few_features_tell_nothing(trial):
     dataset = entered_twice(trial(), [7], 0.1)
     few = dataset.with_features(dataset.X[:, :9], dataset.features[:9])

@@ -12,13 +12,14 @@ from workbench.evaluation.conformal import affordable
 from workbench.evaluation.influence import MOST_INFLUENTIAL, MOST_REFITTED, PAIRS
 from workbench.evaluation.negative_control import SHUFFLED_REPEATS
 from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites_out
+from workbench.models.estimator_trial import try_estimator
 from workbench.models.estimators import as_permuted, make_learner
 from workbench.models.nested_cv import planned_procedures
 from workbench.models.splitters import balanced_on_outcome, for_interval
 from workbench.records import Dataset
 from workbench.specs.experiment import INFLUENCE_REPEATS, ValidationSpec
 from workbench.specs.learner_work import Work
-from workbench.specs.learners import LearnerSpec
+from workbench.specs.learners import PREPARATION_SECONDS, EstimatorSpec, LearnerSpec
 
 SCREEN_SECONDS = 1e-7
 """One feature of one target ranked in one training set."""
@@ -91,12 +92,23 @@ def _of_division(dataset: Dataset, validation: ValidationSpec, learner: LearnerS
     n, n_features = dataset.X.shape
     work = _work(dataset, validation, learner)
     learner = as_permuted(learner) if validation.permutations else learner
-    seconds = learner.seconds(work)
+    if isinstance(learner, EstimatorSpec):
+        seconds = _estimator_seconds(dataset, work, learner)
+    else:
+        seconds = learner.seconds(work)
     if work.n_features < n_features:
         seconds += work.training_sets * work.targets * n_features * SCREEN_SECONDS
     memory = 8.0 * (3 * n * n_features + 3 * n * work.targets) + 2e8
     disk = work.folds * 8.0 * (2 * work.permuted * work.targets + 0.3 * n * n_features)
     return Cost(work.fits, seconds, memory, disk)
+
+
+def _estimator_seconds(dataset: Dataset, work: Work, learner: EstimatorSpec) -> float:
+    """Every procedure's fits, at what one of them took on made-up numbers of this size; and the explanation."""
+    trial = try_estimator(work.n, work.n_features, dataset, learner, outer=work.outer, inner=work.inner)
+    fits = work.targets * work.permuted if trial.whole else learner.fits_of_procedures(work)
+    prepared = len(work.procedures) * (work.inner + 1) * work.n * work.n_features * PREPARATION_SECONDS
+    return work.folds * (fits * trial.seconds + prepared + trial.explaining)
 
 
 def _work(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Work:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.evaluation.metrics import squared_by_person
-from workbench.records import Difference, DropOut
+from workbench.records import Difference, DropOut, VariableCoding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,16 +106,10 @@ def differences(asked: pd.DataFrame, analysed: NDArray[np.bool_]) -> tuple[Diffe
 def design_columns(asked: pd.DataFrame) -> dict[str, Values]:
     """Numbers as they are; a 0/1 column per level of a text, the most frequent level left out; NaN where missing."""
     columns: dict[str, Values] = {}
-    for name in asked.columns:
-        values = asked[name]
-        if pd.api.types.is_numeric_dtype(values):
-            columns[str(name)] = values.to_numpy(dtype=float)
-            continue
-        known = values.notna().to_numpy()
-        counts = values.dropna().value_counts()
-        for level in sorted(sorted(counts.index, key=lambda each: (-counts[each], each))[1:]):
-            there = (values == level).fillna(False).to_numpy(dtype=float)
-            columns[f"{name}[{level}]"] = np.where(known, there, np.nan)
+    for variable in asked.columns:
+        values = asked[variable]
+        coding = VariableCoding.learnt(str(variable), values)
+        columns |= dict(zip(coding.names, coding.columns(values).T, strict=True))
     return columns
 
 

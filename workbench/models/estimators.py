@@ -10,6 +10,7 @@ import numpy as np
 from workbench.models.banded import BandedRidgeLearner
 from workbench.models.cpm import CPMLearner
 from workbench.models.elastic_net import ElasticNetLearner
+from workbench.models.estimator import make_estimator_learner, with_settings
 from workbench.models.forest import RandomForestLearner
 from workbench.models.gram import RidgeLearner
 from workbench.models.kernel_ridge import KernelRidgeLearner
@@ -20,7 +21,7 @@ from workbench.models.prepared_learner import PreparedLearner
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.screening import Screen
 from workbench.models.trees import XGBoostLearner
-from workbench.specs.learners import ElasticNetSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
+from workbench.specs.learners import ElasticNetSpec, EstimatorSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
 
 
 def make_learner(spec: LearnerSpec) -> Learner:
@@ -55,6 +56,8 @@ def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Le
         return _screened(spec, XGBoostLearner(spec, chosen))
     if isinstance(spec, ElasticNetSpec):
         return ElasticNetLearner(spec, chosen)
+    if isinstance(spec, EstimatorSpec):
+        return make_learner(with_settings(spec, chosen))
     fixed = {GRIDS[name]: (value,) for name, value in chosen.items() if GRIDS.get(name) in type(spec).model_fields}
     return make_learner(spec.model_copy(update=fixed))
 
@@ -103,5 +106,6 @@ LEARNERS: dict[str, Callable[[Any], Learner]] = {
     "random-forest": RandomForestLearner,
     "logistic-ridge": LogisticRidgeLearner,
     "linear-svm": LinearSVMLearner,
+    "estimator": make_estimator_learner,
 }
 """Kind of a ``[[models]]`` entry to its learner, made from its options."""

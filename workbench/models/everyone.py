@@ -133,6 +133,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         outcome_type=dataset.outcome.type,
         bands=modalities(dataset),
         sites=dataset.sites,
+        circuits=dataset.circuit_of_feature,
         **taken_from(dataset, made),
     )
     y = np.asarray(dataset.y, dtype=float)

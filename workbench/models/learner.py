@@ -45,6 +45,8 @@ class Fold:
         rows lack blocks, `X` has no column.
     sites : ndarray of str, shape (n_rows,), or None
         Where each row was measured, for steps that harmonise (`prepared_learner`).
+    circuits : ndarray of int, shape (n_features,), or None
+        Circuit of each feature, for models that are explained by whole circuits.
     """
 
     X: np.ndarray
@@ -58,6 +60,7 @@ class Fold:
     treatment: Treatment | None = None
     weights: np.ndarray | None = None
     sites: np.ndarray | None = None
+    circuits: np.ndarray | None = None
 
 
 class Model(Protocol):

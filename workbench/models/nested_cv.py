@@ -7,11 +7,8 @@ them but two: *raw* leaves the confounds out, *increment* takes the clinical var
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import numpy as np
 
@@ -23,9 +20,10 @@ from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, resi
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import fit_nuisance, impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
-from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.models.unit_keys import common_digest, unit_key
+from workbench.records import Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
+from workbench.specs.learners import LearnerSpec, RidgeSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; `permutations`, `canary` and `everyone` have others, so that none depends on another."""
@@ -36,9 +34,6 @@ CLINICAL_BAND = "clinical"
 """Clinical variables beside the features are penalised together, apart from every modality."""
 MARGINAL_PERMUTATIONS = 1000
 """The circuit test has at least as many, since it costs next to nothing."""
-DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
-"""Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
-DECIDING_PACKAGES = ("biomarker-workbench", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "optuna")
 
 
 # ------------------------------------------------------------------------------------------------------------- planning
@@ -103,14 +98,14 @@ def plan_units(
     if dataset.given_folds is not None and learner.repeats is None:
         repeats = dataset.given_folds.shape[1]
     procedures = planned_procedures(dataset)
-    common = _common_digest(dataset, validation, learner, explain, procedures)
+    common = common_digest(dataset, validation, learner, explain, procedures)
     units = []
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
             seed = spawned(validation.seed, LEARNER_STREAM, repeat, fold)
             inner = inner_folds(dataset, outer.train, validation, spawned(validation.seed, INNER_STREAM, repeat, fold))
             unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
-            units.append(replace(unit, key=_key(common, unit)))
+            units.append(replace(unit, key=unit_key(common, unit)))
     return tuple(units)
 
 
@@ -294,8 +289,9 @@ def _fit(
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
         bands=procedure.bands,
+        circuits=dataset.circuit_of_feature if procedure.X.shape[1] == len(dataset.features) else None,
         sites=dataset.sites,
-        **taken_from(dataset, procedure.learner),
+        **taken_from(dataset, learner),
     )
     fitted = learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
     if not explain or fitted.model is None:
@@ -374,60 +370,9 @@ def located(problem: Problem, unit: WorkUnit) -> Problem:
     return replace(problem, where=f"{where}, {problem.where}" if problem.where else where)
 
 
-# ----------------------------------------------------------------------------------------------------------------- keys
+# ---------------------------------------------------------------------------------------------------------------- seeds
 
 
 def spawned(seed: int, *spawn_key: int) -> int:
     """A seed of its own for everything that draws, from the one of the experiment or of a unit."""
     return int(np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1)[0])
-
-
-def _common_digest(
-    dataset: Dataset,
-    validation: ValidationSpec,
-    learner: LearnerSpec,
-    explain: int,
-    procedures: tuple[str, ...],
-) -> hashlib._Hash:
-    settings = {
-        "schema_version": SCHEMA_VERSION,
-        "data": dataset.data_hash,
-        "people": dataset.rows[["participant_id", "session"]].astype(str).to_numpy().tolist(),
-        "outcome_type": dataset.outcome.type,
-        "balanced": balanced_on_outcome(dataset, validation),
-        "features": dataset.features["name"].tolist(),
-        "circuits": dataset.features["circuit"].tolist() if explain else [],
-        "covariates": [list(block.names) for block in (dataset.forced, dataset.confounds, dataset.clinical)],
-        "learner": learner.model_dump(mode="json", exclude=DECIDES_NOTHING),
-        "permutations": [validation.permutations, validation.seed if validation.permutations else None],
-        "explain": explain,
-        "procedures": procedures,
-        "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
-    }
-    if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
-        settings["bands"] = modalities(dataset).tolist()
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
-    blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)
-    for array in (dataset.y, *blocks, dataset.groups, dataset.blocks):
-        digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
-    return digest
-
-
-def _key(common: hashlib._Hash, unit: WorkUnit) -> str:
-    digest = common.copy()
-    digest.update(json.dumps([unit.repeat, unit.fold, unit.seed]).encode())
-    for split in (unit.outer, *unit.inner):
-        for rows in (split.train, split.test):
-            digest.update(np.int64(len(rows)).tobytes())
-            digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
-    return digest.hexdigest()
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

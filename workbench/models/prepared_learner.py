@@ -133,6 +133,7 @@ def _one_copy_per_training_set(
         test=moved[-1].test,
         inner=tuple(moved[:-1]),
         bands=None,  # a column may be another feature in each training set
+        circuits=None,
         sites=None if fold.sites is None else fold.sites[every],
     )
     return small, Y[every]
@@ -159,6 +160,11 @@ class PreparedModel:
         """Base (n,) and SHAP values (n, n_features); see `Model`."""
         base, shap = self.model.explain(self.step.transform(X, N, sites), N)
         return base, self.step.attributed(shap)
+
+    @property
+    def explains(self) -> bool:
+        """Whether the model can be explained."""
+        return bool(getattr(self.model, "explains", True))
 
     def weights(self, predicted: Floats) -> Floats | None:
         """Change of the prediction per SD of each feature, (n_features,); see `Model`."""

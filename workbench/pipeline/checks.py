@@ -11,6 +11,7 @@ from workbench.errors import Problem, Problems
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import read_history
+from workbench.pipeline.named_estimators import settled
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
 from workbench.records import FeatureTable
@@ -100,8 +101,9 @@ def check(
         with problems.gather():
             examined = opened.examine(wanted)
             problems.extend(examined.problems)
-            if examined.spec is not None:
-                specs[examined.name] = examined.spec
+            spec = examined.spec and settled(opened, examined.name, examined.spec, problems)
+            if spec is not None:
+                specs[examined.name] = spec
             if examined.problems:
                 broken.add(examined.name)
     damage = Problems()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from workbench.errors import GuardError, Problems
 from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
+from workbench.pipeline.named_estimators import all_settled, with_estimators
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.single_run import run_one
 from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
@@ -37,6 +39,8 @@ def run(
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
+    estimator: Any = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
 ) -> FinishedRuns:
     """Run experiments and log them.
 
@@ -55,6 +59,11 @@ def run(
         viewing a result.
     on_warning : callable, optional
         Takes, before anything is fitted, what the first result of an outcome would cost; default: as progress.
+    estimator : BaseEstimator, or mapping of str to BaseEstimator, optional
+        Scikit-learn estimators that take the place of the experiment's models, several by name. They are cloned; their
+        claims are exploratory at most, since no frozen plan holds them.
+    grid : mapping of str to sequence, optional
+        Values of the estimator's parameters, all combinations of which are tried in the inner folds.
 
     Returns
     -------
@@ -75,6 +84,10 @@ def run(
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
+    if estimator is not None:
+        chosen = {name: with_estimators(spec, estimator, grid) for name, spec in chosen.items()}
+    else:
+        chosen = all_settled(opened, chosen)
     if not rehearse:
         make_ready(opened)
     read_history(opened, chosen)

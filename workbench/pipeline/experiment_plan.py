@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problems
+from workbench.errors import Problem, Problems
+from workbench.pipeline.named_estimators import notes_and_caps, outcome_problems
 from workbench.pipeline.study_data import StudyData, left_out
 from workbench.records import Dataset, FlowStep, Notice, Outcome, feature_set_name
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
@@ -145,12 +146,15 @@ def _planned(
     every_warning = list(warnings)
     problems.extend(of_spec)
     outcome = None
+    unfit: dict[str, Problem] = {}
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
         people, flow = select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
+        unfit = outcome_problems(spec, outcome.type)
+        problems.extend(unfit.values())
     with problems.gather():
         sets = feature_sets(spec, study.sources)
     if outcome is None or not sets:
@@ -183,9 +187,19 @@ def _planned(
             planned = planned_runs(dataset, spec)
             if not of_data:
                 _draw_folds(planned)
-            runs.extend(
-                replace(run, warnings=notices, capped=capped, baseline=baseline, undeclared=silent) for run in planned
-            )
+            for run in (run for run in planned if run.learner.label not in unfit):
+                with problems.gather():
+                    notes, caps = notes_and_caps(dataset, run.learner, run.validation)
+                    runs.append(
+                        replace(
+                            run,
+                            warnings=(*notices, *notes),
+                            capped=(*capped, *caps),
+                            baseline=baseline,
+                            undeclared=silent,
+                        )
+                    )
+                    every_warning += notes
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
 
 

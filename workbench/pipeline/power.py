@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import GuardError, Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, plan_experiment
+from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
@@ -106,7 +107,7 @@ def plan(
     r2 = (float(r2),) if isinstance(r2, int | float) else r2
     _check_question(people, r2, simulations, permutations, prevalence, mean, sd)
     opened = study_with_data(study, data)
-    name, spec = opened.experiment(experiment)
+    ((name, spec),) = all_settled(opened, dict([opened.experiment(experiment)])).items()
     problems = Problems()
     loaded = load_study_data(opened, problems=problems, progress=progress)
     problems.raise_if_any()

@@ -32,6 +32,32 @@ class VariableCoding:
     levels: tuple[str, ...] = ()
     fill: float | str | None = None
 
+    @classmethod
+    def learnt(cls, term: str, values: Sequence[Any], *, fill: bool = False) -> VariableCoding:
+        """How a variable becomes columns, as its values in some participants say.
+
+        Numbers stay as they are; of a categorical variable the most frequent level has no column (the first by name
+        where two are as frequent).
+
+        Parameters
+        ----------
+        values : sequence
+            Numbers, or levels; None or NaN where missing.
+        fill : bool
+            Whether a missing value becomes the median, or the most frequent level.
+        """
+        import numpy as np
+        import pandas as pd
+
+        given = pd.Series(values)
+        if pd.api.types.is_numeric_dtype(given):
+            median = float(given.median())
+            return cls(term, (term,), fill=median if fill and not np.isnan(median) else None)
+        counts = given.value_counts()
+        levels = [str(level) for level in sorted(counts.index, key=lambda level: (-counts[level], level))]
+        names = tuple(f"{term}[{level}]" for level in sorted(levels[1:]))
+        return cls(term, names, tuple(levels), fill=levels[0] if fill and levels else None)
+
     def unseen(self, values: Sequence[Any]) -> np.ndarray:
         """Which values are levels that nobody had from whom the coding was learnt, bool, (n,)."""
         import numpy as np

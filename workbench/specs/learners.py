@@ -10,6 +10,8 @@ from pydantic import Field
 
 from workbench.records import OutcomeType
 from workbench.specs.base import Finding, repeated
+from workbench.specs.estimator import FEWEST_TRIALS
+from workbench.specs.estimator import EstimatorSpec as EstimatorSpec
 from workbench.specs.learner import LearnerSpec as LearnerSpec
 from workbench.specs.learner import ScreenedSpec as ScreenedSpec
 from workbench.specs.learner_work import FLOPS_PER_SECOND, Work
@@ -18,8 +20,6 @@ POWERS_OF_TEN = tuple(float(f"1e{power}") for power in range(-1, 7))
 COSTS = tuple(float(f"1e{power}") for power in range(-6, 2))
 """C of the linear machines; about 1 / alpha, and p standardised features make the kernel p times as large."""
 
-FEWEST_TRIALS = 10
-"""Trials of a search beside the main procedure, at least."""
 SEARCH_SECONDS, SEARCH_SECONDS_PER_VALUE = 2.5e-3, 1.3e-7
 """One setting of boosted trees on one inner fold: at least, and per value (participant x feature offered); measured at
 26 x 121, 99 x 105, 120 x 200 and 300 x 200, with all 200 rounds allowed."""
@@ -348,7 +348,8 @@ AnyLearner = Annotated[
     | LinearSVRSpec
     | RandomForestSpec
     | LogisticRidgeSpec
-    | LinearSVMSpec,
+    | LinearSVMSpec
+    | EstimatorSpec,
     Field(discriminator="kind"),
 ]
 
@@ -364,4 +365,5 @@ LEARNERS: dict[str, type[LearnerSpec]] = {
     "random-forest": RandomForestSpec,
     "logistic-ridge": LogisticRidgeSpec,
     "linear-svm": LinearSVMSpec,
+    "estimator": EstimatorSpec,
 }

@@ -170,14 +170,9 @@ def learn_coding(term: str, values: pd.Series, *, fill: bool) -> VariableCoding:
     TableError
         If it is text that was meant to be numbers.
     """
-    if pd.api.types.is_numeric_dtype(values):
-        median = float(values.median())
-        return VariableCoding(term, (term,), fill=median if fill and not np.isnan(median) else None)
-    _refuse_slips(term, values)
-    counts = values.value_counts()
-    levels = [str(level) for level in sorted(counts.index, key=lambda level: (-counts[level], level))]
-    names = tuple(f"{term}[{level}]" for level in sorted(levels[1:]))
-    return VariableCoding(term, names, tuple(levels), fill=levels[0] if fill and levels else None)
+    if not pd.api.types.is_numeric_dtype(values):
+        _refuse_slips(term, values)
+    return VariableCoding.learnt(term, values, fill=fill)
 
 
 def _varies(column: np.ndarray) -> bool:

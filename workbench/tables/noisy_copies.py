@@ -28,6 +28,9 @@ a site or a shared scanner software makes a tenth an outlier, and siblings share
 FEWEST_FEATURES = 10
 """Features below which profiles resemble each other by chance."""
 
+WIDEST = 0.4
+"""Robust SD of Fisher's z over all pairs above which features are too few in effect: as of nine independent ones."""
+
 MOST_FEATURES = 5000
 """Features that are looked at; of more, so many drawn at random, which estimate the same correlations."""
 
@@ -126,7 +129,7 @@ def resemblances(dataset: Dataset, cohort: Cohort, source: str) -> Iterator[Rese
     z = np.arctanh(np.clip(correlations, -1 + 1e-12, 1 - 1e-12))
     middle = np.median(z[upper])
     spread = np.median(np.abs(z[upper] - middle)) / norm.ppf(0.75)
-    if spread == 0:
+    if not 0 < spread < WIDEST:
         return
     z = (z - middle) / spread
     among_agreeing, among_all = norm.isf(LEVEL / agree.sum()), norm.isf(LEVEL / len(upper[0]))
