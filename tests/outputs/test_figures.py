@@ -37,7 +37,9 @@ def drawn(shown_result: RunResult, binary_result: RunResult, tmp_path_factory) -
 
 
 def text_of(svg: Path) -> str:
-    return " ".join("".join(node.itertext()) for node in ElementTree.parse(svg).iter(f"{SVG}text"))
+    return (" ".join("".join(node.itertext()) for node in ElementTree.parse(svg).iter(f"{SVG}text"))).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
 
 
 def save_picture(result: RunResult, name: str, folder: Path) -> tuple[Path, ...]:

@@ -275,7 +275,7 @@ def test_who_has_no_source_at_all_is_told_in_the_flow(join, make_cohort, make_ta
     dataset = join(cohort, tables, ("fc", "pet"), complete=False)
     assert dataset.n_rows == 12
     step = next(step for step in dataset.flow if step.step == "with fc or pet")
-    assert (step.n, step.lost, step.participants[0]) == (12, 8, people[12])
+    assert (step.n, step.excluded, step.participants[0]) == (12, 8, people[12])
 
 
 def test_presence_treatment_and_weights_are_part_of_the_data(join, make_cohort):

@@ -128,7 +128,7 @@ def test_folds_that_cannot_be_filled_are_stopped(make_cohort, make_experiment):
 
 def test_the_period_effect_is_remembered(make_cohort, make_experiment):
     outcome = {"score": "MADRS", "kind": "ketamine-minus-placebo", "at": "ses-d2", "placebo_at": "ses-p2"}
-    assert 'adjust = ["sequence"]' in check_experiment(make_experiment(outcome=outcome), make_cohort(), FC)[1][0]
+    assert 'adjust = ["sequence"]' in str(check_experiment(make_experiment(outcome=outcome), make_cohort(), FC)[1][0])
     adjusted = make_experiment(outcome=outcome | {"adjust": ("sequence",)})
     assert check_experiment(adjusted, make_cohort(), FC)[1] == []
 
@@ -285,7 +285,7 @@ def test_t8_an_outcome_that_differs_between_sites_is_warned_about(joined, make_c
     assert problems == []
     assert "the outcome differs between sites" in warnings[0].text
     assert warnings[0].code == "T8"
-    assert "it is held fixed" in check_dataset(*joined(cohort=cohort, confounds=("site",)))[1][0]
+    assert "it is held fixed" in check_dataset(*joined(cohort=cohort, confounds=("site",)))[1][0].text
 
 
 def test_t12_informative_missingness_of_a_modality_is_warned_about(joined):
@@ -302,7 +302,7 @@ def test_small_classes_and_many_covariates_are_warned_about(joined, make_cohort)
     outcome = {"score": "MADRS", "kind": "response", "from": "ses-b0", "at": "ses-d2", "threshold": 0.6}
     warnings = check_dataset(*joined(outcome=outcome, confounds=("age", "age^2", "age^3", "sex", "site")))[1]
     assert any("in the smaller class" in warning.text for warning in warnings)
-    assert any("5 covariates are held fixed in 40 people" in warning.text for warning in warnings)
+    assert any("5 covariates are held fixed in 40 participants" in warning.text for warning in warnings)
 
 
 # ------------------------------------------------------------------------------------------ models and binary outcomes

@@ -212,7 +212,7 @@ class EstimatorModel:
     inputs : Inputs
     basis : CovariateBasis
     nuisance : NuisanceModel
-        What is added to, of the training rows.
+        The offset of the training rows.
     scale : float
         SD of what the nuisance model leaves of the outcome; 1 for a binary one.
     share : float

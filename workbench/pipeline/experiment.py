@@ -38,9 +38,9 @@ def run(
     rehearse: bool = False,
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
     estimator: Any = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
-    on_warning: Callable[[str], None] | None = None,
 ) -> FinishedRuns:
     """Run experiments and log them.
 
@@ -57,13 +57,13 @@ def run(
     rehearse : bool
         Run on simulated scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
         viewing a result.
+    on_warning : callable, optional
+        Takes, before anything is fitted, what the first result of an outcome would cost; default: as progress.
     estimator : BaseEstimator, or mapping of str to BaseEstimator, optional
         Scikit-learn estimators that take the place of the experiment's models, several by name. They are cloned; their
         claims are exploratory at most, since no frozen plan holds them.
     grid : mapping of str to sequence, optional
         Values of the estimator's parameters, all combinations of which are tried in the inner folds.
-    on_warning : callable, optional
-        Takes, before anything is fitted, what the first result of an outcome would cost; default: as progress.
 
     Returns
     -------
