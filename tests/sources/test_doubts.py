@@ -2,6 +2,7 @@
 
 import pytest
 
+from workbench.errors import SourceError
 from workbench.sources.doubts import alike
 
 SPELLINGS = [
@@ -141,3 +142,22 @@ def test_codes_of_the_site_column_make_its_spellings_one(cohort_of):
     cohort = cohort_of(text, columns={"centre": {"codes": codes}}, **changes)
     assert cohort.participants["site"].tolist() == ["Leiden", "Leiden", "Utrecht"]
     assert cohort.doubts["site"] == ()
+
+
+@pytest.mark.parametrize("code", ["999", "-999", "-9", "9999", "-99.0"])
+def test_a_usual_code_for_missing_far_from_all_other_values_is_told(cohort_of, code):
+    (doubt,) = doubts(cohort_of, "age", ["30", "41", "52.5", code, "33"])
+    assert "(line 5), far from all other values (30 to 52.5)" in doubt.found
+    assert doubts(cohort_of, "age", ["30", "41", "52.5", code, "33"], type="number") == []
+
+
+@pytest.mark.parametrize("cells", [["80", "99", "101.5", "77"], ["-9", "-8.5", "-11", "3"], ["900", "999", "1010.5"]])
+def test_a_number_like_a_code_among_its_likes_is_a_number(cohort_of, cells):
+    assert doubts(cohort_of, "score", cells) == []
+
+
+@pytest.mark.parametrize("word", ["Mean", "SD", "total"])
+def test_a_row_of_a_summary_is_nobody(cohort_of, word):
+    text = f"participant_id\tage\n1\t30\n2\t40\n{word}\t35\n"
+    with pytest.raises(SourceError, match=rf"line 4 is of '{word}', not of a participant"):
+        cohort_of(text, design="observational", arms=None, sessions={}, site=None)

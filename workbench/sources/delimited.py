@@ -342,7 +342,11 @@ def bad_cell_problems(label: str, cells: Sequence[BadCell], n_rows: int, drop_hi
     for column in whole[:LISTED]:
         examples = dict.fromkeys(cell.cell for cell in cells if cell.column == column)
         found = f"column {column!r} holds no numbers but {listed(map(repr, examples), 3)}"
-        yield Problem(label, found, drop_hint.format(column=column))
+        kinds = {what_is(cell) for cell in list(examples)[:LISTED]}
+        measured = next(((what, hint) for what, hint in kinds if what != "is not a number"), None)
+        if measured is not None:  # numbers in another spelling: to drop them would lose what was measured
+            found += f": the cell {measured[0]}"
+        yield Problem(label, found, measured[1] if measured else drop_hint.format(column=column))
     if len(whole) > LISTED:
         yield Problem(label, f"{len(whole) - LISTED} more columns hold no numbers")
     single = [cell for cell in cells if cell.column not in whole]

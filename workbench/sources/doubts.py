@@ -20,6 +20,9 @@ from workbench.specs.cohort import RESERVED, ColumnSpec
 FEWEST_CODES, MOST_CODES = 3, 8
 """Different whole numbers that may be codes: two are the same column either way, and more are counted or measured."""
 
+MISSING_CODES = (-9999.0, -999.0, -99.0, -88.0, -77.0, -9.0, -8.0, 77.0, 88.0, 99.0, 777.0, 888.0, 999.0, 9999.0)
+"""Numbers that are written for a missing value."""
+
 SAME_WORD: tuple[frozenset[str], ...] = (
     frozenset({"m", "male", "man", "men", "boy", "masculine", "mannlich", "mann", "mannelijk", "homme", "masculin"}),
     frozenset({"f", "w", "female", "woman", "women", "girl", "feminine", "weiblich", "frau", "vrouwelijk", "femme"}),
@@ -54,7 +57,9 @@ def doubts_of(
         mixed = list(_mostly_numbers(name, there, label)) if declared.type is None and declared.codes is None else []
         return tuple(mixed or _alike(name, [value for value in values if isinstance(value, str)], label))
     numbers = np.array([value for value in values if isinstance(value, float) and np.isfinite(value)])
-    return tuple(_codes(name, numbers, label)) if declared.type is None else ()
+    if declared.type is not None:
+        return ()
+    return tuple(_far_codes(name, numbers, there, label)) or tuple(_codes(name, numbers, label))
 
 
 def _mostly_numbers(name: str, there: Sequence[tuple[str, str]], label: str) -> Iterator[Doubt]:
@@ -71,6 +76,23 @@ def _mostly_numbers(name: str, there: Sequence[tuple[str, str]], label: str) -> 
     what, hint = what_is(strange[0][0])
     hint = f'{strange[0][0]!r} {what}: {hint}; or, for categories, [columns.{_key(name)}] type = "categorical"'
     yield Doubt(found, hint)
+
+
+def _far_codes(name: str, numbers: np.ndarray, there: Sequence[tuple[str, str]], label: str) -> Iterator[Doubt]:
+    """A usual code for a missing value that lies far from every other value: 999 among ages."""
+    usual = np.isin(numbers, MISSING_CODES)
+    others = numbers[~usual]
+    if len(others) < 2:
+        return
+    low, high = float(others.min()), float(others.max())
+    reach = max(high - low, 1.0)
+    for code in np.unique(numbers[usual]):
+        if low - reach <= code <= high + reach:
+            continue
+        lines = [place for cell, place in there if NUMBER.fullmatch(cell) and float(cell) == code]
+        found = f"holds {code:g} in {label} ({listed(lines, 3)}), far from all other values ({low:g} to {high:g})"
+        hint = "if it stands for a missing value, write a missing code in its place"
+        yield Doubt(found, f'{hint}; if it is an amount: [columns.{_key(name)}] type = "number"', as_number=True)
 
 
 def _codes(name: str, numbers: np.ndarray, label: str) -> Iterator[Doubt]:

@@ -329,6 +329,10 @@ class _Reader:
         return pd.Series([meaning.get(cell) for cell in cells], index=index, dtype="str")
 
 
+SUMMARIES = frozenset({"mean", "average", "sd", "std", "median", "total", "sum", "count", "minimum", "maximum"})
+"""What spreadsheets write below a table in place of an id."""
+
+
 def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Problems) -> tuple[list[str], list[int]]:
     """Participant ids and their positions in the file; where two rows are one person, the first is kept for now."""
     people: dict[str, int] = {}
@@ -338,6 +342,10 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
     for at, (raw, line) in enumerate(zip(ids, table.lines, strict=True)):
         if raw in bare.missing:
             problems.add(table.label, f"no participant id in line {line}", "every row belongs to a participant")
+            continue
+        if raw.casefold() in SUMMARIES:
+            hint = "take the row out: a row of a summary is nobody"
+            problems.add(table.label, f"line {line} is of {raw!r}, not of a participant", hint)
             continue
         person = participant_id_of(raw, bare)
         people.setdefault(person, at)
