@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -16,9 +16,11 @@ from workbench.models.kernel_ridge import KernelRidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner
 from workbench.models.linear_machines import LinearSVMLearner, LinearSVRLearner, LogisticRidgeLearner
 from workbench.models.pls import PLSLearner
-from workbench.models.preprocessing import fit_nuisance, impute_means
+from workbench.models.preprocessing import impute_means
 from workbench.models.screening import ScreenedLearner
+from workbench.models.stacked import held_out_references
 from workbench.models.trees import XGBoostLearner
+from workbench.records import Split
 from workbench.specs.learners import ElasticNetSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
 
 FEWEST_TRIALS = 10
@@ -98,10 +100,14 @@ class LeastSquaresLearner:
 
     def fit(self, fold: Fold, Y: np.ndarray, *, seed: int = 0, explain: int = 0) -> Fitted:
         """Fit on the training rows, predict the held-out rows; see `Learner`."""
-        complete = impute_means(fold.X, fold.train)
-        design = np.column_stack([fold.nuisance, complete])
-        binary = fold.outcome_type == "binary"
-        return Fitted(fit_nuisance(Y[fold.train], design[fold.train], design[fold.test], binary=binary).test)
+        return self.fit_together([fold], [Y])[0]
+
+    def fit_together(self, folds: Sequence[Fold], Ys: Sequence[np.ndarray], *, explain: int = 0) -> list[Fitted]:
+        """`fit` of several folds, bit for bit the same; see `workbench.models.gram.RidgeLearner.fit_together`."""
+        designs = [np.column_stack([fold.nuisance, impute_means(fold.X, fold.train)]) for fold in folds]
+        splits = [Split(fold.train, fold.test) for fold in folds]
+        binary = folds[0].outcome_type == "binary"
+        return [Fitted(predicted) for predicted in held_out_references(designs, splits, Ys, binary=binary)]
 
 
 LEARNERS: dict[str, Callable[[Any], Learner]] = {

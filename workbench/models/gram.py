@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from workbench.models.fold_pass import pass_over, plan_pass
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import Floats, PreparedFold, Rows, prepare_on_basis
+from workbench.models.stacked import is_small, small_ridges
 from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
@@ -127,11 +128,51 @@ class RidgeLearner:
         FitError
             If a training set has too few rows for its covariates, or several alphas meet no inner fold.
         """
+        if is_small(fold):
+            return self.fit_together([fold], [Y], explain=explain)[0]
         sets = training_sets(fold, tune=len(self.alphas) > 1)
         decompositions, learnt = decompose(fold.X, sets)
         losses = tuning_losses(sets[:-1], decompositions[:-1], Y, self.alphas)
+        return self._refitted(fold, Y, sets[-1], decompositions[-1], learnt, losses, explain)
+
+    def fit_together(self, folds: Sequence[Fold], Ys: Sequence[Floats], *, explain: int = 0) -> list[Fitted]:
+        """`fit` of several folds of one X: bit for bit the same, small ones in a fraction of the time.
+
+        Parameters
+        ----------
+        folds : sequence of Fold
+        Ys : sequence of ndarray of shape (n_rows, n_targets)
+            Targets of every fold.
+        explain : int
+            As for `fit`, of every fold.
+
+        Raises
+        ------
+        FitError
+            As `fit`, for whichever fold cannot be fitted.
+        """
+        if not all(is_small(fold) for fold in folds):
+            return [self.fit(fold, Y, seed=0, explain=explain) for fold, Y in zip(folds, Ys, strict=True)]
+        outer = [training_sets(fold, tune=len(self.alphas) > 1, inner=False)[0] for fold in folds]
+        fits = []
+        for fold, Y, one, small in zip(folds, Ys, outer, small_ridges(folds, Ys, self.alphas), strict=True):
+            ridge = Decomposition(small.scores, small.held_out, small.values, small.loadings)
+            learnt = Learnt(small.means, small.scales)
+            fits.append(self._refitted(fold, Y, one, ridge, learnt, small.losses, explain))
+        return fits
+
+    def _refitted(
+        self,
+        fold: Fold,
+        Y: Floats,
+        outer: TrainingSet,
+        ridge: Decomposition,
+        learnt: Learnt,
+        losses: Floats,
+        explain: int,
+    ) -> Fitted:
+        """The fit on all training rows, each target with the alpha of its smallest loss."""
         chosen = np.argmin(losses, axis=0)  # the first of equals, as GridSearchCV
-        outer, ridge = sets[-1], decompositions[-1]
         filters = 1.0 / (ridge.values[:, None] + self.alphas)
         Y_train = Y[outer.train]
         coordinates = (ridge.scores.T @ Y_train) * filters[:, chosen]

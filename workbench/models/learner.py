@@ -7,9 +7,9 @@ inside the learner, from training rows alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,4 +107,13 @@ class Learner(Protocol):
         explain : int
             Number of leading target columns for which |SHAP| is summed by circuit; 0 gives no explanation at all.
         """
+        ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A learner that fits several folds of one X at once, where that takes less time."""
+
+    def fit_together(self, folds: Sequence[Fold], Ys: Sequence[np.ndarray], *, explain: int = 0) -> list[Fitted]:
+        """`Learner.fit` of every fold, to the last bit."""
         ...

@@ -20,10 +20,11 @@ import numpy as np
 from workbench.errors import FitError, Problem
 from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, residualises
+from workbench.models.learner import Fitted, Fold, Learner, Together, residualises
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
-from workbench.models.preprocessing import fit_nuisance, impute_means
+from workbench.models.preprocessing import impute_means
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
+from workbench.models.stacked import held_out_references
 from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
@@ -172,53 +173,106 @@ def fit_unit(
     FitError
         With the repeat and fold in which a model could not be fitted.
     """
-    fitted: dict[str, Fitted] = {}
-    results: dict[str, ProcedureResult] = {}
+    return fit_units(dataset, [unit], learner, targets, explain=explain)[0]
+
+
+def fit_units(
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    *,
+    explain: int,
+) -> tuple[UnitResult, ...]:
+    """`fit_unit` of several units, bit for bit the same: small fits are made together (`workbench.models.stacked`).
+
+    Parameters and errors are those of `fit_unit`; the units have the same procedures.
+
+    Returns
+    -------
+    tuple of UnitResult
+        In the order of `units`.
+    """
+    try:
+        return _fit_units(dataset, units, learner, targets, explain=explain)
+    except FitError as error:
+        if len(units) == 1:
+            raise FitError([located(problem, units[0]) for problem in error.problems]) from error
+    return tuple(fit_unit(dataset, unit, learner, targets, explain=explain) for unit in units)  # which one it was
+
+
+def _fit_units(
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    *,
+    explain: int,
+) -> tuple[UnitResult, ...]:
     if targets["main"].shape[1] > 1:
         learner = as_permuted(learner)
-    try:
-        for name in unit.procedures:
-            explained = explain if name == "main" else 0
-            fitted[name], results[name] = _fit_procedure(name, dataset, unit, learner, targets, explain=explained)
-    except FitError as error:
-        raise FitError([located(problem, unit) for problem in error.problems]) from error
-    main = fitted["main"]
-    return UnitResult(
-        key=unit.key,
-        repeat=unit.repeat,
-        fold=unit.fold,
-        test=unit.outer.test,
-        procedures=results,
-        shap=main.shap,
-        shap_base=main.shap_base,
-        haufe=main.haufe,
-        weights=main.weights,
-        circuit_shap=main.circuit_shap,
+    results: list[dict[str, ProcedureResult]] = [{} for _ in units]
+    mains: list[Fitted] = []
+    for name in units[0].procedures:
+        explained = explain if name == "main" else 0
+        fits = _fit_procedure(name, dataset, units, learner, targets, explain=explained)
+        for of_unit, (_, result) in zip(results, fits, strict=True):
+            of_unit[name] = result
+        if name == "main":
+            mains = [fitted for fitted, _ in fits]
+    return tuple(
+        UnitResult(
+            key=unit.key,
+            repeat=unit.repeat,
+            fold=unit.fold,
+            test=unit.outer.test,
+            procedures=procedures,
+            shap=main.shap,
+            shap_base=main.shap_base,
+            haufe=main.haufe,
+            weights=main.weights,
+            circuit_shap=main.circuit_shap,
+        )
+        for unit, procedures, main in zip(units, results, mains, strict=True)
     )
 
 
 def _fit_procedure(
     name: str,
     dataset: Dataset,
-    unit: WorkUnit,
+    units: Sequence[WorkUnit],
     learner: LearnerSpec,
     targets: Mapping[str, np.ndarray],
     *,
     explain: int,
-) -> tuple[Fitted, ProcedureResult]:
-    """One procedure through all columns of its targets: on the folds of the unit, or each on those it took along."""
-    procedure = _procedure(name, dataset, unit, learner, targets)
+) -> list[tuple[Fitted, ProcedureResult]]:
+    """One procedure through all columns of its targets: on the folds of the units, or each on those it took along."""
     order = targets.get(ORDERS.get(name, ORDER))
-    if order is None or procedure.Y.shape[1] == 1:
-        fitted = _fit(procedure, dataset, unit, explain=explain)
-        return fitted, _reduced(procedure, dataset, fitted, unit)
+    procedures = _of_units(name, dataset, units, learner, targets)
+    if order is None or procedures[0].Y.shape[1] == 1:
+        fits = _fit(procedures, dataset, units, explain=explain)
+        return list(zip(fits, _reduced(procedures, dataset, fits, units), strict=True))
+    return [_fit_carried(name, dataset, unit, learner, targets, order, explain=explain) for unit in units]
+
+
+def _fit_carried(
+    name: str,
+    dataset: Dataset,
+    unit: WorkUnit,
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    order: np.ndarray,
+    *,
+    explain: int,
+) -> tuple[Fitted, ProcedureResult]:
+    """One procedure of a unit, each column of its targets on the folds that it took along."""
     columns = []
-    for column in range(procedure.Y.shape[1]):
+    for column in range(1 + len(order)):
         where = unit if column == 0 else _carried(unit, order[column - 1])
-        alone = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
-        procedure = _procedure(name, dataset, where, learner, alone)
-        fitted = _fit(procedure, dataset, where, explain=int(column < explain))
-        columns.append((fitted, _reduced(procedure, dataset, fitted, where)))
+        single = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
+        procedures = [_procedure(name, dataset, where, learner, single)]
+        fits = _fit(procedures, dataset, [where], explain=int(column < explain))
+        columns.append((fits[0], _reduced(procedures, dataset, fits, [where])[0]))
     return _beside(columns)
 
 
@@ -245,6 +299,17 @@ def _beside(columns: Sequence[tuple[Fitted, ProcedureResult]]) -> tuple[Fitted, 
         squared_error=np.concatenate([one.squared_error for _, one in columns]),
         squared_error_reference=np.concatenate([one.squared_error_reference for _, one in columns]),
     )
+
+
+def _of_units(
+    name: str, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, targets: Mapping[str, np.ndarray]
+) -> list[_Procedure]:
+    """A procedure of every unit, with one X; what is held fixed of *increment* is imputed in each training fold."""
+    first = _procedure(name, dataset, units[0], learner, targets)
+    if name != "increment":
+        return [first] * len(units)
+    held = [first.nuisance, *(_with_clinical(dataset, unit.outer.train) for unit in units[1:])]
+    return [replace(first, nuisance=N, reference=N) for N in held]
 
 
 def _procedure(
@@ -279,18 +344,28 @@ def _procedure(
     return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
 
 
-def _fit(procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int) -> Fitted:
-    fold = Fold(
-        X=procedure.X,
-        nuisance=procedure.nuisance,
-        train=unit.outer.train,
-        test=unit.outer.test,
-        inner=unit.inner,
-        outcome_type=dataset.outcome.type,
-        circuits=dataset.circuit_of_feature if explain else None,
-        bands=procedure.bands,
-    )
-    return procedure.learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
+def _fit(
+    procedures: Sequence[_Procedure], dataset: Dataset, units: Sequence[WorkUnit], *, explain: int
+) -> list[Fitted]:
+    """A procedure fitted in every unit, in all of them together where its learner can."""
+    folds = [
+        Fold(
+            X=procedure.X,
+            nuisance=procedure.nuisance,
+            train=unit.outer.train,
+            test=unit.outer.test,
+            inner=unit.inner,
+            outcome_type=dataset.outcome.type,
+            circuits=dataset.circuit_of_feature if explain else None,
+            bands=procedure.bands,
+        )
+        for procedure, unit in zip(procedures, units, strict=True)
+    ]
+    learner, Ys = procedures[0].learner, [procedure.Y for procedure in procedures]
+    if isinstance(learner, Together):
+        return learner.fit_together(folds, Ys, explain=explain)
+    each = zip(folds, Ys, units, strict=True)
+    return [learner.fit(fold, Y, seed=unit.seed, explain=explain) for fold, Y, unit in each]
 
 
 def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np.ndarray) -> tuple[UnitResult, ...]:
@@ -306,11 +381,11 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
         One per outcome, nothing explained.
     """
     procedure = _procedure("main", dataset, unit, learner, {"main": Y})
-    fitted = _fit(procedure, dataset, unit, explain=0)
+    fitted = _fit([procedure], dataset, [unit], explain=0)[0]
     columns = []
     for k in range(Y.shape[1]):
-        alone = replace(procedure, Y=Y[:, [k]])
-        result = _reduced(alone, dataset, replace(fitted, predicted=fitted.predicted[:, [k]]), unit)
+        single, prediction = replace(procedure, Y=Y[:, [k]]), replace(fitted, predicted=fitted.predicted[:, [k]])
+        result = _reduced([single], dataset, [prediction], [unit])[0]
         columns.append(UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {"main": result}))
     return tuple(columns)
 
@@ -319,21 +394,28 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit(procedure, dataset, unit, explain=0)
+    return _fit([procedure], dataset, [unit], explain=0)[0]
 
 
-def _reduced(procedure: _Procedure, dataset: Dataset, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
-    train, test = unit.outer.train, unit.outer.test
-    Y, held, binary = procedure.Y, procedure.reference, is_binary(dataset)
-    reference = fit_nuisance(Y[train], held[train], held[test], binary=binary).test
-    return ProcedureResult(
-        predicted=fitted.predicted[:, 0].copy(),
-        reference=reference[:, 0].copy(),
-        mean=float(Y[train, 0].mean()),
-        squared_error=np.square(Y[test] - fitted.predicted).sum(axis=0),
-        squared_error_reference=np.square(Y[test] - reference).sum(axis=0),
-        chosen=fitted.chosen,
-    )
+def _reduced(
+    procedures: Sequence[_Procedure], dataset: Dataset, fits: Sequence[Fitted], units: Sequence[WorkUnit]
+) -> list[ProcedureResult]:
+    """What is kept of the fits of a procedure, one for each unit."""
+    Ys, held = [procedure.Y for procedure in procedures], [procedure.reference for procedure in procedures]
+    references = held_out_references(held, [unit.outer for unit in units], Ys, binary=is_binary(dataset))
+    results = []
+    for Y, fitted, reference, unit in zip(Ys, fits, references, units, strict=True):
+        observed = Y.take(unit.outer.test, axis=0)
+        result = ProcedureResult(
+            predicted=fitted.predicted[:, 0].copy(),
+            reference=reference[:, 0].copy(),
+            mean=float(Y[unit.outer.train, 0].mean()),
+            squared_error=np.square(observed - fitted.predicted).sum(axis=0),
+            squared_error_reference=np.square(observed - reference).sum(axis=0),
+            chosen=fitted.chosen,
+        )
+        results.append(result)
+    return results
 
 
 def modalities(dataset: Dataset) -> np.ndarray:

@@ -42,8 +42,15 @@ class TrainingSet:
         return nuisance_on_basis(Y_train, self.basis, binary=self.binary)
 
 
-def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
+def training_sets(fold: Fold, *, tune: bool, inner: bool = True) -> tuple[TrainingSet, ...]:
     """The inner training sets where alpha has to be chosen, then the outer one.
+
+    Parameters
+    ----------
+    tune : bool
+        Whether there is something to choose in the inner folds.
+    inner : bool
+        False gives the outer one alone, for those who make the inner ones in another way.
 
     Raises
     ------
@@ -55,5 +62,5 @@ def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
     N, binary = fold.nuisance, fold.outcome_type == "binary"
     return tuple(
         TrainingSet(split.train, split.test, nuisance_basis(N[split.train], N[split.test]), binary)
-        for split in (*(fold.inner if tune else ()), Split(fold.train, fold.test))
+        for split in (*(fold.inner if tune and inner else ()), Split(fold.train, fold.test))
     )
