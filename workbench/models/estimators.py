@@ -102,9 +102,20 @@ class LeastSquaresLearner:
         """Fit on the training rows, predict the held-out rows; see `Learner`."""
         return self.fit_together([fold], [Y])[0]
 
-    def fit_together(self, folds: Sequence[Fold], Ys: Sequence[np.ndarray], *, explain: int = 0) -> list[Fitted]:
-        """`fit` of several folds, bit for bit the same; see `workbench.models.gram.RidgeLearner.fit_together`."""
-        designs = [np.column_stack([fold.nuisance, impute_means(fold.X, fold.train)]) for fold in folds]
+    def fit_together(
+        self,
+        folds: Sequence[Fold],
+        Ys: Sequence[np.ndarray],
+        *,
+        references: Sequence[np.ndarray] | None = None,
+        explain: int = 0,
+    ) -> list[Fitted]:
+        """`fit` of several folds; see `workbench.models.learner.Together`."""
+        complete = not np.isnan(folds[0].X).any() and all(fold.nuisance is folds[0].nuisance for fold in folds)
+        designs = [
+            np.column_stack([fold.nuisance, impute_means(fold.X, fold.train)])
+            for fold in (folds[:1] if complete else folds)
+        ] * (len(folds) if complete else 1)
         splits = [Split(fold.train, fold.test) for fold in folds]
         binary = folds[0].outcome_type == "binary"
         return [Fitted(predicted) for predicted in held_out_references(designs, splits, Ys, binary=binary)]

@@ -114,6 +114,19 @@ class Learner(Protocol):
 class Together(Protocol):
     """A learner that fits several folds of one X at once, where that takes less time."""
 
-    def fit_together(self, folds: Sequence[Fold], Ys: Sequence[np.ndarray], *, explain: int = 0) -> list[Fitted]:
-        """`Learner.fit` of every fold, to the last bit."""
+    def fit_together(
+        self,
+        folds: Sequence[Fold],
+        Ys: Sequence[np.ndarray],
+        *,
+        references: Sequence[np.ndarray] | None = None,
+        explain: int = 0,
+    ) -> list[Fitted]:
+        """`Learner.fit` of every fold, to the last bit.
+
+        Parameters
+        ----------
+        references : sequence of ndarray of shape (n_test, n_targets), optional
+            Predictions of the nuisance model of every fold, where they are known (`stacked.held_out_references`).
+        """
         ...

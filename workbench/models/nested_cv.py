@@ -250,8 +250,9 @@ def _fit_procedure(
     order = targets.get(ORDERS.get(name, ORDER))
     procedures = _of_units(name, dataset, units, learner, targets)
     if order is None or procedures[0].Y.shape[1] == 1:
-        fits = _fit(procedures, dataset, units, explain=explain)
-        return list(zip(fits, _reduced(procedures, dataset, fits, units), strict=True))
+        references = _references(procedures, dataset, units)
+        fits = _fit(procedures, dataset, units, references, explain=explain)
+        return list(zip(fits, _reduced(procedures, fits, references, units), strict=True))
     return [_fit_carried(name, dataset, unit, learner, targets, order, explain=explain) for unit in units]
 
 
@@ -271,8 +272,9 @@ def _fit_carried(
         where = unit if column == 0 else _carried(unit, order[column - 1])
         single = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
         procedures = [_procedure(name, dataset, where, learner, single)]
-        fits = _fit(procedures, dataset, [where], explain=int(column < explain))
-        columns.append((fits[0], _reduced(procedures, dataset, fits, [where])[0]))
+        references = _references(procedures, dataset, [where])
+        fits = _fit(procedures, dataset, [where], references, explain=int(column < explain))
+        columns.append((fits[0], _reduced(procedures, fits, references, [where])[0]))
     return _beside(columns)
 
 
@@ -344,8 +346,20 @@ def _procedure(
     return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
 
 
+def _references(procedures: Sequence[_Procedure], dataset: Dataset, units: Sequence[WorkUnit]) -> list[np.ndarray]:
+    """What the model that a procedure is scored against predicts for the held-out rows of every unit."""
+    held = [procedure.reference for procedure in procedures]
+    Ys, splits = [procedure.Y for procedure in procedures], [unit.outer for unit in units]
+    return held_out_references(held, splits, Ys, binary=is_binary(dataset))
+
+
 def _fit(
-    procedures: Sequence[_Procedure], dataset: Dataset, units: Sequence[WorkUnit], *, explain: int
+    procedures: Sequence[_Procedure],
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    references: Sequence[np.ndarray],
+    *,
+    explain: int,
 ) -> list[Fitted]:
     """A procedure fitted in every unit, in all of them together where its learner can."""
     folds = [
@@ -363,7 +377,8 @@ def _fit(
     ]
     learner, Ys = procedures[0].learner, [procedure.Y for procedure in procedures]
     if isinstance(learner, Together):
-        return learner.fit_together(folds, Ys, explain=explain)
+        held_fixed = procedures[0].reference is procedures[0].nuisance
+        return learner.fit_together(folds, Ys, references=references if held_fixed else None, explain=explain)
     each = zip(folds, Ys, units, strict=True)
     return [learner.fit(fold, Y, seed=unit.seed, explain=explain) for fold, Y, unit in each]
 
@@ -381,11 +396,12 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
         One per outcome, nothing explained.
     """
     procedure = _procedure("main", dataset, unit, learner, {"main": Y})
-    fitted = _fit([procedure], dataset, [unit], explain=0)[0]
+    references = _references([procedure], dataset, [unit])
+    fitted = _fit([procedure], dataset, [unit], references, explain=0)[0]
     columns = []
     for k in range(Y.shape[1]):
         single, prediction = replace(procedure, Y=Y[:, [k]]), replace(fitted, predicted=fitted.predicted[:, [k]])
-        result = _reduced([single], dataset, [prediction], [unit])[0]
+        result = _reduced([single], [prediction], [references[0][:, [k]]], [unit])[0]
         columns.append(UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {"main": result}))
     return tuple(columns)
 
@@ -394,22 +410,23 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit([procedure], dataset, [unit], explain=0)[0]
+    return _fit([procedure], dataset, [unit], _references([procedure], dataset, [unit]), explain=0)[0]
 
 
 def _reduced(
-    procedures: Sequence[_Procedure], dataset: Dataset, fits: Sequence[Fitted], units: Sequence[WorkUnit]
+    procedures: Sequence[_Procedure],
+    fits: Sequence[Fitted],
+    references: Sequence[np.ndarray],
+    units: Sequence[WorkUnit],
 ) -> list[ProcedureResult]:
     """What is kept of the fits of a procedure, one for each unit."""
-    Ys, held = [procedure.Y for procedure in procedures], [procedure.reference for procedure in procedures]
-    references = held_out_references(held, [unit.outer for unit in units], Ys, binary=is_binary(dataset))
     results = []
-    for Y, fitted, reference, unit in zip(Ys, fits, references, units, strict=True):
-        observed = Y.take(unit.outer.test, axis=0)
+    for procedure, fitted, reference, unit in zip(procedures, fits, references, units, strict=True):
+        observed = procedure.Y.take(unit.outer.test, axis=0)
         result = ProcedureResult(
             predicted=fitted.predicted[:, 0].copy(),
             reference=reference[:, 0].copy(),
-            mean=float(Y[unit.outer.train, 0].mean()),
+            mean=float(procedure.Y[unit.outer.train, 0].mean()),
             squared_error=np.square(observed - fitted.predicted).sum(axis=0),
             squared_error_reference=np.square(observed - reference).sum(axis=0),
             chosen=fitted.chosen,

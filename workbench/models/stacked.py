@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.models.learner import Fold
-from workbench.models.preprocessing import NIL_SHARE, Floats, Rows, check_enough_rows, fit_nuisance
+from workbench.models.preprocessing import NIL_SHARE, Floats, NuisanceBasis, Rows, check_enough_rows, fit_nuisance
+from workbench.models.training_sets import TrainingSet
 from workbench.records import Split
 
 MOST_ROWS = 64
@@ -44,8 +45,8 @@ class _Stack(NamedTuple):
     members : ndarray of int, shape (n_sets,)
         Which of the sets that were given.
     train, test : ndarray of int, shape (n_sets, n_train) and (n_sets, n_test)
-    on_train, on_test : ndarray of shape (n_sets, n_train, rank) and (n_sets, n_test, rank)
-        Orthonormal basis of [1 | N], as `preprocessing.NuisanceBasis`.
+    on_train, on_test, raw : ndarray of shape (n_sets, n_train, rank), ...
+        Orthonormal basis of [1 | N], field by field a `preprocessing.NuisanceBasis` for each set.
     """
 
     members: Rows
@@ -53,11 +54,12 @@ class _Stack(NamedTuple):
     test: Rows
     on_train: Floats
     on_test: Floats
+    raw: Floats
 
-    def of(self, chosen: Rows) -> _Stack:
-        """Some of the sets."""
-        rows = self.members[chosen], self.train[chosen], self.test[chosen]
-        return _Stack(*rows, self.on_train[chosen], self.on_test[chosen])
+    def training_set(self, place: int) -> TrainingSet:
+        """One of the sets."""
+        basis = NuisanceBasis(self.on_train[place], self.on_test[place], self.raw[place])
+        return TrainingSet(self.train[place], self.test[place], basis)
 
 
 def _stacks(splits: Sequence[Split], nuisances: Sequence[Floats]) -> Iterator[_Stack]:
@@ -73,22 +75,30 @@ def _stacks(splits: Sequence[Split], nuisances: Sequence[Floats]) -> Iterator[_S
         by_size.setdefault((len(split.train), len(split.test)), []).append(number)
     for numbers in by_size.values():
         members = np.array(numbers)
-        train = np.stack([splits[number].train for number in numbers])
-        test = np.stack([splits[number].test for number in numbers])
+        train = np.concatenate([splits[number].train for number in numbers]).reshape(len(numbers), -1)
+        test = np.concatenate([splits[number].test for number in numbers]).reshape(len(numbers), -1)
         check_enough_rows(train.shape[1], nuisances[numbers[0]].shape[1])
-        N_train = np.stack([nuisances[number][splits[number].train] for number in numbers])
-        N_test = np.stack([nuisances[number][splits[number].test] for number in numbers])
-        for chosen, on_train, on_test in _bases(N_train, N_test):
-            yield _Stack(members[chosen], train[chosen], test[chosen], on_train, on_test)
+        of_these = [nuisances[number] for number in numbers]
+        N_train, N_test = _gathered(of_these, train), _gathered(of_these, test)
+        for chosen, *bases in _bases(N_train, N_test):
+            yield _Stack(members[chosen], train[chosen], test[chosen], *bases)
 
 
-def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floats]]:
+def _gathered(each: Sequence[Floats], rows: Rows) -> Floats:
+    """Rows of a matrix for every set, (n_sets, n_rows, n_columns): most often of one and the same matrix."""
+    if all(one is each[0] for one in each):
+        return each[0].take(rows, axis=0)
+    return np.stack([one.take(of_one, axis=0) for one, of_one in zip(each, rows, strict=True)])
+
+
+def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floats, Floats]]:
     """`preprocessing.spanning_basis` of every set of a stack: which sets have a rank, and their bases."""
     n_sets, n_train, n_nuisance = N_train.shape
     height = 1.0 / np.sqrt(n_train)
     every = np.arange(n_sets)
     if n_nuisance == 0:
-        yield every, np.full((n_sets, n_train, 1), height), np.full((n_sets, N_test.shape[1], 1), height)
+        on_train, on_test, raw = (np.full((n_sets, n_rows, 1), height) for n_rows in (n_train, N_test.shape[1], 1))
+        yield every, on_train, on_test, raw
         return
     center = N_train.sum(axis=1, keepdims=True) / n_train
     centred = N_train - center
@@ -105,7 +115,9 @@ def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floa
         on_test = np.empty((len(chosen), N_test.shape[1], 1 + rank))
         on_train[:, :, 0], on_train[:, :, 1:] = height, left[chosen, :, :rank]
         on_test[:, :, 0], on_test[:, :, 1:] = height, (N_test[chosen] - center[chosen]) @ slopes
-        yield chosen, on_train, on_test
+        raw = np.zeros((len(chosen), 1 + n_nuisance, 1 + rank))
+        raw[:, 0, 0], raw[:, :1, 1:], raw[:, 1:, 1:] = height, -center[chosen] @ slopes, slopes
+        yield chosen, on_train, on_test, raw
 
 
 def held_out_references(
@@ -137,13 +149,13 @@ def held_out_references(
     predictions: list[Floats] = [np.empty((0, 0))] * len(splits)
     for stack in _stacks(splits, nuisances):
         if Ys[0].shape[1] == 1:
-            Y_train = np.stack([Ys[number][rows] for number, rows in zip(stack.members, stack.train, strict=True)])
-            center = Y_train.mean(axis=1, keepdims=True)
+            Y_train = _gathered([Ys[number] for number in stack.members], stack.train)
+            center = Y_train.sum(axis=1, keepdims=True) / Y_train.shape[1]
             predicted = center + stack.on_test @ (stack.on_train.transpose(0, 2, 1) @ (Y_train - center))
             for number, prediction in zip(stack.members, predicted, strict=True):
                 predictions[number] = prediction
             continue
-        for number, train, on_train, on_test in zip(*stack[:2], *stack[3:], strict=True):
+        for number, train, on_train, on_test in zip(*stack[:2], *stack[3:5], strict=True):
             targets = Ys[number].take(train, axis=0)
             means = targets.mean(axis=0)
             targets -= means
@@ -160,6 +172,7 @@ class SmallRidge:
 
     Attributes
     ----------
+    outer : TrainingSet
     scores, held_out, values, loadings
         As in `workbench.models.gram.Decomposition`, of the outer training set.
     means, scales : ndarray of shape (n_features,)
@@ -167,6 +180,7 @@ class SmallRidge:
         Mean over the inner folds of the mean squared error in their held-out rows; 0 for a single alpha.
     """
 
+    outer: TrainingSet
     scores: Floats
     held_out: Floats
     values: Floats
@@ -203,22 +217,20 @@ def _ridges_of(folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats) -> I
     owners = np.repeat(np.arange(len(folds)), [len(fold.inner) for fold in folds]) if inner else ()
     nuisances = [fold.nuisance for fold in folds]
     X = folds[0].X
-    error_maps: list[list[Floats]] = [[] for _ in folds]
-    ordered: list[Floats] = [np.empty(0)] * len(inner)
+    error_maps: list[Floats] = [np.empty(0)] * len(inner)
     for stack in _stacks(inner, [nuisances[owner] for owner in owners]):
         maps = _error_maps(stack, _decompose(X, stack), alphas, len(X))
         for number, of_set in zip(stack.members, maps, strict=True):
-            ordered[number] = of_set
-    for owner, of_set in zip(owners, ordered, strict=True):
-        error_maps[owner].append(of_set)
-    reduced: list[tuple[_Reduced, int]] = [None] * len(folds)  # type: ignore[list-item]
+            error_maps[number] = of_set
+    losses = (
+        _losses_of_folds(folds, Ys, error_maps) if inner else [np.zeros((len(alphas), Ys[0].shape[1]))] * len(folds)
+    )
+    fits: dict[int, SmallRidge] = {}
     for stack in _stacks(outer, nuisances):
         decomposed = _decompose(X, stack)
-        for place, number in enumerate(stack.members):
-            reduced[number] = decomposed, place
-    for fold, Y, maps_of_fold, (decomposed, place) in zip(folds, Ys, error_maps, reduced, strict=True):
-        losses = _losses(maps_of_fold, fold.train, Y) if maps_of_fold else np.zeros((len(alphas), Y.shape[1]))
-        yield decomposed.of(place, losses)
+        for place, number in enumerate(stack.members.tolist()):
+            fits[number] = decomposed.of(place, stack.training_set(place), losses[number])
+    return (fits[number] for number in range(len(folds)))
 
 
 class _Reduced(NamedTuple):
@@ -232,13 +244,13 @@ class _Reduced(NamedTuple):
     scales: Floats
     first: Rows
 
-    def of(self, place: int, losses: Floats) -> SmallRidge:
+    def of(self, place: int, outer: TrainingSet, losses: Floats) -> SmallRidge:
         """One set, with its losses."""
         first = int(self.first[place])
         scores, held_out = self.scores[place][:, first:], self.held_out[place][:, first:]
         loadings = None if self.loadings is None else self.loadings[place]
         values, means, scales = self.values[place][first:], self.means[place], self.scales[place]
-        return SmallRidge(scores, held_out, values, loadings, means, scales, losses)
+        return SmallRidge(outer, scores, held_out, values, loadings, means, scales, losses)
 
 
 def _decompose(X: Floats, sets: _Stack) -> _Reduced:
@@ -261,9 +273,9 @@ def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats, Floats, Floats]:
     """`preprocessing.prepare_on_basis` of every set: training rows, held-out rows, means and scales."""
     train, test = X.take(sets.train, axis=0), X.take(sets.test, axis=0)
     n_train = train.shape[1]
-    missing = np.isnan(train)
-    has_missing = bool(missing.any())
+    has_missing = bool(np.isnan(X).any())
     if has_missing:
+        missing = np.isnan(train)
         train[missing] = 0.0
         count = n_train - missing.sum(axis=1)
         means = np.divide(train.sum(axis=1), count, out=np.full(count.shape, np.nan), where=count > 0)
@@ -273,12 +285,12 @@ def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats, Floats, Floats]:
     test -= means[:, None]
     if has_missing:
         train[missing] = 0.0
-    test[np.isnan(test)] = 0.0
-    total = np.square(train).sum(axis=1)
+        test[np.isnan(test)] = 0.0
+    total = np.einsum("sij,sij->sj", train, train)
     coefficients = sets.on_train.transpose(0, 2, 1) @ train
     train -= sets.on_train @ coefficients
     test -= sets.on_test @ coefficients
-    scales = np.sqrt(np.square(train).sum(axis=1) / n_train)
+    scales = np.sqrt(np.einsum("sij,sij->sj", train, train) / n_train)
     kept = scales > NIL_SHARE * np.sqrt(np.square(means) + total / n_train)
     scales[~kept] = 1.0
     factors = (kept / scales)[:, None]
@@ -310,16 +322,43 @@ def _error_maps(sets: _Stack, reduced: _Reduced, alphas: Floats, n_rows: int) ->
     return errors
 
 
-def _losses(error_maps: Sequence[Floats], rows: Rows, Y: Floats) -> Floats:
-    """Mean over the inner folds of the mean squared error, (n_alphas, n_targets), from one product for all of them."""
-    maps = np.concatenate(error_maps, axis=1).take(rows, axis=2)  # the held-out rows of the outer fold are not read
+def _losses_of_folds(folds: Sequence[Fold], Ys: Sequence[Floats], error_maps: Sequence[Floats]) -> list[Floats]:
+    """Mean over the inner folds of the mean squared error, (n_alphas, n_targets) for every fold."""
+    ends = np.cumsum([len(fold.inner) for fold in folds]).tolist()
+    # The held-out rows of the outer fold are not read. Errors do not depend on a mean, their last digits do.
+    maps = [
+        np.concatenate(error_maps[end - len(fold.inner) : end], axis=1).take(fold.train, axis=2)
+        for end, fold in zip(ends, folds, strict=True)
+    ]
+    if Ys[0].shape[1] > 1:
+        buffer = np.empty(PRODUCT_VALUES)  # a new one for every fold would cost as much as the product
+        return [_losses(*each, buffer) for each in zip(folds, Ys, maps, strict=True)]
+    losses: list[Floats] = [np.empty((0, 0))] * len(folds)
+    for shape in dict.fromkeys(of_fold.shape for of_fold in maps):
+        alike = [number for number, of_fold in enumerate(maps) if of_fold.shape == shape]
+        targets = np.stack([Ys[number].take(folds[number].train, axis=0) for number in alike])
+        targets -= targets.sum(axis=1, keepdims=True) / targets.shape[1]
+        errors = np.stack([maps[number] for number in alike]) @ targets[:, None]
+        errors *= errors
+        for number, mean in zip(alike, errors.sum(axis=2), strict=True):
+            losses[number] = mean / len(folds[number].inner)
+    return losses
+
+
+def _losses(fold: Fold, Y: Floats, maps: Floats, buffer: Floats) -> Floats:
+    """The same for one fold with many targets, from one product for all alphas and inner folds."""
     n_alphas, n_errors, n_train = maps.shape
     maps = maps.reshape(n_alphas * n_errors, n_train)
-    targets = Y.take(rows, axis=0)
-    targets -= targets.mean(axis=0)  # errors do not depend on it, their last digits do
-    losses = np.empty((n_alphas, Y.shape[1]))
-    width = max(PRODUCT_VALUES // len(maps), 64)
-    for start in range(0, Y.shape[1], width):
-        errors = (maps @ targets[:, start : start + width]).reshape(n_alphas, n_errors, -1)
-        np.einsum("aep,aep->ap", errors, errors, out=losses[:, start : start + width])
-    return losses / len(error_maps)
+    targets = Y.take(fold.train, axis=0)
+    targets -= targets.mean(axis=0)
+    n_targets = Y.shape[1]
+    losses = np.empty((n_alphas, n_targets))
+    width = max(len(buffer) // len(maps), 1)
+    for start in range(0, n_targets, width):
+        stop = min(start + width, n_targets)
+        errors = buffer[: len(maps) * (stop - start)].reshape(len(maps), stop - start)
+        np.matmul(maps, targets[:, start:stop], out=errors)
+        errors *= errors
+        errors.reshape(n_alphas, n_errors, stop - start).sum(axis=1, out=losses[:, start:stop])
+    losses /= len(fold.inner)
+    return losses

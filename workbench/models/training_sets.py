@@ -42,15 +42,13 @@ class TrainingSet:
         return nuisance_on_basis(Y_train, self.basis, binary=self.binary)
 
 
-def training_sets(fold: Fold, *, tune: bool, inner: bool = True) -> tuple[TrainingSet, ...]:
-    """The inner training sets where alpha has to be chosen, then the outer one.
+def nothing_to_choose_in() -> FitError:
+    """Several settings to choose from and no inner fold."""
+    return FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
 
-    Parameters
-    ----------
-    tune : bool
-        Whether there is something to choose in the inner folds.
-    inner : bool
-        False gives the outer one alone, for those who make the inner ones in another way.
+
+def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
+    """The inner training sets where alpha has to be chosen, then the outer one.
 
     Raises
     ------
@@ -58,9 +56,9 @@ def training_sets(fold: Fold, *, tune: bool, inner: bool = True) -> tuple[Traini
         If a training set has too few rows for its covariates, or there is something to choose and no inner fold.
     """
     if tune and not fold.inner:
-        raise FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
+        raise nothing_to_choose_in()
     N, binary = fold.nuisance, fold.outcome_type == "binary"
     return tuple(
         TrainingSet(split.train, split.test, nuisance_basis(N[split.train], N[split.test]), binary)
-        for split in (*(fold.inner if tune and inner else ()), Split(fold.train, fold.test))
+        for split in (*(fold.inner if tune else ()), Split(fold.train, fold.test))
     )
