@@ -47,6 +47,8 @@ SHORT_UNIT_S = 0.03
 slower than one. It is handed to processes in batches where there is much of it, or else done one after another."""
 BATCH_S = 0.2
 """About how long a batch of short units takes: long beside handing it over, short beside the run."""
+UNITS_AT_ONCE = 25
+"""Small units fitted together: what is lost with a run that is killed, and held in memory, is small."""
 WORTH_WORKERS_S = 1.0
 """Short units that take less than this in all are done before worker processes would have started."""
 FITTING = ("pandas", "scipy.stats", "sklearn.linear_model", "sklearn.model_selection", "workbench.models.nested_cv")
@@ -64,6 +66,7 @@ def run_units(
     jobs: int,
     backend: Backend,
     resume: bool,
+    together: Callable[[Sequence[WorkUnit]], Sequence[UnitResult]] | None = None,
     progress: Callable[[int, int], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> tuple[UnitResult, ...]:
@@ -83,6 +86,9 @@ def run_units(
     resume : bool
         Take units that are stored already; without it they are computed again and replaced. A file that is torn, of
         another schema version, of another unit, or not as it was stored is never taken.
+    together : callable, optional
+        Fits `UNITS_AT_ONCE` units at once with the numbers of `fit`, where units are so small that this is faster; each
+        is stored by itself all the same. Can be pickled.
     progress : callable
         Called with units done and units in all: once at the start if some were stored, then after each unit.
     warn : callable
@@ -104,15 +110,21 @@ def run_units(
     missing = [position for position in range(len(units)) if position not in done]
     if progress and done:
         progress(len(done), len(units))
-    work = _FitAndStore(fit, folder)
-    for position, result in _completed(work, [(position, units[position]) for position in missing], jobs, backend):
+    numbered = [(position, units[position]) for position in missing]
+    if together is None:
+        completed = _completed(_FitAndStore(fit, folder), numbered, jobs, backend)
+    else:
+        completed = _completed_together(_FitAndStoreTogether(together, folder), numbered, jobs)
+    for position, result in completed:
         done[position] = result
         if progress:
             progress(len(done), len(units))
     return tuple(done[position] for position in range(len(units)))
 
 
-def spread(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) -> Iterator[Made]:
+def spread(
+    work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int, in_python: bool = False
+) -> Iterator[Made]:
     """What `work` makes of every item, in any order, over threads or over processes, whichever the items suit.
 
     The first two are done at once and tell how long one takes. Long items go to threads, which share the data and
@@ -125,6 +137,8 @@ def spread(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) ->
         Can be pickled.
     jobs : int
         Items at a time, at least 1.
+    in_python : bool
+        Whether an item is many short steps of Python however long it takes: threads would take turns.
     """
     with one_blas_thread():
         seconds = []
@@ -134,7 +148,7 @@ def spread(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) ->
             seconds.append(time.thread_time() - started)
         rest = items[2:]
         each = min(seconds, default=0.0)  # the first also pays for imports
-        if jobs > 1 and each >= SHORT_UNIT_S:
+        if jobs > 1 and each >= SHORT_UNIT_S and not in_python:
             yield from _in_threads(work, rest, jobs)
         elif jobs > 1 and each * len(rest) >= WORTH_WORKERS_S:
             size = max(1, min(int(BATCH_S / max(each, 1e-6)), -(-len(rest) // jobs)))
@@ -302,13 +316,29 @@ class _FitAndStore:
 
     def __call__(self, numbered: tuple[int, WorkUnit]) -> tuple[int, UnitResult]:
         position, unit = numbered
-        result = self.fit(unit)
-        if lacking := _not_finite(result):
-            found = f"the fit gave values that are no finite numbers ({listed(lacking, 3)})"
-            hint = "look for extreme values among the features, the covariates and the outcome"
-            raise FitError(Problem(f"repeat {unit.repeat + 1}, fold {unit.fold + 1}", found, hint))
-        save_unit(result, self.folder)
-        return position, result
+        return position, _checked_and_saved(self.fit(unit), unit, self.folder)
+
+
+@dataclass(frozen=True)
+class _FitAndStoreTogether:
+    together: Callable[[Sequence[WorkUnit]], Sequence[UnitResult]]
+    folder: Path
+
+    def __call__(self, numbered: Sequence[tuple[int, WorkUnit]]) -> list[tuple[int, UnitResult]]:
+        results = self.together([unit for _, unit in numbered])
+        return [
+            (position, _checked_and_saved(result, unit, self.folder))
+            for (position, unit), result in zip(numbered, results, strict=True)
+        ]
+
+
+def _checked_and_saved(result: UnitResult, unit: WorkUnit, folder: Path) -> UnitResult:
+    if lacking := _not_finite(result):
+        found = f"the fit gave values that are no finite numbers ({listed(lacking, 3)})"
+        hint = "look for extreme values among the features, the covariates and the outcome"
+        raise FitError(Problem(f"repeat {unit.repeat + 1}, fold {unit.fold + 1}", found, hint))
+    save_unit(result, folder)
+    return result
 
 
 def _completed(
@@ -319,6 +349,15 @@ def _completed(
     if backend == "processes" and jobs > 1:
         return in_workers(work, units, jobs=jobs)
     return spread(work, units, jobs=jobs if backend == "threads" else 1)
+
+
+def _completed_together(
+    work: _FitAndStoreTogether, units: Sequence[tuple[int, WorkUnit]], jobs: int
+) -> Iterator[tuple[int, UnitResult]]:
+    """Results as they come, in any order, of units that are fitted some at a time."""
+    batches = [units[start : start + UNITS_AT_ONCE] for start in range(0, len(units), UNITS_AT_ONCE)]
+    for made in spread(work, batches, jobs=min(jobs, len(batches)), in_python=True):
+        yield from made
 
 
 def _in_threads(work: Callable[[Item], Made], items: Sequence[Item], jobs: int) -> Iterator[Made]:

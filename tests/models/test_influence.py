@@ -137,18 +137,18 @@ def test_trees_are_refitted_without_each_and_keep_their_settings(make_dataset, m
 def test_above_a_hundred_participants_the_most_influential_are_refitted_over_every_repeat(make_dataset):
     dataset = make_dataset(n=101, p=5, r2=0.3)
     units, results = run(dataset, ValidationSpec(repeats=5, permutations=0, inner=3), RIDGE)
-    asked = []
+    requested = []
 
-    def counted(refit, refits):
-        asked.extend(refits)
-        return map(refit, refits)
+    def counted(refit, parts):
+        requested.extend(which for part in parts for which in part)
+        return map(refit, parts)
 
     r2, refitted, repeats = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=5, spread=counted)
     rows_alone, _, _ = leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=5, refit=False)
     assert (refitted, repeats, len(r2)) == (MOST_INFLUENTIAL, 5, 101)
     lowest = set(sorted(rows_alone, key=rows_alone.get)[:MOST_INFLUENTIAL])
-    assert {who for (who,), _ in asked} == lowest
-    assert len(asked) == MOST_INFLUENTIAL * 5 * 4, "in every repeat four folds of five train on each"
+    assert {who for (who,), _ in requested} == lowest
+    assert len(requested) == MOST_INFLUENTIAL * 5 * 4, "in every repeat four folds of five train on each"
     assert all(r2[one] == rows_alone[one] for one in set(r2) - lowest)
     assert all(r2[one] != rows_alone[one] for one in lowest)
 
@@ -180,9 +180,9 @@ def test_leaving_pairs_out_is_fitting_without_both_on_the_folds_of_everyone_else
     pairs = [("sub-0003", "sub-0017"), tuple(dataset.rows["participant_id"].iloc[together]), ("sub-0003", "sub-0004")]
     seen = []
 
-    def counted(refit, refits):
-        seen.extend(refits)
-        return reversed([refit(which) for which in refits])
+    def counted(refit, parts):
+        seen.extend(which for part in parts for which in part)
+        return reversed([refit(part) for part in parts])
 
     found = leave_pairs_out_r2(dataset, units, RIDGE, pairs, results=results, repeats=2, spread=counted)
     assert found == pytest.approx([refitted_without(dataset, units, pair, validation) for pair in pairs])

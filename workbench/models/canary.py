@@ -10,7 +10,7 @@ import numpy as np
 from workbench.errors import GuardError, Problem
 from workbench.models.estimators import as_permuted, beside_main, make_learner
 from workbench.models.learner import Fitted
-from workbench.models.nested_cv import fit_alone, fit_unit, located, plan_units, spawned
+from workbench.models.nested_cv import fit_alone, fit_units, located, plan_units, spawned
 from workbench.models.permutations import permuted_outcomes
 from workbench.records import Covariates, Dataset, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
@@ -98,7 +98,7 @@ def on_shuffled_outcomes(
         for unit in plan_units(shuffled, validation, spec)
     )
     targets = {"main": np.asarray(shuffled.y, dtype=float)[:, None]}
-    return shuffled, units, tuple(fit_unit(shuffled, unit, spec, targets, explain=0) for unit in units)
+    return shuffled, units, fit_units(shuffled, units, spec, targets, explain=0)
 
 
 def _looked(learner: LearnerSpec, changed: str) -> Problem:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from workbench.models.estimators import make_learner, make_tuned
-from workbench.models.learner import Fold, Learner, residualises
-from workbench.models.nested_cv import modalities
+from workbench.models.learner import Fold, Learner, Together, residualises
+from workbench.models.nested_cv import fits_together, modalities
 from workbench.models.preprocessing import fit_nuisance
+from workbench.models.stacked import held_out_references
 from workbench.records import Dataset, Split, UnitResult, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
@@ -19,12 +21,15 @@ MOST_REFITTED = 100
 MOST_INFLUENTIAL = 25
 """Of more participants, so many are refitted without: those whose own errors hold r2 up most."""
 
+REFITS_AT_ONCE = 32
+"""Refits handed over together: small ones are fitted in stacks (`workbench.models.stacked`)."""
+
 Refit = tuple[tuple[str, ...], int]
 """Who is left out of the training people of a unit, and the number of that unit."""
 Refitted = tuple[Refit, np.ndarray]
 """With squared errors for each held-out row of *main*, of its nuisance model and, for learners that may bend the
 covariates, of the learner on these alone: shape (2 or 3, n_test)."""
-Spread = Callable[[Callable[[Refit], Refitted], Sequence[Refit]], Iterable[Refitted]]
+Spread = Callable[[Callable[[Sequence[Refit]], list[Refitted]], Sequence[Sequence[Refit]]], Iterable[list[Refitted]]]
 
 
 def leave_one_out_r2(
@@ -137,10 +142,12 @@ def _r2_without(
     chosen = [{name: one.chosen for name, one in result.procedures.items()} for result in stored]
     work = partial(_refit_rows, dataset=dataset, units=units, chosen=chosen, learner=learner, bends=bends)
     errors: dict[Refit, np.ndarray] = {}
-    for done, (which, squared) in enumerate(spread(work, refits), start=1):
-        errors[which] = squared
+    size = REFITS_AT_ONCE if fits_together(dataset, learner) else 1
+    parts = [refits[start : start + size] for start in range(0, len(refits), size)]
+    for made in spread(work, parts):
+        errors.update(made)
         if progress:
-            progress(done, len(refits))
+            progress(len(errors), len(refits))
     as_fitted = [_squared_rows(dataset, result, bends=bends) for result in stored]
 
     def sums(group: tuple[str, ...], number: int) -> tuple[int, np.ndarray]:
@@ -152,47 +159,64 @@ def _r2_without(
 
 
 def _refit_rows(
-    which: Refit,
+    some: Sequence[Refit],
     *,
     dataset: Dataset,
     units: Sequence[WorkUnit],
     chosen: Sequence[Mapping[str, Mapping[str, float | int | str]]],
     learner: LearnerSpec,
     bends: bool,
-) -> Refitted:
-    people, number = which
-    unit = units[number]
-    without = ~np.isin(dataset.rows["participant_id"].to_numpy(str), people)
+) -> list[Refitted]:
+    """Some refits: together, where the learner can, or one after the other, with what each unit chose."""
     model = make_learner(learner)
-    if not model.batched:
-        model = make_tuned(learner, chosen[number]["main"])
-    predictions = _refit_without(dataset, dataset.X, unit, model, without)
+    participant, X = dataset.rows["participant_id"].to_numpy(str), dataset.X
+    folds = [_without(dataset, X, units[number], ~np.isin(participant, people)) for people, number in some]
+    numbers = [number for _, number in some]
+    if isinstance(model, Together):
+        predicted = _predicted_together(dataset, model, folds)
+    else:
+        tuned = [model if model.batched else make_tuned(learner, chosen[number]["main"]) for number in numbers]
+        predicted = [_predicted(dataset, *each) for each in zip(tuned, folds, (units[k] for k in numbers), strict=True)]
     if bends:
-        alone = make_tuned(learner, chosen[number]["confounds"])
-        predictions += _refit_without(dataset, np.empty((dataset.n_rows, 0)), unit, alone, without)[:1]
-    return which, np.square(dataset.y[unit.outer.test] - np.stack(predictions))
+        nothing = np.empty((dataset.n_rows, 0))
+        for place, (fold, number) in enumerate(zip(folds, numbers, strict=True)):
+            on_covariates = make_tuned(learner, chosen[number]["confounds"])
+            beside = _predicted(dataset, on_covariates, replace(fold, X=nothing, bands=None), units[number])
+            predicted[place] += beside[:1]
+    observed = [dataset.y[fold.test] for fold in folds]
+    return [(which, np.square(y - np.stack(rows))) for which, y, rows in zip(some, observed, predicted, strict=True)]
+
+
+def _without(dataset: Dataset, X: np.ndarray, unit: WorkUnit, kept: np.ndarray) -> Fold:
+    """The fold of a unit without the training rows, inner ones too, that are not kept."""
+    left = (Split(split.train[kept[split.train]], split.test[kept[split.test]]) for split in unit.inner)
+    inner = tuple(split for split in left if len(split.train) and len(split.test))
+    train, N = unit.outer.train[kept[unit.outer.train]], dataset.nuisance.values
+    return Fold(X, N, train, unit.outer.test, inner, dataset.outcome.type, bands=modalities(dataset))
+
+
+def _predicted(dataset: Dataset, model: Learner, fold: Fold, unit: WorkUnit) -> tuple[np.ndarray, ...]:
+    """Predictions of the model and of its nuisance model for the held-out rows."""
+    Y, N = np.asarray(dataset.y, dtype=float)[:, None], fold.nuisance
+    binary = fold.outcome_type == "binary"
+    reference = fit_nuisance(Y[fold.train], N[fold.train], N[fold.test], binary=binary).test
+    return model.fit(fold, Y, seed=unit.seed).predicted[:, 0], reference[:, 0]
+
+
+def _predicted_together(dataset: Dataset, model: Together, folds: Sequence[Fold]) -> list[tuple[np.ndarray, ...]]:
+    """`_predicted` of several folds."""
+    Ys = [np.asarray(dataset.y, dtype=float)[:, None]] * len(folds)
+    splits, binary = [Split(fold.train, fold.test) for fold in folds], dataset.outcome.type == "binary"
+    references = held_out_references([fold.nuisance for fold in folds], splits, Ys, binary=binary)
+    fits = model.fit_together(folds, Ys, references=references)
+    each = zip(fits, references, strict=True)
+    return [(fitted.predicted[:, 0], reference[:, 0]) for fitted, reference in each]
 
 
 def _squared_rows(dataset: Dataset, result: UnitResult, *, bends: bool) -> np.ndarray:
     main = result.procedures["main"]
     alone = [result.procedures["confounds"].predicted] if bends else []
     return np.asarray(np.square(dataset.y[result.test] - np.stack([main.predicted, main.reference, *alone])))
-
-
-def _refit_without(
-    dataset: Dataset, X: np.ndarray, unit: WorkUnit, model: Learner, without: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    """Predictions of the model and of its nuisance model for the held-out rows."""
-    left = (Split(split.train[without[split.train]], split.test[without[split.test]]) for split in unit.inner)
-    inner = tuple(split for split in left if len(split.train) and len(split.test))
-    train, test = unit.outer.train[without[unit.outer.train]], unit.outer.test
-    nuisance = dataset.nuisance.values
-    Y = np.asarray(dataset.y, dtype=float)[:, None]
-    bands = modalities(dataset) if X.shape[1] else None
-    fold = Fold(X, nuisance, train, test, inner, dataset.outcome.type, bands=bands)
-    binary = fold.outcome_type == "binary"
-    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test], binary=binary).test
-    return model.fit(fold, Y, seed=unit.seed).predicted[:, 0], reference[:, 0]
 
 
 def _pooled_r2(errors: Iterable[tuple[int, np.ndarray]]) -> float:

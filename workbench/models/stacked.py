@@ -86,7 +86,7 @@ def _stacks(splits: Sequence[Split], nuisances: Sequence[Floats]) -> Iterator[_S
 
 def _gathered(each: Sequence[Floats], rows: Rows) -> Floats:
     """Rows of a matrix for every set, (n_sets, n_rows, n_columns): most often of one and the same matrix."""
-    if all(one is each[0] for one in each):
+    if len(set(map(id, each))) == 1:
         return each[0].take(rows, axis=0)
     return np.stack([one.take(of_one, axis=0) for one, of_one in zip(each, rows, strict=True)])
 

@@ -102,6 +102,7 @@ def _analysed(
         jobs=jobs,
         backend="threads" if learner.batched and nested_cv.ORDER not in targets else "processes",
         resume=resume,
+        together=_together(dataset, planned.learner, targets, explain),
         progress=partial(progress.advance, label),
     )
     predicts = bool(permuted_r2(results, "main")[0] > 0)
@@ -196,10 +197,8 @@ def _for_interval(
     dataset, drawn, learner = division
     if validation.permutations:
         learner = as_permuted(learner)  # the interval is that of the model that the run reports
-    units = nested_cv.plan_units(dataset, drawn, learner)
-    fit = partial(
-        fit_one, dataset=dataset, learner=learner, targets=nested_cv.target_matrices(dataset, drawn), explain=0
-    )
+    units, targets = nested_cv.plan_units(dataset, drawn, learner), nested_cv.target_matrices(dataset, drawn)
+    fit = partial(fit_one, dataset=dataset, learner=learner, targets=targets, explain=0)
     results = run_units(
         fit,
         units,
@@ -207,6 +206,7 @@ def _for_interval(
         jobs=jobs,
         backend="threads" if make_learner(learner).batched else "processes",
         resume=resume,
+        together=_together(dataset, learner, targets, 0),
         progress=partial(progress.advance, f"{label}, 5-fold for the interval"),
     )
     return units, results
@@ -296,8 +296,29 @@ def _once_more(
         jobs=jobs,
         backend="threads" if make_learner(learner).batched else "processes",
         resume=resume,
+        together=_together(dataset, learner, targets, 0),
     )
     return dataset, units, results
+
+
+def _together(
+    dataset: Dataset, learner: LearnerSpec, targets: Mapping[str, Any], explain: int
+) -> Callable[[Sequence[WorkUnit]], Sequence[UnitResult]] | None:
+    """What fits several work units at once; nothing where that takes no less time."""
+    from workbench.models.nested_cv import fits_together
+
+    if not fits_together(dataset, learner):
+        return None
+    return partial(fit_several, dataset=dataset, learner=learner, targets=targets, explain=explain)
+
+
+def fit_several(
+    units: Sequence[WorkUnit], *, dataset: Dataset, learner: LearnerSpec, targets: Mapping[str, Any], explain: int
+) -> tuple[UnitResult, ...]:
+    """Work units fitted together; worker processes find this function by its name."""
+    from workbench.models.nested_cv import fit_units
+
+    return fit_units(dataset, units, learner, targets, explain=explain)
 
 
 def fit_one(
