@@ -45,7 +45,7 @@ COMMAND_LINE = "cli"
 ROOT = ""  # workbench/__init__.py, which hands out the functions of the pipeline when they are first asked for
 
 HEAVY = {"matplotlib", "mlflow", "nilearn", "optuna", "scipy.stats", "shap", "sklearn", "xgboost"}
-TRANSFORMERS = "models.preprocessing"  # declares scikit-learn transformers, so it needs their base classes to be read
+TRANSFORMERS = "models.residualiser"  # declares scikit-learn transformers, so it needs their base classes to be read
 HEAVY_AT_START = HEAVY | {"nibabel", "numpy", "pandas", "pyarrow", "scipy", "skops"}
 
 

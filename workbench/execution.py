@@ -51,7 +51,7 @@ UNITS_AT_ONCE = 25
 """Small units fitted together: what is lost with a run that is killed, and held in memory, is small."""
 WORTH_WORKERS_S = 1.0
 """Short units that take less than this in all are done before worker processes would have started."""
-FITTING = ("pandas", "scipy.stats", "sklearn.linear_model", "sklearn.model_selection", "workbench.models.nested_cv")
+FITTING = ("pandas", "scipy.linalg", "workbench.models.nested_cv")
 DRAWING = ("pandas", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin")
 """What takes longest to import of all that fitting, and drawing, need."""
 ABANDONED_AFTER_S = 3600.0
@@ -195,7 +195,7 @@ def start_workers(jobs: int) -> Iterator[object]:
 
     Keep what comes back, and use it up in the end: letting go of it would stop the workers.
     """
-    started = in_workers(import_ahead, [(*DRAWING, "workbench.models.nested_cv")] * jobs, jobs=jobs)
+    started = in_workers(import_ahead, [DRAWING] * jobs, jobs=jobs)
     import_ahead(FITTING)
     return started
 

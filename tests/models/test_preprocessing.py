@@ -11,12 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from workbench.errors import FitError
-from workbench.models.preprocessing import (
-    NuisanceResidualiser,
-    fit_nuisance,
-    nuisance_basis,
-    prepare_fold,
-)
+from workbench.models.preprocessing import fit_nuisance, nuisance_basis, prepare_fold
+from workbench.models.residualiser import NuisanceResidualiser
 
 TRAIN, TEST = np.arange(30), np.arange(30, 40)
 NOTHING = np.empty((40, 0))

@@ -23,7 +23,7 @@ from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner, Together, residualises
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.preprocessing import impute_means
-from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
+from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds, participants_of
 from workbench.models.stacked import held_out_references, is_small
 from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
@@ -106,11 +106,12 @@ def plan_units(
         repeats = dataset.given_folds.shape[1]
     procedures = planned_procedures(dataset)
     common = _common_digest(dataset, validation, learner, explain, procedures)
-    units = []
+    units, participants = [], participants_of(dataset, validation)
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
             seed = spawned(validation.seed, LEARNER_STREAM, repeat, fold)
-            inner = inner_folds(dataset, outer.train, validation, spawned(validation.seed, INNER_STREAM, repeat, fold))
+            drawn_from = spawned(validation.seed, INNER_STREAM, repeat, fold)
+            inner = inner_folds(dataset, outer.train, validation, drawn_from, participants=participants)
             unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
             units.append(replace(unit, key=_key(common, unit)))
     return tuple(units)
