@@ -15,6 +15,9 @@ export MKL_NUM_THREADS := 1
 export VECLIB_MAXIMUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
+# What `make lock` makes sure that the lock installs on, from wheels alone.
+PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-browser lint lock bench clean
 
@@ -49,16 +52,22 @@ test-browser: $(INSTALLED) ## look at the MLflow UI in a headless browser (insta
 	npm install --prefix .venv/browser --no-save --no-audit --no-fund playwright-core
 	NODE_PATH=.venv/browser/node_modules $(BIN)/python tests/browser/check_ui.py $(ARGS)
 
-lint: $(INSTALLED) ## style, format and types
+lint: $(INSTALLED) ## style, format, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@command -v uv > /dev/null || { \
 	  echo "make lock needs uv, which only those who change dependencies need; install it and try again."; exit 2; }
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras \
 	  $(ARGS) pyproject.toml -p 3.11 -o requirements.lock
+	@for python in 3.11 3.12 3.13; do for platform in $(PLATFORMS); do \
+	  uv pip install --no-config --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target .venv/lock \
+	    --python-version $$python --python-platform $$platform -r requirements.lock && \
+	  echo "installs on $$platform with Python $$python" || exit 1; \
+	done; done
 
 bench: $(INSTALLED) ## run every benchmark and print what it measured
 	@for script in benchmarks/[a-z]*.py; do \

@@ -14,13 +14,15 @@ import numpy as np
 from _calibration_people import POINTS, Setting, draw_dataset, experiment_of
 from _calibration_routes import ROUTES, named, take
 
+from workbench.evaluation.conformal import conformal_folds
 from workbench.execution import one_blas_thread, run_units
 from workbench.models import nested_cv, permutations
-from workbench.models.cross_conformal import conformal_folds
 from workbench.models.estimators import make_learner
 from workbench.models.learner import residualises
 from workbench.records import Covariates, Dataset, Freeze, Influence, RunResult, Split, UnitResult, Viewing, WorkUnit
-from workbench.results.run_result import RunInputs, finish_experiment, reduce_run
+from workbench.results.family import finish_experiment
+from workbench.results.run_inputs import RunInputs
+from workbench.results.run_result import reduce_run
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS as KINDS
 from workbench.specs.learners import (
@@ -608,9 +610,10 @@ def _with_confounds(dataset: Dataset, n: int, share: float, rng: np.random.Gener
 
 def _verdict(analysis: Analysis) -> str:
     """What the gate says of a finished run; participants are left out only where everything else is met."""
-    from workbench.models.influence import leave_one_out_r2
+    from workbench.evaluation.influence import leave_one_out_r2
     from workbench.results.claims import judge
-    from workbench.results.requirements import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS
+    from workbench.results.requirements_of_evidence import CLAIM_PERMUTATIONS
+    from workbench.specs.experiment import INFLUENCE_REPEATS
 
     run = finish_experiment([analysis.reduced()])[0]
     name = run.scores.run_name

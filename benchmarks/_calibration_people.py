@@ -15,8 +15,9 @@ import pandas as pd
 from workbench.knowledge.scales import find_scale
 from workbench.records import FEATURE_COLUMNS, Cohort, Dataset, FeatureTable, Session
 from workbench.specs.experiment import ExperimentSpec
-from workbench.tables.dataset import assemble, select_people
+from workbench.tables.dataset import assemble
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.people import select_people
 
 BLOCK, WITHIN_BLOCK, ACTIVE_BLOCKS = 5, 0.5, 2
 POINTS = 8.0

@@ -439,7 +439,7 @@ ROUTES: Mapping[str, Route] = {
 def few_permutations() -> Iterator[None]:
     """The gate's row of 1,000 permutations is met by `PERMUTATIONS`; pictures are not drawn."""
     with (
-        mock.patch("workbench.results.requirements.CLAIM_PERMUTATIONS", PERMUTATIONS),
+        mock.patch("workbench.results.requirements_of_evidence.CLAIM_PERMUTATIONS", PERMUTATIONS),
         mock.patch("workbench.figures.PICTURES", {}),
     ):
         yield

@@ -26,7 +26,7 @@ import numpy as np
 from _paired import print_machine, print_result
 from scipy.stats import norm, t
 
-from workbench.results.intervals import log_ratio_limits
+from workbench.evaluation.intervals import log_ratio_limits
 from workbench.specs.learners import POWERS_OF_TEN
 
 ALPHAS = np.array(POWERS_OF_TEN)

@@ -11,27 +11,30 @@ FILES, STAGE, COMPOSER, OUTCOME, GROUND = "#f3f5f7", "#d6e9f8", "#fdeccb", "#d9e
 TITLE = "How a study flows through the workbench"
 DESCRIPTION = (
     "From left to right: data files and TOML files are read by sources into feature tables, aligned by tables into a "
-    "dataset, fitted by models in work units, reduced by results, and shown by figures, export and tracking. The "
-    "command line calls the pipeline, and the pipeline alone calls the stages. Execution stores and spreads the work "
+    "dataset, fitted by models in work units, questioned by evaluation, judged by results, and shown by figures, "
+    "export and tracking. The command line calls the pipeline, and the pipeline composes the stages, each of which "
+    "imports only what is below it. Execution stores and spreads the work "
     "units. All stand on the ground floor of errors, records, specs, study and knowledge."
 )
 
 # x, width, name, lines
 STAGES = [
-    (250, 140, "sources/", ["one module per", "kind of file;", "malformed files", "end here"]),
-    (470, 140, "tables/", ["align, outcomes,", "who was lost", "and why; leaks", "are refused"]),
-    (690, 140, "models/", ["all that learns,", "inside the fold;", "permutations"]),
-    (910, 130, "results/", ["reduce, never", "refit; tests,", "circuits, claims"]),
+    (192, 130, "sources/", ["one module per", "kind of file;", "malformed files", "end here"]),
+    (384, 130, "tables/", ["align, outcomes,", "who was lost", "and why; leaks", "are refused"]),
+    (576, 130, "models/", ["all that learns,", "inside the fold;", "permutations"]),
+    (758, 130, "evaluation/", ["a module for each", "question, with", "its refits and", "its sentence"]),
+    (946, 118, "results/", ["compose them;", "claims judge;", "candidates"]),
 ]
 RECORDS = [
-    (390, 470, "Feature", "Table"),
-    (610, 690, "Dataset", ""),
-    (830, 910, "Unit", "Result"),
-    (1040, 1110, "Run", "Result"),
+    (322, 384, "Feature", "Table"),
+    (514, 576, "Dataset", ""),
+    (706, 758, "Unit", "Result"),
+    (888, 946, "Scores", ""),
+    (1064, 1114, "Run", "Result"),
 ]
 FLOOR = [
     ("errors.py", "what to do next"),
-    ("records.py", "everything that travels"),
+    ("records/", "everything that travels"),
     ("specs/", "TOML read and checked"),
     ("study.py", "where things lie"),
     ("knowledge/", "scales, circuits, evidence"),
@@ -75,7 +78,9 @@ def doors():
     parts = box(420, 24, 170, 46, COMPOSER, "cli.py")
     parts += box(620, 24, 170, 46, FILES, "a notebook", dashed=True)
     parts += [arrow(505, 70, 505, 106), arrow(705, 70, 705, 106)]
-    return parts + box(250, 110, 960, 58, COMPOSER, "pipeline/", ["composes the stages; no stage knows another"])
+    return parts + box(
+        192, 110, 1024, 58, COMPOSER, "pipeline/", ["composes the stages; each imports only what is below it"]
+    )
 
 
 def flow():
@@ -83,13 +88,13 @@ def flow():
     parts = box(
         30,
         STAGE_TOP,
-        150,
+        126,
         STAGE_HEIGHT,
         FILES,
         "files",
         ["features/*.toml", "experiments/*.toml", "tables, matrices", "ratings"],
     )
-    parts.append(arrow(180, MIDDLE, 246, MIDDLE))
+    parts.append(arrow(156, MIDDLE, 188, MIDDLE))
     for x, width, name, lines in STAGES:
         parts += box(x, STAGE_TOP, width, STAGE_HEIGHT, STAGE, name, lines)
         parts.append(arrow(x + width / 2, 170, x + width / 2, STAGE_TOP - 4, dashed=True))
@@ -97,25 +102,26 @@ def flow():
         parts.append(arrow(x1, MIDDLE, x2 - 4, MIDDLE))
         parts.append(text((x1 + x2) / 2, MIDDLE - (26 if below else 9), above, size=13, weight=600))
         parts.append(text((x1 + x2) / 2, MIDDLE - 9, below, size=13, weight=600))
-    parts += box(1110, STAGE_TOP, 100, STAGE_HEIGHT, OUTCOME, "figures/", ["export/", "tracking/"])
-    parts.append(arrow(1160, 170, 1160, STAGE_TOP - 4, dashed=True))
+    parts += box(1114, STAGE_TOP, 102, STAGE_HEIGHT, OUTCOME, "figures/", ["export/", "tracking/"])
+    parts.append(arrow(1165, 170, 1165, STAGE_TOP - 4, dashed=True))
     return parts
 
 
 def beside():
     """What stands beside the flow: simulated data, stored work, what was found."""
     top = 408
-    parts = box(250, top, 140, 66, STAGE, "simulate/", ["known truth"])
-    path = f"M 250 {top + 33} H 105 V {STAGE_TOP + STAGE_HEIGHT + 5}"
+    parts = box(192, top, 130, 66, STAGE, "simulate/", ["known truth"])
+    path = f"M 192 {top + 33} H 93 V {STAGE_TOP + STAGE_HEIGHT + 5}"
     parts.append(f'<path d="{path}" fill="none" stroke="{QUIET}" stroke-width="1.6" marker-end="url(#tip)"/>')
-    parts.append(text(178, top + 25, "writes files", size=13, fill=QUIET))
-    parts += box(640, top, 240, 66, STAGE, "execution.py", ["stores, spreads, resumes"])
-    parts.append(arrow(760, STAGE_TOP + STAGE_HEIGHT + 5, 760, top - 5, both=True))
-    parts.append(text(772, STAGE_TOP + STAGE_HEIGHT + 32, "WorkUnit", size=13, weight=600, anchor="start"))
-    parts += box(1045, top, 165, 66, FILES, "mlruns/", ["what was found"], dashed=True)
-    parts.append(arrow(1160, STAGE_TOP + STAGE_HEIGHT, 1160, top - 4))
-    parts.append(arrow(880, top + 33, 1041, top + 33))
-    parts.append(text(960, top + 25, "units/", size=13, fill=QUIET))
+    parts.append(text(142, top + 25, "writes files", size=13, fill=QUIET))
+    parts += box(612, top, 240, 66, STAGE, "execution.py", ["stores, spreads, resumes"])
+    parts.append(arrow(641, STAGE_TOP + STAGE_HEIGHT + 5, 641, top - 5, both=True))
+    parts.append(arrow(823, STAGE_TOP + STAGE_HEIGHT + 5, 823, top - 5, both=True))
+    parts.append(text(698, STAGE_TOP + STAGE_HEIGHT + 32, "WorkUnit", size=13, weight=600, anchor="start"))
+    parts += box(1051, top, 165, 66, FILES, "mlruns/", ["what was found"], dashed=True)
+    parts.append(arrow(1165, STAGE_TOP + STAGE_HEIGHT, 1165, top - 4))
+    parts.append(arrow(852, top + 33, 1047, top + 33))
+    parts.append(text(950, top + 25, "units/", size=13, fill=QUIET))
     return parts
 
 

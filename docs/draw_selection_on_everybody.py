@@ -29,9 +29,9 @@ LEAKY, HONEST = "ten selected in everybody", "ten selected in the training peopl
 
 def measure(data: Path) -> dict[str, list[float]]:
     """R2 of both sides for every shuffled outcome."""
+    from workbench.evaluation.inference import permuted_r2
     from workbench.models.nested_cv import fit_unit, plan_units
     from workbench.models.permutations import target_matrix
-    from workbench.results.inference import permuted_r2
     from workbench.specs.experiment import ValidationSpec
     from workbench.specs.learners import RidgeSpec
 
@@ -47,7 +47,7 @@ def measure(data: Path) -> dict[str, list[float]]:
         y = shuffled[:, column]
         best = np.argsort(-np.abs(np.corrcoef(dataset.X.T, y)[-1, :-1]))[:SELECTED]
         features = dataset.features.iloc[best].reset_index(drop=True)
-        chosen = replace(dataset, y=y, X=np.ascontiguousarray(dataset.X[:, best]), features=features)
+        chosen = replace(dataset.with_features(np.ascontiguousarray(dataset.X[:, best]), features), y=y)
         results = [fit_unit(chosen, unit, outside, {"main": y[:, None]}, explain=0) for unit in units]
         leaky.append(float(permuted_r2(results, "main")[0]))
     return {"leaky": [round(r2, 4) for r2 in leaky], "honest": [round(float(r2), 4) for r2 in honest[1:]]}

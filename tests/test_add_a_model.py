@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from workbench.models import cost, estimators
+from workbench.evaluation import cost
+from workbench.models import estimators
 from workbench.models.learner import Fitted, Fold, Learner
 from workbench.specs import learners as specs
 

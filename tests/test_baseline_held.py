@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import workbench
-from workbench.models.sensitivity import holding_baseline
+from workbench.evaluation.baseline_held import holding_baseline
 from workbench.results.summary import abstract
 
 COHORT = """\

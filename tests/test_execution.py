@@ -364,7 +364,7 @@ def make_trees():
     import pandas as pd
 
     from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
-    from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, Outcome
+    from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, FeatureBlocks, Outcome
     from workbench.specs.experiment import ValidationSpec
     from workbench.specs.learners import XGBoostSpec
 
@@ -375,9 +375,9 @@ def make_trees():
     features = pd.DataFrame({column: ["a", "b", "c"] for column in FEATURE_COLUMNS})
     outcome = Outcome("y", "points", "score", "continuous", "prognostic", "", True, pd.Series(y, index=ids), {})
     dataset = Dataset(
-        "set", ("s",), pd.DataFrame({"participant_id": ids, "session": ""}), rng.normal(size=(20, 3)), features, y,
-        outcome, nothing, nothing, nothing, np.arange(20), np.zeros(20, int), None, None, pd.DataFrame(index=ids), (),
-        "", "",
+        "set", ("s",), pd.DataFrame({"participant_id": ids, "session": ""}),
+        FeatureBlocks.of(rng.normal(size=(20, 3)), features), y, outcome, nothing, nothing, nothing, np.arange(20),
+        np.zeros(20, int), None, None, pd.DataFrame(index=ids), (), "", "",
     )  # fmt: skip
     learner, validation = XGBoostSpec(kind="xgboost", trials=2, rounds=5), ValidationSpec(repeats=1, permutations=1)
     units = plan_units(dataset, validation, learner, explain=1)

@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 
 from workbench.errors import GuardError
+from workbench.evaluation.inference import FamilyMember, correct_family, p_value, permuted_r2
 from workbench.models import estimators
 from workbench.models.learner import Fitted, Fold
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.models.splitters import inner_folds, outer_folds
 from workbench.pipeline import CheckReport, check, run
 from workbench.records import Dataset, WorkUnit
-from workbench.results.inference import FamilyMember, correct_family, p_value, permuted_r2
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.generator import simulate_trial
 from workbench.simulate.traps import plant
@@ -269,7 +269,7 @@ def pipeline_of(
 ) -> FamilyMember:
     """One penalty on some of the features, on folds and permutations that are the same for all."""
     features = dataset.features.iloc[columns].reset_index(drop=True)
-    some = replace(dataset, X=np.ascontiguousarray(dataset.X[:, columns]), features=features)
+    some = dataset.with_features(np.ascontiguousarray(dataset.X[:, columns]), features)
     spec = RidgeSpec(kind="ridge", alphas=(alpha,))
     r2 = permuted_r2([fit_unit(some, unit, spec, targets, explain=0) for unit in units], "main")
     return FamilyMember("all on the same people", float(r2[0]), r2[1:])

@@ -32,7 +32,7 @@ from workbench.planning.power import (
 )
 from workbench.planning.sample_size import criteria_binary, criteria_continuous
 from workbench.planning.truths import blind, held_fixed, liability_share, outcomes, signals
-from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, GateRow, Outcome, PowerPoint, SetPlan
+from workbench.records import FEATURE_COLUMNS, Covariates, Dataset, FeatureBlocks, GateRow, Outcome, PowerPoint, SetPlan
 from workbench.results.claims import judge
 from workbench.results.requirements import gate_rows
 from workbench.specs.experiment import ValidationSpec
@@ -88,8 +88,7 @@ def a_study(
         feature_set="connectivity",
         sources=("connectivity",),
         rows=pd.DataFrame({"participant_id": ids, "session": "ses-b0"}),
-        X=X,
-        features=features,
+        feature_blocks=FeatureBlocks.of(X, features),
         y=np.full(n, np.nan),
         outcome=outcome,
         confounds=held,

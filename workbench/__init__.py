@@ -1,22 +1,33 @@
 """From derivatives to defensible biomarkers: leak-proof multimodal prediction of the response to ketamine.
 
-The functions a notebook needs are loaded when they are first asked for, so that importing the package,
-and `workbench --help`, cost nothing.
+    import workbench
+
+    workbench.check("madrs_change")  # what would run, and what is wrong
+    runs = workbench.run("madrs_change")  # a table of finished runs
+    runs[0].predictions, runs[0].explanations  # data frames
+    workbench.aligned_data("madrs_change").X  # what the models were given
+
+Functions are loaded when they are first asked for, so that importing the package, and `workbench --help`, cost nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from workbench.version import __version__
 
 __all__ = [
+    "AlignedData",
+    "FinishedRun",
+    "FinishedRuns",
     "__version__",
+    "aligned_data",
     "check",
     "export_run",
     "features",
     "freeze",
     "init",
+    "list_runs",
     "plan",
     "run",
     "show_run",
@@ -24,7 +35,22 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from workbench.pipeline import check, export_run, features, freeze, init, plan, run, show_run, simulate_study
+    from workbench.pipeline import (
+        AlignedData,
+        FinishedRun,
+        FinishedRuns,
+        aligned_data,
+        check,
+        export_run,
+        features,
+        freeze,
+        init,
+        list_runs,
+        plan,
+        run,
+        show_run,
+        simulate_study,
+    )
 
 
 def __getattr__(name: str) -> Any:
@@ -33,3 +59,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(pipeline, name)
     raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

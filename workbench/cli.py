@@ -16,7 +16,6 @@ if __name__ == "__main__":  # python -m has put the current folder, which may be
 
 import typer
 
-from workbench import __version__
 from workbench.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
@@ -27,6 +26,7 @@ from workbench.errors import (
     of_the_disk,
     quoted,
 )
+from workbench.version import __version__
 
 if TYPE_CHECKING:
     from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Frozen, PlannedClaim, Progress, StudyPlan

@@ -49,7 +49,7 @@ def test_a_shuffled_outcome_on_its_own_folds_is_shuffled_features_on_the_observe
         together = fit_unit(dataset, unit, spec, targets, explain=2)
         assert together.circuit_shap.shape == (2, 3)
         for column, order in enumerate(targets[ORDER], start=1):
-            moved = replace(dataset, X=dataset.X[np.argsort(order)])
+            moved = dataset.with_features(dataset.X[np.argsort(order)])
             alone = fit_unit(moved, unit, spec, {"main": targets["main"][:, :1]}, explain=0)
             expected = alone.procedures["main"].squared_error[0]
             assert together.procedures["main"].squared_error[column] == pytest.approx(expected, rel=1e-9)

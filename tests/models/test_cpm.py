@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fits import digest, explained_fit
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
@@ -62,16 +63,16 @@ def test_the_critical_correlation_is_the_one_whose_p_is_the_threshold():
 
 def test_edges_are_selected_anew_for_every_target(hard_fold):
     fold, Y = hard_fold(57, 225, 2)
-    apart = [learner(0.05).fit(fold, y[:, None], seed=0, explain=1).weights != 0 for y in Y.T]
+    apart = [explained_fit(learner(0.05), fold, y[:, None]).weights != 0 for y in Y.T]
     assert len({edges.tobytes() for edges in apart}) == 6
-    together = learner(0.05).fit(fold, Y, seed=0, explain=6)
+    together = explained_fit(learner(0.05), fold, Y, seed=0, explain=6)
     assert_array_equal(together.weights != 0, apart[0])
     assert together.chosen["n_edges"] == apart[0].sum()
 
 
 def test_without_an_edge_the_covariates_predict_alone(hard_fold):
     fold, Y = hard_fold(40, 30, 2)
-    fitted = learner(1e-15).fit(fold, Y, seed=0, explain=1)
+    fitted = explained_fit(learner(1e-15), fold, Y)
     reference = fit_nuisance(Y[fold.train], fold.nuisance[fold.train], fold.nuisance[fold.test]).test
     assert_allclose(fitted.predicted, reference, rtol=1e-12)
     assert fitted.chosen["n_edges"] == 0
@@ -82,23 +83,23 @@ def test_without_an_edge_the_covariates_predict_alone(hard_fold):
 @pytest.mark.parametrize("p", [0, 4, 80])
 def test_features_without_content_leave_the_nuisance_model(p, hard_fold):
     fold, Y = hard_fold(40, 5, 2)
-    fitted = learner(0.01, 0.05).fit(replace(fold, X=np.ones((40, p)), circuits=None), Y, seed=0, explain=2)
+    fitted = explained_fit(learner(0.01, 0.05), replace(fold, X=np.ones((40, p))), Y, seed=0, explain=2)
     reference = fit_nuisance(Y[fold.train], fold.nuisance[fold.train], fold.nuisance[fold.test]).test
     assert_allclose(fitted.predicted, reference, rtol=1e-9)
 
 
 def test_a_constant_target_selects_nothing_and_is_predicted_by_its_value(hard_fold):
     fold, Y = hard_fold(57, 225, 2)
-    fitted = learner(0.05).fit(fold, np.hstack([np.full((57, 1), 3.7), Y]), seed=0, explain=1)
+    fitted = explained_fit(learner(0.05), fold, np.hstack([np.full((57, 1), 3.7), Y]))
     assert_allclose(fitted.predicted[:, 0], 3.7, rtol=1e-12)
     assert fitted.chosen["n_edges"] == 0
 
 
 def test_blocks_of_columns_give_the_same_predictions(hard_fold, monkeypatch):
     fold, Y = hard_fold(57, 225, 2)
-    expected = learner(0.01, 0.05).fit(fold, Y, seed=0, explain=3)
-    monkeypatch.setattr("workbench.models.gram.BLOCK_COLUMNS", 32)
-    found = learner(0.01, 0.05).fit(fold, Y, seed=0, explain=3)
+    expected = explained_fit(learner(0.01, 0.05), fold, Y, seed=0, explain=3)
+    monkeypatch.setattr("workbench.models.preparation.BLOCK_COLUMNS", 32)
+    found = explained_fit(learner(0.01, 0.05), fold, Y, seed=0, explain=3)
     assert_allclose(found.predicted, expected.predicted, rtol=1e-10)
     assert_allclose(found.shap, expected.shap, atol=1e-9)
     assert_allclose(found.circuit_shap, expected.circuit_shap, rtol=1e-9)
@@ -107,7 +108,7 @@ def test_blocks_of_columns_give_the_same_predictions(hard_fold, monkeypatch):
 @pytest.mark.parametrize("network", ["combined", "positive", "negative"])
 def test_shap_adds_up_and_every_edge_of_a_network_weighs_the_same(network, hard_fold):
     fold, Y = hard_fold(57, 225, 2)
-    fitted = learner(0.05, network=network).fit(fold, Y, seed=0, explain=4)
+    fitted = explained_fit(learner(0.05, network=network), fold, Y, seed=0, explain=4)
     assert_allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], rtol=1e-10)
     assert_allclose(fitted.circuit_shap[0].sum(), np.abs(fitted.shap).mean(axis=0).sum())
     weights = fitted.weights[fitted.weights != 0]
@@ -121,9 +122,9 @@ def test_held_out_rows_and_other_targets_change_nothing_that_is_learnt(hard_fold
     X, N, blind = fold.X.copy(), fold.nuisance.copy(), Y.copy()
     X[fold.test], N[fold.test], blind[fold.test] = 99.0, -7.0, 1e6
     model = learner(0.01, 0.05)
-    one = model.fit(fold, Y, seed=0).fitted_digest
-    assert one == model.fit(replace(fold, X=X, nuisance=N), blind, seed=0).fitted_digest
-    assert one == model.fit(fold, Y[:, :1], seed=0).fitted_digest
+    one = digest(model.fit(fold, Y, seed=0))
+    assert one == digest(model.fit(replace(fold, X=X, nuisance=N), blind, seed=0))
+    assert one == digest(model.fit(fold, Y[:, :1], seed=0))
 
 
 def test_several_thresholds_without_inner_folds_are_refused(hard_fold):

@@ -2,6 +2,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from fits import explained_fit
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, enet_path
@@ -101,7 +102,7 @@ def test_the_elastic_net_knows_no_unit_of_the_outcome(unit, make_fold):
 
 def test_elastic_net_of_an_outcome_that_does_not_vary_predicts_it(make_fold):
     fold, y = make_fold()
-    fitted = make_learner(ElasticNetSpec(kind="elastic-net")).fit(fold, np.full((len(y), 1), 3.0), seed=0, explain=1)
+    fitted = explained_fit(make_learner(ElasticNetSpec(kind="elastic-net")), fold, np.full((len(y), 1), 3.0))
     assert np.allclose(fitted.predicted, 3.0)
     assert np.array_equal(fitted.haufe, np.zeros(10))
 
@@ -109,7 +110,7 @@ def test_elastic_net_of_an_outcome_that_does_not_vary_predicts_it(make_fold):
 @pytest.mark.parametrize("n_nuisance", [0, 2])
 def test_elastic_net_shap_adds_up_to_the_prediction(n_nuisance, make_fold):
     fold, y = make_fold(n_nuisance=n_nuisance)
-    fitted = make_learner(ElasticNetSpec(kind="elastic-net", n_alphas=5)).fit(fold, y[:, None], seed=0, explain=1)
+    fitted = explained_fit(make_learner(ElasticNetSpec(kind="elastic-net", n_alphas=5)), fold, y[:, None])
     assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-9)
     assert fitted.circuit_shap.shape == (1, 3)
     assert fitted.circuit_shap.sum() == pytest.approx(np.abs(fitted.shap).mean(axis=0).sum())

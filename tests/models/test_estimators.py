@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fits import digest, explained_fit
 
 from workbench.errors import FitError
 from workbench.models import tuning
@@ -34,7 +35,7 @@ def test_the_page_of_models_has_every_kind_with_its_options(kind):
 @pytest.mark.parametrize("n_nuisance", [0, 2])
 def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance, make_fold):
     fold, y = make_fold(n_nuisance=n_nuisance, binary=binary, missing=0.05)
-    fitted = make_learner(SMALL_TREES).fit(fold, y[:, None], seed=3, explain=1)
+    fitted = explained_fit(make_learner(SMALL_TREES), fold, y[:, None], seed=3)
     gap = np.abs(fitted.shap_base + fitted.shap.sum(axis=1) - fitted.predicted[:, 0]).max()
     assert gap < 1e-5 * y.std()
     assert fitted.shap.shape == (8, 10)
@@ -44,7 +45,7 @@ def test_tree_shap_adds_up_to_the_prediction(binary, n_nuisance, make_fold):
 @pytest.mark.parametrize("binary", [False, True])
 def test_screened_trees_are_those_of_the_features_that_go_most_with_the_outcome(binary, make_fold):
     fold, y = make_fold(n_nuisance=1, n=60, binary=binary, missing=0.02)
-    screened = make_learner(SMALL_TREES.model_copy(update={"screen": 3})).fit(fold, y[:, None], seed=3, explain=1)
+    screened = explained_fit(make_learner(SMALL_TREES.model_copy(update={"screen": 3})), fold, y[:, None], seed=3)
     assert np.count_nonzero(np.abs(screened.shap).sum(axis=0)) <= 3
     assert np.abs(screened.shap).mean(axis=0).argmax() == 0
     gap = np.abs(screened.shap_base + screened.shap.sum(axis=1) - screened.predicted[:, 0]).max()
@@ -99,7 +100,7 @@ def test_held_out_rows_change_nothing_that_is_learnt(spec, make_fold):
     X[fold.test], N[fold.test], Y[fold.test] = np.nan, 99.0, -999.0
     blind = Fold(X, N, fold.train, fold.test, fold.inner)
     learner = make_learner(spec)
-    digests = {learner.fit(one, target, seed=1).fitted_digest for one, target in ((fold, y[:, None]), (blind, Y))}
+    digests = {digest(learner.fit(one, target, seed=1)) for one, target in ((fold, y[:, None]), (blind, Y))}
     assert len(digests) == 1
 
 
@@ -144,6 +145,6 @@ def test_haufe_pattern_recovers_what_covaries_with_the_prediction():
     X = rng.normal(size=(500, 2))
     X[:, 1] += X[:, 0]
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    pattern = haufe_pattern(X, 3 * X[:, 0])
+    pattern = haufe_pattern(X, np.empty((500, 0)), 3 * X[:, 0], np.zeros(500))
     assert pattern[0] == pytest.approx(1 / 3)
     assert pattern[1] == pytest.approx(np.corrcoef(X.T)[0, 1] / 3)

@@ -38,7 +38,7 @@ def with_trouble(fold):
 def test_every_kernel_is_that_of_features_prepared_explicitly(n, p, q):
     fold = with_trouble(make_fold(n, p, q))
     sets = training_sets(fold, tune=True)
-    kernels, learnt = linear_kernels(fold.X, sets)
+    kernels = linear_kernels(fold.X, sets)
     for one, kernel in zip(sets, kernels, strict=True):
         prepared = prepare_fold(fold.X, fold.nuisance, one.train, one.test)
         train, test = prepared.train_X, prepared.test_X
@@ -46,8 +46,6 @@ def test_every_kernel_is_that_of_features_prepared_explicitly(n, p, q):
         assert_allclose(kernel.among, train @ train.T, **near)
         assert_allclose(kernel.across, test @ train.T, **near)
         assert_allclose(kernel.own, np.square(test).sum(axis=1), **near)
-    assert_allclose(learnt.means, prepared.means, rtol=1e-10, atol=1e-12)  # missing where nobody was measured
-    assert_allclose(learnt.scales, prepared.scales, rtol=1e-9)
 
 
 def test_the_columns_that_need_care_are_named_and_left_out():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from fits import digest, explained_fit
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
@@ -36,7 +37,7 @@ def test_forest_is_the_plain_scikit_learn_pipeline(make_fold):
 @pytest.mark.parametrize("n_nuisance", [0, 2])
 def test_shap_adds_up_to_the_prediction(binary, n_nuisance, make_fold):
     fold, y = make_fold(binary=binary, n_nuisance=n_nuisance, missing=0.05)
-    fitted = make_learner(SMALL).fit(fold, y[:, None], seed=3, explain=1)
+    fitted = explained_fit(make_learner(SMALL), fold, y[:, None], seed=3)
     assert np.abs(fitted.shap_base + fitted.shap.sum(axis=1) - fitted.predicted[:, 0]).max() < 1e-5 * y.std()
     assert np.abs(fitted.shap).mean(axis=0).argmax() == 0
     assert fitted.shap.shape == (12, 10)
@@ -70,7 +71,5 @@ def test_held_out_rows_change_nothing_that_is_learnt(make_fold):
     X, N, Y = fold.X.copy(), fold.nuisance.copy(), y[:, None].copy()
     X[fold.test], N[fold.test], Y[fold.test] = np.nan, 99.0, -999.0
     blind = Fold(X, N, fold.train, fold.test, fold.inner)
-    digests = {
-        make_learner(SMALL).fit(one, target, seed=1).fitted_digest for one, target in ((fold, y[:, None]), (blind, Y))
-    }
+    digests = {digest(make_learner(SMALL).fit(one, target, seed=1)) for one, target in ((fold, y[:, None]), (blind, Y))}
     assert len(digests) == 1

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fits import digest, explained_fit
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.impute import SimpleImputer
@@ -12,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
 
 from workbench.errors import FitError
+from workbench.models import linear_model
 from workbench.models.gram import RidgeLearner, decompose, tuning_losses
 from workbench.models.learner import Fold
 from workbench.models.training_sets import training_sets
@@ -172,7 +174,7 @@ def test_more_targets_than_fit_in_a_chunk_give_the_same_predictions(monkeypatch)
 def test_losses_in_closed_form_are_those_of_predicting_with_every_alpha(p, monkeypatch):
     fold, Y = make_fold(57, p, 2)
     sets = training_sets(fold, tune=True)[:-1]
-    ridges, _ = decompose(fold.X, sets)
+    ridges = decompose(fold.X, sets)
     found = tuning_losses(sets, ridges, Y, np.array(ALPHAS))
     monkeypatch.setattr("workbench.models.gram.CLOSE_SHARE", np.inf)  # no eigenvalue is well apart
     assert_allclose(found, tuning_losses(sets, ridges, Y, np.array(ALPHAS)), rtol=1e-10)
@@ -185,18 +187,18 @@ def test_people_measured_twice_have_close_eigenvalues_and_equal_the_plain_pipeli
     train, splits = np.arange(38), KFold(5).split(np.arange(38))
     inner = tuple(Split(a, b) for a, b in splits)
     fold = Fold(X, np.empty((48, 0)), train, np.arange(38, 48), inner)
-    ridges, _ = decompose(fold.X, training_sets(fold, tune=True))
+    ridges = decompose(fold.X, training_sets(fold, tune=True))
     assert any((np.diff(one.values) < 1e-6 * one.values[1:]).any() for one in ridges)
     assert_equals_plain(fold, Y)
 
 
 def test_blocks_of_columns_give_the_same_predictions(monkeypatch):
     fold, Y = make_fold(40, 150, 2)
-    expected = ridge().fit(fold, Y, seed=0, explain=1)
-    monkeypatch.setattr("workbench.models.gram.BLOCK_COLUMNS", 32)
+    expected = explained_fit(ridge(), fold, Y)
+    monkeypatch.setattr("workbench.models.preparation.BLOCK_COLUMNS", 32)
     monkeypatch.setattr("workbench.models.fold_pass.BLOCK_VALUES", 32 * 40)
     monkeypatch.setattr("workbench.models.gram.DELICATE_COLUMNS", 7)
-    found = ridge().fit(fold, Y, seed=0, explain=1)
+    found = explained_fit(ridge(), fold, Y)
     assert_allclose(found.predicted, expected.predicted, rtol=1e-10)
     assert_allclose(found.shap, expected.shap, atol=1e-9)
 
@@ -212,7 +214,7 @@ def test_a_memory_map_is_read_like_an_array(tmp_path):
 def test_a_constant_target_is_predicted_by_its_value(p):
     fold, Y = make_fold(57, p, 2)
     constant = np.full((len(Y), 1), 3.7)
-    fitted = ridge().fit(fold, np.hstack([constant, Y]), seed=0, explain=1)
+    fitted = explained_fit(ridge(), fold, np.hstack([constant, Y]))
     assert_allclose(fitted.predicted[:, 0], 3.7, rtol=1e-10)
     assert_array_equal(fitted.haufe, 0)
 
@@ -220,7 +222,7 @@ def test_a_constant_target_is_predicted_by_its_value(p):
 @pytest.mark.parametrize("p", [0, 3, 80])
 def test_features_without_content_leave_the_nuisance_model(p):
     fold, Y = make_fold(40, 5, 2)
-    fitted = ridge().fit(replace(fold, X=np.ones((40, p))), Y, seed=0, explain=2)
+    fitted = explained_fit(ridge(), replace(fold, X=np.ones((40, p))), Y, seed=0, explain=2)
     reference = LinearRegression().fit(fold.nuisance[fold.train], Y[fold.train]).predict(fold.nuisance[fold.test])
     assert_allclose(fitted.predicted, reference, rtol=1e-9)
     assert_array_equal(fitted.shap, 0)
@@ -269,8 +271,11 @@ def test_noise_in_held_out_rows_leaves_what_was_learnt_bit_for_bit(p):
     X = fold.X.copy()
     X[fold.test[0], : p // 2] = np.nan
     fold = replace(fold, X=X)
-    ours, theirs = ridge().fit(fold, Y, seed=0, explain=1), ridge().fit(*noise_in(fold, Y), seed=0, explain=1)
-    assert ours.fitted_digest == theirs.fitted_digest
+    ours, theirs = (
+        explained_fit(ridge(), fold, Y),
+        explained_fit(ridge(), *noise_in(fold, Y)),
+    )
+    assert digest(ours) == digest(theirs)
     assert ours.chosen == theirs.chosen
     assert ours.weights.tobytes() == theirs.weights.tobytes()
     assert ours.haufe.tobytes() == theirs.haufe.tobytes()
@@ -281,16 +286,16 @@ def test_the_digest_tells_one_training_value_from_another(p):
     fold, Y = make_fold(57, p, 2)
     X = fold.X.copy()
     X[fold.train[0], 0] += 0.1
-    assert ridge().fit(fold, Y, seed=0).fitted_digest != ridge().fit(replace(fold, X=X), Y, seed=0).fitted_digest
+    assert digest(ridge().fit(fold, Y, seed=0)) != digest(ridge().fit(replace(fold, X=X), Y, seed=0))
 
 
 @pytest.mark.parametrize("p", [16, 225])
 def test_the_digest_does_not_depend_on_seed_other_targets_or_explanations(p):
     fold, Y = make_fold(57, p, 2)
     digests = {
-        ridge().fit(fold, Y, seed=0).fitted_digest,
-        ridge().fit(fold, Y, seed=1, explain=3).fitted_digest,
-        ridge().fit(fold, Y[:, :1], seed=2).fitted_digest,
+        digest(ridge().fit(fold, Y, seed=0)),
+        digest(ridge().fit(fold, Y, seed=1, explain=3)),
+        digest(ridge().fit(fold, Y[:, :1], seed=2)),
     }
     assert len(digests) == 1
 
@@ -301,8 +306,7 @@ def test_the_digest_does_not_depend_on_seed_other_targets_or_explanations(p):
 @pytest.fixture(params=[16, 225], ids=["thin", "wide"])
 def explained(request):
     fold, Y = make_fold(57, request.param, 2)
-    fold = replace(fold, circuits=np.arange(request.param) % 4)
-    return fold, Y, ridge().fit(fold, Y, seed=0, explain=4)
+    return fold, Y, explained_fit(ridge(), fold, Y, explain=4, circuits=4)
 
 
 def test_shap_values_add_up_to_the_prediction(explained):
@@ -334,14 +338,21 @@ def test_circuit_sums_are_those_of_each_target_explained_alone(explained):
     fold, Y, fitted = explained
     assert fitted.circuit_shap.shape == (4, 4)
     for target in range(4):
-        alone = ridge().fit(fold, Y[:, [target]], seed=0, explain=1)
+        alone = explained_fit(ridge(), fold, Y[:, [target]], circuits=4)
         by_feature = np.abs(alone.shap).mean(axis=0)
-        expected = [by_feature[fold.circuits == circuit].sum() for circuit in range(4)]
+        expected = [by_feature[np.arange(fold.X.shape[1]) % 4 == circuit].sum() for circuit in range(4)]
         assert_allclose(fitted.circuit_shap[target], expected, rtol=1e-8)
 
 
-def test_nothing_is_explained_unless_asked():
+def test_no_weight_is_worked_out_unless_somebody_asks_for_the_model(monkeypatch):
     fold, Y = make_fold(40, 60, 1)
-    fitted = ridge().fit(fold, Y, seed=0)
-    assert fitted.shap is fitted.weights is fitted.haufe is fitted.circuit_shap is None
-    assert ridge().fit(fold, Y, seed=0, explain=1).circuit_shap is None
+    monkeypatch.setattr(linear_model, "prepare_on_basis", None)
+    fitted = ridge().fit(fold, Y, seed=0, explain=3)
+    assert fitted.predicted.shape == (len(fold.test), Y.shape[1])
+    with pytest.raises(TypeError):
+        fitted.model()
+
+
+def test_circuits_are_summed_where_they_are_known():
+    fold, Y = make_fold(40, 60, 1)
+    assert explained_fit(ridge(), fold, Y, circuits=0).circuit_shap is None

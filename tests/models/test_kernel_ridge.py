@@ -6,6 +6,7 @@ from math import factorial
 
 import numpy as np
 import pytest
+from fits import digest, explained_fit
 from numpy.testing import assert_allclose
 from sklearn.kernel_ridge import KernelRidge
 
@@ -51,7 +52,7 @@ def test_the_default_gamma_is_that_of_scikit_learn(hard_fold, step_by_step):
 def test_attributions_are_the_shapley_values_of_replacing_the_average_person(hard_fold):
     """All 5! orders of five features, written out as subsets."""
     fold, Y = hard_fold(40, 5, 1)
-    fitted = learner((3.0,), (0.5,)).fit(fold, Y, seed=0, explain=1)
+    fitted = explained_fit(learner((3.0,), (0.5,)), fold, Y)
     prepared = prepare_fold(fold.X, fold.nuisance, fold.train, fold.test)
     nuisance = fit_nuisance(Y[fold.train], fold.nuisance[fold.train], fold.nuisance[fold.test])
     model = plain_kernel_ridge(prepared.train_X, (Y[fold.train] - nuisance.train)[:, 0], 3.0, 0.5)
@@ -73,7 +74,7 @@ def test_attributions_are_the_shapley_values_of_replacing_the_average_person(har
 @pytest.mark.parametrize("p", [1, 16, 700])
 def test_shap_adds_up_to_the_prediction_for_narrow_and_wide_kernels(p, gamma, hard_fold):
     fold, Y = hard_fold(57, p, 2)
-    fitted = learner((gamma,), (0.1,)).fit(fold, Y, seed=0, explain=3)
+    fitted = explained_fit(learner((gamma,), (0.1,)), fold, Y, seed=0, explain=3)
     assert_allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-9 * np.std(Y))
     assert_allclose(fitted.circuit_shap[0].sum(), np.abs(fitted.shap).mean(axis=0).sum())
     assert fitted.weights is None
@@ -84,8 +85,10 @@ def test_a_wide_kernel_is_explained_as_ridge_is(hard_fold):
     fold, Y = hard_fold(57, 80, 2)
     fold = replace(fold, X=np.nan_to_num(fold.X))
     gamma, alpha = 1e-4, 1e-4
-    wide = learner((gamma,), (alpha,)).fit(fold, Y, seed=0, explain=1)
-    ridge = RidgeLearner(RidgeSpec(kind="ridge", alphas=(alpha * 80 / (2 * gamma),))).fit(fold, Y, seed=0, explain=1)
+    wide = explained_fit(learner((gamma,), (alpha,)), fold, Y)
+    ridge = explained_fit(
+        RidgeLearner(RidgeSpec(kind="ridge", alphas=(alpha * 80 / (2 * gamma),))), fold, Y, seed=0, explain=1
+    )
     scale = np.abs(ridge.shap).max()
     assert_allclose(wide.shap, ridge.shap, atol=5e-3 * scale)
     assert_allclose(wide.haufe, ridge.haufe, atol=5e-3 * np.abs(ridge.haufe).max())
@@ -93,17 +96,17 @@ def test_a_wide_kernel_is_explained_as_ridge_is(hard_fold):
 
 def test_attributions_of_permuted_targets_are_those_they_would_have_alone(hard_fold):
     fold, Y = hard_fold(57, 90, 2)
-    together = learner().fit(fold, Y, seed=0, explain=6)
+    together = explained_fit(learner(), fold, Y, seed=0, explain=6)
     for target in range(6):
-        alone = learner().fit(fold, Y[:, [target]], seed=0, explain=1)
+        alone = explained_fit(learner(), fold, Y[:, [target]])
         assert_allclose(together.circuit_shap[target], alone.circuit_shap[0], rtol=1e-8, atol=1e-10)
 
 
 def test_blocks_of_columns_give_the_same_attributions(hard_fold, monkeypatch):
     fold, Y = hard_fold(57, 225, 2)
-    expected = learner().fit(fold, Y, seed=0, explain=3)
-    monkeypatch.setattr("workbench.models.gram.BLOCK_COLUMNS", 32)
-    found = learner().fit(fold, Y, seed=0, explain=3)
+    expected = explained_fit(learner(), fold, Y, seed=0, explain=3)
+    monkeypatch.setattr("workbench.models.preparation.BLOCK_COLUMNS", 32)
+    found = explained_fit(learner(), fold, Y, seed=0, explain=3)
     assert_allclose(found.shap, expected.shap, atol=1e-9)
     assert_allclose(found.circuit_shap, expected.circuit_shap, rtol=1e-8)
     assert_allclose(found.haufe, expected.haufe, atol=1e-9)
@@ -112,7 +115,7 @@ def test_blocks_of_columns_give_the_same_attributions(hard_fold, monkeypatch):
 @pytest.mark.parametrize("p", [0, 4, 80])
 def test_features_without_content_leave_the_nuisance_model(p, hard_fold):
     fold, Y = hard_fold(40, 5, 2)
-    fitted = learner().fit(replace(fold, X=np.ones((40, p)), circuits=None), Y, seed=0, explain=2)
+    fitted = explained_fit(learner(), replace(fold, X=np.ones((40, p))), Y, seed=0, explain=2)
     reference = fit_nuisance(Y[fold.train], fold.nuisance[fold.train], fold.nuisance[fold.test]).test
     assert_allclose(fitted.predicted, reference, rtol=1e-9)
     assert not fitted.shap.any()
@@ -120,7 +123,7 @@ def test_features_without_content_leave_the_nuisance_model(p, hard_fold):
 
 def test_a_constant_target_is_predicted_by_its_value(hard_fold):
     fold, Y = hard_fold(57, 60, 2)
-    fitted = learner().fit(fold, np.hstack([np.full((57, 1), 3.7), Y]), seed=0, explain=1)
+    fitted = explained_fit(learner(), fold, np.hstack([np.full((57, 1), 3.7), Y]))
     assert_allclose(fitted.predicted[:, 0], 3.7, rtol=1e-10)
     assert not fitted.haufe.any()
 
@@ -129,9 +132,9 @@ def test_held_out_rows_and_other_targets_change_nothing_that_is_learnt(hard_fold
     fold, Y = hard_fold(57, 225, 2)
     X, N, blind = fold.X.copy(), fold.nuisance.copy(), Y.copy()
     X[fold.test], N[fold.test], blind[fold.test] = 99.0, -7.0, 1e6
-    one = learner().fit(fold, Y, seed=0).fitted_digest
-    assert one == learner().fit(replace(fold, X=X, nuisance=N), blind, seed=0).fitted_digest
-    assert one == learner().fit(fold, Y[:, :1], seed=0).fitted_digest
+    one = digest(learner().fit(fold, Y, seed=0))
+    assert one == digest(learner().fit(replace(fold, X=X, nuisance=N), blind, seed=0))
+    assert one == digest(learner().fit(fold, Y[:, :1], seed=0))
 
 
 def test_several_settings_without_inner_folds_are_refused(hard_fold):

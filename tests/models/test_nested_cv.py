@@ -316,9 +316,9 @@ def test_features_in_a_memory_map_are_read_in_blocks_and_never_copied_whole(
     # 256 kB, since X of this test is hardly a block.
     monkeypatch.setattr("workbench.models.fold_pass.BLOCK_VALUES", 2**15)
     dataset = make_dataset(60, 20000, confounds={"age": np.random.default_rng(0).normal(size=60)})
-    dataset = replace(dataset, features=dataset.features.assign(modality=np.repeat(["pet", "task"], 10000)))
+    dataset = dataset.with_features(features=dataset.features.assign(modality=np.repeat(["pet", "task"], 10000)))
     np.save(tmp_path / "X.npy", dataset.X)
-    mapped = replace(dataset, X=np.load(tmp_path / "X.npy", mmap_mode="r"))
+    mapped = dataset.with_features(np.load(tmp_path / "X.npy", mmap_mode="r"))
     validation = ValidationSpec(repeats=1, inner=3, permutations=1)
     unit, targets = plan_units(dataset, validation, learner)[0], target_matrices(dataset, validation)
     tracemalloc.start()

@@ -1,7 +1,5 @@
 """What a learner adds to, what it is scored against and what permuted outcomes are held to are the same numbers."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -56,7 +54,7 @@ def test_the_nuisance_prediction_of_a_binary_outcome_is_the_same_bits_beside_oth
 
 @pytest.mark.parametrize("kind", RESIDUALISE)
 def test_without_varying_features_r2_is_exactly_0_for_observed_and_permuted_outcomes(kind, strongly_confounded):
-    dataset = replace(strongly_confounded, X=np.full_like(strongly_confounded.X, 2.5))
+    dataset = strongly_confounded.with_features(np.full_like(strongly_confounded.X, 2.5))
     spec, targets = LEARNERS[kind](kind=kind), target_matrices(dataset, VALIDATION)
     exactly = kind != "kernel-ridge"  # its kernel is 1 everywhere, and a sum of weights that is 0 is rounded
     for unit in plan_units(dataset, VALIDATION, spec):

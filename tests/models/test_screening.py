@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fits import digest, explained_fit
 from sklearn.feature_selection import SelectKBest, r_regression
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
@@ -11,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from workbench.models.estimators import make_learner
 from workbench.models.learner import residualises
-from workbench.models.screening import ScreenedLearner, screen
+from workbench.models.prepared_learner import PreparedLearner
+from workbench.models.screening import screen
 from workbench.specs.learners import (
     KernelRidgeSpec,
     LinearSVMSpec,
@@ -71,9 +73,9 @@ def test_screened_ridge_is_the_plain_pipeline_that_selects_in_every_fold(keep, m
 def test_features_that_cannot_pass_change_nothing(spec, make_fold):
     """Of fifteen features and three without content fifteen are kept: as if the three had not been measured."""
     fold, y = make_fold(p=15, n_nuisance=1, binary="continuous" not in spec.outcome_types)
-    wide = replace(fold, X=np.column_stack([fold.X, np.ones((60, 3))]), circuits=np.arange(18) % 3)
-    plain = screened(spec, 0).fit(fold, y[:, None], seed=0, explain=1)
-    kept = screened(spec, 15).fit(wide, y[:, None], seed=0, explain=1)
+    wide = replace(fold, X=np.column_stack([fold.X, np.ones((60, 3))]))
+    plain = explained_fit(screened(spec, 0), fold, y[:, None])
+    kept = explained_fit(screened(spec, 15), wide, y[:, None])
     assert np.allclose(plain.predicted, kept.predicted, atol=1e-9)
     assert np.allclose(plain.shap, kept.shap[:, :15], atol=1e-9)
     assert np.allclose(plain.haufe, kept.haufe[:15], atol=1e-9)
@@ -85,14 +87,14 @@ def test_features_that_cannot_pass_change_nothing(spec, make_fold):
 def test_no_more_features_than_may_pass_is_no_screen(spec, make_fold):
     fold, y = make_fold(p=15, binary="continuous" not in spec.outcome_types)
     plain, kept = (screened(spec, keep).fit(fold, y[:, None], seed=0) for keep in (0, 15))
-    assert plain.fitted_digest == kept.fitted_digest
+    assert digest(plain) == digest(kept)
     assert residualises(screened(spec, 15)) == residualises(screened(spec, 0))
 
 
 @pytest.mark.parametrize("spec", SCREENED, ids=lambda spec: spec.kind)
 def test_what_did_not_pass_has_no_part_and_shap_adds_up(spec, make_fold):
     fold, y = make_fold(n_nuisance=1, binary="continuous" not in spec.outcome_types, missing=0.02)
-    fitted = screened(spec, 10).fit(fold, np.column_stack([y, y[::-1]]), seed=0, explain=2)
+    fitted = explained_fit(screened(spec, 10), fold, np.column_stack([y, y[::-1]]), seed=0, explain=2)
     assert np.allclose(fitted.shap_base + fitted.shap.sum(axis=1), fitted.predicted[:, 0], atol=1e-5 * y.std())
     assert np.count_nonzero(fitted.shap.any(axis=0)) <= 10
     assert np.abs(fitted.shap).mean(axis=0).argmax() == 5
@@ -105,7 +107,7 @@ def test_what_did_not_pass_has_no_part_and_shap_adds_up(spec, make_fold):
 
 def test_a_screened_learner_looks_at_every_target_by_itself(make_fold):
     learner = screened(RIDGE, 5)
-    assert isinstance(learner, ScreenedLearner)
+    assert isinstance(learner, PreparedLearner)
     assert learner.linear
     assert not learner.batched
     fold, y = make_fold()
@@ -119,7 +121,7 @@ def test_screening_sees_training_rows_alone(make_fold):
     spoilt = y.copy()
     spoilt[fold.test] = 1000 * fold.X[fold.test, 7]
     targets = np.column_stack([y, spoilt])
-    kept = screen(fold.X, fold.nuisance, fold.train, targets, 5)
+    kept = screen(fold.X[fold.train], fold.nuisance[fold.train], targets[fold.train], 5)
     assert np.array_equal(kept[0], kept[1])
     assert 5 in kept[0]
 
@@ -128,7 +130,7 @@ def test_screening_ranks_what_covariates_of_no_interest_leave(make_fold):
     """A feature that follows the covariate, which the outcome follows too, is not what goes with the outcome."""
     fold, y = make_fold(n_nuisance=1)
     fold.X[:, 8] = fold.nuisance[:, 0] + 0.1 * np.random.default_rng(3).normal(size=60)
-    kept = screen(fold.X, fold.nuisance, fold.train, y[:, None], 3)[0]
+    kept = screen(fold.X[fold.train], fold.nuisance[fold.train], y[fold.train, None], 3)[0]
     assert 5 in kept
     assert 8 not in kept
 
@@ -146,7 +148,7 @@ def test_strength_is_the_correlation_given_covariates_and_of_equal_features_the_
     best = np.argsort(-r)[:4]
     others = np.random.default_rng(0).normal(size=(60, 70))
     for targets in (y[:, None], np.column_stack([y, others])):
-        kept = screen(fold.X, fold.nuisance, rows, targets, 7)[0]
+        kept = screen(fold.X[rows], fold.nuisance[rows], targets[rows], 7)[0]
         assert kept.tolist() == sorted([*best[:3], *(best[:3] + 60), best[3]])
 
 
@@ -155,7 +157,7 @@ def test_a_feature_that_did_not_pass_has_the_pattern_of_its_copy_that_did(spec, 
     """A pattern of 0 would make it a suppressor."""
     fold, y = make_fold(n_nuisance=1, binary="continuous" not in spec.outcome_types)
     fold.X[:, 100] = 3 + 2 * fold.X[:, 5]
-    fitted = screened(spec, 1).fit(fold, y[:, None], seed=0, explain=1)
+    fitted = explained_fit(screened(spec, 1), fold, y[:, None])
     assert not fitted.shap[:, 100].any()
     assert abs(fitted.haufe[5]) > 0
     assert fitted.haufe[100] == pytest.approx(fitted.haufe[5])

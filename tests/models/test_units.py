@@ -9,13 +9,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from workbench.evaluation.circuit_test import circuit_test
+from workbench.evaluation.conformal import conformal_folds
+from workbench.evaluation.influence import leave_one_out_r2
+from workbench.evaluation.unobserved import predict_unobserved
 from workbench.models import nested_cv, permutations
-from workbench.models.cross_conformal import conformal_folds
-from workbench.models.influence import leave_one_out_r2
-from workbench.models.marginal import circuit_test
 from workbench.models.nested_cv import fit_unit, marginal_targets, plan_units, target_matrices
 from workbench.models.permutations import refusal
-from workbench.models.unobserved import predict_unobserved
 from workbench.records import Unobserved
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS

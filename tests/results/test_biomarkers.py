@@ -13,7 +13,8 @@ from workbench.results.biomarkers import (
     direction_of,
     suppressor_tags,
 )
-from workbench.results.run_result import finish_experiment, reduce_run
+from workbench.results.family import finish_experiment
+from workbench.results.run_result import reduce_run
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,7 @@ def test_coordinates_are_copied_where_known(run):
 
 def test_candidates_on_nothing_are_rare(make_inputs):
     """P10 at R2 = 0: the circuit test alone lets any circuit through in at most 10 % of null cohorts."""
-    from workbench.results.explanations import circuit_table
+    from workbench.evaluation.explanations import circuit_table
 
     exported = 0
     for seed in range(100):

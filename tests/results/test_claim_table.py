@@ -42,7 +42,7 @@ def test_a_row_that_is_missing_would_be_noticed():
 
 
 def test_the_numbers_of_the_page_are_those_of_the_gate():
-    from workbench.results import requirements
+    from workbench.results import requirements_of_evidence as requirements
 
     names = [requirement.name for requirement in SUPPORTED]
     assert f"at least {requirements.CLAIM_PERMUTATIONS} permutations" in names
@@ -94,7 +94,7 @@ def test_the_kind_predictive_is_given_in_one_place_to_one_kind_of_outcome():
         if (found := [text for text in texts if text == "predictive"])
     }
     assert set(giving) <= {
-        "workbench/records.py",  # the type ClaimKind
+        "workbench/records/data.py",  # the type ClaimKind
         "workbench/results/claims.py",  # its words
         "workbench/tables/outcomes.py",  # where it is given
     }, giving

@@ -15,7 +15,6 @@ from workbench.records import (
 )
 from workbench.results.claims import judge, viewed
 from workbench.results.requirements import (
-    BASELINE_HELD,
     EXTERNAL,
     SHOWN,
     SUPPORTED,
@@ -25,6 +24,7 @@ from workbench.results.requirements import (
     out_of_reach,
 )
 from workbench.results.wording import number, ordinal, p_text
+from workbench.specs.experiment import BASELINE_HELD
 
 INTERVAL = Interval(0.05, 0.35, 0.95, "method", "new people, by models trained on 48 people")
 PERFORMANCE = Performance("main", 0.2, 0.18, 4.0, 5.0, 0.9, 0.1, 0.4, (0.2,) * 10, 0.25, INTERVAL)

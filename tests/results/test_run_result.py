@@ -4,17 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.evaluation.baseline_held import with_baseline_held
+from workbench.evaluation.explanations import GATED
+from workbench.evaluation.increment import delta_r2
+from workbench.evaluation.metrics import held_out_losses, long_table, r2_without_each
 from workbench.records import Covariates, Sensitivity, Split, Viewing, WorkUnit
-from workbench.results.explanations import GATED
-from workbench.results.metrics import held_out_losses, long_table, r2_without_each
-from workbench.results.run_result import (
-    delta_r2,
-    finish_experiment,
-    reduce_run,
-    tuning_in_words,
-    validation_in_words,
-    with_baseline_held,
-)
+from workbench.results.family import finish_experiment
+from workbench.results.run_description import tuning_in_words, validation_in_words
+from workbench.results.run_result import reduce_run
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec, XGBoostSpec
 

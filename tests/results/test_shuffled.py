@@ -48,7 +48,7 @@ def test_the_abstract_shows_both_checks_in_plain_words(checked):
 
 def test_single_permutations_far_below_do_not_move_what_the_null_is_summed_up_by(make_inputs):
     """In small samples R2 of single permutations reaches -15."""
-    from workbench.results.inference import permutation_test
+    from workbench.evaluation.inference import permutation_test
 
     null = np.r_[np.full(60, -0.1), np.full(39, 0.0)]
     far = np.where(np.arange(99) < 5, -15.0, null)

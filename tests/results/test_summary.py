@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from workbench.records import UNASSIGNED, FlowStep, Freeze, Influence, PermutationTest, Subgroup, Viewing
-from workbench.results.run_result import finish_experiment, reduce_run
+from workbench.results.family import finish_experiment
+from workbench.results.run_result import reduce_run
 from workbench.results.summary import abstract, candidates, one_line, people
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from workbench.errors import SourceError
+from workbench.sources import read_source
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.identity import Row
-from workbench.sources.wide_table import read_table
 
 IDS = ["1", "2", "3", "4"]
 
@@ -68,12 +68,12 @@ def test_only_columns_that_the_study_has_are_compared(cohort):
 def test_a_table_whose_ids_count_its_rows_is_refused(cohort, table_spec, write, tmp_path):
     write("ec.tsv", "participant_id\tsession_id\tx\n0\tses-b0\t1.5\n1\tses-b0\t2.5\n2\tses-b0\t3\n")
     with pytest.raises(SourceError, match=r"ec.tsv: its ids 0 to 2 are the numbers of its rows; .* \[T15\]"):
-        read_table("ec", table_spec(), cohort, data=tmp_path, features_dir=tmp_path)
+        read_source("ec", table_spec(), cohort, data=tmp_path, features_dir=tmp_path)
 
 
 def test_a_table_whose_ids_begin_with_one_is_read(cohort, table_spec, write, tmp_path):
     write("ec.tsv", "participant_id\tsession_id\tx\n1\tses-b0\t1.5\n2\tses-b0\t2.5\n3\tses-b0\t3\n")
-    table = read_table("ec", table_spec(), cohort, data=tmp_path, features_dir=tmp_path)
+    table = read_source("ec", table_spec(), cohort, data=tmp_path, features_dir=tmp_path)
     np.testing.assert_array_equal(table.values[:, 0], [1.5, 2.5, 3])
 
 
@@ -81,7 +81,7 @@ def test_a_repeated_column_that_is_no_feature_is_compared_all_the_same(cohort, t
     write("ec.tsv", "participant_id\tsession_id\tsex\tx\n1\tses-b0\tF\t1.5\n2\tses-b0\tM\t2.5\n")
     spec = table_spec(drop=("sex",))
     with pytest.raises(SourceError, match=r"ec.tsv: column 'sex': the study says otherwise of 2 of 2 people"):
-        read_table("ec", spec, cohort, data=tmp_path, features_dir=tmp_path)
+        read_source("ec", spec, cohort, data=tmp_path, features_dir=tmp_path)
 
 
 def test_files_of_ratings_are_compared_with_the_participants(cohort_of, write):

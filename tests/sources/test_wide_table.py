@@ -146,6 +146,13 @@ def test_a_columns_table_names_circuits_and_regions(read, write):
     assert features.loc["none", "circuit"] == "default mode"
 
 
+def test_a_columns_table_may_describe_more_than_keep_keeps(read, write):
+    write("cols.tsv", "column\tcircuit\nVS->ACC\treward\nnone\tsalience\n")
+    table = read(columns="cols.tsv", keep=("none",))
+    assert list(table.features["circuit"]) == ["salience"]
+    assert table.left_out.why["VS->ACC"] == "not in keep"
+
+
 def test_a_columns_table_that_names_an_absent_column_is_an_error(read, write):
     write("cols.tsv", "column\tcircuit\nVS->AC\treward\n")
     with pytest.raises(SourceError, match=r"cols.tsv: ec.tsv has no column 'VS->AC'; did you mean 'VS->ACC'"):

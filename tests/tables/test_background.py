@@ -4,8 +4,9 @@ import pytest
 from workbench.records import Session
 from workbench.tables.background import background, baseline_term, unobserved
 from workbench.tables.covariates import encode
-from workbench.tables.dataset import assemble, select_people
+from workbench.tables.dataset import assemble
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.people import select_people
 
 CHANGE = {"score": "MADRS", "kind": "change", "from": "ses-b0", "at": "ses-d2"}
 CONTRAST = {"score": "MADRS", "kind": "ketamine-minus-placebo", "at": "ses-d2", "placebo_at": "ses-p2"}

@@ -6,15 +6,20 @@ import pandas as pd
 import pytest
 
 from workbench.errors import GuardError, TableError
-from workbench.tables.dataset import assemble, data_hash, select_people
+from workbench.records import Treatment
+from workbench.tables.data_digest import data_hash
+from workbench.tables.dataset import assemble
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.people import select_people
 
 
 @pytest.fixture
 def join(make_cohort, make_table, make_experiment):
     """Joins table `fc` (everyone), `pet` (the first ten) and whatever else is given."""
 
-    def run(cohort=None, tables=None, sources=("fc",), folds=None, common_to=(), exclusions=None, **said):
+    def run(
+        cohort=None, tables=None, sources=("fc",), folds=None, common_to=(), exclusions=None, complete=True, **said
+    ):
         cohort = cohort or make_cohort(20)
         everyone = list(cohort.participants.index)
         X = np.random.default_rng(3).standard_normal((len(everyone), 6))
@@ -27,8 +32,9 @@ def join(make_cohort, make_table, make_experiment):
         people, flow = select_people(experiment, cohort, exclusions or {})
         outcome = make_outcome(experiment.outcome, cohort, people, seed=0)
         return assemble(
-            experiment, "set", sources, tables, cohort, outcome, people, flow, given_folds=folds, common_to=common_to
-        )
+            experiment, "set", sources, tables, cohort, outcome, people, flow, given_folds=folds, common_to=common_to,
+            complete=complete,
+        )  # fmt: skip
 
     return run
 
@@ -225,13 +231,60 @@ def test_digests_tell_people_and_data_apart(join, make_cohort):
 def test_names_of_features_and_circuits_are_left_out_of_the_hash_of_values(join):
     dataset = join()
     called = dataset.features.assign(name=dataset.features["name"] + "_new", circuit="reward")
-    described = replace(dataset, features=called, rows=dataset.rows.assign(session="ses-baseline"))
+    described = replace(dataset.with_features(features=called), rows=dataset.rows.assign(session="ses-baseline"))
     assert data_hash(described) != data_hash(dataset)
     assert data_hash(described, named=False) == data_hash(dataset, named=False)
-    for other in (replace(dataset, y=dataset.y + 1), dataset.without("sub-0002"), replace(dataset, X=2 * dataset.X)):
+    for other in (replace(dataset, y=dataset.y + 1), dataset.without("sub-0002"), dataset.with_features(2 * dataset.X)):
         assert data_hash(other, named=False) != data_hash(dataset, named=False)
 
 
 def test_nobody_left_tells_the_whole_flow(join, make_table):
     with pytest.raises(TableError, match=r"nobody is left; in the study: 20; .*with fc at ses-b0: 0 \(no fc at"):
         join(tables={"fc": make_table("fc", ["sub-0999"], np.ones((1, 2)))})
+
+
+def test_with_blocks_one_source_is_enough_and_values_are_those_of_the_tables(join, make_cohort, make_table):
+    cohort = make_cohort(20)
+    people = list(cohort.participants.index)
+    tables = {
+        "fc": make_table("fc", people[5:], np.arange(60.0).reshape(15, 4)),
+        "pet": make_table("pet", people[:10], np.arange(20.0).reshape(10, 2), session=""),
+    }
+    dataset = join(cohort, tables, ("fc", "pet"), complete=False, exclude={"age": {"max": 0}})
+    assert dataset.n_rows == 20
+    assert dataset.feature_blocks.present.sum(axis=0).tolist() == [15, 10]
+    assert all(block.values is tables[block.source].values for block in dataset.feature_blocks.blocks), (
+        "nothing was copied"
+    )
+    both = dataset.take(dataset.feature_blocks.present.all(axis=1))
+    complete = join(cohort, tables, ("fc", "pet"), exclude={"age": {"max": 0}})
+    np.testing.assert_array_equal(both.X, complete.X)
+    pd.testing.assert_frame_equal(both.features, complete.features)
+    assert both.rows.equals(complete.rows)
+
+
+def test_who_has_no_source_at_all_is_told_in_the_flow(join, make_cohort, make_table):
+    cohort = make_cohort(20)
+    people = list(cohort.participants.index)
+    tables = {
+        "fc": make_table("fc", people[:8], np.ones((8, 2))),
+        "pet": make_table("pet", people[4:12], np.ones((8, 2))),
+    }
+    dataset = join(cohort, tables, ("fc", "pet"), complete=False)
+    assert dataset.n_rows == 12
+    step = next(step for step in dataset.flow if step.step == "with fc or pet")
+    assert (step.n, step.lost, step.participants[0]) == (12, 8, people[12])
+
+
+def test_presence_treatment_and_weights_are_part_of_the_data(join, make_cohort):
+    dataset = join(make_cohort(20), sources=("fc", "pet"), complete=False)
+    fewer = dataset.feature_blocks.blocks[1]
+    absent = np.where(np.arange(20) == 3, -1, fewer.at)
+    blocks = (dataset.feature_blocks.blocks[0], replace(fewer, at=absent))
+    others = [
+        replace(dataset, feature_blocks=replace(dataset.feature_blocks, blocks=blocks)),
+        replace(dataset, weights=np.ones(20)),
+        replace(dataset, treatment=Treatment("k", np.tile(["k", "p"], 10), np.full(20, 0.5))),
+        replace(dataset, treatment=Treatment("k", np.tile(["k", "p"], 10), np.full(20, 0.4))),
+    ]
+    assert len({data_hash(each) for each in [dataset, *others]}) == 5

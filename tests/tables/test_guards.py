@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from workbench.specs.source import TableSource
-from workbench.tables.dataset import assemble, select_people
+from workbench.tables.dataset import assemble
 from workbench.tables.guards import check_dataset, check_experiment
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.people import select_people
 
 FC = {"fc": TableSource.model_validate({"modality": "connectivity", "reader": "table", "file": "fc.tsv"})}
 

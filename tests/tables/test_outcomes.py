@@ -6,7 +6,8 @@ import pytest
 
 from workbench.errors import OutcomeError
 from workbench.specs.experiment import OutcomeSpec
-from workbench.tables.outcomes import make_outcome, reliability_of_difference
+from workbench.tables.outcome_kinds import reliability_of_difference
+from workbench.tables.outcomes import make_outcome
 
 N = float("nan")
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from workbench.specs.source import TableSource
-from workbench.tables.dataset import assemble, select_people
+from workbench.tables.dataset import assemble
 from workbench.tables.guards import check_dataset
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.people import select_people
 from workbench.tables.selection import LISTED_P, SEPARATED, separation
 
 N, P, KEPT = 60, 72, 10

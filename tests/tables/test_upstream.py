@@ -93,8 +93,9 @@ def test_silence_is_said_in_the_report_and_is_no_alarm(joined_clean):
 def joined_clean(make_cohort, make_table, make_experiment):
     import numpy as np
 
-    from workbench.tables.dataset import assemble, select_people
+    from workbench.tables.dataset import assemble
     from workbench.tables.outcomes import make_outcome
+    from workbench.tables.people import select_people
 
     cohort = make_cohort(40)
     people = list(cohort.participants.index)

@@ -23,17 +23,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.models.gram import (
-    Learnt,
-    LinearKernel,
-    decompose_kernel,
-    digest,
-    explained,
-    linear_kernels,
-    tuning_losses,
-)
+from workbench.models.gram import LinearKernel, decompose_kernel, linear_kernels, tuning_losses
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import Floats, PreparedFold, Rows
+from workbench.models.linear_model import BlockWeights, LinearSolution
+from workbench.models.preprocessing import Floats, Rows
 from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
@@ -142,31 +135,25 @@ class BandedRidgeLearner:
         weights = band_weights(bands.sizes, self.weight_steps)
         factors = weights * (len(bands.of_feature) / np.maximum(bands.sizes, 1))
         sets = training_sets(fold, tune=len(weights) * len(self.alphas) > 1)
-        kernels, learnt = band_kernels(fold.X, bands, sets)
+        kernels = band_kernels(fold.X, bands, sets)
         losses = self._losses(factors, kernels[:-1], sets[:-1], Y)
         number_of_alpha, number_of_weights = np.divmod(np.argmin(losses, axis=0), len(weights))
         outer, of_target, alphas = sets[-1], factors[number_of_weights], self.alphas[number_of_alpha]
         Y_train = np.ascontiguousarray(Y[outer.train])
-        base = outer.reference(Y_train)
         predicted, duals = _solved(kernels[-1], outer, of_target, alphas, Y_train)
-        # Alone, since BLAS sums in another order beside other targets.
-        _, of_first = _solved(kernels[-1], outer, of_target[:1], alphas[:1], np.ascontiguousarray(Y_train[:, :1]))
-        settings = np.append(of_target[0], alphas[0])
-        fitted = Fitted(
-            base + predicted,
-            {"alpha": float(alphas[0]), **bands.chosen(weights[number_of_weights[0]])},
-            fitted_digest=digest(outer, learnt, np.ascontiguousarray(Y_train[:, 0]), settings, of_first),
-        )
-        if explain == 0:
-            return fitted
+        y_train = np.ascontiguousarray(Y_train[:, 0])
 
-        def weights_of(prepared: PreparedFold, columns: slice) -> Floats:
-            by_feature = of_target[:explain, bands.of_feature[columns]].T
-            found: Floats = prepared.train_X.T @ duals[:, :explain] * by_feature
-            return found
+        def lone() -> BlockWeights:
+            _, dual = _solved(kernels[-1], outer, of_target[:1], alphas[:1], y_train[:, None])
+            weights_of = _weights_of(dual, of_target[:1], bands)
+            return lambda prepared, columns: weights_of(prepared, columns)[:, 0]
 
-        of_training_rows = mixed(kernels[-1], of_target[0]).among @ duals[:, 0]
-        return explained(fitted, fold, outer, weights_of, of_training_rows, base[:, 0])
+        def others() -> BlockWeights:
+            return _weights_of(duals[:, 1:explain], of_target[1:explain], bands)
+
+        solution = LinearSolution(fold, outer, y_train, lone, others if explain > 1 else None)
+        chosen: dict[str, float | str] = {"alpha": float(alphas[0]), **bands.chosen(weights[number_of_weights[0]])}
+        return solution.fitted(outer.reference(Y_train) + predicted, chosen)
 
     def _losses(
         self,
@@ -183,16 +170,15 @@ class BandedRidgeLearner:
         return np.stack(by_weights, axis=1).reshape(-1, Y.shape[1])
 
 
-def band_kernels(X: Floats, bands: Bands, sets: Sequence[TrainingSet]) -> tuple[list[tuple[LinearKernel, ...]], Learnt]:
-    """Linear kernel of every band in every training set, and what the last set, the outer fold, learnt."""
-    learnt = Learnt(np.zeros(X.shape[1]), np.ones(X.shape[1]))
-    by_band = []
-    for band in range(len(bands.names)):
-        columns = bands.columns(band)
-        kernels, of_band = linear_kernels(X[:, columns], sets)
-        learnt.means[columns], learnt.scales[columns] = of_band.means, of_band.scales
-        by_band.append(kernels)
-    return list(zip(*by_band, strict=True)), learnt
+def _weights_of(duals: Floats, factors: Floats, bands: Bands) -> BlockWeights:
+    """Weights of features, a block at a time, from those of training rows (n_train, n_targets) and of bands."""
+    return lambda prepared, columns: prepared.train_X.T @ duals * factors[:, bands.of_feature[columns]].T
+
+
+def band_kernels(X: Floats, bands: Bands, sets: Sequence[TrainingSet]) -> list[tuple[LinearKernel, ...]]:
+    """Linear kernel of every band in every training set."""
+    by_band = (linear_kernels(X[:, bands.columns(band)], sets) for band in range(len(bands.names)))
+    return list(zip(*by_band, strict=True))
 
 
 def mixed(kernels: Sequence[LinearKernel], factor: Floats) -> LinearKernel:

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.gram import Learnt, digest, explained, prepared_blocks
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import NIL_SHARE, Floats, PreparedFold
+from workbench.models.linear_model import BlockWeights, LinearSolution
+from workbench.models.preparation import blocks
+from workbench.models.preprocessing import NIL_SHARE, Floats, PreparedFold, prepare_on_basis
 from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
@@ -64,17 +66,20 @@ class CPMLearner:
         chosen = self.thresholds[np.argmin(losses, axis=0)]  # the first of equals, as GridSearchCV
         Y_train = np.ascontiguousarray(Y[outer.train])
         networks = _Networks.of(fold, outer, Y_train, chosen[None], self.network, keep=max(explain, 1))
-        base = outer.reference(Y_train)
-        edges = networks.edges_of_first()
-        fitted = Fitted(
-            predicted=base + networks.test[0] * networks.slopes[0],
-            chosen={"threshold": float(chosen[0]), "n_edges": len(edges)},
-            fitted_digest=digest(outer, networks.learnt, *networks.line_of_first(Y_train[:, 0]), edges),
+        n_edges = networks.n_edges_of_first()
+        y_train = np.ascontiguousarray(Y_train[:, 0])
+        others = partial(networks.weights, slice(1, explain))
+        solution = LinearSolution(
+            fold,
+            outer,
+            y_train,
+            lambda: networks.lone_weights(outer, y_train),
+            (lambda: others) if explain > 1 else None,
         )
-        if explain == 0:
-            return fitted
-        predicted = networks.train[0, :, 0] * networks.slopes[0, 0]
-        return explained(fitted, fold, outer, networks.weights, predicted, base[:, 0])
+        return solution.fitted(
+            outer.reference(Y_train) + networks.test[0] * networks.slopes[0],
+            {"threshold": float(chosen[0]), "n_edges": n_edges},
+        )
 
     def _losses(self, fold: Fold, one: TrainingSet, Y: Floats) -> Floats:
         """Mean squared error in the held-out rows of an inner fold, (n_thresholds, n_targets)."""
@@ -113,8 +118,6 @@ class _Networks:
         Sums over the selected edges, with their signs.
     slopes : ndarray of shape (n_thresholds, n_targets)
         Of the line through them; 0 without edges.
-    learnt : Learnt
-        Means and scales of the features.
     kept : mapping
         Signs of the edges of the leading targets, a sparse matrix per block of features, by its first column.
     """
@@ -122,7 +125,6 @@ class _Networks:
     train: Floats
     test: Floats
     slopes: Floats
-    learnt: Learnt
     kept: Mapping[int, csr_matrix]
 
     @classmethod
@@ -135,10 +137,9 @@ class _Networks:
         correlating = _correlating(residual, Y_train)
         limits = critical_correlation(thresholds, n_train - rank - 1)
         sums = np.zeros((len(thresholds), Y_train.shape[1], n_train + len(one.test)))
-        n_features = fold.X.shape[1]
-        learnt, kept = Learnt(np.zeros(n_features), np.ones(n_features)), {}
-        for columns, prepared in prepared_blocks(fold, one):
-            learnt.means[columns], learnt.scales[columns] = prepared.means, prepared.scales
+        kept = {}
+        for columns in blocks(fold.X.shape[1]):
+            prepared = prepare_on_basis(fold.X[one.train, columns], fold.X[one.test, columns], one.basis)
             everyone = np.hstack([prepared.train_X.T, prepared.test_X.T])
             selected = _Selection.of(correlating @ prepared.train_X, limits[-1], network)
             for total, shell in zip(sums, selected.shells(limits), strict=True):
@@ -149,24 +150,25 @@ class _Networks:
         train, test = sums[:, :n_train], sums[:, n_train:]
         along, length = np.einsum("kij,ij->kj", train, residual), np.einsum("kij,kij->kj", train, train)
         slopes = np.divide(along, length, out=np.zeros_like(along), where=length > 0)
-        return cls(train, test, slopes, learnt, kept)
+        return cls(train, test, slopes, kept)
 
-    def weights(self, prepared: PreparedFold, columns: slice) -> Floats:
-        """Weights of a block of features for the targets kept, (n_columns, n_targets)."""
-        signs = self.kept[columns.start].toarray()
-        found: Floats = (signs * self.slopes[0, : len(signs), None]).T
-        return found
+    def weights(self, targets: slice, prepared: PreparedFold, columns: slice) -> Floats:
+        """Weights of a block of features for some of the targets kept, (n_columns, n_targets)."""
+        signs = self.kept[columns.start][targets].toarray()
+        weights: Floats = (signs * self.slopes[0, targets, None][: len(signs)]).T
+        return weights
 
-    def edges_of_first(self) -> Floats:
-        """Edges of target 0: the place of each among the features, counted from 1, with its sign."""
-        return np.concatenate(
-            [np.empty(0), *((start + signs[0].indices + 1) * signs[0].data for start, signs in self.kept.items())]
-        )
+    def lone_weights(self, outer: TrainingSet, y_train: Floats) -> BlockWeights:
+        """Weights for target 0 alone: sums over edges are exact, those of a line depend on what stands beside it."""
+        sums = np.ascontiguousarray(self.train[0, :, 0])
+        residual = y_train - outer.basis.train @ (outer.basis.train.T @ y_train)
+        length = float(sums @ sums)
+        slope = float(sums @ residual) / length if length > 0 else 0.0
+        return lambda prepared, columns: slope * self.kept[columns.start][0].toarray()[0]
 
-    def line_of_first(self, y_train: Floats) -> tuple[Floats, Floats]:
-        """Target 0 and the moments of its line, in an order of summation that other targets do not change."""
-        y, sums = np.ascontiguousarray(y_train), np.ascontiguousarray(self.train[0, :, 0])
-        return y, np.array([sums @ y, sums @ sums])
+    def n_edges_of_first(self) -> int:
+        """Edges of target 0."""
+        return sum(signs[0].nnz for signs in self.kept.values())
 
 
 def _correlating(residual: Floats, Y_train: Floats) -> Floats:

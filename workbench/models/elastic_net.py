@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from workbench.models.explanations import by_circuit, haufe_pattern
-from workbench.models.learner import Fitted, Fold
+from workbench.models.learner import Fitted, Fold, fitted_one_by_one
+from workbench.models.linear_model import LinearModel, nuisance_of
+from workbench.models.preparation import CovariateBasis, Preparation
 from workbench.models.preprocessing import PreparedFold, nuisance_basis, prepare_on_basis, residual_scale
 from workbench.models.training_sets import TrainingSet
 from workbench.specs.learners import ElasticNetSpec
@@ -59,12 +60,9 @@ class ElasticNetLearner:
         coefficients = np.column_stack([one.coefficients for one in chosen])
         coefficients *= outer.scales
         predicted = outer.nuisance_test + outer.prepared.test_X @ coefficients
-        fitted = Fitted(
-            predicted,
-            {"l1_ratio": chosen[0].l1_ratio, "alpha": chosen[0].alpha, "not_converged": chosen[0].n_not_converged},
-            fitted_digest=_digest(outer.prepared, outer.nuisance_train, coefficients[:, 0]),
-        )
-        return fitted if explain == 0 else _explained(fitted, fold, outer, coefficients[:, :explain])
+        first = {"l1_ratio": chosen[0].l1_ratio, "alpha": chosen[0].alpha, "not_converged": chosen[0].n_not_converged}
+        models = tuple(partial(outer.model, y, column) for y, column in zip(Y.T, coefficients.T, strict=True))
+        return fitted_one_by_one(predicted, first, fold, models[: max(explain, 1)])
 
     def _tune(self, outer: _LinearFold, inner: Sequence[_LinearFold], target: int) -> _Chosen:
         if self.kept is not None:
@@ -109,6 +107,7 @@ class _Chosen:
 class _LinearFold:
     """Prepared features and residual targets of one training set and the rows it predicts."""
 
+    one: TrainingSet
     prepared: PreparedFold
     """`train_X` in Fortran order: working sets are taken column by column."""
     residual: np.ndarray
@@ -128,7 +127,14 @@ class _LinearFold:
         nuisance, residual = one.nuisance(Y[train]), one.residual(Y[train])
         scales = np.array([residual_scale(*columns) for columns in zip(residual.T, Y[train].T, strict=True)])
         residual = np.divide(residual, scales, out=np.zeros_like(residual), where=scales > 0)
-        return cls(prepared, residual, scales, nuisance.train, nuisance.test, Y[test])
+        return cls(one, prepared, residual, scales, nuisance.train, nuisance.test, Y[test])
+
+    def model(self, y: np.ndarray, coefficients: np.ndarray) -> LinearModel:
+        """Of a target (n_rows,) and its coefficients in units of the outcome."""
+        preparation = Preparation.empty(len(coefficients), self.one.basis.train.shape[1])
+        preparation.put(slice(None), self.prepared)
+        nuisance = nuisance_of(self.one, y[self.one.train])
+        return LinearModel(CovariateBasis.of(self.one.basis), preparation, nuisance, coefficients)
 
     def path(self, alphas: np.ndarray, l1_ratio: float, target: int) -> tuple[np.ndarray, int]:
         """Coefficients of the standardised target (n_features, n_alphas), and how many alphas the solver gave up on."""
@@ -283,28 +289,3 @@ def _solved_on(
     solved = np.zeros_like(weights)
     solved[working] = found[:, 0]
     return solved
-
-
-# -------------------------------------------------------------------------------------------------------------- explain
-
-
-def _explained(fitted: Fitted, fold: Fold, outer: _LinearFold, coefficients: np.ndarray) -> Fitted:
-    """SHAP in closed form: (x - training mean) * weight, in the residualised feature; the nuisance part is the base."""
-    test_X, first = outer.prepared.test_X, coefficients[:, 0]
-    predicted = outer.prepared.train_X @ first
-    return replace(
-        fitted,
-        shap=test_X * first,
-        shap_base=outer.nuisance_test[:, 0],
-        weights=first,
-        haufe=haufe_pattern(outer.prepared.train_X, predicted),
-        circuit_shap=by_circuit(fold, np.abs(test_X).mean(axis=0) * np.abs(coefficients.T)),
-        train_part=predicted,
-    )
-
-
-def _digest(prepared: PreparedFold, *learnt: np.ndarray) -> str:
-    content = hashlib.sha256()
-    for array in (prepared.means, prepared.nuisance_coefficients, prepared.scales, prepared.kept, *learnt):
-        content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()

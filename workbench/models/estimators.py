@@ -16,8 +16,9 @@ from workbench.models.kernel_ridge import KernelRidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner
 from workbench.models.linear_machines import LinearSVMLearner, LinearSVRLearner, LogisticRidgeLearner
 from workbench.models.pls import PLSLearner
+from workbench.models.prepared_learner import PreparedLearner
 from workbench.models.preprocessing import impute_means
-from workbench.models.screening import ScreenedLearner
+from workbench.models.screening import Screen
 from workbench.models.stacked import held_out_references
 from workbench.models.trees import XGBoostLearner
 from workbench.records import Split
@@ -33,7 +34,7 @@ def make_learner(spec: LearnerSpec) -> Learner:
 
 
 def _screened(spec: LearnerSpec, learner: Learner) -> Learner:
-    return ScreenedLearner(learner, spec.screen) if isinstance(spec, ScreenedSpec) and spec.screen else learner
+    return PreparedLearner(learner, Screen(spec.screen)) if isinstance(spec, ScreenedSpec) and spec.screen else learner
 
 
 GRIDS = {

@@ -1,21 +1,84 @@
-"""What learners share when they explain a prediction: Haufe patterns, and sums of |SHAP| by circuit."""
+"""Why a fitted model predicts what it does, worked out once for every learner: SHAP values, Haufe pattern, weights."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
-from workbench.models.learner import Fold
+from workbench.models.kernel_model import KernelModel
+from workbench.models.learner import Fitted, Fold, Model
+from workbench.models.linear_model import LinearModel
+from workbench.models.preparation import Preparation, preparation_of
+from workbench.models.prepared_learner import PreparedModel
+from workbench.models.preprocessing import Floats, Rows
+
+NIL_PREDICTION = 1e-12
+"""The features' part of a prediction does not vary where its SD is below this share of what it is taken from."""
 
 
-def haufe_pattern(standardised: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Attributes as in `workbench.records.UnitResult`; of the observed outcome but for `circuit_shap`."""
+
+    shap: Floats
+    shap_base: Floats
+    haufe: Floats
+    weights: Floats | None
+    circuit_shap: Floats | None
+
+
+def explained(fitted: Fitted, fold: Fold, *, residualised: bool, circuits: NDArray[np.int_] | None) -> Explanation:
+    """Explain the predictions of the held-out rows, and what the model found in the training rows.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        With a model.
+    residualised : bool
+        Whether the learner residualises features on covariates of no interest (`learner.residualises`): a Haufe pattern
+        is of the features that it saw.
+    circuits : ndarray of int, shape (n_features,), or None
+        Circuit of each feature.
+    """
+    assert fitted.model is not None
+    model = fitted.model()
+    base, shap = model.explain(*_inputs(model, fold, fold.test))
+    X, N = fold.X[fold.train], fold.nuisance[fold.train]
+    predicted, alone = model.predict(*_inputs(model, fold, fold.train)), model.covariates_alone(N)
+    by_circuit = None
+    if circuits is not None and len(circuits):
+        of_first = np.abs(shap).mean(axis=0)[None]
+        others = fitted.mean_abs_shap() if fitted.mean_abs_shap is not None else of_first[:0]
+        by_circuit = sums_by_circuit(np.vstack([of_first, others]), circuits)
+    part = predicted - alone
+    if isinstance(model, LinearModel | KernelModel):  # what all features went through is known already
+        haufe = _pattern(X, model.basis.rows(N), model.preparation, part, alone)
+    else:
+        haufe = haufe_pattern(X, N if residualised else N[:, :0], part, alone)
+    return Explanation(shap, base, haufe, model.weights(predicted), by_circuit)
+
+
+def _inputs(model: Model, fold: Fold, rows: Rows) -> tuple[np.ndarray, ...]:
+    """What a model is given of some rows: features and covariates, and sites where a step before it may need them."""
+    sites = (fold.sites[rows],) if fold.sites is not None and isinstance(model, PreparedModel) else ()
+    return fold.X[rows], fold.nuisance[rows], *sites
+
+
+def haufe_pattern(X: Floats, N: Floats, part: Floats, alone: Floats) -> Floats:
     """Cov(x_j, yhat) / Var(yhat) in the training rows: what covaries with the prediction, whatever its weight.
 
     Parameters
     ----------
-    standardised : ndarray of shape (n_train, n_features)
-        Features with mean 0, in SD of the training rows.
-    predicted : ndarray of shape (n_train,)
-        Part of the prediction that the features make.
+    X : ndarray of shape (n_train, n_features)
+        Raw features; in the pattern they are residualised and in SD.
+    N : ndarray of shape (n_train, n_nuisance)
+        What features are residualised on; may have no column.
+    part : ndarray of shape (n_train,)
+        What features add to the prediction.
+    alone : ndarray of shape (n_train,)
+        What they add it to: of its size rounding leaves `NIL_PREDICTION`.
 
     Returns
     -------
@@ -26,18 +89,31 @@ def haufe_pattern(standardised: np.ndarray, predicted: np.ndarray) -> np.ndarray
     ----------
     Haufe, S. et al. (2014). NeuroImage 87, 96-110.
     """
-    centred = predicted - predicted.mean()
+    preparation, basis = preparation_of(X, N)
+    return _pattern(X, basis.rows(N), preparation, part, alone)
+
+
+def _pattern(X: Floats, rows: Floats, preparation: Preparation, part: Floats, alone: Floats) -> Floats:
+    centred = part - part.mean()
     sum_of_squares = float(centred @ centred)
-    if sum_of_squares <= (1e-12 * float(np.abs(predicted).max(initial=0.0))) ** 2 * len(predicted):
-        return np.zeros(standardised.shape[1])
-    pattern: np.ndarray = standardised.T @ centred / sum_of_squares
-    return pattern
+    nil = NIL_PREDICTION * max(float(np.abs(part).max(initial=0.0)), float(np.abs(alone).max(initial=0.0)))
+    if sum_of_squares <= nil**2 * len(part):
+        return np.zeros(X.shape[1])
+    return preparation.projected(X, rows, centred / sum_of_squares)
 
 
-def by_circuit(fold: Fold, mean_abs_shap: np.ndarray) -> np.ndarray | None:
-    """Sums over the features of each circuit, (n_targets, n_circuits)."""
-    if fold.circuits is None:
-        return None
-    member = np.equal.outer(fold.circuits, np.arange(int(fold.circuits.max(initial=-1)) + 1)).astype(float)
-    sums: np.ndarray = mean_abs_shap @ member
+def sums_by_circuit(mean_abs_shap: Floats, circuits: NDArray[np.int_]) -> Floats:
+    """Sums over the features of each circuit.
+
+    Parameters
+    ----------
+    mean_abs_shap : ndarray of shape (n_targets, n_features)
+    circuits : ndarray of int, shape (n_features,)
+
+    Returns
+    -------
+    ndarray of shape (n_targets, n_circuits)
+    """
+    members = np.equal.outer(circuits, np.arange(int(circuits.max(initial=-1)) + 1)).astype(float)
+    sums: Floats = mean_abs_shap @ members
     return sums

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.models.explanations import by_circuit, haufe_pattern
-from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import Floats, Rows, Units, fit_nuisance, impute_means, residual_scale
+from workbench.models.learner import Fitted, Fold, fitted_one_by_one
+from workbench.models.preparation import CovariateBasis
+from workbench.models.preprocessing import (
+    Floats,
+    NuisanceBasis,
+    NuisanceModel,
+    Rows,
+    Units,
+    nuisance_basis,
+    residual_scale,
+    training_means,
+)
+from workbench.models.tree_models import Forest, ForestModel
 from workbench.specs.learners import RandomForestSpec
 
 if TYPE_CHECKING:
@@ -56,35 +65,12 @@ class RandomForestLearner:
         outer = _Rows.of(fold, fold.train, fold.test)
         grown = [self._grow(inner, outer, y, seed % LARGEST_SEED) for y in Y.T]
         max_features, min_leaf = grown[0].setting
-        fitted = Fitted(
+        models = tuple(partial(outer.model, one) for one in grown[: max(explain, 1)])
+        return fitted_one_by_one(
             np.column_stack([one.predicted for one in grown]),
             {"max_features": max_features, "min_leaf": min_leaf},
-            fitted_digest=_digest(outer, grown[0]),
-        )
-        if explain == 0:
-            return fitted
-        n_features = fold.X.shape[1]
-        contributions = [_contributions(one.forest, outer, n_features) for one in grown[:explain]]
-        scales = [one.scale for one in grown[:explain]]
-        shap, base = scales[0] * contributions[0][0], scales[0] * contributions[0][1]
-        part = scales[0] * grown[0].forest.predict(outer.train_X)
-        return Fitted(
-            fitted.predicted,
-            fitted.chosen,
-            shap=shap,
-            shap_base=grown[0].offset_test + base,
-            haufe=haufe_pattern(outer.train_X[:, :n_features], part),
-            circuit_shap=by_circuit(
-                fold,
-                np.stack(
-                    [
-                        scale * np.abs(values).mean(axis=0)
-                        for scale, (values, _) in zip(scales, contributions, strict=True)
-                    ]
-                ),
-            ),
-            train_part=part,
-            fitted_digest=fitted.fitted_digest,
+            fold,
+            models,
         )
 
     def _grow(self, inner: list[_Rows], outer: _Rows, y: Floats, seed: int) -> _Grown:
@@ -98,8 +84,8 @@ class RandomForestLearner:
     def _fit(self, rows: _Rows, y: Floats, setting: tuple[float, int], seed: int) -> _Grown:
         from sklearn.ensemble import RandomForestRegressor
 
-        nuisance = fit_nuisance(y[rows.train, None], rows.train_N, rows.test_N, binary=rows.binary)
-        offset_train, offset_test = nuisance.train[:, 0], nuisance.test[:, 0]
+        nuisance = NuisanceModel.of(rows.basis, y[rows.train, None], binary=rows.binary)
+        offset_train, offset_test = (nuisance.predicted(each)[:, 0] for each in (rows.basis.train, rows.basis.test))
         residual = y[rows.train] - offset_train
         scale = residual_scale(residual, y[rows.train])
         max_features, min_leaf = setting
@@ -112,8 +98,8 @@ class RandomForestLearner:
         )
         target = residual / scale if scale > 0 else np.zeros(len(residual))
         forest.fit(rows.train_X, np.round(target / GRID) * GRID)
-        predicted = offset_test + scale * forest.predict(rows.test_X)
-        return _Grown(forest, setting, scale, offset_train, offset_test, predicted)
+        added = forest.predict(rows.test_X) if len(rows.test) else np.empty(0)
+        return _Grown(forest, setting, scale, nuisance, offset_test + scale * added)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,17 +110,24 @@ class _Rows:
     test: Rows
     train_X: Floats  # noqa: N815 X is a matrix to every reader of the field
     test_X: Floats  # noqa: N815
-    train_N: Floats  # noqa: N815
-    test_N: Floats  # noqa: N815
+    basis: NuisanceBasis
+    fill: Floats
+    """Of each feature: what a missing value becomes."""
+    units: Units
     binary: bool
 
     @classmethod
     def of(cls, fold: Fold, train: Rows, test: Rows) -> _Rows:
-        N = fold.nuisance
-        features = np.column_stack([impute_means(fold.X, train), N])
+        N, fill = fold.nuisance, training_means(fold.X, train)
+        features = np.column_stack([np.where(np.isnan(fold.X), fill, fold.X), N])
         units, binary = Units.of(features[train]), fold.outcome_type == "binary"
         standardised = units.applied(features[train]), units.applied(features[test])
-        return cls(train, test, *standardised, N[train], N[test], binary)
+        return cls(train, test, *standardised, nuisance_basis(N[train], N[test]), fill, units, binary)
+
+    def model(self, grown: _Grown) -> ForestModel:
+        """A forest of one target, to be kept."""
+        forest = Forest.of(grown.forest)
+        return ForestModel(CovariateBasis.of(self.basis), grown.nuisance, self.fill, self.units, grown.scale, forest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,29 +135,5 @@ class _Grown:
     forest: RandomForestRegressor
     setting: tuple[float, int]
     scale: float
-    offset_train: Floats
-    offset_test: Floats
+    nuisance: NuisanceModel
     predicted: Floats
-
-
-def _contributions(forest: RandomForestRegressor, rows: _Rows, n_features: int) -> tuple[Floats, Floats]:
-    """SHAP values of the features (n_test, n_features) and, covariates included, their base (n_test,)."""
-    import shap
-
-    explainer = shap.TreeExplainer(forest, feature_perturbation="tree_path_dependent")
-    raw = np.asarray(explainer.shap_values(rows.test_X, check_additivity=False), dtype=np.float64)
-    expected = float(np.ravel(explainer.expected_value)[0])
-    return raw[:, :n_features], expected + raw[:, n_features:].sum(axis=1)
-
-
-def _digest(rows: _Rows, grown: _Grown) -> str:
-    content = hashlib.sha256()
-    for array in (rows.train_X, grown.offset_train, *_tree_arrays(grown.forest)):
-        content.update(np.ascontiguousarray(array).tobytes())
-    content.update(repr(grown.scale).encode())
-    return content.hexdigest()
-
-
-def _tree_arrays(forest: RandomForestRegressor) -> Iterator[Floats]:
-    for one in forest.estimators_:
-        yield from (one.tree_.feature, one.tree_.threshold, one.tree_.value)

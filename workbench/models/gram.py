@@ -18,16 +18,15 @@ With fewer features than rows (*thin*) all features are prepared explicitly and 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.models.fold_pass import pass_over, plan_pass
 from workbench.models.learner import Fitted, Fold
+from workbench.models.linear_model import BlockWeights, LinearSolution
 from workbench.models.preprocessing import Floats, PreparedFold, Rows, prepare_on_basis
 from workbench.models.stacked import held_out_references, is_small, small_ridges
 from workbench.models.training_sets import TrainingSet, nothing_to_choose_in, training_sets
@@ -36,8 +35,6 @@ from workbench.records import Split
 if TYPE_CHECKING:
     from workbench.specs.learners import RidgeSpec
 
-BLOCK_COLUMNS = 1024
-"""Columns prepared at once where features are explained."""
 CHUNK_VALUES = 2**20
 """Held-out errors computed at once, 8 MB: BLAS wants many targets, the passes that follow want them in the cache."""
 CLOSE_SHARE = 1e-6
@@ -71,15 +68,14 @@ class Decomposition:
         found: Floats = (self.scores if self.loadings is None else self.loadings) @ coordinates
         return found
 
-    def weights(self, coordinates: Floats, prepared: PreparedFold, columns: slice) -> Floats:
-        """Weights of a block of features, (n_columns, n_targets)."""
-        coefficients = self.coefficients(coordinates)
-        return prepared.train_X.T @ coefficients if self.loadings is None else coefficients[columns]
+    def weights(self, coordinates: Floats) -> BlockWeights:
+        """Weights of features, a block at a time, of the targets with these coordinates."""
+        coefficients, wide = self.coefficients(coordinates), self.loadings is None
 
-    def predicted(self, coordinates: Floats) -> Floats:
-        """The features' part of the predictions of the training rows."""
-        found: Floats = self.scores @ (self.values * coordinates if self.loadings is None else coordinates)
-        return found
+        def of_block(prepared: PreparedFold, columns: slice) -> Floats:
+            return prepared.train_X.T @ coefficients if wide else coefficients[columns]
+
+        return of_block
 
 
 class LinearKernel(NamedTuple):
@@ -96,14 +92,6 @@ class LinearKernel(NamedTuple):
     among: Floats
     across: Floats
     own: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Learnt:
-    """Training means and scales of every feature in the outer fold; 1 is the scale of a screened feature."""
-
-    means: Floats
-    scales: Floats
 
 
 class RidgeLearner:
@@ -132,12 +120,10 @@ class RidgeLearner:
         if is_small(fold):
             return self.fit_together([fold], [Y], explain=explain)[0]
         sets = training_sets(fold, tune=len(self.alphas) > 1)
-        decompositions, learnt = decompose(fold.X, sets)
+        decompositions = decompose(fold.X, sets)
         losses = tuning_losses(sets[:-1], decompositions[:-1], Y, self.alphas)
-        outer, Y_train = sets[-1], Y[fold.train]
-        return self._refitted(
-            fold, Y_train, outer, decompositions[-1], learnt, losses, outer.reference(Y_train), explain
-        )
+        outer, ridge, Y_train = sets[-1], decompositions[-1], Y[fold.train]
+        return self._refitted(fold, outer, Y_train, ridge, losses, outer.reference(Y_train), explain)
 
     def fit_together(
         self,
@@ -158,17 +144,16 @@ class RidgeLearner:
         fits, ridges = [], small_ridges(folds, Ys, self.alphas)
         for fold, Y, base, small in zip(folds, Ys, references, ridges, strict=True):
             ridge = Decomposition(small.scores, small.held_out, small.values, small.loadings)
-            learnt, Y_train = Learnt(small.means, small.scales), Y.take(fold.train, axis=0)
-            fits.append(self._refitted(fold, Y_train, small.outer, ridge, learnt, small.losses, base, explain))
+            Y_train = Y.take(fold.train, axis=0)
+            fits.append(self._refitted(fold, small.outer, Y_train, ridge, small.losses, base, explain))
         return fits
 
     def _refitted(
         self,
         fold: Fold,
-        Y_train: Floats,
         outer: TrainingSet,
+        Y_train: Floats,
         ridge: Decomposition,
-        learnt: Learnt,
         losses: Floats,
         base: Floats,
         explain: int,
@@ -178,15 +163,18 @@ class RidgeLearner:
         filters = 1.0 / (ridge.values[:, None] + self.alphas)
         coordinates = ridge.scores.T @ Y_train
         coordinates *= filters.take(chosen, axis=1)
-        fitted = Fitted(
-            predicted=base + ridge.held_out @ coordinates,
-            chosen={"alpha": float(self.alphas[chosen[0]])},
-            fitted_digest=_digest(outer, ridge, learnt, Y_train[:, 0], filters[:, chosen[0]]),
+        y_train = np.ascontiguousarray(Y_train[:, 0])
+        solution = LinearSolution(
+            fold,
+            outer,
+            y_train,
+            lambda: ridge.weights((ridge.scores.T @ y_train) * filters[:, chosen[0]]),
+            (lambda: ridge.weights(coordinates[:, 1:explain])) if explain > 1 else None,
         )
-        return explained_linear(fitted, fold, outer, ridge, coordinates[:, :explain], base[:, 0])
+        return solution.fitted(base + ridge.held_out @ coordinates, {"alpha": float(self.alphas[chosen[0]])})
 
 
-def decompose(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
+def decompose(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:
     """Decompose every training set of an outer fold; the last one is the outer fold itself."""
     if X.shape[1] <= min(len(one.train) for one in sets):
         return _decompose_thin(X, sets)
@@ -196,26 +184,25 @@ def decompose(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decompositio
 # --------------------------------------------------------------------------------------------- fewer features than rows
 
 
-def _decompose_thin(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
+def _decompose_thin(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:
     decompositions = []
     for one in sets:
         prepared = prepare_on_basis(X[one.train], X[one.test], one.basis)
         values, loadings = np.linalg.eigh(prepared.train_X.T @ prepared.train_X)
         scores, held_out = prepared.train_X @ loadings, prepared.test_X @ loadings
         decompositions.append(Decomposition(scores, held_out, np.maximum(values, 0.0), loadings))
-    return decompositions, Learnt(prepared.means, prepared.scales)
+    return decompositions
 
 
 # ---------------------------------------------------------------------------------------------- more features than rows
 
 
-def _decompose_wide(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[Decomposition], Learnt]:
-    kernels, learnt = linear_kernels(X, sets)
-    return [decompose_kernel(kernel, one) for kernel, one in zip(kernels, sets, strict=True)], learnt
+def _decompose_wide(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:
+    return [decompose_kernel(kernel, one) for kernel, one in zip(linear_kernels(X, sets), sets, strict=True)]
 
 
-def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearKernel], Learnt]:
-    """Linear kernels of every training set of an outer fold, the last one, and what it learnt about the features.
+def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> list[LinearKernel]:
+    """Linear kernels of every training set of an outer fold, the last one.
 
     Training sets share the work where they lie inside that of the outer fold; others, such as those of screened
     features, are reduced one by one.
@@ -224,33 +211,26 @@ def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> tuple[list[LinearK
     inside = np.zeros(len(X), dtype=bool)
     inside[outer.train] = True
     if not all(inside[one.train].all() for one in inner):
-        alone = [linear_kernels(X, [one]) for one in sets]
-        return [kernels[0] for kernels, _ in alone], alone[-1][1]
+        return [linear_kernels(X, [one])[0] for one in sets]
     plan = plan_pass(sets)
-    found = pass_over(X, plan)
-    learnt = Learnt(found.means, found.scales)
+    summed = pass_over(X, plan)
     sizes = ((len(one.train), len(one.test)) for one in sets)
     kernels = [LinearKernel(np.zeros((m, m)), np.zeros((v, m)), np.zeros(v)) for m, v in sizes]
-    for start in range(0, len(found.delicate), DELICATE_COLUMNS):
-        chosen = found.delicate[start : start + DELICATE_COLUMNS]
-        prepared = _add_prepared(kernels, X, chosen, sets)
-        learnt.means[chosen], learnt.scales[chosen] = prepared.means, prepared.scales
-    for one, gram, kernel in zip(sets, found.grams, kernels, strict=True):
+    for start in range(0, len(summed.delicate), DELICATE_COLUMNS):
+        _add_prepared(kernels, X, summed.delicate[start : start + DELICATE_COLUMNS], sets)
+    for one, gram, kernel in zip(sets, summed.grams, kernels, strict=True):
         _add_residualised(kernel, gram, one, plan.place)
-    return kernels, learnt
+    return kernels
 
 
-def _add_prepared(
-    kernels: Sequence[LinearKernel], X: Floats, columns: Rows, sets: Sequence[TrainingSet]
-) -> PreparedFold:
-    """Add the kernels of columns prepared explicitly for each training set; gives back what the outer fold learnt."""
+def _add_prepared(kernels: Sequence[LinearKernel], X: Floats, columns: Rows, sets: Sequence[TrainingSet]) -> None:
+    """Add the kernels of columns prepared explicitly for each training set."""
     values = X[:, columns]  # once: single columns of a large matrix are slow to reach
     for one, (among, across, own) in zip(sets, kernels, strict=True):
         prepared = prepare_on_basis(values[one.train], values[one.test], one.basis)
         among += prepared.train_X @ prepared.train_X.T
         across += prepared.test_X @ prepared.train_X.T
         own += np.einsum("ij,ij->i", prepared.test_X, prepared.test_X)
-    return prepared
 
 
 def _add_residualised(kernel: LinearKernel, gram: Floats, one: TrainingSet, place: Rows) -> None:
@@ -364,103 +344,3 @@ def _add_losses(losses: Floats, maps: Floats, inputs: Floats, residual: Floats) 
         by_alpha = error.reshape(len(losses), n_test, n_columns)
         by_alpha -= residual[:, columns]
         losses[:, columns] += np.einsum("atp,atp->ap", by_alpha, by_alpha) / n_test
-
-
-# -------------------------------------------------------------------------------------------------------------- explain
-
-
-def explained_linear(
-    fitted: Fitted, fold: Fold, outer: TrainingSet, model: Decomposition, coordinates: Floats, base: Floats
-) -> Fitted:
-    """`explained` for a model whose weights lie in the space of a decomposition; as it is for no coordinates."""
-    if coordinates.shape[1] == 0:
-        return fitted
-
-    def weights(prepared: PreparedFold, columns: slice) -> Floats:
-        return model.weights(coordinates, prepared, columns)
-
-    return explained(fitted, fold, outer, weights, model.predicted(coordinates[:, 0]), base)
-
-
-def explained(
-    fitted: Fitted,
-    fold: Fold,
-    outer: TrainingSet,
-    weights_of: Callable[[PreparedFold, slice], Floats],
-    predicted: Floats,
-    base: Floats,
-) -> Fitted:
-    """SHAP values in closed form, standardised feature * weight, in a second pass over the features.
-
-    The mean over the held-out rows of |SHAP| of a feature is |weight| * mean |feature|: other targets than the first
-    cost one product of matrices, and nothing of size n_targets x n_features is kept.
-
-    Parameters
-    ----------
-    weights_of : callable
-        Weights of the features of a block, (n_columns, n_targets), one column per explained target.
-    predicted : ndarray of shape (n_train,)
-        The features' part of the predictions of the training rows, target 0.
-    base : ndarray of shape (n_test,)
-        What covariates of no interest predict, target 0.
-    """
-    n_features = fold.X.shape[1]
-    shap = np.empty((len(fold.test), n_features))
-    weights, haufe = np.empty(n_features), np.empty(n_features)
-    sums: list[Floats] = []
-    pattern = haufe_direction(predicted, base)
-    for columns, prepared in prepared_blocks(fold, outer):
-        every = weights_of(prepared, columns)
-        weights[columns] = every[:, 0]
-        shap[:, columns] = prepared.test_X * every[:, 0]
-        haufe[columns] = pattern @ prepared.train_X
-        if fold.circuits is not None:
-            members = circuit_members(fold.circuits, columns)
-            sums.append((members * np.abs(prepared.test_X).mean(axis=0) @ np.abs(every)).T)
-    by_circuit = np.sum(sums, axis=0) if sums else None
-    return replace(
-        fitted,
-        shap=shap,
-        shap_base=base,
-        weights=weights,
-        haufe=haufe,
-        circuit_shap=by_circuit,
-        train_part=predicted,
-    )
-
-
-def circuit_members(circuits: NDArray[np.int_], columns: slice) -> NDArray[np.bool_]:
-    """Which features of a block belong to which circuit, (n_circuits, n_columns)."""
-    found: NDArray[np.bool_] = circuits[columns] == np.arange(int(circuits.max(initial=-1)) + 1)[:, None]
-    return found
-
-
-def haufe_direction(predicted: Floats, base: Floats) -> Floats:
-    """What features in SD are multiplied with to give Cov(x_j, yhat) / Var(yhat), yhat the features' part (Haufe 2014).
-
-    0 where the prediction of the training rows, which has mean 0, does not vary by more than rounding leaves of `base`.
-    """
-    nil = 1e-12 * float(np.abs(base).max(initial=0.0))
-    sum_of_squares = float(predicted @ predicted)
-    return predicted / sum_of_squares if sum_of_squares > len(predicted) * nil**2 else np.zeros_like(predicted)
-
-
-def prepared_blocks(fold: Fold, outer: TrainingSet) -> Iterator[tuple[slice, PreparedFold]]:
-    """The features of the outer fold, prepared block by block."""
-    for start in range(0, fold.X.shape[1], BLOCK_COLUMNS):
-        columns = slice(start, min(start + BLOCK_COLUMNS, fold.X.shape[1]))
-        yield columns, prepare_on_basis(fold.X[outer.train, columns], fold.X[outer.test, columns], outer.basis)
-
-
-def _digest(outer: TrainingSet, ridge: Decomposition, learnt: Learnt, y_train: Floats, filters: Floats) -> str:
-    y_train = np.ascontiguousarray(y_train)  # else BLAS would sum in another order beside other targets
-    return digest(outer, learnt, y_train, ridge.coefficients((ridge.scores.T @ y_train) * filters))
-
-
-def digest(outer: TrainingSet, learnt: Learnt, y_train: Floats, *fitted: Floats) -> str:
-    """SHA-256 over what was learnt for one target: the same whatever other targets there are."""
-    nuisance = outer.basis.raw @ (outer.basis.train.T @ y_train)
-    content = hashlib.sha256()
-    for array in (learnt.means, learnt.scales, nuisance, *fitted):
-        content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()

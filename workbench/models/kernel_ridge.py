@@ -1,4 +1,4 @@
-"""Exact in-fold kernel ridge with a Gaussian kernel for many targets at once, and its exact Shapley values.
+"""Exact in-fold kernel ridge with a Gaussian kernel for many targets at once, explained exactly.
 
 Squared distances between people follow from the linear kernel that ridge makes anyway (`gram`), so every width of the
 kernel costs one eigendecomposition of each training set, which serves every alpha and every permuted target.
@@ -6,33 +6,23 @@ kernel costs one eigendecomposition of each training set, which serves every alp
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import lgamma, log
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.models.gram import (
-    Decomposition,
-    LinearKernel,
-    circuit_members,
-    digest,
-    haufe_direction,
-    linear_kernels,
-    prepared_blocks,
-    tuning_losses,
-)
+from workbench.models.gram import Decomposition, LinearKernel, linear_kernels, tuning_losses
+from workbench.models.kernel_model import KernelModel, attributions
 from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import Floats
+from workbench.models.linear_model import nuisance_of
+from workbench.models.preparation import CovariateBasis, Preparation, blocks
+from workbench.models.preprocessing import Floats, prepare_on_basis
 from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:
     from workbench.specs.learners import KernelRidgeSpec
-
-QUADRATURE_ERROR = 1e-12
-"""Largest error of an attribution, as a share of what the kernel of one training row can contribute."""
 
 
 class KernelRidgeLearner:
@@ -41,9 +31,9 @@ class KernelRidgeLearner:
     Equal to scikit-learn's ``KernelRidge(alpha, kernel="rbf", gamma=gamma / n_features)`` fitted to the residuals of
     the target, gamma and alpha chosen together in the inner folds for each target on its own.
 
-    SHAP values are exact baseline Shapley values (see `_attributions`): of all orders in which the features of the
-    average training person, 0 in every standardised residual, could be replaced by those of the person predicted, the
-    mean change of the prediction. For a linear kernel they would be those of ridge. What that average person is
+    SHAP values are exact baseline Shapley values (`kernel_model.attributions`): of all orders in which the features of
+    the average training person, 0 in every standardised residual, could be replaced by those of the person predicted,
+    the mean change of the prediction. For a linear kernel they would be those of ridge. What that average person is
     predicted, covariates of no interest included, is the base. They are not a mean over training people as the
     background: that has no closed form for this kernel, and would cost as many times more as there are such people.
 
@@ -73,31 +63,26 @@ class KernelRidgeLearner:
         """
         n_settings = len(self.gammas) * len(self.alphas)
         sets = training_sets(fold, tune=n_settings > 1)
-        kernels, learnt = linear_kernels(fold.X, sets)
+        kernels = linear_kernels(fold.X, sets)
         gammas, alphas = self.gammas / max(fold.X.shape[1], 1), self.alphas
         losses = self._losses(gammas, kernels[:-1], sets[:-1], Y)
         number_of_alpha, number_of_gamma = np.divmod(np.argmin(losses, axis=0), len(gammas))
-        outer = sets[-1]
+        outer, of_first = sets[-1], number_of_gamma[0]
         Y_train = np.ascontiguousarray(Y[outer.train])
-        base = outer.reference(Y_train)
-        predicted, duals = base.copy(), np.empty_like(Y_train)
-        of_first = np.empty(0)
+        y_train = np.ascontiguousarray(Y_train[:, 0])
+        predicted, duals, lone = outer.reference(Y_train), np.empty_like(Y_train), np.empty(len(y_train))
         for number in np.unique(number_of_gamma):
             targets = np.flatnonzero(number_of_gamma == number)
             model = GaussianKernel.of(gammas[number], kernels[-1], outer)
             duals[:, targets] = model.duals(Y_train[:, targets], alphas[number_of_alpha[targets]])
             predicted[:, targets] += model.across @ duals[:, targets]
-            if targets[0] == 0:
-                of_first = model.duals(np.ascontiguousarray(Y_train[:, :1]), alphas[number_of_alpha[:1]])[:, 0]
-        settings = np.array([gammas[number_of_gamma[0]], alphas[number_of_alpha[0]]])
-        fitted = Fitted(
-            predicted,
-            {"gamma": float(self.gammas[number_of_gamma[0]]), "alpha": float(settings[1])},
-            fitted_digest=digest(outer, learnt, np.ascontiguousarray(Y_train[:, 0]), settings, of_first),
-        )
-        if explain == 0:
-            return fitted
-        return _explained(fitted, fold, outer, kernels[-1], gammas[number_of_gamma[:explain]], duals, base[:, 0])
+            if number == of_first:  # alone, since BLAS sums in another order beside other targets
+                lone = model.duals(y_train[:, None], alphas[number_of_alpha[:1]])[:, 0]
+        n_explained = max(explain, 1)
+        of_explained = gammas[number_of_gamma[:n_explained]]
+        solution = _KernelSolution(fold, outer, y_train, of_explained, lone, duals[:, :n_explained])
+        chosen = {"gamma": float(self.gammas[of_first]), "alpha": float(alphas[number_of_alpha[0]])}
+        return Fitted(predicted, chosen, lambda: solution.model, solution.mean_abs_shap)
 
     def _losses(
         self, gammas: Floats, kernels: Sequence[LinearKernel], sets: Sequence[TrainingSet], Y: Floats
@@ -147,104 +132,47 @@ class GaussianKernel:
         return weights
 
 
-# -------------------------------------------------------------------------------------------------------------- explain
+@dataclass(frozen=True, eq=False)
+class _KernelSolution:
+    """How the model follows from the weights of the training rows, where somebody asks for it.
 
-
-def _explained(
-    fitted: Fitted, fold: Fold, outer: TrainingSet, kernel: LinearKernel, gammas: Floats, duals: Floats, base: Floats
-) -> Fitted:
-    """Shapley values of the first target, sums of their size by circuit for the explained ones, Haufe's pattern."""
-    n_test, n_features = len(fold.test), fold.X.shape[1]
-    shap, haufe = np.zeros((n_test, n_features)), np.empty(n_features)
-    circuits = fold.circuits if n_features else None
-    n_circuits = 0 if circuits is None else int(circuits.max(initial=-1)) + 1
-    sums = np.zeros((n_circuits, len(gammas)))
-    for gamma in np.unique(gammas):
-        targets = np.flatnonzero(gammas == gamma)
-        for columns, row, values in _attributions(fold, outer, kernel, gamma, duals[:, targets]):
-            if targets[0] == 0:
-                shap[row, columns] = values[:, 0]
-            if circuits is not None:
-                sums[:, targets] += circuit_members(circuits, columns) @ np.abs(values) / n_test
-    own = np.diagonal(kernel.among)
-    first = GaussianKernel.of(gammas[0], kernel, outer).among @ duals[:, 0]
-    pattern = haufe_direction(first - first.mean(), base)
-    for columns, prepared in prepared_blocks(fold, outer):
-        haufe[columns] = pattern @ prepared.train_X
-    average = base + np.exp(-gammas[0] * own) @ duals[:, 0]
-    return replace(
-        fitted,
-        shap=shap,
-        shap_base=average,
-        haufe=haufe,
-        circuit_shap=None if circuits is None else sums.T.copy(),
-        train_part=first,
-    )
-
-
-def _attributions(
-    fold: Fold, outer: TrainingSet, kernel: LinearKernel, gamma: float, duals: Floats
-) -> Iterator[tuple[slice, int, Floats]]:
-    """Baseline Shapley values of a block of features for one held-out row, (n_columns, n_targets), one by one.
-
-    The kernel with a training row t is a product over features, so a prediction in which each feature of the average
-    person, 0, is replaced by that of person x with probability q is
-
-        F(q) = sum_t a_t prod_j exp(-gamma t_j^2) g_tj(q),   g_tj(q) = 1 + q (exp(gamma (2 x_j t_j - x_j^2)) - 1),
-
-    and the Shapley value of feature j is the integral over q of its share of F', a_t F_t(q) g_tj'(q) / g_tj(q) (Owen
-    1972: the multilinear extension of a game). The integrand is a polynomial of degree p - 1 in q, and close to
-    exp(c q) with a small c: a few Gauss-Legendre nodes integrate it to rounding, and the values add up to the
-    difference between the two predictions because the integral of F' is F(1) - F(0).
-
-    References
+    Attributes
     ----------
-    Owen, G. (1972). Management Science 18(5), 64-79. Lundberg, S., Lee, S.-I. (2017). NeurIPS, 4765-4774.
+    gammas : ndarray of shape (n_explained,)
+        One at least: that of the first target.
+    lone : ndarray of shape (n_train,)
+        Weights of the training rows for the first target, solved by itself.
+    duals : ndarray of shape (n_train, n_explained)
     """
-    own = np.diagonal(kernel.among)
-    nodes, weights = _nodes(gamma, own, kernel.own, fold.X.shape[1])
-    logarithms = np.repeat(-gamma * own[None, None], len(kernel.own), axis=0).repeat(len(nodes), axis=1)
-    for _, row, gain in _gains(fold, outer, gamma):
-        with np.errstate(divide="ignore"):
-            logarithms[row] += [np.log(np.multiply.reduce(1 + node * gain, axis=0)) for node in nodes]
-    shares = np.exp(logarithms) * weights[:, None]
-    for columns, row, gain in _gains(fold, outer, gamma):
-        integral = np.zeros_like(gain)
-        buffer = np.empty_like(gain)
-        for node, share in zip(nodes, shares[row], strict=True):
-            np.multiply(gain, node, out=buffer)
-            buffer += 1.0
-            np.divide(gain, buffer, out=buffer)
-            buffer *= share
-            integral += buffer
-        yield columns, row, integral @ duals
 
+    fold: Fold
+    outer: TrainingSet
+    y_train: Floats
+    gammas: Floats
+    lone: Floats
+    duals: Floats
 
-def _gains(fold: Fold, outer: TrainingSet, gamma: float) -> Iterator[tuple[slice, int, Floats]]:
-    """By what share each feature of a held-out row raises the kernel with each training row, (n_columns, n_train)."""
-    for columns, prepared in prepared_blocks(fold, outer):
-        train = np.ascontiguousarray(2 * gamma * prepared.train_X.T)
-        for row, x in enumerate(prepared.test_X):
-            gain = x[:, None] * train
-            gain -= (gamma * np.square(x))[:, None]
-            yield columns, row, np.expm1(gain, out=gain)
+    @cached_property
+    def model(self) -> KernelModel:
+        fold, outer = self.fold, self.outer
+        n_features = fold.X.shape[1]
+        preparation = Preparation.empty(n_features, outer.basis.train.shape[1])
+        train_X = np.empty((len(outer.train), n_features))
+        alone = outer.basis._replace(test=outer.basis.test[:0])
+        for columns in blocks(n_features):
+            prepared = prepare_on_basis(fold.X[outer.train, columns], fold.X[:0, columns].copy(), alone)
+            preparation.put(columns, prepared)
+            train_X[:, columns] = prepared.train_X
+        basis, nuisance = CovariateBasis.of(outer.basis), nuisance_of(outer, self.y_train)
+        return KernelModel(basis, preparation, nuisance, train_X, self.lone, float(self.gammas[0]))
 
-
-def _nodes(gamma: float, train: Floats, test: Floats, n_features: int) -> tuple[Floats, Floats]:
-    """Gauss-Legendre nodes and weights on [0, 1], as many as the integrand of any pair of rows can need.
-
-    The change of the logarithm of F is at most c = gamma (2 |x| |t| + |x|^2), and the error of m nodes for an integrand
-    whose derivatives grow like c^k is c^(2m) (m!)^4 / ((2m + 1) ((2m)!)^3) of its largest value (Abramowitz & Stegun
-    25.4.30); (p + 1) / 2 nodes leave none.
-    """
-    longest = np.sqrt(test.max(initial=0.0))
-    change = gamma * (2 * longest * np.sqrt(train.max(initial=0.0)) + longest**2)
-    exact = max((n_features + 1) // 2, 1)
-    enough = next(m for m in itertools.count(2) if m >= exact or _log_error(m, change) < log(QUADRATURE_ERROR))
-    nodes, weights = np.polynomial.legendre.leggauss(min(enough, exact))
-    return (nodes + 1) / 2, weights / 2
-
-
-def _log_error(m: int, change: float) -> float:
-    grown = 2 * m * log(max(change, 1e-6))
-    return grown + 4 * lgamma(m + 1) - log(2 * m + 1) - 3 * lgamma(2 * m + 1)
+    def mean_abs_shap(self) -> Floats:
+        """Of the explained targets after the first; those with the same gamma share all but a product of matrices."""
+        fold, model = self.fold, self.model
+        test_X = model.preparation.standardised(fold.X[fold.test], model.basis.rows(fold.nuisance[fold.test]))
+        sizes = np.zeros((len(self.gammas), test_X.shape[1]))
+        for gamma in np.unique(self.gammas[1:]):
+            targets = 1 + np.flatnonzero(self.gammas[1:] == gamma)
+            for columns, _, values in attributions(test_X, model.train_X, gamma, self.duals[:, targets]):
+                sizes[targets, columns] += np.abs(values).T / len(test_X)
+        return sizes[1:]

@@ -7,14 +7,19 @@ inside the learner, from training rows alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from workbench.errors import FitError, Problem
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
-    from workbench.records import OutcomeType, Split
+    from workbench.records import Dataset, FeatureBlocks, OutcomeType, Split, Treatment
+
+    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +38,13 @@ class Fold:
         Positions in the rows, inside `train`.
     outcome_type : str
         continuous or binary.
-    circuits : ndarray of int, shape (n_features,), or None
-        Circuit of each feature, for sums of |SHAP|.
     bands : ndarray of str, shape (n_features,), or None
         What each feature is penalised with, for learners that penalise in groups: its modality.
+    feature_blocks, treatment, weights
+        As of `workbench.records.Dataset`, for learners that say that they take them (`Learner.takes`); else None. Where
+        rows lack blocks, `X` has no column.
+    sites : ndarray of str, shape (n_rows,), or None
+        Where each row was measured, for steps that harmonise (`prepared_learner`).
     """
 
     X: np.ndarray
@@ -45,8 +53,64 @@ class Fold:
     test: np.ndarray
     inner: tuple[Split, ...]
     outcome_type: OutcomeType = "continuous"
-    circuits: np.ndarray | None = None
     bands: np.ndarray | None = None
+    feature_blocks: FeatureBlocks | None = None
+    treatment: Treatment | None = None
+    weights: np.ndarray | None = None
+    sites: np.ndarray | None = None
+
+
+class Model(Protocol):
+    """One fitted model of the observed outcome, able to predict people whom it never saw; it holds no dataset.
+
+    `workbench.models.fitted_models` lists the kinds, and makes one from a stored state.
+    """
+
+    kind: ClassVar[str]
+
+    def predict(self, X: Floats, N: Floats) -> Floats:
+        """Predictions in units of the outcome, probabilities of a binary one.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Raw features, NaN for single missing values.
+        N : ndarray of shape (n, n_nuisance)
+            Confounds as the dataset codes them, without an intercept.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        ...
+
+    def covariates_alone(self, N: Floats) -> Floats:
+        """What is predicted before the features add anything, (n,), but for a constant."""
+        ...
+
+    def explain(self, X: Floats, N: Floats) -> tuple[Floats, Floats]:
+        """SHAP values: ``base + shap.sum(axis=1)`` is the prediction.
+
+        Returns
+        -------
+        base : ndarray of shape (n,)
+        shap : ndarray of shape (n, n_features)
+        """
+        ...
+
+    def weights(self, predicted: Floats) -> Floats | None:
+        """Change of the prediction per SD of each feature, (n_features,); None where the model is not linear.
+
+        Parameters
+        ----------
+        predicted : ndarray of shape (n,)
+            Predictions of the people over whom the change is averaged, where it is not the same for everybody.
+        """
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything learnt, as arrays, numbers and texts by name; `from_state` of the class gives it back."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,24 +123,44 @@ class Fitted:
         Prediction of every target for the held-out rows, nuisance part included.
     chosen : mapping
         Tuning parameters chosen for target 0.
-    shap, shap_base, weights, haufe, circuit_shap
-        As in `workbench.records.UnitResult`; None unless an explanation was asked for.
-    train_part : ndarray of shape (n_train,) or None
-        What the features contribute to the prediction of target 0 in the training rows: what Haufe's pattern covaries
-        with. With the explanation, as above.
-    fitted_digest : str
-        SHA-256 over everything learnt for target 0 (training means, scales, coefficients or trees), for the canary.
+    model : callable or None
+        Makes the model of target 0, as it would be fitted without the other targets; it costs something only where it
+        is called. None for what is only ever predicted with inside a run.
+    mean_abs_shap : callable or None
+        Mean over the held-out rows of |SHAP| of the explained targets after target 0, (n_explained - 1, n_features):
+        what a learner that serves many targets at once can share between them. None where nothing was asked for.
     """
 
     predicted: np.ndarray
     chosen: Mapping[str, float | int | str] = field(default_factory=dict)
-    shap: np.ndarray | None = None
-    shap_base: np.ndarray | None = None
-    weights: np.ndarray | None = None
-    haufe: np.ndarray | None = None
-    circuit_shap: np.ndarray | None = None
-    train_part: np.ndarray | None = None
-    fitted_digest: str = ""
+    model: Callable[[], Model] | None = None
+    mean_abs_shap: Callable[[], Floats] | None = None
+
+
+def fitted_one_by_one(
+    predicted: np.ndarray,
+    chosen: Mapping[str, float | int | str],
+    fold: Fold,
+    models: tuple[Callable[[], Model], ...],
+) -> Fitted:
+    """What a learner gives back that fits every target by itself.
+
+    Parameters
+    ----------
+    models : tuple of callable
+        Makes the model of each explained target, one at least.
+    """
+
+    def mean_abs_shap() -> Floats:
+        import numpy as np
+
+        X, N = fold.X[fold.test], fold.nuisance[fold.test]
+        sizes = np.empty((len(models) - 1, X.shape[1]))
+        for row, model in zip(sizes, models[1:], strict=True):
+            row[:] = np.abs(model().explain(X, N)[1]).mean(axis=0)
+        return sizes
+
+    return Fitted(predicted, chosen, models[0], mean_abs_shap)
 
 
 def residualises(learner: Learner) -> bool:
@@ -87,6 +171,41 @@ def residualises(learner: Learner) -> bool:
     return learner.linear or bool(getattr(learner, "residualises", False))
 
 
+TAKEN: dict[str, str] = {
+    "blocks": "rows that lack a block of features",
+    "treatment": "the treatment of each row",
+    "weights": "weights of rows",
+}
+"""What a dataset may hold beyond complete rows that count alike; a learner has it in `takes`, or is not given it."""
+
+
+def taken(learner: Learner) -> frozenset[str]:
+    """What a learner takes of `TAKEN`; nothing where it does not say so."""
+    return frozenset(getattr(learner, "takes", ()))
+
+
+def refuse_untaken(learner: Learner, dataset: Dataset, label: str) -> None:
+    """Refuse a dataset that holds more than a learner knows what to do with: it would be ignored without a word.
+
+    Raises
+    ------
+    FitError
+        Naming the learner and what it does not take.
+    """
+    held = {
+        "blocks": not dataset.complete,
+        "treatment": dataset.treatment is not None,
+        "weights": dataset.weights is not None,
+    }
+    problems = [
+        Problem(f"model {label}", f"does not take {TAKEN[name]}", "use a model that does, or leave them out")
+        for name, there in held.items()
+        if there and name not in taken(learner)
+    ]
+    if problems:
+        raise FitError(problems)
+
+
 class Learner(Protocol):
     """A way to predict; one small class per kind in `workbench.models.estimators`."""
 
@@ -94,6 +213,7 @@ class Learner(Protocol):
     """Linear in the features, once fitted: weights exist."""
     batched: bool
     """Serves all target columns with one decomposition, so permutations are nearly free."""
+    # takes: frozenset[str], where it takes any of `TAKEN`: rows without a block of features, treatment, weights.
 
     def fit(self, fold: Fold, Y: np.ndarray, *, seed: int, explain: int = 0) -> Fitted:
         """Tune in the inner folds, fit on the training rows, predict the held-out rows.
@@ -105,7 +225,8 @@ class Learner(Protocol):
         seed : int
             The only source of randomness.
         explain : int
-            Number of leading target columns for which |SHAP| is summed by circuit; 0 gives no explanation at all.
+            Number of leading target columns that will be explained: a learner keeps what that needs, and works nothing
+            out before it is asked (`Fitted.model`, `Fitted.mean_abs_shap`).
         """
         ...
 

@@ -13,26 +13,18 @@ is `LogisticRegression`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.gram import (
-    Decomposition,
-    Learnt,
-    circuit_members,
-    decompose,
-    explained_linear,
-    haufe_direction,
-    prepared_blocks,
-)
-from workbench.models.learner import Fitted, Fold
+from workbench.models.gram import Decomposition, decompose
+from workbench.models.learner import Fitted, Fold, fitted_one_by_one
+from workbench.models.linear_model import LinearModel, LinearSolution
 from workbench.models.preprocessing import Floats, NuisancePredictions, residual_scale
-from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, chord, expit, log_loss, log_odds, platt_line
+from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, expit, log_loss, log_odds, platt_line
 from workbench.models.training_sets import TrainingSet, training_sets
 from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec
 
@@ -84,12 +76,14 @@ class Machine:
     ----------
     dual : ndarray of shape (n_train,)
         Weights of the features are X'dual.
-    base_train, base_test : ndarray
-        What is predicted without the features; log-odds for a binary outcome.
+    shift : float
+        What is predicted without the features, less what the nuisance model predicts.
+    base_test : ndarray of shape (n_test,)
+        That prediction in the rows held out; log-odds for a binary outcome.
     """
 
     dual: Floats
-    base_train: Floats
+    shift: float
     base_test: Floats
     chosen: dict[str, float | int | str]
 
@@ -112,20 +106,20 @@ class LinearMachine:
         Nothing is random here: `seed` is not used.
         """
         sets = training_sets(fold, tune=self._needs_inner())
-        decompositions, learnt = decompose(fold.X, sets)
-        spaces = [PeopleSpace(one, ridge) for one, ridge in zip(sets, decompositions, strict=True)]
+        spaces = [PeopleSpace(one, ridge) for one, ridge in zip(sets, decompose(fold.X, sets), strict=True)]
         outer = spaces[-1]
         machines = [self._learn(spaces[:-1], outer, np.ascontiguousarray(y)) for y in Y.T]
         margins = np.column_stack([machine.base_test + outer.held_out(machine.dual) for machine in machines])
-        fitted = Fitted(
-            expit(margins) if self.binary else margins, machines[0].chosen, fitted_digest=_digest(learnt, machines[0])
+        models = tuple(
+            partial(self._model, fold, outer, y, machine)
+            for y, machine in zip(Y.T[: max(explain, 1)], machines, strict=False)
         )
-        if explain == 0:
-            return fitted
-        coordinates = outer.ridge.scores.T @ np.column_stack([machine.dual for machine in machines[:explain]])
-        if self.binary:
-            return _explained_probability(fitted, fold, outer, machines[:explain], coordinates)
-        return explained_linear(fitted, fold, outer.one, outer.ridge, coordinates, machines[0].base_test)
+        return fitted_one_by_one(expit(margins) if self.binary else margins, machines[0].chosen, fold, models)
+
+    def _model(self, fold: Fold, outer: PeopleSpace, y: Floats, machine: Machine) -> LinearModel:
+        y_train = np.ascontiguousarray(y[outer.one.train])
+        ridge, weights = outer.ridge, lambda: ridge.weights(ridge.scores.T @ machine.dual)
+        return LinearSolution(fold, outer.one, y_train, weights, shift=machine.shift, logistic=self.binary).model
 
     def _needs_inner(self) -> bool:
         raise NotImplementedError
@@ -176,7 +170,7 @@ def _logistic_path(space: PeopleSpace, y: Floats, grid: Sequence[float]) -> list
     for C in grid:
         if np.ptp(labels) > 0 and not space.without_features:
             dual, intercept = solve_logistic(space, labels, train, C, (dual, intercept))
-        path.append(Machine(dual, train + intercept, test + intercept, {}))
+        path.append(Machine(dual, intercept, test + intercept, {}))
     return path
 
 
@@ -288,10 +282,9 @@ class LinearSVMLearner(LinearMachine):
         return True
 
     def _learn(self, inner: Sequence[PeopleSpace], outer: PeopleSpace, y: Floats) -> Machine:
-        covariates = outer.nuisance(y)
-        train, test = covariates.train_margin[:, 0], covariates.test_margin[:, 0]
+        test = outer.nuisance(y).test_margin[:, 0]
         if outer.without_features:
-            return Machine(np.zeros(len(train)), train, test, {"C": self.grid[0]})
+            return Machine(np.zeros(len(outer.one.train)), 0.0, test, {"C": self.grid[0]})
         held_out = np.concatenate([space.one.test for space in inner])
         labels, nuisance = y[held_out], [space.nuisance(y) for space in inner]
         base = np.concatenate([one.test_margin[:, 0] for one in nuisance])
@@ -312,7 +305,7 @@ class LinearSVMLearner(LinearMachine):
         _, C, slope, intercept = best
         dual, bias = fit_svc(outer.kernel, y[outer.one.train], C)
         shift = slope * bias + intercept - _log_odds_of_share(outer, y) if slope > 0 else 0.0
-        return Machine(slope * dual, train + shift, test + shift, {"C": C})
+        return Machine(slope * dual, shift, test + shift, {"C": C})
 
 
 def _log_odds_of_share(space: PeopleSpace, y: Floats) -> float:
@@ -376,9 +369,9 @@ class LinearSVRLearner(LinearMachine):
         residual = y[space.one.train] - train
         scale = residual_scale(residual, y[space.one.train])
         if scale == 0:
-            return Machine(np.zeros(len(residual)), train, test, {"C": C})
+            return Machine(np.zeros(len(residual)), 0.0, test, {"C": C})
         dual, bias = fit_svr(space.kernel, residual / scale, C, self.epsilon)
-        return Machine(scale * dual, train + scale * bias, test + scale * bias, {"C": C})
+        return Machine(scale * dual, scale * bias, test + scale * bias, {"C": C})
 
 
 def fit_svr(
@@ -393,57 +386,5 @@ def fit_svr(
     return dual, float(svr.intercept_[0])
 
 
-# -------------------------------------------------------------------------------------------------------------- explain
-
-
-def _explained_probability(
-    fitted: Fitted, fold: Fold, outer: PeopleSpace, machines: Sequence[Machine], coordinates: Floats
-) -> Fitted:
-    """SHAP values in closed form, in a second pass over the features; of targets after the first only sums are kept.
-
-    A contribution to the log-odds, feature * weight, times the chord of its row.
-    """
-    n_features = fold.X.shape[1]
-    chords = np.column_stack(
-        [
-            chord(one.base_test, outer.ridge.held_out @ column)
-            for one, column in zip(machines, coordinates.T, strict=True)
-        ]
-    )
-    first = machines[0]
-    start = expit(first.base_train)
-    probability = expit(first.base_train + outer.ridge.predicted(coordinates[:, 0]))
-    gained = probability - start
-    direction = haufe_direction(gained - gained.mean(), start)
-    slope = float((probability * (1 - probability)).mean())
-    shap = np.empty((len(fold.test), n_features))
-    weights, haufe = np.empty(n_features), np.empty(n_features)
-    sums: list[Floats] = []
-    for columns, prepared in prepared_blocks(fold, outer.one):
-        every = outer.ridge.weights(coordinates, prepared, columns)
-        weights[columns] = slope * every[:, 0]
-        haufe[columns] = direction @ prepared.train_X
-        shap[:, columns] = prepared.test_X * every[:, 0] * chords[:, :1]
-        if fold.circuits is not None:
-            mean_abs = chords.T @ np.abs(prepared.test_X) / len(fold.test) * np.abs(every).T
-            sums.append(mean_abs @ circuit_members(fold.circuits, columns).T)
-    return replace(
-        fitted,
-        shap=shap,
-        shap_base=expit(first.base_test),
-        weights=weights,
-        haufe=haufe,
-        circuit_shap=np.sum(sums, axis=0) if sums else None,
-        train_part=gained,
-    )
-
-
 def _mean_square(error: Floats) -> float:
     return float(error @ error) / len(error)
-
-
-def _digest(learnt: Learnt, machine: Machine) -> str:
-    content = hashlib.sha256()
-    for array in (learnt.means, learnt.scales, machine.dual, machine.base_train):
-        content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()

@@ -10,32 +10,35 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
-from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, Together, residualises
+from workbench.models.estimators import as_permuted
+from workbench.models.explanations import Explanation, explained
+from workbench.models.learner import Fitted, Fold, Together, residualises, taken
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
-from workbench.models.preprocessing import impute_means
+from workbench.models.procedures import (
+    Procedure,
+    modalities,
+    planned_procedures,
+    procedure_of,
+    procedures_of_units,
+    with_clinical,
+)
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds, participants_of
-from workbench.models.stacked import held_out_references, is_small
-from workbench.records import SCHEMA_VERSION, Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.models.stacked import held_out_references
+from workbench.records import SCHEMA_VERSION, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import BandedRidgeSpec, LearnerSpec, RidgeSpec
+from workbench.specs.learners import BandedRidgeSpec, LearnerSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
 ORDER, INCREMENT_ORDER = "order", "increment order"
 ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
 """Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
-CLINICAL_BAND = "clinical"
-"""Clinical variables beside the features are penalised together, apart from every modality."""
 MARGINAL_PERMUTATIONS = 1000
 """The circuit test has at least as many, since it costs next to nothing."""
 DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
@@ -59,7 +62,7 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     """
     held_fixed = {"main": dataset.nuisance.values}
     if dataset.clinical.variables:
-        held_fixed["increment"] = _with_clinical(dataset, np.arange(dataset.n_rows))
+        held_fixed["increment"] = with_clinical(dataset, np.arange(dataset.n_rows))
     n, seed = validation.permutations, validation.seed
     matrices = {name: permuted_outcomes(dataset, nuisance, n, seed) for name, nuisance in held_fixed.items()}
     if n and balanced_on_outcome(dataset, validation):
@@ -117,37 +120,7 @@ def plan_units(
     return tuple(units)
 
 
-def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
-    """The procedures that have a meaning for these data.
-
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
-    """
-    names = ["main"]
-    if dataset.confounds.variables:
-        names.append("raw")
-    if dataset.nuisance.variables:
-        names.append("confounds")
-    if dataset.clinical.variables:
-        single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
-    return tuple(names)
-
-
 # -------------------------------------------------------------------------------------------------------------- fitting
-
-
-@dataclass(frozen=True, eq=False)
-class _Procedure:
-    """What one procedure learns from: a learner, features, the covariates held fixed, and the targets it is given."""
-
-    learner: Learner
-    X: np.ndarray
-    nuisance: np.ndarray
-    Y: np.ndarray
-    reference: np.ndarray
-    """Covariates of the model that it is scored against."""
-    bands: np.ndarray | None = None
-    """Modality of each feature."""
 
 
 def fit_unit(
@@ -202,12 +175,6 @@ def fit_units(
     return tuple(fit_unit(dataset, unit, learner, targets, explain=explain) for unit in units)  # which one it was
 
 
-def fits_together(dataset: Dataset, learner: LearnerSpec) -> bool:
-    """Whether units of a run are so small that `fit_units` is faster than one after another."""
-    every = Fold(dataset.X, dataset.nuisance.values, np.arange(dataset.n_rows), np.arange(0), (), dataset.outcome.type)
-    return isinstance(make_learner(learner), Together) and is_small(every)
-
-
 def _fit_units(
     dataset: Dataset,
     units: Sequence[WorkUnit],
@@ -219,14 +186,14 @@ def _fit_units(
     if targets["main"].shape[1] > 1:
         learner = as_permuted(learner)
     results: list[dict[str, ProcedureResult]] = [{} for _ in units]
-    mains: list[Fitted] = []
+    explanations: list[Explanation | None] = [None] * len(units)
     for name in units[0].procedures:
-        explained = explain if name == "main" else 0
-        fits = _fit_procedure(name, dataset, units, learner, targets, explain=explained)
-        for of_unit, (_, result) in zip(results, fits, strict=True):
+        n_explained = explain if name == "main" else 0
+        fits = _fit_procedure(name, dataset, units, learner, targets, explain=n_explained)
+        for of_unit, (result, _) in zip(results, fits, strict=True):
             of_unit[name] = result
-        if name == "main":
-            mains = [fitted for fitted, _ in fits]
+        if n_explained:
+            explanations = [explanation for _, explanation in fits]
     return tuple(
         UnitResult(
             key=unit.key,
@@ -234,13 +201,9 @@ def _fit_units(
             fold=unit.fold,
             test=unit.outer.test,
             procedures=procedures,
-            shap=main.shap,
-            shap_base=main.shap_base,
-            haufe=main.haufe,
-            weights=main.weights,
-            circuit_shap=main.circuit_shap,
+            **(vars(explanation) if explanation else {}),
         )
-        for unit, procedures, main in zip(units, results, mains, strict=True)
+        for unit, procedures, explanation in zip(units, results, explanations, strict=True)
     )
 
 
@@ -252,14 +215,12 @@ def _fit_procedure(
     targets: Mapping[str, np.ndarray],
     *,
     explain: int,
-) -> list[tuple[Fitted, ProcedureResult]]:
+) -> list[tuple[ProcedureResult, Explanation | None]]:
     """One procedure through all columns of its targets: on the folds of the units, or each on those it took along."""
     order = targets.get(ORDERS.get(name, ORDER))
-    procedures = _of_units(name, dataset, units, learner, targets)
+    procedures = procedures_of_units(name, dataset, units, learner, targets)
     if order is None or procedures[0].Y.shape[1] == 1:
-        references = _references(procedures, dataset, units)
-        fits = _fit(procedures, dataset, units, references, explain=explain)
-        return list(zip(fits, _reduced(procedures, fits, references, units), strict=True))
+        return _fit_and_reduce(procedures, dataset, units, explain=explain)
     return [_fit_carried(name, dataset, unit, learner, targets, order, explain=explain) for unit in units]
 
 
@@ -272,17 +233,32 @@ def _fit_carried(
     order: np.ndarray,
     *,
     explain: int,
-) -> tuple[Fitted, ProcedureResult]:
+) -> tuple[ProcedureResult, Explanation | None]:
     """One procedure of a unit, each column of its targets on the folds that it took along."""
     columns = []
     for column in range(1 + len(order)):
         where = unit if column == 0 else _carried(unit, order[column - 1])
         single = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
-        procedures = [_procedure(name, dataset, where, learner, single)]
-        references = _references(procedures, dataset, [where])
-        fits = _fit(procedures, dataset, [where], references, explain=int(column < explain))
-        columns.append((fits[0], _reduced(procedures, fits, references, [where])[0]))
+        procedures = [procedure_of(name, dataset, where, learner, single)]
+        columns += _fit_and_reduce(procedures, dataset, [where], explain=int(column < explain))
     return _beside(columns)
+
+
+def _fit_and_reduce(
+    procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit], *, explain: int
+) -> list[tuple[ProcedureResult, Explanation | None]]:
+    """A procedure of every unit: fitted, explained where that is wanted, and reduced to what is kept."""
+    references = _references(procedures, dataset, units)
+    folds = [_fold(procedure, dataset, unit) for procedure, unit in zip(procedures, units, strict=True)]
+    fits = _fit(procedures, folds, units, references, explain=explain)
+    explanations: list[Explanation | None] = [None] * len(units)
+    if explain:
+        circuits, residualised = dataset.circuit_of_feature, residualises(procedures[0].learner)
+        explanations = [
+            explained(fitted, fold, residualised=residualised, circuits=circuits)
+            for fitted, fold in zip(fits, folds, strict=True)
+        ]
+    return list(zip(_reduced(procedures, fits, references, units), explanations, strict=True))
 
 
 def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
@@ -299,61 +275,40 @@ def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
     return replace(unit, outer=carried(unit.outer), inner=tuple(carried(split) for split in unit.inner))
 
 
-def _beside(columns: Sequence[tuple[Fitted, ProcedureResult]]) -> tuple[Fitted, ProcedureResult]:
+def _beside(
+    columns: Sequence[tuple[ProcedureResult, Explanation | None]],
+) -> tuple[ProcedureResult, Explanation | None]:
     """Fits of single targets as if they had been made together; what is kept of permuted ones is their sums."""
-    fitted, result = columns[0]
-    sums = [one.circuit_shap for one, _ in columns if one.circuit_shap is not None]
-    return replace(fitted, circuit_shap=np.vstack(sums) if sums else None), replace(
+    result, explanation = columns[0]
+    result = replace(
         result,
-        squared_error=np.concatenate([one.squared_error for _, one in columns]),
-        squared_error_reference=np.concatenate([one.squared_error_reference for _, one in columns]),
+        squared_error=np.concatenate([one.squared_error for one, _ in columns]),
+        squared_error_reference=np.concatenate([one.squared_error_reference for one, _ in columns]),
+    )
+    if explanation is None:
+        return result, None
+    sums = [one.circuit_shap for _, one in columns if one is not None and one.circuit_shap is not None]
+    return result, replace(explanation, circuit_shap=np.vstack(sums) if sums else None)
+
+
+def _fold(procedure: Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
+    takes = taken(procedure.learner)
+    return Fold(
+        X=procedure.X,
+        nuisance=procedure.nuisance,
+        train=unit.outer.train,
+        test=unit.outer.test,
+        inner=unit.inner,
+        outcome_type=dataset.outcome.type,
+        bands=procedure.bands,
+        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
+        treatment=dataset.treatment if "treatment" in takes else None,
+        weights=dataset.weights if "weights" in takes else None,
+        sites=dataset.sites,
     )
 
 
-def _of_units(
-    name: str, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, targets: Mapping[str, np.ndarray]
-) -> list[_Procedure]:
-    """A procedure of every unit, with one X; what is held fixed of *increment* is imputed in each training fold."""
-    first = _procedure(name, dataset, units[0], learner, targets)
-    if name != "increment":
-        return [first] * len(units)
-    held = [first.nuisance, *(_with_clinical(dataset, unit.outer.train) for unit in units[1:])]
-    return [replace(first, nuisance=N, reference=N) for N in held]
-
-
-def _procedure(
-    name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
-) -> _Procedure:
-    model = make_learner(learner if name == "main" else beside_main(learner))
-    nuisance = dataset.nuisance.values
-    every, observed = targets["main"], targets["main"][:, :1]
-    nothing = np.empty((dataset.n_rows, 0))
-    bands = modalities(dataset)
-    if name == "main":
-        return _Procedure(model, dataset.X, nuisance, every, nuisance, bands)
-    if name == "raw":
-        forced = dataset.forced.values
-        return _Procedure(model, dataset.X, forced, observed, forced, bands)
-    if name == "confounds":
-        # Without features a learner that residualises is the nuisance model itself; trees may bend it.
-        alone = LeastSquaresLearner() if residualises(model) else model
-        return _Procedure(alone, nothing, nuisance, every, nothing)
-    if name == "increment":
-        held = _with_clinical(dataset, unit.outer.train)
-        return _Procedure(model, dataset.X, held, targets["increment"], held, bands)
-    clinical = _clinical(dataset)
-    if name == "joint":
-        bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
-        return _Procedure(model, _beside_clinical(dataset), nuisance, observed, nuisance, bands)
-    if name == "clinical_ridge" and clinical.names:
-        ridge = RidgeLearner(RidgeSpec(kind="ridge"))
-        return _Procedure(ridge, clinical.values, nuisance, observed, nuisance)
-    if name.startswith("clinical:"):
-        clinical = clinical.only(name.removeprefix("clinical:"))
-    return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
-
-
-def _references(procedures: Sequence[_Procedure], dataset: Dataset, units: Sequence[WorkUnit]) -> list[np.ndarray]:
+def _references(procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit]) -> list[np.ndarray]:
     """What the model that a procedure is scored against predicts for the held-out rows of every unit."""
     held = [procedure.reference for procedure in procedures]
     Ys, splits = [procedure.Y for procedure in procedures], [unit.outer for unit in units]
@@ -361,27 +316,14 @@ def _references(procedures: Sequence[_Procedure], dataset: Dataset, units: Seque
 
 
 def _fit(
-    procedures: Sequence[_Procedure],
-    dataset: Dataset,
+    procedures: Sequence[Procedure],
+    folds: Sequence[Fold],
     units: Sequence[WorkUnit],
     references: Sequence[np.ndarray],
     *,
-    explain: int,
+    explain: int = 0,
 ) -> list[Fitted]:
     """A procedure fitted in every unit, in all of them together where its learner can."""
-    folds = [
-        Fold(
-            X=procedure.X,
-            nuisance=procedure.nuisance,
-            train=unit.outer.train,
-            test=unit.outer.test,
-            inner=unit.inner,
-            outcome_type=dataset.outcome.type,
-            circuits=dataset.circuit_of_feature if explain else None,
-            bands=procedure.bands,
-        )
-        for procedure, unit in zip(procedures, units, strict=True)
-    ]
     learner, Ys = procedures[0].learner, [procedure.Y for procedure in procedures]
     if isinstance(learner, Together):
         held_fixed = procedures[0].reference is procedures[0].nuisance
@@ -402,9 +344,9 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
     tuple of UnitResult
         One per outcome, nothing explained.
     """
-    procedure = _procedure("main", dataset, unit, learner, {"main": Y})
+    procedure = procedure_of("main", dataset, unit, learner, {"main": Y})
     references = _references([procedure], dataset, [unit])
-    fitted = _fit([procedure], dataset, [unit], references, explain=0)[0]
+    fitted = _fit([procedure], [_fold(procedure, dataset, unit)], [unit], references)[0]
     columns = []
     for k in range(Y.shape[1]):
         single, prediction = replace(procedure, Y=Y[:, [k]]), replace(fitted, predicted=fitted.predicted[:, [k]])
@@ -416,19 +358,19 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
 def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec) -> Fitted:
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]
-    procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit([procedure], dataset, [unit], _references([procedure], dataset, [unit]), explain=0)[0]
+    procedure = procedure_of(name, dataset, unit, learner, {"main": observed, "increment": observed})
+    references = _references([procedure], dataset, [unit])
+    return _fit([procedure], [_fold(procedure, dataset, unit)], [unit], references)[0]
 
 
 def _reduced(
-    procedures: Sequence[_Procedure],
+    procedures: Sequence[Procedure],
     fits: Sequence[Fitted],
     references: Sequence[np.ndarray],
     units: Sequence[WorkUnit],
 ) -> list[ProcedureResult]:
     """What is kept of the fits of a procedure, one for each unit."""
-    results = []
-    y = np.ascontiguousarray(procedures[0].Y[:, 0])
+    results, y = [], np.ascontiguousarray(procedures[0].Y[:, 0])
     for procedure, fitted, reference, unit in zip(procedures, fits, references, units, strict=True):
         observed = procedure.Y.take(unit.outer.test, axis=0)
         result = ProcedureResult(
@@ -441,35 +383,6 @@ def _reduced(
         )
         results.append(result)
     return results
-
-
-def modalities(dataset: Dataset) -> np.ndarray:
-    """Modality of each feature, shape (n_features,)."""
-    found: np.ndarray = dataset.features["modality"].to_numpy(str)
-    return found
-
-
-def _clinical(dataset: Dataset) -> Covariates:
-    """Clinical variables that are not among the covariates of no interest: a name in both enters once."""
-    held = dataset.nuisance.variables
-    return dataset.clinical.only(*(variable for variable in dataset.clinical.variables if variable not in held))
-
-
-def _with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """N with the clinical variables, missing values replaced by the mean of some rows."""
-    return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
-
-
-_joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
-_joining = Lock()
-
-
-def _beside_clinical(dataset: Dataset) -> np.ndarray:
-    """Features and clinical variables side by side; made once per dataset, since X may be large."""
-    with _joining:
-        if dataset not in _joined:
-            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
-        return _joined[dataset]
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:

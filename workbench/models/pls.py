@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.gram import Decomposition, decompose, digest, explained_linear
+from workbench.models.gram import Decomposition, decompose
 from workbench.models.learner import Fitted, Fold
+from workbench.models.linear_model import LinearSolution
 from workbench.models.preprocessing import Floats
 from workbench.models.training_sets import TrainingSet, training_sets
 
@@ -71,7 +72,7 @@ class PLSLearner:
             If a training set has too few rows for its covariates, or there is no inner fold to choose in.
         """
         sets = training_sets(fold, tune=len(self.n_components) > 1)
-        decompositions, learnt = decompose(fold.X, sets)
+        decompositions = decompose(fold.X, sets)
         most = int(self.n_components.max())
         losses = np.zeros((len(self.n_components), Y.shape[1]))
         for one, decomposition in zip(sets[:-1], decompositions[:-1], strict=True):
@@ -80,15 +81,16 @@ class PLSLearner:
         outer, model = sets[-1], decompositions[-1]
         Y_train = Y[outer.train]
         coordinates = fit_components(model, Y_train, chosen)
-        alone = np.ascontiguousarray(Y_train[:, :1])  # else BLAS would sum in another order beside other targets
-        weights = model.coefficients(fit_components(model, alone, chosen[:1])[:, 0])
-        base = outer.reference(Y_train)
-        fitted = Fitted(
-            predicted=base + model.held_out @ coordinates,
-            chosen={"n_components": int(chosen[0])},
-            fitted_digest=digest(outer, learnt, alone[:, 0], weights),
+        alone = np.ascontiguousarray(Y_train[:, :1])
+        solution = LinearSolution(
+            fold,
+            outer,
+            alone[:, 0],
+            lambda: model.weights(fit_components(model, alone, chosen[:1])[:, 0]),
+            (lambda: model.weights(coordinates[:, 1:explain])) if explain > 1 else None,
         )
-        return explained_linear(fitted, fold, outer, model, coordinates[:, :explain], base[:, 0])
+        predicted = outer.reference(Y_train) + model.held_out @ coordinates
+        return solution.fitted(predicted, {"n_components": int(chosen[0])})
 
 
 def fit_components(decomposition: Decomposition, Y_train: Floats, n_components: NDArray[np.int_]) -> Floats:

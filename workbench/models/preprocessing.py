@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import FitError, Problem
 from workbench.models.probabilities import expit, log_odds
+from workbench.models.state import Stateful
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -40,11 +41,14 @@ class NuisanceBasis(NamedTuple):
         The same functions of N in the new rows.
     raw : ndarray of shape (1 + n_nuisance, rank)
         Turns coefficients on the basis into coefficients on [1 | N].
+    center : ndarray of shape (n_nuisance,)
+        Training means of N.
     """
 
     train: Floats
     test: Floats
     raw: Floats
+    center: Floats
 
 
 class NuisancePredictions(NamedTuple):
@@ -66,7 +70,7 @@ class NuisancePredictions(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class NuisanceModel:
+class NuisanceModel(Stateful):
     """The nuisance model of some training rows, on the columns of their basis.
 
     Attributes
@@ -124,6 +128,8 @@ class PreparedFold:
         Of the observed training values: what a missing value becomes. NaN where no training row has a value.
     nuisance_coefficients : ndarray of shape (1 + n_nuisance, n_features)
         Least squares of the imputed feature on [1 | N].
+    basis_coefficients : ndarray of shape (rank, n_features)
+        The same of the imputed, centred feature on the columns of `NuisanceBasis`.
     scales : ndarray of shape (n_features,)
         SD of the residuals in the training rows, ddof 0; 1 for screened columns.
     kept : ndarray of bool, shape (n_features,)
@@ -133,6 +139,7 @@ class PreparedFold:
     test_X: Floats  # noqa: N815
     means: Floats
     nuisance_coefficients: Floats
+    basis_coefficients: Floats
     scales: Floats
     kept: NDArray[np.bool_]
 
@@ -181,7 +188,8 @@ def spanning_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
     n_train, n_nuisance = N_train.shape
     height = 1.0 / np.sqrt(n_train)
     if n_nuisance == 0:
-        return NuisanceBasis(np.full((n_train, 1), height), np.full((len(N_test), 1), height), np.full((1, 1), height))
+        train, test, raw = (np.full((n_rows, 1), height) for n_rows in (n_train, len(N_test), 1))
+        return NuisanceBasis(train, test, raw, np.empty(0))
     center = N_train.sum(axis=0) / n_train
     centred = N_train - center
     spread = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_train)
@@ -198,7 +206,7 @@ def spanning_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
     train[:, 0], train[:, 1:] = height, left[:, :rank]
     test[:, 0], test[:, 1:] = height, (N_test - center) @ slopes
     raw[0, 0], raw[0, 1:], raw[1:, 1:] = height, -center @ slopes, slopes
-    return NuisanceBasis(train, test, raw)
+    return NuisanceBasis(train, test, raw, center)
 
 
 def fit_nuisance(Y_train: Floats, N_train: Floats, N_test: Floats, *, binary: bool = False) -> NuisancePredictions:
@@ -243,7 +251,8 @@ def residual_scale(residual: Floats, y_train: Floats) -> float:
     return scale if scale > NIL_OUTCOME_SHARE * float(np.sqrt(np.square(y_train).mean())) else 0.0
 
 
-class Units(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Units(Stateful):
     """Mean and SD of features in some training rows, for learners that would otherwise see the unit of a feature.
 
     Trees do not, in theory; those of scikit-learn and XGBoost read 32-bit numbers, and scikit-learn's take values that
@@ -326,7 +335,7 @@ def prepare_on_basis(train_X: Floats, test_X: Floats, basis: NuisanceBasis) -> P
     test_X *= factors
     on_nuisance = basis.raw @ coefficients
     on_nuisance[0] += means
-    return PreparedFold(train_X, test_X, means, on_nuisance, scales, kept)
+    return PreparedFold(train_X, test_X, means, on_nuisance, coefficients, scales, kept)
 
 
 def impute_centred(train_X: Floats, test_X: Floats) -> Floats:
@@ -365,8 +374,12 @@ def impute_means(values: Floats, train: Rows) -> Floats:
         Rows that may be learnt from.
     """
     missing = np.isnan(values)
-    if not missing.any():
-        return values
-    present = ~missing[train]
+    return np.where(missing, training_means(values, train), values) if missing.any() else values
+
+
+def training_means(values: Floats, train: Rows) -> Floats:
+    """Mean of the training rows that have a value, (n_columns,); 0 where none has."""
+    present = ~np.isnan(values[train])
     totals = np.where(present, values[train], 0.0).sum(axis=0)
-    return np.where(missing, totals / np.maximum(present.sum(axis=0), 1), values)
+    means: Floats = totals / np.maximum(present.sum(axis=0), 1)
+    return means

@@ -16,7 +16,7 @@ import numpy as np
 from workbench.models.learner import Fold
 from workbench.models.preprocessing import NIL_SHARE, Floats, NuisanceBasis, Rows, check_enough_rows, fit_nuisance
 from workbench.models.training_sets import TrainingSet
-from workbench.records import Split
+from workbench.records import OutcomeType, Split
 
 MOST_ROWS = 64
 """Training rows of an outer fold that is small: above, arithmetic takes longer than asking for it."""
@@ -30,8 +30,12 @@ PRODUCT_VALUES = 2**17
 
 def is_small(fold: Fold) -> bool:
     """Whether a fold is better fitted in a stack, alone or with others."""
-    n_train = len(fold.train)
-    return n_train <= MOST_ROWS and n_train * fold.X.shape[1] <= MOST_VALUES and fold.outcome_type != "binary"
+    return are_small(len(fold.train), fold.X.shape[1], fold.outcome_type)
+
+
+def are_small(n_train: int, n_features: int, outcome_type: OutcomeType) -> bool:
+    """Whether folds of this size are small; a binary outcome is left out, whose reference is not linear in it."""
+    return n_train <= MOST_ROWS and n_train * n_features <= MOST_VALUES and outcome_type != "binary"
 
 
 # -------------------------------------------------------------------------------------------------- least squares on N
@@ -45,7 +49,7 @@ class _Stack(NamedTuple):
     members : ndarray of int, shape (n_sets,)
         Which of the sets that were given.
     train, test : ndarray of int, shape (n_sets, n_train) and (n_sets, n_test)
-    on_train, on_test, raw : ndarray of shape (n_sets, n_train, rank), ...
+    on_train, on_test, raw, center : ndarray of shape (n_sets, n_train, rank), ...
         Orthonormal basis of [1 | N], field by field a `preprocessing.NuisanceBasis` for each set.
     """
 
@@ -55,10 +59,11 @@ class _Stack(NamedTuple):
     on_train: Floats
     on_test: Floats
     raw: Floats
+    center: Floats
 
     def training_set(self, place: int) -> TrainingSet:
         """One of the sets."""
-        basis = NuisanceBasis(self.on_train[place], self.on_test[place], self.raw[place])
+        basis = NuisanceBasis(self.on_train[place], self.on_test[place], self.raw[place], self.center[place])
         return TrainingSet(self.train[place], self.test[place], basis)
 
 
@@ -91,14 +96,14 @@ def _gathered(each: Sequence[Floats], rows: Rows) -> Floats:
     return np.stack([one.take(of_one, axis=0) for one, of_one in zip(each, rows, strict=True)])
 
 
-def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floats, Floats]]:
+def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floats, Floats, Floats]]:
     """`preprocessing.spanning_basis` of every set of a stack: which sets have a rank, and their bases."""
     n_sets, n_train, n_nuisance = N_train.shape
     height = 1.0 / np.sqrt(n_train)
     every = np.arange(n_sets)
     if n_nuisance == 0:
         on_train, on_test, raw = (np.full((n_sets, n_rows, 1), height) for n_rows in (n_train, N_test.shape[1], 1))
-        yield every, on_train, on_test, raw
+        yield every, on_train, on_test, raw, np.empty((n_sets, 0))
         return
     center = N_train.sum(axis=1, keepdims=True) / n_train
     centred = N_train - center
@@ -117,7 +122,7 @@ def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floa
         on_test[:, :, 0], on_test[:, :, 1:] = height, (N_test[chosen] - center[chosen]) @ slopes
         raw = np.zeros((len(chosen), 1 + n_nuisance, 1 + rank))
         raw[:, 0, 0], raw[:, :1, 1:], raw[:, 1:, 1:] = height, -center[chosen] @ slopes, slopes
-        yield chosen, on_train, on_test, raw
+        yield chosen, on_train, on_test, raw, center[chosen, 0]
 
 
 def held_out_references(
@@ -168,14 +173,13 @@ def held_out_references(
 
 @dataclass(frozen=True, eq=False)
 class SmallRidge:
-    """Ridge of one small outer fold: its decomposition, what it learnt about the features, and the inner losses.
+    """Ridge of one small outer fold: its decomposition, and the inner losses.
 
     Attributes
     ----------
     outer : TrainingSet
     scores, held_out, values, loadings
         As in `workbench.models.gram.Decomposition`, of the outer training set.
-    means, scales : ndarray of shape (n_features,)
     losses : ndarray of shape (n_alphas, n_targets)
         Mean over the inner folds of the mean squared error in their held-out rows; 0 for a single alpha.
     """
@@ -185,8 +189,6 @@ class SmallRidge:
     held_out: Floats
     values: Floats
     loadings: Floats | None
-    means: Floats
-    scales: Floats
     losses: Floats
 
 
@@ -240,37 +242,36 @@ class _Reduced(NamedTuple):
     held_out: Floats
     values: Floats
     loadings: Floats | None
-    means: Floats
-    scales: Floats
     first: Rows
 
     def of(self, place: int, outer: TrainingSet, losses: Floats) -> SmallRidge:
         """One set, with its losses."""
         first = int(self.first[place])
         scores, held_out = self.scores[place][:, first:], self.held_out[place][:, first:]
-        loadings = None if self.loadings is None else self.loadings[place]
-        values, means, scales = self.values[place][first:], self.means[place], self.scales[place]
-        return SmallRidge(outer, scores, held_out, values, loadings, means, scales, losses)
+        loadings = None if self.loadings is None else self.loadings[place][:, first:]
+        return SmallRidge(outer, scores, held_out, self.values[place][first:], loadings, losses)
 
 
 def _decompose(X: Floats, sets: _Stack) -> _Reduced:
     """Prepare the features of every set and decompose them: by features where these are fewer, by rows otherwise."""
-    train, test, means, scales = _prepared(X, sets)
+    train, test = _prepared(X, sets)
     n_train, n_features = train.shape[1:]
-    if n_features <= n_train:
-        values, loadings = np.linalg.eigh(train.transpose(0, 2, 1) @ train)
-        first = np.zeros(len(train), dtype=np.intp)
-        return _Reduced(train @ loadings, test @ loadings, np.maximum(values, 0.0), loadings, means, scales, first)
     columns = train.transpose(0, 2, 1)
-    values, scores = np.linalg.eigh(train @ columns)
-    nil = n_train * np.finfo(np.float64).eps * values[:, -1:]
-    first = np.maximum(sets.on_train.shape[2], np.count_nonzero(values <= nil, axis=1))
-    scores *= (np.arange(n_train) >= first[:, None])[:, None, :]
-    return _Reduced(scores, (test @ columns) @ scores, np.where(values > nil, values, 1.0), None, means, scales, first)
+    by_features = n_features <= n_train - sets.on_train.shape[2]  # more directions than these are not there
+    values, vectors = np.linalg.eigh(columns @ train if by_features else train @ columns)
+    nil = values.shape[1] * np.finfo(np.float64).eps * values[:, -1:]
+    first = np.count_nonzero(values <= nil, axis=1)
+    # Of what is nothing but rounding the held-out rows may have much, so that it has to be exactly nothing.
+    if by_features:
+        vectors *= (values > nil)[:, None, :]
+        return _Reduced(train @ vectors, test @ vectors, np.where(values > nil, values, 1.0), vectors, first)
+    first = np.maximum(sets.on_train.shape[2], first)
+    vectors *= (np.arange(n_train) >= first[:, None])[:, None, :]
+    return _Reduced(vectors, (test @ columns) @ vectors, np.where(values > nil, values, 1.0), None, first)
 
 
-def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats, Floats, Floats]:
-    """`preprocessing.prepare_on_basis` of every set: training rows, held-out rows, means and scales."""
+def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats]:
+    """`preprocessing.prepare_on_basis` of every set: training rows and held-out rows."""
     train, test = X.take(sets.train, axis=0), X.take(sets.test, axis=0)
     n_train = train.shape[1]
     has_missing = bool(np.isnan(X).any())
@@ -296,7 +297,7 @@ def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats, Floats, Floats]:
     factors = (kept / scales)[:, None]
     train *= factors
     test *= factors
-    return train, test, means, scales
+    return train, test
 
 
 def _error_maps(sets: _Stack, reduced: _Reduced, alphas: Floats, n_rows: int) -> Floats:

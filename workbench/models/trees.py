@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.explanations import by_circuit, haufe_pattern
-from workbench.models.learner import Fitted, Fold
-from workbench.models.preprocessing import Units, fit_nuisance, impute_means, residual_scale
-from workbench.models.probabilities import chord, expit
+from workbench.models.learner import Fitted, Fold, fitted_one_by_one
+from workbench.models.preparation import CovariateBasis
+from workbench.models.preprocessing import NuisanceBasis, NuisanceModel, Units, nuisance_basis, residual_scale
+from workbench.models.probabilities import expit
+from workbench.models.tree_models import BoostedModel, added_by_trees
 from workbench.models.tuning import FIXED, MAX_BIN, NOT_SETTINGS, BoostingPair, Tuned, as_tuned, tune_trees
 from workbench.records import Split
 from workbench.specs.learners import XGBoostSpec
@@ -57,41 +57,30 @@ class XGBoostLearner:
         """Tune in the inner folds, fit on the training rows, predict the held-out rows; see `Learner`."""
         trees = _Trees.of(self.spec, fold, seed % LARGEST_SEED, self.kept)
         grown = [trees.grow(Y[:, target]) for target in range(Y.shape[1])]
-        first = grown[0]
-        fitted = Fitted(
-            np.column_stack([one.predicted for one in grown]),
-            _chosen_by(first.tuned),
-            fitted_digest=first.digest,
-        )
-        if explain == 0:
-            return fitted
-        contributions = [one.contributions(trees) for one in grown[:explain]]
-        shap, base = contributions[0]
-        part = trees.train_part(first)
-        return Fitted(
-            fitted.predicted,
-            fitted.chosen,
-            shap=shap,
-            shap_base=base,
-            haufe=haufe_pattern(trees.standardised, part),
-            circuit_shap=by_circuit(fold, np.stack([np.abs(values).mean(axis=0) for values, _ in contributions])),
-            train_part=part,
-            fitted_digest=fitted.fitted_digest,
-        )
+        predicted = np.column_stack([one.predicted for one in grown])
+        models = tuple(partial(trees.model, one) for one in grown[: max(explain, 1)])
+        return fitted_one_by_one(predicted, _chosen_by(grown[0].tuned), fold, models)
 
 
 @dataclass(frozen=True, eq=False)
 class _Offset:
     """What the nuisance model says before any tree, on the scale that trees add to."""
 
-    train: np.ndarray
-    test: np.ndarray
+    basis: NuisanceBasis
+    model: NuisanceModel
 
     @classmethod
     def of(cls, y: np.ndarray, fold: Fold, rows: Split) -> _Offset:
-        N, binary = fold.nuisance, fold.outcome_type == "binary"
-        nuisance = fit_nuisance(y[rows.train, None], N[rows.train], N[rows.test], binary=binary)
-        return cls(nuisance.train_margin[:, 0], nuisance.test_margin[:, 0])
+        basis = nuisance_basis(fold.nuisance[rows.train], fold.nuisance[rows.test])
+        return cls(basis, NuisanceModel.of(basis, y[rows.train, None], binary=fold.outcome_type == "binary"))
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        return self.model.margin(self.basis.train)[:, 0]
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        return self.model.margin(self.basis.test)[:, 0]
 
 
 class _TrainingSet:
@@ -102,29 +91,38 @@ class _TrainingSet:
 
     def labelled(self, y: np.ndarray, scale: float) -> BoostingPair:
         """Matrices for boosting, until the next target is asked for; labels 0 where the nuisance leaves nothing."""
-        binary = self.fold.outcome_type == "binary"
         offset = _Offset.of(y, self.fold, self.rows)
-        pair = self._binned
-        for matrix, rows, start in (
-            (pair.train, self.rows.train, offset.train),
-            (pair.test, self.rows.test, offset.test),
-        ):
-            residual = (y[rows] - start) / scale if scale > 0 else np.zeros(len(rows))
-            matrix.set_label(y[rows] if binary else residual)
-            matrix.set_base_margin(start if binary else np.zeros(len(rows)))
-        return pair
+        self._label(self._binned_test, y[self.rows.test], offset.test, scale)
+        return BoostingPair(self.labelled_train(y, offset, scale), self._binned_test)
+
+    def labelled_train(self, y: np.ndarray, offset: _Offset, scale: float) -> xgboost.DMatrix:
+        """The training rows alone."""
+        self._label(self._binned_train, y[self.rows.train], offset.train, scale)
+        return self._binned_train
+
+    def _label(self, matrix: xgboost.DMatrix, y: np.ndarray, start: np.ndarray, scale: float) -> None:
+        binary = self.fold.outcome_type == "binary"
+        residual = (y - start) / scale if scale > 0 else np.zeros(len(y))
+        matrix.set_label(y if binary else residual)
+        matrix.set_base_margin(start if binary else np.zeros(len(y)))
 
     @cached_property
-    def _binned(self) -> BoostingPair:
-        train_X, test_X = self.standardised()
-        train = _binned(train_X)
-        return BoostingPair(train, _binned(test_X, like=train))
+    def units(self) -> Units:
+        """Mean and SD of the features in the training rows."""
+        return Units.of(self.features[self.rows.train])
 
-    def standardised(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of the training rows and of those predicted, in SD of the training rows."""
-        train_X = self.features[self.rows.train]
-        units = Units.of(train_X)
-        return units.applied(train_X), units.applied(self.features[self.rows.test])
+    @cached_property
+    def _binned_train(self) -> xgboost.DMatrix:
+        return _binned(self.units.applied(self.features[self.rows.train]))
+
+    @cached_property
+    def _binned_test(self) -> xgboost.DMatrix:
+        return _binned(self.test_X, like=self._binned_train)
+
+    @cached_property
+    def test_X(self) -> np.ndarray:  # noqa: N802 X is a matrix to every reader of the field
+        """Features of the rows predicted, N beside them, in SD of the training rows."""
+        return self.units.applied(self.features[self.rows.test])
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,35 +169,16 @@ class _Trees:
                 n_train=len(fold.train),
                 seed=self.seed,
             )
-        pair = self.outer.labelled(y, scale)
-        booster = xgboost.train({**tuned.params, "num_parallel_tree": REFIT_TREES}, pair.train, tuned.rounds)
-        margin = offset.test + scale * _margin(booster, self.test_X)
+        train = self.outer.labelled_train(y, offset, scale)
+        booster = xgboost.train({**tuned.params, "num_parallel_tree": REFIT_TREES}, train, tuned.rounds)
+        margin = offset.test + scale * added_by_trees(booster, self.outer.test_X)
         return _Grown(booster, tuned, offset, scale, expit(margin) if self.binary else margin)
 
-    @cached_property
-    def _of_outer(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.outer.standardised()
-
-    @property
-    def train_X(self) -> np.ndarray:  # noqa: N802 X is a matrix to every reader of the field
-        """Features of the training rows, N beside them, in SD."""
-        return self._of_outer[0]
-
-    @property
-    def test_X(self) -> np.ndarray:  # noqa: N802
-        """And of the held-out rows."""
-        return self._of_outer[1]
-
-    @property
-    def standardised(self) -> np.ndarray:
-        """Imputed features of the training rows, with mean 0 and SD 1."""
-        X = impute_means(self.fold.X, self.fold.train)[self.fold.train]
-        return Units.of(X).applied(X)
-
-    def train_part(self, grown: _Grown) -> np.ndarray:
-        """What the trees add to the prediction of the training rows."""
-        margin = grown.scale * _margin(grown.booster, self.train_X)
-        return expit(grown.offset.train + margin) - expit(grown.offset.train) if self.binary else margin
+    def model(self, grown: _Grown) -> BoostedModel:
+        """Trees of one target, to be kept."""
+        booster = np.frombuffer(bytes(grown.booster.save_raw("ubj")), dtype=np.uint8)
+        basis, nuisance = CovariateBasis.of(grown.offset.basis), grown.offset.model
+        return BoostedModel(basis, nuisance, self.outer.units, grown.scale, booster, self.binary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,26 +190,6 @@ class _Grown:
     offset: _Offset
     scale: float
     predicted: np.ndarray
-
-    @property
-    def digest(self) -> str:
-        content = hashlib.sha256(bytes(self.booster.save_raw("ubj")))
-        content.update(np.ascontiguousarray(self.offset.train).tobytes())
-        content.update(repr(self.scale).encode())
-        return content.hexdigest()
-
-    def contributions(self, trees: _Trees) -> tuple[np.ndarray, np.ndarray]:
-        """SHAP values of the features (n_test, n_features), and their base (n_test,), in units of the outcome."""
-        import xgboost
-
-        test, n_features = trees.fold.test, trees.fold.X.shape[1]
-        rows = xgboost.DMatrix(trees.test_X, base_margin=np.zeros(len(test)), nthread=1)
-        raw = self.scale * self.booster.predict(rows, pred_contribs=True).astype(np.float64)
-        shap = raw[:, :n_features]
-        base = self.offset.test + raw[:, n_features:].sum(axis=1)
-        if not trees.binary:
-            return shap, base
-        return shap * chord(base, shap.sum(axis=1))[:, None], expit(base)
 
 
 def _binned(features: np.ndarray, like: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
@@ -246,15 +205,6 @@ def _binned(features: np.ndarray, like: xgboost.DMatrix | None = None) -> xgboos
                 "look for infinite or enormous values among the features",
             )
         ) from error
-
-
-def _margin(booster: xgboost.Booster, features: np.ndarray) -> np.ndarray:
-    """What the trees add, without any offset."""
-    import xgboost
-
-    rows = xgboost.DMatrix(features, base_margin=np.zeros(len(features)), nthread=1)
-    margin: np.ndarray = booster.predict(rows, output_margin=True).astype(np.float64)
-    return margin
 
 
 def _chosen_by(tuned: Tuned) -> Mapping[str, float | int | str]:

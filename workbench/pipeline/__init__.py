@@ -4,9 +4,11 @@
 
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns a
 step and leans on none but those before it: `progress`, `study_data`, `experiment_plan`, `single_run`, `store`,
-`ledger`, `claim_gate`, `checks`, `experiment`, `freezing`, `simulated_trials`, `power`, `scaffold`, `demonstration`.
+`ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`, `simulated_trials`, `power`, `scaffold`,
+`demonstration`.
 """
 
+from workbench.pipeline.aligned import AlignedData, aligned_data
 from workbench.pipeline.checks import CheckReport, check
 from workbench.pipeline.claim_gate import PlannedClaim, that_carries
 from workbench.pipeline.demonstration import demo
@@ -16,18 +18,21 @@ from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.scaffold import init, simulate_study
-from workbench.pipeline.store import FinishedRun, export_run, show_run, ui
+from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
 __all__ = [
+    "AlignedData",
     "CheckReport",
     "ExperimentPlan",
     "FinishedRun",
+    "FinishedRuns",
     "Frozen",
     "PlannedClaim",
     "Progress",
     "Silent",
     "StudyPlan",
+    "aligned_data",
     "check",
     "demo",
     "describe",
@@ -35,6 +40,7 @@ __all__ = [
     "features",
     "freeze",
     "init",
+    "list_runs",
     "plan",
     "run",
     "show_run",

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import read_history
 from workbench.pipeline.progress import Progress
-from workbench.pipeline.study_data import load_study_data, optional_path
+from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
 from workbench.records import FeatureTable
 from workbench.study import open_study
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class CheckReport:
     """What is wrong, what is worth knowing, and what would run."""
 
@@ -27,9 +31,46 @@ class CheckReport:
     """By experiment: what each of its runs can claim, row by row of the claim gate."""
     notes: tuple[str, ...] = ()
 
+    def table(self) -> pd.DataFrame:
+        """One row per run that is planned: experiment, run, n, features, warnings, time and what it can claim."""
+        import pandas as pd
+
+        at_best = {
+            (name, claim.plan.run_name): claim.best_verdict for name, claims in self.claims.items() for claim in claims
+        }
+        rows = [
+            {
+                "experiment": plan.name,
+                "run": run.name,
+                "n": run.dataset.n_participants,
+                "features": run.dataset.X.shape[1],
+                "warnings": len(run.warnings),
+                "time": run.time,
+                "at best": at_best.get((plan.name, run.name), ""),
+            }
+            for plan in self.plans
+            for run in plan.runs
+        ]
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self.problems)} problems"]
+        lines += [f"{problem.where}: {problem.found}" for problem in self.problems]
+        planned = self.table()
+        return "\n".join(lines + ([planned.to_string(index=False)] if len(planned) else []))
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        problems = pd.DataFrame(
+            [{"where": each.where, "problem": each.found, "what to do": each.hint} for each in self.problems]
+        )
+        shown = [table.to_html(index=False) for table in (problems, self.table()) if len(table)]
+        return "\n".join(shown) or "no problem, and nothing to run"
+
 
 def check(
-    experiments: Sequence[str] = (),
+    experiments: str | Sequence[str] = (),
     *,
     study: str | Path = ".",
     data: str | Path | None = None,
@@ -39,7 +80,7 @@ def check(
 
     Parameters
     ----------
-    experiments : sequence of str
+    experiments : str or sequence of str
         Names or paths; default: all of the study.
     study, data : path
         The study folder, and where its data are if not where ``cohort.toml`` says.
@@ -54,7 +95,7 @@ def check(
     if opened is None:
         return CheckReport(tuple(problems), ())
     specs = {}
-    for wanted in experiments or opened.experiment_paths:
+    for wanted in one_or_several(experiments) or opened.experiment_paths:
         with problems.gather():
             examined = opened.examine(wanted)
             problems.extend(examined.problems)

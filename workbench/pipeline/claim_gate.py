@@ -87,8 +87,8 @@ def planned_claims(study: Study, plan: ExperimentPlan, *, frozen_now: bool = Fal
 def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -> tuple[PlannedClaim, ...]:
     """The same from the files alone: how many participants and sites there will be is not known."""
     from workbench.tables.background import baseline_term
-    from workbench.tables.dataset import nuisance_terms
     from workbench.tables.feature_sets import feature_sets
+    from workbench.tables.nuisance import nuisance_terms
 
     sets = feature_sets(spec, study.sources)
     terms = nuisance_terms(spec, study.sources)
@@ -168,8 +168,8 @@ def _smallest_p(runs: Sequence[PlannedRun], refused: Sequence[str]) -> list[floa
     """The smallest family-corrected p of each run that its permutations allow."""
     import numpy as np
 
+    from workbench.evaluation.inference import smallest_family_p
     from workbench.models.permutations import is_binary
-    from workbench.results.inference import smallest_family_p
 
     def aligned(run: PlannedRun) -> Hashable:
         dataset = run.dataset

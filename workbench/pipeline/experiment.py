@@ -14,8 +14,8 @@ from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.single_run import run_one
-from workbench.pipeline.store import FinishedRun, keep
-from workbench.pipeline.study_data import load_study_data, study_with_data
+from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
+from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
 from workbench.records import RunResult
 from workbench.specs.experiment import ExperimentSpec
 
@@ -25,24 +25,24 @@ sooner without."""
 
 
 def run(
-    experiments: Sequence[str],
+    experiments: str | Sequence[str],
     *,
     study: str | Path = ".",
     data: str | Path | None = None,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     jobs: int | None = None,
     resume: bool = False,
     rehearse: bool = False,
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
-) -> tuple[FinishedRun, ...]:
+) -> FinishedRuns:
     """Run experiments and log them.
 
     Parameters
     ----------
-    experiments : sequence of str
+    experiments : str or sequence of str
         Names or paths of experiment files.
-    only : sequence of str
+    only : str or sequence of str
         Only these models (kind or name).
     jobs : int, optional
         Work units at a time; default: all cores. Never changes a number.
@@ -51,6 +51,11 @@ def run(
     rehearse : bool
         Run on made-up scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
         viewing a result.
+
+    Returns
+    -------
+    FinishedRuns
+        A tuple with one `FinishedRun` per feature set and model, in the order of the experiments.
 
     Raises
     ------
@@ -62,6 +67,7 @@ def run(
     from workbench.tracking import Recorder
 
     progress = progress or Silent()
+    experiments, only = one_or_several(experiments), one_or_several(only)
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
@@ -91,7 +97,7 @@ def run(
                 on_finished(kept)
     for _ in helpers or ():  # else letting go of them would stop what they do
         pass
-    return tuple(finished)
+    return FinishedRuns(finished)
 
 
 def _units(spec: ExperimentSpec, only: Sequence[str]) -> int:
@@ -124,7 +130,7 @@ def _quietly(prepare: Callable[[], None]) -> None:
 
 
 def _rehearsed(runs: Sequence[RunResult]) -> Iterator[FinishedRun]:
-    from workbench.results.run_result import finish_experiment
+    from workbench.results.family import finish_experiment
 
     yield from map(FinishedRun, finish_experiment(runs))
 

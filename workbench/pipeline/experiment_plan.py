@@ -16,7 +16,7 @@ from workbench.specs.learners import LearnerSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.models.cost import Cost
+    from workbench.evaluation.cost import Cost
 
 FILE = re.compile(r"\.\w{1,4}(:|$)")
 """What names a file in a problem's place."""
@@ -47,14 +47,14 @@ class PlannedRun:
     @property
     def cost(self) -> Cost:
         """Fits, time, memory and disk, to the nearest order."""
-        from workbench.models.cost import estimate
+        from workbench.evaluation.cost import estimate
 
         return estimate(self.dataset, self.validation, self.learner)
 
     @property
     def cost_at_most(self) -> Cost:
         """The same of a run that predicts, which is analysed once more with something else held fixed."""
-        from workbench.models.cost import estimate_at_most
+        from workbench.evaluation.cost import estimate_at_most
 
         return estimate_at_most(self.dataset, self.validation, self.learner)
 
@@ -99,11 +99,13 @@ def plan_experiment(
 def _planned(
     loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
 ) -> ExperimentPlan | None:
-    from workbench.models.sensitivity import baseline_as_held
-    from workbench.sources.participants import read_exclusions, read_folds
-    from workbench.tables import dataset as joining
+    from workbench.evaluation.baseline_held import baseline_as_held
+    from workbench.sources.experiment_tables import read_exclusions, read_folds
+    from workbench.tables.dataset import assemble
+    from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.outcomes import make_outcome
+    from workbench.tables.people import select_people
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
@@ -122,12 +124,12 @@ def _planned(
     outcome = None
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
-        people, flow = joining.select_people(spec, cohort, exclusions)
+        people, flow = select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
     with problems.gather():
-        sets = joining.feature_sets(spec, study.sources)
+        sets = feature_sets(spec, study.sources)
     if outcome is None or not sets:
         return None
     runs: list[PlannedRun] = []
@@ -136,7 +138,7 @@ def _planned(
         if not all(source in loaded.tables for source in sources):
             continue
         with problems.gather():
-            dataset = joining.assemble(
+            dataset = assemble(
                 spec,
                 feature_set,
                 sources,

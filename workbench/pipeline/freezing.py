@@ -13,7 +13,7 @@ from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.ledger import history, look_at, plan_now
 from workbench.pipeline.progress import Progress
-from workbench.pipeline.study_data import optional_path
+from workbench.pipeline.study_data import one_or_several, optional_path
 from workbench.specs.experiment import ExperimentSpec
 from workbench.study import Study, open_study
 
@@ -36,7 +36,7 @@ class Frozen:
 
 
 def freeze(
-    experiments: Sequence[str],
+    experiments: str | Sequence[str],
     *,
     study: str | Path = ".",
     data: str | Path | None = None,
@@ -49,7 +49,7 @@ def freeze(
 
     Parameters
     ----------
-    experiments : sequence of str
+    experiments : str or sequence of str
         Names or paths. Where the study has no data yet, only its files are checked.
     again, because : bool, str
         Freeze a plan anew that was changed after it had been frozen, and why; every later run says both.
@@ -66,6 +66,7 @@ def freeze(
     """
     if again != bool(because.strip()):
         raise SpecError(Problem("--again", "goes with --because", 'say why: --again --because "the atlas was wrong"'))
+    experiments = one_or_several(experiments)
     opened = open_study(Path(study), optional_path(data))
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
     plans: dict[str, ExperimentPlan] = {}
@@ -96,7 +97,7 @@ def _to_freeze(
     """The plan as it would be written down, or as it stands already."""
     from workbench.preregistration.append_only import now
     from workbench.preregistration.frozen import FrozenPlan, plan_hash, read_frozen, viewed_by
-    from workbench.tables.dataset import data_hash
+    from workbench.tables.data_digest import data_hash
     from workbench.tables.feature_sets import feature_sets
 
     plan = plan_now(study, name, spec)

@@ -54,7 +54,7 @@ def viewed(
     from workbench.preregistration import registry
     from workbench.preregistration.append_only import locked
     from workbench.preregistration.viewed import as_viewed, record_look
-    from workbench.results.run_result import finish_experiment
+    from workbench.results.family import finish_experiment
 
     looks = [look_at(plan, planned) for planned in asked.runs]
     begun: list[str] = []
@@ -116,7 +116,7 @@ def _register(study: Study, looks: Iterable[Look]) -> None:
 def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
     """What is looked at in a run, before it is."""
     from workbench.preregistration.viewed import Look, settings_digest
-    from workbench.tables.dataset import data_hash
+    from workbench.tables.data_digest import data_hash
 
     dataset = planned.dataset
     settings = settings_digest(planned.learner, planned.validation)

@@ -66,7 +66,7 @@ def plan(
     study: str | Path = ".",
     data: str | Path | None = None,
     people: int | None = None,
-    r2: Sequence[float] = (),
+    r2: float | Sequence[float] = (),
     simulations: int = 200,
     permutations: int = 99,
     prevalence: float = 0.5,
@@ -85,7 +85,7 @@ def plan(
         Name or path.
     people : int, optional
         Ask about so many people instead of those there are.
-    r2 : sequence of float
+    r2 : float or sequence of float
         What the features may explain in the population; default .1, .25 and .4.
     prevalence, mean, sd : float
         Of the outcome, as earlier studies found them.
@@ -103,6 +103,7 @@ def plan(
     """
     from workbench.planning.plan import Question
 
+    r2 = (float(r2),) if isinstance(r2, int | float) else r2
     _check_question(people, r2, simulations, permutations, prevalence, mean, sd)
     opened = study_with_data(study, data)
     name, spec = opened.experiment(experiment)

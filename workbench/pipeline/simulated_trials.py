@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.pipeline.single_run import fit_one
+from workbench.evaluation.refits import fit_one
 from workbench.records import (
     Covariates,
     Dataset,
@@ -174,12 +174,11 @@ def _supported(
     """Which trials the gate calls supported: numbers of their own for every row that `SIMULATED` lists."""
     import numpy as np
 
+    from workbench.evaluation.metrics import long_table, r2_without_each
     from workbench.execution import cores, spread
     from workbench.models.nested_cv import fit_columns
     from workbench.results.claims import judge
-    from workbench.results.metrics import long_table, r2_without_each
-    from workbench.results.requirements import INFLUENCE_REPEATS
-    from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
+    from workbench.specs.experiment import INFLUENCE_REPEATS, INTERVAL_FOLDS, INTERVAL_REPEATS
 
     five_fold = validation.model_copy(update={"outer": INTERVAL_FOLDS})  # as the interval has it, whatever `outer` is
     units = _units(dataset, five_fold, learner, max(validation.repeats, INTERVAL_REPEATS), fold_seed)
@@ -206,8 +205,8 @@ def _supported(
 
 def _performance(dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult]) -> Performance:
     """As `results.run_result` has it of a finished run, with the interval of the headline."""
-    from workbench.results.intervals import r2_interval
-    from workbench.results.metrics import held_out_losses, long_table, performance
+    from workbench.evaluation.intervals import r2_interval
+    from workbench.evaluation.metrics import held_out_losses, long_table, performance
 
     found = performance("main", long_table(dataset, results, "main"), dataset.outcome.type)
     return replace(found, interval=r2_interval(held_out_losses(dataset, units, results, "main")))
@@ -268,7 +267,8 @@ def _complete(clinical: Covariates) -> Covariates:
 
 def _scores(performance: Performance, p: float, n: int | None = None) -> Scores:
     """A finished run of the primary experiment of a frozen plan, in which only what was simulated can be missed."""
-    from workbench.results.requirements import CLAIM_PERMUTATIONS, INFLUENCE_REPEATS, MINIMUM_PARTICIPANTS
+    from workbench.results.requirements_of_evidence import CLAIM_PERMUTATIONS, MINIMUM_PARTICIPANTS
+    from workbench.specs.experiment import INFLUENCE_REPEATS
 
     n = MINIMUM_PARTICIPANTS if n is None else n
     test = PermutationTest(p, CLAIM_PERMUTATIONS, float("nan"), float("nan"), "")

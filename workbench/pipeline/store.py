@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.tracking import Recorder
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FinishedRun:
     """A result with where it is kept; ``run_id`` is empty for a rehearsal, which is not kept."""
 
@@ -43,6 +44,34 @@ class FinishedRun:
         from workbench.results.summary import one_line
 
         return one_line(self.result)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Held-out predictions in units of the outcome: participant_id, session, repeat, fold, observed, predicted,
+        reference (the prediction without the features)."""
+        return self.result.predictions
+
+    @property
+    def explanations(self) -> pd.DataFrame | None:
+        """SHAP values of the held-out predictions in units of the outcome, mean over repeats: participant_id, session,
+        base, one column per feature; None for a model that is not explained."""
+        shap = self.artifacts / "shap.parquet" if self.artifacts else None
+        if self.result.shap is None and shap is not None and shap.exists():
+            import pandas as pd
+
+            return pd.read_parquet(shap)
+        return self.result.shap
+
+    @property
+    def biomarkers(self) -> pd.DataFrame:
+        """Candidate biomarkers, one row per circuit and per feature within it; empty where none may be named."""
+        return self.result.biomarkers
+
+    def __repr__(self) -> str:
+        return f"<{self.result.scores.experiment} | {self.one_line()}>"
+
+    def _repr_html_(self) -> str:
+        return FinishedRuns([self])._repr_html_()
 
     @property
     def gate(self) -> tuple[GateRow, ...]:
@@ -75,6 +104,48 @@ class FinishedRun:
         """Its pictures on a light ground, as PNG; each lies there as SVG and for a dark ground too."""
         found = sorted((self.artifacts / "figures").glob("*.png")) if self.artifacts else []
         return tuple(path for path in found if not path.stem.endswith("-dark"))
+
+
+class FinishedRuns(tuple[FinishedRun, ...]):
+    """Several finished runs; shown as a table with one row per run."""
+
+    __slots__ = ()
+
+    def __new__(cls, runs: Iterable[FinishedRun] = ()) -> FinishedRuns:
+        """Of any runs, in their order."""
+        return super().__new__(cls, runs)
+
+    def table(self) -> pd.DataFrame:
+        """One row per run: experiment, run, n, r2 and the ends of its 95 % interval, mae, p, verdict, run_id.
+
+        p is the one that the claim is judged by: corrected for the family of runs and for results viewed before.
+        """
+        import pandas as pd
+
+        rows = []
+        for run in self:
+            scores, interval = run.result.scores, run.result.scores.performance.interval
+            rows.append(
+                {
+                    "experiment": scores.experiment,
+                    "run": scores.run_name,
+                    "n": scores.n_participants,
+                    "r2": scores.performance.r2,
+                    "r2_low": None if interval is None else interval.low,
+                    "r2_high": None if interval is None else interval.high,
+                    "mae": scores.performance.mae,
+                    "p": scores.judged_p,
+                    "verdict": run.result.claim.verdict,
+                    "run_id": run.run_id[:8],
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        return self.table().to_string(index=False, float_format="{:.3g}".format) if self else "no finished run"
+
+    def _repr_html_(self) -> str:
+        return str(self.table().to_html(index=False, float_format="{:.3g}".format)) if self else "no finished run"
 
 
 def keep(
@@ -119,6 +190,23 @@ def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
     logged = tracking.find_run(open_study(Path(study)), run)
     result = export.read_run(logged.artifacts, tags=logged.tags, shap=False)
     return FinishedRun(result, logged.run_id, logged.artifacts)
+
+
+def list_runs(experiment: str | None = None, *, study: str | Path = ".") -> FinishedRuns:
+    """Every finished run of a study that the ledger counts, or of one experiment; the last finished first.
+
+    Raises
+    ------
+    StoreError
+        If nothing has been run yet, or the files of a run are not whole or of another version.
+    """
+    from workbench import export, tracking
+
+    logged = tracking.list_runs(open_study(Path(study)), experiment)
+    return FinishedRuns(
+        FinishedRun(export.read_run(run.artifacts, tags=run.tags, shap=False), run.run_id, run.artifacts)
+        for run in logged
+    )
 
 
 def export_run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +28,6 @@ class StudyData:
     cohort: Cohort
     tables: Mapping[str, FeatureTable]
     rebuilt: tuple[str, ...] = ()
-    left_out: dict[str, FeatureTable | None] = field(default_factory=dict)
-    """Columns of a source's file that are not its features, once they were asked for."""
 
 
 def load_study_data(
@@ -61,35 +59,39 @@ def load_study_data(
 def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, bool]:
     """One feature table, rebuilt only where its spec, its files or the cohort's ids and covariates changed."""
     from workbench.sources import read_source, source_files
+    from workbench.sources.producers import producer_of
     from workbench.tables.feature_table import cached_table, content_key
 
     spec = study.sources[name]
     files = source_files(spec, data=study.data, features_dir=study.features_dir)
     ids = (sorted(cohort.keys.items()), sorted(cohort.sessions), cohort.id_column, cohort.missing)
     # Covariates count too: a file that repeats one of them is read against it (T15).
-    key = content_key(f"{spec_hash(spec)}\n{ids}\n{cohort.participants.to_csv()}", files)
+    version = producer_of(spec.reader, study=study.root).version
+    key = content_key(f"{spec_hash(spec)}\n{version}\n{ids}\n{cohort.participants.to_csv()}", files)
     build = partial(read_source, name, spec, cohort, data=study.data, features_dir=study.features_dir)
     return cached_table(name, key, build, study.tables_dir)
 
 
 def left_out(loaded: StudyData, dataset: Dataset, spec: ExperimentSpec) -> dict[str, np.ndarray]:
     """By source of a dataset: the columns of its file that are not among its features, by row (trap T6)."""
-    from workbench.sources import read_left_out
-    from workbench.tables.dataset import values_for
+    from workbench.tables.measurements import values_for
 
-    study, found = loaded.study, {}
+    people = list(dataset.rows["participant_id"])
+    columns = {}
     for name in dataset.sources:
-        if name not in loaded.left_out:
-            source = study.sources[name]
-            loaded.left_out[name] = read_left_out(name, source, loaded.tables[name], loaded.cohort, data=study.data)
-        table = loaded.left_out[name]
-        if table is not None:
-            found[name] = values_for(table, spec, list(dataset.rows["participant_id"]))
-    return found
+        table = loaded.tables[name]
+        if table.left_out is not None and table.left_out.columns:
+            columns[name] = values_for(replace(table, values=table.left_out.values), spec, people)
+    return columns
+
+
+def one_or_several(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names, also where a single one was given as a text."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def features(
-    names: Sequence[str] = (),
+    names: str | Sequence[str] = (),
     *,
     study: str | Path = ".",
     data: str | Path | None = None,
@@ -102,6 +104,7 @@ def features(
     dict of str to (FeatureTable, bool)
         The table of each source, and whether it was built afresh.
     """
+    names = one_or_several(names)
     problems = Problems()
     opened = study_with_data(study, data)
     for name in names:

@@ -87,12 +87,11 @@ class Population:
         own = rng.standard_normal((n, self.centred.shape[1])) * self.spread
         X = self.predicted[rows] + np.sqrt(1 - self.shrinkage) * shared + np.sqrt(self.shrinkage) * own
         X[np.isnan(old.X[rows])] = np.nan
-        made = old.take(rows)
+        made = old.take(rows).with_features(X, old.features)
         people = [f"person-{number:05d}" for number in range(n)]
         return replace(
             made,
             rows=pd.DataFrame({"participant_id": people, "session": made.rows["session"].to_numpy(str)}, dtype="str"),
-            X=X,
             y=np.full(n, np.nan),
             groups=groups,
             given_folds=None,

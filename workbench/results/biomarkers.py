@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from workbench.evaluation.inference import benjamini_hochberg
 from workbench.results.claims import AMOUNTS, named_outcome
-from workbench.results.inference import benjamini_hochberg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,9 +77,9 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
     Parameters
     ----------
     features : DataFrame
-        As `workbench.results.explanations.feature_table` gives it.
+        As `workbench.evaluation.explanations.feature_table` gives it.
     circuits : DataFrame
-        As `workbench.results.explanations.circuit_table` gives it, with `candidate` decided.
+        As `workbench.evaluation.explanations.circuit_table` gives it, with `candidate` decided.
 
     Returns
     -------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.evaluation import scale_ends as ends
+from workbench.evaluation.drop_out import FEWEST, drop_out, largest, outcome_range
+from workbench.evaluation.regression_to_mean import regression_to_mean
+from workbench.evaluation.subgroups import subgroups
 from workbench.records import Sensitivity
-from workbench.results import scale_ends as ends
-from workbench.results.drop_out import FEWEST, drop_out, largest, outcome_range
-from workbench.results.regression_to_mean import regression_to_mean
-from workbench.results.subgroups import subgroups
 from workbench.results.wording import number, p_text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def gather_sensitivity(
     Parameters
     ----------
     table : DataFrame
-        Held-out predictions of *main*, as `workbench.results.metrics.long_table` gives it.
+        Held-out predictions of *main*, as `workbench.evaluation.metrics.long_table` gives it.
     unobserved : tuple of ndarray of shape (n_people,), or None
         Prediction and reference for those of ``dataset.unobserved``.
     """

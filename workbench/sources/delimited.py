@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -78,13 +79,21 @@ def read_text(path: Path, label: str) -> str:
     """
     if not path.is_file():
         raise SourceError(_no_file(path, label))
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        hint = "let this account read it, or see whether the disk is failing"
+        raise SourceError(Problem(label, f"cannot be read ({error.strerror})", hint)) from error
     if not data:
         raise SourceError(Problem(label, "is empty (0 bytes)", f"{_fetch(path)}, or export it again"))
     if len(data) < 1000 and data.count(b"\n") <= 1 and POINTER.search(data):
         raise SourceError(Problem(label, "was not fetched: it is only a DataLad pointer", _fetch(path)))
     if path.suffix == ".gz":
-        data = gzip.decompress(data)
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            found = "is cut short or no gzip file, whatever its name says"
+            raise SourceError(Problem(label, found, "copy or compress it again")) from error
     return _decode(data, label)
 
 
@@ -236,15 +245,21 @@ class NumberReader:
             return None
         return float("nan") if number in self._numbers else number
 
-    def row(self, cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-        """Numbers of a row, and the positions of cells that are neither a number nor missing."""
+    def row(self, cells: Sequence[str] | np.ndarray) -> tuple[np.ndarray, list[int]]:
+        """Numbers of a row, and the positions of cells that are neither a number nor missing.
+
+        Of an array of numbers these are the infinite ones; NaN is missing, and so are codes that are numbers.
+        """
+        if isinstance(cells, np.ndarray):
+            numbers_given = np.where(np.isin(cells, self._numbers), np.nan, np.asarray(cells, dtype=float))
+            return numbers_given, np.flatnonzero(np.isinf(numbers_given)).tolist()
         if self.missing.isdisjoint(cells):
             values = self._fast(cells)
             if values is not None:
                 return values, []
-        found = [self.one(cell) for cell in cells]
-        bad = [position for position, number in enumerate(found) if number is None]
-        return np.array([np.nan if number is None else number for number in found], dtype=float), bad
+        numbers = [self.one(cell) for cell in cells]
+        bad = [position for position, number in enumerate(numbers) if number is None]
+        return np.array([np.nan if number is None else number for number in numbers], dtype=float), bad
 
     def _fast(self, cells: Sequence[str]) -> np.ndarray | None:
         """A row without missing cells in one go; None where anything in it needs a closer look."""
@@ -262,7 +277,8 @@ class NumberReader:
 class BadCell:
     """A cell that is neither a number nor a declared missing code."""
 
-    line: int
+    place: str
+    """``line 12``."""
     column: str
     subject: str
     cell: str
@@ -288,7 +304,7 @@ def bad_cell_problems(label: str, cells: Sequence[BadCell], n_rows: int, drop_hi
         yield Problem(label, f"{len(whole) - LISTED} more columns hold no numbers")
     single = [cell for cell in cells if cell.column not in whole]
     for cell in single[:LISTED]:
-        where = f"{label}: line {cell.line}, column {cell.column!r}, {cell.subject}"
+        where = f"{label}: {cell.place}, column {cell.column!r}, {cell.subject}"
         yield Problem(where, f"{cell.cell!r} is not a number", _remedy(cell.cell))
     if len(single) > LISTED:
         yield Problem(label, f"and {len(single) - LISTED} more cells that are not numbers")

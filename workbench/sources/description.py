@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
-from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable
+from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable, LeftOut
 from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.specs.source import SourceSpec
 
 DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure")
 """What a `columns` table may say about a column."""
+
+NO_VALUE = "no value"
+"""Why a column without any number is no feature."""
 
 DIRECTED = "->"
 UNDIRECTED = "--"
@@ -193,8 +196,24 @@ def build_table(
     values: np.ndarray,
     features: pd.DataFrame,
     notes: Sequence[str] = (),
+    left_out: LeftOut | None = None,
 ) -> FeatureTable:
     """Put rows in order, leave out rows and columns without any value, and say so.
+
+    Parameters
+    ----------
+    people, sessions : sequence of str
+        Participant id and session of every row of `values`.
+    values : ndarray of shape (n_rows, n_features)
+    features : DataFrame
+        From `describe_features`.
+    left_out : LeftOut, optional
+        Columns that are no features, of the same rows.
+
+    Returns
+    -------
+    FeatureTable
+        Rows sorted by participant and session.
 
     Raises
     ------
@@ -209,6 +228,7 @@ def build_table(
     if empty_columns.any():
         names = features["feature"][empty_columns]
         notes.append(f"features without any value left out: {listed(names, 5)}")
+        left_out = left_out and replace(left_out, why={**left_out.why, **dict.fromkeys(names, NO_VALUE)})
     if empty_rows.all() or empty_columns.all():
         raise SourceError(Problem(source, "holds no value at all", "check the missing codes and the files"))
     rows = pd.DataFrame({"participant_id": list(people), "session": list(sessions)}, dtype="str")[~empty_rows]
@@ -223,5 +243,14 @@ def build_table(
         overlaps=tuple(spec.overlaps),
         confounds=tuple(spec.confounds),
         notes=tuple(notes),
+        left_out=left_out and _numbers_of(left_out, ~empty_rows, order),
     )
     return replace(table, digest=table.content_digest())
+
+
+def _numbers_of(left_out: LeftOut, kept: np.ndarray, order: pd.Index) -> LeftOut:
+    """Columns that hold any number, in the rows of the table."""
+    empty = np.isnan(left_out.values).all(axis=0)
+    why = {**left_out.why, **{left_out.columns[at]: NO_VALUE for at in np.flatnonzero(empty)}}
+    columns = tuple(left_out.columns[at] for at in np.flatnonzero(~empty))
+    return LeftOut(why, columns, left_out.values[:, ~empty][kept][order])

@@ -20,7 +20,7 @@ class Row:
 
     place: str
     """``line 12``, or the name of a file."""
-    raw_id: str
+    raw_id: str = ""
     raw_session: str = ""
 
 

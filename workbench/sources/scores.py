@@ -182,7 +182,9 @@ def _ratings(found: _Cells, score: ScoreSpec, cohort: Cohort, notes: list[str], 
             continue
         values, wrong = numbers.row(cells)
         n_read += 1
-        bad += [BadCell(line, columns[at], f"{owner.participant_id} {owner.session}", cells[at]) for at in wrong]
+        bad += [
+            BadCell(f"line {line}", columns[at], f"{owner.participant_id} {owner.session}", cells[at]) for at in wrong
+        ]
         n_missing = int(pd.isna(values).sum())
         if n_missing == 0:
             yield Rating(line, str(owner.participant_id), str(owner.session), float(values.sum()))

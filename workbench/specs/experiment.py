@@ -38,6 +38,8 @@ kind."""
 INTERVAL_FOLDS, INTERVAL_REPEATS = 5, 10
 """The 95 % interval comes from repeated 5-fold divisions whatever `outer` is, so that no number of folds narrows it,
 and from at least ten repeats, so that the luck of the split does not decide it (METHODS 2.1)."""
+INFLUENCE_REPEATS = 5
+"""Repeats over which r2 without each participant is averaged: a single one may say anything (METHODS 7)."""
 
 CONFOUND_TERM = re.compile(r"^[^@^\s][^@^]*(\^[2-9])?$")
 """A column, or a power of it: ``age``, ``age^2``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -31,8 +31,9 @@ from workbench.specs.explaining import (
     nearest,
     place_in_words,
 )
-from workbench.specs.source import AnySource
+from workbench.specs.source import READER_GROUP, READERS, AnySource
 from workbench.specs.toml_files import label_of, read_toml
+from workbench.third_party import load, names
 
 T = TypeVar("T")
 
@@ -110,8 +111,23 @@ def examine_cohort(path: Path, label: str | None = None) -> Reading[CohortSpec]:
 
 
 def examine_source(path: Path, label: str | None = None) -> Reading[AnySource]:
-    """Read ``features/NAME.toml`` as far as it can be understood, with its problems."""
-    return examine(path, label, AnySource)
+    """Read ``features/NAME.toml`` as far as it can be understood, with its problems.
+
+    The options of a reader that is not the workbench's own come from the installed package that offers it.
+    """
+    label = label or label_of(path)
+    try:
+        reader = read_toml(path, label).get("reader")
+    except SpecError as error:
+        return Reading(None, error.problems)
+    study = path.absolute().parents[1]
+    if not isinstance(reader, str) or reader in READERS or reader not in names(READER_GROUP, study=study):
+        return examine(path, label, AnySource)
+    try:
+        options = load(READER_GROUP, reader, study=study).module.Options
+    except SpecError as error:
+        return Reading(None, tuple(replace(problem, where=f"{label}: reader") for problem in error.problems))
+    return examine(path, label, options)
 
 
 def examine_experiment(path: Path, label: str | None = None) -> Reading[ExperimentSpec]:

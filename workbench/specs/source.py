@@ -78,15 +78,35 @@ class SourceSpec(Spec):
     upstream: UpstreamSpec | None = None
     """What was done to the features before this file."""
 
-    def _has_sessions(self) -> bool:
-        """Whether the file itself says at which session each row was measured."""
+    def place(self) -> str:
+        """The files of the source, as messages name them."""
+        return self.modality
+
+    def companions(self) -> tuple[str, ...]:
+        """Files that the source names beside its own, which lie beside the specification or beside the data."""
+        return tuple(filter(None, [self.columns]))
+
+    def has_sessions(self) -> bool:
+        """Whether the files say at which session each row was measured."""
+        return False
+
+    def keeps(self) -> tuple[str, ...]:
+        """Globs of the columns that are features; without any, every column."""
+        return ()
+
+    def drops(self) -> tuple[str, ...]:
+        """Globs of columns that are no features."""
+        return ()
+
+    def columns_are_features(self) -> bool:
+        """Whether the `columns` table lists all features, so that other columns are none; else it only describes."""
         return False
 
     def rules(self) -> Iterator[Finding]:
         """Lists say things once, and so is the time of measurement."""
         yield from repeated(self.overlaps, ("overlaps",))
         yield from repeated(self.confounds, ("confounds",))
-        if self.timing is not None and self._has_sessions():
+        if self.timing is not None and self.has_sessions():
             hint = "the file says at which session each row was measured: leave timing out"
             yield Finding(("timing",), "stands beside sessions of the file", hint)
         said = self.upstream
@@ -110,8 +130,25 @@ class TableSource(SourceSpec):
     drop: tuple[Text, ...] = ()
     """Globs of columns left out."""
 
-    def _has_sessions(self) -> bool:
+    def place(self) -> str:
+        """The file."""
+        return self.file
+
+    def has_sessions(self) -> bool:
+        """A column holds the session."""
         return self.session is not None
+
+    def keeps(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.keep
+
+    def drops(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.drop
+
+    def columns_are_features(self) -> bool:
+        """Where a wide table has a `columns` table."""
+        return self.columns is not None
 
 
 class MatrixSource(SourceSpec):
@@ -130,7 +167,16 @@ class MatrixSource(SourceSpec):
     diagonal: bool = False
     """Also keep the diagonal."""
 
-    def _has_sessions(self) -> bool:
+    def place(self) -> str:
+        """The pattern of the files."""
+        return self.files
+
+    def companions(self) -> tuple[str, ...]:
+        """The list of regions, and the table that describes edges."""
+        return tuple(filter(None, [self.regions, self.columns]))
+
+    def has_sessions(self) -> bool:
+        """The names of the files hold the session."""
         return "{session}" in self.files
 
     def rules(self) -> Iterator[Finding]:
@@ -145,5 +191,8 @@ class MatrixSource(SourceSpec):
 
 AnySource = Annotated[TableSource | MatrixSource, Field(discriminator="reader")]
 
+READER_GROUP = "biomarker_workbench.sources"
+"""Entry points of installed packages that offer a reader: a module with `find`, `parse` and `Options`."""
+
 READERS: dict[str, type[SourceSpec]] = {"table": TableSource, "matrix": MatrixSource}
-"""Option schema of every reader; `workbench.sources.READERS` holds the functions under the same names."""
+"""Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""

@@ -3,102 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import GuardError, Problem, Problems, TableError, listed
-from workbench.records import Cohort, Covariates, Dataset, FeatureTable, FlowStep, Outcome, Unobserved
+from workbench.records import Cohort, Covariates, Dataset, FeatureBlocks, FeatureTable, FlowStep, Outcome, Unobserved
 from workbench.specs.experiment import ExperimentSpec
-from workbench.specs.source import AnySource
 from workbench.tables.background import background, unobserved
-from workbench.tables.covariates import AT, base_of, encode, incomplete, refuse_after_infusion, values_of
-from workbench.tables.feature_sets import feature_sets
-from workbench.tables.people import as_level, flow_step, nobody_left, select_people
-
-__all__ = [
-    "NuisanceTerms",
-    "assemble",
-    "data_hash",
-    "feature_sets",
-    "measured",
-    "nuisance_terms",
-    "permutation_blocks",
-    "select_people",
-]
+from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
+from workbench.tables.data_digest import data_hash
+from workbench.tables.measurements import Measured, measure
+from workbench.tables.nuisance import nuisance_terms, permutation_blocks
+from workbench.tables.people import as_level, flow_step, nobody_left
 
 UNKNOWN = "(not known)"
 """Level of a block or stratum in those who have none: they form one of their own."""
-
-DESIGN_BLOCKS = ("site", "sequence", "arm")
-"""Held fixed, they also are what outcomes may not be exchanged across (METHODS 2.2); site wherever it is declared."""
-
-
-# -------------------------------------------------------------------------------------------------------------- joining
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """One source at the session(s) an experiment asks for: one row per person."""
-
-    session: str
-    people: pd.Index
-    values: np.ndarray
-
-
-def measured(table: FeatureTable, experiment: ExperimentSpec) -> tuple[str, tuple[str, ...]]:
-    """The session of a table that an experiment uses: its name for people, and the one or two sessions it is made of.
-
-    A table without sessions has one row per participant and no session.
-
-    Raises
-    ------
-    TableError
-        If the table has none of the sessions asked for, or several of them.
-    """
-    here = tuple(dict.fromkeys(table.rows["session"]))
-    where = f"sessions: {table.source}"
-    if experiment.change is not None:
-        absent = [session for session in experiment.change if session not in here]
-        if absent:
-            has = listed(map(repr, filter(None, here))) or "no sessions"
-            found = f"has no row at {' or '.join(absent)}"
-            raise TableError(Problem(f"change: {table.source}", found, f"it has {has}"))
-        first, second = experiment.change
-        return f"{second} minus {first}", (first, second)
-    if here == ("",):
-        return "", ("",)
-    if not experiment.sessions:
-        if len(here) == 1:
-            return here[0], here
-        raise TableError(Problem(where, f"has {listed(here)}", 'write sessions = ["..."] and name one of them'))
-    chosen = tuple(session for session in experiment.sessions if session in here)
-    if len(chosen) != 1:
-        found = f"has {listed(chosen)} of the sessions asked for" if chosen else "has none of the sessions asked for"
-        raise TableError(Problem(where, found, f"one session per source; it has {listed(here)}"))
-    return chosen[0], chosen
-
-
-def _measure(table: FeatureTable, experiment: ExperimentSpec) -> _Measured:
-    name, sessions = measured(table, experiment)
-    rows = table.rows.assign(position=np.arange(len(table.rows)))
-    if rows.duplicated(["participant_id", "session"]).any():
-        raise TableError(Problem(table.source, "has a participant twice at one session", "build the table again"))
-    at = [rows[rows["session"] == session].set_index("participant_id")["position"] for session in sessions]
-    people = at[0].index if len(at) == 1 else at[0].index.intersection(at[1].index)
-    values = table.values[at[-1].loc[people].to_numpy()]
-    if len(at) == 2:
-        values = values - table.values[at[0].loc[people].to_numpy()]
-    return _Measured(name, people, values)
-
-
-def values_for(table: FeatureTable, experiment: ExperimentSpec, people: Sequence[str]) -> np.ndarray:
-    """Values of a table at the session(s) of an experiment, ``(n_people, n_features)``; NaN for who has no row."""
-    part = _measure(table, experiment)
-    at = part.people.get_indexer(list(people))
-    return np.where((at >= 0)[:, None], part.values[at], np.nan)
 
 
 def assemble(
@@ -113,6 +35,7 @@ def assemble(
     *,
     given_folds: pd.DataFrame | None,
     common_to: Sequence[tuple[str, ...]] = (),
+    complete: bool = True,
 ) -> Dataset:
     """Join the sources of one feature set with outcome and covariates, by participant id and session only.
 
@@ -126,6 +49,8 @@ def assemble(
         Outer folds given by the study.
     common_to : sequence of tuple of str
         Feature sets whose sources everyone must have, where an experiment compares them on common people.
+    complete : bool
+        Everyone has every source of the set. Without, one is enough, for a learner that takes blocks of features.
 
     Returns
     -------
@@ -142,8 +67,11 @@ def assemble(
     """
     join = _Join(experiment, tables, cohort, outcome, list(people), list(flow))
     join.keep_those_with_outcome()
-    for source in sources:
-        join.keep_those_with(source, f"with {source}")
+    if complete:
+        for source in sources:
+            join.keep_those_with(source, f"with {source}")
+    else:
+        join.keep_those_with_any(sources)
     for source in sorted({source for each in common_to for source in each} - set(sources)):
         join.keep_those_with(source, f"with {source} (common to all feature sets)")
     join.keep_complete()
@@ -170,7 +98,7 @@ class _Join:
         self.people = sorted(people)
         self.flow = flow
         self.notes: list[str] = []
-        self.parts: dict[str, _Measured] = {}
+        self.parts: dict[str, Measured] = {}
         self.terms = nuisance_terms(experiment, tables, outcome)
 
     def _lose(self, step: str, lost: Mapping[str, str]) -> None:
@@ -188,10 +116,17 @@ class _Join:
 
     def keep_those_with(self, source: str, step: str) -> None:
         """Those whom a source has at the session asked for stay; a modality that a person lacks is never made up."""
-        part = self.parts[source] = _measure(self.tables[source], self.experiment)
+        part = self.parts[source] = measure(self.tables[source], self.experiment)
         at = f" at {part.session}" if part.session else ""
         lost = {person: f"no {source}{at}" for person in self.people if person not in part.people}
         self._lose(f"{step}{at}", lost)
+
+    def keep_those_with_any(self, sources: Sequence[str]) -> None:
+        """Those stay whom one of the sources has at the session asked for."""
+        self.parts |= {source: measure(self.tables[source], self.experiment) for source in sources}
+        measured = {person for source in sources for person in self.parts[source].people}
+        names = " or ".join(sources)
+        self._lose(f"with {names}", {person: f"no {names}" for person in self.people if person not in measured})
 
     def keep_complete(self) -> None:
         """Those with every covariate of no interest stay, and with a site where sites are left out."""
@@ -206,7 +141,7 @@ class _Join:
     def dataset(self, feature_set: str, sources: tuple[str, ...], given_folds: pd.DataFrame | None) -> Dataset:
         """Put the rows of those who are left together."""
         self._refuse_late_covariates()
-        X, features, session = self._features(sources)
+        feature_blocks, session = self._feature_blocks(sources)
         confounds, forced, clinical = self._covariates()
         y = self.outcome.values.loc[self.people].to_numpy(dtype=float)
         rows = pd.DataFrame({"participant_id": self.people, "session": session}, dtype="str")
@@ -217,8 +152,7 @@ class _Join:
             feature_set=feature_set,
             sources=sources,
             rows=rows,
-            X=X,
-            features=features,
+            feature_blocks=feature_blocks,
             y=y,
             outcome=self.outcome,
             confounds=confounds,
@@ -240,34 +174,34 @@ class _Join:
         return replace(dataset, data_hash=data_hash(dataset), unobserved=self._unobserved(dataset))
 
     def _unobserved(self, dataset: Dataset) -> Unobserved | None:
-        """Those asked about who have every source of the set and no outcome."""
-        asked = set() if dataset.background is None else set(dataset.background.values.index)
-        without = asked - set(self.outcome.values.index)
+        """Those eligible who have every source of the set and no outcome."""
+        eligible = set() if dataset.background is None else set(dataset.background.values.index)
+        without = eligible - set(self.outcome.values.index)
         people = sorted(without.intersection(*(self.parts[source].people for source in dataset.sources)))
-        if not people:
+        if not people or not dataset.complete:
             return None
         parts = [self.parts[source] for source in dataset.sources]
-        X = np.hstack([part.values[part.people.get_indexer(people)] for part in parts])
+        X = np.hstack([part.values[part.positions(people)] for part in parts])
         return unobserved(X, dataset.nuisance, self.cohort, people)
 
     # --------------------------------------------------------------------------------------------------------- features
 
-    def _features(self, sources: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame, str]:
-        sessions = {source: self.parts[source].session for source in sources}
-        distinct = list(dict.fromkeys(filter(None, sessions.values())))
-        values, described = [], []
+    def _feature_blocks(self, sources: Sequence[str]) -> tuple[FeatureBlocks, str]:
+        """A block for each source, and the session of the rows."""
+        sessions = list(dict.fromkeys(filter(None, (self.parts[source].session for source in sources))))
+        blocks = []
         for source in sources:
             part = self.parts[source]
-            values.append(part.values[part.people.get_indexer(self.people)])
-            features = self.tables[source].features.assign(session=part.session)
-            if len(distinct) > 1 and part.session:
+            features = part.table.features.assign(session=part.session)
+            if len(sessions) > 1 and part.session:
                 features["name"] = features["name"] + f"{AT}{part.session}"
-            described.append(features)
-        features = pd.concat(described, ignore_index=True)
-        if not features["name"].is_unique:
-            twice = features["name"][features["name"].duplicated()]
-            raise TableError(Problem("features", f"two features are called {listed(twice, 5)}", "rename one of them"))
-        return np.ascontiguousarray(np.hstack(values)), features, " + ".join(distinct)
+            blocks.append(part.block(self.people, features))
+        measured = FeatureBlocks(tuple(blocks))
+        names = measured.features["name"]
+        if not names.is_unique:
+            repeated = listed(names[names.duplicated()], 5)
+            raise TableError(Problem("features", f"two features are called {repeated}", "rename one of them"))
+        return measured, " + ".join(sessions)
 
     # ------------------------------------------------------------------------------------------------------- covariates
 
@@ -285,20 +219,20 @@ class _Join:
     def _covariates(self) -> tuple[Covariates, Covariates, Covariates]:
         """Confounds, forced terms and the clinical comparator; a name in two of them enters once, in N."""
         terms, fill = self.terms, self.experiment.impute_confounds
-        forced, heard = encode(terms.forced_columns, self.cohort, self.people, fill=fill)
-        self.notes += heard
+        forced, notes = encode(terms.forced_columns, self.cohort, self.people, fill=fill)
+        self.notes += notes
         if self.outcome.baseline is not None:
             baseline = self.outcome.baseline.loc[self.people].to_numpy(dtype=float)[:, None]
             forced = Covariates((self.outcome.baseline_name,), (self.outcome.baseline_name,), baseline).beside(forced)
         held = {*terms.forced_columns, self.outcome.baseline_name}
-        confounds, heard = encode(
+        confounds, notes = encode(
             [term for term in terms.confounds if term not in held], self.cohort, self.people, fill=fill
         )
-        self.notes += heard
+        self.notes += notes
         held |= set(terms.confounds)
         own = [term for term in self.experiment.clinical_model if term not in held]
-        clinical, heard = encode(own, self.cohort, self.people)
-        self.notes += heard
+        clinical, notes = encode(own, self.cohort, self.people)
+        self.notes += notes
         both = [term for term in self.experiment.clinical_model if term in held]
         if both:
             self.notes.append(f"{listed(both)} of the clinical model enters once, as a covariate that is held fixed")
@@ -342,10 +276,10 @@ class _Join:
         columns = {}
         for source, table in self.tables.items():
             try:
-                here = (self.parts.get(source) or _measure(table, self.experiment)).people
+                measured = (self.parts.get(source) or measure(table, self.experiment)).people
             except TableError:  # a source of other sessions, which this experiment does not use
-                here = pd.Index(table.rows["participant_id"])
-            columns[source] = np.isin(self.included, here)
+                measured = pd.Index(table.rows["participant_id"])
+            columns[source] = np.isin(self.included, measured)
         return pd.DataFrame(columns, index=pd.Index(self.included, name="participant_id", dtype="str"), dtype=bool)
 
     def _folds(self, given: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -357,101 +291,3 @@ class _Join:
             found = f"has no fold for {listed(absent)}"
             raise TableError(Problem(where, found, "give everyone who is analysed a fold, or exclude them"))
         return given.loc[self.people]
-
-
-# ----------------------------------------------------------------------------------------------------------- nuisance
-
-
-@dataclass(frozen=True)
-class NuisanceTerms:
-    """Names of what is held fixed.
-
-    Parameters
-    ----------
-    confounds : tuple of str
-        Covariates of no interest, sites left out where whole sites are held out.
-    forced_columns : tuple of str
-        The outcome's adjustments (the ANCOVA baseline is in the `Outcome`).
-    declared : tuple of str
-        All that was written, sites included: what blocks are made from.
-    """
-
-    confounds: tuple[str, ...]
-    forced_columns: tuple[str, ...]
-    declared: tuple[str, ...]
-
-
-def nuisance_terms(
-    experiment: ExperimentSpec, tables: Mapping[str, FeatureTable | AnySource], outcome: Outcome | None = None
-) -> NuisanceTerms:
-    """The one list of confounds of an experiment (its own, or the union over its sources), and its adjustments."""
-    adjust = tuple(experiment.outcome.adjust)
-    if experiment.confounds is not None:
-        confounds = tuple(experiment.confounds)
-    else:
-        used = {source for members in experiment.feature_sets.values() for source in members} or set(tables)
-        confounds = tuple(term for name in tables if name in used for term in tables[name].confounds)
-    confounds = tuple(dict.fromkeys(term for term in confounds if term not in adjust))
-    declared = (*adjust, *confounds)
-    if experiment.validation.leave_out == "site":
-        # A site that is held out has no coefficient to be adjusted with.
-        adjust, confounds = (tuple(t for t in terms if base_of(t) != "site") for terms in (adjust, confounds))
-    return NuisanceTerms(confounds, adjust, declared)
-
-
-def permutation_blocks(experiment: ExperimentSpec, declared: Sequence[str], *, sited: bool) -> tuple[str, ...]:
-    """Columns inside whose levels outcomes may be exchanged (METHODS 2.2).
-
-    Site wherever the study declares it, a covariate or not: whatever tells sites apart would otherwise predict what the
-    sites differ in, and no permuted outcome would differ between them. Columns that the experiment names replace this,
-    but where whole sites are left out, which is a test of nothing unless outcomes stay in their site.
-
-    Parameters
-    ----------
-    declared : sequence of str
-        What is held fixed, sites included.
-    sited : bool
-        Whether the study declares sites.
-    """
-    validation = experiment.validation
-    site = ("site",) if sited and (not validation.blocks or validation.leave_out == "site") else ()
-    named = validation.blocks or tuple(name for name in DESIGN_BLOCKS if name in declared)
-    return tuple(dict.fromkeys((*site, *named)))
-
-
-def data_hash(dataset: Dataset, *, named: bool = True) -> str:
-    """SHA-256 over everything that the numbers of a run depend on, apart from its settings.
-
-    Parameters
-    ----------
-    named : bool
-        Also over what sessions, features, circuits and covariates are called. Without, data to which circuits or labels
-        were added are the same data, as for a frozen plan and for the ledger of results viewed.
-    """
-    content = hashlib.sha256()
-
-    def text(values: Iterable[object]) -> None:
-        content.update("\x1f".join(map(str, values)).encode() + b"\x1e")
-
-    def numbers(values: np.ndarray) -> None:
-        content.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-
-    def names(values: Iterable[object]) -> None:
-        listed = list(values)
-        text(listed if named else [len(listed)])
-
-    text(dataset.rows["participant_id"])
-    names(dataset.rows["session"])
-    names(dataset.features["name"])
-    names(dataset.features["circuit"])
-    numbers(dataset.X)
-    numbers(dataset.y)
-    for block in (dataset.forced, dataset.confounds, dataset.clinical):
-        names(block.names)
-        numbers(block.values)
-    for classes in (dataset.groups, dataset.blocks, dataset.strata, dataset.sites):
-        text([] if classes is None else classes)
-    if dataset.given_folds is not None:
-        for repeat in dataset.given_folds:
-            text(dataset.given_folds[repeat])
-    return content.hexdigest()

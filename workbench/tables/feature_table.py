@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench import __version__
 from workbench.errors import of_the_disk
-from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable
+from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
+from workbench.version import __version__
 
 CHUNK = 1 << 20
 
@@ -55,9 +55,9 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
     """A built table from the cache, or built and put there.
 
     ``NAME.parquet`` has one row per feature: its description, then one column per participant and session.
-    ``NAME.json`` has the key, the digests, the confounds, what it overlaps and the notes. A table that is torn, of
-    another schema version, or not as it was stored, in its values or in what they mean, is built again without a word:
-    it is only a cache.
+    ``NAME.json`` has the key, the digests, the confounds, what it overlaps, the notes and which columns of the files
+    are no features; ``NAME.npy`` has the numbers of these. A table that is torn, of another schema version, or not as
+    it was stored, in its values or in what they mean, is built again without a word: it is only a cache.
 
     Parameters
     ----------
@@ -74,48 +74,64 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
     bool
         True where it was built anew.
     """
-    kept = _load(folder / f"{name}.parquet", folder / f"{name}.json", key)
+    kept = _load(folder, name, key)
     if kept is not None:
         return kept, False
     table = build()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _store(table, key, folder / f"{name}.parquet", folder / f"{name}.json")
+        _store(table, key, folder, name)
     except OSError as error:
         if of_the_disk(error) is None:
             raise  # else the study may only be read, or the disk is full: it works, without a cache
     return table, True
 
 
-def _load(parquet: Path, described: Path, key: str) -> FeatureTable | None:
+def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
     try:
-        said = json.loads(described.read_text(encoding="utf-8"))
-        if said["schema_version"] != SCHEMA_VERSION or said["key"] != key:
+        stored = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        if stored["schema_version"] != SCHEMA_VERSION or stored["key"] != key:
             return None
-        if said.pop("description_digest") != _description_digest(said):
+        if stored.pop("description_digest") != _description_digest(stored):
             return None
-        frame = pd.read_parquet(parquet)
+        frame = pd.read_parquet(folder / f"{name}.parquet")
         table = FeatureTable(
-            source=said["source"],
-            modality=said["modality"],
-            rows=pd.DataFrame(said["rows"], columns=["participant_id", "session"], dtype="str"),
+            source=stored["source"],
+            modality=stored["modality"],
+            rows=pd.DataFrame(stored["rows"], columns=["participant_id", "session"], dtype="str"),
             values=np.ascontiguousarray(frame.drop(columns=list(FEATURE_COLUMNS)).to_numpy(dtype=float).T),
             features=frame[list(FEATURE_COLUMNS)].astype("str"),
-            digest=said["digest"],
-            overlaps=tuple(said["overlaps"]),
-            confounds=tuple(said["confounds"]),
-            notes=tuple(said["notes"]),
+            digest=stored["digest"],
+            overlaps=tuple(stored["overlaps"]),
+            confounds=tuple(stored["confounds"]),
+            notes=tuple(stored["notes"]),
+            left_out=_load_left_out(folder / f"{name}.npy", stored["left_out"]),
         )
     except (OSError, ValueError, KeyError, TypeError):  # torn, or written by something else; pyarrow's errors are these
         return None
     return table if table.content_digest() == table.digest and len(table.rows) == len(table.values) else None
 
 
-def _store(table: FeatureTable, key: str, parquet: Path, described: Path) -> None:
+def _load_left_out(path: Path, stored: Mapping[str, Any] | None) -> LeftOut | None:
+    """Columns that are no features; raises ValueError where their numbers are not as they were stored."""
+    if stored is None:
+        return None
+    values = np.load(path, allow_pickle=False)
+    if _digest(path) != stored["digest"]:
+        raise ValueError(path)
+    return LeftOut(stored["why"], tuple(stored["columns"]), values)
+
+
+def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
     columns = [f"{row.participant_id} {row.session}".strip() for row in table.rows.itertuples()]
     values = pd.DataFrame(table.values.T, columns=columns, index=table.features.index)
     frame = pd.concat([table.features, values], axis=1)
-    said = {
+    beside, left_out = folder / f"{name}.npy", None
+    if table.left_out is not None:
+        numbers = table.left_out.values
+        _write(beside, lambda path: _save(path, numbers))
+        left_out = {"why": dict(table.left_out.why), "columns": list(table.left_out.columns), "digest": _digest(beside)}
+    stored = {
         "schema_version": SCHEMA_VERSION,
         "key": key,
         "digest": table.digest,
@@ -124,11 +140,17 @@ def _store(table: FeatureTable, key: str, parquet: Path, described: Path) -> Non
         "overlaps": list(table.overlaps),
         "confounds": list(table.confounds),
         "notes": list(table.notes),
+        "left_out": left_out,
         "rows": table.rows.to_numpy().tolist(),
     }
-    said["description_digest"] = _description_digest(said)
-    _write(parquet, lambda path: frame.to_parquet(path, index=False))
-    _write(described, lambda path: path.write_text(json.dumps(said, indent=1), encoding="utf-8"))
+    stored["description_digest"] = _description_digest(stored)
+    _write(folder / f"{name}.parquet", lambda path: frame.to_parquet(path, index=False))
+    _write(folder / f"{name}.json", lambda path: path.write_text(json.dumps(stored, indent=1), encoding="utf-8"))
+
+
+def _save(path: Path, values: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
 
 
 def _description_digest(described: Mapping[str, Any]) -> str:
@@ -158,16 +180,16 @@ def describe(table: FeatureTable) -> pd.DataFrame:
     """
     rows = []
     for session in dict.fromkeys(table.rows["session"]):
-        here = table.values[(table.rows["session"] == session).to_numpy()]
+        values = table.values[(table.rows["session"] == session).to_numpy()]
         rows.append(
             {
                 "source": table.source,
                 "modality": table.modality,
                 "session": session,
-                "participants": len(here),
-                "features": here.shape[1],
-                "missing": float(np.isnan(here).mean()),
-                "constant": int((np.fmax.reduce(here) == np.fmin.reduce(here)).sum()),
+                "participants": len(values),
+                "features": values.shape[1],
+                "missing": float(np.isnan(values).mean()),
+                "constant": int((np.fmax.reduce(values) == np.fmin.reduce(values)).sum()),
                 "circuits": table.features["circuit"].nunique(),
                 "unit": ", ".join(sorted(filter(None, set(table.features["unit"])))),
             }

@@ -19,9 +19,11 @@ from workbench.specs.source import AnySource, TableSource
 from workbench.tables.alarms import dataset_warnings
 from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
-from workbench.tables.dataset import feature_sets, nuisance_terms, permutation_blocks, select_people
+from workbench.tables.feature_sets import feature_sets
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
+from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.people import select_people
 from workbench.tables.selection import selected_by_outcome
 from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
 from workbench.tables.timing import late_sources, not_after, treated_by, untimed_warnings

@@ -1,0 +1,1 @@
+"""Readers of one lab, offered to biomarker-workbench through entry points."""

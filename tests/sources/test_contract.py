@@ -1,0 +1,385 @@
+"""What every producer keeps, whatever its files look like: a new one joins by a writer of its format in `WRITERS`.
+
+A writer gets a small cohort, cell by cell as text, and leaves files that say it; every test then asks the same of the
+table that comes of them, or of the error.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench.errors import SourceError
+from workbench.records import Cohort, FeatureTable
+from workbench.sources import read_source, source_files
+from workbench.sources.producers import PRODUCERS
+from workbench.specs.source import READERS, SourceSpec
+
+FEATURES = ("VS--ACC", "VS--PCC", "ACC--PCC")
+Values = Mapping[tuple[str, str], tuple[str, str, str]]
+"""By raw participant id and session: the cells of the three features."""
+
+TWO_SESSIONS: Values = {
+    ("0001", "ses-b0"): ("0.1", "0.2", "0.3"),
+    ("0001", "ses-d2"): ("0.15", "-0.25", "0.35"),
+    ("0002", "ses-b0"): ("-0.4", "0.5", "0.6"),
+    ("0004", "ses-b0"): ("0.7", "-0.8", "0.9"),
+}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A producer's format.
+
+    Parameters
+    ----------
+    options : mapping
+        Of the source, beside modality and reader.
+    write : callable
+        Writes values into a folder; rows (or whatever the format has) in the order of `values`.
+    any_file : callable
+        The file that holds the values of a participant and session, relative to the data.
+    place_of : callable
+        How messages name the cell of a feature of the second participant, beside the file.
+    whole : bool
+        One file holds everybody.
+    with_text_column : callable, optional
+        Adds a column of words and one of numbers, and returns the options that leave both out.
+    """
+
+    options: Mapping[str, Any]
+    write: Callable[[Path, Values], None]
+    any_file: Callable[[str, str], str]
+    place_of: Mapping[str, str]
+    whole: bool
+    with_text_column: Callable[[Path], dict[str, Any]] | None = None
+
+
+def write_table(folder: Path, values: Values) -> None:
+    lines = ["\t".join(("participant_id", "session_id", *FEATURES))]
+    lines += ["\t".join((person, session, *cells)) for (person, session), cells in values.items()]
+    (folder / "wide.tsv").write_text("\n".join(lines) + "\n")
+
+
+def add_text_column(folder: Path) -> dict[str, Any]:
+    lines = (folder / "wide.tsv").read_text().splitlines()
+    added = [lines[0] + "\tscanner\tvolume", *(f"{line}\tPrisma\t{at}.5" for at, line in enumerate(lines[1:]))]
+    (folder / "wide.tsv").write_text("\n".join(added) + "\n")
+    return {"drop": ("scanner", "volume")}
+
+
+def write_matrices(folder: Path, values: Values) -> None:
+    shutil.rmtree(folder / "conn", ignore_errors=True)
+    (folder / "conn").mkdir()
+    for at, ((person, session), (vs_acc, vs_pcc, acc_pcc)) in enumerate(values.items()):
+        rows = {
+            "VS": {"VS": "1", "ACC": vs_acc, "PCC": vs_pcc},
+            "ACC": {"VS": vs_acc, "ACC": "1", "PCC": acc_pcc},
+            "PCC": {"VS": vs_pcc, "ACC": acc_pcc, "PCC": "1"},
+        }
+        order = ["VS", "ACC", "PCC"][at % 3 :] + ["VS", "ACC", "PCC"][: at % 3]
+        lines = ["\t".join(["Node", *order]), *("\t".join([a, *(rows[a][b] for b in order)]) for a in order)]
+        (folder / matrix_file(person, session)).write_text("\n".join(lines) + "\n")
+    (folder / "regions.tsv").write_text("VS\nACC\nPCC\n")
+
+
+def matrix_file(person: str, session: str) -> str:
+    return f"conn/{person}_{session}_conn.tsv"
+
+
+WRITERS: dict[str, Writer] = {
+    "table": Writer(
+        {"file": "wide.tsv", "session": "session_id"},
+        write_table,
+        lambda person, session: "wide.tsv",
+        {"VS--ACC": "line 4, column 'VS--ACC', sub-0002 ses-b0"},
+        whole=True,
+        with_text_column=add_text_column,
+    ),
+    "matrix": Writer(
+        {"files": "conn/{participant}_{session}_conn.tsv", "regions": "regions.tsv"},
+        write_matrices,
+        matrix_file,
+        {"VS--ACC": "line 3, column 'ACC', row 'VS'"},
+        whole=False,
+    ),
+}
+
+
+@pytest.fixture(params=sorted(PRODUCERS))
+def reader(request) -> str:
+    assert request.param in WRITERS, f"producer {request.param!r} has no writer: it must keep the contract too"
+    return request.param
+
+
+@pytest.fixture
+def writer(reader: str) -> Writer:
+    return WRITERS[reader]
+
+
+@pytest.fixture
+def read(reader: str, writer: Writer, tmp_path: Path, cohort: Cohort) -> Callable[..., FeatureTable]:
+    """Reads what lies there, or writes `values` first; keywords change the options."""
+
+    def read_values(values: Values | None = None, in_cohort: Cohort = cohort, **changes: Any) -> FeatureTable:
+        if values is not None:
+            writer.write(tmp_path, values)
+        spec = spec_of(reader, writer, **changes)
+        return read_source("x", spec, in_cohort, data=tmp_path, features_dir=tmp_path / "features")
+
+    return read_values
+
+
+def spec_of(reader: str, writer: Writer, **changes: Any) -> SourceSpec:
+    declared = {"modality": "connectivity", "reader": reader, **writer.options, **changes}
+    return READERS[reader].model_validate(declared)
+
+
+def by_name(table: FeatureTable) -> dict[tuple[str, str, str], float]:
+    rows = table.rows.itertuples(index=False)
+    return {
+        (row.participant_id, row.session, feature): value
+        for row, values in zip(rows, table.values, strict=True)
+        for feature, value in zip(table.features["feature"], values, strict=True)
+    }
+
+
+def changed(values: Values, cells: Mapping[tuple[str, str], tuple[str, str, str]]) -> Values:
+    return {**values, **cells}
+
+
+def test_every_producer_has_options_and_options_have_a_producer():
+    assert set(PRODUCERS) == set(READERS)
+
+
+def test_the_same_cohort_gives_the_same_table(read):
+    expected = {
+        (f"sub-{person}", session, feature): float(cell)
+        for (person, session), cells in TWO_SESSIONS.items()
+        for feature, cell in zip(FEATURES, cells, strict=True)
+    }
+    table = read(TWO_SESSIONS)
+    assert by_name(table) == expected
+    assert table.rows.to_numpy().tolist() == sorted([f"sub-{person}", session] for person, session in TWO_SESSIONS)
+    assert table.rows["participant_id"].dtype == "str"
+    assert list(table.features["name"]) == [f"x:{feature}" for feature in FEATURES]
+
+
+def test_edges_have_their_regions_and_circuits(read):
+    features = read(TWO_SESSIONS).features.set_index("feature")
+    assert features.loc["VS--PCC", ["region_a", "region_b"]].tolist() == ["VS", "PCC"]
+    assert features.loc["VS--PCC", "circuit"] == "default mode - reward"
+
+
+def test_the_order_in_which_people_are_written_changes_nothing(read):
+    backwards = dict(reversed(TWO_SESSIONS.items()))
+    first, second = read(TWO_SESSIONS), read(backwards)
+    assert first.digest == second.digest
+    assert first.notes == second.notes
+
+
+def test_the_digest_is_that_of_the_content(read):
+    table = read(TWO_SESSIONS)
+    assert table.digest == table.content_digest() == read().digest
+    other = changed(TWO_SESSIONS, {("0004", "ses-b0"): ("0.7", "-0.8", "0.91")})
+    assert read(other).digest != table.digest
+
+
+def test_inputs_stay_as_they_are(read, reader, writer, tmp_path):
+    writer.write(tmp_path, TWO_SESSIONS)
+    paths = source_files(spec_of(reader, writer), data=tmp_path, features_dir=tmp_path / "features")
+    before = {path: path.read_bytes() for path in paths}
+    read()
+    assert before == {path: path.read_bytes() for path in paths}
+    assert tmp_path / writer.any_file("0001", "ses-b0") in before
+
+
+def test_missing_codes_of_the_study_are_missing_in_every_spelling(read, cohort_of):
+    values = changed(TWO_SESSIONS, {("0002", "ses-b0"): ("n/a", "0.5", "-999.0")})
+    table = read(values, cohort_of(missing=("n/a", "", "-999")))
+    cells = by_name(table)
+    assert np.isnan(cells["sub-0002", "ses-b0", "VS--ACC"])
+    assert np.isnan(cells["sub-0002", "ses-b0", "ACC--PCC"])
+    assert np.isnan(list(cells.values())).sum() == 2
+
+
+def test_a_cell_that_is_no_number_is_named_by_file_row_and_column(read, writer):
+    with pytest.raises(SourceError) as error:
+        read(changed(TWO_SESSIONS, {("0002", "ses-b0"): ("x1", "0.5", "0.6")}))
+    expected = f"{writer.any_file('0002', 'ses-b0')}: {writer.place_of['VS--ACC']}: 'x1' is not a number"
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("cell", ["inf", "1_000", "0,5", "#VALUE!", "NaN", "\u22120.5"])
+def test_nothing_is_guessed_to_be_a_number_or_missing(read, cell):
+    with pytest.raises(SourceError, match="is not a number"):
+        read(changed(TWO_SESSIONS, {("0002", "ses-b0"): (cell, "0.5", "0.6")}))
+
+
+def test_somebody_without_any_value_has_no_row(read):
+    table = read(changed(TWO_SESSIONS, {("0002", "ses-b0"): ("n/a", "n/a", "n/a")}))
+    assert "sub-0002" not in set(table.rows["participant_id"])
+    assert "1 rows without any value left out" in table.notes
+
+
+def test_unknown_ids_are_counted_without_being_named(read):
+    table = read(changed(TWO_SESSIONS, {("0009", "ses-b0"): ("0.11", "0.22", "0.33")}))
+    assert "sub-0009" not in set(table.rows["participant_id"])
+    assert any("1 id not in the study, left out" in note for note in table.notes)
+    assert not any("0009" in note for note in table.notes)
+
+
+def test_ids_that_never_meet_show_both_spellings_and_the_rule(read):
+    strangers = {("MOA11", "ses-b0"): ("0.1", "0.2", "0.3"), ("MOA12", "ses-b0"): ("0.4", "0.5", "0.6")}
+    with pytest.raises(SourceError, match=r"none of its 2 ids is in the study: the file writes 'MOA11', the study has"):
+        read(strangers)
+
+
+def test_an_id_that_looks_like_somebody_is_not_dropped_in_silence(read):
+    with pytest.raises(SourceError, match=r"'SUB0002' is not in the study but looks like sub-0002.*\[T3\]"):
+        read(changed(TWO_SESSIONS, {("SUB0002", "ses-d2"): ("0.11", "0.22", "0.33")}))
+
+
+def test_ids_meet_under_the_rule_of_the_study(read):
+    values = {("sub-2" if person == "0002" else person, session): v for (person, session), v in TWO_SESSIONS.items()}
+    assert read(values).digest == read(TWO_SESSIONS).digest
+
+
+def test_one_person_in_two_spellings_is_refused_and_named(read):
+    twice = changed(TWO_SESSIONS, {("2", "ses-d2"): ("0.11", "0.22", "0.33")})
+    with pytest.raises(SourceError, match=r"sub-0002 is written '0002' \(.*\), '2' \(.*\).*\[T3\]"):
+        read(twice)
+
+
+def test_sessions_that_are_not_declared_are_counted(read):
+    table = read(changed(TWO_SESSIONS, {("0004", "ses-x"): ("0.11", "0.22", "0.33")}))
+    assert any("1 row of sessions not declared (ses-x)" in note for note in table.notes)
+    assert set(table.rows["session"]) == {"ses-b0", "ses-d2"}
+
+
+def test_sessions_that_are_all_undeclared_are_refused(read):
+    values = {(person, f"visit{session[-1]}"): cells for (person, session), cells in TWO_SESSIONS.items()}
+    with pytest.raises(SourceError, match=r"none of its sessions is declared: the file has 'visit"):
+        read(values)
+
+
+def test_a_file_of_0_bytes_is_named_with_the_way_to_fetch_it(read, writer, tmp_path):
+    writer.write(tmp_path, TWO_SESSIONS)
+    name = writer.any_file("0002", "ses-b0")
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(SourceError, match=rf"{name}: is empty \(0 bytes\); fetch it with `datalad get"):
+        read()
+
+
+def test_a_file_of_blank_lines_is_refused(read, writer, tmp_path):
+    writer.write(tmp_path, TWO_SESSIONS)
+    (tmp_path / writer.any_file("0002", "ses-b0")).write_bytes(b"\n \n\n")
+    with pytest.raises(SourceError, match=r"has no header|is not square"):
+        read()
+
+
+def test_a_file_that_was_not_fetched_is_named(read, writer, tmp_path):
+    writer.write(tmp_path, TWO_SESSIONS)
+    name = writer.any_file("0002", "ses-b0")
+    (tmp_path / name).write_bytes(b"../../.git/annex/objects/Xx/Yy/MD5E-s12--0")
+    with pytest.raises(SourceError, match=rf"{name}: was not fetched: it is only a DataLad pointer"):
+        read()
+
+
+def test_a_file_that_is_no_text_is_named(read, writer, tmp_path):
+    writer.write(tmp_path, TWO_SESSIONS)
+    name = writer.any_file("0002", "ses-b0")
+    (tmp_path / name).write_bytes(b"\x93NUMPY\x01\x00v\xff\xfe\x00")
+    with pytest.raises(SourceError, match=rf"{name}: is not UTF-8 text|{name}: is not a text file"):
+        read()
+
+
+def test_a_file_that_cannot_be_opened_is_named(read, writer, tmp_path, monkeypatch):
+    writer.write(tmp_path, TWO_SESSIONS)
+    name = writer.any_file("0002", "ses-b0")
+    read_bytes = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == tmp_path / name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(SourceError, match=rf"{name}: cannot be read \(Permission denied\)"):
+        read()
+
+
+def test_a_file_with_cells_too_many_is_refused(read, writer, tmp_path):
+    writer.write(tmp_path, TWO_SESSIONS)
+    path = tmp_path / writer.any_file("0002", "ses-b0")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], lines[-1] + "\t7"]) + "\n")
+    with pytest.raises(SourceError, match=r"the header has 5 columns but line 5 has 6 cells|is not square"):
+        read()
+
+
+def test_nothing_there_is_explained(read):
+    with pytest.raises(SourceError, match=r"there is no such file in|no file in .* is like this"):
+        read()
+
+
+def test_all_problems_come_at_once(read, writer):
+    """A bad cell, a look-alike and a second spelling, in one error."""
+    wrong = {
+        ("0002", "ses-b0"): ("x1", "0.5", "0.6"),
+        ("SUB0004", "ses-b0"): ("0.11", "0.22", "0.33"),
+        ("1", "ses-p2"): ("0.12", "0.23", "0.34"),
+    }
+    with pytest.raises(SourceError) as error:
+        read(changed(TWO_SESSIONS, wrong))
+    message = str(error.value)
+    for expected in ("'x1' is not a number", "looks like sub-0004", "sub-0001 is written"):
+        assert expected in message
+
+
+def test_fisher_z_is_taken_of_every_value_and_refuses_what_is_no_correlation(read):
+    raw, z = read(TWO_SESSIONS), read(transform="fisher-z")
+    np.testing.assert_allclose(np.tanh(z.values), raw.values, rtol=1e-12)
+    with pytest.raises(SourceError, match=r"1 values are not inside -1 to 1 \(the largest is 1.2\)"):
+        read(changed(TWO_SESSIONS, {("0004", "ses-b0"): ("1.2", "0.1", "0.2")}), transform="fisher-z")
+
+
+def test_a_columns_table_adds_what_the_study_knows(read, tmp_path):
+    (tmp_path / "columns.tsv").write_text(
+        "column\tcircuit\tunit\n" + "".join(f"{feature}\tmine\tz\n" for feature in FEATURES)
+    )
+    features = read(TWO_SESSIONS, columns="columns.tsv").features
+    assert set(features["circuit"]) == {"mine"}
+    assert set(features["unit"]) == {"z"}
+
+
+def test_columns_that_are_no_features_are_kept_with_their_reason(read, writer, tmp_path):
+    table = read(TWO_SESSIONS)
+    assert table.left_out.columns == ()
+    if writer.with_text_column is None:
+        return
+    options = writer.with_text_column(tmp_path)
+    left_out = read(**options).left_out
+    assert left_out.columns == ("volume",)
+    assert left_out.why["scanner"] == "not numbers"
+    assert left_out.values.shape == (4, 1)
+
+
+def test_a_duplicate_row_or_copied_file_is_refused(read, writer, tmp_path):
+    writer.write(tmp_path, TWO_SESSIONS)
+    path = tmp_path / writer.any_file("0001", "ses-b0")
+    if writer.whole:
+        text = path.read_text()
+        path.write_text(text + text.splitlines()[-1] + "\n")
+        expected = r"sub-0004 ses-b0 is there 2 times \(line 5, line 6\)"
+    else:
+        (tmp_path / writer.any_file("0002", "ses-b0")).write_bytes(path.read_bytes())
+        expected = "are byte for byte the same file"
+    with pytest.raises(SourceError, match=rf"{expected}.*\[T3\]"):
+        read()

@@ -1,0 +1,96 @@
+"""What a notebook meets: `import workbench` shows its functions, takes one name or several, and shows tables."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import workbench
+from workbench import tracking
+from workbench.errors import SpecError
+from workbench.study import open_study
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+import _calibration_routes as routes  # noqa: E402
+
+sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """A trial of 30 participants in which the features explain most of the outcome, with one quick experiment."""
+    made = routes.StudyOnDisk(tmp_path_factory.mktemp("notebook") / "study", routes.Trial(n=30, r2=0.8))
+    made.make(np.random.default_rng(0))
+    made.change(
+        "experiments/question.toml", ("repeats = 10", "repeats = 2"), ("permutations = 99", "permutations = 19")
+    )
+    tracking.prepare(open_study(made.root))
+    return made.root
+
+
+@pytest.fixture(scope="module")
+def runs(study) -> workbench.FinishedRuns:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("workbench.figures.PICTURES", {})
+        return workbench.run("question", study=study, jobs=1)
+
+
+def test_the_package_lists_its_functions_each_with_a_docstring_and_types():
+    names = set(dir(workbench))
+    assert {"run", "check", "plan", "freeze", "aligned_data", "list_runs", "show_run"} <= names
+    functions = [getattr(workbench, name) for name in names if name.islower() and not name.startswith("_")]
+    assert all(function.__doc__ and function.__annotations__["return"] for function in functions)
+
+
+def test_listing_the_functions_imports_nothing_heavy():
+    code = "import sys, workbench; dir(workbench); print(sorted({'numpy', 'pandas', 'mlflow'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_one_name_is_as_good_as_a_list_of_one(study):
+    one, several = workbench.check("question", study=study), workbench.check(["question"], study=study)
+    assert one.table().equals(several.table())
+    assert list(one.table()["experiment"]) == ["question"]
+
+
+def test_a_report_of_problems_is_shown_with_what_to_do(study):
+    report = workbench.check("no_such_experiment", study=study)
+    assert repr(report).startswith("1 problems")
+    assert "what to do" in report._repr_html_()
+
+
+def test_runs_are_shown_as_a_table_with_a_row_each(runs):
+    table = runs.table()
+    assert list(table.columns) == ["experiment", "run", "n", "r2", "r2_low", "r2_high", "mae", "p", "verdict", "run_id"]
+    assert table["r2"].iloc[0] == runs[0].result.scores.performance.r2
+    assert runs._repr_html_().count("<tr") == 1 + len(runs)
+    assert runs[0].result.claim.verdict in repr(runs[0])
+    assert "question" in repr(runs)
+
+
+def test_a_run_gives_its_predictions_and_explanations_and_so_does_the_kept_one(study, runs):
+    (listed,) = workbench.list_runs("question", study=study)
+    for run in (runs[0], listed):
+        assert {"participant_id", "observed", "predicted", "reference"} <= set(run.predictions.columns)
+        explained = run.explanations.drop(columns=["participant_id", "session"])
+        predicted = run.predictions.groupby("participant_id")["predicted"].mean()
+        assert np.allclose(explained.sum(axis=1), predicted.to_numpy(), atol=1e-6)
+
+
+def test_x_y_and_confounds_are_aligned_by_participant(study, runs):
+    aligned = workbench.aligned_data("question", study=study)
+    assert aligned.X.index.equals(aligned.y.index)
+    assert aligned.X.index.equals(aligned.confounds.index)
+    assert list(aligned.X.columns) == list(aligned.features["name"])
+    observed = runs[0].predictions.drop_duplicates("participant_id").set_index("participant_id")["observed"]
+    assert np.allclose(aligned.y.droplevel("session").sort_index(), observed.sort_index())
+    assert f"{len(aligned.y)} rows x {aligned.X.shape[1]} features" in repr(aligned)
+
+
+def test_a_feature_set_that_is_not_there_is_refused_with_those_there_are(study):
+    with pytest.raises(SpecError, match=r"experiments/question.toml: has no feature set 'brian'"):
+        workbench.aligned_data("question", feature_set="brian", study=study)

@@ -1,0 +1,163 @@
+"""How refits are made beside a run: as work units of their own, stored and resumed like those of the run itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from workbench.records import Dataset, UnitResult, WorkUnit
+from workbench.specs.learners import LearnerSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from workbench.execution import Backend
+    from workbench.specs.experiment import ValidationSpec
+
+Fit = Callable[[WorkUnit], UnitResult]
+FitUnits = Callable[..., Sequence[UnitResult]]
+"""Called with a fit, its units, ``batched`` (whether the learner serves many targets at once) and ``progress``."""
+
+
+class Fits(NamedTuple):
+    """A dataset, the work units planned for it, and what fitting them left."""
+
+    dataset: Dataset
+    units: Sequence[WorkUnit]
+    results: Sequence[UnitResult]
+
+
+def in_memory(
+    fit: Fit, units: Sequence[WorkUnit], *, batched: bool = True, progress: Callable[[int, int], None] | None = None
+) -> tuple[UnitResult, ...]:
+    """Fit unit after unit and store nothing: `FitUnits` for a notebook or a test."""
+    results = []
+    for unit in units:
+        results.append(fit(unit))
+        if progress:
+            progress(len(results), len(units))
+    return tuple(results)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Fits units over cores and stores each in one folder: `FitUnits` for a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the units of the run are stored too; keys tell them apart.
+    jobs : int
+        Units at a time.
+    resume : bool
+        Take units that are stored already.
+    """
+
+    folder: Path
+    jobs: int
+    resume: bool
+
+    def __call__(
+        self,
+        fit: Fit,
+        units: Sequence[WorkUnit],
+        *,
+        batched: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[UnitResult, ...]:
+        """Fit every unit that is not stored; learners that share nothing between targets go to worker processes."""
+        from workbench.execution import run_units
+
+        backend: Backend = "threads" if batched else "processes"
+        return run_units(
+            fit,
+            units,
+            folder=self.folder,
+            jobs=self.jobs,
+            backend=backend,
+            resume=self.resume,
+            together=_together(fit),
+            progress=progress,
+        )
+
+
+def fit_again(
+    dataset: Dataset,
+    validation: ValidationSpec,
+    learner: LearnerSpec,
+    fit_units: FitUnits,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Fits:
+    """The observed outcome of a dataset fitted in folds of its own, nothing permuted or explained."""
+    from workbench.models import nested_cv
+    from workbench.models.estimators import make_learner
+
+    units = nested_cv.plan_units(dataset, validation, learner)
+    targets = nested_cv.target_matrices(dataset, validation)
+    fit = partial(fit_one, dataset=dataset, learner=learner, targets=targets)
+    return Fits(dataset, units, fit_units(fit, units, batched=make_learner(learner).batched, progress=progress))
+
+
+def fit_one(
+    unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, targets: Mapping[str, np.ndarray], explain: int = 0
+) -> UnitResult:
+    """One work unit fitted; worker processes find this function by its name."""
+    from workbench.models.nested_cv import fit_unit
+
+    return fit_unit(dataset, unit, learner, targets, explain=explain)
+
+
+def fit_several(
+    units: Sequence[WorkUnit],
+    *,
+    dataset: Dataset,
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    explain: int = 0,
+) -> tuple[UnitResult, ...]:
+    """Work units fitted together; worker processes find this function by its name."""
+    from workbench.models.nested_cv import fit_units
+
+    return fit_units(dataset, units, learner, targets, explain=explain)
+
+
+def _together(fit: Fit) -> Callable[[Sequence[WorkUnit]], Sequence[UnitResult]] | None:
+    """What fits several units at once with the numbers of `fit`; None where that takes no less time."""
+    from workbench.models.estimators import make_learner
+    from workbench.models.learner import Together
+    from workbench.models.stacked import are_small
+
+    if not isinstance(fit, partial) or fit.func is not fit_one:
+        return None
+    dataset: Dataset = fit.keywords["dataset"]
+    if not dataset.complete or not isinstance(make_learner(fit.keywords["learner"]), Together):
+        return None
+    small = are_small(dataset.n_rows, dataset.X.shape[1], dataset.outcome.type)
+    return partial(fit_several, **fit.keywords) if small else None
+
+
+def renamed(unit: WorkUnit, purpose: str, parent: WorkUnit, *what: Any) -> WorkUnit:
+    """A unit made from a unit of the run, with a key of its own.
+
+    The key is a digest over that of `parent`, which stands for data, people, settings and packages, and over all in
+    which the two differ: folds, seed, procedures, and whatever else `what` says.
+
+    Parameters
+    ----------
+    purpose : str
+        The question that it answers; part of the key.
+    what
+        Text, numbers and lists of them.
+    """
+    decides = [parent.key, purpose, unit.repeat, unit.fold, unit.seed, list(unit.procedures), list(what)]
+    digest = hashlib.sha256(json.dumps(decides).encode())
+    for split in (unit.outer, *unit.inner):
+        for rows in (split.train, split.test):
+            digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
+    return replace(unit, key=digest.hexdigest())

@@ -1,0 +1,157 @@
+"""Whether a result holds across sites: whole sites left out, and site held fixed (METHODS 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from workbench.errors import FitError
+from workbench.evaluation.inference import permuted_r2
+from workbench.evaluation.intervals import performance_with_intervals
+from workbench.evaluation.metrics import against_better_reference, long_table, r2_within_sites
+from workbench.evaluation.refits import Fits, FitUnits, fit_again
+from workbench.records import Covariates, Dataset, Performance
+from workbench.specs.experiment import INTERVAL_FOLDS, SITES_TO_LEAVE_OUT, ValidationSpec
+from workbench.specs.learners import LearnerSpec
+
+SITE = "site"
+MOST_REPEATS = 10
+"""Of K folds with site held fixed: as many as an interval needs."""
+
+
+@dataclass(frozen=True, eq=False)
+class OtherSites:
+    """The run once more, with whole sites left out and with site held fixed; None where that was not tried."""
+
+    left_out: Fits | None = None
+    held: Fits | None = None
+    failed: tuple[str, ...] = ()
+    """What was tried and could not be analysed, in words."""
+
+
+def fit_other_sites(
+    dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec, fit_units: FitUnits
+) -> OtherSites:
+    """The model on whole sites left out, and with site held fixed: a claim could hang on either.
+
+    What cannot be analysed so is said, and costs the claim, not the run.
+
+    Parameters
+    ----------
+    learner : LearnerSpec
+        Tuned as the run is.
+    """
+    failed: list[str] = []
+
+    def attempt(what: tuple[Dataset, ValidationSpec] | None, could_not: str) -> Fits | None:
+        if what is None:
+            return None
+        where, folds = what
+        repeats = min(learner.repeats or folds.repeats, MOST_REPEATS)
+        try:
+            return fit_again(where, folds, learner.model_copy(update={"repeats": repeats}), fit_units)
+        except FitError as error:
+            failed.append(f"{could_not}: {error.problems[0].found}")
+            return None
+
+    left_out = attempt(leaving_sites_out(dataset, validation), "whole sites could not be left out")
+    held = attempt(holding_site(dataset, validation), "site could not be held fixed")
+    return OtherSites(left_out, held, tuple(failed))
+
+
+def leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset, ValidationSpec] | None:
+    """For leaving whole sites out, once and without permutations.
+
+    A site that is held out has no coefficient, so site leaves the covariates.
+
+    Returns
+    -------
+    tuple of Dataset and ValidationSpec, or None
+        None where there are fewer than `SITES_TO_LEAVE_OUT`, or where the run itself leaves sites out.
+    """
+    if _n_sites(dataset) < SITES_TO_LEAVE_OUT or validation.leave_out == SITE:
+        return None
+    nuisance = dataset.nuisance
+    others = nuisance.only(*(term for term in nuisance.variables if term.partition("^")[0] != SITE))
+    return _holding(dataset, others, keep_folds=False), _on(validation, leave_out=SITE)
+
+
+def holding_site(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset, ValidationSpec] | None:
+    """For repeated 5-fold with site in the nuisance block, without permutations.
+
+    Five folds whatever `outer` is, so that there is an interval that no number of folds narrows; given folds are kept.
+
+    Returns
+    -------
+    tuple of Dataset and ValidationSpec, or None
+        None with one site, or where site is in the nuisance block already.
+    """
+    nuisance = dataset.nuisance
+    if _n_sites(dataset) < 2 or SITE in nuisance.variables:
+        return None
+    drawn = _on(validation, leave_out=None).model_copy(update={"outer": INTERVAL_FOLDS})
+    return _holding(dataset, nuisance.beside(_site_columns(dataset)), keep_folds=True), drawn
+
+
+def r2_across_sites(
+    run: Fits, other: OtherSites, validation: ValidationSpec, *, r2: float, residualised: bool
+) -> tuple[float | None, float | None]:
+    """r2 for whole sites left out, and the same within them: of the run itself where it leaves sites out.
+
+    Parameters
+    ----------
+    run : Fits
+        With the reference that it is scored against.
+    r2 : float
+        Of the run.
+    """
+    if validation.leave_out == SITE and run.dataset.sites is not None:
+        if not r2 > 0 or len(set(run.dataset.sites)) < SITES_TO_LEAVE_OUT:
+            return None, None
+        return r2, r2_within_sites(long_table(run.dataset, run.results, "main"))
+    if other.left_out is None:
+        return None, None
+    dataset, _, results = other.left_out
+    results = results if residualised else against_better_reference(results)
+    return float(permuted_r2(results, "main")[0]), r2_within_sites(long_table(dataset, results, "main"))
+
+
+def with_site_held(other: OtherSites, *, residualised: bool) -> Performance | None:
+    """How well the model predicts on K folds with site in the nuisance block, even where the run leaves sites out."""
+    if other.held is None:
+        return None
+    dataset, units, results = other.held
+    results = results if residualised else against_better_reference(results)
+    fits = Fits(dataset, units, results)
+    return performance_with_intervals(fits, fits, "main")
+
+
+def _n_sites(dataset: Dataset) -> int:
+    return 0 if dataset.sites is None else len(set(dataset.sites))
+
+
+def _site_columns(dataset: Dataset) -> Covariates:
+    """0/1 columns, the most frequent site left out (the first by name where two are as frequent)."""
+    names, counts = np.unique(np.asarray(dataset.sites).astype(str), return_counts=True)
+    others = np.delete(names, np.argmax(counts))
+    columns = (np.asarray(dataset.sites).astype(str)[:, None] == others).astype(float)
+    return Covariates(tuple(f"{SITE}[{name}]" for name in others), (SITE,) * len(others), columns)
+
+
+def _holding(dataset: Dataset, nuisance: Covariates, *, keep_folds: bool) -> Dataset:
+    """With another nuisance block, all of it forced, so that nothing is fitted beside the model and its reference."""
+    nothing = nuisance.only()
+    return replace(
+        dataset,
+        forced=nuisance,
+        confounds=nothing,
+        clinical=dataset.clinical.only(),
+        given_folds=dataset.given_folds if keep_folds else None,
+        unobserved=None,
+    )
+
+
+def _on(validation: ValidationSpec, *, leave_out: str | None) -> ValidationSpec:
+    folds = None if leave_out else validation.folds
+    return validation.model_copy(update={"leave_out": leave_out, "permutations": 0, "folds": folds})

@@ -1,0 +1,33 @@
+"""Predictions for people who have features and no outcome: never a score, since they have nothing to score."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.models.everyone import fit_everyone
+from workbench.models.preprocessing import fit_nuisance
+from workbench.records import Dataset
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import LearnerSpec
+
+
+def predict_unobserved(
+    dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """What the model of everyone analysed predicts for those who have features and no outcome.
+
+    Returns
+    -------
+    predicted, reference : ndarray of shape (n_people,)
+        Of *main* and of its nuisance model, in the order of ``dataset.unobserved``; None where there is nobody, or the
+        learner keeps no model.
+    """
+    others = dataset.unobserved
+    if others is None:
+        return None
+    fitted = fit_everyone(dataset, learner, validation)
+    if fitted.model is None:
+        return None
+    y, binary = np.asarray(dataset.y, dtype=float)[:, None], dataset.outcome.type == "binary"
+    reference = fit_nuisance(y, dataset.nuisance.values, others.nuisance, binary=binary).test
+    return fitted.model().predict(others.X, others.nuisance), reference[:, 0]

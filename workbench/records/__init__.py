@@ -1,0 +1,100 @@
+"""Everything that travels between stages, as frozen records in flow order: read this first.
+
+    files -> Cohort, FeatureTable -> Outcome, Dataset -> WorkUnit -> UnitResult -> RunResult
+
+A *row* is one participant in one session. Participant ids are the canonical text of the cohort, always with the prefix
+``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
+
+The modules in the order of the flow: `study`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`; `plan` stands
+beside them. All names can be imported from `workbench.records`.
+"""
+
+from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
+from workbench.records.data import (
+    FEATURE_COLUMNS,
+    UNASSIGNED,
+    Background,
+    ClaimKind,
+    Covariates,
+    Dataset,
+    FeatureTable,
+    FlowStep,
+    LeftOut,
+    Outcome,
+    OutcomeType,
+    Unobserved,
+)
+from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
+from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
+from workbench.records.run import LoggedRun, RunResult
+from workbench.records.scores import Increment, Influence, Interval, Performance, PermutationTest, Scores, Shuffled
+from workbench.records.sensitivity import (
+    Decision,
+    Difference,
+    DropOut,
+    RegressionToMean,
+    ScaleEnds,
+    Sensitivity,
+    Subgroup,
+)
+from workbench.records.study import Cohort, Design, Phase, Scale, Session
+from workbench.records.units import PROCEDURES, CircuitTest, ConformalFold, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.records.version import SCHEMA_VERSION
+
+__all__ = [
+    "ABSENT",
+    "FEATURE_COLUMNS",
+    "PROCEDURES",
+    "SCHEMA_VERSION",
+    "UNASSIGNED",
+    "AnalysisPlan",
+    "Background",
+    "CircuitTest",
+    "Claim",
+    "ClaimKind",
+    "Cohort",
+    "ConformalFold",
+    "Covariates",
+    "CurvePoint",
+    "Dataset",
+    "Decision",
+    "Design",
+    "Difference",
+    "DropOut",
+    "FeatureBlock",
+    "FeatureBlocks",
+    "FeatureTable",
+    "FlowStep",
+    "Freeze",
+    "GateRow",
+    "Increment",
+    "Influence",
+    "Interval",
+    "LeftOut",
+    "LoggedRun",
+    "Outcome",
+    "OutcomeType",
+    "Performance",
+    "PermutationTest",
+    "Phase",
+    "PowerPoint",
+    "ProcedureResult",
+    "RegressionToMean",
+    "RunResult",
+    "Scale",
+    "ScaleEnds",
+    "Scores",
+    "Sensitivity",
+    "Session",
+    "SetPlan",
+    "Shuffled",
+    "SizeCriterion",
+    "Split",
+    "Subgroup",
+    "Treatment",
+    "UnitResult",
+    "Unobserved",
+    "Verdict",
+    "Viewing",
+    "WorkUnit",
+]

@@ -1,0 +1,201 @@
+"""Features as they really are: a block for each source and session, which some participants have and others lack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+ABSENT = -1
+"""Where a row has no values in a block."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureBlock:
+    """One source at one session.
+
+    Parameters
+    ----------
+    source, session : str
+        Session is empty where the source has none.
+    features : DataFrame
+        `FEATURE_COLUMNS`, one row per column of `values`.
+    values : ndarray of shape (n_measured, n_features)
+        The table's own array or a memory map, never copied for a dataset; NaN for single missing values.
+    at : ndarray of int, shape (n_rows,)
+        Position of each row of the dataset in `values`; `ABSENT` where the participant lacks the block, which is never
+        written as NaN: that would be imputed.
+    """
+
+    source: str
+    session: str
+    features: pd.DataFrame
+    values: np.ndarray
+    at: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.values.shape[1] != len(self.features):
+            described = f"{len(self.features)} features are described"
+            raise ValueError(f"{self.source}: values have the shape {self.values.shape}, but {described}")
+        if len(self.at) and not (self.at.min() >= ABSENT and self.at.max() < len(self.values)):
+            raise ValueError(f"{self.source}: rows point outside its {len(self.values)} measurements")
+
+    @property
+    def present(self) -> np.ndarray:
+        """bool, shape (n_rows,): which rows have it."""
+        there: np.ndarray = self.at != ABSENT
+        return there
+
+    def gathered(self) -> np.ndarray:
+        """Values of every row, shape (n_rows, n_features); the block's own array where its rows are those already.
+
+        Raises
+        ------
+        ValueError
+            If a row lacks the block.
+        """
+        import numpy as np
+
+        if not self.present.all():
+            raise ValueError(f"{(~self.present).sum()} rows lack {self.source}")
+        whole = len(self.at) == len(self.values) and np.array_equal(self.at, np.arange(len(self.at)))
+        return self.values if whole else self.values[self.at]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureBlocks:
+    """All blocks of a dataset, row by row.
+
+    Parameters
+    ----------
+    blocks : tuple of FeatureBlock
+        Every row has one of them at least; names of features are unique.
+    """
+
+    blocks: tuple[FeatureBlock, ...]
+
+    def __post_init__(self) -> None:
+        if not self.blocks:
+            raise ValueError("a dataset has one block of features at least")
+        if len({len(block.at) for block in self.blocks}) > 1:
+            raise ValueError(f"blocks of different rows: {[len(block.at) for block in self.blocks]}")
+        n_without = int((~self.present.any(axis=1)).sum())
+        if n_without:
+            raise ValueError(f"{n_without} rows have no block of features")
+
+    @classmethod
+    def of(cls, X: np.ndarray, features: pd.DataFrame) -> FeatureBlocks:
+        """A matrix in which every row has every feature; neighbouring columns of a source and session are a block.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+            Taken as it is, a memory map too: blocks are views of it.
+        features : DataFrame
+            `FEATURE_COLUMNS`, one row per column.
+        """
+        import numpy as np
+
+        rows, first, blocks = np.arange(len(X)), 0, []
+        for (source, session), run in groupby(zip(features["source"], features["session"], strict=True)):
+            last = first + len(list(run))
+            own = features.iloc[first:last].reset_index(drop=True)
+            blocks.append(FeatureBlock(source, session, own, X[:, first:last], rows))
+            first = last
+        whole = cls(tuple(blocks) or (FeatureBlock("", "", features, X, rows),))
+        whole.__dict__.update(X=X, features=features)
+        return whole
+
+    def __reduce__(self) -> tuple[Callable[..., FeatureBlocks], tuple[Any, ...]]:
+        """Workers get the rows of the dataset, not the whole tables that they come from."""
+        if self.complete:
+            return FeatureBlocks.of, (self.X, self.features)
+        return FeatureBlocks, (tuple(self._compact()),)
+
+    def _compact(self) -> Iterator[FeatureBlock]:
+        import numpy as np
+
+        for block in self.blocks:
+            used, at = np.unique(block.at[block.present], return_inverse=True)
+            positions = np.full(len(block.at), ABSENT)
+            positions[block.present] = at
+            yield replace(block, values=block.values[used], at=positions)
+
+    def __len__(self) -> int:
+        return len(self.blocks[0].at)
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """bool, shape (n_rows, n_blocks): which row has which block."""
+        import numpy as np
+
+        return np.column_stack([block.present for block in self.blocks])
+
+    @property
+    def complete(self) -> bool:
+        """Every row has every block."""
+        return bool(self.present.all())
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """`FEATURE_COLUMNS` of all blocks, side by side."""
+        import pandas as pd
+
+        return pd.concat([block.features for block in self.blocks], ignore_index=True)
+
+    @cached_property
+    def X(self) -> np.ndarray:  # noqa: N802 - the matrix that every reader of the field writes so
+        """float64, shape (n_rows, n_features): all blocks side by side, gathered once.
+
+        Raises
+        ------
+        ValueError
+            If a row lacks a block: take the complete rows, or a learner that takes blocks.
+        """
+        import numpy as np
+
+        parts = [block.gathered() for block in self.blocks]
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+    def take(self, keep: np.ndarray) -> FeatureBlocks:
+        """Rows for which `keep` (bool, or positions) holds, in their order; values are not copied."""
+        return FeatureBlocks(tuple(replace(block, at=block.at[keep]) for block in self.blocks))
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """Who had which arm, and with what probability: what a treatment effect is estimated with.
+
+    Parameters
+    ----------
+    active : str
+        The arm whose effect is asked for.
+    arms : ndarray of str, shape (n_rows,)
+        The arm of each row.
+    probability : ndarray of shape (n_rows,)
+        Probability with which the row was allocated to the active arm, strictly between 0 and 1.
+    """
+
+    active: str
+    arms: np.ndarray
+    probability: np.ndarray
+
+    def __post_init__(self) -> None:
+        import numpy as np
+
+        if len(self.arms) != len(self.probability):
+            raise ValueError(f"{len(self.arms)} arms, but {len(self.probability)} probabilities")
+        if self.active not in set(self.arms.tolist()):
+            raise ValueError(f"nobody had {self.active!r}")
+        if not (np.isfinite(self.probability).all() and ((self.probability > 0) & (self.probability < 1)).all()):
+            raise ValueError("probabilities of allocation lie strictly between 0 and 1")
+
+    def take(self, keep: np.ndarray) -> Treatment:
+        """Rows for which `keep` (bool, or positions) holds, in their order."""
+        return replace(self, arms=self.arms[keep], probability=self.probability[keep])

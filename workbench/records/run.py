@@ -1,0 +1,82 @@
+"""A finished run: everything that is shown, logged and exported, and where the tracker keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.records.claims import Claim
+from workbench.records.data import FlowStep
+from workbench.records.scores import Scores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """One feature set with one model answering one experiment: all that is shown, logged and exported.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        participant_id, session, repeat, fold, observed, predicted, reference.
+    folds : DataFrame
+        participant_id, then one column of fold numbers per repeat (``repeat_0`` ..): can be given back as folds.
+    inner_folds : DataFrame or None
+        participant_id, then one column per outer fold (``repeat_0_fold_0`` ..): the inner fold in which each of its
+        training participants was held out while settings were chosen; missing for those held out in the outer fold.
+        None where no inner folds were drawn, and for runs that older versions wrote.
+    null : DataFrame
+        permutation, r2, increment where it was tested, and r2_baseline_held where the baseline score was held fixed.
+    shap : DataFrame
+        participant_id, session, base, then one column per feature; mean over repeats.
+    circuits : DataFrame
+        Every circuit tested: circuit, n_features, mean_abs_shap, share, null_quantile, statistic, p, q, candidate,
+        rank_low, rank_high (of mean |SHAP| over repeats), note, effect, effect_low, effect_high (of the circuit's
+        mean). null_quantile is the 95th percentile of mean_abs_shap over permuted outcomes, in the same units. The SHAP
+        columns are NaN when the model does not predict.
+    modalities : DataFrame
+        modality, n_features, mean_abs_shap, share; SHAP columns NaN when the model does not predict.
+    features : DataFrame
+        `FEATURE_COLUMNS`, then mean_abs_shap, weight, haufe, haufe_low, haufe_high, r, p, effect, effect_low,
+        effect_high.
+    biomarkers : DataFrame
+        Candidates; empty when prediction is not shown or was not tested. Columns: DESIGN 6.
+    decision_curve : DataFrame or None
+        Binary outcomes: threshold, predictions, clinical (where there is one), treat_all, treat_none.
+    """
+
+    scores: Scores
+    claim: Claim
+    predictions: pd.DataFrame
+    folds: pd.DataFrame
+    null: pd.DataFrame
+    shap: pd.DataFrame | None
+    features: pd.DataFrame
+    circuits: pd.DataFrame
+    modalities: pd.DataFrame
+    biomarkers: pd.DataFrame
+    flow: tuple[FlowStep, ...]
+    spec_toml: str
+    """The resolved experiment, as TOML."""
+    tags: Mapping[str, str]
+    """For the tracker: hashes, git commit, arms, synthetic; never a participant id."""
+    params: Mapping[str, Any]
+    decision_curve: pd.DataFrame | None = None
+    inner_folds: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """A finished run as the tracker holds it: where its files lie and what was said about it."""
+
+    run_id: str
+    name: str
+    experiment: str
+    artifacts: Path
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]

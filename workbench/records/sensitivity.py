@@ -1,0 +1,133 @@
+"""What a reader must know beside a result: scale ends, regression to the mean, drop-out, decisions, subgroups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ScaleEnds:
+    """Shares of the people analysed who are at the ends of a rating scale, 0 to 1."""
+
+    score: str
+    session: str
+    n: int
+    minimum: float
+    maximum: float
+    at_minimum: float
+    at_maximum: float
+
+
+@dataclass(frozen=True)
+class RegressionToMean:
+    """The change to expect if nothing happened, because people came in with a score on one side of a threshold."""
+
+    score: str
+    sessions: tuple[str, str]
+    """Before and after."""
+    threshold: float
+    declared: bool
+    """Whether the experiment has this threshold; otherwise it is the mildest baseline of those analysed."""
+    reliability: float
+    n: int
+    observed: float
+    """Mean improvement of the people analysed, points."""
+    expected: float
+    """Mean improvement without any effect, points."""
+    expected_low: float
+    expected_high: float
+    """95 % of studies of this size without any effect."""
+    p: float
+    """Share of studies without any effect whose mean improvement is at least the observed one; never 0."""
+    baseline_r2: float
+    """Share of the variance of the improvement that the baseline rating explains where nothing happened."""
+    baseline_r2_high: float
+    """95th percentile of the same over studies of this size."""
+    reason: str = ""
+    """Why the numbers are missing, where they are."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One variable in those analysed and those lost: means, or shares of one level."""
+
+    variable: str
+    n_analysed: int
+    n_lost: int
+    analysed: float
+    lost: float
+    standardised: float
+    """(lost - analysed) / pooled SD; NaN where nobody varies."""
+
+
+@dataclass(frozen=True)
+class DropOut:
+    """Those analysed beside those asked about and lost, and what the loss could have done to r2."""
+
+    n_asked: int
+    n_lost: int
+    differences: tuple[Difference, ...]
+    r2_weighted: float | None = None
+    """r2 with every person weighted by the inverse of the probability of being analysed; None where few were lost."""
+    effective_n: float | None = None
+    """(sum of weights)^2 / sum of squared weights."""
+    weight_range: float | None = None
+    """Largest weight over the smallest."""
+    n_predicted: int = 0
+    """Lost people who have the features, so that their prediction exists."""
+    tipping: float | None = None
+    """How far below what is expected of them (above, where negative), in units of the outcome, these would have to be,
+    all alike, to bring r2 to 0. None where it cannot be said."""
+    tipping_sd: float | None = None
+    """The same in SD of the outcome."""
+    tipping_outside: int = 0
+    """How many of these people would then have an outcome outside the range that the scale allows."""
+    outcome_range: tuple[float, float] | None = None
+    """That range, units of the outcome; None where the outcome has none."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Net benefit of acting on the predicted probability of a binary outcome, over threshold probabilities."""
+
+    low: float | None
+    high: float | None
+    """First and last threshold at which acting on the model beats acting on all, on none and on the clinical model."""
+    share: float
+    """Share of all thresholds at which it does."""
+    gain: float
+    """Largest gain in net benefit over the best of the others (below 0: it never beats them)."""
+    at: float
+    """The threshold of that gain."""
+    clinical: str = ""
+    """Procedure of the clinical model; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """How well the people of one subgroup are predicted, by models trained on everybody."""
+
+    variable: str
+    level: str
+    n: int
+    r2: float | None = None
+    r2_low: float | None = None
+    r2_high: float | None = None
+    mae: float | None = None
+    bias: float | None = None
+    """Calibration in the large: mean of observed minus predicted, in units of the outcome."""
+    bias_low: float | None = None
+    bias_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What a reader of the numbers should know beside them (METHODS 8)."""
+
+    scale_ends: tuple[ScaleEnds, ...] = ()
+    rank_r2: float | None = None
+    """r2 of percentiles in the training outcomes, where a scale piles up at an end; None elsewhere."""
+    regression_to_mean: RegressionToMean | None = None
+    drop_out: DropOut | None = None
+    decision: Decision | None = None
+    subgroups: tuple[Subgroup, ...] = ()

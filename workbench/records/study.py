@@ -1,0 +1,112 @@
+"""Who is in a study and what was rated when: sessions, scales and the cohort, before any feature is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Design = Literal["crossover", "parallel", "single-arm", "observational"]
+
+
+Phase = Literal["before", "during", "after"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A visit, placed in time relative to an infusion."""
+
+    name: str
+    phase: Phase
+    hours: float | None = None
+    """Hours from the infusion of `arm`; None before it."""
+    arm: str | None = None
+    """Arm whose infusion it follows; None means the first infusion, whichever it was."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A rating scale: its range, direction and rules, with where they come from."""
+
+    name: str
+    label: str
+    minimum: float
+    maximum: float
+    worse: Literal["higher", "lower"]
+    step: float | None = 1.0
+    response_fall: float | None = None
+    """Relative fall from baseline that counts as response (0.5 for half); None where no rule is agreed."""
+    remission_at_most: float | None = None
+    zero: float = 0.0
+    """Subtracted before a percentage is taken (14 for SHAPS scored 14-56)."""
+    reliability: float | None = None
+    """Retest reliability, 0 to 1, where published."""
+    anhedonia: bool = False
+    source: str = ""
+    unverified: tuple[str, ...] = ()
+    """What of this comes from memory, not from a public source: range, direction, response, remission, .."""
+    acute_effect: bool = False
+    """Rates the infusion itself (CADSS): never a baseline predictor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Who is in the study, with what was rated when.
+
+    Parameters
+    ----------
+    design : str
+        crossover, parallel, single-arm or observational.
+    participants : DataFrame
+        One row per participant, index ``participant_id`` (sorted); declared covariates as float or text columns,
+        missing as NaN / None. Reserved columns ``site``, ``family``, ``arm``, ``sequence`` (text) where the study
+        declares them.
+    sessions : mapping of str to Session
+    scores : DataFrame
+        Long: ``participant_id``, ``session``, ``score``, ``value`` (float), complete values only.
+    scales : mapping of str to Scale
+        By the name of the score.
+    periods : DataFrame
+        Crossover: index ``participant_id``, one column per period (``1``, ``2``) with the arm of that period or None.
+    keys : mapping of str to str
+        Normalised key (after strip and pad) to participant id.
+    """
+
+    design: Design
+    participants: pd.DataFrame
+    sessions: Mapping[str, Session]
+    scores: pd.DataFrame
+    scales: Mapping[str, Scale]
+    periods: pd.DataFrame
+    keys: Mapping[str, str]
+    strip: tuple[str, ...] = ()
+    pad: int = 0
+    active: str | None = None
+    control: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader of the report must know: ids in a file but not in the study, scores left out."""
+    missing: tuple[str, ...] = ("n/a", "")
+    """Codes for a missing value, in every file of the study."""
+    id_column: str = "participant_id"
+    """Column with the participant id, in every file that does not name another."""
+    column_sessions: Mapping[str, str] = field(default_factory=dict)
+    """Covariate to the session at which it was measured, where the study says so."""
+
+    def key(self, raw: str) -> str:
+        """The key of an id as a file writes it: prefixes stripped, then padded with zeros."""
+        text = raw.strip()
+        for prefix in self.strip:
+            text = text.removeprefix(prefix)
+        return text.zfill(self.pad) if text.isdigit() else text
+
+    def resolve(self, raw: str) -> str | None:
+        """Participant id that an id of a file stands for, or None where the study has no such person."""
+        return self.keys.get(self.key(raw))
+
+    def score(self, name: str, session: str) -> pd.Series:
+        """Values of one score at one session, indexed by participant id, complete values only."""
+        chosen = self.scores[(self.scores["score"] == name) & (self.scores["session"] == session)]
+        return chosen.set_index("participant_id")["value"]

@@ -1,0 +1,161 @@
+"""What was done in a run: its folds, the settings that it chose, and its tags and parameters for the tracker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from statistics import median_low
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.evaluation.metrics import in_order
+from workbench.specs.learners import XGBoostSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.records import UnitResult
+    from workbench.results.run_inputs import RunInputs
+    from workbench.specs.experiment import ValidationSpec
+    from workbench.specs.learners import LearnerSpec
+
+
+def division_in_words(inputs: RunInputs) -> list[str]:
+    """That the intervals come from other folds than the estimates they stand beside."""
+    if not inputs.interval_results:
+        return []
+    repeats = len({result.repeat for result in inputs.interval_results})
+    return [
+        f"the 95 % intervals come from {repeats} x 5-fold cross-validation whatever the outer folds are, so an "
+        "estimate need not lie in the middle of its interval"
+    ]
+
+
+def reference_in_words(inputs: RunInputs) -> str:
+    """What r2 is measured against, in words."""
+    held = inputs.dataset.nuisance.variables
+    return f"{', '.join(held)} alone" if held else "the mean of the training people"
+
+
+def tuning(results: Sequence[UnitResult]) -> dict[str, float | int | str]:
+    """Low median of numbers, so that it is a value that was chosen; the most frequent of words."""
+    chosen: dict[str, list[float | int | str]] = {}
+    for result in in_order(results):
+        for name, value in result.procedures["main"].chosen.items():
+            chosen.setdefault(name, []).append(value)
+    return {name: _typical(values) for name, values in sorted(chosen.items())}
+
+
+def _typical(values: list[float | int | str]) -> float | int | str:
+    numbers = [value for value in values if not isinstance(value, str)]
+    if len(numbers) == len(values):
+        return median_low(numbers)
+    counts = Counter(str(value) for value in values)
+    return min(counts, key=lambda value: (-counts[value], value))
+
+
+def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult]) -> str:
+    """ "50 x 5-fold, 5 inner folds, people not split"."""
+    if validation.leave_out == "site":
+        return f"one of {len({result.fold for result in results})} sites left out at a time, in the inner folds too"
+    repeats = len({result.repeat for result in results})
+    folds = max(Counter(result.repeat for result in results).values())
+    given = " as given" if validation.folds is not None else ""
+    whole = f"{validation.groups} not split" if validation.groups else "people not split"
+    return f"{repeats} x {folds}-fold{given}, {validation.inner} inner folds, {whole}"
+
+
+def tuning_in_words(learner: LearnerSpec, validation: ValidationSpec) -> str:
+    """What a search for settings was given, where there is one; a permutation test gives both sides the same."""
+    if not isinstance(learner, XGBoostSpec):
+        return ""
+    if validation.permutations == 0 or learner.trials <= learner.permuted_trials:
+        return f", {learner.trials} settings tried per fold"
+    return (
+        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} asked)"
+    )
+
+
+# ----------------------------------------------------------------------------------------------- tables and labels
+
+
+def fold_table(table: pd.DataFrame) -> pd.DataFrame:
+    """participant_id, then the fold of every repeat; a person's rows share a fold."""
+    first = table.drop_duplicates(["participant_id", "repeat"])
+    wide = first.pivot(index="participant_id", columns="repeat", values="fold").sort_index()
+    wide.columns = pd.Index([f"repeat_{repeat}" for repeat in wide.columns])
+    return wide.reset_index()
+
+
+def inner_fold_table(inputs: RunInputs) -> pd.DataFrame | None:
+    """participant_id, then for every outer fold the inner fold that each of its training participants was held out in.
+
+    None where no unit has inner folds; a person's rows share a fold.
+    """
+    people = inputs.dataset.rows["participant_id"].to_numpy(dtype=str)
+    everyone, of_row = np.unique(people, return_inverse=True)
+    columns: dict[str, Any] = {"participant_id": everyone}
+    for unit in sorted((unit for unit in inputs.units if unit.inner), key=lambda unit: (unit.repeat, unit.fold)):
+        number = pd.array([pd.NA] * len(everyone), dtype="Int64")
+        for inner, split in enumerate(unit.inner):
+            number[of_row[split.test]] = inner
+        columns[f"repeat_{unit.repeat}_fold_{unit.fold}"] = number
+    return pd.DataFrame(columns) if len(columns) > 1 else None
+
+
+def tags(inputs: RunInputs) -> dict[str, str]:
+    """Tags for the tracker; never a participant id."""
+    dataset = inputs.dataset
+    return {
+        "claim_kind": dataset.outcome.claim,
+        "modalities": ", ".join(sorted(set(dataset.features["modality"]))),
+        "outcome": dataset.outcome.label,
+        "design": inputs.design,
+        "arms": ", ".join(dataset.outcome.arms),
+        "data": "synthetic" if inputs.synthetic else "real",
+        "people_digest": dataset.people_digest,
+        "shuffles_digest": _shuffles_digest(inputs),
+        "data_hash": dataset.data_hash,
+        "spec_hash": inputs.spec_hash,
+    }
+
+
+def _shuffles_digest(inputs: RunInputs) -> str:
+    """Equal for runs whose permutation b is the same shuffle of the same rows."""
+    dataset = inputs.dataset
+    who = dataset.rows[["participant_id", "session"]].to_csv(index=False)
+    exchangeable = json.dumps([np.asarray(dataset.blocks).tolist(), np.asarray(dataset.groups).tolist()])
+    digest = hashlib.sha256(f"{who}\n{exchangeable}\n{inputs.validation.seed}".encode())
+    held = dataset.nuisance.values
+    if dataset.outcome.type == "binary" and held.shape[1]:
+        # Labels are permuted as the covariates held fixed allow, and these may differ between feature sets.
+        spread = held.std(axis=0)
+        standardised = (held - held.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        digest.update(np.asarray(dataset.y, dtype=float).tobytes() + np.round(standardised, 9).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def params(inputs: RunInputs) -> dict[str, Any]:
+    """At most 15 flat parameters for the tracker."""
+    dataset, validation = inputs.dataset, inputs.validation
+    repeats = len({result.repeat for result in inputs.unit_results})
+    return {
+        "feature_set": dataset.feature_set,
+        "model": inputs.learner.label,
+        "sources": ", ".join(dataset.sources),
+        "sessions": ", ".join(inputs.spec.change or inputs.spec.sessions),
+        "outcome_kind": dataset.outcome.kind,
+        "n_participants": dataset.n_participants,
+        "n_features": dataset.X.shape[1],
+        "repeats": repeats,
+        "outer": validation.outer if validation.leave_out is None else f"leave one {validation.leave_out} out",
+        "inner": validation.inner,
+        "permutations": validation.permutations,
+        "seed": validation.seed,
+        "confounds": ", ".join(dataset.confounds.variables),
+        "adjusted_for": ", ".join(dataset.forced.variables),
+        "clinical_model": ", ".join(dataset.clinical.variables),
+    }

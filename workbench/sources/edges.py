@@ -1,0 +1,140 @@
+"""Matrices between regions become edges: square, aligned by the names of regions, one name for each edge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from workbench.errors import Problem, Problems, SourceError, listed
+from workbench.sources.delimited import BadCell, NumberReader, bad_cell_problems
+from workbench.sources.description import DIRECTED, UNDIRECTED
+from workbench.sources.parsed import Parsed, ParsedMatrix
+
+MIXED_SHAPES = "T16"
+"""Guard code of files of several shapes in one source (METHODS 4.2; found in real data)."""
+
+SYMMETRY_TOLERANCE = 1e-6
+"""Largest difference between the triangles, relative to the largest entry: rounding on export stays below it."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The entries of a matrix that are kept, in the order of its regions.
+
+    Parameters
+    ----------
+    regions : tuple of str
+    symmetric : bool
+        The upper triangle is kept, and edges are named ``A--B``; else every entry, ``A->B`` from row to column.
+    diagonal : bool
+        The diagonal is kept too.
+    """
+
+    regions: tuple[str, ...]
+    symmetric: bool
+    diagonal: bool
+
+    @cached_property
+    def positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of every edge, two arrays of int."""
+        n_regions = len(self.regions)
+        if self.symmetric:
+            return np.triu_indices(n_regions, k=0 if self.diagonal else 1)
+        kept = np.ones((n_regions, n_regions), dtype=bool) if self.diagonal else ~np.eye(n_regions, dtype=bool)
+        rows, columns = np.nonzero(kept)
+        return rows, columns
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the edges."""
+        sign = UNDIRECTED if self.symmetric else DIRECTED
+        return tuple(f"{first}{sign}{second}" for first, second in self.pairs)
+
+    @property
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """The two regions of every edge."""
+        rows, columns = self.positions
+        return ((self.regions[a], self.regions[b]) for a, b in zip(rows.tolist(), columns.tolist(), strict=True))
+
+    def of(self, values: np.ndarray, regions: Sequence[str]) -> np.ndarray:
+        """The edges of a matrix whose rows and columns are `regions`, in any order, as a vector."""
+        position = {region: at for at, region in enumerate(regions)}
+        order = [position[region] for region in self.regions]
+        edges: np.ndarray = values[np.ix_(order, order)][self.positions]
+        return edges
+
+
+def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.ndarray:
+    """Numbers of a matrix, its rows in the order of its columns.
+
+    Returns
+    -------
+    ndarray of shape (n_regions, n_regions)
+
+    Raises
+    ------
+    SourceError
+        If it is not square, names regions twice or otherwise in rows than in columns, holds cells that are neither
+        numbers nor missing, or is declared symmetric and is not: all of it.
+    """
+    names, label = parsed.columns, parsed.label
+    _check_shape(parsed, matrix)
+    row_names = matrix.row_names or names
+    values = np.empty((len(names), len(names)))
+    bad: list[BadCell] = []
+    for at, cells in enumerate(matrix.cells):
+        values[at], wrong = numbers.row(cells)
+        place = f"line {matrix.lines[at]}" if matrix.lines else f"row {at + 1}"
+        bad += [BadCell(place, names[k], f"row {row_names[at]!r}", str(cells[k])) for k in wrong]
+    problems = Problems()
+    problems.extend(bad_cell_problems(label, bad, len(names)))
+    if matrix.row_names:
+        problems.extend(_names_agree(label, names, row_names))
+    problems.raise_if_any(SourceError)
+    if row_names != names:
+        position = {region: at for at, region in enumerate(row_names)}
+        values = values[[position[region] for region in names]]
+    if matrix.symmetric:
+        problems.extend(_asymmetric(label, names, values))
+        problems.raise_if_any(SourceError)
+    return values
+
+
+def _check_shape(parsed: Parsed, matrix: ParsedMatrix) -> None:
+    widths, expected = [len(cells) for cells in matrix.cells], len(parsed.columns)
+    if any(width != len(widths) for width in widths) or not widths:
+        shape = f"{len(widths)} rows of {listed(sorted(set(widths)), 3)} values"
+        hint = "the matrix is square, with region names in the first row and column; header = false where it has none"
+        raise SourceError(Problem(parsed.label, f"is not square: {shape}", hint, MIXED_SHAPES))
+    if expected != len(widths):
+        who = "the list of regions has" if parsed.columns is parsed.order else "its header names"
+        found = f"has {len(widths)} rows, but {who} {expected}"
+        raise SourceError(Problem(parsed.label, found, "see header and regions", MIXED_SHAPES))
+
+
+def _names_agree(label: str, columns: Sequence[str], row_names: Sequence[str]) -> Iterator[Problem]:
+    for where, names in (("header", columns), ("first column", row_names)):
+        repeated = [region for region, count in Counter(names).items() if count > 1]
+        if repeated:
+            found = f"the {where} names {listed(map(repr, repeated), 5)} twice"
+            yield Problem(label, found, "region names are unique")
+    only = sorted(set(columns) ^ set(row_names))
+    if only:
+        found = f"header and first column name different regions ({listed(map(repr, only), 5)})"
+        yield Problem(label, found, "the same regions in both, or header = false")
+
+
+def _asymmetric(label: str, regions: Sequence[str], values: np.ndarray) -> Iterator[Problem]:
+    largest = np.nanmax(np.abs(values), initial=1.0)
+    differ = ~np.isclose(values, values.T, rtol=0, atol=SYMMETRY_TOLERANCE * largest, equal_nan=True)
+    if differ.any():
+        row, column = np.argwhere(differ)[0]
+        found = (
+            f"is not symmetric: {regions[row]!r} to {regions[column]!r} is {values[row, column]:g}, "
+            f"back {values[column, row]:g}"
+        )
+        yield Problem(label, found, "directed matrices: symmetric = false")

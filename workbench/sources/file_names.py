@@ -1,0 +1,47 @@
+"""Files by pattern: globs in which ``{participant}`` and ``{session}`` stand where the ids are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from workbench.sources.parsed import SourceFile
+
+ENTITIES = {"participant": "sub-", "session": "ses-"}
+"""BIDS prefix of an id in a file name; written before a placeholder it may be part of the id as the study has it."""
+
+
+def matching(files: str, data: Path) -> Iterator[SourceFile]:
+    """Files whose path relative to `data` fits a pattern, in the order of their paths, with the ids in their names."""
+    pattern = name_pattern(files)
+    for path in sorted(data.glob(re.sub(r"\{(participant|session)\}", "*", files))):
+        label = path.relative_to(data).as_posix()
+        match = pattern.fullmatch(label)
+        if match and not path.is_dir():
+            ids = {entity: _spellings(entity, match.groupdict().get(entity), files) for entity in ENTITIES}
+            yield SourceFile(path, label, ids["participant"], ids["session"])
+
+
+def _spellings(entity: str, raw: str | None, files: str) -> tuple[str, ...]:
+    """An id as it stands in a file name, and with the prefix that is written before it."""
+    if raw is None:
+        return ()
+    prefix = ENTITIES[entity]
+    return (raw, prefix + raw) if f"{prefix}{{{entity}}}" in files else (raw,)
+
+
+def name_pattern(files: str) -> re.Pattern[str]:
+    """Regular expression of a glob with ``{participant}`` and ``{session}``; the same id twice must be the same text.
+
+    >>> name_pattern("sub-{participant}/sub-{participant}_*.tsv").fullmatch("sub-01/sub-01_conn.tsv")["participant"]
+    '01'
+    """
+    pattern = ""
+    for token in re.findall(r"\{participant\}|\{session\}|\*\*/|\*|\?|[^{*?]+|\{", files):
+        if token in ("{participant}", "{session}"):
+            entity = token[1:-1]
+            pattern += f"(?P={entity})" if f"(?P<{entity}>" in pattern else f"(?P<{entity}>[^/]+?)"
+        else:
+            pattern += {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}.get(token, re.escape(token))
+    return re.compile(pattern)

@@ -1,0 +1,53 @@
+"""The table of producers: who finds and parses the files of each reader; others come with installed packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.sources import connectivity, wide_table
+from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
+from workbench.specs.source import READER_GROUP
+from workbench.third_party import load
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Two functions that know one kind of file, and no participant of a study.
+
+    Parameters
+    ----------
+    find : callable
+        ``find(spec, data)``: the files, in an order of their own, and what their names say.
+    parse : callable
+        ``parse(file, options)``: one file as it is written.
+    version : str
+        Package and version of a producer that is not the workbench's own: another one builds its tables anew.
+    """
+
+    find: Callable[[Any, Path], Sequence[SourceFile]]
+    parse: Callable[[SourceFile, ParseOptions], Parsed]
+    version: str = ""
+
+
+PRODUCERS: dict[str, Producer] = {
+    "table": Producer(wide_table.find, wide_table.parse),
+    "matrix": Producer(connectivity.find, connectivity.parse),
+}
+"""Producers by the name of their reader; their options are in `workbench.specs.source.READERS` under the same names."""
+
+
+def producer_of(reader: str, *, study: Path) -> Producer:
+    """The producer of a reader: the workbench's own, or that of an installed package.
+
+    Raises
+    ------
+    SpecError
+        If no package offers it, or the one that does lies in the study.
+    """
+    if reader in PRODUCERS:
+        return PRODUCERS[reader]
+    offered = load(READER_GROUP, reader, study=study)
+    return Producer(offered.module.find, offered.module.parse, offered.version)

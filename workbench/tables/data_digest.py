@@ -1,0 +1,58 @@
+"""Everything in a dataset that the numbers of a run depend on, as one digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from workbench.records import Dataset
+
+
+def data_hash(dataset: Dataset, *, named: bool = True) -> str:
+    """SHA-256 over everything that the numbers of a run depend on, apart from its settings.
+
+    Parameters
+    ----------
+    named : bool
+        Also over what sessions, features, circuits and covariates are called. Without, data to which circuits or labels
+        were added are the same data, as for a frozen plan and for the ledger of results viewed.
+    """
+    content = hashlib.sha256()
+
+    def text(values: Iterable[object]) -> None:
+        content.update("\x1f".join(map(str, values)).encode() + b"\x1e")
+
+    def numbers(values: np.ndarray) -> None:
+        content.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+
+    def names(values: Iterable[object]) -> None:
+        every = list(values)
+        text(every if named else [len(every)])
+
+    text(dataset.rows["participant_id"])
+    names(dataset.rows["session"])
+    names(dataset.features["name"])
+    names(dataset.features["circuit"])
+    if dataset.complete:
+        numbers(dataset.X)
+    else:
+        for part in dataset.feature_blocks.blocks:
+            text(part.present.astype(int))
+            numbers(part.values[part.at[part.present]])
+    numbers(dataset.y)
+    for block in (dataset.forced, dataset.confounds, dataset.clinical):
+        names(block.names)
+        numbers(block.values)
+    for classes in (dataset.groups, dataset.blocks, dataset.strata, dataset.sites):
+        text([] if classes is None else classes)
+    if dataset.given_folds is not None:
+        for repeat in dataset.given_folds:
+            text(dataset.given_folds[repeat])
+    if dataset.treatment is not None:
+        text([dataset.treatment.active, *dataset.treatment.arms])
+        numbers(dataset.treatment.probability)
+    if dataset.weights is not None:
+        numbers(dataset.weights)
+    return content.hexdigest()
