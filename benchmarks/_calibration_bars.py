@@ -100,7 +100,7 @@ def _setting(criterion: str, cell: Cell) -> str:
         return cell.route
     words = [cell.setting.in_words()]
     if criterion == "P2":
-        words = ["12 runs: 4 feature sets, 2 of them without a fifth of the people, x ridge, PLS, kernel ridge"]
+        words = ["12 runs: 4 feature sets, 2 of them without a fifth of the participants, x ridge, PLS, kernel ridge"]
     if criterion == "P8":
         words = ["features null given the baseline, 30 % of their variance shared with it"]
     if criterion == "P9":

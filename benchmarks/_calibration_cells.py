@@ -532,9 +532,8 @@ def in_units(dataset: Dataset, of_features: float, of_outcome: float) -> Dataset
     """The same people with features and covariates, and a continuous outcome, multiplied."""
     blocks = {name: getattr(dataset, name) for name in ("confounds", "forced", "clinical")}
     scaled = {name: replace(block, values=block.values * of_features) for name, block in blocks.items()}
-    return replace(
-        dataset, X=dataset.X * of_features, y=dataset.y * _of_outcome(dataset, of_outcome), unobserved=None, **scaled
-    )
+    y = dataset.y * _of_outcome(dataset, of_outcome)
+    return replace(dataset.with_features(dataset.X * of_features), y=y, unobserved=None, **scaled)
 
 
 def _of_outcome(dataset: Dataset, factor: float) -> float:

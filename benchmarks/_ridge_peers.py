@@ -4,7 +4,7 @@ Neither does the same work, so neither is held to our numbers; what each leaves 
 
 himalaya  KernelRidgeCV takes all targets at once, an alpha for each. It has no step before the kernel inside its inner
           folds: missing values and scaling are learnt once from the outer training rows, so the held-out rows of an
-          inner fold have helped to scale those that they are predicted from. No covariates of no interest.
+          inner fold have helped to scale those that they are predicted from. No confounds.
 julearn   Removes the covariates from the features and scales these inside every fold, as we do. The outcome keeps them,
           and nothing is imputed: missing values are filled before, from everyone. One target at a time.
 """

@@ -16,7 +16,6 @@ told apart. METHODS 4.3, P15: at most 5 cohorts in 100 with a false alarm.
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
 import time
 from collections import Counter
@@ -37,8 +36,6 @@ PEOPLE = (60, 120)
 R2 = (0.0, 0.25)
 LOST_AT_RANDOM = 0.05
 MOST_IN_100 = 5
-
-CODE = re.compile(r"\[(T\d+)\]$")
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def alarms_of(folder: Path) -> Alarms:
     """What `check` says about all experiments of a study."""
     report = check(study=folder)
     warnings = {warning for plan in report.plans for warning in plan.warnings}
-    coded = {warning: match[1] for warning in warnings if (match := CODE.search(warning))}
+    coded = {str(warning): warning.code for warning in warnings if warning.code}
     problems = [problem for problem in report.problems if problem.code]
     return Alarms(
         frozenset(problem.code for problem in problems),

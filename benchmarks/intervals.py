@@ -10,7 +10,8 @@ constants of the interval were chosen; ``second`` has 300 such features and nois
 freedom, on which they were judged. Elastic net is judged by `calibration.py`, through the product.
 
 Ridge is written out for many training sets at once, since an interval needs thousands of studies; it is the product's
-procedure but for the order of arithmetic. The interval itself is the product's (`results.intervals.log_ratio_limits`).
+procedure but for the order of arithmetic. The interval itself is the product's
+(`evaluation.intervals.log_ratio_limits`).
 docs/interval.md has the table of 400 studies and what was made of it.
 """
 

@@ -120,7 +120,7 @@ def draw(numbers: dict[str, object]) -> None:
     figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.015, 0.955), ncols=3, frameon=False, fontsize=10)
     usual = Size()
     caption = (
-        f"Unless varied: {usual.n} people, {usual.p:,} features, {usual.folds} x {usual.folds} folds, "
+        f"Unless varied: {usual.n} participants, {usual.p:,} features, {usual.folds} x {usual.folds} folds, "
         f"y and {usual.permutations:,} permutations; 20 alphas, 5 covariates.\n{numbers['machine']}"
     )
     figure.text(0.02, 0.012, caption, fontsize=8.5, color=QUIET, va="bottom")

@@ -92,7 +92,9 @@ def draw(numbers: dict[str, list[float]]) -> None:
     axes.axvline(0, color=QUIET, lw=1, ls="--")
     axes.set(xlim=(left, 0.8), ylim=(-0.4, 1.65), yticks=[])
     axes.set_xlabel("cross-validated R2 of a shuffled outcome (0: no better than the mean)", color=INK)
-    axes.set_title("Nothing can be predicted here: 26 people, 121 connections, 200 shuffles", fontsize=13, loc="left")
+    axes.set_title(
+        "Nothing can be predicted here: 26 participants, 121 connections, 200 shuffles", fontsize=13, loc="left"
+    )
     for side in ("left", "top", "right"):
         axes.spines[side].set_visible(False)
     for ending in ("svg", "png"):

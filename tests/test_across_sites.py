@@ -7,6 +7,7 @@ import pytest
 
 import workbench
 from workbench.errors import FitError, Problem
+from workbench.results.details import details
 from workbench.results.summary import abstract
 
 EXPERIMENT = """\
@@ -88,12 +89,15 @@ def test_with_site_held_fixed_the_r2_is_that_of_an_experiment_that_holds_it_fixe
 
 def test_the_abstract_has_the_three_numbers_of_sites(results):
     scores = results["folds"].scores
-    text = " ".join(abstract(results["folds"], next_command="").split())
+    page = abstract(results["folds"], next_command="")
+    text = " ".join(details(results["folds"]).split())
     numbers = (scores.sites_held.r2, scores.across_sites, scores.within_sites)
     held, across, within = (f"{number:.2f}" for number in numbers)
-    assert f"Sites R2 with site held fixed {held}; with whole sites left out {across}; within the sites" in text
-    assert f"both sides centred, {within}." in text
-    assert "with whole sites left out" not in abstract(results["sites"], next_command="")
+    for words in (f"site held fixed: R2 {held}", f"whole sites left out: R2 {across}", f"sites left out: R2 {within}"):
+        assert words in page
+    assert f"Sites R2: site held fixed {held}" in text
+    assert f"; whole sites left out {across}; within the sites left out, both sides centred, {within}" in text
+    assert "whole sites left out" not in details(results["sites"])
 
 
 def test_check_says_what_a_run_costs_if_it_predicts(study, results):
@@ -109,14 +113,15 @@ def test_check_says_what_a_run_costs_if_it_predicts(study, results):
 
 def test_a_study_without_sites_says_nothing_of_them(results):
     scores = replace(results["folds"].scores, sites_held=None, across_sites=None, within_sites=None)
-    assert "\nSites" not in abstract(replace(results["folds"], scores=scores), next_command="")
+    assert "  Sites" not in details(replace(results["folds"], scores=scores))
+    assert "sites" not in abstract(replace(results["folds"], scores=scores), next_command="")
 
 
 def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, monkeypatch):
     """Families at two sites: no site can be left out without tearing one, which is said after hours of work."""
 
     def torn(*_):
-        raise FitError(Problem("[validation] leave_out", "4 groups have people at two sites or more"))
+        raise FitError(Problem("[validation] leave_out", "4 groups have participants at two sites or more"))
 
     (study / "experiments" / "torn.toml").write_text(EXPERIMENT)
     monkeypatch.setattr("workbench.figures.PICTURES", {})
@@ -126,5 +131,5 @@ def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(stud
     scores = finished.result.scores
     assert scores.performance.r2 > 0
     assert (scores.across_sites, scores.within_sites) == (None, None)
-    assert "whole sites could not be left out: 4 groups have people at two sites or more" in scores.notes
+    assert "whole sites could not be left out: 4 groups have participants at two sites or more" in scores.notes
     assert scores.sites_held is not None

@@ -8,6 +8,7 @@ import pytest
 
 import workbench
 from workbench.evaluation.baseline_held import holding_baseline
+from workbench.results.details import details
 from workbench.results.summary import abstract
 
 COHORT = """\
@@ -154,10 +155,13 @@ def test_a_kept_run_reads_its_companion_back(finished, study):
 def test_the_abstract_says_it_in_one_sentence(finished):
     result = finished["change"].result
     held = result.scores.baseline_held
-    text = " ".join(abstract(result, next_command="").split())
-    assert f"Baseline With MADRS@ses-b0 held fixed: R2 {held.performance.r2:.2f}" in text
-    assert f", p = {held.judged_p:.2g}; incremental R2 over the clinical model" in text
-    assert "Baseline" not in abstract(finished["adjusted"].result, next_command="")
+    p = f"{held.judged_p:.2g}".removeprefix("0")
+    page = abstract(result, next_command="")
+    assert f"MADRS@ses-b0 held fixed: R2 {held.performance.r2:.2f}, p = {p}" in page
+    text = " ".join(details(result).split())
+    assert f"Baseline MADRS@ses-b0 held fixed: R2 {held.performance.r2:.2f}" in text
+    assert f", p = {p}; increment R2 " in text
+    assert "Baseline" not in details(finished["adjusted"].result)
 
 
 def test_the_companion_is_resumed_unit_by_unit(study, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 PRINTED = """2026-11-01, x86_64, 2 cores, load 0.3, Python 3.11.7, numpy 2.4.0
-  57 x 225: something a person reads, RESULT in the middle of a line counts for nothing
+  57 x 225: something a participant reads, RESULT in the middle of a line counts for nothing
 
 RESULT ridge_120x6670_over_kernel_ridge=7.125 ridge_120x6670_over_floor=1.75 unheard_of=3
 2026-11-02, x86_64, 2 cores, load 3.6, Python 3.11.7, mlflow 3.17.2

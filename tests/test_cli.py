@@ -46,7 +46,7 @@ def test_check_finds_nothing_wrong_with_the_demo(study, capsys):
     printed = capsys.readouterr()
     assert printed.err == ""
     assert "shaps_ketamine_minus_placebo" in printed.out
-    assert "ridge . connectivity_task" in printed.out
+    assert "ridge on connectivity + task" in printed.out
 
 
 def test_check_names_every_problem_in_one_go(study, capsys):
@@ -137,8 +137,8 @@ def test_a_run_is_read_exported_and_holds_what_was_promised(study, tmp_path, cap
     experiment.write_text(experiment.read_text().replace("repeats = 10", "repeats = 2").replace("500", "39"))
     assert run_command(["run", "shuffled_outcome", "--study", str(study), "--jobs", "2"]) == 0
     printed = capsys.readouterr().out
-    assert "Prediction not shown" in printed
-    assert "workbench plan shuffled_outcome --study" in printed, "what would so many people have shown?"
+    assert "PREDICTION NOT SHOWN" in printed
+    assert "workbench plan shuffled_outcome --study" in printed, "what would so many participants have shown?"
     assert run_command(["export", "latest", "--to", str(tmp_path / "OUT"), "--study", str(study)]) == 0
     written = {path.name for path in (tmp_path / "OUT").rglob("*")}
     assert {"biomarkers.tsv", "biomarkers.json", "predictions.tsv", "scores.json"} <= written

@@ -1,4 +1,4 @@
-"""From a frozen plan to what every later run says about it, and the ledger of results viewed, through the door."""
+"""From a frozen plan to what every later run says about it, and the ledger of results viewed, end to end."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
     assert run_command(["freeze", "quick", "--anyway", "--study", str(study), "--data", str(TWIN)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no result for this outcome yet" in said
-    assert said.endswith(f"then workbench run quick --study {study} --data {TWIN}")  # to be typed as it stands
+    assert f"Next workbench run quick --study {study} --data {TWIN} (first commit" in said  # to be typed as it stands
     (plan,) = lines(study, "frozen")
     assert plan["primary"] == "ridge . dmn4"
     assert set(plan["data"]) == {"ridge . dmn4"}
@@ -100,7 +100,7 @@ def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
     one, two = first.result.scores, again.result.scores
     assert (one.viewing.number, one.viewing.freeze.changed, one.viewing.freeze.viewed_before) == (1, (), 0)
     assert one.p_claim == one.p_family
-    assert "first result viewed for this outcome; the plan was frozen on" in " ".join(first.abstract().split())
+    assert "irst result viewed for this outcome; the plan was frozen on" in " ".join(first.details().split())
     assert not any("frozen" in reason for reason in first.result.claim.reasons)
     stored = [(each.artifacts / "scores.json").read_bytes() for each in (first, again)]
     assert stored[0] == stored[1], "the same look has the same claim"
@@ -113,8 +113,8 @@ def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
     assert viewing.freeze.changed == ("experiments/quick.toml: validation.seed was 0 and is 1",)
     assert other.result.scores.p_claim == min(1, 2 * other.result.scores.p_family)
     assert "1 result had been viewed for this outcome before it" in other.result.claim.reasons
-    said = " ".join(other.abstract().split())
-    assert "2nd result viewed for this outcome" in said
+    assert "2nd result viewed for this outcome" in " ".join(other.abstract().split())
+    said = " ".join(other.details().split())
     assert "changed since: experiments/quick.toml: validation.seed was 0 and is 1" in said
     assert workbench.show_run(other.run_id, study=study).result.scores.viewing == viewing
 
@@ -245,14 +245,16 @@ def test_a_plan_frozen_anyway_says_in_every_result_what_it_could_not_meet(study)
     assert set(lines(study, "frozen")[0]["out_of_reach"]) == set(frozen.plan.out_of_reach)
     (finished,) = run(study)
     assert finished.result.scores.viewing.freeze.out_of_reach == frozen.plan.out_of_reach
-    words = " ".join(finished.abstract().split())
+    words = " ".join(finished.details().split())
     assert "as frozen it could not be supported (frozen with --anyway): at least 1000 permutations" in words
 
 
 def rows_printed(text: str) -> list[str]:
-    """Names of the rows of the claim gate, as a command prints them: one line each, wrapped ones with their rest."""
-    joined = re.sub(r"\n {6}", " ", text)
-    return re.findall(r"^    (?:met|missed|possible|does not apply): (.*?)(?: \(.*\))?$", joined, re.MULTILINE)
+    """Names of the rows of the claim gate, as a command prints them by status; those missed one to a line."""
+    joined = re.sub(r"\n {22}", " ", text)
+    rows = re.findall(r"^    (?:met|missed|open|does not apply) {2,}(.*)$", joined, re.MULTILINE)
+    names = [name for row in rows for name in re.sub(r" \([^()]*(?:\([^()]*\)[^()]*)*\)$", "", row).split("; ")]
+    return sorted(names)
 
 
 def test_check_plan_freeze_run_show_and_the_page_have_the_same_rows(study, capsys):
@@ -263,8 +265,8 @@ def test_check_plan_freeze_run_show_and_the_page_have_the_same_rows(study, capsy
         "check": ["check", "quick", *where],
         "plan": ["plan", "quick", *where, *few],
         "freeze": ["freeze", "quick", "--anyway", *where],
-        "run": ["run", "quick", "--jobs", "1", *where],
-        "show": ["show", "latest", "--study", str(study)],
+        "run": ["run", "quick", "--jobs", "1", "-v", *where],
+        "show": ["show", "latest", "-v", "--study", str(study)],
     }.items():
         assert run_command(command) == 0, name
         printed[name] = rows_printed(capsys.readouterr().out)
@@ -272,15 +274,15 @@ def test_check_plan_freeze_run_show_and_the_page_have_the_same_rows(study, capsy
     tables = page.partition("## Shown")[2]
     rows = re.findall(r"^\| (?!requirement|---)(.*?) \| ", tables, re.MULTILINE)
     assert len(rows) > 15
-    assert printed == dict.fromkeys(printed, rows)
+    assert printed == dict.fromkeys(printed, sorted(rows))
 
 
 def test_check_does_not_promise_what_a_plan_cannot_reach(study, capsys):
     assert run_command(["check", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "ridge . dmn4 can reach: exploratory, prognostic (missed: at least 1000 permutations;" in said
+    assert "ridge on dmn4 can reach: exploratory, prognostic (missed: at least 1000 permutations;" in said
     assert "once the plan is frozen" not in said
-    assert "missed: the adjusted run passes (no confounds are declared, so nothing is adjusted for; change:" in said
+    assert "missed the adjusted run passes (no confounds are declared, so nothing is adjusted for; change:" in said
 
 
 # ----------------------------------------------------------------------------------------------------- not tested

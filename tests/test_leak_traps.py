@@ -22,7 +22,7 @@ from workbench.models.learner import Fitted, Fold
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.models.splitters import inner_folds, outer_folds
 from workbench.pipeline import CheckReport, check, run
-from workbench.records import Dataset, WorkUnit
+from workbench.records import Dataset, Notice, WorkUnit
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.generator import simulate_trial
 from workbench.simulate.traps import plant
@@ -54,10 +54,10 @@ def study(clean: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(clean, tmp_path / "study"))
 
 
-def coded_warnings(report: CheckReport) -> dict[str, str]:
+def coded_warnings(report: CheckReport) -> dict[str, Notice]:
     """Warnings that carry the code of a trap, by code."""
     warnings = (warning for plan in report.plans for warning in plan.warnings)
-    return {match[1]: warning for warning in warnings if (match := re.search(r"\[(T\d+)\]$", warning))}
+    return {warning.code: warning for warning in warnings if warning.code}
 
 
 def found_in(study: Path, *experiments: str) -> tuple[set[str], str]:
@@ -91,10 +91,13 @@ CAUGHT = {
     "T2": ("task: CADSS_40|connectivity_task: CADSS_40", "what is known only after the infusion predicts nothing"),
     "T3": (r"sub-\d+ and sub-061 have the same task values", "take one out"),
     "T4": (
-        r"folds.tsv: 60 of 60 people are listed more than once: sub-001 \(line 2, line 3\)",
+        r"folds.tsv: 60 of 60 participants are listed more than once: sub-001 \(line 2, line 3\)",
         "one row per participant",
     ),
-    "T6": ("task: the 10 columns kept of 72 go more with the outcome", "screen = 50 .* in the training people alone"),
+    "T6": (
+        "task: the 10 columns kept of 72 are more associated with the outcome",
+        "screen = 50 .* in the training participants only",
+    ),
     "T9": (r"task:VS_L_reserve correlates 1\.00 with MADRS at ses-b0", "take it out"),
     "T10": (r"phenotype/shaps.tsv: SHAPS is \d+ in sub-\d+ ses-b0 \(line \d+\)", "one scoring throughout"),
     "T11": ("features/cohort.toml: scales.TEPS-ANT: says that higher is worse", 'write worse = "lower"'),
@@ -135,7 +138,7 @@ def test_the_trap_is_warned_of_and_the_warning_says_what_to_do(trap: str, study:
     assert report.problems == ()
     warning = coded_warnings(report)[trap]
     for part in WARNED[trap]:
-        assert re.search(part, warning), f"{part!r} is not in\n{warning}"
+        assert re.search(part, str(warning)), f"{part!r} is not in\n{warning}"
 
 
 # ----------------------------------------------------------------------- T5, T6, T7: what was done before the file came
@@ -153,7 +156,9 @@ def test_t5_components_of_everybody_are_warned_of_where_they_are_declared(study:
     report = check(study=study)
     assert report.problems == ()
     warning = coded_warnings(report)["T5"]
-    assert "task: steps before the file learnt from all people at once, held-out people included" in warning
+    assert "task: steps before the file learnt from all participants at once, held-out participants included" in str(
+        warning
+    )
     runs = [run for plan in report.plans for run in plan.runs]
     assert {warning in run.warnings for run in runs if "task" in run.dataset.sources} == {True}
     assert {warning in run.warnings for run in runs if "task" not in run.dataset.sources} == {False}
@@ -167,7 +172,7 @@ def test_t5_and_t7_leave_no_trace_in_the_values_and_the_report_says_what_was_not
     report = check(study=study)
     assert (report.problems, coded_warnings(report)) == ((), {})
     said = [w for plan in report.plans for run in plan.runs if "task" in run.dataset.sources for w in run.warnings]
-    assert any(warning.startswith("task: not declared in whom earlier steps were fitted") for warning in said)
+    assert any(str(warning).startswith("task: not declared in whom earlier steps were fitted") for warning in said)
 
 
 def test_t7_a_harmonisation_that_preserved_the_outcome_is_stopped_where_it_is_declared(study: Path) -> None:
@@ -195,8 +200,9 @@ def test_t6_features_chosen_by_a_shuffled_outcome_in_everybody_are_refused(tmp_p
     report = check(["madrs_change"], study=tmp_path, data=twin)
     (problem,) = report.problems
     assert problem.code == "T6"
-    assert "the 10 columns kept of 121 go more with the outcome than those left out, in 100 % of all pairs" in str(
-        problem
+    assert (
+        "the 10 columns kept of 121 are more associated with the outcome than those left out, in 100 % of all pairs"
+        in str(problem)
     )
 
 
@@ -220,7 +226,9 @@ def test_t6_a_model_that_selects_in_everybody_stops_the_run_before_anything_is_k
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(estimators.LEARNERS, "ridge", SelectsInEverybody)
-    found = r"model ridge: the prediction for one of \d+ held-out people changed when the held-out people were"
+    found = (
+        r"model ridge: the prediction for one of \d+ held-out participants changed when the held-out participants were"
+    )
     with pytest.raises(GuardError, match=found):
         run(["madrs_change"], study=study, only=["ridge"], jobs=1)
     assert not list((study / "mlruns").rglob("*.npz"))
@@ -407,7 +415,8 @@ def test_t15_ids_that_came_apart_from_their_rows_are_seen_by_what_the_file_repea
     codes, told = found_in(study)
     assert codes == {"T15"}
     found = (
-        rf"reward_emotion_betas.tsv: column '{columns[0]}': the study says otherwise of \d+ of \d+ people: sub-\d+ is "
+        rf"reward_emotion_betas.tsv: column '{columns[0]}': the study says otherwise of \d+ of \d+ participants: "
+        r"sub-\d+ is "
     )
     assert re.search(found + r".* in the study and .* here \(line \d+\)", told)
     assert "make the file again from its origin, by id" in told

@@ -491,9 +491,7 @@ def test_a_design_without_permutations_says_so_and_shows_no_power():
 
 def test_the_verdict_says_what_can_be_found_and_what_may_be_claimed(small_plan):
     said = words.verdict(small_plan)
-    shown = (
-        r"With 26 participants and 16 features, an R2 of 0\.60 would be shown in \d+ % \(\d+ to \d+\) of such trials"
-    )
+    shown = r"With 26 participants and 16 features, a true R2 of 0\.60 is shown in \d+ % \(95 % CI \d+ to \d+\) of"
     assert re.match(shown, said)
     assert said.endswith(
         "The strongest verdict that can be reached is exploratory, prognostic: as the study is written it misses at "
@@ -505,14 +503,14 @@ def test_the_verdict_gives_both_truths_and_the_power_for_supported(small_plan):
     points = tuple(
         replace(a_point(0.6, power), confound_share=share, supported=0.25) for share, power in ((0.0, 0.5), (0.2, 0.7))
     )
-    assert "None of them could be supported" in words.verdict(replace(small_plan, power=points)), "26 participants"
+    assert "None of them can be supported" in words.verdict(replace(small_plan, power=points)), "26 participants"
     few = (GateRow("supported by internal validation", "at least 1000 permutations", "200 permutations"),)
     said = words.verdict(replace(small_plan, power=points, rows=few))
-    assert "where what is held fixed explains nothing of the outcome (70 % where it explains 20 %)" in said
-    assert "With the requirements below mended, supported in 25 % of trials with 0.60." in said
+    assert "where the confounds explain nothing of the outcome (70 % where they explain 20 % of it)" in said
+    assert "With the requirements below mended, supported in 25 % of trials with a true R2 of 0.60." in said
     assert "Supported by internal validation in 25 %" in words.verdict(replace(small_plan, power=points, rows=()))
     table = words.shown_power(replace(small_plan, power=points))
-    assert list(table["held fixed explains"]) == ["0 %", "20 %"]
+    assert list(table["confounds explain"]) == ["0 %", "20 %"]
     assert "interval above 0" in " ".join(words.notes(replace(small_plan, power=points)))
 
 
@@ -523,8 +521,8 @@ def test_a_plan_that_shares_its_level_over_runs_says_so(small_plan):
 def test_the_notes_say_what_features_per_person_the_ceiling_and_the_made_up_truth_mean(small_plan):
     said = " ".join(words.notes(small_plan))
     assert "26 participants meet 16 features, 1.6 participants for each" in said
-    assert "at most 0.80 of the variance" in said
-    assert "An R2 of 0.60 in it means 0.75 of what is real" in said
+    assert "Reliability ceiling: R2 0.80. The rest of the variance of this outcome is measurement error" in said
+    assert "A true R2 of 0.60 is therefore 75 % of the variance that can be predicted" in said
     assert "Another truth gives other numbers" in said
 
 
@@ -539,7 +537,7 @@ def test_the_smallest_r2_found_is_told_only_between_those_asked_about(small_plan
 
 
 def test_a_share_above_the_ceiling_cannot_be(small_plan):
-    assert "Of those asked about, 0.60 cannot be." in " ".join(words.notes(replace(small_plan, ceiling=0.3)))
+    assert "A true R2 of 0.60 is impossible." in " ".join(words.notes(replace(small_plan, ceiling=0.3)))
 
 
 def test_the_picture_says_in_words_what_it_shows(small_plan, tmp_path):
@@ -551,14 +549,14 @@ def test_the_picture_says_in_words_what_it_shows(small_plan, tmp_path):
         "learning_curve.svg",
     ]
     last = small_plan.curve[-1]
-    assert f"and 52 people {last.expected:.2f}" in (tmp_path / "learning_curve.svg").read_text(encoding="utf-8")
+    assert f"and 52 participants {last.expected:.2f}" in (tmp_path / "learning_curve.svg").read_text(encoding="utf-8")
 
 
 def test_there_is_no_picture_without_a_curve(small_plan, tmp_path):
     assert draw_learning_curve(replace(small_plan, curve=()), tmp_path) == ()
 
 
-# ------------------------------------------------------------------------------------------------------------- the door
+# --------------------------------------------------------------------------------------------------- the command line
 
 
 @pytest.fixture(scope="module")
@@ -589,8 +587,8 @@ def test_a_plan_is_printed_and_written_and_counts_as_no_result_viewed(demo_study
         "The strongest verdict that can be reached is exploratory, predictive: as the study is written it misses"
         in said
     )
-    assert "missed: at least 50 participants (37 participants, and a stronger claim needs 50; change: 13 more" in said
-    assert "Power: of trials like this one, how many would show it" in printed
+    assert "missed at least 50 participants (37 participants, and a stronger claim needs 50; change: 13 more" in said
+    assert "Power: share of simulated trials in which prediction is shown" in printed
     written = {path.name for path in (tmp_path / "out" / "pet").iterdir()}
     assert {"plan.txt", "power.tsv", "learning_curve.tsv", "sample_size.tsv", "learning_curve.png"} <= written
     assert sorted(path.name for path in (demo_study / "experiments").iterdir()) == before
@@ -618,7 +616,7 @@ def test_swapping_the_scores_between_people_changes_nothing_in_a_plan(demo_study
     ("words_typed", "found"),
     [
         (["--r2", "1.2"], "--r2: 1.2 is no share of variance"),
-        (["--people", "5"], "--people: 5 people are too few"),
+        (["--participants", "5"], "--participants: 5 participants are too few"),
         (["--permutations", "5"], "--permutations: with 5 no p is .05 or below"),
         (["--simulations", "3"], "--simulations: 3 say next to nothing"),
         (["--prevalence", "1"], "--prevalence: 1 is no share of people"),
@@ -632,7 +630,7 @@ def test_questions_that_have_no_answer_are_refused(demo_study, capsys, words_typ
 
 def test_the_help_of_plan_has_examples(capsys):
     assert run_command(["plan", "--help"]) == 0
-    assert "workbench plan madrs_change --people 120" in capsys.readouterr().out
+    assert "workbench plan madrs_change --participants 120" in capsys.readouterr().out
 
 
 def test_the_example_of_the_docs_is_what_its_script_wrote():

@@ -72,4 +72,4 @@ def test_what_brain_structure_says_about_neo_n_is_exploratory_at_most_and_explai
     assert given_sex.claim.verdict == "prediction not shown"
     assert given_sex.scores.performance.r2 < raw.scores.performance.r2
     (explained,) = (reason for reason in given_sex.claim.reasons if "explained by" in reason)
-    assert re.fullmatch(r"without adjustment R2 is 0\.\d+, explained by: sex", explained)
+    assert re.fullmatch(r"without adjustment R2 is 0\.\d+, explained by the confounds: sex", explained)

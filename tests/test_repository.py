@@ -1,4 +1,4 @@
-"""The house: what a stranger meets first, and what must never be in the tree."""
+"""The repository: what a stranger meets first, and what must never be in the tree."""
 
 import re
 import runpy

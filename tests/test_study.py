@@ -135,6 +135,23 @@ def test_without_a_readable_cohort_the_experiments_are_still_looked_at(root: Pat
     ]
 
 
+def test_a_study_s_own_regions_are_no_source_and_extend_the_vocabulary(root: Path) -> None:
+    before = open_study(root)
+    (root / "features" / "regions.toml").write_text('[regions.hub]\ncircuit = "reward"\n')
+    study = open_study(root)
+    assert set(study.sources) == set(before.sources)
+    assert study.vocabulary().regions["hub"].circuit == "reward"
+
+
+def test_mistakes_in_a_study_s_own_regions_come_with_those_of_all_feature_files(root: Path) -> None:
+    (root / "features" / "regions.toml").write_text('[regions.hub]\ncircuit = "rewards"\n')
+    (root / "features" / "pet.toml").write_text(SOURCE.replace("file", "fyle"))
+    with pytest.raises(SpecError) as refused:
+        open_study(root)
+    assert "features/regions.toml: regions.hub: 'rewards' is not a circuit I know" in str(refused.value)
+    assert "features/pet.toml" in str(refused.value)
+
+
 def test_overlaps_name_other_sources(root: Path) -> None:
     change(root / "features/pet.toml", '["task"]', '["taks", "pet"]')
     with pytest.raises(SpecError) as caught:

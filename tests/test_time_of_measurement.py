@@ -73,9 +73,9 @@ def capped(study: Path) -> list[str]:
 def test_a_source_of_unknown_time_keeps_the_claim_at_exploratory_and_says_how_to_declare_it(study, timing, word):
     without_sessions(study, timing)
     (plan,) = workbench.check(["quick"], study=study).plans
-    (warning,) = [each for each in plan.warnings if each.startswith("ec_dmn4: when")]
-    assert word in warning
-    assert 'write timing = "ses-b0", or another session, in features/ec_dmn4.toml [T2]' in warning
+    (warning,) = [each for each in plan.warnings if each.where == "ec_dmn4" and each.code == "T2"]
+    assert word in warning.text
+    assert 'write timing = "ses-b0", or another session, in features/ec_dmn4.toml [T2]' in str(warning)
     assert capped(study) == ["when ec_dmn4 was measured is not known: it may have been after the infusion"]
 
 
@@ -84,7 +84,7 @@ def test_a_source_that_is_declared_to_precede_the_infusion_is_not_capped(study, 
     without_sessions(study, timing)
     report = workbench.check(["quick"], study=study)
     assert report.problems == ()
-    assert not [warning for plan in report.plans for warning in plan.warnings if "T2" in warning]
+    assert not [warning for plan in report.plans for warning in plan.warnings if warning.code == "T2"]
     assert capped(study) == []
 
 
@@ -97,7 +97,7 @@ def test_a_source_with_sessions_says_itself_when_it_was_measured(study):
     [
         ("ses-d2", "features at ses-d2 are measured during or after an infusion in everyone"),
         ("ses-p2", r"features at ses-p2 are measured during or after an infusion in \d+ of 26 people"),
-        ("concurrent", "features are measured with the outcome, and the people of this study are treated"),
+        ("concurrent", "features are measured with the outcome, and the participants of this study are treated"),
     ],
 )
 def test_a_source_that_is_declared_to_come_after_an_infusion_is_stopped(study, timing, found):
@@ -128,7 +128,7 @@ def test_without_treatment_the_time_of_measurement_need_not_be_declared(study):
     cohort.write_text((text[:start] + text[end:]).replace('arm = "ketamine"\n', "").replace('arm = "placebo"\n', ""))
     (plan,) = workbench.check(["quick"], study=study).plans
     assert [run.capped for run in plan.runs] == [()]
-    assert not [warning for warning in plan.warnings if "T2" in warning]
+    assert not [warning for warning in plan.warnings if warning.code == "T2"]
 
 
 # --------------------------------------------------------------------------------------------------------- who is asked

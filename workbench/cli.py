@@ -1,4 +1,4 @@
-"""The command line: one command a step, errors a person can act on, exit codes a script can trust."""
+"""The command line: one command a step, errors a user can act on, exit codes a script can trust."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from workbench.errors import (
 from workbench.version import __version__
 
 if TYPE_CHECKING:
-    from workbench.pipeline import CheckReport, ExperimentPlan, FinishedRun, Frozen, PlannedClaim, Progress, StudyPlan
+    from workbench.pipeline import CheckReport, FinishedRun, Frozen, PlannedClaim, Progress, StudyPlan
     from workbench.records import GateRow
 
 app = typer.Typer(
@@ -41,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="From derivatives to defensible biomarkers.\n\n"
     "Merges resting-state, task and PET features with rating scales, asks with nested cross-validation whether they "
-    "predict the response to ketamine, explains with SHAP what drives each prediction, keeps every experiment in "
+    "predict the response to ketamine, explains each prediction by circuit with SHAP, keeps every experiment in "
     "MLflow, and exports candidate biomarkers, or says plainly that there are none.\n\n"
     "\b\nA study in seven commands:\n"
     "  workbench init mystudy            a copy of the demo study to change\n"
@@ -59,7 +59,7 @@ DataOption = Annotated[
     typer.Option("--data", help="Where the data are, if not where cohort.toml says.", metavar="DIR"),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Also say what is usually left unsaid.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every detail.")]
 HERE = Path(".")
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """Whatever is wrong with the words of a command; typer carries a click of its own, or uses the installed one."""
@@ -170,7 +170,7 @@ def check(
 ) -> int:
     """Check every file, join and guard, and show what would run. Runs nothing.
 
-    All problems of all files come at once, one line each: file, key or subject, found, expected, next step.
+    All problems of all files come at once, one line each: file, key or subject, what is wrong, what to do.
 
     \b
     Examples:
@@ -229,14 +229,14 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     rehearse: Annotated[
         bool,
-        typer.Option("--rehearse", help="Run on made-up scores: nothing is kept, and no result counts as viewed."),
+        typer.Option("--rehearse", help="Run on simulated scores: nothing is kept, and no result counts as viewed."),
     ] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Run experiments, log them in MLflow, and read the answer.
 
-    Interrupt it whenever you like (Ctrl-C): finished pieces are kept, and --resume gives the same bytes.
+    Ctrl-C stops it at any time: finished parts are kept, and --resume goes on to the same numbers.
 
     \b
     Examples:
@@ -258,18 +258,16 @@ def run(
             resume=resume,
             rehearse=rehearse,
             progress=progress,
+            on_warning=_warn,
         )
     for each in finished:
-        _print_abstract(each, study, data)
-        for note in each.result.scores.notes if verbose else ():
-            _say_wrapped(f"Note: {note}")
-    for each in finished if len(finished) == 1 else filter(_carries_the_claim, finished):
-        print()
-        _print_gate(each.gate, f"Requirements of the claim gate, {each.result.scores.run_name}", "met")
+        _print_page(each, study, data)
+        if verbose:
+            _print_details(each)
     for each in finished:
         log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
     if rehearse:
-        _say("[bold]Rehearsal[/]: all scores were made up; nothing was kept and no result counts as viewed.")
+        _say("[bold]Rehearsal[/]: all scores were simulated; nothing was kept and no result counts as viewed.")
 
 
 @app.command()
@@ -311,31 +309,25 @@ def show(
     study: StudyOption = HERE,
     verbose: VerboseOption = False,
 ) -> None:
-    """Read a finished run again: its abstract, its circuits, what it is compared with, and where its figures are.
+    """Read a finished run again: its page; with -v every number, circuit, comparison, requirement and figure.
+
+    Without a name it is the primary run of the experiment that was run last.
 
     \b
     Examples:
       workbench show
+      workbench show -v
       workbench show 3f2a91
       workbench show "ridge . dmn4" --study examples/kmoa
     """
     from workbench import pipeline
 
     shown = pipeline.show_run(run, study=study)
-    _print_abstract(shown, study)
-    for title, table in (("Circuits", shown.circuits()), ("Models on the same folds", shown.comparators())):
-        print(f"\n{title}")
-        _print_frame(table)
-    print()
-    _print_gate(shown.gate, f"Requirements of the claim gate, {shown.result.scores.run_name}", "met")
+    _print_page(shown, study)
     if shown.verdict_now != shown.result.claim.verdict:
         _say_wrapped(f"By the claim gate of this version the verdict is {shown.verdict_now}.")
-    if shown.figures:
-        print(f"\nFigures (PNG and SVG, light and dark): {shown.figures[0].parent}")
-        for path in shown.figures:
-            print(f"  {path.name}")
-    for note in shown.result.scores.notes if verbose else ():
-        _say_wrapped(f"Note: {note}")
+    if verbose:
+        _print_details(shown)
 
 
 @app.command()
@@ -384,15 +376,17 @@ def plan(
     experiment: Annotated[str, typer.Argument(help="Name or path of an experiment.")],
     study: StudyOption = HERE,
     data: DataOption = None,
-    people: Annotated[int | None, typer.Option(help="Ask about so many people.", metavar="N")] = None,
+    people: Annotated[
+        int | None, typer.Option("--participants", "--people", help="Plan for this many participants.", metavar="N")
+    ] = None,
     r2: Annotated[
         list[float] | None,
-        typer.Option(help="R2 that there may be to find (may be repeated); default: 0.1, 0.25, 0.4.", metavar="R2"),
+        typer.Option(help="True R2 to simulate (may be repeated); default: 0.1, 0.25, 0.4.", metavar="R2"),
     ] = None,
     simulations: Annotated[int, typer.Option(help="Simulated trials for every R2.", metavar="N")] = 200,
     permutations: Annotated[int, typer.Option(help="Permutations of every simulated trial.", metavar="N")] = 99,
     prevalence: Annotated[
-        float, typer.Option(help="Binary outcomes: share of people, from earlier studies.", metavar="SHARE")
+        float, typer.Option(help="Binary outcomes: share of participants, from earlier studies.", metavar="SHARE")
     ] = 0.5,
     mean: Annotated[
         float | None, typer.Option(help="Mean of the outcome in earlier studies, with --sd.", metavar="POINTS")
@@ -405,14 +399,14 @@ def plan(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """What a study can show: power, learning curve, sample size, reliability ceiling. No outcome is looked at.
+    """What a study can show: power, learning curve, sample size, reliability ceiling. The outcome is not used.
 
-    Outcomes are made up on the study's own features, so nothing is unblinded and no result counts as viewed.
+    Outcomes are simulated on the study's own features, so nothing is unblinded and no result counts as viewed.
 
     \b
     Examples:
       workbench plan madrs_change
-      workbench plan madrs_change --people 120 --r2 0.2 --r2 0.3
+      workbench plan madrs_change --participants 120 --r2 0.2 --r2 0.3
       workbench plan madrs_change --simulations 500 --to plan
     """
     from workbench import pipeline
@@ -442,14 +436,15 @@ def plan(
 def simulate(
     target: Annotated[Path, typer.Argument(help="Study folder to write.", metavar="DIR")],
     preset: Annotated[
-        str | None, typer.Option(help="demo, or review: 623 people, as many as the studies reviewed.", metavar="NAME")
+        str | None,
+        typer.Option(help=("demo, or review: 623 participants, as many as the studies reviewed."), metavar="NAME"),
     ] = None,
     patients: Annotated[int | None, typer.Option(help="How many patients.", min=10, metavar="N")] = None,
     design: Annotated[str | None, typer.Option(help="crossover, parallel or single-arm.", metavar="DESIGN")] = None,
     r2: Annotated[float | None, typer.Option(help="Share of variance planted.", min=0.0, max=0.9, metavar="R2")] = None,
     seed: Annotated[int | None, typer.Option(help="The only source of randomness.", min=0, metavar="N")] = None,
     achievable: Annotated[
-        bool, typer.Option(help="Work out what ridge can achieve with so many people; a few seconds.")
+        bool, typer.Option(help="Work out what ridge can achieve with so many participants; a few seconds.")
     ] = True,
 ) -> None:
     """Write a trial of known truth: files as a lab has them, a study that reads them, and truth.json.
@@ -473,12 +468,12 @@ def simulate(
 def demo(
     study: StudyOption = HERE,
     preset: Annotated[
-        str, typer.Option(help="demo, or review: 623 people, ridge alone, in a new folder.", metavar="NAME")
+        str, typer.Option(help="demo, or review: 623 participants, ridge only, in a new folder.", metavar="NAME")
     ] = "demo",
     jobs: Annotated[int | None, typer.Option(help="Cores; default: all.", metavar="N", min=1)] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Simulate a trial, build its tables, run its experiments, and set what was found beside what was planted.
+    """Simulate a trial, build its tables, run its experiments, and compare what was found with what was planted.
 
     Each step begins with the command that you would type. Needs the demo study: this repository, or workbench init DIR.
 
@@ -486,7 +481,7 @@ def demo(
     Examples:
       workbench demo
       workbench init trydemo && workbench demo --study trydemo
-      workbench demo --preset review --study big       623 people, as many as the studies reviewed
+      workbench demo --preset review --study big       623 participants, as many as the studies reviewed
     """
     from rich.markup import escape
 
@@ -497,7 +492,7 @@ def demo(
 
     with _progress(quiet) as progress:
         finished = pipeline.demo(study=study, preset=preset, jobs=jobs, say=say, progress=progress)
-    _print_abstract(finished[0], study)
+    _print_page(finished[0], study)
 
 
 # ------------------------------------------------------------------------------------------------------ what is printed
@@ -512,13 +507,16 @@ def _say(text: str) -> None:
 
 def _say_wrapped(text: str, indent: str = "  ") -> None:
     """Print without markup, wrapped to the terminal with a hanging indent; paths and options stay in one piece."""
-    import shutil
-    import textwrap
+    from workbench.pipeline.pages import paragraph
 
-    width = min(100, shutil.get_terminal_size((100, 24)).columns)
-    wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=indent + "  ")
-    wrapper.break_long_words = wrapper.break_on_hyphens = False
-    print(wrapper.fill(text))
+    print(paragraph(text, indent, indent + "  "))
+
+
+def _warn(text: str) -> None:
+    """A paragraph on standard error, also under --quiet."""
+    from workbench.pipeline.pages import paragraph
+
+    print(paragraph(f"Note: {text}."), file=sys.stderr)
 
 
 def _print_problems(problems: tuple[Problem, ...]) -> None:
@@ -545,11 +543,38 @@ def _print_frame(frame: Any, indent: str = "  ") -> None:
         print((indent + "  ".join(padded)).rstrip())
 
 
-def _print_abstract(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
+def _print_page(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
+    """The abstract of a run, with colours and check marks where the terminal has them."""
+    from rich.console import Console
+
+    from workbench.pipeline.pages import page_of
+
     step = finished.next_step
-    reads_data = not step.startswith("workbench export")
+    command = f"{step}{_where(study, None if step.startswith('workbench export') else data)}"
+    console = Console(highlight=False, soft_wrap=True)
+    styled = console.is_terminal and console.color_system is not None
+    page = page_of(finished, command, styled=styled, unicode=console.encoding.startswith("utf"))
     print()
-    _say(finished.abstract(f"{step}{_where(study, data if reads_data else None)}"))
+    if styled:
+        console.print(page)
+    else:
+        print(page.plain)
+
+
+def _print_details(finished: FinishedRun) -> None:
+    """Everything of a run that its page has no room for."""
+    print(f"\n{finished.details()}")
+    for title, table in (("Circuits", finished.circuits()), ("Models on the same folds", finished.comparators())):
+        print(f"\n{title}")
+        _print_frame(table)
+    print()
+    _print_gate(finished.gate, f"Requirements of the claim gate, {finished.result.scores.display_name}")
+    if finished.figures:
+        print(f"\nFigures (PNG and SVG, light and dark): {finished.figures[0].parent}")
+        for path in finished.figures:
+            print(f"  {path.name}")
+    for note in finished.result.scores.notes:
+        _say_wrapped(f"Note: {note}")
 
 
 def _where(study: Path, data: Path | None = None) -> str:
@@ -564,32 +589,37 @@ def _print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
         _say_wrapped(f"{plan.experiment}: frozen on {plan.date[:10]} already, and unchanged since.", indent="")
         return
     again = f", again because: {plan.because}" if plan.because else ""
-    print(f"{plan.experiment}: frozen{again}; plan {plan.plan_hash[:12]}")
-    _say_wrapped(f"Primary run: {plan.primary}; any other of {len(frozen.runs)} runs is exploratory at most.")
+    print(f"{plan.experiment}: frozen{again}; plan {plan.plan_hash[:12]}\n")
+    title = plan.primary if frozen.claim is None else frozen.claim.plan.title
+    others = len(frozen.runs) - 1
+    rest = "" if not others else f"; the {'other run' if others == 1 else f'{others} other runs'} exploratory at most"
+    _print_labelled("Primary run", f"{title}{rest}")
     if not plan.data:
-        _say_wrapped("Data: not there yet.")
+        _print_labelled("Data", "none yet: the rules of inclusion are frozen")
     else:
         n = plan.viewed_before
-        seen = f"{n} {'result' if n == 1 else 'results'} for this outcome had been viewed before, which every run says"
-        _say_wrapped(f"Viewed: {seen if n else 'no result for this outcome yet'}.")
+        viewed = f"{n} {'result' if n == 1 else 'results'} for this outcome before it was frozen, as every run will say"
+        _print_labelled("Viewed", viewed if n else "no result for this outcome yet")
     if frozen.claim is not None:
-        _print_gate(frozen.claim.rows, f"{plan.primary} can reach: {frozen.claim.best_verdict}", "possible")
+        _print_labelled("Can reach", frozen.claim.best_verdict)
+        _print_gate(frozen.claim.rows, f"Requirements of the claim gate, {title} as planned")
     # Not wrapped: a line end inside a quoted path would be part of it when the command is pasted.
-    print(f"  Next: commit experiments/frozen.jsonl, then workbench run {plan.experiment}{_where(study, data)}")
+    print(f"  {'Next'.ljust(18)}workbench run {plan.experiment}{_where(study, data)}")
+    _print_labelled("", "(first commit experiments/frozen.jsonl, which proves when the plan was frozen)")
 
 
 def _print_plan(planned: StudyPlan) -> None:
     print()
     _say(f"[bold]{planned.plan.experiment}: {planned.plan.feature_set}[/]")
-    _say_wrapped(f"Outcome: {planned.plan.outcome}.")
-    _say_wrapped(planned.verdict)
+    _print_labelled("Outcome", planned.plan.outcome)
+    _print_labelled("Verdict", planned.verdict)
     for title, table in planned.tables:
         print(f"\n  {title}")
         _print_frame(table, indent="    ")
     print()
     for note in planned.notes:
         _say_wrapped(note)
-    _print_gate(planned.plan.rows, f"Requirements of the claim gate, {planned.plan.feature_set} as planned", "possible")
+    _print_gate(planned.plan.rows, f"Requirements of the claim gate, {planned.plan.feature_set} as planned")
     if planned.files:
         print(f"  {len(planned.files)} files in {planned.files[0].parent}")
 
@@ -597,18 +627,24 @@ def _print_plan(planned: StudyPlan) -> None:
 def _print_check(report: CheckReport, *, verbose: bool) -> None:
     import pandas as pd
 
+    from workbench.pipeline.pages import flow_of, participants_of
+
     for plan in report.plans:
         print()
         _say(f"[bold]{plan.name}[/]")
-        _say_wrapped(plan.spec.question)
-        _say_wrapped(f"Outcome: {plan.outcome.label} ({plan.outcome.unit}), {plan.outcome.claim}.")
-        _say_wrapped(f"Estimand: {plan.outcome.estimand}")
+        _say_wrapped(plan.spec.question, indent="")
+        print()
+        unit = f" ({plan.outcome.unit})" if plan.outcome.unit else ""
+        _print_labelled("Outcome", f"{plan.outcome.label}{unit}, {plan.outcome.claim}")
+        _print_labelled("Estimand", plan.outcome.estimand)
+        for words in participants_of(plan):
+            _print_labelled("Participants", words)
         rows = [
             {
-                "run": planned.name,
+                "run": planned.display_name,
                 "n": planned.dataset.n_participants,
                 "features": planned.dataset.X.shape[1],
-                "folds": f"{planned.validation.repeats} x {planned.validation.outer}",
+                "folds": planned.folds,
                 "permutations": planned.validation.permutations,
                 "fits": f"{planned.cost.fits:,}",
                 "time on 1 core": planned.time,
@@ -622,18 +658,12 @@ def _print_check(report: CheckReport, *, verbose: bool) -> None:
             _print_frame(pd.DataFrame(rows))
             print()
         _print_planned_claims(report.claims.get(plan.name, ()))
-        for step in _flow(plan):
-            _say_wrapped(step)
+        for step in flow_of(plan) if verbose else ():
+            _print_labelled("Flow", step)
         for warning in plan.warnings:
-            _say_wrapped(f"Note: {warning}")
+            _print_labelled("Note", str(warning))
     for note in report.notes if verbose else ():
         _say_wrapped(f"Note: {note}")
-
-
-def _carries_the_claim(finished: FinishedRun) -> bool:
-    viewing = finished.result.scores.viewing
-    freeze = None if viewing is None else viewing.freeze
-    return freeze is not None and freeze.primary == finished.result.scores.run_name
 
 
 def _print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
@@ -642,29 +672,27 @@ def _print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
 
     for claim in claims:
         missed = "; ".join(row.requirement for row in claim.out_of_reach)
-        _say_wrapped(f"{claim.plan.run_name} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}")
+        can = f"{claim.plan.title} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}"
+        _print_labelled("Claim", can)
     if claims:
         chosen = that_carries(claims)
-        _print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.run_name} as planned", "possible")
+        _print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.title} as planned")
 
 
-def _print_gate(rows: Sequence[GateRow], title: str, otherwise: str) -> None:
-    """Every row of the claim gate, one line each, as `check`, `plan`, `freeze` and `show` all print them."""
+def _print_gate(rows: Sequence[GateRow], title: str) -> None:
+    """Every row of the claim gate by its status, as `check`, `plan`, `freeze` and `show` all print them."""
+    from workbench.pipeline.pages import gate_lines
+
     _say_wrapped(f"{title}:")
-    for row in rows:
-        _say_wrapped(row.words(otherwise), indent="    ")
+    for line in gate_lines(rows):
+        print(line)
 
 
-def _flow(plan: ExperimentPlan) -> Iterator[str]:
-    """Who is left after each step, in words, each step once."""
-    seen: set[str] = set()
-    for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        for step in dataset.flow:
-            lost = f" ({step.lost} lost: {step.why})" if step.lost else ""
-            line = f"People {step.step}: {step.n}{lost}"
-            if line not in seen:
-                seen.add(line)
-                yield line
+def _print_labelled(label: str, text: str) -> None:
+    """A labelled paragraph, as on the page of a run."""
+    from workbench.pipeline.pages import labelled
+
+    print(labelled(label, text))
 
 
 @contextmanager

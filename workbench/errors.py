@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -28,11 +28,22 @@ class Problem:
     """What was expected and what to do next."""
     code: str = ""
     """Short stable code of a guard (``T1`` .. ``T16``) or empty."""
+    file: str = ""
+    """The file that `where` is a place in; empty where `where` names it, or where it is not known yet."""
+
+    @property
+    def place(self) -> str:
+        """File and place inside it."""
+        return ": ".join(filter(None, (self.file, self.where)))
+
+    def in_file(self, file: str) -> Problem:
+        """The same problem in a file, unless it is known to be in another."""
+        return self if self.file else replace(self, file=file)
 
     def __str__(self) -> str:
         code = f" [{self.code}]" if self.code else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.where}: {self.found}{hint}{code}"
+        return f"{self.place}: {self.found}{hint}{code}"
 
 
 class WorkbenchError(Exception):

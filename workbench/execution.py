@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from workbench.errors import FitError, Problem, StoreError, listed, of_the_disk
 from workbench.module_search import protect_processes
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult, WorkUnit
+from workbench.whole_files import TEMPORARY, written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -254,13 +255,10 @@ def save_unit(result: UnitResult, folder: Path) -> Path:
     header["digest"] = _digest(header, test, numbers)
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     path = _path(folder, result.key)
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with written_whole(path) as unfinished, unfinished.open("wb") as file:
             np.savez(file, header=text, test=test, numbers=numbers)
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         problem = of_the_disk(error)
         if problem is None:
             raise
@@ -431,7 +429,7 @@ def _not_finite(result: UnitResult) -> list[str]:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left half-written."""
-    for temporary in folder.glob("*.tmp"):
+    for temporary in folder.glob(f"*{TEMPORARY}"):
         try:
             if time.time() - temporary.stat().st_mtime > ABANDONED_AFTER_S:
                 temporary.unlink()

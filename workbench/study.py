@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import overload
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean, is_text
+from workbench.knowledge.vocabulary import OWN_FILE, Vocabulary, published
 from workbench.new_study import init_study
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import NAME_PATTERN, Finding, Spec, Text
@@ -120,6 +121,17 @@ class Study:
     def log_file(self) -> Path:
         """What was done when, without participant ids."""
         return self.mlruns_dir / "workbench.log"
+
+    def vocabulary(self) -> Vocabulary:
+        """Circuits, regions and names of the package, after those that ``features/regions.toml`` of the study adds.
+
+        Raises
+        ------
+        SpecError
+            With all problems of that file.
+        """
+        path = self.root / OWN_FILE
+        return published().with_own(path) if path.is_file() else published()
 
     def source(self, name: str) -> AnySource:
         """The spec of a source.
@@ -230,6 +242,9 @@ def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
     _require_study(root)
     cohort = examine_cohort(root / COHORT_FILE, COHORT_FILE)
     problems.extend(cohort.problems)
+    if (root / OWN_FILE).is_file():
+        with problems.gather():
+            published().with_own(root / OWN_FILE)
     sources = _read_sources(root, problems)
     experiments = {path.stem: path for path in _toml_files(root / "experiments")}
     if cohort.spec is None:
@@ -265,7 +280,7 @@ def _read_sources(root: Path, problems: Problems) -> dict[str, AnySource]:
     sources: dict[str, AnySource] = {}
     names: dict[str, Path] = {}
     for path in _toml_files(root / "features"):
-        if path.name == "cohort.toml":
+        if path.name in (Path(COHORT_FILE).name, Path(OWN_FILE).name):
             continue
         label = _label(path, root)
         if not re.match(NAME_PATTERN, path.stem):

@@ -121,7 +121,7 @@ def _people(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
     for table in ("include", "exclude"):
         for column in getattr(spec, table):
             if column.partition("@")[0] in cohort.scores and column not in cohort.columns:
-                hint = f"{table} takes participants columns; exclude_file = lists people by id"
+                hint = f"{table} takes participants columns; exclude_file = lists participants by id"
                 yield Finding((table, column), f"{column!r} is a score", hint)
             else:
                 yield from _term(column, (table, column), cohort)

@@ -36,7 +36,7 @@ class Offered:
 
 def names(group: str, *, study: Path) -> tuple[str, ...]:
     """Names that installed packages offer in a group of entry points, sorted; nothing is imported."""
-    return tuple(sorted({entry.name for entry, _ in _entries(group, study)}))
+    return tuple(sorted({entry.name for entry, _ in entry_points(group, study)}))
 
 
 def load(group: str, name: str, *, study: Path) -> Offered:
@@ -54,7 +54,7 @@ def load(group: str, name: str, *, study: Path) -> Offered:
     SpecError
         If no package offers the name, several do, it would be imported from the study, or it cannot be imported.
     """
-    entries = [(entry, distribution) for entry, distribution in _entries(group, study) if entry.name == name]
+    entries = [(entry, distribution) for entry, distribution in entry_points(group, study) if entry.name == name]
     makers = sorted({f"{distribution.name} {distribution.version}" for _, distribution in entries})
     if not entries:
         hint = did_you_mean(name, names(group, study=study))
@@ -62,22 +62,34 @@ def load(group: str, name: str, *, study: Path) -> Offered:
     if len(makers) > 1:
         found = f"is offered by {listed(makers)}"
         raise SpecError(Problem(name, found, "uninstall all but one of them"))
-    return Offered(_imported(name, entries[0][0].module, study), makers[0])
+    return Offered(import_outside(name, entries[0][0].module, study), makers[0])
 
 
-def _entries(group: str, study: Path) -> Iterator[tuple[EntryPoint, Distribution]]:
+def entry_points(group: str, study: Path) -> Iterator[tuple[EntryPoint, Distribution]]:
     """Entry points of distributions that are installed outside the study and the current folder."""
     for distribution in distributions():
-        if _trusted(Path(str(distribution.locate_file(""))), study):
+        if trusted(Path(str(distribution.locate_file(""))), study):
             yield from ((entry, distribution) for entry in distribution.entry_points if entry.group == group)
 
 
-def _imported(name: str, module: str, study: Path) -> ModuleType:
+def import_outside(name: str, module: str, study: Path) -> ModuleType:
+    """A module of an installed package, imported once it is known to lie outside the study.
+
+    Parameters
+    ----------
+    name : str
+        What a message says it is for.
+
+    Raises
+    ------
+    SpecError
+        If it is not installed, would be imported from the study, or cannot be imported.
+    """
     package = find_spec(module.partition(".")[0])  # of a package that is not imported yet, this executes nothing
     if package is None:
         raise SpecError(Problem(name, f"its module {module} is not installed", "install its package again"))
     places = package.submodule_search_locations or filter(None, [package.origin])
-    if not all(_trusted(Path(place).parent, study) for place in places):
+    if not all(trusted(Path(place).parent, study) for place in places):
         found = f"its module {module} would be imported from the study or the current folder"
         raise SpecError(Problem(name, found, "nothing of a study is executed: move it out, or start elsewhere"))
     try:
@@ -87,7 +99,7 @@ def _imported(name: str, module: str, study: Path) -> ModuleType:
         raise SpecError(Problem(name, found, "see whether the package fits this version of the workbench")) from error
 
 
-def _trusted(folder: Path, study: Path) -> bool:
+def trusted(folder: Path, study: Path) -> bool:
     """Whether packages of a folder may be imported: of this Python, or neither in the study nor the current folder."""
     folder = folder.resolve()
     if any(folder.is_relative_to(Path(get_paths()[kind]).resolve()) for kind in ("purelib", "platlib")):

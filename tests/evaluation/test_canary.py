@@ -16,6 +16,7 @@ from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, LearnerSpec, RidgeSpec
 
 SMALL = {
+    "estimator": {"estimator": "sklearn.svm.NuSVR", "grid": {"C": (0.1, 1.0)}},
     "xgboost": {"trials": 2, "rounds": 20},
     "random-forest": {"trees": 20},
     "elastic-net": {"n_alphas": 8},
@@ -111,8 +112,8 @@ def checked(monkeypatch, dataset, learner):
 @pytest.mark.parametrize(
     ("learner", "what"),
     [
-        (SelectsOnAllRows, "the prediction for one of 10 held-out people"),
-        (ScalesOnAllRows, "the prediction for one of 10 held-out people"),
+        (SelectsOnAllRows, "the prediction for one of 10 held-out participants"),
+        (ScalesOnAllRows, "the prediction for one of 10 held-out participants"),
         (LearnsTheMeanOfEverybody, "what was learnt"),
         (TunesOnTheHeldOut, "the tuning"),
     ],
@@ -122,7 +123,7 @@ def test_a_learner_that_looks_at_the_held_out_people_is_stopped_by_name(monkeypa
         checked(monkeypatch, make_dataset(n=40, p=12), learner)
     (problem,) = caught.value.problems
     assert problem.where == "repeat 1, fold 1, model leaky"
-    assert problem.found.startswith(f"{what} changed when the held-out people were replaced by noise")
+    assert problem.found.startswith(f"{what} changed when the held-out participants were replaced by noise")
     assert "may read the rows of fold.train alone" in problem.hint
     assert problem.code == "T6"
 

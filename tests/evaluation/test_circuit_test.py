@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 
 from workbench.evaluation import circuit_test as marginal
-from workbench.evaluation.circuit_test import circuit_test, effects, nuisance_basis
+from workbench.evaluation.circuit_test import circuit_test, effects
 from workbench.models.permutations import target_matrix
+from workbench.models.preprocessing import spanning_basis
 from workbench.records import UNASSIGNED
+
+
+def nuisance_basis(N):
+    return spanning_basis(N, N[:0]).train
 
 
 def targets_of(dataset, n_permutations):
@@ -143,7 +148,7 @@ def test_intervals_of_effects_hold_the_truth_where_families_are_alike(n, n_nuisa
     covered = []
     for _ in range(150):
         X, noise = alike(rng, groups, 10, 0.9), alike(rng, groups, 1, 0.9)[:, 0]
-        basis = nuisance_basis(alike(rng, groups, n_nuisance, 0.9), n)
+        basis = nuisance_basis(alike(rng, groups, n_nuisance, 0.9))
         y = 0.3 * X[:, 0] + noise
         effect, half = effects(X, y, basis, groups)
         truth = np.zeros(10)
@@ -175,7 +180,7 @@ def test_a_feature_that_one_family_alone_has_is_not_measured():
     groups = families([2], 20)
     x = np.where(groups == 3, [1.0, -1.0] * 10, 0.0)
     effect, half = effects(
-        x[:, None], np.random.default_rng(0).normal(size=20), nuisance_basis(np.eye(20)[:, :0], 20), groups
+        x[:, None], np.random.default_rng(0).normal(size=20), nuisance_basis(np.eye(20)[:, :0]), groups
     )
     assert np.isfinite(effect).all()
     assert np.isinf(half).all()
@@ -186,8 +191,8 @@ def test_a_site_of_one_family_changes_no_interval_of_the_others():
     groups = families([2], 42)
     x, y = rng.normal(size=(42, 1)), rng.normal(size=42)
     site = (groups == 20).astype(float)[:, None]
-    with_site = effects(x, y, nuisance_basis(site, 42), groups)
-    without = effects(x[:40], y[:40], nuisance_basis(site[:40, :0], 40), groups[:40])
+    with_site = effects(x, y, nuisance_basis(site), groups)
+    without = effects(x[:40], y[:40], nuisance_basis(site[:40, :0]), groups[:40])
     assert np.isfinite(with_site[1]).all()
     assert with_site[1][0] / x.std(ddof=1) == pytest.approx(without[1][0] / x[:40].std(ddof=1), rel=0.15)
 

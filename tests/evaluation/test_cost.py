@@ -1,13 +1,15 @@
+import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.evaluation.cost import estimate, estimate_at_most
+from workbench.evaluation.cost import estimate, estimate_at_most, estimate_refits
+from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.records import Background
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import LEARNERS, KernelRidgeSpec, RidgeSpec, XGBoostSpec
+from workbench.specs.learners import LEARNERS, EstimatorSpec, KernelRidgeSpec, RidgeSpec, XGBoostSpec
 
 TREES = XGBoostSpec(kind="xgboost", trials=50)
 UNTESTED = ValidationSpec(repeats=10, permutations=0)
@@ -70,3 +72,50 @@ def test_a_screen_costs_learners_that_share_permutations_one_fit_for_each(make_d
     )
     assert looped > 10 * shared
     assert all_kept == shared
+
+
+@pytest.mark.parametrize(
+    ("estimator", "binary", "grid"),
+    [("sklearn.svm.NuSVR", False, {"C": (0.1, 1.0, 10.0)}), ("sklearn.ensemble.ExtraTreesClassifier", True, {})],
+)
+def test_a_named_estimator_is_priced_by_a_fit_of_made_up_numbers_of_the_same_size(
+    make_dataset, estimator, binary, grid
+):
+    """Within a factor of 3 of what a fold takes, permutations included."""
+    spec = EstimatorSpec(kind="estimator", estimator=estimator, grid=grid)
+    validation = ValidationSpec(repeats=1, outer=5, inner=4, permutations=2, balance_outcome=False)
+    dataset = make_dataset(80, 100, r2=0.3, binary=binary)
+    cost = estimate(dataset, validation, spec)
+    assert cost.fits == 5 * (4 * (3 if grid else 0) + 1) * 3
+    unit, targets = plan_units(dataset, validation, spec, explain=1)[0], target_matrices(dataset, validation)
+    fit_unit(dataset, unit, spec, targets, explain=1)
+    start = time.process_time()
+    fit_unit(dataset, unit, spec, targets, explain=1)
+    taken = time.process_time() - start
+    assert taken / 3 < cost.seconds / 5 < 3 * taken
+
+
+def test_a_search_of_an_estimator_is_priced_by_its_trials(make_dataset):
+    space = {"C": {"low": 0.01, "high": 10.0, "log": True}}
+    spec = EstimatorSpec(kind="estimator", estimator="sklearn.svm.NuSVR", space=space, trials=40, permuted_trials=5)
+    dataset = make_dataset(40, 20)
+    assert estimate(dataset, UNTESTED, spec).fits == 50 * (5 * 40 + 1)
+    tested = UNTESTED.model_copy(update={"permutations": 9})
+    assert estimate(dataset, tested, spec).fits == 50 * (5 * 5 + 1) * 10
+
+
+def test_refits_beside_a_run_are_counted_and_capped_above_a_hundred_participants(make_dataset):
+    ridge, drawn = RidgeSpec(kind="ridge"), ValidationSpec(repeats=10, permutations=99)
+    each = 5 * len(ridge.alphas) + 1
+    beside = {n: estimate_refits(make_dataset(n, 50), drawn, ridge).fits for n in (40, 100, 101)}
+    left_out = {40: 40, 100: 100, 101: 25}
+    for n, fits in beside.items():
+        without = 5 * (4 * left_out[n] + 5 * 6)  # five repeats: each person, then six pairs
+        assert fits == pytest.approx((without + 5 * 5 + 10 * 5) * each), "and CV+, and ten repeats of the control"
+
+
+def test_trees_are_refitted_without_a_search_and_only_where_a_claim_is_within_reach(make_dataset):
+    dataset, tested = make_dataset(40, 50), UNTESTED.model_copy(update={"permutations": 99})
+    untested = estimate_refits(dataset, UNTESTED, TREES).fits
+    assert untested == 5 * (5 * 10 + 1), "the negative control, with a fifth of the trials"
+    assert estimate_refits(dataset, tested, TREES).fits == pytest.approx(5 * (4 * 40 + 5 * 6) + 5 * (5 * 10 + 1))

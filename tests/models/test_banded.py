@@ -271,3 +271,10 @@ def test_its_cost_grows_with_the_number_of_modalities(multimodal):
 def test_steps_of_weights_are_counted_in_whole_numbers():
     with pytest.raises(ValidationError, match="weight_steps"):
         BandedRidgeSpec(kind="banded-ridge", weight_steps=0)
+
+
+@pytest.mark.parametrize("sizes", [(7,), (5, 5), (300, 21), (1, 2, 3), (4, 4, 4, 4)])
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_the_settings_that_a_search_is_said_to_cost_are_those_it_tries(sizes, steps):
+    spec = BandedRidgeSpec(kind="banded-ridge", weight_steps=steps)
+    assert spec.candidates(sizes) == len(spec.alphas) * len(band_weights(np.array(sizes), steps))

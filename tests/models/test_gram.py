@@ -249,7 +249,7 @@ def test_several_alphas_without_inner_folds_are_refused():
 @pytest.mark.parametrize("p", [3, 60])
 def test_too_few_training_rows_for_the_covariates_are_refused(p):
     fold, Y = make_fold(12, p, 4, inner=3)
-    with pytest.raises(FitError, match="a training fold has 6 rows for 4 covariates of no interest; 7 are needed"):
+    with pytest.raises(FitError, match="a training fold has 6 rows for 4 confounds; 7 are needed"):
         ridge().fit(fold, Y, seed=0)
 
 

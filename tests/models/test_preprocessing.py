@@ -134,9 +134,7 @@ def test_a_site_that_training_rows_lack_gets_no_coefficient(rng):
 
 
 def test_too_few_rows_for_the_covariates_is_an_error(N):
-    with pytest.raises(
-        FitError, match=r"a training fold has 5 rows for 3 covariates of no interest; 6 are needed; use"
-    ):
+    with pytest.raises(FitError, match=r"a training fold has 5 rows for 3 confounds; 6 are needed; use"):
         prepare_fold(N, N, np.arange(5), TEST)
 
 

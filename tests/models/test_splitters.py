@@ -103,7 +103,7 @@ def test_beside_a_site_of_one_the_inner_folds_are_drawn_like_any_other(make_data
 def test_a_family_at_two_sites_is_refused_when_sites_are_left_out(make_dataset):
     sites = np.array(["bern", "oslo"])[np.arange(8) % 2]
     dataset = make_dataset(n=8, sites=sites, groups=np.repeat(np.arange(4), 2))
-    with pytest.raises(FitError, match="4 groups have people at two sites"):
+    with pytest.raises(FitError, match="4 groups have participants at two sites"):
         outer_folds(dataset, ValidationSpec(leave_out="site"), 1)
 
 
@@ -118,7 +118,7 @@ def test_given_folds_replace_the_drawn_ones_and_may_list_more_people(make_datase
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda table: table.iloc[1:], "1 of the 10 people analysed are not in the table, such as sub-0001"),
+        (lambda table: table.iloc[1:], "1 of the 10 participants analysed are not in the table, such as sub-0001"),
         (lambda table: pd.concat([table, table.iloc[:1]]), "sub-0001 is listed twice"),
         (lambda table: table.assign(one=1), "everyone analysed has the same fold number"),
         (lambda table: table.astype(float).replace(0.0, np.nan), "have no fold number"),
@@ -141,21 +141,21 @@ def test_given_folds_that_tear_a_family_are_refused(make_dataset):
 
 
 def test_too_few_people_are_said_in_words(make_dataset):
-    with pytest.raises(FitError, match="5 folds need at least 5 people, there are 4"):
+    with pytest.raises(FitError, match="5 folds need at least 5 participants, there are 4"):
         outer_folds(make_dataset(n=4), ValidationSpec(), 1)
-    with pytest.raises(FitError, match="inner folds: 5 folds need at least 5 people, there are 4"):
+    with pytest.raises(FitError, match="inner folds: 5 folds need at least 5 participants, there are 4"):
         inner_folds(make_dataset(n=6), np.arange(4), ValidationSpec(), seed=0)
 
 
 def test_leaving_sites_out_needs_two_sites(make_dataset):
-    with pytest.raises(FitError, match="all people are from one site"):
+    with pytest.raises(FitError, match="all participants are from one site"):
         outer_folds(make_dataset(n=8, sites=np.repeat("bern", 8)), ValidationSpec(leave_out="site"), 1)
     with pytest.raises(FitError, match="there is no site"):
         outer_folds(make_dataset(n=8), ValidationSpec(leave_out="site"), 1)
 
 
 def test_strata_that_are_all_too_small_are_refused(make_dataset):
-    with pytest.raises(FitError, match="declare fewer strata"):
+    with pytest.raises(FitError, match="declare fewer or larger strata"):
         outer_folds(make_dataset(n=10, strata=np.arange(10)), ValidationSpec(), 1)
 
 

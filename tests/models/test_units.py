@@ -30,6 +30,10 @@ SMALL = {
     "logistic-ridge": {"C": (1e-3, 0.1)},
     "kernel-ridge": {"gammas": (0.1, 1.0)},
 }
+ESTIMATORS = {
+    "continuous": {"estimator": "sklearn.linear_model.HuberRegressor", "params": {"tol": 1e-9}},
+    "binary": {"estimator": "sklearn.naive_bayes.GaussianNB", "grid": {"var_smoothing": (1e-3, 0.1)}},
+}
 TREES = ("xgboost", "random-forest")
 VALIDATION = ValidationSpec(repeats=1, outer=3, inner=2, permutations=1)
 CASES = [
@@ -47,8 +51,9 @@ def _few_permutations_of_circuits(monkeypatch):
     monkeypatch.setattr(permutations, "PROBES", 39)
 
 
-def spec_of(kind):
-    return LEARNERS[kind](kind=kind, **SMALL.get(kind, {}))
+def spec_of(kind, outcome):
+    own = ESTIMATORS[outcome] if kind == "estimator" else SMALL.get(kind, {})
+    return LEARNERS[kind](kind=kind, **own)
 
 
 @pytest.fixture
@@ -83,8 +88,7 @@ def in_other_units(dataset, of_features, of_outcome):
 
     others = dataset.unobserved
     return replace(
-        dataset,
-        X=dataset.X * of_features,
+        dataset.with_features(dataset.X * of_features),
         y=dataset.y * (1.0 if dataset.outcome.type == "binary" else of_outcome),
         confounds=scaled(dataset.confounds),
         clinical=scaled(dataset.clinical),
@@ -94,7 +98,7 @@ def in_other_units(dataset, of_features, of_outcome):
 
 def results_of(dataset, kind):
     """Everything that is made of a run, by name; arrays, with the power of the outcome's unit that they carry."""
-    spec = spec_of(kind)
+    spec = spec_of(kind, dataset.outcome.type)
     targets = target_matrices(dataset, VALIDATION)
     units = plan_units(dataset, VALIDATION, spec)[:1]
     results = [fit_unit(dataset, unit, spec, targets, explain=1) for unit in units]

@@ -238,7 +238,7 @@ def _scores(shape: Shape, predictions: pd.DataFrame, n_features: int, null: pd.D
         shap_additivity=2.2e-14,
         synthetic=True,
         seed=0,
-        validation=f"{shape.repeats} x 5-fold, 5 inner folds, people not split",
+        validation=f"{shape.repeats} x 5-fold, 5 inner folds, participants never split",
         confounds=("mean_fd",),
         clinical_model=("MADRS@ses-b0", "age", "sex"),
         sensitivity=_sensitivity(shape.n),

@@ -132,8 +132,8 @@ def test_a_run_reads_back_as_it_was_written(shown_result, tmp_path):
     for name in ("circuits", "modalities", "features", "biomarkers"):
         written = getattr(shown_result, name)
         pd.testing.assert_frame_equal(getattr(read, name)[list(written)], written, check_dtype=False, rtol=1e-5)
-    assert [(step.n, step.lost, step.participants) for step in read.flow] == [
-        (step.n, step.lost, step.participants) for step in shown_result.flow
+    assert [(step.n, step.excluded, step.participants) for step in read.flow] == [
+        (step.n, step.excluded, step.participants) for step in shown_result.flow
     ]
 
 
@@ -164,6 +164,27 @@ def test_a_record_with_the_mean_of_its_permutations_reads_with_their_median(show
     scores = read_run(tmp_path, shap=False).scores
     assert scores.test == shown_result.scores.test
     assert np.isnan(scores.increment.test.null_median)  # the table of this sample has no increments
+
+
+def test_warnings_of_runs_that_kept_their_code_in_the_text_are_read_with_it(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    path = tmp_path / "scores.json"
+    record = json.loads(path.read_text())
+    del record["warnings"]
+    record["notes"] = ["task: learnt from all participants at once [T5]", "one of them [T] is not"]
+    path.write_text(json.dumps(record))
+    (warning,) = read_run(tmp_path, shap=False).scores.warnings
+    assert (warning.sentence, warning.code) == ("task: learnt from all participants at once", "T5")
+
+
+def test_a_record_that_lacks_a_number_is_refused_by_its_name(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    path = tmp_path / "scores.json"
+    record = json.loads(path.read_text())
+    del record["performance"]["mae"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(StoreError, match=r"scores\.json: scores\.performance\.mae cannot be read"):
+        read_run(tmp_path, shap=False)
 
 
 @pytest.mark.parametrize(("version", "age"), [(99, "a newer"), (0, "an older")])

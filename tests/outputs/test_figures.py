@@ -89,7 +89,7 @@ def test_pictures_hold_neither_dates_nor_the_machine(drawn):
 @pytest.mark.parametrize("name", list(PICTURES))
 def test_every_picture_says_claim_n_and_what_it_shows(drawn, name):
     svg = drawn / f"{name}.svg"
-    assert "Exploratory | n = 80 simulated participants | ridge . fc+task+pet" in " ".join(text_of(svg).split())
+    assert "Exploratory | n = 80 simulated participants | ridge on fc+task+pet" in " ".join(text_of(svg).split())
     root = ElementTree.parse(svg).getroot()
     description = root.find(f"{SVG}desc")
     assert root.get("role") == "img"
@@ -132,7 +132,7 @@ def test_a_run_that_was_not_tested_gets_no_ranking_and_says_why(shown_result, tm
 def test_the_null_says_from_which_r2_on_p_speaks(null_result):
     words = alt(null_result, "permutation_null")
     assert f"95th percentile {null_result.scores.test.null_95:.2f}" in words
-    assert "after correction p = 0.41" in words
+    assert "after correction p = .41" in words
 
 
 def test_pictures_without_their_numbers_are_left_out(null_result, tmp_path):
@@ -194,9 +194,9 @@ def luminance(colour: str) -> float:
 
 def test_every_model_is_set_beside_the_others_with_what_is_added(drawn):
     text = text_of(drawn / "comparators.svg")
-    assert "covariates of no interest" in text
+    assert "hold the confounds fixed too" in text
     assert "MADRS@ses-b0, age, sex" in text
-    assert "Added to the best clinical model" in text
+    assert "Increment over the best clinical model" in text
 
 
 def test_a_model_far_below_zero_does_not_squeeze_the_others(shown_result):
@@ -209,15 +209,15 @@ def test_a_model_far_below_zero_does_not_squeeze_the_others(shown_result):
     assert "what lies below is cut" in " ".join(text.get_text() for text in picture.figure.texts).replace("\n", " ")
 
 
-def test_the_flow_names_losses_with_their_reasons_and_ends_with_who_was_analysed(drawn):
+def test_the_flow_names_exclusions_with_their_reasons_and_ends_with_who_was_analysed(drawn):
     text = text_of(drawn / "flow.svg")
     assert "in the study" in text
-    assert "3 lost" in text
+    assert "3 excluded" in text
     assert "no MADRS at ses-d2" in text
     assert "analysed" in text
 
 
-def test_steps_at_which_nobody_is_lost_are_not_drawn():
+def test_steps_at_which_nobody_is_excluded_are_not_drawn():
     flow_of = (FlowStep("in the study", 9), FlowStep("included", 9), FlowStep("scanned", 7, 2, "no scan (2)"))
     assert [(step.step, step.n) for step in flow.shown_steps(flow_of)] == [
         ("in the study", 9),
@@ -369,7 +369,7 @@ def test_names_with_dollar_signs_are_drawn_as_they_are_written(shown_result, bin
         confounds=(name,),
         clinical_model=(name,),
     )
-    flow = tuple(replace(step, step=name, why=name) for step in shown_result.flow)
+    flow = tuple(replace(step, step=name, reason=name) for step in shown_result.flow)
     result = replace(
         shown_result, scores=scores, circuits=circuits, flow=flow, decision_curve=binary_result.decision_curve
     )

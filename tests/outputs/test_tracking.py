@@ -105,7 +105,7 @@ def test_the_store_never_names_a_participant(study, null_result):
 def test_the_note_holds_claim_numbers_and_reasons(null_result):
     note = words.note(null_result)
     assert note.startswith("Prediction not shown: fc with ridge did not predict the fall in MADRS")
-    assert "| p, corrected over 4 runs | 0.41 (1000 permutations) |" in note
+    assert "| Permutation test | p = .41, 1,000 permutations, family of 4 runs |" in note
     assert "- p is 0.41 after correction over 4 runs" in note
     assert "26 simulated participants" in note
 

@@ -126,7 +126,7 @@ def test_another_run_of_the_frozen_plan_viewed_before_is_counted_but_was_planned
 
 
 def test_the_plan_run_on_other_data_before_is_a_look_that_was_not_planned():
-    viewing = record(viewed(replace(LOOK, data_hash="with one person more"), 3)).viewing(LOOK)
+    viewing = record(viewed(replace(LOOK, data_hash="with one participant more"), 3)).viewing(LOOK)
     assert (viewing.number, viewing.others, viewing.others_unplanned) == (2, 1, 1)
 
 
@@ -158,7 +158,7 @@ def test_data_are_compared_without_what_their_features_are_called():
     look = replace(LOOK, data_hash="circuits added", values_hash="same")
     frozen = replace(FROZEN, data={LOOK.run: "data"}, values={LOOK.run: "same"})
     assert not record(frozen=[frozen], together=[look]).viewing(look).freeze.data_changed
-    other = replace(look, values_hash="one person fewer")
+    other = replace(look, values_hash="one participant fewer")
     assert record(frozen=[frozen], together=[other]).viewing(other).freeze.data_changed
 
 
@@ -197,8 +197,8 @@ def test_frozen_primary_runs_are_counted_until_the_result_was_first_viewed():
 
 
 def test_only_a_plan_frozen_before_its_data_leaves_people_to_a_file():
-    left_out = replace(record(), not_fixed="the people that lost.tsv leaves out")
-    assert left_out.viewing(LOOK).freeze.not_fixed == "the people that lost.tsv leaves out"
+    left_out = replace(record(), not_fixed="the participants that lost.tsv leaves out")
+    assert left_out.viewing(LOOK).freeze.not_fixed == "the participants that lost.tsv leaves out"
     with_data = replace(left_out, frozen=(replace(FROZEN, data={LOOK.run: "data"}),))
     assert with_data.viewing(LOOK).freeze.not_fixed == ""
 

@@ -10,9 +10,8 @@ from workbench.evaluation.increment import delta_r2
 from workbench.evaluation.metrics import held_out_losses, long_table, r2_without_each
 from workbench.records import Covariates, Sensitivity, Split, Viewing, WorkUnit
 from workbench.results.family import finish_experiment
-from workbench.results.run_description import tuning_in_words, validation_in_words
+from workbench.results.run_description import validation_in_words
 from workbench.results.run_result import reduce_run
-from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec, XGBoostSpec
 
 
@@ -251,7 +250,10 @@ def test_labels_permuted_given_other_covariates_are_other_shuffles(make_inputs):
 
 
 def test_the_validation_is_said_in_words(shown):
-    assert validation_in_words(shown.validation, shown.unit_results) == "10 x 5-fold, 5 inner folds, people not split"
+    assert (
+        validation_in_words(shown.validation, shown.unit_results)
+        == "10 x 5-fold, 5 inner folds, participants never split"
+    )
 
 
 def test_sites_left_out_are_said_in_words(shown):
@@ -261,12 +263,15 @@ def test_sites_left_out_are_said_in_words(shown):
 
 
 def test_the_reference_is_named(shown, strong, make_inputs):
-    assert strong.scores.reference == "sex alone"
+    assert strong.scores.reference == "the confounds-only model (sex)"
     bare = reduce_run(make_inputs(confounds=False, permutations=0, repeats=1))
-    assert bare.scores.reference == "the mean of the training people"
+    assert bare.scores.reference == "the training mean"
     forced = replace(shown.dataset, forced=Covariates(("MADRS@ses-b0",), ("MADRS@ses-b0",), shown.dataset.X[:, :1]))
     run = reduce_run(replace(shown, dataset=forced))
-    assert (run.scores.reference, run.scores.forced) == ("MADRS@ses-b0, sex alone", ("MADRS@ses-b0",))
+    assert (run.scores.reference, run.scores.forced) == (
+        ("the confounds-only model (MADRS@ses-b0, sex)"),
+        ("MADRS@ses-b0",),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- experiments
@@ -421,10 +426,10 @@ def test_people_with_several_rows_are_counted_once(make_inputs):
 
 
 def test_a_smaller_search_for_the_permutation_test_is_said_in_words():
-    trees, tested = XGBoostSpec(kind="xgboost", trials=50), ValidationSpec(permutations=1000)
-    assert tuning_in_words(trees, ValidationSpec(permutations=0)) == ", 50 settings tried per fold"
-    assert tuning_in_words(trees, tested) == ", 10 settings tried per fold, as in every permutation (not the 50 asked)"
-    assert tuning_in_words(RidgeSpec(kind="ridge"), tested) == ""
+    trees = XGBoostSpec(kind="xgboost", trials=50)
+    assert trees.search_in_words(0) == ", 50 settings tried per fold"
+    assert trees.search_in_words(1000) == ", 10 settings tried per fold, as in every permutation (not the 50 of trials)"
+    assert RidgeSpec(kind="ridge").search_in_words(1000) == ""
 
 
 def test_the_pairs_that_were_refitted_are_kept_the_lowest_first(shown):

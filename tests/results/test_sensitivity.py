@@ -1,5 +1,4 @@
 from dataclasses import replace
-from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,7 @@ from workbench.records import (
     Subgroup,
 )
 from workbench.results.run_result import reduce_run
-from workbench.results.sensitivity import abstract, in_words
-from workbench.results.summary import LABEL, WIDTH
+from workbench.results.sensitivity import in_words
 
 AGE = Difference("age", 40, 6, 35.0, 44.0, 0.9)
 LOST = DropOut(46, 6, (AGE,), r2_weighted=0.11, n_predicted=4, tipping=6.5, tipping_sd=0.7)
@@ -45,7 +43,9 @@ def test_a_run_of_which_nothing_is_known_says_nothing(scores):
 def test_drop_out_says_how_many_who_and_what_it_could_have_done(scores):
     said = words(scores, drop_out=LOST)
     assert said == (
-        "6 of 46 people asked about are not analysed (age differs by 0.90 SD): R2 0.11 weighted to all, 0 if the 4 "
+        "6 of 46 eligible participants are not analysed (age differs by 0.90 SD): R2 0.11 weighted to all eligible, "
+        "0 if "
+        "the 4 "
         "of them with features were 6.50 MADRS points below what is expected."
     )
     assert "6.50 MADRS points above what" in words(scores, drop_out=replace(LOST, tipping=-6.5))
@@ -67,12 +67,12 @@ def test_a_tipping_point_outside_the_range_of_the_scale_is_said_to_be_so(scores)
 
 def test_a_handful_lost_are_not_described(scores):
     few = DropOut(42, 2, (replace(AGE, n_lost=2),))
-    assert words(scores, drop_out=few) == "2 of 42 people asked about are not analysed."
+    assert words(scores, drop_out=few) == "2 of 42 eligible participants are not analysed."
 
 
 def test_regression_to_the_mean_is_set_beside_what_was_seen(scores):
     assert words(scores, regression_to_mean=FALL) == (
-        "If nothing happened MADRS would improve by 1.80 points (taken in from 20 on; 9.00 seen, p = 0.001)."
+        "If nothing happened MADRS would improve by 1.80 points (taken in from 20 on; 9.00 seen, p = .001)."
     )
     assert "no threshold of entry declared" in words(scores, regression_to_mean=replace(FALL, declared=False))
     unknown = replace(FALL, reason="no reliability of MADRS is known")
@@ -89,7 +89,7 @@ def test_a_floor_is_told_with_the_result_by_ranks(scores):
 
 def test_decisions_are_told_with_what_they_were_compared_with(scores):
     found = Decision(0.2, 0.7, 0.5, 0.12, 0.45, "clinical_ols")
-    assert "on all, on none or on the clinical model at 50 % of thresholds, at best 0.12 per person" in words(
+    assert "on all, on none or on the clinical model at 50 % of thresholds, at best 0.12 per participant" in words(
         scores, decision=found
     )
     nowhere = Decision(None, None, 0.0, -0.01, 0.45)
@@ -104,13 +104,13 @@ def test_subgroups_are_told_from_worst_to_best_and_as_not_tested(scores):
     assert said == "R2 in subgroups -0.10 (sex M, n = 12) to 0.20 (sex F, n = 30); their differences are not tested."
 
 
-def test_an_abstract_has_four_lines_of_it_at_most_and_what_matters_most_first(scores):
+def test_what_matters_most_stands_first(scores):
     groups = (Subgroup("sex", "F", 30, 0.2), Subgroup("sex", "M", 12, -0.1))
     everything = Sensitivity((FLOOR,), 0.08, FALL, LOST, Decision(0.2, 0.7, 0.5, 0.1, 0.4, "clinical_ols"), groups)
-    told = abstract(replace(scores, sensitivity=everything))
-    assert told.startswith("6 of 46 people asked about")
-    assert "If nothing happened" in told
-    assert len(wrap(told, WIDTH - LABEL)) <= 4
+    sentences = in_words(replace(scores, sensitivity=everything))
+    assert sentences[0].startswith("6 of 46 eligible participants")
+    assert sentences[1].startswith("If nothing happened")
+    assert len(sentences) == 5
 
 
 def test_a_run_gathers_what_its_data_allow(shown):

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.records import Interval, Shuffled
+from workbench.records import Interval, Notice, Shuffled
 from workbench.results.claims import judge
+from workbench.results.details import details, shuffled
 from workbench.results.run_result import reduce_run
-from workbench.results.summary import abstract, shuffled
+from workbench.results.summary import abstract
 
 
 @pytest.fixture
@@ -37,12 +38,15 @@ def test_without_permutations_there_is_no_range_and_the_shuffled_run_all_the_sam
     assert "median" not in shuffled(scores)
 
 
-def test_the_abstract_shows_both_checks_in_plain_words(checked):
+def test_the_page_shows_both_checks_and_the_details_say_what_they_are(checked):
     text = " ".join(abstract(checked, next_command="").split())
-    assert "Checks negative control (outcome shuffled): R2 -0." in text
+    assert "+ negative control: R2 -0." in text
+    assert "+ leakage check passed (5 fits)" in text
+    text = " ".join(details(checked).split())
+    assert "egative control (outcome shuffled): R2 -0." in text
     middle = f"{np.median(checked.null['r2']):.2f}"
     assert f"; median {middle} over 99 permutations, 95 % of them -0." in text
-    assert "held-out people as noise: nothing that was learnt changed (5 fits)." in text
+    assert "Leakage check passed: replacing held-out data by noise left all 5 fits unchanged" in text
     assert "canary" not in text.casefold()
 
 
@@ -57,7 +61,9 @@ def test_single_permutations_far_below_do_not_move_what_the_null_is_summed_up_by
 
 
 def test_a_run_that_was_not_checked_says_nothing_of_it(make_inputs):
-    assert "Checks" not in abstract(reduce_run(make_inputs()), next_command="")
+    text = abstract(reduce_run(make_inputs()), next_command="")
+    assert "leakage" not in text
+    assert "negative control" not in text
 
 
 def test_a_procedure_that_predicts_shuffled_outcomes_is_told_in_the_claim(checked):
@@ -69,9 +75,9 @@ def test_a_procedure_that_predicts_shuffled_outcomes_is_told_in_the_claim(checke
 
 @pytest.mark.parametrize("code", ["T5", "T6", "T7"])
 def test_what_was_done_before_the_file_is_a_reason_of_the_claim(checked, code):
-    note = f"task: steps before the file learnt from all people at once [{code}]"
-    reasons = judge(replace(checked.scores, notes=(*checked.scores.notes, note))).reasons
-    assert "task: steps before the file learnt from all people at once" in reasons
+    warning = Notice("steps before the file learnt from all participants at once", where="task", code=code)
+    reasons = judge(replace(checked.scores, warnings=(warning,))).reasons
+    assert "task: steps before the file learnt from all participants at once" in reasons
 
 
 def test_the_best_of_twenty_runs_is_never_shown_without_its_correction(checked):
@@ -80,6 +86,7 @@ def test_the_best_of_twenty_runs_is_never_shown_without_its_correction(checked):
     scores = replace(checked.scores, test=alone, p_family=0.21, p_claim=0.21, family_size=20)
     run = replace(checked, scores=scores, claim=judge(scores))
     text = abstract(run, next_command="")
-    assert "p = 0.21 (99 permutations, corrected over 20 runs)" in " ".join(text.split())
-    assert "0.012" not in text
+    assert "p = .21, 99 permutations, family of 20 runs" in " ".join(text.split())
+    assert ".012" not in text
+    assert ".012" not in details(run)
     assert run.claim.verdict == "prediction not shown"

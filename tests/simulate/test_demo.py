@@ -88,5 +88,5 @@ def test_the_review_preset_is_simulated_built_and_sound_at_its_own_size(
     assert report.problems == ()
     assert {plan.name for plan in report.plans} == {MAIN, "madrs_change", "shuffled_outcome"}
     main = next(plan for plan in report.plans if plan.name == MAIN)
-    assert [(step.step, step.n) for step in main.flow] == [("in the study", 623), ("included", 482)]
+    assert [(step.step, step.n) for step in main.flow] == [("in the study", 623), ("eligible", 482)]
     assert {run.dataset.n_participants for run in main.runs if run.learner.kind == "ridge"} == {324, 433, 339, 192}

@@ -40,7 +40,7 @@ def test_what_is_said_in_other_words_is_no_sign(signs, column, cells):
 
 def test_people_of_whom_a_file_says_otherwise_are_named(signs):
     assert signs("Sex", ["M", "M", "F", "M"]) == (
-        "ec.tsv: column 'Sex': the study says otherwise of 1 of 4 people: sub-0002 is F in the study and M here "
+        "ec.tsv: column 'Sex': the study says otherwise of 1 of 4 participants: sub-0002 is F in the study and M here "
         "(line 3); rows and ids may have come apart (a sort, a join by position): make the file again from its origin, "
         "by id; rename the column if it means something else [T15]"
     )
@@ -80,7 +80,7 @@ def test_a_table_whose_ids_begin_with_one_is_read(cohort, table_spec, write, tmp
 def test_a_repeated_column_that_is_no_feature_is_compared_all_the_same(cohort, table_spec, write, tmp_path):
     write("ec.tsv", "participant_id\tsession_id\tsex\tx\n1\tses-b0\tF\t1.5\n2\tses-b0\tM\t2.5\n")
     spec = table_spec(drop=("sex",))
-    with pytest.raises(SourceError, match=r"ec.tsv: column 'sex': the study says otherwise of 2 of 2 people"):
+    with pytest.raises(SourceError, match=r"ec.tsv: column 'sex': the study says otherwise of 2 of 2 participants"):
         read_source("ec", spec, cohort, data=tmp_path, features_dir=tmp_path)
 
 

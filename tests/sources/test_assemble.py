@@ -11,7 +11,7 @@ import pytest
 
 from workbench.errors import Problem, SourceError
 from workbench.records import FeatureTable
-from workbench.sources.assemble import assemble
+from workbench.sources.assemble import _Assembly, assemble
 from workbench.sources.identity import Row
 from workbench.sources.parsed import Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.specs.source import SourceSpec, TableSource
@@ -154,3 +154,15 @@ def test_problems_that_a_producer_saw_come_with_all_others(table_of):
 def test_a_row_of_another_length_is_an_error_of_the_file(table_of):
     with pytest.raises(SourceError, match=r"a.tsv: line 2 has 1 values for 2 columns"):
         table_of({named("a.tsv"): rows_of("a.tsv", ("VS", "ACC"), ("0001", "ses-b0", ["1"]))})
+
+
+def test_the_text_of_a_file_is_let_go_once_it_became_numbers(cohort):
+    """Hundreds of matrices would be held as text beside their numbers otherwise."""
+    spec = TableSource.model_validate({"modality": "task", "reader": "table", "file": "all", "session": "session_id"})
+    assembly = _Assembly("x", spec, cohort, None, several=True)
+    options = ParseOptions(spec, "participant_id", frozenset(), Path)
+    for person in ("0001", "0002"):
+        file = named(f"{person}.tsv", person, "ses-b0")
+        assembly.read(file, lambda file, _: rows_of(file.label, ("VS",), ("", "", ["1"])), options)
+    assert [part.parsed.entries for part in assembly.parts] == [(), ()]
+    assert [len(part.values) for part in assembly.parts] == [1, 1]

@@ -65,7 +65,7 @@ def test_a_site_that_is_a_number_stays_text(cohort_of):
         ),
         (["1", "1"], r"sub-0001 is there 2 times \(line 2, line 3\)"),
         (["1", "n/a"], "no participant id in line 3"),
-        (["SUB-3", "3"], r"'3' \(line 3\) and 'SUB-3' look like one person"),
+        (["SUB-3", "3"], r"'3' \(line 3\) and 'SUB-3' look like one participant"),
     ],
 )
 def test_ids_that_collide_are_refused_and_named(cohort_of, ids, message):
@@ -75,7 +75,9 @@ def test_ids_that_collide_are_refused_and_named(cohort_of, ids, message):
 
 def test_ids_that_differ_by_zeros_alone_ask_for_a_rule(cohort_of):
     text = "participant_id\n7\n007\n"
-    with pytest.raises(SourceError, match=r"look like one person; write in cohort.toml: \[ids\] strip = \[\], pad = 3"):
+    with pytest.raises(
+        SourceError, match=r"look like one participant; write in cohort.toml: \[ids\] strip = \[\], pad = 3"
+    ):
         cohort_of(text, ids={}, design="observational", arms=None, sessions={}, site=None)
 
 
@@ -169,6 +171,6 @@ def test_folds_may_list_more_people_and_are_whole_numbers(cohort, write):
 
 def test_a_person_on_two_rows_of_the_folds_is_refused(cohort, write):
     path = write("folds.tsv", "participant_id\tr0\n4\t0\n1\t1\n1\t0\n2\t1\n")
-    found = r"folds.tsv: 1 of 3 people are listed more than once: sub-0001 \(line 3, line 4\); .* \[T4\]"
+    found = r"folds.tsv: 1 of 3 participants are listed more than once: sub-0001 \(line 3, line 4\); .* \[T4\]"
     with pytest.raises(SourceError, match=found):
         read_folds(path, cohort)

@@ -3,6 +3,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import read_source, source_files
+from workbench.sources.description import describe_features
 
 EC = """participant_id\tsession_id\tVS->ACC\tNA\tnone
 sub-0001\tses-b0\t0.1\t1\t5
@@ -199,3 +200,9 @@ def test_real_wide_structural_tables_are_read(real_data, table_spec, cohort_of):
     table = read_source("sub", spec, cohort, data=real_data / "aomic_piop2", features_dir=real_data)
     assert table.values.shape == (226, 66)
     assert "reward" in set(table.features["circuit"])
+
+
+@pytest.mark.parametrize(("atlas", "circuit"), [("Tian", "reward"), ("Glasser", "unassigned"), (None, "unassigned")])
+def test_a_declared_atlas_decides_the_circuit_of_a_name_that_two_atlases_have(table_spec, atlas, circuit):
+    described = describe_features("ec", table_spec(atlas=atlas), ["pGP-rh", "pGP-rh->NAc-core-rh"], {})
+    assert described["circuit"].tolist() == [circuit, circuit]

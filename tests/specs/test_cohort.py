@@ -23,7 +23,7 @@ from workbench.specs.cohort import ArmsSpec, CohortSpec
         ('column = "fd_mean"', 'at = "ses-b0"', "columns.mean_fd.session: is missing"),
         ('column = "fd_mean"', 'session = "s"\nat = "ses-b1"', "columns.mean_fd.at: 'ses-b1' is not a session"),
         ('column = "fd_mean"', 'type = "number"\ncodes = { a = "b" }', "codes: are given for a number"),
-        ('column = "MADRS_Total"\n', "", "scores.MADRS.column: is missing; a long file has one row per person"),
+        ('column = "MADRS_Total"\n', "", "scores.MADRS.column: is missing; a long file has one row per participant"),
         ('session = "session_id"\n', "", "scores.MADRS.session: is missing"),
         ('scoring = "14-56"', 'scoring = "14-56"\nsession = "s"', "scores.SHAPS.session: cannot stand beside 'at'"),
         ("ses-b0 = ", "ses-b1 = ", "scores.SHAPS.at.ses-b1: 'ses-b1' is not a session of this study; did you mean"),

@@ -123,3 +123,16 @@ def test_a_dataset_holds_those_with_features_and_no_outcome(make_cohort, make_ta
     np.testing.assert_array_equal(dataset.unobserved.X, X[[3, 4]])
     np.testing.assert_array_equal(dataset.unobserved.nuisance[:, 0], cohort.participants["age"].iloc[[3, 4]])
     assert len(dataset.background.values) == 20
+
+
+def test_a_level_that_nobody_analysed_had_is_no_reference_level(make_cohort):
+    """The reference has no column of its own: taken for it, somebody from a new site would be predicted as another."""
+    site = np.array(["A", "B"] * 8 + ["A", "B", "C", "C"])
+    cohort = make_cohort(20, columns={"site": site, "handedness": np.array(["right"] * 19 + ["left"])})
+    people = list(cohort.participants.index)
+    nuisance, _ = encode(("site", "handedness"), cohort, people[:16])
+    assert nuisance.names == ("site[B]",)
+    assert unobserved(np.ones((2, 2)), nuisance, cohort, people[18:]) is None
+    found = unobserved(np.ones((4, 2)), nuisance, cohort, people[16:])
+    assert found.participants == tuple(people[16:18])
+    assert found.nuisance.tolist() == [[0.0], [1.0]]

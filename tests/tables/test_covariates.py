@@ -76,7 +76,7 @@ def test_unknown_terms_suggest_the_closest(cohort):
 
 @pytest.mark.parametrize("name", ["csf", "a_comp_cor_00", "rot_x_derivative1_power2", "c_comp_cor_12"])
 def test_fmriprep_regressors_are_refused_in_a_sentence(cohort, name):
-    with pytest.raises(TableError, match=r"covariates of no interest have one value per subject; fMRIPrep's nuisance"):
+    with pytest.raises(TableError, match=r"confounds have one value per participant; fMRIPrep's nuisance"):
         values_of(name, cohort, people(cohort))
 
 
@@ -85,7 +85,7 @@ def test_numbers_with_a_slip_are_refused_as_categories(make_cohort):
     cohort = make_cohort(20, columns={"years": ages, "name": text([f"n{k}" for k in range(20)])})
     with pytest.raises(TableError, match=r"years: is read as text because of 'unknown'") as error:
         encode(["years", "name"], cohort, people(cohort))
-    assert "name: has 20 levels in 20 people" in str(error.value)
+    assert "name: has 20 levels in 20 participants" in str(error.value)
 
 
 def test_covariates_after_the_infusion_are_refused(cohort):
@@ -93,7 +93,7 @@ def test_covariates_after_the_infusion_are_refused(cohort):
         ["age", "fd", "MADRS@ses-p2", "MADRS@ses-b0"], cohort, people(cohort), "clinical_model"
     )
     assert [problem.where for problem in found] == ["clinical_model: fd", "clinical_model: MADRS@ses-p2"]
-    assert "ses-p2 is during or after an infusion for 3 of 6 people" in found[1].found
+    assert "ses-p2 is during or after an infusion for 3 of 6 participants" in found[1].found
     assert {problem.code for problem in found} == {"T2"}
 
 

@@ -64,7 +64,7 @@ def test_the_order_of_rows_in_a_table_changes_nothing(join, make_table, make_coh
 def test_who_lacks_a_modality_leaves_the_feature_set_and_the_flow_says_so(join):
     dataset = join(sources=("fc", "pet"))
     assert dataset.n_rows == 10
-    steps = {step.step: (step.n, step.lost, step.why) for step in dataset.flow}
+    steps = {step.step: (step.n, step.excluded, step.reason) for step in dataset.flow}
     assert steps["with fc at ses-b0"] == (20, 0, "")
     assert steps["with pet"] == (10, 10, "no pet (10)")
     assert dataset.availability["pet"].sum() == 10
@@ -144,7 +144,7 @@ def test_a_missing_confound_leaves_the_row_out_unless_it_is_imputed(join, make_c
     cohort = make_cohort(20, columns={"fd": fd})
     dataset = join(cohort, confounds=("fd",))
     assert dataset.n_rows == 18
-    assert dataset.flow[-1].why == "no fd (2)"
+    assert dataset.flow[-1].reason == "no fd (2)"
     assert dataset.flow[-1].participants == ("sub-0004", "sub-0008")
     imputed = join(cohort, confounds=("fd",), impute_confounds=True)
     assert imputed.n_rows == 20
@@ -239,7 +239,9 @@ def test_names_of_features_and_circuits_are_left_out_of_the_hash_of_values(join)
 
 
 def test_nobody_left_tells_the_whole_flow(join, make_table):
-    with pytest.raises(TableError, match=r"nobody is left; in the study: 20; .*with fc at ses-b0: 0 \(no fc at"):
+    with pytest.raises(
+        TableError, match=r"no participant is left; in the study: 20; .*with fc at ses-b0: 0 \(no fc at"
+    ):
         join(tables={"fc": make_table("fc", ["sub-0999"], np.ones((1, 2)))})
 
 

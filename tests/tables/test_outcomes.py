@@ -132,7 +132,7 @@ def test_an_unknown_score_or_session_suggests_the_closest(cohort):
 def test_a_single_arm_cannot_answer_and_says_what_it_can(cohort):
     single = replace(cohort, design="single-arm", control=None, periods=pd.DataFrame(index=cohort.participants.index))
     message = (
-        r"needs both treatments in each person.*single-arm design; available instead: change from ses-b0 to ses-d2"
+        r"needs both treatments in each participant.*single-arm design; available instead: change from ses-b0 to ses-d2"
     )
     with pytest.raises(OutcomeError, match=message + r" \(n = 2\)"):
         outcome_of(single, spec("ketamine-minus-placebo"))
@@ -165,7 +165,9 @@ def test_arms_have_no_meaning_in_a_crossover(cohort):
 
 
 def test_nobody_left_tells_why(cohort):
-    with pytest.raises(OutcomeError, match=r"none of the 1 people included has MADRS at ses-b0 and ses-d2 \(no MADRS"):
+    with pytest.raises(
+        OutcomeError, match=r"none of the 1 participants included has MADRS at ses-b0 and ses-d2 \(no MADRS"
+    ):
         make_outcome(spec(), cohort, ["sub-0003"], seed=0)
 
 

@@ -15,8 +15,8 @@ def test_include_rules_are_and_over_columns_and_or_within(make_cohort, make_expe
     assert chosen["age"].between(30, 60).all()
     assert len(people) == ((cohort.participants["site"] == "A") & cohort.participants["age"].between(30, 60)).sum()
     assert flow[0] == FlowStep("in the study", 20)
-    assert flow[1].n + flow[1].lost == 20
-    assert "site is not A (10)" in flow[1].why
+    assert flow[1].n + flow[1].excluded == 20
+    assert "site is not A (10)" in flow[1].reason
 
 
 def test_exclude_rules_are_or_and_missing_values_are_not_excluded(make_cohort, make_experiment):
@@ -25,7 +25,7 @@ def test_exclude_rules_are_or_and_missing_values_are_not_excluded(make_cohort, m
     people, flow = select_people(experiment, cohort, {"sub-0006": "motion"})
     assert people == ("sub-0001", "sub-0003", "sub-0004")
     assert flow[1].participants == ("sub-0002", "sub-0005", "sub-0006")
-    assert "motion (1)" in flow[1].why
+    assert "motion (1)" in flow[1].reason
 
 
 def test_a_person_without_a_value_is_not_included(make_cohort, make_experiment):
@@ -50,7 +50,9 @@ def test_unknown_columns_and_levels_are_named_all_at_once(make_cohort, make_expe
 
 
 def test_nobody_left_tells_the_flow(make_cohort, make_experiment):
-    with pytest.raises(TableError, match=r"nobody is left; in the study: 6; included: 0 \(age is not 200 or above"):
+    with pytest.raises(
+        TableError, match=r"no participant is left; in the study: 6; eligible: 0 \(age is not 200 or above"
+    ):
         select_people(make_experiment(include={"age": {"min": 200.0}}), make_cohort(6), {})
 
 
@@ -58,11 +60,11 @@ def test_people_may_be_named_by_id_as_files_write_it_and_the_flow_names_nobody(m
     excluded = make_experiment(exclude={"participant_id": ("sub-0002", "0005")})
     people, flow = select_people(excluded, make_cohort(6), {})
     assert people == ("sub-0001", "sub-0003", "sub-0004", "sub-0006")
-    assert (flow[1].participants, flow[1].why) == (("sub-0002", "sub-0005"), "named by exclude (2)")
+    assert (flow[1].participants, flow[1].reason) == (("sub-0002", "sub-0005"), "named by exclude (2)")
     included = make_experiment(include={"participant_id": ("sub-0002", "0005")})
     people, flow = select_people(included, make_cohort(6), {})
     assert people == ("sub-0002", "sub-0005")
-    assert flow[1].why == "not named by include (4)"
+    assert flow[1].reason == "not named by include (4)"
 
 
 def test_an_id_that_nobody_has_and_a_range_of_ids_are_refused(make_cohort, make_experiment):

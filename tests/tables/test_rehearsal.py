@@ -74,8 +74,8 @@ def test_scores_cover_their_scale_within_the_bounds_of_those_included(make_cohor
 
 def test_the_rehearsal_is_labelled_as_made_up(make_cohort, make_experiment):
     _, _, made_up = rehearsed(make_cohort(), make_experiment(outcome=CHANGE))
-    assert made_up.label == "made-up fall in MADRS from ses-b0 to ses-d2"
-    assert any("all scores are made up" in note for note in made_up.notes)
+    assert made_up.label == "simulated fall in MADRS from ses-b0 to ses-d2"
+    assert any("all scores are simulated" in note for note in made_up.notes)
 
 
 def test_half_of_the_people_respond_in_a_rehearsal(make_cohort, make_experiment):

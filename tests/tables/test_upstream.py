@@ -26,7 +26,11 @@ def refused(experiment, cohort, **upstream):
     ("upstream", "code", "words"),
     [
         ({"used_outcome": True}, "T5", "fc: upstream: used_outcome: a step before this file was given the outcome"),
-        ({"selected_by": "outcome here"}, "T6", "screen = 50 in [[models]] selects them anew in the training people"),
+        (
+            {"selected_by": "outcome here"},
+            "T6",
+            ("screen = 50 in [[models]] selects them anew in the training participants"),
+        ),
         ({"harmonised": "combat", "preserved": ("age", "MADRS")}, "T7", "told to preserve MADRS, which is the outcome"),
         ({"harmonised": "combat", "preserved": ("MADRS@ses-d2",)}, "T7", "is known only after the infusion"),
         ({"harmonised": "other", "preserved": ("responder",)}, "T7", "looks like response or remission"),
@@ -61,15 +65,15 @@ def test_a_source_that_the_experiment_does_not_use_is_not_its_business(make_coho
 @pytest.mark.parametrize(
     ("upstream", "words"),
     [
-        ({"fitted_on": "everyone here"}, "fc: steps before the file learnt from all people at once"),
-        ({"harmonised": "combat"}, "fc: the harmonisation of sites learnt from all people at once"),
+        ({"fitted_on": "everyone here"}, "fc: steps before the file learnt from all participants at once"),
+        ({"harmonised": "combat"}, "fc: the harmonisation of sites learnt from all participants at once"),
     ],
 )
 def test_a_step_fitted_on_everybody_is_warned_of_with_what_it_can_do(upstream, words):
     (warning,) = upstream_warnings(sources(**upstream), ["fc"])
-    assert warning.startswith(words)
-    assert "of R2 in simulated trials" in warning
-    assert warning.endswith(" [T5]")
+    assert str(warning).startswith(words)
+    assert "of R2 in simulated trials" in warning.text
+    assert (warning.where, warning.code) == ("fc", "T5")
 
 
 @pytest.mark.parametrize("upstream", [DECLARED, {"fitted_on": "other people", "harmonised": "combat"}, {}])
@@ -81,7 +85,7 @@ def test_silence_is_said_in_the_report_and_is_no_alarm(joined_clean):
     dataset, cohort = joined_clean
     problems, warnings = check_dataset(dataset, cohort, sources())
     assert problems == []
-    assert not [warning for warning in warnings if "[T" in warning]
+    assert not [warning for warning in warnings if warning.code]
     said = undeclared(sources(), ["fc"])
     assert said.startswith("fc: not declared in whom earlier steps were fitted or by what features were selected or")
     assert undeclared(sources(**DECLARED), ["fc"]) == ""

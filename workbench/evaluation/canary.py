@@ -25,7 +25,8 @@ NOISE_SDS = 10.0
 
 
 def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *, permuted: bool) -> int:
-    """Fit with the held-out people replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and L1.3).
+    """Fit with the held-out participants replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and
+    L1.3).
 
     Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
     of them. What was learnt must be the same to the last bit (`fitted_models.digest`), and so must the tuning and the
@@ -68,7 +69,7 @@ def _digest(fitted: Fitted) -> str:
 
 
 def _looked(learner: LearnerSpec, changed: str) -> Problem:
-    found = f"{changed} changed when the held-out people were replaced by noise: it learns from those it predicts"
+    found = f"{changed} changed when the held-out participants were replaced by noise: it learns from those it predicts"
     hint = (
         "whatever learns (means, scales, components, selected features, tuning) may read the rows of fold.train alone; "
         "look for a mean, a fit or a selection over all rows"
@@ -84,7 +85,7 @@ def _changed(seen: Fitted, blind: Fitted, unit: WorkUnit) -> str:
         return "the tuning"
     # Where one row is held out, it is the one that is kept, so nothing but its own outcome was noise.
     same = np.allclose(seen.predicted[0], blind.predicted[0], rtol=1e-9, atol=0.0, equal_nan=True)
-    return "" if same else f"the prediction for one of {len(unit.outer.test)} held-out people"
+    return "" if same else f"the prediction for one of {len(unit.outer.test)} held-out participants"
 
 
 def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.models.preprocessing import spanning_basis
 from workbench.records import CircuitTest, Dataset
 
 FEATURES_AT_ONCE = 2048
@@ -36,7 +37,8 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     ----------
     Freedman, D., Lane, D. (1983). J. Business & Economic Statistics 1, 292-298.
     """
-    basis = nuisance_basis(dataset.nuisance.values, dataset.n_rows)
+    N = dataset.nuisance.values
+    basis = spanning_basis(N, N[:0]).train
     Y = _unit_columns(residual_of(targets, basis), targets)
     circuits = dataset.circuits
     member = np.equal.outer(np.arange(len(circuits)), dataset.circuit_of_feature).astype(float)
@@ -116,15 +118,6 @@ def _standardised(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # ------------------------------------------------------------------------------------------- effects of single columns
 
 
-def nuisance_basis(nuisance: np.ndarray, n_rows: int) -> np.ndarray:
-    """Orthonormal basis of [1 | nuisance], shape (n_rows, rank): dependent columns left out."""
-    design = np.column_stack([np.ones(n_rows), nuisance])
-    scaled = design / np.maximum(np.linalg.norm(design, axis=0), np.finfo(float).tiny)
-    left, singular, _ = np.linalg.svd(scaled, full_matrices=False)
-    basis: np.ndarray = left[:, singular > 1e-10 * singular[0]]
-    return basis
-
-
 def residual_of(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """What N leaves of each column of `values`."""
     # The second pass removes what rounding left of the first where N explains nearly everything.
@@ -153,7 +146,7 @@ def effects(X: np.ndarray, y: np.ndarray, basis: np.ndarray, groups: np.ndarray)
         Complete values.
     y : ndarray of shape (n_rows,)
     basis : ndarray of shape (n_rows, rank)
-        From `nuisance_basis`.
+        Orthonormal, of [1 | N]: ``spanning_basis(N, N[:0]).train``.
     groups : ndarray of int, shape (n_rows,)
         Rows of one person or family.
 

@@ -188,15 +188,20 @@ def in_words(dataset: Dataset, folds: Sequence[ConformalFold], leave_out: str | 
     bounds = [cv_plus(each.residual, each.part_of, each.predicted) for each in folds]
     typical = float(np.median(np.concatenate([high - low for low, high in bounds])))
     if not math.isfinite(typical):
-        return ("too few people for an interval of a single person's outcome: 9 are needed in every training set",)
+        return (
+            (
+                "too few participants for an interval of a single participant's outcome: 9 are needed in every "
+                "training set"
+            ),
+        )
     width, observed = f"{typical:.3g} {dataset.outcome.unit}", f"{np.ptp(dataset.y):.3g}"
     notes = [
-        f"the outcome of a single new person is known to within a 90 % interval (CV+) of {width} in width, "
+        f"the outcome of a single new participant is known to within a 90 % interval (CV+) of {width} in width, "
         f"and all outcomes observed lie within {observed}"
     ]
     if leave_out is not None:
         notes.append(
-            f"whole {leave_out}s were left out, and people of a new {leave_out} may differ from all others: "
+            f"whole {leave_out}s were left out, and participants of a new {leave_out} may differ from all others: "
             "fewer than 90 % of them may lie within their interval"
         )
     return tuple(notes)

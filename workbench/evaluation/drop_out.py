@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.evaluation.metrics import squared_by_person
-from workbench.records import Difference, DropOut
+from workbench.records import Difference, DropOut, VariableCoding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,6 @@ RIDGE = 1.0
 people lost it would otherwise separate them."""
 TRUNCATED = (1.0, 99.0)
 """Percentiles that weights are cut at: Cole and Hernan (2008), Am J Epidemiol 168, 656-664."""
-STEPS = 50
 AS_RATED = ("score", "ancova")
 RANGED = (*AS_RATED, "change", "ketamine-minus-placebo")
 """Kinds of outcome with the range of a scale, and those with twice its width."""
@@ -107,16 +106,10 @@ def differences(asked: pd.DataFrame, analysed: NDArray[np.bool_]) -> tuple[Diffe
 def design_columns(asked: pd.DataFrame) -> dict[str, Values]:
     """Numbers as they are; a 0/1 column per level of a text, the most frequent level left out; NaN where missing."""
     columns: dict[str, Values] = {}
-    for name in asked.columns:
-        values = asked[name]
-        if pd.api.types.is_numeric_dtype(values):
-            columns[str(name)] = values.to_numpy(dtype=float)
-            continue
-        known = values.notna().to_numpy()
-        counts = values.dropna().value_counts()
-        for level in sorted(sorted(counts.index, key=lambda each: (-counts[each], each))[1:]):
-            there = (values == level).fillna(False).to_numpy(dtype=float)
-            columns[f"{name}[{level}]"] = np.where(known, there, np.nan)
+    for variable in asked.columns:
+        values = asked[variable]
+        coding = VariableCoding.learnt(str(variable), values)
+        columns |= dict(zip(coding.names, coding.columns(values).T, strict=True))
     return columns
 
 
@@ -145,7 +138,7 @@ def _weighted(
 
 
 def probability_of_being_analysed(variables: Values, analysed: NDArray[np.bool_]) -> Values:
-    """Ridge logistic regression of being analysed, on everyone asked about.
+    """Ridge logistic regression of being analysed, on everyone eligible.
 
     Parameters
     ----------
@@ -156,25 +149,17 @@ def probability_of_being_analysed(variables: Values, analysed: NDArray[np.bool_]
     Returns
     -------
     ndarray of shape (n_people,)
-        Newton's method on the penalised likelihood, the intercept free: their mean is the share analysed.
+        The intercept is free: their mean is the share analysed.
     """
+    from sklearn.linear_model import LogisticRegression
+
     there = ~np.isnan(variables)
     means = np.where(there, variables, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
     filled = np.where(there, variables, means)
     spread = filled.std(axis=0)
-    X = np.column_stack([np.ones(len(filled)), (filled - filled.mean(axis=0)) / np.where(spread > 0, spread, 1.0)])
-    penalty = np.diag([0.0, *[RIDGE] * (X.shape[1] - 1)])
-    share = analysed.mean()
-    beta = np.zeros(X.shape[1])
-    beta[0] = np.log(share / (1 - share))
-    for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-X @ beta))
-        gradient = X.T @ (analysed - p) - penalty @ beta
-        step = np.linalg.solve((X * (p * (1 - p))[:, None]).T @ X + penalty, gradient)
-        beta += step
-        if np.abs(step).max() < 1e-10:
-            break
-    return np.asarray(1 / (1 + np.exp(-X @ beta)))
+    X = (filled - filled.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    model = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky", tol=1e-10).fit(X, analysed)
+    return np.asarray(model.predict_proba(X)[:, 1])
 
 
 def inverse_weights(probability: Values) -> Values:

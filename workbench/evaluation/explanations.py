@@ -22,7 +22,9 @@ ADDITIVE_LINEAR = 1e-6
 ADDITIVE_TREES = 1e-5
 """The same for trees: their contributions are 32-bit."""
 GATED = "no ranking: it would explain a model that does not predict"
-GLOBAL_NULL = "null quantile: of a model of shuffled outcomes (global null only); candidates rest on the circuit test"
+GLOBAL_NULL = (
+    "null quantile: of a model of shuffled outcomes (global null only); candidates are decided by the circuit test"
+)
 NULL_QUANTILE = 0.95
 RANKING_COLUMNS = (
     "mean_abs_shap",

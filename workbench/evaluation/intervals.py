@@ -142,7 +142,7 @@ def increment_interval(clinical: HeldOutLosses, added: HeldOutLosses) -> Interva
 
     The interval of the R2 *relative to the clinical model*, 1 - (loss with features / loss of clinical), made as that
     of R2 on the logarithm of the ratio, times the share of the variance that the clinical model leaves, which is held
-    at its estimate. Its sign is that of the ratio, and what is added never exceeds what was left.
+    at its estimate. Its sign is that of the ratio, and the increment never exceeds what was left.
 
     Raises
     ------
@@ -263,6 +263,6 @@ def bootstrap_over_people(
         low=float(low),
         high=float(high),
         level=LEVEL,
-        method="bootstrap over people of held-out errors",
-        covers="conditional on the fitted models: these people resampled, training variability left out",
+        method="bootstrap over participants of held-out errors",
+        covers="conditional on the fitted models: these participants resampled, training variability left out",
     )

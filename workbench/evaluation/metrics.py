@@ -259,14 +259,10 @@ def pearson(observed: Values, predicted: Values) -> float:
 
 def area_under_curve(observed: Values, predicted: Values) -> float:
     """Area under the ROC curve: the chance that a 1 is ranked above a 0, ties counted half (Mann and Whitney 1947)."""
-    from scipy.stats import rankdata
+    from sklearn.metrics import roc_auc_score
 
-    positive = observed == 1
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if not n_positive or not n_negative:
-        return float("nan")
-    ranks = rankdata(predicted)
-    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    one_class = len(np.unique(observed)) < 2
+    return float("nan") if one_class else float(roc_auc_score(observed, predicted))
 
 
 def r2_without_each(table: pd.DataFrame) -> dict[str, float]:

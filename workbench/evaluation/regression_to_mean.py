@@ -144,7 +144,7 @@ def _under_no_effect(
     if reliability is None:
         return replace(found, reason=f"no reliability of {found.score} is known")
     if len(first) < FEWEST:
-        return replace(found, reason=f"fewer than {FEWEST} people have both ratings")
+        return replace(found, reason=f"fewer than {FEWEST} participants have both ratings")
     population = population_above(threshold, float(first.mean()), float(first.std(ddof=1)))
     if population is None:
         return replace(found, reason="the baseline ratings do not look like the upper part of a normal distribution")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from workbench.errors import FitError
 from workbench.evaluation.inference import permuted_r2
 from workbench.evaluation.intervals import performance_with_intervals
 from workbench.evaluation.metrics import against_better_reference, long_table, r2_within_sites
 from workbench.evaluation.refits import Fits, FitUnits, fit_again
-from workbench.records import Covariates, Dataset, Performance
+from workbench.records import Covariates, Dataset, Notice, Performance, VariableCoding
 from workbench.specs.experiment import INTERVAL_FOLDS, SITES_TO_LEAVE_OUT, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -26,8 +24,8 @@ class OtherSites:
 
     left_out: Fits | None = None
     held: Fits | None = None
-    failed: tuple[str, ...] = ()
-    """What was tried and could not be analysed, in words."""
+    failed: tuple[Notice, ...] = ()
+    """What was tried and could not be analysed."""
 
 
 def fit_other_sites(
@@ -42,7 +40,7 @@ def fit_other_sites(
     learner : LearnerSpec
         Tuned as the run is.
     """
-    failed: list[str] = []
+    failed: list[Notice] = []
 
     def attempt(what: tuple[Dataset, ValidationSpec] | None, could_not: str) -> Fits | None:
         if what is None:
@@ -52,7 +50,7 @@ def fit_other_sites(
         try:
             return fit_again(where, folds, learner.model_copy(update={"repeats": repeats}), fit_units)
         except FitError as error:
-            failed.append(f"{could_not}: {error.problems[0].found}")
+            failed.append(Notice(f"{could_not}: {error.problems[0].found}"))
             return None
 
     left_out = attempt(leaving_sites_out(dataset, validation), "whole sites could not be left out")
@@ -132,11 +130,9 @@ def _n_sites(dataset: Dataset) -> int:
 
 
 def _site_columns(dataset: Dataset) -> Covariates:
-    """0/1 columns, the most frequent site left out (the first by name where two are as frequent)."""
-    names, counts = np.unique(np.asarray(dataset.sites).astype(str), return_counts=True)
-    others = np.delete(names, np.argmax(counts))
-    columns = (np.asarray(dataset.sites).astype(str)[:, None] == others).astype(float)
-    return Covariates(tuple(f"{SITE}[{name}]" for name in others), (SITE,) * len(others), columns)
+    sites = [] if dataset.sites is None else [str(site) for site in dataset.sites]
+    coding = VariableCoding.learnt(SITE, sites)
+    return Covariates(coding.names, (SITE,) * len(coding.names), coding.columns(sites), (coding,))
 
 
 def _holding(dataset: Dataset, nuisance: Covariates, *, keep_folds: bool) -> Dataset:

@@ -25,9 +25,9 @@ def predict_unobserved(
     others = dataset.unobserved
     if others is None:
         return None
-    fitted = fit_everyone(dataset, learner, validation)
-    if fitted.model is None:
+    everyone = fit_everyone(dataset, learner, validation)
+    if everyone is None:
         return None
     y, binary = np.asarray(dataset.y, dtype=float)[:, None], dataset.outcome.type == "binary"
     reference = fit_nuisance(y, dataset.nuisance.values, others.nuisance, binary=binary).test
-    return fitted.model().predict(others.X, others.nuisance), reference[:, 0]
+    return everyone.model.predict(others.X, others.nuisance), reference[:, 0]

@@ -106,7 +106,7 @@ def _summary(logged: LoggedRun) -> list[str]:
         "Question": scores["question"],
         "Outcome": scores["outcome"] + (f", in {scores['outcome_unit']}" if scores["outcome_unit"] else ""),
         "Estimand": scores["estimand"],
-        "People": f"{scores['n_participants']}" + (", simulated" if scores["synthetic"] else ""),
+        "Participants": f"{scores['n_participants']}" + (", simulated" if scores["synthetic"] else ""),
         "Claim": scores["claim"]["sentence"],
         "Why not stronger": "; ".join(scores["claim"]["reasons"]) or "every requirement is met",
     }

@@ -18,11 +18,11 @@ FILES = {
     "folds.tsv": "who was held out in which fold of which repeat; can be given back as folds of an experiment",
     "inner_folds.tsv": "in which inner fold each training participant of every outer fold was held out for tuning",
     "scores.json": "every number of the run that is not a table, and the claim they allow",
-    "comparators.tsv": "every model on the same folds: the features beside covariates and clinical variables alone",
+    "comparators.tsv": "every model on the same folds: the features beside the confounds-only and the clinical models",
     "influence.tsv": "cross-validated R2 when each participant in turn is left out",
     "influence_pairs.tsv": "cross-validated R2 without two participants, for the pairs that carry most of the result",
     "subgroups.tsv": "scores by sex, age, site, arm or order, and severity; their differences are not tested",
-    "drop_out.tsv": "those analysed beside those who were asked about and lost",
+    "drop_out.tsv": "participants analysed beside eligible participants who were excluded",
     "decision_curve.tsv": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "permutation_null.tsv": "cross-validated R2 of every permuted outcome, the whole procedure run again",
     "shap.parquet": "held-out SHAP value of every feature for every participant, mean over repeats",
@@ -31,8 +31,8 @@ FILES = {
     "biomarkers.tsv": "candidate biomarkers; no rows where prediction is not shown or was not tested",
     "biomarkers.json": "the same with the claim, its reasons and the run id",
     "features.tsv": "what every feature is, and what is known of it",
-    "flow.tsv": "how many participants were left after each step, and why the others went",
-    "participants_lost.tsv": "the ids behind flow.tsv",
+    "flow.tsv": "participants after each step, with how many were excluded and why",
+    "participants_lost.tsv": "ids and reasons of the participants excluded in flow.tsv",
     "environment.txt": "versions of the packages that produced the numbers",
     "figures/observed_predicted": "observed against predicted outcome, one point per participant",
     "figures/permutation_null": "cross-validated R2 beside those of permuted outcomes",
@@ -49,13 +49,15 @@ FILES = {
 }
 """What each file of a run is; pictures and folders by the start of their name."""
 
-PERSON = {"participant_id": "the person, as the study writes the id", "session": "session of the features"}
+PERSON = {"participant_id": "the participant, as the study writes the id", "session": "session of the features"}
 ATTRIBUTION = {
-    "mean_abs_shap": "mean over people of |SHAP|, summed over the features of the row, {unit}; held-out people only",
+    "mean_abs_shap": (
+        "mean over participants of |SHAP|, summed over the features of the row, {unit}; held-out participants only"
+    ),
     "share": "mean_abs_shap as a share of all rows, 0 to 1",
 }
 EFFECT = {
-    "effect": "{unit} of the outcome per SD, covariates of no interest held fixed",
+    "effect": "{unit} of the outcome per SD, confounds held fixed",
     "effect_low": "lower end of its 95 % interval, {unit} per SD; families, where declared, count as one each",
     "effect_high": "upper end of its 95 % interval, {unit} per SD",
 }
@@ -75,12 +77,12 @@ COLUMNS: dict[str, dict[str, str]] = {
     "predictions.tsv": {
         **PERSON,
         "repeat": "repeat of the cross-validation, from 0",
-        "fold": "fold in which the person was held out, from 0",
+        "fold": "fold in which the participant was held out, from 0",
         "observed": "outcome as rated, {unit}",
-        "predicted": "prediction made without this person, {unit}",
+        "predicted": "prediction made without this participant, {unit}",
         "reference": "prediction that R2 is judged against: {reference}, {unit}",
-        "low_90": "lower end of the 90 % interval of a single person (CV+), {unit}; first repeat only",
-        "high_90": "upper end of the 90 % interval of a single person (CV+), {unit}; first repeat only",
+        "low_90": "lower end of the 90 % interval of a single participant (CV+), {unit}; first repeat only",
+        "high_90": "upper end of the 90 % interval of a single participant (CV+), {unit}; first repeat only",
     },
     "folds.tsv": {"participant_id": PERSON["participant_id"], "repeat_0": "fold of the first repeat; and so on"},
     "inner_folds.tsv": {
@@ -91,11 +93,11 @@ COLUMNS: dict[str, dict[str, str]] = {
     "comparators.tsv": {
         "model": "which model",
         "procedure": "its name in scores.json",
-        "r2_total": "cross-validated R2 against the mean of the training people, the same for every model",
+        "r2_total": "cross-validated R2 relative to the training mean, the same for every model",
         "r2_total_low": "lower end of its 95 % interval",
         "r2_total_high": "upper end of its 95 % interval",
         "r2": "cross-validated R2 against what this model holds fixed",
-        "mae": "typical (mean absolute) error, {unit}",
+        "mae": "mean absolute error (MAE), {unit}",
         "auc": "area under the ROC curve; binary outcomes only",
         "brier": "Brier score; binary outcomes only",
     },
@@ -111,27 +113,27 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "subgroups.tsv": {
         "variable": "what the subgroups differ in",
-        "level": "which subgroup; halves are divided at the median of the people analysed",
-        "n": "people; fewer than 10 are counted and not scored",
-        "r2": "cross-validated R2 over these people, models trained on everybody; against {reference}",
-        "r2_low": "lower end of a 95 % bootstrap over these people; models as fitted, so narrower than the truth",
+        "level": "which subgroup; halves are divided at the median of the participants analysed",
+        "n": "participants; fewer than 10 are counted and not scored",
+        "r2": "cross-validated R2 over these participants, models trained on everybody; against {reference}",
+        "r2_low": "lower end of a 95 % bootstrap over these participants; models as fitted, so narrower than the truth",
         "r2_high": "upper end of the same",
-        "mae": "typical (mean absolute) error, {unit}",
+        "mae": "mean absolute error (MAE), {unit}",
         "bias": "mean of observed minus predicted (calibration in the large), {unit}; 0 is ideal",
-        "bias_low": "lower end of its 95 % interval over these people, {unit}",
+        "bias_low": "lower end of its 95 % interval over these participants, {unit}",
         "bias_high": "upper end of the same, {unit}",
     },
     "drop_out.tsv": {
         "variable": "variable known before treatment; variable[level] is the share with that level",
-        "n_analysed": "people analysed in whom it is known",
-        "n_lost": "people lost in whom it is known",
+        "n_analysed": "participants analysed in whom it is known",
+        "n_lost": "eligible participants excluded in whom it is known",
         "analysed": "mean (or share) of those analysed",
-        "lost": "mean (or share) of those lost",
-        "standardised": "difference, lost minus analysed, in SD (pooled); not tested",
+        "lost": "mean (or share) of those excluded",
+        "standardised": "difference, excluded minus analysed, in SD (pooled); not tested",
     },
     "decision_curve.tsv": {
         "threshold": "probability of the outcome from which on one would act",
-        "predictions": "net benefit of acting on the held-out predictions: true positives per person, less false "
+        "predictions": "net benefit of acting on the held-out predictions: true positives per participant, less false "
         "positives weighed by threshold / (1 - threshold)",
         "clinical": "net benefit of acting on the best clinical model",
         "treat_all": "net benefit of acting on everyone",
@@ -140,7 +142,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "permutation_null.tsv": {
         "permutation": "number of the permutation, from 1",
         "r2": "cross-validated R2 of the whole procedure on the permuted outcome",
-        "increment": "R2 added to the clinical variables on the permuted outcome",
+        "increment": "incremental R2 over the clinical model on the permuted outcome",
         "r2_baseline_held": "r2 with the baseline score held fixed; where that was analysed",
     },
     "circuits.tsv": {
@@ -178,7 +180,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n": "participants analysed",
         "claim": "the strongest claim that the run allows",
         "run_id": "id of the run",
-        "synthetic": "True for simulated people",
+        "synthetic": "True for simulated participants",
         "sentence": "the row in words",
         "tag": "suppressor-like: helps the model without going with the outcome itself",
     },
@@ -188,25 +190,25 @@ COLUMNS: dict[str, dict[str, str]] = {
         "modality": "modality",
         "feature": "its name in the source",
         **ORIGIN,
-        "mean_abs_shap": "mean over people of |SHAP|, {unit}",
+        "mean_abs_shap": "mean over participants of |SHAP|, {unit}",
         "weight": "change of the prediction per SD of the feature, {unit}; linear models only",
         "haufe": "what of the feature covaries with the prediction (Haufe 2014): SD of the feature per {one_unit}",
         "haufe_low": "lower end of its 95 % interval (jackknife over the folds of a repeat)",
         "haufe_high": "upper end of its 95 % interval",
-        "r": "partial correlation with the outcome, covariates of no interest held fixed",
-        "p": "its permutation p, for this feature alone",
+        "r": "partial correlation with the outcome, confounds held fixed",
+        "p": "its permutation p, uncorrected",
         **EFFECT,
     },
     "flow.tsv": {
         "step": "who is counted",
         "n": "participants left",
-        "lost": "participants who went at this step",
-        "why": "why they went, with how many",
+        "lost": "participants excluded at this step",
+        "why": "the reasons, with how many",
     },
     "participants_lost.tsv": {
         "participant_id": PERSON["participant_id"],
-        "step": "step of flow.tsv at which the person went",
-        "why": "why",
+        "step": "step of flow.tsv at which the participant was excluded",
+        "why": "the reason",
     },
 }
 """Every column of every table, in order, in words; ``{unit}`` stands for the unit of the outcome."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import types
-from collections.abc import Mapping
-from dataclasses import MISSING as REQUIRED
-from dataclasses import fields, is_dataclass
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-from workbench.errors import StoreError
+from workbench.errors import StoreError, listed
 from workbench.export.dictionary import MISSING
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, Claim, FlowStep, RunResult, Scores
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pydantic import TypeAdapter
 
 WORDS = {
     *FEATURE_COLUMNS,
@@ -129,7 +129,14 @@ def _scores_record(folder: Path) -> dict[str, Any]:
         )
     if "owed" in record:  # what earlier versions called it
         record["sensitivity"] = record.pop("owed")
+    record.setdefault("warnings", _warnings_of(record["notes"]))
     return record
+
+
+def _warnings_of(notes: Sequence[str]) -> list[dict[str, str]]:
+    """Warnings of a run that earlier versions wrote, which kept a code at the end of the text alone."""
+    coded = [match for note in notes if (match := re.fullmatch(r"(?P<text>.*) \[(?P<code>T\d+)\]", note, re.DOTALL))]
+    return [match.groupdict() for match in coded]
 
 
 def _add_medians(record: dict[str, Any], null: pd.DataFrame) -> None:
@@ -152,43 +159,32 @@ def _add_influence(record: dict[str, Any], folder: Path) -> None:
         held["influence"] |= {"by_participant": columns.to_numpy().tolist(), "by_pair": []}
 
 
-def _flow(steps: pd.DataFrame, lost: pd.DataFrame) -> tuple[FlowStep, ...]:
+def _flow(steps: pd.DataFrame, excluded: pd.DataFrame) -> tuple[FlowStep, ...]:
     flow = []
     for step in steps.itertuples():
-        people = lost[lost["step"] == step.step]
-        who, why = tuple(people["participant_id"]), tuple(people["why"])
-        flow.append(FlowStep(str(step.step), int(step.n), int(step.lost), str(step.why), who, why))
+        rows = excluded[excluded["step"] == step.step]
+        participants, reasons = tuple(rows["participant_id"]), tuple(rows["why"])
+        flow.append(FlowStep(str(step.step), int(step.n), int(step.lost), str(step.why), participants, reasons))
     return tuple(flow)
 
 
 # -------------------------------------------------------------------------------------------------- records from JSON
 
 
-def _restored(kind: Any, value: Any, name: str, folder: Path) -> Any:
-    """A JSON value as the type that a record declares; null is not a number where a number is declared."""
-    if is_dataclass(kind):
-        return _record(kind, value, name, folder)
-    if kind is float:
-        return float("nan") if value is None else float(value)
-    parts = get_args(kind)
-    if get_origin(kind) in (Union, types.UnionType):
-        choices = [part for part in parts if part is not types.NoneType]
-        return value if value is None or len(choices) > 1 else _restored(choices[0], value, name, folder)
-    if get_origin(kind) is tuple:
-        each = [parts[0]] * len(value) if parts[-1] is Ellipsis else parts
-        return tuple(_restored(part, entry, name, folder) for part, entry in zip(each, value, strict=True))
-    return value
+@cache
+def _reader(kind: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
-def _record(kind: Any, value: Any, name: str, folder: Path) -> Any:
+def _restored(kind: type, record: Mapping[str, Any], name: str, folder: Path) -> Any:
     """A record with every field that was written; one that is newer than the file keeps its default."""
-    hints = get_type_hints(kind)
-    missing = [
-        each.name
-        for each in fields(kind)
-        if each.name not in value and each.default is REQUIRED and each.default_factory is REQUIRED
-    ]
-    if missing:
-        raise StoreError(f"{folder / 'scores.json'}: {name} lacks {', '.join(missing)}; run the experiment again")
-    known = (each.name for each in fields(kind) if each.name in value)
-    return kind(**{field: _restored(hints[field], value[field], f"{name}.{field}", folder) for field in known})
+    from pydantic import ValidationError
+
+    try:
+        return _reader(kind).validate_python(record)
+    except ValidationError as error:
+        places = listed(".".join(map(str, (name, *each["loc"]))) for each in error.errors())
+        found = f"{folder / 'scores.json'}: {places} cannot be read; run the experiment again"
+        raise StoreError(found) from error

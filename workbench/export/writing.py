@@ -65,7 +65,7 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         "biomarkers.tsv": biomarkers,
         "features.tsv": readable(result.features),
         "flow.tsv": _flow(result.flow),
-        "participants_lost.tsv": _lost(result.flow),
+        "participants_lost.tsv": _excluded(result.flow),
     }
     if result.scores.influence is not None:
         tables["influence.tsv"] = _influence(result.scores)
@@ -222,14 +222,14 @@ def _with_run(biomarkers: pd.DataFrame, run_id: str) -> pd.DataFrame:
 
 
 def _flow(flow: tuple[FlowStep, ...]) -> pd.DataFrame:
-    return _frame([(step.step, step.n, step.lost, step.why) for step in flow], ["step", "n", "lost", "why"])
+    return _frame([(step.step, step.n, step.excluded, step.reason) for step in flow], ["step", "n", "lost", "why"])
 
 
-def _lost(flow: tuple[FlowStep, ...]) -> pd.DataFrame:
+def _excluded(flow: tuple[FlowStep, ...]) -> pd.DataFrame:
     rows = [
-        (participant, step.step, why)
+        (participant, step.step, reason)
         for step in flow
-        for participant, why in zip(step.participants, step.reasons or [step.why] * step.lost, strict=False)
+        for participant, reason in zip(step.participants, step.reasons or [step.reason] * step.excluded, strict=False)
     ]
     return _frame(rows, ["participant_id", "step", "why"])
 

@@ -97,7 +97,7 @@ def _draw_groups(axes: Axes, groups: pd.DataFrame) -> None:
         elinewidth=2,
         capsize=4,
         zorder=4,
-        label="group mean with 95 % interval",
+        label="group mean with 95 % CI",
     )
 
 

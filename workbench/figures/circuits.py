@@ -1,4 +1,4 @@
-"""Which circuits drive the predictions, where there are predictions to explain."""
+"""How much each circuit contributes to the predictions, where there are predictions to explain."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from workbench.figures.style import (
     claim_colour,
     number,
     p_family,
+    p_value,
     unit,
 )
 from workbench.records import RunResult
@@ -38,14 +39,14 @@ def draw(result: RunResult) -> Picture | None:
     if result.circuits["mean_abs_shap"].isna().all():
         return None
     ordered = result.circuits.sort_values(["mean_abs_shap", "circuit"], ascending=[False, True]).head(MOST)
-    title = "Circuits that the predictions rest on"
+    title = "Contribution of circuits to the predictions"
     figure, axes = canvas(
         result, title, _caption(result, ordered), height=0.5 + 0.46 * len(ordered), left=2.9, below=0.5
     )
     _bars(axes, ordered)
     _q_values(axes, ordered)
     _legend(figure, axes, ordered)
-    axes.set_xlabel(balanced(f"Mean |SHAP|, summed over the circuit's features{unit(result, ' ({})')}", 44))
+    axes.set_xlabel(balanced(f"Mean abs. SHAP, summed over the circuit's features{unit(result, ' ({})')}", 44))
     return Picture(figure, title, _alt(result, ordered))
 
 
@@ -74,7 +75,7 @@ def _q_values(axes: Axes, ordered: pd.DataFrame) -> None:
     style = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center", "fontsize": 12, "color": INK}
     axes.annotate("q", (1.14, -0.75), fontstyle="italic", **style)  # type: ignore[arg-type]
     for y, q in enumerate(ordered["q"]):
-        axes.annotate(number(q, 3) if q == q else "none", (1.14, y), **style)  # type: ignore[arg-type]
+        axes.annotate(p_value(q) if q == q else "none", (1.14, y), **style)  # type: ignore[arg-type]
 
 
 def _legend(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:
@@ -100,7 +101,7 @@ def _caption(result: RunResult, ordered: pd.DataFrame) -> str:
     null = " The marks show what a circuit reaches when outcomes are permuted; they decide nothing."
     return (
         "SHAP values of held-out participants, number of features in brackets: what the model used, not what causes "
-        "the outcome. Candidates are the circuits that go with the outcome in a test of their own (q at most 0.10)."
+        "the outcome. Candidates are the circuits associated with the outcome in a test of their own (q at most .10)."
         f"{null if ordered['null_quantile'].notna().any() else ''}{rest}"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import GREY, INK, Picture, balanced, canvas, claim_colour, number, wrapped
+from workbench.figures.style import GREY, INK, Picture, balanced, canvas, claim_colour, number, p_value, wrapped
 from workbench.records import Performance, RunResult
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ def _frame(axes: Axes, result: RunResult, models: tuple[tuple[str, Performance],
     axes.set_xlim(max(low, FLOOR - margin), min(high, 1.0))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(wrapped("Cross-validated R² against the mean of the training people", 36))
+    axes.set_xlabel(wrapped("Cross-validated R² relative to the training mean", 36))
 
 
 def _caption(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:
     intervals = [model.interval_total for _, model in models]
-    lines = "Lines are 95 % intervals from repeated 5-fold cross-validation. " if any(intervals) else ""
+    lines = "Lines are 95 % CIs from repeated 5-fold cross-validation. " if any(intervals) else ""
     confounds = result.scores.confounds
-    held = "; the clinical models hold the covariates of no interest fixed too" if confounds else ""
+    held = "; the clinical models hold the confounds fixed too" if confounds else ""
     cut = any((i and i.low < FLOOR) or m.r2_total < FLOOR for i, (_, m) in zip(intervals, models, strict=True))
     beyond = f" The axis ends at {number(FLOOR)}; what lies below is cut." if cut else ""
     return f"Below 0: worse than predicting the mean{held}. {lines}{_added(result)}{beyond}"
@@ -79,13 +79,14 @@ def _added(result: RunResult) -> str:
     if increment is None:
         return ""
     best = result.scores.procedure_name(increment.against)
-    return f"Added to the best clinical model ({best}): {increment.words(number, 'R²')}."
+    return f"Increment over the best clinical model ({best}): {increment.words(number, p_value, 'R²')}."
 
 
 def _alt(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:
     rows = "; ".join(f"{name} {number(model.r2_total)}{_range(model)}" for name, model in models)
     return (
-        f"Dot plot of the cross-validated R2 against the mean of the training people of {len(models)} models: {rows}. "
+        f"Dot plot of the cross-validated R2 relative to the training mean of {len(models)} models: "
+        f"{rows}. "
         f"{_added(result)} {result.claim.sentence}"
     )
 

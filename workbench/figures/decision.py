@@ -31,7 +31,7 @@ def draw(result: RunResult) -> Picture | None:
     figure, axes = canvas(result, title, _caption(result), height=4.2, below=0.75)
     _draw_lines(axes, curve, claim_colour(result))
     axes.set_xlabel("Threshold: probability from which on one would act")
-    axes.set_ylabel("Net benefit per person")
+    axes.set_ylabel("Net benefit per participant")
     foot = axes.get_position().y0 - 0.85 / figure.get_size_inches()[1]
     figure.legend(loc="upper left", bbox_to_anchor=(0.02, foot), ncols=2, handlelength=2.4)
     return Picture(figure, title, _alt(result, curve))
@@ -49,8 +49,9 @@ def _draw_lines(axes: Axes, curve: pd.DataFrame, own: str) -> None:
 
 def _caption(result: RunResult) -> str:
     return (
-        "Net benefit: people rightly acted on, less those acted on for nothing weighed by the odds of the threshold, "
-        f"per person, with held-out predictions (average over repeats). No interval is drawn. {_found(result)}"
+        "Net benefit: participants rightly acted on, less those acted on for nothing weighed by the odds of the "
+        "threshold, "
+        f"per participant, with held-out predictions (average over repeats). No interval is drawn. {_found(result)}"
     )
 
 

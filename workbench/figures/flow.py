@@ -1,4 +1,4 @@
-"""Who was in the study, who was lost at which step and why, and who was analysed."""
+"""Who was in the study, who was excluded at which step and why, and who was analysed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REASONS = 6
 
 
 def draw(result: RunResult) -> Picture | None:
-    """Boxes from top to bottom with losses on the right, as in a trial report; None where no flow is known.
+    """Boxes from top to bottom with exclusions on the right, as in a trial report; None where no flow is known.
 
     References
     ----------
@@ -41,13 +41,13 @@ def draw(result: RunResult) -> Picture | None:
 
 
 def shown_steps(flow: tuple[FlowStep, ...]) -> list[FlowStep]:
-    """The first step, those at which somebody was lost, and who was analysed in the end."""
-    between = [step for step in flow[1:] if step.lost]
+    """The first step, those at which somebody was excluded, and who was analysed in the end."""
+    between = [step for step in flow[1:] if step.excluded]
     return [flow[0], *between, FlowStep("analysed", flow[-1].n)]
 
 
 def _draw_step(axes: Axes, result: RunResult, step: FlowStep, place: tuple[float, float], *, last: bool) -> None:
-    """The box of one step with an arrow down to the next, and the box of those lost before it on its right."""
+    """The box of one step with an arrow down to the next, and the box of those excluded before it on its right."""
     top, row = place
     middle, foot = top + row / 2, top + row
     colour = claim_colour(result) if last else GREY
@@ -57,11 +57,11 @@ def _draw_step(axes: Axes, result: RunResult, step: FlowStep, place: tuple[float
     if not last:
         arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (LEFT / 2, foot + BETWEEN), (LEFT / 2, foot), arrowprops=arrow)
-    if step.lost:
+    if step.excluded:
         axes.plot((LEFT, LEFT + GAP), (middle, middle), color=PALE, linewidth=1.4)
         _box(axes, (LEFT + GAP, top, RIGHT, row), PALE, 1.4)
         words = {"va": "center", "fontsize": 11.5, "color": INK, "linespacing": 1.3}
-        axes.text(LEFT + GAP + 0.15, middle, _lost(step), **words)  # type: ignore[arg-type]
+        axes.text(LEFT + GAP + 0.15, middle, _excluded(step), **words)  # type: ignore[arg-type]
 
 
 def _box(axes: Axes, place: tuple[float, float, float, float], colour: str, width: float) -> None:
@@ -71,28 +71,29 @@ def _box(axes: Axes, place: tuple[float, float, float, float], colour: str, widt
     axes.add_patch(Rectangle((x, y), wide, high, facecolor=PAPER, edgecolor=colour, linewidth=width, clip_on=False))
 
 
-def _lost(step: FlowStep) -> str:
-    """How many went, then a line per reason."""
-    reasons = step.why.split("; ") if step.why else []
+def _excluded(step: FlowStep) -> str:
+    """How many were excluded, then a line per reason."""
+    reasons = step.reason.split("; ") if step.reason else []
     more = [f"and {len(reasons) - REASONS + 1} further reasons"] if len(reasons) > REASONS else []
     listed = [*reasons[: REASONS - 1], *more] if more else reasons
-    return "\n".join([f"{step.lost} lost", *(wrapped(reason, 42) for reason in listed)])
+    return "\n".join([f"{step.excluded} excluded", *(wrapped(reason, 42) for reason in listed)])
 
 
 def _row_height(step: FlowStep) -> float:
-    tallest = max(lines(_lost(step)) if step.lost else 1, lines(wrapped(step.step, 23)))
+    tallest = max(lines(_excluded(step)) if step.excluded else 1, lines(wrapped(step.step, 23)))
     return LINE * tallest + 2 * PADDING
 
 
 def _caption(result: RunResult) -> str:
     first, last = result.flow[0].n, result.flow[-1].n
     return (
-        f"{first - last} of {first} people are not in this analysis; a feature set uses those who have all its sources."
+        f"{first - last} of {first} participants are not analysed; a feature set uses those who have all its sources."
     )
 
 
 def _alt(result: RunResult) -> str:
     steps = "; ".join(
-        f"{step.n} {step.step}" + (f" ({step.lost} lost: {step.why})" if step.lost else "") for step in result.flow
+        f"{step.n} {step.step}" + ((f" ({step.excluded} excluded: {step.reason})") if step.excluded else "")
+        for step in result.flow
     )
     return f"Flow of participants from the study to the analysis: {steps}. {result.claim.sentence}"

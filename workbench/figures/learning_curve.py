@@ -19,12 +19,12 @@ def draw(plan: SetPlan) -> Picture | None:
     """One curve per R2 in the population, with its band; None where the study is too small for one."""
     if not plan.curve:
         return None
-    title = "What more people would reach"
+    title = "What more participants would reach"
     people = f"{plan.n_own} simulated participants" if plan.synthetic else f"{plan.n_own} participants"
     heads = (
         title,
         f"{people}, {plan.n_features:,} features   |   {plan.experiment}: {plan.feature_set}",
-        "Outcomes are made up on the study's features; its own is not looked at",
+        "Outcomes are simulated on the study's features; its own is not looked at",
     )
     figure, axes = headed(heads, BLUE, _caption(plan), height=4.6)
     ordered = sorted(dict.fromkeys(point.r2 for point in plan.curve), reverse=True)
@@ -57,14 +57,15 @@ def _frame(axes: Axes, plan: SetPlan) -> None:
     style["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}  # type: ignore[assignment]
     axes.annotate(f"this study: {plan.n_own}", (plan.n_own, axes.get_ylim()[1]), **style)  # type: ignore[arg-type]
     axes.set_xlim(min(n) - 0.04 * max(n), max(n) * 1.2)
-    axes.set_xlabel("People")
+    axes.set_xlabel("Participants")
     axes.set_ylabel("Cross-validated R² reached\n(below 0: worse than the reference)")
 
 
 def _caption(plan: SetPlan) -> str:
     return (
-        "Mean over made-up outcomes of which the features explain the R² that stands last; shaded: 95 % band. "
-        "Full lines: parts of the study's people. Dashed: carried on with error(n) = a + b n^-c to people drawn like "
+        "Mean over simulated outcomes of which the features explain the R² that stands last; shaded: 95 % band. "
+        "Full lines: parts of the study's participants. Dashed: carried on with error(n) = a + b n^-c to "
+        "participants drawn like "
         "them. The signal is linear, in two circuits drawn at random; another truth has another curve."
     )
 
@@ -75,7 +76,8 @@ def _alt(plan: SetPlan, ordered: Sequence[float]) -> str:
         points = [point for point in plan.curve if point.r2 == r2]
         here, last = next(point for point in points if point.n == plan.n_own), points[-1]
         said.append(
-            f"Of an R2 of {number(r2)}, {plan.n_own} people reach {number(here.expected)} and {last.n} people "
+            f"Of an R2 of {number(r2)}, {plan.n_own} participants reach {number(here.expected)} and {last.n} "
+            "participants "
             f"{number(last.expected)} ({number(last.low)} to {number(last.high)})."
         )
     return f"Learning curves of {plan.experiment}, {plan.feature_set}. {' '.join(said)}"

@@ -97,7 +97,7 @@ def _caption(result: RunResult) -> str:
     return (
         f"{test.n_permutations:,} permutations ({test.scheme}), the whole procedure run again for each; "
         f"their median is {number(test.null_median)}. {_below(result)}{_corrected(result)}"
-        f"p is at most .05 for a cross-validated R² above {number(max(test.null_95, 0.0))}."
+        f"95 % of them lie below {number(test.null_95)}."
     )
 
 
@@ -105,9 +105,9 @@ def _corrected(result: RunResult) -> str:
     scores = result.scores
     if scores.test.refused:
         return f"No p-value: {scores.test.refused}. "
-    if scores.p_family is None or scores.family_size < 2:
+    if scores.judged_p is None or scores.judged_p == scores.test.p:
         return ""
-    return f"Before correction {p_text(scores.test.p)}, after correction {p_text(scores.p_family)}. "
+    return f"Before correction {p_text(scores.test.p)}, after correction {p_text(scores.judged_p)}. "
 
 
 def _alt(result: RunResult) -> str:

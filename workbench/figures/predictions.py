@@ -112,16 +112,24 @@ def _caption(result: RunResult) -> str:
         f"Each point is one participant: {mean}, made without that participant. "
         f"Cross-validated R² = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than "
         f"{scores.reference or 'the reference'}), "
-        f"typical error {scores.performance.mae:.3g}{unit(result)}. "
+        f"{_error(result)}. "
         f"{scores.validation[:1].upper()}{scores.validation[1:]}."
     )
+
+
+def _error(result: RunResult) -> str:
+    """MAE with its unit; of a binary outcome the Brier score, which an MAE of probabilities is not."""
+    performance = result.scores.performance
+    if performance.brier is not None:
+        return f"Brier score {number(performance.brier)}"
+    return f"MAE {performance.mae:.3g}{unit(result)}"
 
 
 def _interval(result: RunResult) -> str:
     interval = result.scores.performance.interval
     if interval is None:
         return ""
-    return f", {interval.level * 100:.0f} % interval {number(interval.low)} to {number(interval.high)}"
+    return f", {interval.level * 100:.0f} % CI {number(interval.low)} to {number(interval.high)}"
 
 
 def _alt(result: RunResult, people: pd.DataFrame) -> str:

@@ -16,7 +16,7 @@ def draw(result: RunResult) -> Picture | None:
     by_repeat = result.scores.performance.r2_by_repeat
     if len(by_repeat) < 2:
         return None
-    title = "R² of every repeat: the luck of the split"
+    title = "R² of every repeat: how much depends on the folds"
     figure, axes = canvas(result, title, _caption(result), height=2.3, left=1.9)
     _draw_rows(axes, result)
     axes.set_xlabel("Cross-validated R² (below 0: worse than the reference)")
@@ -36,7 +36,7 @@ def _draw_rows(axes: Axes, result: RunResult) -> None:
     rows = {1.0: f"{len(values)} repeats", 0.0: "mean"}
     if performance.interval is not None:
         axes.hlines(0, performance.interval.low, performance.interval.high, color=claim_colour(result), linewidth=4)
-        rows[0.0] = f"mean with\n{performance.interval.level * 100:.0f} % interval"
+        rows[0.0] = f"mean with\n{performance.interval.level * 100:.0f} % CI"
     axes.scatter([performance.r2], [0], s=110, color=claim_colour(result), zorder=3)
     frame = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
     place = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center", "bbox": frame}
@@ -53,7 +53,8 @@ def _caption(result: RunResult) -> str:
     interval = performance.interval
     covers = f" The interval ({interval.method}) is for {interval.covers}." if interval else ""
     return (
-        f"Each point is the same analysis of the same people with other folds: {number(min(performance.r2_by_repeat))} "
+        f"Each point is the same analysis of the same participants with other folds: "
+        f"{number(min(performance.r2_by_repeat))} "
         f"to {number(max(performance.r2_by_repeat))}. Their spread is not a confidence interval.{covers}"
     )
 

@@ -62,6 +62,9 @@ WIDTH = 8.0
 """Inches; with type of 13 points a picture stays legible when it fills half a slide."""
 LINE = 0.23
 """Inches from one line of the caption to the next."""
+MARGIN = 0.25
+"""Inches left and right of every line of text."""
+CAPTION_SIZE = 11.0
 COLOURS = 128
 """Of a PNG: more than its eight colours and their smooth edges need; the file is a third as large."""
 
@@ -140,11 +143,11 @@ def headed(
 
     title, stands, asks = heads
     written = (
-        (wrapped(title, 58), 16.0, 0.30, INK, "bold"),
-        (wrapped(stands, 82), 12.5, 0.25, colour, "normal"),
-        (wrapped(asks, 84), 12.0, 0.24, GREY, "normal"),
+        (fitted(title, 16.0, "bold"), 16.0, 0.30, INK, "bold"),
+        (fitted(stands, 12.5), 12.5, 0.25, colour, "normal"),
+        (fitted(asks, 12.0), 12.0, 0.24, GREY, "normal"),
     )
-    foot = wrapped(caption, 94)
+    foot = fitted(caption, CAPTION_SIZE)
     head_inches = 0.4 + sum(line * lines(text) for text, _, line, _, _ in written)
     foot_inches = 0.95 + below + LINE * lines(foot)
     total = head_inches + height + foot_inches
@@ -155,18 +158,18 @@ def headed(
     top = 0.16
     for text, size, line, shade, weight in written:
         style = {"va": "top", "fontsize": size, "fontweight": weight, "color": shade, "linespacing": 1.3}
-        figure.text(0.25 / WIDTH, 1 - top / total, text, **style)  # type: ignore[arg-type]
+        figure.text(MARGIN / WIDTH, 1 - top / total, text, **style)  # type: ignore[arg-type]
         top += line * lines(text) + 0.04
-    figure.text(0.25 / WIDTH, 0.12 / total, foot, va="bottom", fontsize=11, color=GREY, linespacing=1.3)
+    figure.text(MARGIN / WIDTH, 0.12 / total, foot, va="bottom", fontsize=CAPTION_SIZE, color=GREY, linespacing=1.3)
     return figure, axes
 
 
 def standing(result: RunResult) -> str:
     """The line below every title: verdict, who was analysed, which run."""
     scores = result.scores
-    people = f"n = {scores.n_participants}" + (" simulated participants" if scores.synthetic else " participants")
+    who = f"n = {scores.n_participants}" + (" simulated participants" if scores.synthetic else " participants")
     verdict = result.claim.verdict
-    return f"{verdict[:1].upper()}{verdict[1:]}   |   {people}   |   {scores.run_name}"
+    return f"{verdict[:1].upper()}{verdict[1:]}   |   {who}   |   {scores.display_name}"
 
 
 def asked(result: RunResult) -> str:
@@ -176,11 +179,14 @@ def asked(result: RunResult) -> str:
 
 
 def p_family(result: RunResult) -> str:
-    """The p-value that the claim rests on: corrected where several runs were made."""
+    """The p-value that the claim is judged by: corrected for the runs of the experiment and for earlier results."""
     scores = result.scores
-    if scores.p_family is None or scores.family_size < 2:
-        return p_text(scores.test.p if scores.p_family is None else scores.p_family)
-    return f"{p_text(scores.p_family)}, corrected over {scores.family_size} runs"
+    if scores.judged_p is None:
+        return p_text(scores.test.p)
+    earlier = 0 if scores.viewing is None else scores.viewing.others
+    over = [f"{scores.family_size} runs"] if scores.family_size > 1 else []
+    over += [f"{earlier} earlier result{'s' if earlier > 1 else ''}"] if earlier else []
+    return p_text(scores.judged_p) + (f", corrected for {' and '.join(over)}" if over else "")
 
 
 def claim_colour(result: RunResult) -> str:
@@ -212,14 +218,47 @@ def balanced(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Text broken at spaces; never inside ``5-fold``, ``2 x 5-fold`` or before a dash.
+    """Text broken at spaces; never inside ``5-fold``, ``2 x 5-fold``, ``p = .05`` or before a dash.
 
     >>> [len(line) for line in wrapped("in 2 x 5-fold", 11).splitlines()]
     [2, 10]
     """
+    return textwrap.fill(_glued(text), width, break_on_hyphens=False)
+
+
+def fitted(text: str, size: float, weight: str = "normal") -> str:
+    """Text broken at the same places, so that no line is wider than the picture, whatever letters it has.
+
+    Parameters
+    ----------
+    size : float
+        Of the type, in points.
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    room = (WIDTH - 2 * MARGIN) * 72
+
+    def fits(line: str) -> bool:
+        return bool(text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] <= room)
+
+    rows = [""]
+    for word in _glued(text).split(" "):
+        longer = f"{rows[-1]} {word}" if rows[-1] else word
+        if fits(longer) or not rows[-1]:
+            rows[-1] = longer
+        else:
+            rows.append(word)
+    # A single word wider than the picture is the only one that is broken inside.
+    return "\n".join(row.rstrip(" ") if fits(row) else textwrap.fill(row, 60, break_on_hyphens=False) for row in rows)
+
+
+def _glued(text: str) -> str:
+    """The text with spaces at which no line may end."""
     space = "\N{NO-BREAK SPACE}"
     text = text.replace(" x ", f"{space}\N{MULTIPLICATION SIGN}{space}").replace(" - ", f"{space}\N{EN DASH} ")
-    return textwrap.fill(text, width, break_on_hyphens=False)
+    return text.replace(" = ", f"{space}={space}").replace(" %", f"{space}%")
 
 
 def lines(text: str) -> int:
@@ -241,9 +280,14 @@ def p_text(p: float | None) -> str:
     """A p-value with two significant digits.
 
     >>> p_text(0.000999), p_text(0.41), p_text(None)
-    ('p = 0.001', 'p = 0.41', 'no p')
+    ('p = .001', 'p = .41', 'no p')
     """
-    return "no p" if p is None else f"p = {p:.2g}"
+    return "no p" if p is None else f"p = {p_value(p)}"
+
+
+def p_value(p: float) -> str:
+    """Two significant digits, without the 0 before the point."""
+    return f"{p:.2g}".removeprefix("0") if p < 1 else "1"
 
 
 def slope_words(performance: Performance) -> str:

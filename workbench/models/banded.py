@@ -106,7 +106,7 @@ class BandedRidgeLearner:
     """Ridge with a weight for every modality; a `workbench.models.learner.Learner`.
 
     Weights and SHAP values are those of ridge: per SD of the residualised feature, whatever its band, SHAP values
-    relative to the training rows; what covariates of no interest predict is the base.
+    relative to the training rows; what confounds predict is the base.
 
     References
     ----------

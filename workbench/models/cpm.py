@@ -1,7 +1,7 @@
 """Connectome-based predictive modelling for many targets at once, edges selected anew for every one of them.
 
-In each training set, features prepared as for ridge: the edges whose correlation with the outcome, covariates of no
-interest held fixed, has a p below a threshold are summed to one number per person, and a line is fitted through it.
+In each training set, features prepared as for ridge: the edges whose correlation with the outcome, confounds
+held fixed, has a p below a threshold are summed to one number per person, and a line is fitted through it.
 One product of matrices correlates a block of features with all targets; the few edges that pass are summed by a sparse
 matrix, in shells from the strictest threshold to the loosest, so that none is added twice. Features go by in blocks,
 and nothing of size n_targets x n_features is kept.
@@ -34,7 +34,7 @@ class CPMLearner:
 
     Edges are residualised and standardised in the fold, so that each weighs the same whatever its unit (Shen et al. sum
     raw Fisher z), and selected by the two-sided p of their partial correlation with the outcome. *combined* is the sum
-    of the positive edges minus that of the negative ones. Where no edge passes, covariates of no interest predict
+    of the positive edges minus that of the negative ones. Where no edge passes, confounds predict
     alone. Given the edges the model is linear: an edge's weight is the slope of the line, with its sign.
 
     References

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.models.banded import BandedRidgeLearner
 from workbench.models.cpm import CPMLearner
 from workbench.models.elastic_net import ElasticNetLearner
+from workbench.models.estimator import make_estimator_learner, with_settings
 from workbench.models.forest import RandomForestLearner
 from workbench.models.gram import RidgeLearner
 from workbench.models.kernel_ridge import KernelRidgeLearner
@@ -22,10 +23,7 @@ from workbench.models.screening import Screen
 from workbench.models.stacked import held_out_references
 from workbench.models.trees import XGBoostLearner
 from workbench.records import Split
-from workbench.specs.learners import ElasticNetSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
-
-FEWEST_TRIALS = 10
-"""Trials of the procedures beside the main one, where that has more."""
+from workbench.specs.learners import ElasticNetSpec, EstimatorSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
 
 
 def make_learner(spec: LearnerSpec) -> Learner:
@@ -60,29 +58,20 @@ def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Le
         return _screened(spec, XGBoostLearner(spec, chosen))
     if isinstance(spec, ElasticNetSpec):
         return ElasticNetLearner(spec, chosen)
+    if isinstance(spec, EstimatorSpec):
+        return make_learner(with_settings(spec, chosen))
     fixed = {GRIDS[name]: (value,) for name, value in chosen.items() if GRIDS.get(name) in type(spec).model_fields}
     return make_learner(spec.model_copy(update=fixed))
 
 
 def as_permuted(spec: LearnerSpec) -> LearnerSpec:
-    """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike.
-
-    Trees search `permuted_trials` settings at most there, since every permutation repeats the search.
-    """
-    if not isinstance(spec, XGBoostSpec):
-        return spec
-    return spec.model_copy(update={"trials": min(spec.trials, spec.permuted_trials)})
+    """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike."""
+    return spec.as_permuted()
 
 
 def beside_main(spec: LearnerSpec) -> LearnerSpec:
-    """The same learner for what stands beside the main procedure (raw, confounds, increment, joint).
-
-    Trees search a fifth of the trials there, at least `FEWEST_TRIALS`: four full searches more would multiply the time
-    of a run, and an increment that is tuned less can only be understated.
-    """
-    if not isinstance(spec, XGBoostSpec):
-        return spec
-    return spec.model_copy(update={"trials": min(spec.trials, max(FEWEST_TRIALS, spec.trials // 5))})
+    """The same learner for what stands beside the main procedure (raw, confounds, increment, joint)."""
+    return spec.beside_main()
 
 
 # ------------------------------------------------------------------------------------------------------- least squares
@@ -134,5 +123,6 @@ LEARNERS: dict[str, Callable[[Any], Learner]] = {
     "random-forest": RandomForestLearner,
     "logistic-ridge": LogisticRidgeLearner,
     "linear-svm": LinearSVMLearner,
+    "estimator": make_estimator_learner,
 }
 """Kind of a ``[[models]]`` entry to its learner, made from its options."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
+from workbench.errors import FitError, Problem, Problems, did_you_mean, listed
 from workbench.models.estimators import beside_main, make_learner
-from workbench.models.learner import Fitted, Fold
+from workbench.models.fitted_models import from_state, state_of
+from workbench.models.learner import Fold, Model, refuse_untaken, taken_from
 from workbench.models.nested_cv import spawned
+from workbench.models.preprocessing import Floats
 from workbench.models.procedures import modalities
 from workbench.models.splitters import inner_folds
-from workbench.records import Dataset
+from workbench.models.state import State, plain, substate
+from workbench.records import Dataset, VariableCoding, codings_from_text, codings_to_text
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -17,20 +26,107 @@ EVERYONE_STREAM = 5
 """Spawn key of its seed, apart from those of `nested_cv`."""
 
 
-def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec) -> Fitted:
+@dataclass(frozen=True, eq=False)
+class StudyModel:
+    """A model fitted to everybody of a dataset, with the names of what it takes and how covariates are coded.
+
+    Attributes
+    ----------
+    model : Model
+        Takes features and coded covariates by position.
+    features : tuple of str
+        Names of the features, in order.
+    covariates : tuple of VariableCoding
+        Confounds, in order.
+    """
+
+    model: Model
+    features: tuple[str, ...]
+    covariates: tuple[VariableCoding, ...]
+
+    def predict(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> Floats:
+        """Predictions for any people, (n,).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Raw features in the order of `features`, NaN for single missing values.
+        covariates : mapping of str to sequence
+            Raw values by variable, numbers or levels as text; ones that the model does not hold fixed are not used.
+
+        Raises
+        ------
+        FitError
+            If a variable or a value is missing, or is a level that nobody had among those it was fitted to.
+        """
+        return self.model.predict(X, self.coded(covariates, len(X)))
+
+    def explain(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Floats, Floats]:
+        """Base (n,) and SHAP values (n, n_features) of these predictions; see `predict`."""
+        return self.model.explain(X, self.coded(covariates, len(X)))
+
+    def coded(self, covariates: Mapping[str, Sequence[Any]], n: int) -> Floats:
+        """Covariates of n people as the model takes them, (n, n_columns); see `predict`."""
+        problems, columns = Problems(), [np.empty((n, 0))]
+        for coding in self.covariates:
+            with problems.gather():
+                if coding.term in covariates:
+                    columns.append(_columns(coding, covariates[coding.term]))
+                elif coding.names:
+                    hint = did_you_mean(coding.term, list(covariates))
+                    raise FitError(Problem(coding.term, "is held fixed by this model and is not given", hint))
+        problems.raise_if_any(FitError)
+        return np.column_stack(columns)
+
+    def state(self) -> dict[str, Any]:
+        """Everything learnt: the model, and how covariates were coded."""
+        names = {"features": json.dumps(self.features), "covariates": codings_to_text(self.covariates)}
+        return names | {f"model.{name}": value for name, value in state_of(self.model).items()}
+
+    @classmethod
+    def from_state(cls, state: State) -> StudyModel:
+        """The model with this state, bit for bit."""
+        features = tuple(json.loads(str(plain(state["features"]))))
+        covariates = codings_from_text(str(plain(state["covariates"])))
+        return cls(from_state(substate(state, "model")), features, covariates)
+
+
+def _columns(coding: VariableCoding, values: Sequence[Any]) -> Floats:
+    unseen, columns = coding.unseen(values), coding.columns(values)
+    if unseen.any():
+        new = sorted({str(value) for value, is_new in zip(values, unseen, strict=True) if is_new})
+        found = f"{listed(map(repr, new), 3)} is not a level of those whom the model was fitted to"
+        known = f"they had {listed(coding.levels, 5)}; others cannot be predicted, leave them out"
+        raise FitError(Problem(coding.term, found, known))
+    missing = int(np.isnan(columns).any(axis=1).sum())
+    if missing:
+        raise FitError(
+            Problem(coding.term, f"{missing} missing values", "a covariate that is held fixed must be known")
+        )
+    return columns
+
+
+def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec) -> StudyModel | None:
     """Fit the observed outcome on all rows of a dataset, tuned in inner folds as in any other fold.
 
     Nobody is held out, so there is no score here: what it predicts is for other people.
 
     Returns
     -------
-    Fitted
-        Without predictions; `Fitted.model` makes the model.
+    StudyModel or None
+        None where the learner keeps no model.
+
+    Raises
+    ------
+    FitError
+        If it cannot be fitted.
     """
+    made = make_learner(beside_main(learner))
+    refuse_untaken(made, dataset, learner.label)
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
     fold = Fold(
-        X=dataset.X,
+        X=dataset.X if dataset.complete else np.empty((dataset.n_rows, 0)),
         nuisance=dataset.nuisance.values,
         train=everyone,
         test=everyone[:0],
@@ -38,6 +134,11 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         outcome_type=dataset.outcome.type,
         bands=modalities(dataset),
         sites=dataset.sites,
+        circuits=dataset.circuit_of_feature,
+        **taken_from(dataset, made),
     )
     y = np.asarray(dataset.y, dtype=float)
-    return make_learner(beside_main(learner)).fit(fold, y[:, None], seed=seed)
+    fitted = made.fit(fold, y[:, None], seed=seed)
+    if fitted.model is None:
+        return None
+    return StudyModel(fitted.model(), tuple(dataset.features["name"]), dataset.nuisance.coding)

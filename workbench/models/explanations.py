@@ -22,8 +22,8 @@ NIL_PREDICTION = 1e-12
 class Explanation:
     """Attributes as in `workbench.records.UnitResult`; of the observed outcome but for `circuit_shap`."""
 
-    shap: Floats
-    shap_base: Floats
+    shap: Floats | None
+    shap_base: Floats | None
     haufe: Floats
     weights: Floats | None
     circuit_shap: Floats | None
@@ -37,18 +37,19 @@ def explained(fitted: Fitted, fold: Fold, *, residualised: bool, circuits: NDArr
     fitted : Fitted
         With a model.
     residualised : bool
-        Whether the learner residualises features on covariates of no interest (`learner.residualises`): a Haufe pattern
+        Whether the learner residualises features on confounds (`learner.residualises`): a Haufe pattern
         is of the features that it saw.
     circuits : ndarray of int, shape (n_features,), or None
         Circuit of each feature.
     """
     assert fitted.model is not None
     model = fitted.model()
-    base, shap = model.explain(*_inputs(model, fold, fold.test))
+    explains = getattr(model, "explains", True)
+    base, shap = model.explain(*_inputs(model, fold, fold.test)) if explains else (None, None)
     X, N = fold.X[fold.train], fold.nuisance[fold.train]
     predicted, alone = model.predict(*_inputs(model, fold, fold.train)), model.covariates_alone(N)
     by_circuit = None
-    if circuits is not None and len(circuits):
+    if shap is not None and circuits is not None and len(circuits):
         of_first = np.abs(shap).mean(axis=0)[None]
         others = fitted.mean_abs_shap() if fitted.mean_abs_shap is not None else of_first[:0]
         by_circuit = sums_by_circuit(np.vstack([of_first, others]), circuits)

@@ -8,15 +8,18 @@ from typing import Any, cast
 import numpy as np
 
 from workbench.errors import FitError, Problem, did_you_mean
+from workbench.models.estimator_model import EstimatorModel
 from workbench.models.kernel_model import KernelModel
 from workbench.models.learner import Model
 from workbench.models.linear_model import LinearModel
 from workbench.models.prepared_learner import FittedStep, PreparedModel
 from workbench.models.screening import KeptFeatures
-from workbench.models.state import State, plain
+from workbench.models.state import State, plain, substate
 from workbench.models.tree_models import BoostedModel, ForestModel
 
-KINDS: dict[str, Any] = {one.kind: one for one in (LinearModel, KernelModel, BoostedModel, ForestModel, PreparedModel)}
+KINDS: dict[str, Any] = {
+    one.kind: one for one in (LinearModel, KernelModel, BoostedModel, ForestModel, EstimatorModel, PreparedModel)
+}
 """Kind of a fitted model to its class."""
 STEPS: dict[str, Any] = {one.kind: one for one in (KeptFeatures,)}
 """Kind of a fitted step before a learner to its class."""
@@ -40,7 +43,10 @@ def from_state(state: State) -> Model:
     FitError
         If its kind is not known, or a part is missing.
     """
-    return cast(Model, _class_of(state, KINDS, "fitted model").from_state(state))
+    kind = _class_of(state, KINDS, "fitted model")
+    if kind is PreparedModel:
+        return PreparedModel(step_from_state(substate(state, "step")), from_state(substate(state, "model")))
+    return cast(Model, kind.from_state(state))
 
 
 def step_from_state(state: State) -> FittedStep:
@@ -59,8 +65,15 @@ def _class_of(state: State, kinds: dict[str, Any], what: str) -> Any:
 def digest(model: Model) -> str:
     """SHA-256 over everything that a model has learnt."""
     content = hashlib.sha256()
-    for name, value in sorted(state_of(model).items()):
+    for name, value in sorted(_learnt(model).items()):
         array = np.asarray(value)
         content.update(f"{name} {array.dtype.str} {array.shape}".encode())
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()
+
+
+def _learnt(model: Model) -> dict[str, Any]:
+    """The state of a model, or what stands for it in a digest."""
+    if isinstance(model, PreparedModel):
+        return {**{f"step.{name}": value for name, value in model.step.state().items()}, **_learnt(model.model)}
+    return model.fingerprint() if isinstance(model, EstimatorModel) else state_of(model)

@@ -37,7 +37,7 @@ be another in another unit."""
 class RandomForestLearner:
     """Regression trees on the residual of the nuisance model; settings, where several, from the inner folds.
 
-    Covariates of no interest enter as for boosted trees (METHODS 6): X is never residualised, the least-squares fit of
+    Confounds enter as for boosted trees (METHODS 6): X is never residualised, the least-squares fit of
     the target on [1 | N] in the training rows is an offset, and N is offered as features too. A missing value becomes
     the mean of the training rows; features, and what the offset leaves of the target, are standardised there, since
     scikit-learn's trees read 32-bit features, take values closer than 1e-7 for equal and stop at an impurity of 2e-16.
@@ -45,7 +45,7 @@ class RandomForestLearner:
     ``TransformedTargetRegressor``. Of a binary outcome the leaves' means are probabilities, scored by the Brier skill.
 
     SHAP values are those of `shap.TreeExplainer`, path-dependent, background = the training rows of each tree; what
-    covariates of no interest contribute is in the base.
+    confounds contribute is in the base.
 
     References
     ----------

@@ -98,7 +98,7 @@ class RidgeLearner:
     """Ridge on standardised residuals, alpha chosen in the inner folds; a `workbench.models.learner.Learner`.
 
     Weights and SHAP values are per SD of the residualised feature, SHAP values relative to the training rows; what
-    covariates of no interest predict is the base.
+    confounds predict is the base.
     """
 
     linear = True

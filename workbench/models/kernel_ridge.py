@@ -34,7 +34,7 @@ class KernelRidgeLearner:
     SHAP values are exact baseline Shapley values (`kernel_model.attributions`): of all orders in which the features of
     the average training person, 0 in every standardised residual, could be replaced by those of the person predicted,
     the mean change of the prediction. For a linear kernel they would be those of ridge. What that average person is
-    predicted, covariates of no interest included, is the base. They are not a mean over training people as the
+    predicted, confounds included, is the base. They are not a mean over training people as the
     background: that has no closed form for this kernel, and would cost as many times more as there are such people.
 
     References

@@ -45,6 +45,8 @@ class Fold:
         rows lack blocks, `X` has no column.
     sites : ndarray of str, shape (n_rows,), or None
         Where each row was measured, for steps that harmonise (`prepared_learner`).
+    circuits : ndarray of int, shape (n_features,), or None
+        Circuit of each feature, for models that are explained by whole circuits.
     """
 
     X: np.ndarray
@@ -58,6 +60,7 @@ class Fold:
     treatment: Treatment | None = None
     weights: np.ndarray | None = None
     sites: np.ndarray | None = None
+    circuits: np.ndarray | None = None
 
 
 class Model(Protocol):
@@ -164,7 +167,7 @@ def fitted_one_by_one(
 
 
 def residualises(learner: Learner) -> bool:
-    """Whether covariates of no interest are residualised out of X (METHODS 6), or enter as an offset, as for trees.
+    """Whether confounds are residualised out of X (METHODS 6), or enter as an offset, as for trees.
 
     Linear learners residualise; one that is not linear and does so all the same has an attribute `residualises`.
     """
@@ -182,6 +185,16 @@ TAKEN: dict[str, str] = {
 def taken(learner: Learner) -> frozenset[str]:
     """What a learner takes of `TAKEN`; nothing where it does not say so."""
     return frozenset(getattr(learner, "takes", ()))
+
+
+def taken_from(dataset: Dataset, learner: Learner) -> dict[str, Any]:
+    """The fields of a `Fold` that only learners which take them are given."""
+    takes = taken(learner)
+    return {
+        "feature_blocks": dataset.feature_blocks if "blocks" in takes else None,
+        "treatment": dataset.treatment if "treatment" in takes else None,
+        "weights": dataset.weights if "weights" in takes else None,
+    }
 
 
 def refuse_untaken(learner: Learner, dataset: Dataset, label: str) -> None:

@@ -24,8 +24,8 @@ BlockWeights = Callable[[PreparedFold, slice], Floats]
 class LinearModel(Stateful):
     """Nuisance model + standardised residuals of the features @ coefficients; a `workbench.models.learner.Model`.
 
-    SHAP values have a closed form, standardised feature * coefficient, relative to the training rows; what covariates
-    of no interest predict is the base. With `logistic` all of this adds up in log-odds, and contributions are rescaled
+    SHAP values have a closed form, standardised feature * coefficient, relative to the training rows; what
+    confounds predict is the base. With `logistic` all of this adds up in log-odds, and contributions are rescaled
     to probabilities (`probabilities.chord`).
 
     Attributes

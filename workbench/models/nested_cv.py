@@ -7,22 +7,18 @@ them but two: *raw* leaves the confounds out, *increment* takes the clinical var
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 
 import numpy as np
 
 from workbench.errors import FitError, Problem
 from workbench.models.estimators import as_permuted
 from workbench.models.explanations import Explanation, explained
-from workbench.models.learner import Fitted, Fold, Together, residualises, taken
+from workbench.models.learner import Fitted, Fold, Together, residualises, taken_from
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.procedures import (
     Procedure,
-    modalities,
     planned_procedures,
     procedure_of,
     procedures_of_units,
@@ -30,20 +26,18 @@ from workbench.models.procedures import (
 )
 from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds, participants_of
 from workbench.models.stacked import held_out_references
-from workbench.records import SCHEMA_VERSION, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.models.unit_keys import common_digest, unit_key
+from workbench.records import Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import BandedRidgeSpec, LearnerSpec
+from workbench.specs.learners import LearnerSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
-"""Spawn keys of the seeds; `permutations`, `canary` and `unobserved` have others, so that none depends on another."""
+"""Spawn keys of the seeds; `permutations`, `canary` and `everyone` have others, so that none depends on another."""
 ORDER, INCREMENT_ORDER = "order", "increment order"
 ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
 """Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
 MARGINAL_PERMUTATIONS = 1000
 """The circuit test has at least as many, since it costs next to nothing."""
-DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
-"""Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
-DECIDING_PACKAGES = ("biomarker-workbench", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "optuna")
 
 
 # ------------------------------------------------------------------------------------------------------------- planning
@@ -108,7 +102,7 @@ def plan_units(
     if dataset.given_folds is not None and learner.repeats is None:
         repeats = dataset.given_folds.shape[1]
     procedures = planned_procedures(dataset)
-    common = _common_digest(dataset, validation, learner, explain, procedures)
+    common = common_digest(dataset, validation, learner, explain, procedures)
     units, participants = [], participants_of(dataset, validation)
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
@@ -116,7 +110,7 @@ def plan_units(
             drawn_from = spawned(validation.seed, INNER_STREAM, repeat, fold)
             inner = inner_folds(dataset, outer.train, validation, drawn_from, participants=participants)
             unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
-            units.append(replace(unit, key=_key(common, unit)))
+            units.append(replace(unit, key=unit_key(common, unit)))
     return tuple(units)
 
 
@@ -255,7 +249,7 @@ def _fit_and_reduce(
     if explain:
         circuits, residualised = dataset.circuit_of_feature, residualises(procedures[0].learner)
         explanations = [
-            explained(fitted, fold, residualised=residualised, circuits=circuits)
+            None if fitted.model is None else explained(fitted, fold, residualised=residualised, circuits=circuits)
             for fitted, fold in zip(fits, folds, strict=True)
         ]
     return list(zip(_reduced(procedures, fits, references, units), explanations, strict=True))
@@ -292,7 +286,6 @@ def _beside(
 
 
 def _fold(procedure: Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
-    takes = taken(procedure.learner)
     return Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
@@ -301,10 +294,9 @@ def _fold(procedure: Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
         inner=unit.inner,
         outcome_type=dataset.outcome.type,
         bands=procedure.bands,
-        feature_blocks=dataset.feature_blocks if "blocks" in takes else None,
-        treatment=dataset.treatment if "treatment" in takes else None,
-        weights=dataset.weights if "weights" in takes else None,
+        circuits=dataset.circuit_of_feature if procedure.X.shape[1] == len(dataset.features) else None,
         sites=dataset.sites,
+        **taken_from(dataset, procedure.learner),
     )
 
 
@@ -397,54 +389,3 @@ def located(problem: Problem, unit: WorkUnit) -> Problem:
 def spawned(seed: int, *spawn_key: int) -> int:
     """A seed of its own for everything that draws, from the one of the experiment or of a unit."""
     return int(np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1)[0])
-
-
-def _common_digest(
-    dataset: Dataset,
-    validation: ValidationSpec,
-    learner: LearnerSpec,
-    explain: int,
-    procedures: tuple[str, ...],
-) -> hashlib._Hash:
-    settings = {
-        "schema_version": SCHEMA_VERSION,
-        "data": dataset.data_hash,
-        "people": dataset.rows[["participant_id", "session"]].astype(str).to_numpy().tolist(),
-        "outcome_type": dataset.outcome.type,
-        "balanced": balanced_on_outcome(dataset, validation),
-        "features": dataset.features["name"].tolist(),
-        "circuits": dataset.features["circuit"].tolist() if explain else [],
-        "covariates": [list(block.names) for block in (dataset.forced, dataset.confounds, dataset.clinical)],
-        "learner": learner.model_dump(mode="json", exclude=DECIDES_NOTHING),
-        "permutations": [validation.permutations, validation.seed if validation.permutations else None],
-        "explain": explain,
-        "procedures": procedures,
-        "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
-    }
-    if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
-        settings["bands"] = modalities(dataset).tolist()
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
-    blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)
-    for array in (dataset.y, *blocks, dataset.groups, dataset.blocks):
-        digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
-    return digest
-
-
-def _key(common: hashlib._Hash, unit: WorkUnit) -> str:
-    digest = common.copy()
-    digest.update(json.dumps([unit.repeat, unit.fold, unit.seed]).encode())
-    for split in (unit.outer, *unit.inner):
-        for rows in (split.train, split.test):
-            digest.update(np.int64(len(rows)).tobytes())
-            digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
-    return digest.hexdigest()
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

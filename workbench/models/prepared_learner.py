@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from workbench.models.learner import Fitted, Fold, Learner, Model, fitted_one_by_one, residualises
 from workbench.models.preprocessing import Floats, Rows
-from workbench.models.state import State, substate
 from workbench.records import Split
 
 Sites = NDArray[np.str_] | None
@@ -134,6 +133,7 @@ def _one_copy_per_training_set(
         test=moved[-1].test,
         inner=tuple(moved[:-1]),
         bands=None,  # a column may be another feature in each training set
+        circuits=None,
         sites=None if fold.sites is None else fold.sites[every],
     )
     return small, Y[every]
@@ -161,6 +161,11 @@ class PreparedModel:
         base, shap = self.model.explain(self.step.transform(X, N, sites), N)
         return base, self.step.attributed(shap)
 
+    @property
+    def explains(self) -> bool:
+        """Whether the model can be explained."""
+        return bool(getattr(self.model, "explains", True))
+
     def weights(self, predicted: Floats) -> Floats | None:
         """Change of the prediction per SD of each feature, (n_features,); see `Model`."""
         weights = self.model.weights(predicted)
@@ -174,10 +179,3 @@ class PreparedModel:
             of_part = {"kind": part.kind, **part.state()}
             state |= {f"{one.name}.{name}": value for name, value in of_part.items()}
         return state
-
-    @classmethod
-    def from_state(cls, state: State) -> PreparedModel:
-        """The model with this state, bit for bit."""
-        from workbench.models.fitted_models import from_state, step_from_state
-
-        return cls(step_from_state(substate(state, "step")), from_state(substate(state, "model")))

@@ -154,11 +154,9 @@ def check_enough_rows(n_train: int, n_nuisance: int) -> None:
     """
     if n_train > n_nuisance + 2:
         return
-    found = (
-        f"a training fold has {n_train} rows for {n_nuisance} covariates of no interest; {n_nuisance + 3} are needed"
-    )
+    found = f"a training fold has {n_train} rows for {n_nuisance} confounds; {n_nuisance + 3} are needed"
     raise FitError(
-        Problem("", found, "use fewer covariates (`confounds`, `adjust`), more people or larger training folds")
+        Problem("", found, "use fewer covariates (`confounds`, `adjust`), more participants or larger training folds")
     )
 
 

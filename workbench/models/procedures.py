@@ -37,7 +37,8 @@ class Procedure:
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
     """The procedures that have a meaning for these data.
 
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
+    all blocks of features in every row.
     """
     names = ["main"]
     if dataset.confounds.variables:
@@ -46,7 +47,7 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
         names.append("confounds")
     if dataset.clinical.variables:
         single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
     return tuple(names)
 
 

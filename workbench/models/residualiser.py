@@ -17,7 +17,7 @@ class NuisanceResidualiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
     Parameters
     ----------
     n_nuisance : int
-        How many of the last columns are covariates of no interest; they are used and not given back. 0 centres.
+        How many of the last columns are confounds; they are used and not given back. 0 centres.
 
     Attributes
     ----------

@@ -188,13 +188,13 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
     groups = people.groups[members]
     available = len(np.unique(groups))
     grouped = available < len(members)
-    units = "groups of people" if grouped else "people"
+    units = "groups of participants" if grouped else "participants"
     if available < n_splits:
         raise FitError(
             Problem(
                 f"{level} folds",
                 f"{n_splits} folds need at least {n_splits} {units}, there are {available}",
-                f"include more people or lower [validation] {level}",
+                f"include more participants or lower [validation] {level}",
             )
         )
     if not grouped and people.strata is None:
@@ -209,7 +209,11 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
             drawn = list(splitter.split(np.zeros(len(members)), strata, groups if grouped else None))
         except ValueError as error:
             raise FitError(
-                Problem(f"{level} folds", str(error), f"declare fewer strata or lower [validation] {level}")
+                Problem(
+                    f"{level} folds",
+                    f"every stratum has fewer participants than there are folds ({n_splits})",
+                    f"declare fewer or larger strata, or lower [validation] {level}",
+                )
             ) from error
     return _rows(people, ((members[train], members[test]) for train, test in drawn), level)
 
@@ -246,7 +250,7 @@ def _leave_sites_out(people: _People, members: np.ndarray) -> tuple[Split, ...]:
     names = np.unique(sites)
     if len(names) < 2:
         raise FitError(
-            Problem("[validation] leave_out", f"all people are from one site ({names[0]})", "drop leave_out")
+            Problem("[validation] leave_out", f"all participants are from one site ({names[0]})", "drop leave_out")
         )
     groups = people.groups[members]
     spanning = sum(len(np.unique(sites[groups == group])) > 1 for group in np.unique(groups))
@@ -254,7 +258,7 @@ def _leave_sites_out(people: _People, members: np.ndarray) -> tuple[Split, ...]:
         raise FitError(
             Problem(
                 "[validation] leave_out",
-                f"{spanning} groups have people at two sites or more",
+                f"{spanning} groups have participants at two sites or more",
                 "a group may not be split between training and test: drop `groups` or leave_out",
             )
         )
@@ -273,7 +277,10 @@ def _given_folds(table: pd.DataFrame, people: _People, repeats: int) -> tuple[tu
         raise FitError(
             Problem(
                 where,
-                f"{len(missing)} of the {len(people.ids)} people analysed are not in the table, such as {missing[0]}",
+                (
+                    f"{len(missing)} of the {len(people.ids)} participants analysed are not in the table, such as "
+                    f"{missing[0]}"
+                ),
                 "give every participant a fold, or exclude those who have none",
             )
         )
@@ -282,7 +289,7 @@ def _given_folds(table: pd.DataFrame, people: _People, repeats: int) -> tuple[tu
     position = {participant: row for row, participant in enumerate(index)}
     numbers = table.iloc[[position[participant] for participant in people.ids]]
     if numbers.isna().to_numpy().any():
-        raise FitError(Problem(where, "some people analysed have no fold number", "give every repeat a number"))
+        raise FitError(Problem(where, "some participants analysed have no fold number", "give every repeat a number"))
     return tuple(_given_repeat(people, numbers[column].to_numpy(), str(column)) for column in numbers.columns[:repeats])
 
 
@@ -298,7 +305,7 @@ def _given_repeat(people: _People, number: np.ndarray, column: str) -> tuple[Spl
             Problem(
                 where,
                 f"{len(torn)} groups are split between folds, such as that of {' and '.join(example[:2])}",
-                "people of one group stay in one fold",
+                "participants of one group stay in one fold",
                 "T4",
             )
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from functools import cache
+from typing import Any, TypeVar, cast, get_type_hints
 
 import numpy as np
 
@@ -58,8 +59,8 @@ class Stateful:
         FitError
             If a part is missing.
         """
-        hints = get_type_hints(cls)
-        return cls(**{one.name: _restored(hints[one.name], one.name, state) for one in fields(cls)})  # type: ignore[arg-type]
+        hints, kind = get_type_hints(cls), cast(Any, cls)
+        return cls(**{name: _restored(hints[name], name, state) for name in _names(kind)})
 
 
 def substate(state: State, name: str) -> dict[str, Any]:
@@ -81,4 +82,11 @@ def _restored(hint: Any, name: str, state: State) -> Any:
 
 
 def _parts(part: Stateful) -> list[tuple[str, Any]]:
-    return [(one.name, getattr(part, one.name)) for one in fields(part)]  # type: ignore[arg-type]
+    kind: Any = type(part)
+    return [(name, getattr(part, name)) for name in _names(kind)]
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """Fields of a class, looked up once: small fits make thousands of models."""
+    return tuple(one.name for one in fields(kind))

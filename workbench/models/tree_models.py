@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class BoostedModel(Stateful):
     """Nuisance model as offset + boosted trees on features and covariates in SD; a `workbench.models.learner.Model`.
 
-    SHAP values are XGBoost's own (path-dependent, 32-bit); what covariates of no interest contribute is in the base.
+    SHAP values are XGBoost's own (path-dependent, 32-bit); what confounds contribute is in the base.
     For a binary outcome contributions to the log-odds are rescaled to probabilities (`probabilities.chord`).
 
     Attributes
@@ -192,7 +192,7 @@ class Forest(Stateful):
 class ForestModel(Stateful):
     """Nuisance model as offset + a forest on imputed features and covariates in SD; a `workbench.models.learner.Model`.
 
-    SHAP values are those of `shap.TreeExplainer`, path-dependent; what covariates of no interest contribute is in the
+    SHAP values are those of `shap.TreeExplainer`, path-dependent; what confounds contribute is in the
     base.
 
     Attributes

@@ -30,14 +30,14 @@ REFIT_TREES = 4
 class XGBoostLearner:
     """Gradient-boosted trees tuned with Optuna (`tuning`), one fresh study per outer fold and target.
 
-    Covariates of no interest (METHODS 6): X is never residualised. The least-squares fit of the target on [1 | N] in
+    Confounds (METHODS 6): X is never residualised. The least-squares fit of the target on [1 | N] in
     the training rows enters as an offset that trees add to, and N is offered as features too, so that trees may bend
     it. A continuous target is the residual from the offset, in SD of the training residuals; a binary one keeps its
     labels, and the offset enters as log-odds. Features are standardised in every training set, so that XGBoost's 32-bit
     numbers do not depend on their unit. Missing values go down the branch that XGBoost learns for them.
 
-    SHAP values are XGBoost's own (path-dependent, 32-bit), background = the training rows; what covariates of no
-    interest contribute is in the base. For a binary outcome log-odds contributions are rescaled to probabilities, so
+    SHAP values are XGBoost's own (path-dependent, 32-bit), background = the training rows; what confounds
+    contribute is in the base. For a binary outcome log-odds contributions are rescaled to probabilities, so
     that base and contributions still add up to the prediction (the rescale rule for a chain of functions).
 
     References

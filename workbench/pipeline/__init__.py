@@ -2,10 +2,10 @@
 
     files -> sources -> tables -> models -> results -> figures / export / tracking
 
-Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns a
-step and leans on none but those before it: `progress`, `study_data`, `experiment_plan`, `single_run`, `store`,
-`ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`, `simulated_trials`, `power`, `scaffold`,
-`demonstration`.
+Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
+a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
+`single_run`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`, `simulated_trials`,
+`power`, `pages`, `scaffold`, `demonstration`.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.pipeline.experiment_plan import plan_experiment
+from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.study_data import load_study_data, study_with_data
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def aligned_data(
     """
     problems = Problems()
     opened = study_with_data(study, data)
-    name, spec = opened.experiment(experiment)
+    ((name, spec),) = all_settled(opened, dict([opened.experiment(experiment)])).items()
     loaded = load_study_data(opened, problems=problems)
     problems.raise_if_any()
     assert loaded is not None  # without a cohort there is a problem

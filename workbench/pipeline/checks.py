@@ -11,6 +11,7 @@ from workbench.errors import Problem, Problems
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import read_history
+from workbench.pipeline.named_estimators import settled
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
 from workbench.records import FeatureTable
@@ -55,7 +56,7 @@ class CheckReport:
 
     def __repr__(self) -> str:
         lines = [f"{len(self.problems)} problems"]
-        lines += [f"{problem.where}: {problem.found}" for problem in self.problems]
+        lines += [f"{problem.place}: {problem.found}" for problem in self.problems]
         planned = self.table()
         return "\n".join(lines + ([planned.to_string(index=False)] if len(planned) else []))
 
@@ -63,7 +64,7 @@ class CheckReport:
         import pandas as pd
 
         problems = pd.DataFrame(
-            [{"where": each.where, "problem": each.found, "what to do": each.hint} for each in self.problems]
+            [{"where": each.place, "problem": each.found, "what to do": each.hint} for each in self.problems]
         )
         shown = [table.to_html(index=False) for table in (problems, self.table()) if len(table)]
         return "\n".join(shown) or "no problem, and nothing to run"
@@ -95,12 +96,16 @@ def check(
     if opened is None:
         return CheckReport(tuple(problems), ())
     specs = {}
+    broken = set()
     for wanted in one_or_several(experiments) or opened.experiment_paths:
         with problems.gather():
             examined = opened.examine(wanted)
             problems.extend(examined.problems)
-            if examined.spec is not None:
-                specs[examined.name] = examined.spec
+            spec = examined.spec and settled(opened, examined.name, examined.spec, problems)
+            if spec is not None:
+                specs[examined.name] = spec
+            if examined.problems:
+                broken.add(examined.name)
     damage = Problems()
     with damage.gather():
         read_history(opened, specs)
@@ -110,11 +115,13 @@ def check(
     loaded = None if missing else load_study_data(opened, problems=problems, progress=progress)
     if loaded is None:
         return CheckReport(tuple(problems), ())
-    plans = [plan_experiment(loaded, name, spec, problems=problems) for name, spec in specs.items()]
+    planned = [plan_experiment(loaded, name, spec, problems=problems) for name, spec in specs.items()]
+    # What a broken file asks for is not known: its spec finds more problems, and is not shown as a plan.
+    plans = [plan for plan in planned if plan is not None and plan.name not in broken]
     notes = [
         *loaded.cohort.notes,
         *(f"{table.source}: {note}" for table in loaded.tables.values() for note in table.notes),
     ]
-    experiment_plan = tuple(plan for plan in plans if plan)
+    experiment_plan = tuple(plans)
     claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in experiment_plan if plan.runs}
     return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes))

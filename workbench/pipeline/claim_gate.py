@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
 from workbench.pipeline.ledger import look_at, record_of
-from workbench.records import AnalysisPlan, GateRow
+from workbench.records import AnalysisPlan, GateRow, feature_set_name
 from workbench.specs.experiment import BASELINE_HELD, ExperimentSpec
 from workbench.study import Study
 
@@ -49,21 +49,26 @@ class PlannedClaim:
         return self.plan.primary == self.plan.run_name
 
 
-def planned_claims(study: Study, plan: ExperimentPlan, *, frozen_now: bool = False) -> tuple[PlannedClaim, ...]:
+def planned_claims(
+    study: Study, plan: ExperimentPlan, *, frozen_now: bool = False, observed: ExperimentPlan | None = None
+) -> tuple[PlannedClaim, ...]:
     """What every run of an experiment can claim, its data joined; the ledger and the frozen plans are read.
 
     Parameters
     ----------
     frozen_now : bool
         As it would be if the plan were frozen now, whatever was frozen before.
+    observed : ExperimentPlan, optional
+        The same plan with its own outcome, where that of `plan` is simulated: what ledger and frozen plan are held to.
     """
     from workbench.models.permutations import refusal
     from workbench.preregistration.append_only import now
     from workbench.preregistration.frozen import viewed_by
 
     refused = [refusal(run.dataset, run.validation.permutations) for run in plan.runs]
-    looks = [look_at(plan, run) for run in plan.runs]
-    record = record_of(study, plan, looks)
+    observed = observed or plan
+    looks = [look_at(observed, run) for run in observed.runs]
+    record = record_of(study, observed, looks)
     smallest = _smallest_p(plan.runs, refused)
     claims = []
     for run, look, why, least in zip(plan.runs, looks, refused, smallest, strict=True):
@@ -82,6 +87,24 @@ def planned_claims(study: Study, plan: ExperimentPlan, *, frozen_now: bool = Fal
             )
         )
     return tuple(claims)
+
+
+def first_result_warning(study: Study, plan: ExperimentPlan) -> str:
+    """What running an experiment now costs, where it would be the first result viewed for its outcome; else empty.
+
+    Later results for the outcome are corrected for the first one, and only a plan frozen before it can be supported.
+    """
+    claims = [claim.plan for claim in planned_claims(study, plan)]
+    viewings = [claim.viewing for claim in claims if claim.viewing is not None]
+    if not viewings or any(viewing.number > 1 or viewing.freeze is not None for viewing in viewings):
+        return ""
+    untested = not any(claim.permutations for claim in claims)
+    costs = ["its plan is not frozen, so its claim is exploratory at most"]
+    costs += ["without permutations it will not be tested (permutations = 1000)"] if untested else []
+    return (
+        f"{plan.name}: this will be the first result viewed for this outcome, and later ones are corrected for it; "
+        f"{'; '.join(costs)}. To change that: Ctrl-C, then workbench freeze {plan.name}, or run --rehearse to try it"
+    )
 
 
 def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -> tuple[PlannedClaim, ...]:
@@ -110,6 +133,7 @@ def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -
                 baseline=baseline,
                 undeclared=_undeclared(study, sets[each]),
                 primary=_primary(spec, [model.run_name(each) for each, model in runs]),
+                display_name=f"{model.label} on {feature_set_name(each, sets[each])}",
             )
         )
         for each, model in runs
@@ -141,6 +165,7 @@ def _with_data(plan: ExperimentPlan, run: PlannedRun, **known: object) -> Analys
         undeclared=run.undeclared,
         capped=run.capped,
         primary=_primary(spec, [each.name for each in plan.runs]),
+        display_name=run.display_name,
         **known,  # type: ignore[arg-type]
     )
 

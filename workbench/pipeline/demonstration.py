@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.errors import quoted
 from workbench.pipeline.experiment import run
-from workbench.pipeline.freezing import freeze
+from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.scaffold import simulate_study
 from workbench.pipeline.store import FinishedRun
@@ -48,14 +48,14 @@ def demo(
     say(f"$ workbench simulate {quoted(root)} --preset {preset}")
     written = simulate_study(root, preset=preset)
     truth = _truth(open_study(root))
-    say(f"  {_who_was_made_up(truth)}: {len(written)} files; what is true of it is in sources/truth.json.")
+    say(f"  {_who_was_simulated(truth)}: {len(written)} files; what is true of it is in sources/truth.json.")
     say(f"$ workbench features{where}")
     for name, (table, _) in features(study=root, progress=progress).items():
         n = table.rows["participant_id"].nunique()
         say(f"  {name}: {n} participants, {table.values.shape[1]} features")
     say(f"$ workbench freeze {MAIN_DEMO}{where}")
     for plan in freeze([MAIN_DEMO], study=root, progress=progress):
-        say(f"  its plan is written down before any result is viewed; the claim rests on {plan.plan.primary}.")
+        say(f"  its plan is written down before any result is viewed; its primary run is {_primary(plan)}.")
     names = list(open_study(root).experiment_paths)
     finished: list[FinishedRun] = []
     for name in sorted(names, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each)):
@@ -74,10 +74,14 @@ def demo(
     return (*main, *(each for each in finished if each not in main))
 
 
-def _who_was_made_up(truth: Mapping[str, Any]) -> str:
+def _primary(frozen: Frozen) -> str:
+    return frozen.plan.primary if frozen.claim is None else frozen.claim.plan.title
+
+
+def _who_was_simulated(truth: Mapping[str, Any]) -> str:
     config = truth["config"]
     controls = f" and {config['n_controls']} healthy controls" if config["n_controls"] else ""
-    return f"A made-up placebo-controlled crossover of {config['n_patients']} patients{controls}"
+    return f"A simulated placebo-controlled crossover of {config['n_patients']} patients{controls}"
 
 
 def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) -> Iterator[str]:
@@ -86,8 +90,9 @@ def found_beside_planted(truth: Mapping[str, Any], runs: Sequence[FinishedRun]) 
     planted = truth["planted"]
     yield ""
     yield (
-        f"What was planted, and what {first.scores.run_name} found. In everybody an R2 of {planted['r2']:.2f} can be "
-        f"reached; models trained on {first.scores.n_participants * 4 // 5} people reached "
+        f"What was planted, and what {first.scores.display_name} found. In everybody an R2 of {planted['r2']:.2f} "
+        "can be "
+        f"reached; models trained on {first.scores.n_participants * 4 // 5} participants reached "
         f"{first.scores.performance.r2:.2f}{_usual_r2(truth, first.scores.feature_set)}."
     )
     circuits = first.circuits.set_index("circuit")

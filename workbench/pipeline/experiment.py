@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from workbench.errors import GuardError, Problems
+from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
+from workbench.pipeline.named_estimators import all_settled, with_estimators
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.single_run import run_one
 from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
@@ -35,6 +38,9 @@ def run(
     rehearse: bool = False,
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
+    estimator: Any = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> FinishedRuns:
     """Run experiments and log them.
 
@@ -49,8 +55,15 @@ def run(
     resume : bool
         Take up the stored work units of an interrupted run.
     rehearse : bool
-        Run on made-up scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
+        Run on simulated scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
         viewing a result.
+    estimator : BaseEstimator, or mapping of str to BaseEstimator, optional
+        Scikit-learn estimators that take the place of the experiment's models, several by name. They are cloned; their
+        claims are exploratory at most, since no frozen plan holds them.
+    grid : mapping of str to sequence, optional
+        Values of the estimator's parameters, all combinations of which are tried in the inner folds.
+    on_warning : callable, optional
+        Takes, before anything is fitted, what the first result of an outcome would cost; default: as progress.
 
     Returns
     -------
@@ -71,6 +84,10 @@ def run(
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
+    if estimator is not None:
+        chosen = {name: with_estimators(spec, estimator, grid) for name, spec in chosen.items()}
+    else:
+        chosen = all_settled(opened, chosen)
     if not rehearse:
         make_ready(opened)
     read_history(opened, chosen)
@@ -87,11 +104,16 @@ def run(
     finished: list[FinishedRun] = []
     for plan in plans:
         assert plan is not None
-        asked = _only(plan, only)
+        requested = _only(plan, only)
+        warning = "" if rehearse else first_result_warning(opened, requested)
+        if warning:
+            (on_warning or progress.say)(warning)
         with _meanwhile(None if rehearse or helpers is None else recorder.make_ready):
-            runs = [run_one(loaded, asked, each, jobs=jobs, resume=resume, progress=progress) for each in asked.runs]
+            runs = [
+                run_one(loaded, requested, each, jobs=jobs, resume=resume, progress=progress) for each in requested.runs
+            ]
         store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1)
-        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, asked, runs, recorder, store):
+        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
             finished.append(kept)
             if on_finished is not None:
                 on_finished(kept)

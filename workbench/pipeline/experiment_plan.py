@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problems
+from workbench.errors import Problem, Problems
+from workbench.pipeline.named_estimators import notes_and_caps, outcome_problems
 from workbench.pipeline.study_data import StudyData, left_out
-from workbench.records import Dataset, FlowStep, Outcome
+from workbench.records import Dataset, FlowStep, Notice, Outcome, feature_set_name
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.evaluation.cost import Cost
-
-FILE = re.compile(r"\.\w{1,4}(:|$)")
-"""What names a file in a problem's place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +27,7 @@ class PlannedRun:
     learner: LearnerSpec
     validation: ValidationSpec
     """With the model's own repeats and permutations."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     """What the guards said about its data."""
     capped: tuple[str, ...] = ()
     """Why its claim is exploratory at most, whatever its numbers are."""
@@ -41,8 +38,23 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """Short, most distinguishing part first."""
+        """As it is stored: short, most distinguishing part first."""
         return self.learner.run_name(self.dataset.feature_set)
+
+    @property
+    def display_name(self) -> str:
+        """As a reader calls it: "ridge on connectivity + task"."""
+        return f"{self.learner.label} on {feature_set_name(self.dataset.feature_set, self.dataset.sources)}"
+
+    @property
+    def folds(self) -> str:
+        """Outer folds in a few words: "10 x 5", "one of 4 sites out", "3 x given"."""
+        dataset, validation = self.dataset, self.validation
+        if validation.leave_out is not None and dataset.sites is not None:
+            return f"one of {len(set(dataset.sites))} {validation.leave_out}s out"
+        if dataset.given_folds is not None:
+            return f"{dataset.given_folds.shape[1]} x given"
+        return f"{validation.repeats} x {validation.outer}"
 
     @property
     def cost(self) -> Cost:
@@ -53,10 +65,11 @@ class PlannedRun:
 
     @property
     def cost_at_most(self) -> Cost:
-        """The same of a run that predicts, which is analysed once more with something else held fixed."""
-        from workbench.evaluation.cost import estimate_at_most
+        """The same of a run that predicts, which is refitted by the questions asked of it."""
+        from workbench.evaluation.cost import estimate_at_most, estimate_refits
 
-        return estimate_at_most(self.dataset, self.validation, self.learner)
+        what = (self.dataset, self.validation, self.learner)
+        return estimate_at_most(*what) + estimate_refits(*what)
 
     @property
     def time(self) -> str:
@@ -74,7 +87,7 @@ class ExperimentPlan:
     outcome: Outcome
     flow: tuple[FlowStep, ...]
     runs: tuple[PlannedRun, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 def plan_experiment(
@@ -84,23 +97,41 @@ def plan_experiment(
 
     For a rehearsal all scores are made up once it is known who is included and who has an outcome.
     """
-    found = Problems()
-    plan = _planned(loaded, name, spec, found, rehearsal=rehearsal)
-    file = f"experiments/{name}.toml"
-    problems.extend(
-        problem
-        if FILE.search(problem.where)
-        else replace(problem, where=": ".join(filter(None, (file, problem.where))))
-        for problem in found
-    )
+    exclusions, folds = _files_beside(loaded, spec, problems)
+    of_experiment = Problems()
+    plan = _planned(loaded, name, spec, exclusions, folds, of_experiment, rehearsal=rehearsal)
+    problems.extend(problem.in_file(f"experiments/{name}.toml") for problem in of_experiment)
     return plan
 
 
+def _files_beside(
+    loaded: StudyData, spec: ExperimentSpec, problems: Problems
+) -> tuple[Mapping[str, str], pd.DataFrame | None]:
+    """Who is excluded by a file beside the data and why, and the folds that are given in one."""
+    from workbench.sources.experiment_tables import read_exclusions, read_folds
+
+    study, cohort = loaded.study, loaded.cohort
+    exclusions: Mapping[str, str] = {}
+    folds: pd.DataFrame | None = None
+    with problems.gather():
+        if spec.exclude_file is not None:
+            exclusions = read_exclusions(study.data / spec.exclude_file, cohort, study.cohort.missing)
+        if spec.validation.folds is not None:
+            folds = read_folds(study.data / spec.validation.folds, cohort)
+    return exclusions, folds
+
+
 def _planned(
-    loaded: StudyData, name: str, spec: ExperimentSpec, problems: Problems, *, rehearsal: bool
+    loaded: StudyData,
+    name: str,
+    spec: ExperimentSpec,
+    exclusions: Mapping[str, str],
+    folds: pd.DataFrame | None,
+    problems: Problems,
+    *,
+    rehearsal: bool,
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
-    from workbench.sources.experiment_tables import read_exclusions, read_folds
     from workbench.tables.dataset import assemble
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
@@ -111,23 +142,19 @@ def _planned(
     from workbench.tables.upstream import undeclared
 
     study, cohort = loaded.study, loaded.cohort
-    exclusions: Mapping[str, str] = {}
-    folds: pd.DataFrame | None = None
-    with problems.gather():
-        if spec.exclude_file is not None:
-            exclusions = read_exclusions(study.data / spec.exclude_file, cohort, study.cohort.missing)
-        if spec.validation.folds is not None:
-            folds = read_folds(study.data / spec.validation.folds, cohort)
-    found, warnings = check_experiment(spec, cohort, study.sources, exclusions)
+    of_spec, warnings = check_experiment(spec, cohort, study.sources, exclusions)
     every_warning = list(warnings)
-    problems.extend(found)
+    problems.extend(of_spec)
     outcome = None
+    unfit: dict[str, Problem] = {}
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
         people, flow = select_people(spec, cohort, exclusions)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
+        unfit = outcome_problems(spec, outcome.type)
+        problems.extend(unfit.values())
     with problems.gather():
         sets = feature_sets(spec, study.sources)
     if outcome is None or not sets:
@@ -150,18 +177,40 @@ def _planned(
                 given_folds=folds,
                 common_to=common,
             )
-            found, heard = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
-            problems.extend(found)
+            of_data, data_warnings = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
+            problems.extend(of_data)
             silent = undeclared(study.sources, sources)
-            said = (*warnings, *heard, *filter(None, [silent]))
-            every_warning += heard
+            notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
+            every_warning += data_warnings
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)
-            runs.extend(
-                replace(run, warnings=said, capped=capped, baseline=baseline, undeclared=silent)
-                for run in planned_runs(dataset, spec)
-            )
+            planned = planned_runs(dataset, spec)
+            if not of_data:
+                _draw_folds(planned)
+            for run in (run for run in planned if run.learner.label not in unfit):
+                with problems.gather():
+                    notes, caps = notes_and_caps(dataset, run.learner, run.validation)
+                    runs.append(
+                        replace(
+                            run,
+                            warnings=(*notices, *notes),
+                            capped=(*capped, *caps),
+                            baseline=baseline,
+                            undeclared=silent,
+                        )
+                    )
+                    every_warning += notes
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
+
+
+def _draw_folds(runs: Sequence[PlannedRun]) -> None:
+    """Draw the folds, the inner ones of the first repeat too, so that what strata, groups or given folds do not allow
+    is known before anything is fitted."""
+    from workbench.models.splitters import inner_folds, outer_folds
+
+    for validation, dataset in {repr(run.validation): (run.validation, run.dataset) for run in runs}.values():
+        for split in outer_folds(dataset, validation, validation.repeats)[0]:
+            inner_folds(dataset, split.train, validation, validation.seed)
 
 
 def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:

@@ -12,6 +12,7 @@ from workbench.pipeline.checks import check
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_claims_without_data, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.ledger import history, look_at, plan_now
+from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import one_or_several, optional_path
 from workbench.specs.experiment import ExperimentSpec
@@ -65,10 +66,10 @@ def freeze(
         then.
     """
     if again != bool(because.strip()):
-        raise SpecError(Problem("--again", "goes with --because", 'say why: --again --because "the atlas was wrong"'))
+        raise SpecError(Problem("--again", "needs --because", 'say why: --again --because "the atlas was wrong"'))
     experiments = one_or_several(experiments)
     opened = open_study(Path(study), optional_path(data))
-    chosen = dict(opened.experiment(wanted) for wanted in experiments)
+    chosen = all_settled(opened, dict(opened.experiment(wanted) for wanted in experiments))
     plans: dict[str, ExperimentPlan] = {}
     if opened.data_problem() is None:
         report = check(experiments, study=study, data=data, progress=progress)

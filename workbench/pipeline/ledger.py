@@ -224,7 +224,7 @@ def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> R
         planned=tuple(look_at(plan, planned) for planned in plan.runs),
         together=tuple(together),
         every_frozen=frozen,
-        not_fixed=f"the people that {left_out} leaves out" if left_out else "",
+        not_fixed=f"the participants that {left_out} leaves out" if left_out else "",
         not_known=seen.not_known,
         beyond=BEYOND,
     )

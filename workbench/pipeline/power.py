@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import GuardError, Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, plan_experiment
+from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
@@ -53,8 +54,8 @@ class StudyPlan:
         from workbench.planning.words import shown_curve, shown_power, shown_sizes
 
         titled = (
-            ("Power: of trials like this one, how many would show it", shown_power(self.plan)),
-            ("Learning curve: R2 reached on average, with its 95 % band", shown_curve(self.plan)),
+            ("Power: share of simulated trials in which prediction is shown", shown_power(self.plan)),
+            ("Learning curve: cross-validated R2 on average, with its 95 % band", shown_curve(self.plan)),
             ("Sample size (Riley 2019)", shown_sizes(self.plan)),
         )
         return tuple((title, table) for title, table in titled if len(table))
@@ -106,7 +107,7 @@ def plan(
     r2 = (float(r2),) if isinstance(r2, int | float) else r2
     _check_question(people, r2, simulations, permutations, prevalence, mean, sd)
     opened = study_with_data(study, data)
-    name, spec = opened.experiment(experiment)
+    ((name, spec),) = all_settled(opened, dict([opened.experiment(experiment)])).items()
     problems = Problems()
     loaded = load_study_data(opened, problems=problems, progress=progress)
     problems.raise_if_any()
@@ -194,7 +195,7 @@ def _planned_claim(
     blind = [
         replace(run, dataset=replace(run.dataset, y=np.arange(run.dataset.n_rows))) for run in experiment_plan.runs
     ]
-    claims = planned_claims(loaded.study, replace(experiment_plan, runs=tuple(blind)))
+    claims = planned_claims(loaded.study, replace(experiment_plan, runs=tuple(blind)), observed=experiment_plan)
     own = [claim for claim, run in zip(claims, experiment_plan.runs, strict=True) if run.dataset is planned.dataset]
     chosen = that_carries(own)
     if people is None:
@@ -244,13 +245,13 @@ def _check_question(
         if not 0 < value < 1:
             problems.add("--r2", f"{value:g} is no share of variance to be found", "between 0 and 1, such as 0.25")
     if people is not None and people < 20:
-        problems.add("--people", f"{people} people are too few to validate anything", "at least 20")
+        problems.add("--participants", f"{people} participants are too few to validate anything", "at least 20")
     if simulations < 20:
         problems.add("--simulations", f"{simulations} say next to nothing about power", "at least 20; 200 and more")
     if permutations < 19:
         problems.add("--permutations", f"with {permutations} no p is .05 or below", "at least 19")
     if not 0 < prevalence < 1:
-        problems.add("--prevalence", f"{prevalence:g} is no share of people", "between 0 and 1")
+        problems.add("--prevalence", f"{prevalence:g} is no share of participants", "between 0 and 1")
     if (mean is None) != (sd is None) or (sd is not None and sd <= 0):
         problems.add("--mean and --sd", "go together, and the spread is above 0", "such as --mean 10 --sd 8")
     problems.raise_if_any(SpecError)

@@ -15,6 +15,7 @@ from workbench.study import open_study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.results.layout import Page
     from workbench.tracking import Recorder
 
 
@@ -33,11 +34,31 @@ class FinishedRun:
             return f"workbench run {self.result.scores.experiment}"
         return self.result.claim.next_step.replace("latest", self.run_id[:8])
 
+    @property
+    def report(self) -> str:
+        """Where its files lie, from the current folder where they lie below it; empty for a rehearsal."""
+        if self.artifacts is None:
+            return ""
+        path, folder = self.artifacts.resolve(), Path.cwd().resolve()
+        return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
     def abstract(self, next_command: str = "") -> str:
-        """The result as the terminal shows it."""
+        """The result on one page of plain text, as the terminal shows it."""
         from workbench.results.summary import abstract
 
-        return abstract(self.result, next_command=next_command or self.next_step)
+        return abstract(self.result, next_command=next_command or self.next_step, report=self.report)
+
+    def page(self, next_command: str = "", show: str = "show -v") -> Page:
+        """The same before it is set to a width."""
+        from workbench.results.summary import page
+
+        return page(self.result, next_command=next_command or self.next_step, report=self.report, show=show)
+
+    def details(self) -> str:
+        """Everything beyond the page, in labelled paragraphs."""
+        from workbench.results.details import details
+
+        return details(self.result)
 
     def one_line(self) -> str:
         """Run, r2, p and verdict."""
@@ -89,13 +110,13 @@ class FinishedRun:
 
     def comparators(self) -> pd.DataFrame:
         """What each model reaches on the same folds, in words and rounded numbers."""
-        from workbench.results.summary import comparator_table
+        from workbench.results.details import comparator_table
 
         return comparator_table(self.result)
 
     def circuits(self) -> pd.DataFrame:
         """Every circuit tested with its q, in words and rounded numbers."""
-        from workbench.results.summary import circuit_table
+        from workbench.results.details import circuit_table
 
         return circuit_table(self.result)
 

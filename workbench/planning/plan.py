@@ -120,13 +120,13 @@ def _cohorts(dataset: Dataset, question: Question, seed: int) -> tuple[tuple[Coh
     """Who is simulated, with the seeds of their outcomes, and in words."""
     n, seeds = question.people or dataset.n_rows, _seeds(seed, POWER, question.simulations)
     if n == dataset.n_rows:
-        return (Cohort(dataset, seeds, seed),), "the study's own people, with their features, gaps and folds"
+        return (Cohort(dataset, seeds, seed),), "the study's own participants, with their features, gaps and folds"
     own = _seeds(seed, PEOPLE, min(COHORTS, len(seeds)))
     made = tuple(Cohort(_cohort_of(dataset, n, each), seeds[k :: len(own)], each) for k, each in enumerate(own))
     if n < dataset.n_rows:
-        return made, f"{len(own)} random parts of the study's {dataset.n_rows} people"
+        return made, f"{len(own)} random parts of the study's {dataset.n_rows} participants"
     return made, (
-        f"{len(own)} samples of {n} people drawn like the study's {dataset.n_rows}: their covariates and gaps, "
+        f"{len(own)} samples of {n} participants drawn like the study's {dataset.n_rows}: their covariates and gaps, "
         f"features normal with shrunk covariance"
     )
 
@@ -163,7 +163,7 @@ def _curve(
     """The learning curve, or why there is none."""
     at = curve.sizes(dataset.n_rows, fewest)
     if not at:
-        return (), f"fewer than {fewest} people do not fill the folds, and the study has {dataset.n_rows}"
+        return (), f"fewer than {fewest} participants do not fill the folds, and the study has {dataset.n_rows}"
     simulate = {"prevalence": prevalence}
     try:
         own = curve.measured(
@@ -184,7 +184,7 @@ def _curve(
             **simulate,
         )
     except FitError as error:
-        return (), f"parts of the people do not fill the folds: {error.problems[0].found}"
+        return (), f"parts of the participants do not fill the folds: {error.problems[0].found}"
     return curve.points(at, question.r2s, own, drawn, _seeds(seed, BAND, 1)[0]), ""
 
 

@@ -21,9 +21,12 @@ def verdict(plan: SetPlan) -> str:
     if plan.refused:
         return f"{what}prediction cannot be shown: {plan.refused}. {best}"
     most, *others = sorted(_truth(plan, 0.0), key=lambda point: -point.r2)
-    rest = "".join(f", and one of {_r2(point.r2)} in {_percent(point.power)}" for point in others)
-    shown = f"{what}an R2 of {_r2(most.r2)} would be shown in {_found(most)} of such trials{rest}{_if_held(plan)}."
-    reached = f"So many participants reach {_r2(most.achieved)} on average where {_r2(most.r2)} is there."
+    rest = "".join(f", one of {_r2(point.r2)} in {_percent(point.power)}" for point in others)
+    shown = f"{what}a true R2 of {_r2(most.r2)} is shown in {_found(most)} of simulated trials{rest}{_if_held(plan)}."
+    reached = (
+        f"Such trials reach a cross-validated R2 of {_r2(most.achieved)} on average where the true one is "
+        f"{_r2(most.r2)}."
+    )
     return " ".join(filter(None, (shown, _supported(plan, most, others), reached, best)))
 
 
@@ -38,7 +41,8 @@ def _if_held(plan: SetPlan) -> str:
         return ""
     shares = ", ".join(_percent(point.power) for point in explained)
     return (
-        f" where what is held fixed explains nothing of the outcome ({shares} where it explains {_percent(HELD_SHARE)})"
+        f", where the confounds explain nothing of the outcome ({shares} where they explain "
+        f"{_percent(HELD_SHARE)} of it)"
     )
 
 
@@ -47,11 +51,11 @@ def _supported(plan: SetPlan, most: PowerPoint, others: Sequence[PowerPoint]) ->
     if most.supported is None:
         return "" if not plan.not_simulated else f"Power for more than that is not simulated: {plan.not_simulated}."
     if any(row.requirement == ENOUGH for row in _out_of_reach(plan)):
-        return "None of them could be supported by internal validation, with so few participants."
+        return "None of them can be supported by internal validation: that takes 50 participants."
     rest = "".join(f", {_percent(point.supported or 0.0)} of {_r2(point.r2)}" for point in others)
     in_reach = not _out_of_reach(plan)
     lead = "Supported by internal validation" if in_reach else "With the requirements below mended, supported"
-    return f"{lead} in {_percent(most.supported)} of trials with {_r2(most.r2)}{rest}."
+    return f"{lead} in {_percent(most.supported)} of trials with a true R2 of {_r2(most.r2)}{rest}."
 
 
 def _out_of_reach(plan: SetPlan) -> list[GateRow]:
@@ -64,7 +68,7 @@ def _missed(plan: SetPlan) -> str:
 
 
 def notes(plan: SetPlan) -> Iterator[str]:
-    """What else she should know, one paragraph each."""
+    """What else a planner should know, one paragraph each."""
     if plan.power:
         yield _detectable(plan)
     yield _regression(plan)
@@ -113,18 +117,18 @@ def size_table(plan: SetPlan) -> pd.DataFrame:
 
 
 def shown_power(plan: SetPlan) -> pd.DataFrame:
-    """The power table as people read it."""
+    """The power table as it is printed."""
     columns = {
-        "R2 there is": [_r2(point.r2) for point in plan.power],
-        "held fixed explains": [_percent(point.confound_share) for point in plan.power],
+        "true R2": [_r2(point.r2) for point in plan.power],
+        "confounds explain": [_percent(point.confound_share) for point in plan.power],
         "prediction shown": [_percent(point.power) for point in plan.power],
-        "95 % interval": [f"{100 * point.low:.0f} to {_percent(point.high)}" for point in plan.power],
+        "95 % CI": [f"{100 * point.low:.0f} to {_percent(point.high)}" for point in plan.power],
         "supported": ["" if point.supported is None else _percent(point.supported) for point in plan.power],
         "R2 reached": [_r2(point.achieved) for point in plan.power],
         "90 % of trials": [f"{_r2(point.achieved_low)} to {_r2(point.achieved_high)}" for point in plan.power],
     }
     if not any(point.confound_share for point in plan.power):
-        del columns["held fixed explains"]
+        del columns["confounds explain"]
     if not any(columns["supported"]):
         del columns["supported"]
     return pd.DataFrame(columns)
@@ -135,8 +139,8 @@ def shown_curve(plan: SetPlan) -> pd.DataFrame:
     columns: dict[str, list[str]] = {}
     for r2 in dict.fromkeys(point.r2 for point in plan.curve):
         own = [point for point in plan.curve if point.r2 == r2]
-        columns["people"] = [f"{point.n}{'' if point.measured else ' (carried on)'}" for point in own]
-        columns[f"of {_r2(r2)}"] = [f"{_r2(p.expected)} ({_r2(p.low)} to {_r2(p.high)})" for p in own]
+        columns["participants"] = [f"{point.n}{'' if point.measured else ' (carried on)'}" for point in own]
+        columns[f"true R2 {_r2(r2)}"] = [f"{_r2(p.expected)} ({_r2(p.low)} to {_r2(p.high)})" for p in own]
     return pd.DataFrame(columns)
 
 
@@ -154,10 +158,13 @@ def _detectable(plan: SetPlan) -> str:
     wanted = _percent(WANTED)
     if plan.detectable is None:
         most = max(point.r2 for point in plan.power)
-        return f"Smallest R2 shown in {wanted} of trials: above {_r2(most)}, the largest asked about."
+        return f"Smallest R2 shown in {wanted} of trials: above {_r2(most)}, the largest simulated."
     least = min(point.r2 for point in plan.power)
     if plan.detectable < least:
-        return f"Smallest R2 shown in {wanted} of trials: below {_r2(least)}, the smallest asked about; ask with --r2."
+        return (
+            f"Smallest R2 shown in {wanted} of trials: below {_r2(least)}, the smallest simulated; add smaller "
+            "ones with --r2."
+        )
     return f"Smallest R2 shown in {wanted} of trials: about {_r2(plan.detectable)}, between the points simulated."
 
 
@@ -168,12 +175,13 @@ def _regression(plan: SetPlan) -> str:
     n, p = plan.n_participants, plan.n_features
     meet = f"{n:,} participants meet {_number(p, 'feature')}"
     if n >= least:
-        return f"{meet}: for some R2 asked about that is enough for a regression without a penalty."
+        return f"{meet}: for some of these R2 that is enough for a regression without a penalty."
     few = f"{n / p:.2g} participants for each" if n >= p else f"{p / n:.2g} features for each participant"
     return (
-        f"{meet}, {few}: a regression without a penalty would need {_people(least)} people or more, so most of what it "
-        f"would find would be the luck of the sample. Only a penalised model can be asked, and it reaches less than is "
-        f"there; choosing features by looking at the outcome first does not lower the number that counts."
+        f"{meet}, {few}: a regression without a penalty would need {_people(least)} participants or more, so most of "
+        "what it "
+        f"found would be overfitting. Only a penalised model is of use here, and it reaches less than the R2 there is; "
+        f"choosing features by their relation to the outcome first does not lower the number that counts."
     )
 
 
@@ -183,18 +191,22 @@ def _ceiling(plan: SetPlan) -> str:
     if plan.ceiling is None:
         return "Reliability: not known for this outcome; give the scale's retest reliability in cohort.toml."
     if plan.ceiling <= 0:
-        return "Reliability ceiling 0: the two scores go together as closely as one score with itself, so none is left."
+        return (
+            "Reliability ceiling 0: the two scores correlate as closely as one score with itself, so their "
+            "difference is measurement error."
+        )
     asked = sorted(dict.fromkeys(each.r2 for each in plan.criteria))
     within, above = ([r2 for r2 in asked if (r2 > plan.ceiling) is over] for over in (False, True))
     real = ""
     if within:
-        real += f" An R2 of {_r2(within[-1])} in it means {_r2(within[-1] / plan.ceiling)} of what is real."
+        share = _percent(within[-1] / plan.ceiling)
+        real += f" A true R2 of {_r2(within[-1])} is therefore {share} of the variance that can be predicted."
     if above:
-        real += f" Of those asked about, {' and '.join(map(_r2, above))} cannot be."
+        real += f" A true R2 of {' or '.join(map(_r2, above))} is impossible."
     return (
-        f"Reliability ceiling: at most {_r2(plan.ceiling)} of the variance of this outcome is more than measurement "
-        f"error (the scale's retest reliability, and how the two scores of this study go together), and no R2 can be "
-        f"expected above it.{real}"
+        f"Reliability ceiling: R2 {_r2(plan.ceiling)}. The rest of the variance of this outcome is measurement error "
+        "(from "
+        f"the scale's retest reliability and the correlation of the two scores), which no model can predict.{real}"
     )
 
 
@@ -205,16 +217,16 @@ def _how(plan: SetPlan) -> str:
     runs = f" (held to .05 / {plan.n_runs}, for the {plan.n_runs} runs of the experiment)" if plan.n_runs > 1 else ""
     held = ""
     if any(point.confound_share for point in plan.power):
-        held = f" What is held fixed explains nothing of the outcome, or {_percent(HELD_SHARE)} of it."
+        held = f" The confounds explain nothing of the outcome, or {_percent(HELD_SHARE)} of it."
     supported = ""
     if any(point.supported is not None for point in plan.power):
         supported = (
             f" Supported means that these requirements of the claim gate are met as well: "
-            f"{', '.join(plan.simulated[3:])}; single participants are left out without refits, the clinical variables "
+            f"{', '.join(plan.simulated[3:])}; participants are left out without refitting, the clinical variables "
             f"explain nothing of the outcome, and every other requirement is taken as met."
         )
     return (
-        f"How: {trials}{plan.people}; {plan.validation}. Outcomes are made up, and the study's own is not looked at: a "
+        f"How: {trials}{plan.people}; {plan.validation}. Outcomes are simulated, and the study's own is not used: a "
         f"linear signal in two circuits drawn at random, up to five features of each, beyond what is held fixed.{held} "
         f"Shown means R2 above 0, R2 against the training mean above 0 and p at most .05{runs}, as the claim gate has "
         f"it.{supported} Another truth gives other numbers: a signal spread over many circuits, or bent, is harder to "
@@ -223,7 +235,7 @@ def _how(plan: SetPlan) -> str:
 
 
 def _found(point: PowerPoint) -> str:
-    return f"{_percent(point.power)} ({100 * point.low:.0f} to {100 * point.high:.0f})"
+    return f"{_percent(point.power)} (95 % CI {100 * point.low:.0f} to {100 * point.high:.0f})"
 
 
 def _r2(value: float) -> str:
@@ -245,6 +257,6 @@ def _number(n: int, one: str, many: str = "") -> str:
 def text(plan: SetPlan) -> str:
     """The sentences of a plan, for its file."""
     head: Sequence[str] = (f"{plan.experiment}: {plan.feature_set}", f"Outcome: {plan.outcome}", verdict(plan))
-    gate = "\n".join(["Requirements of the claim gate:", *(f"  {row.words('possible')}" for row in plan.rows)])
+    gate = "\n".join(["Requirements of the claim gate:", *(f"  {row.words()}" for row in plan.rows)])
     simulated = ["The data of this study are simulated."] if plan.synthetic else []
     return "\n\n".join([*head, *notes(plan), *([gate] if plan.rows else []), *simulated]) + "\n"

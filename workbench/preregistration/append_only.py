@@ -5,18 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import os
-import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.errors import Problem, Problems, StoreError
 from workbench.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from workbench.study import Study
 
 T = TypeVar("T")
@@ -185,7 +186,10 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
     """
     if not path.exists():
         return ()
+    from pydantic import TypeAdapter
+
     label = _label(path)
+    reader = TypeAdapter(kind)
     problems, records = Problems(), []
     try:
         lines = path.read_bytes().split(b"\n")
@@ -194,14 +198,16 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                records.append(_record(line, kind))
+                records.append(_record(line, reader))
             except ValueError as error:
                 problems.add(f"{label}, line {number}", str(error), MEND)
     problems.raise_if_any(StoreError)
     return tuple(records)
 
 
-def _record(line: bytes, kind: type[T]) -> T:
+def _record(line: bytes, reader: TypeAdapter[T]) -> T:
+    from pydantic import ValidationError
+
     try:
         values = json.loads(line.decode("utf-8"))
     except ValueError:
@@ -211,27 +217,11 @@ def _record(line: bytes, kind: type[T]) -> T:
     version = values.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         raise ValueError(f"has records of version {version}, and this workbench reads version {SCHEMA_VERSION}")
-    hints = get_type_hints(kind)
-    declared = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
-    lacking = [
-        name
-        for name, each in declared.items()
-        if name not in values and each.default is MISSING and each.default_factory is MISSING
-    ]
-    if lacking:
-        raise ValueError(f"is damaged: lacks {', '.join(lacking)}")
-    wrong = [name for name in declared if name in values and not _fits(values[name], hints[name])]
-    if wrong:
-        raise ValueError(f"is damaged: {', '.join(f'{name} is {values[name]!r}' for name in wrong)}")
-    return kind(**{name: value for name, value in values.items() if name in declared})
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a declared type; whole numbers are numbers."""
-    if get_origin(hint) in (Union, types.UnionType):
-        return any(_fits(value, part) for part in get_args(hint))
-    if get_origin(hint) is not None:
-        return isinstance(value, dict if issubclass(get_origin(hint), Mapping) else list)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, hint) and not (hint is int and isinstance(value, bool))
+    try:
+        record = reader.validate_json(line, strict=True)
+    except ValidationError as error:
+        lacking = [str(each["loc"][0]) for each in error.errors() if each["type"] == "missing"]
+        wrong = dict.fromkeys(str(each["loc"][0]) for each in error.errors() if each["type"] != "missing")
+        found = f"lacks {', '.join(lacking)}" if lacking else ", ".join(f"{name} is {values[name]!r}" for name in wrong)
+        raise ValueError(f"is damaged: {found}") from None
+    return record

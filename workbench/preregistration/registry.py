@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import Problem, StoreError
 from workbench.preregistration.append_only import append_record, held, read_records, refuse_unwritable
 from workbench.preregistration.recognition import key_name, keyed
+from workbench.whole_files import written_whole
 
 if TYPE_CHECKING:
     from workbench.study import Study
@@ -138,15 +139,11 @@ def make_ready() -> None:
 
 def _make_key(path: Path) -> None:
     """Whole or not at all, and for the user alone."""
-    unfinished = path.with_suffix(".unfinished")
     try:
-        unfinished.unlink(missing_ok=True)
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        with written_whole(path, private=True) as unfinished, unfinished.open("w", encoding="ascii") as file:
             file.write(os.urandom(KEY_BYTES).hex())
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
     except OSError as error:
         raise StoreError(_no_folder(error)) from error
 

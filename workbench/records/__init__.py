@@ -10,7 +10,9 @@ beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
+from workbench.records.coding import VariableCoding, codings_from_text, codings_to_text
 from workbench.records.data import (
+    ELIGIBLE,
     FEATURE_COLUMNS,
     UNASSIGNED,
     Background,
@@ -20,14 +22,25 @@ from workbench.records.data import (
     FeatureTable,
     FlowStep,
     LeftOut,
+    Notice,
     Outcome,
     OutcomeType,
+    Severity,
     Unobserved,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.run import LoggedRun, RunResult
-from workbench.records.scores import Increment, Influence, Interval, Performance, PermutationTest, Scores, Shuffled
+from workbench.records.scores import (
+    Increment,
+    Influence,
+    Interval,
+    Performance,
+    PermutationTest,
+    Scores,
+    Shuffled,
+    feature_set_name,
+)
 from workbench.records.sensitivity import (
     Decision,
     Difference,
@@ -43,6 +56,7 @@ from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
     "ABSENT",
+    "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",
     "SCHEMA_VERSION",
@@ -72,6 +86,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "Notice",
     "Outcome",
     "OutcomeType",
     "Performance",
@@ -87,6 +102,7 @@ __all__ = [
     "Sensitivity",
     "Session",
     "SetPlan",
+    "Severity",
     "Shuffled",
     "SizeCriterion",
     "Split",
@@ -94,7 +110,11 @@ __all__ = [
     "Treatment",
     "UnitResult",
     "Unobserved",
+    "VariableCoding",
     "Verdict",
     "Viewing",
     "WorkUnit",
+    "codings_from_text",
+    "codings_to_text",
+    "feature_set_name",
 ]

@@ -46,19 +46,26 @@ class GateRow:
     """Why a finished run misses it, or why a run planned like this cannot meet it; empty where neither is so."""
     mend: str = ""
     """For a plan: what to change."""
+    in_short: str = ""
+    """For a finished run that misses it: why, in a few words."""
     applies: bool = True
     """Whether it asks anything of this run: site rows of a study of one site do not."""
+    settled: bool = True
+    """False for a plan where only the result can tell, or where it is still to be frozen."""
 
-    def words(self, otherwise: str) -> str:
-        """The row in a line: whether it is missed, its name, why, and what to change.
+    @property
+    def status(self) -> str:
+        """*met*, *missed*, *does not apply*, or for a plan *open*: the result decides."""
+        if self.missed:
+            return "missed"
+        if not self.applies:
+            return "does not apply"
+        return "met" if self.settled else "open"
 
-        Parameters
-        ----------
-        otherwise : str
-            What a row is that is not missed: *met* by a finished run, *possible* for a plan.
-        """
+    def words(self) -> str:
+        """The row in a line: its status, its name, and where it is missed why and what to change."""
         if not self.missed:
-            return f"{otherwise if self.applies else 'does not apply'}: {self.requirement}"
+            return f"{self.status}: {self.requirement}"
         return f"missed: {self.requirement} ({self.missed}{f'; change: {self.mend}' if self.mend else ''})"
 
 
@@ -71,6 +78,7 @@ class AnalysisPlan:
 
     experiment: str
     run_name: str
+    """As it is stored, and as ``primary`` names it."""
     outcome_kind: str
     """As in `Outcome`."""
     repeats: int
@@ -103,6 +111,13 @@ class AnalysisPlan:
     """Results of this outcome that were viewed until now."""
     viewing: Viewing | None = None
     """The ledger and the frozen plan as this run would meet them now; None where they were not read."""
+    display_name: str = ""
+    """The run as a reader calls it: "ridge on connectivity + task"."""
+
+    @property
+    def title(self) -> str:
+        """The run in texts; its stored name where it has no other."""
+        return self.display_name or self.run_name
 
 
 @dataclass(frozen=True)

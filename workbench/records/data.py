@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from workbench.records.coding import VariableCoding
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
@@ -40,6 +41,7 @@ UNASSIGNED = "unassigned"
 OutcomeType = Literal["continuous", "binary"]
 
 
+Severity = Literal["warning", "note"]
 ClaimKind = Literal["prognostic", "predictive", "association"]
 
 
@@ -145,7 +147,7 @@ class Outcome:
     scale: Scale | None = None
     """The scale of that score."""
     ratings: pd.DataFrame | None = None
-    """Index: everyone asked about, with an outcome or without; one column per session of `sessions`, as rated."""
+    """Index: everyone eligible, with an outcome or without; one column per session of `sessions`, as rated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +165,8 @@ class Covariates:
     terms: tuple[str, ...]
     """One per column: the declared variable, ``sex``."""
     values: np.ndarray
+    coding: tuple[VariableCoding, ...] = ()
+    """How the columns were made, variable by variable, those without a column included."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -172,33 +176,63 @@ class Covariates:
     def only(self, *variables: str) -> Covariates:
         """The columns of some variables."""
         keep = [column for column, term in enumerate(self.terms) if term in variables]
-        return Covariates(tuple(self.names[k] for k in keep), tuple(self.terms[k] for k in keep), self.values[:, keep])
+        names, terms = (tuple(each[k] for k in keep) for each in (self.names, self.terms))
+        return Covariates(names, terms, self.values[:, keep], tuple(c for c in self.coding if c.term in variables))
 
     def beside(self, other: Covariates) -> Covariates:
         """These columns followed by those of `other` whose variable is not here yet."""
         import numpy as np
 
         new = other.only(*(term for term in other.terms if term not in self.terms))
-        return Covariates(self.names + new.names, self.terms + new.terms, np.column_stack([self.values, new.values]))
+        coded = {one.term for one in self.coding}
+        coding = self.coding + tuple(one for one in other.coding if one.term not in coded)
+        values = np.column_stack([self.values, new.values])
+        return Covariates(self.names + new.names, self.terms + new.terms, values, coding)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about data or analysis that may well be innocent: for the user, and the reader, to weigh."""
+
+    text: str
+    """A sentence without its place and code; no participant ids."""
+    where: str = ""
+    """What it is about: a source, or empty where it is about everything."""
+    code: str = ""
+    """Code of METHODS 4.2 (``T1`` .. ``T16``), or empty."""
+    severity: Severity = "warning"
+    """A *warning* can change how the result is read; a *note* is worth knowing."""
+
+    @property
+    def sentence(self) -> str:
+        """Place and text, without the code."""
+        return f"{self.where}: {self.text}" if self.where else self.text
+
+    def __str__(self) -> str:
+        return f"{self.sentence} [{self.code}]" if self.code else self.sentence
+
+
+ELIGIBLE = "eligible"
+"""The step of the flow that holds those who meet the experiment's rules of inclusion and exclusion."""
 
 
 @dataclass(frozen=True)
 class FlowStep:
-    """Participants left after one step of the flow, and why the others went."""
+    """Participants left after one step of the flow, and how many were excluded, with the reason."""
 
     step: str
     n: int
-    lost: int = 0
-    why: str = ""
+    excluded: int = 0
+    reason: str = ""
     participants: tuple[str, ...] = ()
-    """Ids of those lost at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
+    """Ids of those excluded at this step: for the terminal and for artifacts meant to hold ids, nowhere else."""
     reasons: tuple[str, ...] = ()
-    """Why each of `participants` was lost, in their order."""
+    """The reason for each of `participants`, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """What was known before treatment of everyone asked about, analysed or not; no model sees it.
+    """What was known before treatment of everyone eligible, analysed or not; no model sees it.
 
     Parameters
     ----------
@@ -250,7 +284,7 @@ class Dataset:
         Observed outcome, raw.
     confounds, forced : Covariates
         Nuisance block N = [1 | forced | confounds] (METHODS 2.1): `forced` holds the ANCOVA baseline and the outcome's
-        adjustments, `confounds` the covariates of no interest. Complete values.
+        adjustments, `confounds` the others. Complete values.
     clinical : Covariates
         The clinical comparator; may hold NaN, imputed inside the fold.
     groups : ndarray of int, shape (n_rows,)

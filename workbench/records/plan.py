@@ -68,7 +68,7 @@ class SetPlan:
     outcome: str
     outcome_type: OutcomeType
     n_participants: int
-    """People asked about."""
+    """Participants planned for."""
     n_own: int
     """People the study has for this feature set."""
     n_features: int
@@ -86,7 +86,7 @@ class SetPlan:
     power: tuple[PowerPoint, ...]
     detectable: float | None
     """Smallest R2 in the population that 80 % of trials find, where what is held fixed explains nothing; None where it
-    is above those asked about."""
+    is above those simulated."""
     curve: tuple[CurvePoint, ...]
     ceiling: float | None
     """Reliability of the outcome."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workbench.records.claims import Viewing
-from workbench.records.data import ClaimKind, OutcomeType
+from workbench.records.data import ClaimKind, Notice, OutcomeType
+from workbench.records.numbers import Number
 from workbench.records.sensitivity import Sensitivity
 from workbench.records.version import SCHEMA_VERSION
 
@@ -15,9 +16,9 @@ from workbench.records.version import SCHEMA_VERSION
 class Interval:
     """An estimate with its interval and what the interval means."""
 
-    low: float
-    high: float
-    level: float
+    low: Number
+    high: Number
+    level: Number
     method: str
     covers: str
     """What it is an interval for, in words."""
@@ -28,25 +29,25 @@ class Interval:
 
 @dataclass(frozen=True)
 class Performance:
-    """How well one procedure predicts held-out people, and how that depends on the luck of the split.
+    """How well one procedure predicts held-out people, and how that depends on the draw of the folds.
 
     `r2` is 1 - sum((observed - predicted)^2) / sum((observed - reference)^2), pooled over the folds of a repeat,
     averaged over repeats; below 0 means worse than the reference. `r2_total` uses the training mean as reference.
     """
 
     procedure: str
-    r2: float
-    r2_total: float
-    mae: float
-    rmse: float
-    calibration_slope: float
+    r2: Number
+    r2_total: Number
+    mae: Number
+    rmse: Number
+    calibration_slope: Number
     """Observed on predicted, within folds: 1 is ideal; NaN where the predictions are nearly constant, so that 1 could
     not be told from 0."""
-    calibration_intercept: float
+    calibration_intercept: Number
     """Calibration in the large: mean of observed minus predicted, units of the outcome."""
-    pearson_r: float
-    r2_by_repeat: tuple[float, ...]
-    r2_of_averaged_predictions: float
+    pearson_r: Number
+    r2_by_repeat: tuple[Number, ...]
+    r2_of_averaged_predictions: Number
     """Of predictions averaged over repeats first: more optimistic, never the headline."""
     interval: Interval | None = None
     auc: float | None = None
@@ -64,57 +65,71 @@ class PermutationTest:
     p: float | None
     """(1 + #{null >= observed}) / (1 + n); None where it was not asked for or refused."""
     n_permutations: int
-    null_median: float
+    null_median: Number
     """Median of the null; its mean is nothing to go by, since in small samples single permutations reach -15."""
-    null_95: float
+    null_95: Number
     """95th percentile of the null: above it the uncorrected p is at most .05."""
     scheme: str
     """In words: free, within site, whole participants, Freedman-Lane or conditional permutation."""
     refused: str = ""
 
 
+SMALL_P = 0.05
+"""A p from which words speak of more than chance."""
+
+
 @dataclass(frozen=True)
 class Increment:
     """What the features add to the clinical baseline."""
 
-    delta_r2: float
+    delta_r2: Number
     """(SSE of the best clinical model - SSE of clinical + features) / SSE of the training mean."""
     interval: Interval | None
     test: PermutationTest | None
     against: str
     """Which clinical model was the best."""
-    joint_delta_r2: float
+    joint_delta_r2: Number
     """The same with clinical variables and features penalised together."""
 
-    def words(self, number: Callable[[float], str], measure: str = "R2") -> str:
-        """What is added, with its interval and p where there are such: "0.15 of R2 (0.02 to 0.28), p = 0.042".
+    def words(self, number: Callable[[float], str], p_text: Callable[[float], str], measure: str = "R2") -> str:
+        """Incremental R2 with its interval and p, and how the two go together where they seem not to.
+
+        "R2 +0.15 (95 % CI -0.02 to 0.28), p = .042: more than chance, by an uncertain amount (the CI includes 0)"
 
         Parameters
         ----------
-        number : callable
-            Writes an R2 as the place does where the words stand.
+        number, p_text : callable
+            Write an R2 and a p as the place does where the words stand.
         """
-        interval = self.interval
-        bounds = "" if interval is None else f" ({number(interval.low)} to {number(interval.high)})"
-        p = None if self.test is None else self.test.p
-        return f"{number(self.delta_r2)} of {measure}{bounds}{'' if p is None else f', p = {p:.2g}'}"
+        interval, p = self.interval, None if self.test is None else self.test.p
+        words = f"{measure} {'+' if self.delta_r2 > 0 else ''}{number(self.delta_r2)}"
+        if interval is not None:
+            words += f" ({100 * interval.level:.0f} % CI {number(interval.low)} to {number(interval.high)})"
+        if p is None:
+            return words
+        words += f", p = {p_text(p)}"
+        if p <= SMALL_P and not self.delta_r2 > 0:
+            return f"{words}: the features carry information, but predict no better than the best clinical model"
+        if p <= SMALL_P and interval is not None and interval.low <= 0:
+            return f"{words}: more than chance, by an uncertain amount (the CI includes 0)"
+        return words
 
 
 @dataclass(frozen=True)
 class Influence:
     """r2 when each participant in turn is left out, everyone else's folds kept."""
 
-    lowest: float
-    highest: float
+    lowest: Number
+    highest: Number
     n_not_positive: int
     refitted: bool
     repeats: int
-    by_participant: tuple[tuple[str, float], ...]
+    by_participant: tuple[tuple[str, Number], ...]
     lowest_pair: float | None = None
     """r2 without the two people whose loss lowers it most; None where no pair was left out."""
     pairs_refitted: int = 0
     """Pairs, chosen from all by their errors and their influence alone, without which the models were refitted."""
-    by_pair: tuple[tuple[str, str, float], ...] = ()
+    by_pair: tuple[tuple[str, str, Number], ...] = ()
     """Those pairs, the lowest r2 first; where nothing is refitted, the lowest of all pairs."""
     n_refitted: int = 0
     """Participants without whom the models were refitted: everyone, or of many the most influential; the others only
@@ -128,11 +143,20 @@ class Shuffled:
     `null_low` and `null_high` hold 95 % of the permuted r2 of the run; NaN where it has no permutations.
     """
 
-    r2: float
+    r2: Number
     interval: Interval | None
     repeats: int
-    null_low: float = float("nan")
-    null_high: float = float("nan")
+    null_low: Number = float("nan")
+    null_high: Number = float("nan")
+
+
+def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
+    """A feature set as a reader calls it: one named after its sources is written as their sum.
+
+    >>> feature_set_name("connectivity_task", ("connectivity", "task")), feature_set_name("dmn4", ("ec_dmn4",))
+    ('connectivity + task', 'dmn4')
+    """
+    return " + ".join(sources) if feature_set == "_".join(sources) else feature_set
 
 
 @dataclass(frozen=True)
@@ -169,7 +193,7 @@ class Scores:
     synthetic: bool
     seed: int
     validation: str
-    """In words: 50 x 5-fold, 5 inner folds, people not split."""
+    """In words: 50 x 5-fold, 5 inner folds, participants never split."""
     confounds: tuple[str, ...]
     clinical_model: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -216,6 +240,21 @@ class Scores:
     """Smallest `p_family` that so many permutations allow, whatever the data; None without a permutation p."""
     baseline: str = ""
     """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
+    sources: tuple[str, ...] = ()
+    """Sources of the feature set; empty in results of older versions."""
+
+    @property
+    def features_name(self) -> str:
+        """The feature set as a reader calls it: "connectivity + task"."""
+        return feature_set_name(self.feature_set, self.sources)
+
+    @property
+    def display_name(self) -> str:
+        """The run as a reader calls it: "ridge on connectivity + task"; `run_name` is what is stored."""
+        return f"{self.model} on {self.features_name}"
+
+    warnings: tuple[Notice, ...] = ()
+    """What the guards said of the data, and what could not be analysed; `notes` has their words too."""
 
     @property
     def judged_p(self) -> float | None:
@@ -235,12 +274,12 @@ class Scores:
         clinical = ", ".join(self.clinical_model)
         fixed = f", adjusted for {held}" if held else ""
         names = {
-            "main": f"{self.feature_set}{fixed}",
-            "raw": f"{self.feature_set}, not adjusted for {', '.join(self.confounds)}",
-            "confounds": f"covariates of no interest alone: {held}",
-            "clinical_ols": f"clinical, least squares: {clinical}",
-            "clinical_ridge": f"clinical, ridge: {clinical}",
-            "increment": f"{self.feature_set} with the clinical variables held fixed",
-            "joint": f"{self.feature_set} and clinical variables together",
+            "main": f"{self.features_name}{fixed}",
+            "raw": f"{self.features_name}, not adjusted for {', '.join(self.confounds)}",
+            "confounds": f"confounds-only model: {held}",
+            "clinical_ols": f"clinical model, least squares: {clinical}",
+            "clinical_ridge": f"clinical model, ridge: {clinical}",
+            "increment": f"{self.features_name}, clinical variables held fixed",
+            "joint": f"{self.features_name} and clinical variables together",
         }
-        return names.get(procedure, procedure.replace("clinical:", "clinical variable alone: "))
+        return names.get(procedure, procedure.replace("clinical:", "clinical variable only: "))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.records.numbers import Number
+
 
 @dataclass(frozen=True)
 class ScaleEnds:
@@ -12,10 +14,10 @@ class ScaleEnds:
     score: str
     session: str
     n: int
-    minimum: float
-    maximum: float
-    at_minimum: float
-    at_maximum: float
+    minimum: Number
+    maximum: Number
+    at_minimum: Number
+    at_maximum: Number
 
 
 @dataclass(frozen=True)
@@ -25,23 +27,23 @@ class RegressionToMean:
     score: str
     sessions: tuple[str, str]
     """Before and after."""
-    threshold: float
+    threshold: Number
     declared: bool
     """Whether the experiment has this threshold; otherwise it is the mildest baseline of those analysed."""
-    reliability: float
+    reliability: Number
     n: int
-    observed: float
+    observed: Number
     """Mean improvement of the people analysed, points."""
-    expected: float
+    expected: Number
     """Mean improvement without any effect, points."""
-    expected_low: float
-    expected_high: float
+    expected_low: Number
+    expected_high: Number
     """95 % of studies of this size without any effect."""
-    p: float
+    p: Number
     """Share of studies without any effect whose mean improvement is at least the observed one; never 0."""
-    baseline_r2: float
+    baseline_r2: Number
     """Share of the variance of the improvement that the baseline rating explains where nothing happened."""
-    baseline_r2_high: float
+    baseline_r2_high: Number
     """95th percentile of the same over studies of this size."""
     reason: str = ""
     """Why the numbers are missing, where they are."""
@@ -54,15 +56,15 @@ class Difference:
     variable: str
     n_analysed: int
     n_lost: int
-    analysed: float
-    lost: float
-    standardised: float
+    analysed: Number
+    lost: Number
+    standardised: Number
     """(lost - analysed) / pooled SD; NaN where nobody varies."""
 
 
 @dataclass(frozen=True)
 class DropOut:
-    """Those analysed beside those asked about and lost, and what the loss could have done to r2."""
+    """Those analysed beside eligible participants who were excluded, and what that could have done to r2."""
 
     n_asked: int
     n_lost: int
@@ -93,11 +95,11 @@ class Decision:
     low: float | None
     high: float | None
     """First and last threshold at which acting on the model beats acting on all, on none and on the clinical model."""
-    share: float
+    share: Number
     """Share of all thresholds at which it does."""
-    gain: float
+    gain: Number
     """Largest gain in net benefit over the best of the others (below 0: it never beats them)."""
-    at: float
+    at: Number
     """The threshold of that gain."""
     clinical: str = ""
     """Procedure of the clinical model; empty where there is none."""

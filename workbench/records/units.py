@@ -50,7 +50,7 @@ class WorkUnit:
 PROCEDURES = {
     "main": "the learner on the features, with the nuisance block held fixed",
     "raw": "the learner on the features, without the confounds",
-    "confounds": "the confounds alone, without features",
+    "confounds": "the confounds-only model, without features",
     "clinical_ols": "least squares on the clinical variables",
     "clinical_ridge": "ridge on the clinical variables",
     "clinical:VARIABLE": "least squares on one clinical variable",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.records import CircuitTest, Claim, Scores, Viewing
+    from workbench.records import CircuitTest, Claim, Scores, Verdict, Viewing
 
 FALSE_DISCOVERY_RATE = 0.10
 """Expected share of false candidates that is accepted (METHODS 2.9, pass criterion P10)."""
@@ -92,9 +92,9 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
     for circuit in candidates.sort_values(["q", "p", "circuit"], kind="stable").to_dict("records"):
         members = features[features["circuit"] == circuit["circuit"]].reset_index(drop=True)
         members = members.assign(q=benjamini_hochberg(members["p"].to_numpy(dtype=float)), tag=suppressor_tags(members))
-        rows.append(_circuit_row(circuit, members, scores))
+        rows.append(_circuit_row(circuit, members, scores, claim.verdict))
         passing = members[members["q"] <= FALSE_DISCOVERY_RATE].sort_values(["q", "p", "name"], kind="stable")
-        rows.extend(_feature_row(feature, scores) for feature in passing.to_dict("records"))
+        rows.extend(_feature_row(feature, scores, claim.verdict) for feature in passing.to_dict("records"))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.assign(
         selection_frequency=np.nan,
@@ -165,7 +165,7 @@ SIGN_OF = {"higher": "positive", "lower": "negative", "mixed": "mixed", "": ""}
 # --------------------------------------------------------------------------------------------------------------- rows
 
 
-def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores, verdict: Verdict) -> dict[str, Any]:
     direction = direction_of(members["r"].to_numpy(dtype=float))
     one_way = direction in ("higher", "lower")
     described = {name: _shared(members[name]) for name in ("modality", "contrast", "tracer", "session", "atlas")}
@@ -186,12 +186,14 @@ def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores)
         "x": "",
         "y": "",
         "z": "",
-        "sentence": _sentence(_circuit_name(circuit["circuit"], members), direction, described["session"], scores),
+        "sentence": _sentence(
+            _circuit_name(circuit["circuit"], members), direction, described["session"], scores, verdict
+        ),
         "tag": SUPPRESSOR if tagged > 0.5 * float((members["r"] ** 2).sum()) else "",
     }
 
 
-def _feature_row(feature: dict[str, Any], scores: Scores) -> dict[str, Any]:
+def _feature_row(feature: dict[str, Any], scores: Scores, verdict: Verdict) -> dict[str, Any]:
     direction = direction_of(np.array([feature["r"]]))
     copied = ("modality", "circuit", "region_a", "region_b", "contrast", "tracer", "session", "atlas")
     measured = ("effect", "effect_low", "effect_high", "mean_abs_shap", "tag")
@@ -204,7 +206,7 @@ def _feature_row(feature: dict[str, Any], scores: Scores) -> dict[str, Any]:
         "haufe_sign": SIGN_OF[direction_of(np.array([feature["haufe"]]))],
         "q_value": feature["q"],
         **{axis: feature.get(axis, "") for axis in ("x", "y", "z")},
-        "sentence": _sentence(_feature_name(feature), direction, feature["session"], scores),
+        "sentence": _sentence(_feature_name(feature), direction, feature["session"], scores, verdict),
     }
 
 
@@ -216,21 +218,37 @@ def _shared(values: pd.Series) -> str:
 # ---------------------------------------------------------------------------------------------------------- sentences
 
 
-def _sentence(what: str, direction: str, session: str, scores: Scores) -> str:
+def _sentence(what: str, direction: str, session: str, scores: Scores, verdict: Verdict) -> str:
     """ "higher VS to dlPFC connectivity at ses-b0 is associated with a larger fall in MADRS (exploratory)"."""
     when = f" at {session}" if session else ""
-    label = "exploratory; simulated participants" if scores.synthetic else "exploratory"
+    labels = [
+        *(["exploratory"] if verdict == "exploratory" else []),
+        *([("simulated participants")] if scores.synthetic else []),
+    ]
+    label = f" ({'; '.join(labels)})" if labels else ""
     if direction not in ("higher", "lower"):
-        return f"{what}{when} is associated with {named_outcome(scores)}, its features in both directions ({label})"
-    return f"higher {what}{when} is associated with {_change(scores, more=direction == 'higher')} ({label})"
+        return f"{what}{when} is associated with {named_outcome(scores)}, its features in both directions{label}"
+    return f"higher {what}{when} is associated with {change_words(scores, more=direction == 'higher')}{label}"
 
 
-def _change(scores: Scores, *, more: bool) -> str:
+def change_words(scores: Scores, *, more: bool, short: bool = False) -> str:
+    """The direction in which the outcome differs: "a larger fall in MADRS from ses-b0 to ses-d2".
+
+    Parameters
+    ----------
+    short : bool
+        Without article and sessions: "larger fall in MADRS".
+    """
+    outcome = scores.outcome.partition(" from ")[0].partition(" (")[0] if short else scores.outcome
     if scores.outcome_type == "binary":
-        return f"{scores.outcome} being {'more' if more else 'less'} likely"
+        return (
+            f"{outcome} {'more' if more else 'less'} likely"
+            if short
+            else (f"{outcome} being {'more' if more else 'less'} likely")
+        )
     if scores.outcome_kind in AMOUNTS:
-        return f"a {'larger' if more else 'smaller'} {scores.outcome}"
-    return f"{'higher' if more else 'lower'} {scores.outcome}"
+        return f"{'' if short else 'a '}{'larger' if more else 'smaller'} {outcome}"
+    return f"{'higher' if more else 'lower'} {outcome}"
 
 
 def _circuit_name(circuit: str, members: pd.DataFrame) -> str:

@@ -6,10 +6,11 @@ What a verdict asks for stands in `workbench.results.requirements`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.records import Claim
-from workbench.results.requirements import reached
+from workbench.results.requirements import missed_in_short, reached
+from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
 from workbench.results.wording import listed, number, ordinal, results, under_what_name
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def judge(scores: Scores) -> Claim:
         hold no participant id.
     """
     verdict, missed = reached(scores)
-    rivals = (*_rivals(scores), *_looked_before(scores))
+    rivals = tuple(rival.words for rival in _rivals(scores))
     reasons = (*missed, *rivals) if verdict == "prediction not shown" else (*rivals, *missed)
     return Claim(
         verdict=verdict,
@@ -43,19 +44,31 @@ def judge(scores: Scores) -> Claim:
     )
 
 
+def reasons_in_short(scores: Scores) -> tuple[str, ...]:
+    """Why the claim is not stronger, a few words for each reason, in the order of `Claim.reasons`."""
+    missed, rivals = missed_in_short(scores), tuple(rival.short for rival in _rivals(scores))
+    return (*missed, *rivals) if reached(scores)[0] == "prediction not shown" else (*rivals, *missed)
+
+
 # ------------------------------------------------------------------------------------------------ rival explanations
 
 
-def _rivals(scores: Scores) -> tuple[str, ...]:
-    """What else may explain the prediction, or its absence after adjustment."""
-    raw, confounds = procedure(scores, "raw"), procedure(scores, "confounds")
+class Rival(NamedTuple):
+    """Something else that may explain a prediction, or its absence after adjustment."""
+
+    short: str
+    words: str
+
+
+def _rivals(scores: Scores) -> tuple[Rival, ...]:
+    raw = procedure(scores, "raw")
     rivals = []
     if scores.confounds and raw is not None and _predicts(raw) and not _predicts(scores.performance):
-        rivals.append(f"without adjustment R2 is {number(raw.r2)}, explained by: {listed(scores.confounds)}")
-    if scores.confounds and confounds is not None and _predicts(confounds):
-        held = listed((*scores.forced, *scores.confounds))
-        rivals.append(f"the confounds alone ({held}) predict, R2 {number(confounds.r2)} against the training mean")
-    return (*rivals, *_site_rival(scores), *_warned(scores, UPSTREAM), *_chance_predicted(scores))
+        words = f"without adjustment R2 is {number(raw.r2)}, explained by the confounds: {listed(scores.confounds)}"
+        rivals.append(Rival("explained by the confounds", words))
+    rivals += [Rival("sites differ in the outcome", words) for words in _site_rival(scores)]
+    rivals += [Rival("features may know the outcome", words) for words in _warned(scores, UPSTREAM)]
+    return (*rivals, *_chance_predicted(scores), *_viewed_before(scores))
 
 
 UPSTREAM, SITES_DIFFER = ("T5", "T6", "T7"), ("T8",)
@@ -64,25 +77,26 @@ differ in the outcome."""
 
 
 def _warned(scores: Scores, codes: tuple[str, ...]) -> tuple[str, ...]:
-    """Warnings of the guards that end with one of these codes, without it."""
-    endings = tuple(f" [{code}]" for code in codes)
-    return tuple(note.rpartition(" [")[0] for note in scores.notes if note.endswith(endings))
+    """Warnings of the guards with one of these codes."""
+    return tuple(notice.sentence for notice in scores.warnings if notice.code in codes)
 
 
-def _chance_predicted(scores: Scores) -> tuple[str, ...]:
+def _chance_predicted(scores: Scores) -> tuple[Rival, ...]:
     """The same procedure predicts shuffled outcomes: then it predicts whatever it is given."""
     shuffled = scores.shuffled
     if shuffled is None or shuffled.interval is None or not shuffled.interval.low > 0:
         return ()
-    return (f"the same procedure predicts shuffled outcomes too (R2 {number(shuffled.r2)}): find out what it knows",)
+    words = f"the same procedure predicts shuffled outcomes too (R2 {number(shuffled.r2)}): find out what it knows"
+    return (Rival("shuffled outcomes are predicted too", words),)
 
 
-def _looked_before(scores: Scores) -> tuple[str, ...]:
+def _viewed_before(scores: Scores) -> tuple[Rival, ...]:
     """Earlier results for this outcome, of which this may be the luckiest."""
     if scores.viewing is None or not scores.viewing.others:
         return ()
     n = results(scores.viewing.others)
-    return (f"{n} had been viewed for this outcome before it{under_what_name(scores.viewing)}",)
+    words = f"{n} had been viewed for this outcome before it{under_what_name(scores.viewing)}"
+    return (Rival(f"{n} viewed earlier", words),)
 
 
 def _site_rival(scores: Scores) -> tuple[str, ...]:
@@ -105,7 +119,7 @@ def procedure(scores: Scores, name: str) -> Performance | None:
 
 
 def _sentence(scores: Scores, verdict: Verdict) -> str:
-    what, outcome = f"{scores.feature_set} with {scores.model}", named_outcome(scores)
+    what, outcome = f"{scores.features_name} with {scores.model}", named_outcome(scores)
     r2 = f"cross-validated R2 {number(scores.performance.r2)}"
     if verdict == "prediction not shown":
         numbers = f"{r2}{_limits(scores)}"
@@ -115,6 +129,34 @@ def _sentence(scores: Scores, verdict: Verdict) -> str:
         return f"{verdict}: {what} for {outcome} in {_whom(scores)} ({numbers})"
     wording = WORDING[scores.claim_kind]
     return wording.format(verdict=verdict, what=what, outcome=outcome, whom=_whom(scores), r2=r2)
+
+
+WEAK_R2 = 0.10
+"""A prediction is called weak below this R2."""
+
+
+def plain_sentence(scores: Scores, verdict: Verdict) -> str:
+    """What was found, in one sentence without numbers; verdict and model stand in the headline above it."""
+    what, outcome, whom = scores.features_name, named_outcome(scores), _whom(scores)
+    if verdict == "prediction not shown":
+        return f"{what} did not predict {outcome} in {whom}"
+    if verdict == "not tested":
+        return f"whether {what} predicts {outcome} in {whom} was not tested"
+    manner = _manner(scores)
+    if scores.claim_kind == "association":
+        return f"{what} is associated with {outcome} in {whom}{manner}; no treatment is involved"
+    if scores.claim_kind == "predictive":
+        return f"{what} predicts {outcome}, which compares treatments, in {whom}{manner}"
+    return f"{what} predicts {outcome} in {whom}{manner}; treatments are not compared"
+
+
+def _manner(scores: Scores) -> str:
+    """ ", weakly and unstably": an R2 below `WEAK_R2`; one participant or the draw of the folds undoes it."""
+    influence, repeats = scores.influence, scores.performance.r2_by_repeat
+    positive = sum(r2 > 0 for r2 in repeats)
+    unstable = (influence is not None and influence.n_not_positive > 0) or positive < POSITIVE_REPEATS * len(repeats)
+    words = [*(["weakly"] if scores.performance.r2 < WEAK_R2 else []), *(["unstably"] if unstable else [])]
+    return f", {' and '.join(words)}" if words else ""
 
 
 def _whom(scores: Scores) -> str:
@@ -143,23 +185,24 @@ def named_outcome(scores: Scores) -> str:
 
 
 def _limits(scores: Scores) -> str:
-    """Upper limit and where p begins to speak: what an absent finding still says."""
+    """Upper limit of the interval and what p = .05 would have taken: what an absent finding still says."""
     interval = scores.performance.interval
-    upper = "" if interval is None else f", at most {number(interval.high)}"
-    found = critical_r2(scores)
-    return f"{upper}; {found}" if found else upper
+    upper = "" if interval is None else f", 95 % CI up to {number(interval.high)}"
+    critical = critical_r2(scores)
+    return f"{upper}; {critical}" if critical else upper
 
 
 def critical_r2(scores: Scores) -> str:
-    """The cross-validated R2 from which p is at most .05, in words; empty without permutations.
+    """The cross-validated R2 at which the uncorrected p is .05, in words; empty without permutations.
 
     What is true must be far larger for a run to reach it more often than not: `workbench plan` says how large.
     """
     smallest = scores.test.null_95
     if math.isnan(smallest):
         return ""
-    alone = ", before correction over runs" if scores.family_size > 1 else ""
-    return f"p is at most .05 for a cross-validated R2 above {number(max(smallest, 0.0))}{alone}"
+    corrected = scores.family_size > 1 or (scores.viewing is not None and scores.viewing.others > 0)
+    before = " before correction" if corrected else ""
+    return f"p = .05{before} takes a cross-validated R2 of {number(max(smallest, 0.0))}"
 
 
 def _next_step(scores: Scores, verdict: Verdict) -> str:
@@ -185,12 +228,12 @@ def _plan(freeze: Freeze | None) -> str:
         return "the plan was not frozen"
     n = freeze.viewed_before
     before = f"after {results(n)} had been viewed" if n else "before any was viewed"
-    said = [f"the plan was frozen on {freeze.date}, {before}"]
+    described = [f"the plan was frozen on {freeze.date}, {before}"]
     if freeze.times > 1:
         often = "once" if freeze.times == 2 else f"{freeze.times - 1} times"
-        said.append(f"it had been frozen {often} before, and then again because: {freeze.because}")
-    said += [f"changed since: {listed(freeze.changed)}"] if freeze.changed else []
-    said += ["the data have changed since"] if freeze.data_changed else []
+        described.append(f"it had been frozen {often} before, and then again because: {freeze.because}")
+    described += [f"changed since: {listed(freeze.changed)}"] if freeze.changed else []
+    described += ["the data have changed since"] if freeze.data_changed else []
     if freeze.out_of_reach:
-        said.append(f"as frozen it could not be supported (frozen with --anyway): {listed(freeze.out_of_reach)}")
-    return "; ".join(said)
+        described.append(f"as frozen it could not be supported (frozen with --anyway): {listed(freeze.out_of_reach)}")
+    return "; ".join(described)

@@ -26,8 +26,13 @@ def nothing_in_the_way(plan: AnalysisPlan) -> Obstacle | None:
 
 
 def always(subject: Scores | AnalysisPlan) -> bool:
-    """The requirement applies to every run."""
+    """The requirement applies to every run; or a plan that nothing stands in the way of meets it."""
     return True
+
+
+def never(plan: AnalysisPlan) -> bool:
+    """Only the result can tell whether a plan meets it."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,16 @@ class Requirement:
     """Why no run of a plan can meet it; None where that is for the data to say."""
     applies_to: Callable[[Scores | AnalysisPlan], bool] = always
     """Whether it asks anything of such a run."""
+    short: str | Callable[[Scores], str] = ""
+    """What is said, in a few words, of a run that misses it."""
+    settled_by: Callable[[AnalysisPlan], bool] = never
+    """Whether a plan that nothing stands in the way of meets it, whatever the result is."""
+
+    def in_short(self, subject: Scores | AnalysisPlan) -> str:
+        """Why a finished run misses it, in a few words; empty where it is met, and for a plan."""
+        if isinstance(subject, AnalysisPlan) or not self.reason_missed(subject):
+            return ""
+        return (self.short if isinstance(self.short, str) else self.short(subject)) or self.name
 
     def missed_by(self, subject: Scores | AnalysisPlan) -> tuple[str, str]:
         """Why it is missed, and for a plan how to mend it; empty texts where it is not."""

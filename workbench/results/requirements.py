@@ -53,7 +53,12 @@ def gate_rows(subject: Scores | AnalysisPlan) -> tuple[GateRow, ...]:
     """
     return tuple(
         GateRow(
-            step.verdict, requirement.name, *requirement.missed_by(subject), applies=requirement.applies_to(subject)
+            step.verdict,
+            requirement.name,
+            *requirement.missed_by(subject),
+            in_short=requirement.in_short(subject),
+            applies=requirement.applies_to(subject),
+            settled=not isinstance(subject, AnalysisPlan) or requirement.settled_by(subject),
         )
         for step in STEPS
         for requirement in step.requirements
@@ -72,6 +77,15 @@ def best_verdict(plan: AnalysisPlan) -> str:
         if step.below != "supported by internal validation" and any(each.obstacle(plan) for each in step.requirements):
             return f"{step.below}{kind}"
     return f"supported by internal validation{kind}{'' if freeze_of(plan) else ', once the plan is frozen'}"
+
+
+def missed_in_short(scores: Scores) -> tuple[str, ...]:
+    """Why the verdict is not the next one, a few words for each requirement that is missed."""
+    for step in STEPS:
+        missed = tuple(each.in_short(scores) for each in step.requirements if each.reason_missed(scores))
+        if missed:
+            return missed
+    return ()
 
 
 def reached(scores: Scores) -> tuple[Verdict, tuple[str, ...]]:

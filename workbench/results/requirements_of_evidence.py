@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.evaluation.inference import ALPHA, held_to_earlier_looks
 from workbench.records import AnalysisPlan
-from workbench.results.requirement import Obstacle, Requirement, p_of_companion, read_from
+from workbench.results.requirement import Obstacle, Requirement, always, p_of_companion, read_from
 from workbench.results.wording import listed, number, over_runs, p_text, results
 from workbench.specs.experiment import BASELINE_HELD, INFLUENCE_REPEATS, INTERVAL_REPEATS, SITES_TO_LEAVE_OUT
 
@@ -36,7 +36,7 @@ def _r2_total_positive(scores: Scores) -> str:
     r2_total = scores.performance.r2_total
     if r2_total > 0:
         return ""
-    return f"relative to the mean of the training participants R2 is {number(r2_total)}: no better than that mean"
+    return f"relative to the training mean R2 is {number(r2_total)}: no better than that mean"
 
 
 def _p_small(scores: Scores) -> str:
@@ -75,6 +75,10 @@ def _tested(scores: Scores) -> str:
         return ""
     over = f", corrected over {scores.family_size} runs" if scores.family_size > 1 else ""
     return f"{scores.test.n_permutations} permutations cannot give a p of .05 or less{over}"
+
+
+def _untested(scores: Scores) -> str:
+    return "no permutation test" if scores.judged_p is None else "too few permutations for a p of .05"
 
 
 def _can_be_tested(plan: AnalysisPlan) -> Obstacle | None:
@@ -144,6 +148,10 @@ def _interval_above_zero(scores: Scores) -> str:
     return f"the 95 % interval of R2{_site_fixed(scores)} reaches down to {number(interval.low)}"
 
 
+def _interval_in_short(scores: Scores) -> str:
+    return "no CI" if _interval(read_from(scores)) is None else "CI includes 0"
+
+
 def _interval(scores: Scores) -> Interval | None:
     """Where whole sites are left out, that of the run on K folds with the site held fixed."""
     read = scores.sites_held if scores.leave_out else scores.performance
@@ -172,7 +180,7 @@ def _no_single_participant(scores: Scores) -> str:
         n = influence.n_not_positive
         who = "one participant" if n == 1 else f"any one of {n} participants"
         return (
-            f"leaving out {who} brings R2 down to {number(influence.lowest)}: the result hangs on single participants"
+            f"leaving out {who} brings R2 down to {number(influence.lowest)}: the result depends on single participants"
         )
     if influence.repeats < INFLUENCE_REPEATS and not scores.leave_out:
         found = _times(influence.repeats)
@@ -205,7 +213,7 @@ def _adds_to_clinical(scores: Scores) -> str:
     if _lacks_the_baseline(scores, (*scores.clinical_model, *scores.forced, *scores.confounds)):
         return f"the clinical model lacks {scores.baseline}, which a score after treatment goes on from"
     if not increment.delta_r2 > 0:
-        return f"nothing is added to the clinical model (incremental R2 {number(increment.delta_r2)})"
+        return f"no incremental R2 over the clinical model ({number(increment.delta_r2)})"
     p = None if increment.test is None else increment.test.p
     if p is None:
         return "the incremental R2 over the clinical model has no permutation p"
@@ -311,6 +319,10 @@ def _not_capped(scores: Scores) -> str:
     return ", ".join(scores.capped)
 
 
+def _capped_in_short(scores: Scores) -> str:
+    return "; ".join(scores.capped)
+
+
 def _nothing_caps(plan: AnalysisPlan) -> Obstacle | None:
     return Obstacle(", ".join(plan.capped), "declare it in features/NAME.toml") if plan.capped else None
 
@@ -332,33 +344,75 @@ def _times(repeats: int) -> str:
 
 
 SHOWN = (
-    Requirement("R2 above 0", _r2_positive),
-    Requirement("R2 against the training mean above 0", _r2_total_positive),
-    Requirement("corrected p at most .05", _p_small, _looks_leave_room, _has_permutations),
+    Requirement("R2 above 0", _r2_positive, short="R2 not above 0"),
+    Requirement(
+        "R2 against the training mean above 0", _r2_total_positive, short="R2 against the training mean not above 0"
+    ),
+    Requirement("corrected p at most .05", _p_small, _looks_leave_room, _has_permutations, "p above .05"),
 )
 """Any of these missed: prediction not shown, whatever the others say. R2 of trees is already measured against the
 better of the nuisance model and the same learner on the confounds alone."""
 
-TESTED = (Requirement("a permutation p that can be at most .05", _tested, _can_be_tested),)
+TESTED = (
+    Requirement("a permutation p that can be at most .05", _tested, _can_be_tested, short=_untested, settled_by=always),
+)
 """Missed: not tested. Numbers are shown, and nothing is claimed of them."""
 
 OF_EVIDENCE = (
     Requirement(
-        "with the baseline score held fixed", _with_baseline_held, _baseline_can_be_held, _made_from_the_baseline
+        "with the baseline score held fixed",
+        _with_baseline_held,
+        _baseline_can_be_held,
+        _made_from_the_baseline,
+        "not shown with the baseline score held fixed",
     ),
-    Requirement("at least 1000 permutations", _enough_permutations, _enough_permutations_planned),
-    Requirement("interval above 0", _interval_above_zero, _interval_possible),
-    Requirement("R2 above 0 without any one participant", _no_single_participant, _influence_possible),
-    Requirement("R2 above 0 in 90 % of repeats", _most_repeats_positive),
-    Requirement("adds to the clinical model", _adds_to_clinical, _clinical_declared),
-    Requirement("the adjusted run passes", _adjusted, _confounds_declared),
     Requirement(
-        "R2 above 0 with the site held fixed", _holds_with_site_fixed, applies_to=_has_sites(SITES_TO_HOLD_FIXED)
+        "at least 1000 permutations",
+        _enough_permutations,
+        _enough_permutations_planned,
+        short="fewer than 1,000 permutations",
+        settled_by=always,
     ),
-    Requirement("R2 above 0 with whole sites left out", _holds_across_sites, applies_to=_has_sites(SITES_TO_LEAVE_OUT)),
-    Requirement("R2 above 0 within the sites left out", _holds_within_sites, applies_to=_has_sites(SITES_TO_LEAVE_OUT)),
-    Requirement("at least 50 participants", _enough_participants, _enough_participants_planned),
-    Requirement("nothing that caps the claim", _not_capped, _nothing_caps),
+    Requirement("interval above 0", _interval_above_zero, _interval_possible, short=_interval_in_short),
+    Requirement(
+        "R2 above 0 without any one participant",
+        _no_single_participant,
+        _influence_possible,
+        short="depends on single participants",
+    ),
+    Requirement("R2 above 0 in 90 % of repeats", _most_repeats_positive, short="R2 above 0 in too few repeats"),
+    Requirement(
+        "adds to the clinical model", _adds_to_clinical, _clinical_declared, short="no gain shown over a clinical model"
+    ),
+    Requirement(
+        "the adjusted run passes", _adjusted, _confounds_declared, short="no confounds declared", settled_by=always
+    ),
+    Requirement(
+        "R2 above 0 with the site held fixed",
+        _holds_with_site_fixed,
+        applies_to=_has_sites(SITES_TO_HOLD_FIXED),
+        short="not shown with site held fixed",
+    ),
+    Requirement(
+        "R2 above 0 with whole sites left out",
+        _holds_across_sites,
+        applies_to=_has_sites(SITES_TO_LEAVE_OUT),
+        short="not shown at sites left out",
+    ),
+    Requirement(
+        "R2 above 0 within the sites left out",
+        _holds_within_sites,
+        applies_to=_has_sites(SITES_TO_LEAVE_OUT),
+        short="not shown within sites left out",
+    ),
+    Requirement(
+        "at least 50 participants",
+        _enough_participants,
+        _enough_participants_planned,
+        short="fewer than 50 participants",
+        settled_by=lambda plan: plan.n_participants is not None,
+    ),
+    Requirement("nothing that caps the claim", _not_capped, _nothing_caps, short=_capped_in_short, settled_by=always),
 )
 """Of *supported*: what the numbers must show. A run that declares no clinical model, or no confounds, misses their
 rows: what nothing was compared with cannot be said to add anything."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.evaluation.inference import ALPHA
 from workbench.records import AnalysisPlan
-from workbench.results.requirement import Obstacle, Requirement, freeze_of, p_of_companion
+from workbench.results.requirement import Obstacle, Requirement, always, freeze_of, p_of_companion
 from workbench.results.wording import listed, p_text, results, under_what_name
 
 if TYPE_CHECKING:
@@ -46,11 +46,25 @@ def _frozen(scores: Scores | AnalysisPlan) -> str:
     if freeze.changed:
         return f"the plan was changed after it was frozen: {listed(freeze.changed)}"
     if freeze.primary != scores.run_name:
-        return f"the frozen plan rests on another run: {freeze.primary}"
+        return f"the primary run of the frozen plan is another: {freeze.primary}"
     if viewing.others_unplanned:
         n = results(viewing.others_unplanned)
         return f"{n} outside the frozen plan had been viewed for this outcome before it{under_what_name(viewing)}"
     return ""
+
+
+def _frozen_in_short(scores: Scores) -> str:
+    viewing = scores.viewing
+    if viewing is None:
+        return "simulated scores (rehearsal)"
+    freeze = viewing.freeze
+    if freeze is None:
+        return "plan not frozen"
+    if freeze.viewed_before:
+        return "plan frozen after results were viewed"
+    if freeze.changed:
+        return "plan changed after it was frozen"
+    return "not the primary run" if freeze.primary != scores.run_name else "other results viewed first"
 
 
 def _can_be_frozen(plan: AnalysisPlan) -> Obstacle | None:
@@ -59,7 +73,7 @@ def _can_be_frozen(plan: AnalysisPlan) -> Obstacle | None:
         reason = f"none of the {plan.n_runs} runs is named as the primary one"
         return Obstacle(reason, f'primary = "{plan.run_name}" above the first [table]')
     if plan.primary != plan.run_name:
-        return Obstacle(f"the plan rests on another run: {plan.primary}", f'primary = "{plan.run_name}"')
+        return Obstacle(f"the primary run of the plan is another: {plan.primary}", f'primary = "{plan.run_name}"')
     if freeze_of(plan) is not None:
         reason = _frozen(plan)
         return (
@@ -134,13 +148,51 @@ def _several_primaries(subject: Scores | AnalysisPlan) -> bool:
 
 
 OF_PLAN = (
-    Requirement("upstream steps declared", _upstream_declared, _upstream_can_be_declared),
-    Requirement("corrected over all frozen primary runs", _over_primaries, _few_enough_primaries, _several_primaries),
-    Requirement("data as when the plan was frozen", _data_as_frozen, _data_still_as_frozen, _is_frozen),
-    Requirement("every result viewed is known", _every_result_known, _every_result_is_known),
-    Requirement("frozen primary experiment, viewed for the first time", _frozen, _can_be_frozen),
+    Requirement(
+        "upstream steps declared",
+        _upstream_declared,
+        _upstream_can_be_declared,
+        short="upstream steps not declared",
+        settled_by=always,
+    ),
+    Requirement(
+        "corrected over all frozen primary runs",
+        _over_primaries,
+        _few_enough_primaries,
+        _several_primaries,
+        "p above .05 over all frozen primary runs",
+    ),
+    Requirement(
+        "data as when the plan was frozen",
+        _data_as_frozen,
+        _data_still_as_frozen,
+        _is_frozen,
+        "data changed since the plan was frozen",
+        settled_by=always,
+    ),
+    Requirement(
+        "every result viewed is known",
+        _every_result_known,
+        _every_result_is_known,
+        short="not every viewed result is known",
+        settled_by=always,
+    ),
+    Requirement(
+        "frozen primary experiment, viewed for the first time",
+        _frozen,
+        _can_be_frozen,
+        short=_frozen_in_short,
+        settled_by=_is_frozen,
+    ),
 )
 """Of *supported*: what must have been declared before, and seen since."""
 
-EXTERNAL = (Requirement("another cohort, predicted once by the frozen model", _another_cohort, _no_other_cohort),)
+EXTERNAL = (
+    Requirement(
+        "another cohort, predicted once by the frozen model",
+        _another_cohort,
+        _no_other_cohort,
+        short="no other cohort predicted",
+    ),
+)
 """Missed: supported by internal validation at most."""

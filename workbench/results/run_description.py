@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from workbench.evaluation.metrics import in_order
-from workbench.specs.learners import XGBoostSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from workbench.records import UnitResult
     from workbench.results.run_inputs import RunInputs
     from workbench.specs.experiment import ValidationSpec
-    from workbench.specs.learners import LearnerSpec
 
 
 def division_in_words(inputs: RunInputs) -> list[str]:
@@ -37,7 +35,7 @@ def division_in_words(inputs: RunInputs) -> list[str]:
 def reference_in_words(inputs: RunInputs) -> str:
     """What r2 is measured against, in words."""
     held = inputs.dataset.nuisance.variables
-    return f"{', '.join(held)} alone" if held else "the mean of the training people"
+    return f"the confounds-only model ({', '.join(held)})" if held else "the training mean"
 
 
 def tuning(results: Sequence[UnitResult]) -> dict[str, float | int | str]:
@@ -58,25 +56,14 @@ def _typical(values: list[float | int | str]) -> float | int | str:
 
 
 def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult]) -> str:
-    """ "50 x 5-fold, 5 inner folds, people not split"."""
+    """ "50 x 5-fold, 5 inner folds, participants never split"."""
     if validation.leave_out == "site":
         return f"one of {len({result.fold for result in results})} sites left out at a time, in the inner folds too"
     repeats = len({result.repeat for result in results})
     folds = max(Counter(result.repeat for result in results).values())
     given = " as given" if validation.folds is not None else ""
-    whole = f"{validation.groups} not split" if validation.groups else "people not split"
+    whole = f"{validation.groups} never split" if validation.groups else "participants never split"
     return f"{repeats} x {folds}-fold{given}, {validation.inner} inner folds, {whole}"
-
-
-def tuning_in_words(learner: LearnerSpec, validation: ValidationSpec) -> str:
-    """What a search for settings was given, where there is one; a permutation test gives both sides the same."""
-    if not isinstance(learner, XGBoostSpec):
-        return ""
-    if validation.permutations == 0 or learner.trials <= learner.permuted_trials:
-        return f", {learner.trials} settings tried per fold"
-    return (
-        f", {learner.permuted_trials} settings tried per fold, as in every permutation (not the {learner.trials} asked)"
-    )
 
 
 # ----------------------------------------------------------------------------------------------- tables and labels

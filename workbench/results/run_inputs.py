@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.evaluation.influence import WithoutEach
-    from workbench.records import CircuitTest, ConformalFold, Dataset, Design, UnitResult, WorkUnit
+    from workbench.records import CircuitTest, ConformalFold, Dataset, Design, Notice, UnitResult, WorkUnit
     from workbench.specs.experiment import ExperimentSpec, ValidationSpec
     from workbench.specs.learners import LearnerSpec
 
@@ -29,13 +29,13 @@ class RunInputs:
     validation : ValidationSpec
         With the model's own repeats and permutations.
     residualised : bool
-        Whether covariates of no interest were residualised out of the features, or were an offset, as for trees.
+        Whether confounds were residualised out of the features, or were an offset, as for trees.
     circuit_test : CircuitTest or None
     influence : WithoutEach or None
     permutation_scheme, permutation_refused : str
         In words; the second is empty unless no p-value may be given.
-    warnings : tuple of str
-        What the guards said about the experiment; no participant ids.
+    warnings : tuple of Notice
+        What the guards said about the experiment, and what could not be analysed.
     """
 
     dataset: Dataset
@@ -54,7 +54,7 @@ class RunInputs:
     design: Design
     spec_toml: str
     spec_hash: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     conformal: Sequence[ConformalFold] = ()
     """Of the first repeat; empty where the model gives no intervals of single people."""
     other_sites: OtherSites = field(default_factory=OtherSites)

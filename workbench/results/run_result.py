@@ -79,7 +79,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
 def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added: Increment | None) -> Scores:
     dataset, outcome = inputs.dataset, inputs.dataset.outcome
     gap = explanations.additivity(inputs.unit_results)
-    notes = [*dataset.notes, *outcome.notes, *inputs.warnings]
+    notes = [*dataset.notes, *outcome.notes, *map(str, inputs.warnings)]
     notes += description.division_in_words(inputs)
     notes += conformal.in_words(dataset, inputs.conformal, inputs.validation.leave_out)
     if not explanations.additive(gap, linear=inputs.residualised, outcome_sd=float(np.std(dataset.y, ddof=1))):
@@ -116,7 +116,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         synthetic=inputs.synthetic,
         seed=inputs.validation.seed,
         validation=description.validation_in_words(inputs.validation, inputs.unit_results)
-        + description.tuning_in_words(inputs.learner, inputs.validation),
+        + inputs.learner.search_in_words(inputs.validation.permutations),
         confounds=dataset.confounds.variables,
         clinical_model=dataset.clinical.variables,
         notes=tuple(dict.fromkeys(notes)),
@@ -134,6 +134,8 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         shuffled=_shuffled(inputs),
         capped=inputs.capped,
         baseline=inputs.baseline,
+        sources=dataset.sources,
+        warnings=inputs.warnings,
     )
 
 

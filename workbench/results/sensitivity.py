@@ -1,4 +1,4 @@
-"""What a reader of the numbers should know beside them, gathered, and the few lines of it that an abstract has."""
+"""What a reader of the numbers should know beside them, gathered, and a sentence for each."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from workbench.records import Dataset, Decision, DropOut, Scores, Subgroup, UnitResult, WorkUnit
     from workbench.specs.experiment import ExperimentSpec
 
-ABSTRACT_CHARACTERS = 340
-"""Characters that four lines of the terminal hold."""
 NOT_TESTED = "their differences are not tested"
 
 
@@ -58,30 +56,21 @@ def gather_sensitivity(
     )
 
 
-def abstract(scores: Scores) -> str:
-    """As many of the sentences, in their order, as fit into four lines."""
-    told = ""
-    for sentence in in_words(scores):
-        if len(told) + len(sentence) <= ABSTRACT_CHARACTERS:
-            told += f"{' ' if told else ''}{sentence[:1].upper()}{sentence[1:]}"
-    return told
-
-
 def in_words(scores: Scores) -> list[str]:
     """A sentence for each thing that there is to know, what could change the reading of the result first."""
-    said = (_drop_out(scores), _regression(scores), _ends(scores), _decision(scores), _subgroups(scores))
-    return [sentence for sentence in said if sentence]
+    sentences = (_drop_out(scores), _regression(scores), _ends(scores), _decision(scores), _subgroups(scores))
+    return [sentence for sentence in sentences if sentence]
 
 
 def _drop_out(scores: Scores) -> str:
     found = scores.sensitivity.drop_out
     if found is None:
         return ""
-    text = f"{found.n_lost} of {found.n_asked} people asked about are not analysed"
+    text = f"{found.n_lost} of {found.n_asked} eligible participants are not analysed"
     most = largest(found.differences)
     if most is not None and min(most.n_lost, most.n_analysed) >= FEWEST:
         text += f" ({most.variable} differs by {number(abs(most.standardised))} SD)"
-    changed = [f"{number(found.r2_weighted)} weighted to all"] if found.r2_weighted is not None else []
+    changed = [f"{number(found.r2_weighted)} weighted to all eligible"] if found.r2_weighted is not None else []
     changed += [_tipping(scores)] if found.tipping is not None else []
     return f"{text}: R2 {', '.join(changed)}." if changed else f"{text}."
 
@@ -144,7 +133,7 @@ def _decision(scores: Scores) -> str:
         return f"At no threshold does acting on the predictions bring more than acting on {beside}."
     return (
         f"Acting on the predictions brings more than acting on {beside} at {100 * found.share:.0f} % of thresholds, "
-        f"at best {number(found.gain)} per person."
+        f"at best {number(found.gain)} per participant."
     )
 
 

@@ -1,356 +1,381 @@
-"""What the terminal says after a run: it reads like an abstract."""
+"""The abstract of a run: one page, read in twenty seconds, that the terminal shows after ``run`` and ``show``."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections import Counter
 from math import isnan
 from shutil import get_terminal_size
-from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.records import UNASSIGNED
-from workbench.results.claims import critical_r2, procedure, viewed
-from workbench.results.requirements import gate_rows
-from workbench.results.sensitivity import abstract as what_else
-from workbench.results.wording import number, p_text, results
+from workbench.records import ELIGIBLE, UNASSIGNED
+from workbench.results.claims import plain_sentence, procedure, reasons_in_short
+from workbench.results.layout import GLUE, Check, Line, Page, lay_out
+from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
+from workbench.results.wording import (
+    amounts,
+    increment_words,
+    number,
+    ordinal,
+    p_text,
+    results,
+    under_what_name,
+    with_interval,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from workbench.records import FlowStep, Influence, Performance, RunResult, Scores
 
 WIDTH = 100
 """Longest line; a narrower terminal has shorter ones."""
-LABEL = 12
 SHOWN_REASONS = 3
-SHOWN_CANDIDATES = 5
+SHOWN_CANDIDATES = 3
+SHOWN_EXCLUSIONS = 4
 
 
-def abstract(result: RunResult, *, next_command: str) -> str:
-    """About a dozen lines on one run, in plain words, without mark-up.
+def page(result: RunResult, *, next_command: str = "", report: str = "", show: str = "show -v") -> Page:
+    """The abstract of one run.
 
     Parameters
     ----------
     next_command : str
         The command to type next; empty for the claim's own suggestion.
+    report : str
+        Where the files of the run lie; empty for a rehearsal, which leaves none.
+    show : str
+        The command that shows the details.
 
     Returns
     -------
-    str
-        The most influential person may be named here; such a text belongs in the terminal only.
+    Page
+        The most influential participant may be named in it: for the terminal only.
     """
-    from rich.markup import escape
-
-    scores = result.scores
-    lines = [
-        ("Run", f"{scores.run_name}: {_model(scores)}"),
-        ("Outcome", f"{scores.outcome} ({scores.outcome_unit})" if scores.outcome_unit else scores.outcome),
-        ("People", people(result.flow)),
-        ("Result", _r2(scores)),
-        ("", _p(scores)),
-        ("Error", _error(scores)),
-        ("Added", _added(scores)),
-        ("Sites", _sites(scores)),
-        ("Baseline", _baseline_held(scores)),
-        ("Influence", _influence(scores)),
-        ("Checks", _checks(scores)),
-        ("Also", what_else(scores)),
-        ("Viewed", _viewed(scores)),
-        ("Claim", _capital(result.claim.sentence) + "."),
-        ("", _why(result)),
-        ("Gate", gate(scores)),
-        ("Candidates", candidates(result)),
-        ("Next", next_command or result.claim.next_step),
-    ]
-    width = min(WIDTH, get_terminal_size((WIDTH, 24)).columns)
-    # Names in square brackets would be taken for mark-up by the terminal.
-    return escape("\n".join(_line(label, text, width) for label, text in lines if text))
-
-
-def one_line(result: RunResult) -> str:
-    """Verdict, R2, p and n of a run in one line; holds no participant id.
-
-    "prediction not shown: ridge . dmn4, R2 -0.05 [-0.31, 0.21], p = 0.4, n = 26"
-    """
-    scores = result.scores
-    p = "no p" if scores.judged_p is None else f"p = {p_text(scores.judged_p)}"
-    r2 = f"R2 {number(scores.performance.r2)}{_range(scores)}"
-    return f"{result.claim.verdict}: {scores.run_name}, {r2}, {p}, n = {scores.n_participants}"
-
-
-def people(flow: tuple[FlowStep, ...]) -> str:
-    """The flow of participants in one sentence: how many at each step, and why the others went."""
-    steps = []
-    for step in flow:
-        lost = f" ({step.lost} lost{f': {step.why}' if step.why else ''})" if step.lost else ""
-        steps.append(f"{step.n} {step.step}{lost}")
-    return ", ".join(steps)
-
-
-def candidates(result: RunResult) -> str:
-    """The candidate circuits with their q, or why there are none."""
-    if result.claim.verdict == "not tested":
-        return "none: candidates are exported only where a p-value tests the prediction."
-    if not result.claim.shows_prediction:
-        return "none: candidates are exported only where prediction is shown."
-    circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
-    if not len(circuits):
-        tested = int(result.circuits["q"].notna().sum())
-        if not tested and set(result.circuits["circuit"]) <= {UNASSIGNED}:
-            return "none: no feature is assigned to a circuit, so no circuit could be tested."
-        if not tested:
-            return "none: the outcomes could not be permuted, so no circuit could be tested."
-        return f"none of {tested} circuits passes the circuit test (q at most 0.10)."
-    named = [
-        f"{row.sentence}, q = {p_text(float(row.q_value))}" for row in circuits.head(SHOWN_CANDIDATES).itertuples()
-    ]
-    more = len(circuits) - len(named)
-    return "; ".join(named) + (f"; and {more} more" if more else "") + "."
-
-
-def gate(scores: Scores) -> str:
-    """How many rows of the claim gate a run meets, and the names of those it misses below another cohort."""
-    asked = [row for row in gate_rows(scores) if row.verdict != "supported by external validation" and row.applies]
-    missed = [row.requirement for row in asked if row.missed]
-    if not missed:
-        return f"all {len(asked)} requirements of supported by internal validation are met."
-    met = len(asked) - len(missed)
-    return (
-        f"{met} of {len(asked)} requirements of supported by internal validation are met; missed: {'; '.join(missed)}."
+    scores, verdict = result.scores, result.claim.verdict
+    lines = (
+        Line("Participants", (participants(result.flow),)),
+        Line("Design", (_design(result),)),
+        Line("Performance", (_r2(scores), _error(scores))),
+        Line("Permutation test", (_p(scores),)),
+        Line("Increment", (_increment(scores),)),
+        Line("Robustness", _robustness(scores)),
+        Line("Candidates", _candidates(result, show)),
+        Line("Not stronger" if result.claim.shows_prediction else "Why", (_reasons(result, show),)),
+        Line("Report", (_glued(report),)),
+    )
+    return Page(
+        run=f"{scores.experiment} | {scores.display_name}",
+        verdict=", ".join([verdict.upper(), result.claim.kind, *(["simulated data"] if scores.synthetic else [])]),
+        sentence=f"{_capital(plain_sentence(scores, verdict))}.",
+        lines=tuple(line for line in lines if any(line.rows)),
+        next_command=next_command or result.claim.next_step,
+        next_words=_next_words(result),
     )
 
 
-def comparator_table(result: RunResult) -> pd.DataFrame:
-    """Every model of a run, one row each, in words: R2 against the training mean with its interval, typical error.
+def abstract(result: RunResult, *, next_command: str, report: str = "", width: int | None = None) -> str:
+    """The page as plain text.
 
-    Returns
-    -------
-    DataFrame
-        All text: model, R2, 95 % interval, error; AUC for a binary outcome. The answer to the question is marked.
+    Parameters
+    ----------
+    next_command, report : str
+        As for `page`.
+    width : int, optional
+        Characters in a line; default: as wide as the terminal, `WIDTH` at most.
     """
-    import pandas as pd
+    return lay_out(page(result, next_command=next_command, report=report), width or terminal_width()).plain
 
+
+def terminal_width() -> int:
+    """Characters in a line of the terminal, `WIDTH` at most."""
+    return min(WIDTH, get_terminal_size((WIDTH, 24)).columns)
+
+
+def one_line(result: RunResult) -> str:
+    """Verdict, run, R2, p and n in one line; holds no participant id.
+
+    "prediction not shown: ridge on dmn4, R2 -0.05 (95 % CI -0.31 to 0.21), p = .4, n = 26"
+    """
     scores = result.scores
-    rows = []
-    for name, model in scores.comparators():
-        interval = model.interval_total
-        rows.append(
-            {
-                "model": f"{'> ' if model.procedure == 'main' else '  '}{name}",
-                "R2 against the mean": number(model.r2_total),
-                "95 % interval": "" if interval is None else f"{number(interval.low)} to {number(interval.high)}",
-                "typical error": f"{number(model.mae)} {scores.outcome_unit}".rstrip(),
-                **({"AUC": number(model.auc)} if model.auc is not None else {}),
-            }
-        )
-    return pd.DataFrame(rows)
+    p = "no p" if scores.judged_p is None else f"p = {p_text(scores.judged_p)}"
+    r2 = with_interval(f"R2 {number(scores.performance.r2)}", scores.performance.interval)
+    return f"{result.claim.verdict}: {scores.display_name}, {r2}, {p}, n = {scores.n_participants}"
 
 
-def circuit_table(result: RunResult) -> pd.DataFrame:
-    """Every circuit of a run, one row each, those that pass the circuit test first.
+# ------------------------------------------------------------------------------------------------------- participants
 
-    Returns
-    -------
-    DataFrame
-        All text: circuit, features, q, candidate, effect with its interval, mean |SHAP|. What cannot be said (no
-        permutations, no prediction to explain) is empty.
+
+def participants(flow: tuple[FlowStep, ...]) -> str:
+    """Who was analysed, of whom, and why the others were not.
+
+    "26 of 33 eligible analysed (no outcome 6, no scan 1); 25 of 58 not eligible (group is not MDD)"
     """
-    import pandas as pd
-
-    unit = result.scores.outcome_unit
-    ordered = result.circuits.sort_values(["q", "p", "circuit"], kind="stable").to_dict("records")
-    rows = [
-        {
-            "circuit": str(row["circuit"]),
-            "features": str(row["n_features"]),
-            "q": "" if isnan(row["q"]) else p_text(row["q"]),
-            "candidate": "yes" if row["candidate"] else "no",
-            f"effect per SD{f' ({unit})' if unit else ''}": _effect(row),
-            f"mean |SHAP|{f' ({unit})' if unit else ''}": ""
-            if isnan(row["mean_abs_shap"])
-            else number(row["mean_abs_shap"]),
-        }
-        for row in ordered
-    ]
-    return pd.DataFrame(rows)
-
-
-def _effect(row: dict[Hashable, Any]) -> str:
-    if isnan(row["effect"]):
+    if not flow:
         return ""
-    return f"{number(row['effect'])} [{number(row['effect_low'])}, {number(row['effect_high'])}]"
+    first, last = flow[0], flow[-1]
+    entry = next((step for step in flow if step.step in (ELIGIBLE, "included")), None)
+    eligible = first.n if entry is None else entry.n
+    later = flow[1:] if entry is None else flow[flow.index(entry) + 1 :]
+    because = _because(later)
+    kind = "" if entry is None else " eligible"
+    parts = [f"{last.n} of {eligible}{kind} analysed" + (f" ({because})" if because else "")]
+    if entry is not None and entry.excluded:
+        rules = _because((entry,))
+        rules = rules.removesuffix(f"{GLUE}{entry.excluded}")  # one reason alone needs no count of its own
+        parts.append(f"{entry.excluded} of {first.n} not eligible" + (f" ({rules})" if rules else ""))
+    return "; ".join(parts)
 
 
-# -------------------------------------------------------------------------------------------------------------- lines
+def _because(steps: tuple[FlowStep, ...]) -> str:
+    """Reasons with their counts, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for step in steps:
+        counts.update(step.reasons or {step.reason.partition(" (")[0]: step.excluded} if step.excluded else {})
+    named = [_glued(f"{reason} {n}") for reason, n in counts.most_common(SHOWN_EXCLUSIONS)]
+    more = len(counts) - len(named)
+    return ", ".join([*named, *([f"{more} more reasons" if more > 1 else "1 more reason"] if more > 0 else [])])
 
 
-def _model(scores: Scores) -> str:
-    design = f"{scores.design} design" if scores.design else ""
+# -------------------------------------------------------------------------------------------------------------- design
+
+
+def _design(result: RunResult) -> str:
+    scores = result.scores
+    confounds = ", ".join((*scores.forced, *scores.confounds)) or "none"
     parts = [
+        _validation(scores),
         f"{scores.n_features} features",
-        scores.validation,
-        design,
-        "simulated people" if scores.synthetic else "",
+        f"{'adjusted for' if scores.forced else 'confounds'}: {confounds}",
     ]
-    return "; ".join(part for part in parts if part)
+    design = _treatment(scores, result.tags.get("arms", ""))
+    return ", ".join(map(_glued, parts)) + (f"; {_glued(design)}" if design else "")
+
+
+def _validation(scores: Scores) -> str:
+    """ "50 x 5-fold nested CV", "leave-one-site-out CV (4 sites)"."""
+    if scores.leave_out:
+        return f"leave-one-{scores.leave_out}-out nested CV ({scores.n_sites} {scores.leave_out}s)"
+    return f"{scores.validation.partition(',')[0]} nested CV"
+
+
+def _treatment(scores: Scores, arms: str) -> str:
+    """Design and the arm that the outcome is about: "crossover, ketamine period only"."""
+    names = [arm for arm in arms.split(", ") if arm]
+    if len(names) == 2:
+        return f"{scores.design}, {' minus '.join(names)}"
+    part = {"crossover": " period only", "parallel": " arm only"}.get(scores.design, "")
+    return ", ".join(filter(None, [scores.design, *(f"{name}{part}" for name in names)]))
+
+
+# --------------------------------------------------------------------------------------------------------- performance
 
 
 def _r2(scores: Scores) -> str:
     performance = scores.performance
-    text = f"cross-validated R2 {number(performance.r2)}{_range(scores)} (below 0: worse than {scores.reference})"
+    parts = [with_interval(f"R2 {number(performance.r2)}", performance.interval), f"relative to {scores.reference}"]
+    text = ", ".join(map(_glued, parts)) if scores.reference else _glued(parts[0])
     repeats = performance.r2_by_repeat
     if len(repeats) > 1:
-        text += f"; {number(min(repeats))} to {number(max(repeats))} over random splits"
-    if scores.outcome_type == "binary" and performance.auc is not None:
-        text += f"; AUC {number(performance.auc)}"
-    return f"{text}; {_slope(performance)}."
-
-
-def _slope(performance: Performance) -> str:
-    if isnan(performance.calibration_slope):
-        return "no calibration slope, the predictions are nearly constant"
-    return f"calibration slope {number(performance.calibration_slope)}"
-
-
-def _range(scores: Scores) -> str:
-    return _bounds(scores.performance)
-
-
-def _bounds(performance: Performance) -> str:
-    interval = performance.interval
-    return "" if interval is None else f" [{number(interval.low)}, {number(interval.high)}]"
-
-
-def _p(scores: Scores) -> str:
-    test = scores.test
-    if scores.p_family is None:
-        return f"No permutation p: {test.refused or 'none was asked for'}."
-    runs = f"corrected over {scores.family_size} runs" if scores.family_size > 1 else "one run, nothing to correct for"
-    found = f"p = {p_text(scores.p_family)} ({test.n_permutations} permutations, {runs})"
-    if scores.judged_p is not None and scores.viewing is not None and scores.viewing.others:
-        found += f", {p_text(scores.judged_p)} with the {results(scores.viewing.others)} viewed before"
-    smallest = critical_r2(scores)
-    return f"{found}; {smallest}." if smallest else f"{found}."
+        text += "; " + _glued(f"repeats {number(min(repeats))} to {number(max(repeats))}")
+    return text
 
 
 def _error(scores: Scores) -> str:
-    typical = f"typical error {number(scores.performance.mae)} {scores.outcome_unit}".rstrip()
-    clinical = _clinical(scores)
-    beside = [f"clinical model {number(clinical.mae)}"] if clinical is not None else []
-    raw, confounds = procedure(scores, "raw"), procedure(scores, "confounds")
-    if scores.confounds and confounds is not None:
-        beside.append(f"confounds alone {number(confounds.mae)}")
-    if scores.confounds and raw is not None:
-        beside.append(f"without adjustment {number(raw.mae)}")
-    return f"{typical} ({', '.join(beside)})." if beside else f"{typical}."
+    """MAE, or for a binary outcome AUC and Brier score, beside the clinical model; the calibration slope."""
+    own, clinical = scores.performance, _clinical(scores)
+    if scores.outcome_type == "binary":
+        auc = _beside("AUC", own.auc, None if clinical is None else clinical.auc, "")
+        brier = _beside("Brier score", own.brier, None if clinical is None else clinical.brier, "")
+        parts = [part for part in (auc, brier) if part]
+    else:
+        unit = f" {scores.outcome_unit}".rstrip()
+        mae = amounts(*(model.mae for model in (own, clinical) if model is not None))
+        parts = [f"MAE {mae[0]}{unit}" + (f" (clinical model {mae[1]})" if clinical is not None else "")]
+    return "   ".join(map(_glued, [*parts, slope(own)]))
+
+
+def _beside(name: str, own: float | None, clinical: float | None, unit: str) -> str:
+    if own is None:
+        return ""
+    return f"{name} {number(own)}{unit}" + ("" if clinical is None else f" (clinical model {number(clinical)})")
+
+
+def slope(performance: Performance) -> str:
+    """The calibration slope, or why there is none."""
+    if isnan(performance.calibration_slope):
+        return "no calibration slope (predictions nearly constant)"
+    return f"calibration slope {number(performance.calibration_slope)}"
 
 
 def _clinical(scores: Scores) -> Performance | None:
     return None if scores.increment is None else procedure(scores, scores.increment.against)
 
 
-def _added(scores: Scores) -> str:
-    return "" if scores.increment is None else f"{scores.increment.words(number)}, to the best clinical model."
+# ----------------------------------------------------------------------------------------------------- permutation test
 
 
-def _sites(scores: Scores) -> str:
-    """R2 with site held fixed, for whole sites left out, and within these."""
-    parts = []
-    if scores.sites_held is not None:
-        parts.append(f"with site held fixed {number(scores.sites_held.r2)}{_bounds(scores.sites_held)}")
-    if scores.across_sites is not None and not scores.leave_out:
-        parts.append(f"with whole sites left out {number(scores.across_sites)}")
-    if scores.within_sites is not None:
-        parts.append(f"within the sites left out, both sides centred, {number(scores.within_sites)}")
-    return f"R2 {'; '.join(parts)}." if parts else ""
+def _p(scores: Scores) -> str:
+    test = scores.test
+    if scores.p_family is None:
+        parts = [f"none: {test.refused}" if test.refused else "none (permutations = 0), so nothing is tested"]
+    else:
+        parts = [_p_with_earlier(scores), f"{test.n_permutations:,} permutations"]
+        parts += [f"family of {scores.family_size} runs"] if scores.family_size > 1 else []
+    return "; ".join(filter(None, (", ".join(parts), _viewed(scores))))
 
 
-def _baseline_held(scores: Scores) -> str:
-    """The run with the baseline score held fixed, in one sentence."""
-    held = scores.baseline_held
-    if held is None:
-        return ""
-    score = next(iter(held.forced), "the baseline score")
-    p = "no p" if held.judged_p is None else f"p = {p_text(held.judged_p)}"
-    parts = [f"R2 {number(held.performance.r2)}{_bounds(held.performance)}, {p}"]
-    if held.increment is not None:
-        parts.append(f"incremental R2 over the clinical model {held.increment.words(number)}")
-    if held.influence is not None:
-        parts.append(f"lowest R2 without one participant {number(held.influence.lowest)}")
-    parts += [part for part in (_sites(held).rstrip("."),) if part]
-    return f"With {score} held fixed: {'; '.join(parts)}."
-
-
-def _influence(scores: Scores) -> str:
-    influence = scores.influence
-    if influence is None or not scores.performance.r2 > 0:
-        return ""
-    if influence.n_not_positive == 0:
-        return _influence_of_two(influence)
-    who, lowest = min(influence.by_participant, key=lambda pair: (pair[1], pair[0]))
-    two = "" if not influence.by_pair else f", without {_two(influence)}"
-    return f"without {who} the R2 is {number(lowest)}{two}: the result hangs on single people."
-
-
-def _influence_of_two(influence: Influence) -> str:
-    if influence.lowest_pair is None or influence.lowest_pair > 0 or not influence.by_pair:
-        return ""
-    return f"without {_two(influence)}: the result hangs on two people."
-
-
-def _two(influence: Influence) -> str:
-    one, other, lowest = influence.by_pair[0]
-    return f"{one} and {other} the R2 is {number(lowest)}"
-
-
-def _viewed(scores: Scores) -> str:
-    said = viewed(scores)
-    return f"{said}." if said else ""
-
-
-def _checks(scores: Scores) -> str:
-    """What the same procedure does where there is nothing to learn, and with those it predicts out of its sight."""
-    said = [shuffled(scores)] if scores.shuffled is not None else []
-    if scores.blind_fits:
-        said.append(f"held-out people as noise: nothing that was learnt changed ({scores.blind_fits} fits)")
-    return f"{'; '.join(said)}." if said else ""
-
-
-def shuffled(scores: Scores) -> str:
-    """R2 of the same procedure on a shuffled outcome, with its interval, then median and range over permutations."""
-    once = scores.shuffled
-    if once is None:
-        return ""
-    bounds = "" if once.interval is None else f" [{number(once.interval.low)}, {number(once.interval.high)}]"
-    text = f"negative control (outcome shuffled): R2 {number(once.r2)}{bounds}"
-    if isnan(once.null_low):
-        return text
-    middle, ends = number(scores.test.null_median), f"{number(once.null_low)} to {number(once.null_high)}"
-    return f"{text}; median {middle} over {scores.test.n_permutations} permutations, 95 % of them {ends}"
-
-
-def _why(result: RunResult) -> str:
-    reasons = result.claim.reasons
-    if not reasons:
-        return ""
-    more = len(reasons) - SHOWN_REASONS
-    text = "; ".join(reasons[:SHOWN_REASONS]) + (f"; and {more} more" if more > 0 else "")
-    lead = "Why not stronger" if result.claim.shows_prediction else "Why"
-    return f"{lead}: {text}."
-
-
-def _line(label: str, text: str, width: int) -> str:
-    if label == "Next":  # a command to paste: a line end inside a quoted path would be part of the path
-        return label.ljust(LABEL) + text
-    return fill(
-        text,
-        width=max(width, 4 * LABEL),
-        initial_indent=label.ljust(LABEL),
-        subsequent_indent=" " * LABEL,
-        break_long_words=False,
-        break_on_hyphens=False,
+def _p_with_earlier(scores: Scores) -> str:
+    """p, and where earlier results were viewed what it would be without them."""
+    assert scores.p_family is not None
+    if scores.judged_p is None or scores.viewing is None or not scores.viewing.others:
+        return f"p = {p_text(scores.p_family)}"
+    earlier = results(scores.viewing.others)
+    return (
+        f"p = {p_text(scores.judged_p)} after correction for {earlier} viewed earlier ({p_text(scores.p_family)} "
+        "without)"
     )
 
 
+def _viewed(scores: Scores) -> str:
+    viewing = scores.viewing
+    if viewing is None:
+        return ""
+    return _glued(f"{ordinal(viewing.number)} result viewed for this outcome") + under_what_name(viewing)
+
+
+def _increment(scores: Scores) -> str:
+    if scores.increment is None:
+        return ""
+    words, _, explained = increment_words(scores.increment).partition(": ")
+    words, _, p = words.partition(", p = ")
+    over = " + ".join(scores.clinical_model) or "the clinical model"
+    if scores.increment.against.startswith("clinical:"):
+        over = f"{scores.increment.against.removeprefix('clinical:')} (the best clinical model)"
+    text = f"{_glued(words)} over {over}" + (f", {_glued(f'p = {p}')}" if p else "")
+    return f"{text}: {explained}" if explained else text
+
+
+# ---------------------------------------------------------------------------------------------------------- robustness
+
+
+def _robustness(scores: Scores) -> tuple[Check, ...]:
+    """What was tried on the result; what needs a positive R2 is left out where there is none."""
+    checks = [*_one_participant(scores), *_repeats(scores), *_held_fixed(scores), *_sites(scores)]
+    if scores.blind_fits:
+        checks.append(Check(True, f"leakage check passed ({scores.blind_fits} fits)"))
+    control = scores.shuffled
+    if control is not None:
+        clean = control.interval is None or not control.interval.low > 0
+        checks.append(Check(clean, f"negative control: R2 {number(control.r2)}"))
+    return tuple(checks)
+
+
+def _one_participant(scores: Scores) -> list[Check]:
+    influence = scores.influence
+    if influence is None or not scores.performance.r2 > 0:
+        return []
+    who, lowest = min(influence.by_participant, key=lambda pair: (pair[1], pair[0]))
+    if influence.n_not_positive:
+        return [Check(False, f"one participant left out ({who}): R2 {number(lowest)}")]
+    checks = [Check(True, f"one participant left out: R2 >= {number(influence.lowest)}")]
+    return [*checks, *_two_participants(influence)]
+
+
+def _two_participants(influence: Influence) -> list[Check]:
+    if influence.lowest_pair is None or influence.lowest_pair > 0 or not influence.by_pair:
+        return []
+    one, other, lowest = influence.by_pair[0]
+    return [Check(False, f"two participants left out ({one}, {other}): R2 {number(lowest)}")]
+
+
+def _repeats(scores: Scores) -> list[Check]:
+    repeats = scores.performance.r2_by_repeat
+    if len(repeats) < 2:
+        return []
+    positive = sum(r2 > 0 for r2 in repeats)
+    return [Check(positive >= POSITIVE_REPEATS * len(repeats), f"R2 > 0 in {positive} of {len(repeats)} repeats")]
+
+
+def _held_fixed(scores: Scores) -> list[Check]:
+    held = scores.baseline_held
+    if held is None:
+        return []
+    score = next(iter(held.forced), "baseline score")
+    p = held.judged_p
+    words = f"{score} held fixed: R2 {number(held.performance.r2)}{'' if p is None else f', p = {p_text(p)}'}"
+    return [Check(held.performance.r2 > 0 and p is not None and p <= 0.05, words)]
+
+
+def _sites(scores: Scores) -> list[Check]:
+    found = [("site held fixed", None if scores.sites_held is None else scores.sites_held.r2)]
+    if not scores.leave_out:
+        found.append(("whole sites left out", scores.across_sites))
+    found.append(("within sites left out", scores.within_sites))
+    return [Check(r2 > 0, f"{name}: R2 {number(r2)}") for name, r2 in found if r2 is not None]
+
+
+# ---------------------------------------------------------------------------------------------- candidates and reasons
+
+
+def _candidates(result: RunResult, show: str) -> tuple[str, ...]:
+    if result.claim.verdict == "not tested":
+        return ("none: listed only where a permutation test shows prediction",)
+    if not result.claim.shows_prediction:
+        return ("none: listed only where prediction is shown",)
+    circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
+    if not len(circuits):
+        return (no_candidates(result),)
+    rows = []
+    for row in circuits.head(SHOWN_CANDIDATES).itertuples():
+        direction = {"higher": "higher", "lower": "lower"}.get(str(row.direction), "in both directions")
+        rows.append(
+            f"{row.circuit}, {direction} -> {_effect(result.scores, direction)} "
+            f"{_glued(f'(q = {p_text(float(row.q_value))})')}"
+        )
+    more = len(circuits) - len(rows)
+    count = "1 circuit" if len(circuits) == 1 else f"{len(circuits)} circuits"
+    rows[0] = f"{count}: {rows[0]}"
+    return (*rows, f"{more} more ({show})") if more else tuple(rows)
+
+
+def _effect(scores: Scores, direction: str) -> str:
+    from workbench.results.biomarkers import change_words
+
+    if direction == "in both directions":
+        return "associated with the outcome"
+    return change_words(scores, more=True, short=True)
+
+
+def no_candidates(result: RunResult) -> str:
+    """Why a run that predicts has no candidate circuit."""
+    tested = int(result.circuits["q"].notna().sum())
+    if not tested and set(result.circuits["circuit"]) <= {UNASSIGNED}:
+        return "none: no feature is assigned to a circuit, so no circuit could be tested"
+    if not tested:
+        return "none: the outcomes could not be permuted, so no circuit could be tested"
+    return f"none of {tested} circuits passes the circuit test (q at most .10)"
+
+
+def _reasons(result: RunResult, show: str) -> str:
+    reasons = reasons_in_short(result.scores)
+    more = len(reasons) - SHOWN_REASONS
+    shown = [*map(_glued, reasons[:SHOWN_REASONS]), *([_glued(f"{more} more ({show})")] if more > 0 else [])]
+    return "; ".join(shown)
+
+
+def _next_words(result: RunResult) -> str:
+    scores = result.scores
+    if scores.viewing is None and result.claim.next_step.startswith("workbench run"):
+        return "on the real scores; its result counts as viewed"
+    if result.claim.verdict == "prediction not shown":
+        return f"what would {scores.n_participants} participants have shown?"
+    if result.claim.verdict == "not tested":
+        return "what stands in the way of a test?"
+    return "tables, figures and predictions, for a supplement"
+
+
+def _glued(text: str) -> str:
+    return text.replace(" ", GLUE)
+
+
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """With a capital where a sentence begins with a word; a name such as dmn4 stays as it is."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text

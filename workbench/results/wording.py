@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.records import Scores, Viewing
+    from workbench.records import Increment, Interval, Scores, Viewing
 
 
 def over_runs(scores: Scores) -> str:
@@ -49,12 +49,43 @@ def number(value: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """Two significant digits.
+    """Two significant digits, without the 0 before the point.
 
-    >>> p_text(0.04195), p_text(1 / 1001)
-    ('0.042', '0.001')
+    >>> p_text(0.04195), p_text(1 / 1001), p_text(1.0)
+    ('.042', '.001', '1')
     """
-    return f"{p:.2g}"
+    return f"{p:.2g}".removeprefix("0") if p < 1 else "1"
+
+
+def signed(value: float) -> str:
+    """An R2 that is a difference: "+0.07", "-0.94".
+
+    >>> signed(0.071), signed(-0.94)
+    ('+0.07', '-0.94')
+    """
+    return f"{'+' if value > 0 else ''}{number(value)}"
+
+
+def amounts(*values: float) -> tuple[str, ...]:
+    """Quantities in units of the outcome, alike: one decimal where all are 1 or more, else two.
+
+    >>> amounts(8.3249, 10.0), amounts(0.171, 1.04)
+    (('8.3', '10.0'), ('0.17', '1.04'))
+    """
+    decimals = 1 if min(map(abs, values)) >= 1 else 2
+    return tuple(f"{value:.{decimals}f}" for value in values)
+
+
+def with_interval(value: str, interval: Interval | None) -> str:
+    """A number with its interval in brackets: "0.05 (95 % CI -0.65 to 0.75)"."""
+    if interval is None:
+        return value
+    return f"{value} ({100 * interval.level:.0f} % CI {number(interval.low)} to {number(interval.high)})"
+
+
+def increment_words(increment: Increment) -> str:
+    """Incremental R2 with its interval and p, and how the two go together where they seem not to."""
+    return increment.words(number, p_text)
 
 
 def under_what_name(viewing: Viewing) -> str:

@@ -51,7 +51,7 @@ def _cohort(config: TrialConfig) -> str:
             'missing = ["n/a", ""]',
             "synthetic = true                      # every result says so",
             "",
-            "[ids]                                 # 7, 007 and sub-007 are one person, whatever the file",
+            "[ids]                                 # 7, 007 and sub-007 are one participant, whatever the file",
             'strip = ["sub-"]',
             "pad = 3",
             "",
@@ -65,7 +65,7 @@ def _cohort(config: TrialConfig) -> str:
             f'file = "{MOTION_FILE}"',
             'column = "fd_mean"',
             "",
-            "[scores.MADRS]                        # long: one row per person and session",
+            "[scores.MADRS]                        # long: one row per participant and session",
             f'file = "{MADRS_FILE}"',
             'session = "session_id"',
             'column = "MADRS_Total"',
@@ -122,7 +122,7 @@ def _after(config: TrialConfig) -> list[str]:
 
 UPSTREAM = """\
 [upstream]                            # what was done before these files: their values do not tell
-fitted_on = "each participant"        # no step learnt from several people at once
+fitted_on = "each participant"        # no step learnt from several participants at once
 used_outcome = false
 selected_by = "nothing"               # every column there is
 harmonised = "none"                   # sites as they are
@@ -134,7 +134,7 @@ def _sources(config: TrialConfig) -> dict[str, str]:
     confounds = '["mean_fd", "site"]   # motion, and site: sites respond differently' if site else '["mean_fd"]'
     note = "" if site else "               # motion changes connectivity, and those who move improve less"
     connectivity = f"""\
-# Resting-state connectivity before treatment: one matrix of Pearson correlations per person.
+# Resting-state connectivity before treatment: one matrix of Pearson correlations per participant.
 
 modality = "connectivity"
 reader = "matrix"
@@ -160,7 +160,7 @@ measure = "beta"
 unit = "percent signal change"
 """
     pet = f"""\
-# 5-HT1B binding before treatment. Only one site has a camera: about a third of the people have this.
+# 5-HT1B binding before treatment. Only one site has a camera: about a third of the participants have this.
 
 modality = "pet"
 reader = "table"
@@ -191,7 +191,7 @@ def _columns(modality: str, config: TrialConfig) -> str:
 
 VALIDATION = """\
 [validation]
-repeats = 10                          # people are divided into folds anew ten times
+repeats = 10                          # participants are divided into folds anew ten times
 outer = 5
 inner = 5
 permutations = {permutations}
@@ -239,7 +239,7 @@ ALL_SETS = """\
 connectivity_task = ["connectivity", "task"]
 connectivity = ["connectivity"]
 task = ["task"]
-pet = ["pet"]                         # a third of the people
+pet = ["pet"]                         # a third of the participants
 """
 JOINT_SET = """\
 [feature_sets]
@@ -269,7 +269,7 @@ def _main_question(config: TrialConfig, *, shuffle: bool) -> str:
     outcome = (
         "[outcome]\n"
         'score = "SHAPS"\n'
-        'kind = "ketamine-minus-placebo"       # each person\'s own difference; positive is better\n'
+        'kind = "ketamine-minus-placebo"       # each participant\'s own difference; positive is better\n'
         'at = "ses-d2"\n'
         'placebo_at = "ses-p2"\n'
         'adjust = ["sequence"]                 # who had ketamine first\n'
@@ -281,7 +281,7 @@ def _change_question(config: TrialConfig, score: str, *, shuffle: bool) -> str:
     question = (
         "Control: with everybody's outcome shuffled, is it true that nothing predicts it?"
         if shuffle
-        else f"Do circuits before treatment go with the fall in {score} two days after ketamine?"
+        else f"Do circuits before treatment predict the fall in {score} two days after ketamine?"
     )
     kind = (
         'kind = "change"                       # without placebo in it: a marker of the course, not of the treatment\n'

@@ -34,11 +34,11 @@ from workbench.simulate.writers import MISSING, TRUTH_FILE
 TRAPS: dict[str, str] = {
     "T1": "a feature with a neutral name is the SHAPS two days after ketamine, with noise",
     "T2": "a feature, CADSS_40, was rated 40 minutes into the infusion and correlates .5 with the outcome",
-    "T3": "one person takes part under two ids",
-    "T4": "folds are given by row, so that the two periods of a person are in different folds",
-    "T5": "the task betas were standardised and reduced to principal components in all people together",
-    "T6": "the task betas that go best with the outcome were selected in all people together",
-    "T7": "the task betas were harmonised between sites in all people together, the outcome preserved",
+    "T3": "one participant takes part under two ids",
+    "T4": "folds are given by row, so that the two periods of a participant are in different folds",
+    "T5": "the task betas were standardised and reduced to principal components in all participants together",
+    "T6": "the task betas that are most associated with the outcome were selected in all participants together",
+    "T7": "the task betas were harmonised between sites in all participants together, the outcome preserved",
     "T8": "sites differ in the outcome, so whatever tells sites apart predicts it",
     "T9": "the outcome is a percentage of the baseline, and the baseline is among the features",
     "T10": "one site scored the SHAPS 0-14, the others 14-56",
@@ -258,7 +258,7 @@ def _complete_person(study: _Study) -> int:
         matrix = CONNECTIVITY_FILES.format(participant=f"{number:03d}", session="b0")
         if number in task and (study.root / "sources" / matrix).exists():
             return number
-    raise StoreError(Problem(str(study.root), "nobody has every measurement", "simulate more people"))
+    raise StoreError(Problem(str(study.root), "nobody has every measurement", "simulate more participants"))
 
 
 def _rows_across_folds(study: _Study) -> None:

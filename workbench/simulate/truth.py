@@ -55,15 +55,15 @@ TRUE_FOR: dict[Role, tuple[str, ...]] = {
     "confound-only": (),
     "site-only": (),
 }
-"""Outcomes with which a circuit of this role goes once the covariates of no interest are held fixed."""
+"""Outcomes with which a circuit of this role goes once the confounds are held fixed."""
 
 MEANING: dict[Role, str] = {
-    "planted": "goes with improvement after ketamine, not after placebo",
+    "planted": "is associated with improvement after ketamine, not after placebo",
     "interaction-only": "half gained under ketamine, half lost under placebo: nothing on average over the arms",
-    "prognostic-only": "goes with improvement after ketamine and placebo alike",
+    "prognostic-only": "is associated with improvement after ketamine and placebo alike",
     "suppressor": "does not go with improvement; helps only by cleaning the ventral striatal features",
-    "confound-only": "goes with improvement only through head motion",
-    "site-only": "differs between scanners, and goes with improvement only where sites respond differently",
+    "confound-only": "is associated with improvement only through head motion",
+    "site-only": "differs between scanners, and is associated with improvement only where sites respond differently",
 }
 
 

@@ -105,7 +105,7 @@ def _disagreement(
         for person, claim in people.items()
     ]
     n_people = len({claim.participant_id for claim in claims})
-    found = f"the study says otherwise of {len(people)} of {n_people} people: {listed(who, NAMED)}"
+    found = f"the study says otherwise of {len(people)} of {n_people} participants: {listed(who, NAMED)}"
     hint = (
         "rows and ids may have come apart (a sort, a join by position): make the file again from its origin, by id; "
         "rename the column if it means something else"
@@ -182,5 +182,8 @@ def _numbered_rows(rows: Sequence[Row], cohort: Cohort, label: str) -> Iterator[
     )
     if rows and counted and cohort.resolve("0") is None:
         found = f"its ids 0 to {max(map(len, by_session.values())) - 1} are the numbers of its rows"
-        hint = "the ids were lost, and rows would meet the wrong people: write the file again with the ids of the study"
+        hint = (
+            "the ids were lost, and rows would meet the wrong participants: write the file again with the ids of "
+            "the study"
+        )
         yield Problem(label, found, hint, MISALIGNED)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -186,6 +186,8 @@ class _Assembly:
                 self._take_matrix(part, entry, row)
             else:
                 self._take_row(part, entry, row)
+        if part is not None:
+            part.parsed = replace(parsed, entries=())  # the text of a file is not kept beside its numbers
 
     def _part(self, parsed: Parsed, entry: ParsedRow | ParsedMatrix) -> _Part | None:
         """The columns of a file, divided; None where its rows cannot be told apart."""

@@ -70,7 +70,7 @@ def choose(columns: Sequence[str], spec: SourceSpec, described: Described | None
     chosen = leave_out([column for column in chosen if not matches(column, spec.drops())], DROPPED)
     sessions = [column for column in chosen if column.lower() in SESSION_COLUMNS and not spec.has_sessions()]
     for column in sessions:
-        hint = f'write session = "{column}", or drop = ["{column}"] where every person has one row'
+        hint = f'write session = "{column}", or drop = ["{column}"] where every participant has one row'
         problems.append(Problem(label, f"column {column!r} looks like the session, not a feature", hint))
     if not chosen and not problems:
         problems.append(Problem(label, "has no column left that is a feature", "see keep, drop and columns"))

@@ -31,12 +31,12 @@ class Described:
 
     Parameters
     ----------
-    columns : dict of str to dict of str to str
+    columns : mapping of str to mapping of str to str
         By column, in the order of the file.
     """
 
     label: str
-    columns: dict[str, dict[str, str]]
+    columns: Mapping[str, Mapping[str, str]]
 
 
 def beside(name: str, *, features_dir: Path, data: Path) -> Path:
@@ -136,14 +136,14 @@ def regions_in(feature: str) -> tuple[str, str]:
 
 def _circuit(row: Mapping[str, str], circuits: Mapping[str, str]) -> str:
     regions = [row["region_a"], row["region_b"]] if row["region_a"] else [row["feature"]]
-    found = [circuits.get(region) or _known_circuit(region) for region in filter(None, regions)]
+    found = [circuits.get(region) or _known_circuit(region, row["atlas"]) for region in filter(None, regions)]
     return edge_circuit(*found) if all(found) else ""
 
 
-def _known_circuit(region: str) -> str:
+def _known_circuit(region: str, atlas: str) -> str:
     from workbench.knowledge.circuits import circuit_of
 
-    return circuit_of(region)
+    return circuit_of(region, atlas)
 
 
 def edge_circuit(*circuits: str) -> str:

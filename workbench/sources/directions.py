@@ -38,16 +38,18 @@ def direction_problems(spec: CohortSpec, scales: Mapping[str, Scale], scores: pd
         Long: participant_id, session, score, value.
     """
     declared = list(_against_the_registry(spec, scales))
-    yield from declared
-    blamed = {problem.where.rpartition(".")[2] for problem in declared}
-    yield from _against_the_others(spec, scales, scores, blamed)
+    yield from (problem for _, problem in declared)
+    yield from _against_the_others(spec, scales, scores, {name for name, _ in declared})
 
 
 # ------------------------------------------------------------------------------------------------------------- declared
 
 
-def _against_the_registry(spec: CohortSpec, scales: Mapping[str, Scale]) -> Iterator[Problem]:
-    """A scale of the study's own, or one lent from another instrument, that turns a known instrument round."""
+def _against_the_registry(spec: CohortSpec, scales: Mapping[str, Scale]) -> Iterator[tuple[str, Problem]]:
+    """A scale of the study's own, or one lent from another instrument, that turns a known instrument round.
+
+    Each problem comes with the score, or the scale of the study's own, that it is about.
+    """
     for name, scale in scales.items():
         score = spec.scores[name]
         known = _known_direction(name) or _known_direction(score.scale or name)
@@ -66,7 +68,7 @@ def _against_the_registry(spec: CohortSpec, scales: Mapping[str, Scale]) -> Iter
             if own
             else "take scale = out, or name the score after its scale"
         )
-        yield Problem(where, found, hint, REVERSED)
+        yield (score.scale or name) if own else name, Problem(where, found, hint, REVERSED)
 
 
 def _known_direction(name: str) -> str | None:

@@ -111,9 +111,10 @@ def _listed_twice(rows: Sequence[Row], cohort: Cohort, label: str) -> list[Probl
     twice = [f"{person} ({listed(where, 5)})" for person, where in places.items() if len(where) > 1]
     if not twice:
         return []
-    found = f"{len(twice)} of {len(places)} people are listed more than once: {listed(twice, 3)}"
+    found = f"{len(twice)} of {len(places)} participants are listed more than once: {listed(twice, 3)}"
     hint = (
-        "folds hold people, not rows or sessions: one row per participant, so that nobody is on both sides of a split"
+        "folds hold participants, not rows or sessions: one row per participant, so that nobody is on both sides "
+        "of a split"
     )
     return [Problem(label, found, hint, SPLIT_PERSON)]
 

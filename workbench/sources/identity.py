@@ -37,6 +37,21 @@ class Owner:
         return self.participant_id is not None and self.session is not None
 
 
+ID_COLUMNS = ("participant_id", "participant", "subject_id", "subject", "subjectkey", "sub", "record_id", "id")
+"""What files call the column with participant ids, the clearest name first."""
+
+
+def id_hint(header: Sequence[str]) -> str:
+    """Which column of a file the ids may be in: one whose name says so, else the first.
+
+    >>> id_hint(["VS_L", "Subject"])
+    'name the column with participant ids in the file of this source: id = "Subject"'
+    """
+    lower = {column.lower(): column for column in reversed(header)}
+    column = next((lower[name] for name in ID_COLUMNS if name in lower), header[0] if header else "..")
+    return f'name the column with participant ids in the file of this source: id = "{column}"'
+
+
 def owner_of(row: Row, cohort: Cohort) -> Owner:
     """Participant and session of a row, by the study's own rules."""
     known = not cohort.sessions or row.raw_session in cohort.sessions or not row.raw_session
@@ -58,7 +73,7 @@ def identity_problems(rows: Sequence[Row], cohort: Cohort, label: str, *, sessio
     owners = [owner_of(row, cohort) for row in rows]
     nameless = [row.place for row in rows if row.raw_id in cohort.missing]
     if nameless:
-        problems.add(label, f"no participant id in {listed(nameless, LISTED)}", "every row belongs to a person")
+        problems.add(label, f"no participant id in {listed(nameless, LISTED)}", "every row belongs to a participant")
     if not any(owner.participant_id for owner in owners):
         problems.extend(_nobody(rows, cohort, label))
         return list(problems)
@@ -144,7 +159,7 @@ def _spellings(rows: Sequence[Row], owners: Sequence[Owner], label: str) -> Iter
 def one_person_twice(participant_id: str, places: dict[str, str], label: str) -> Problem:
     """One person written in several ways in one file."""
     ways = listed([f"{raw!r} ({place})" for raw, place in places.items()], LISTED)
-    hint = "they become one under [ids]: keep one row per person, spelt one way, or correct the ids"
+    hint = "they become one under [ids]: keep one row per participant, spelt one way, or correct the ids"
     return Problem(label, f"{participant_id} is written {ways}", hint, DUPLICATE)
 
 

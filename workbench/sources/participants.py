@@ -320,7 +320,7 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
     repeats: dict[str, list[str]] = {}
     for at, (raw, line) in enumerate(zip(ids, table.lines, strict=True)):
         if raw in bare.missing:
-            problems.add(table.label, f"no participant id in line {line}", "every row belongs to a person")
+            problems.add(table.label, f"no participant id in line {line}", "every row belongs to a participant")
             continue
         person = participant_id_of(raw, bare)
         people.setdefault(person, at)
@@ -328,14 +328,14 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
         repeats.setdefault(person, []).append(f"line {line}")
         first, first_raw = by_looks.setdefault(loosely(bare.key(raw)), (person, raw))
         if first != person:
-            found = f"{raw!r} (line {line}) and {first_raw!r} look like one person"
+            found = f"{raw!r} (line {line}) and {first_raw!r} look like one participant"
             problems.add(table.label, found, suggest_rule([raw], replace(bare, keys={first_raw: first})), DUPLICATE)
     for person, spelt in raw_of.items():
         if len(spelt) > 1:
             problems.extend([one_person_twice(person, spelt, table.label)])
         elif len(repeats[person]) > 1:
             found = f"{person} is there {len(repeats[person])} times ({listed(repeats[person], 5)})"
-            problems.add(table.label, found, "one row per person: keep one of them", DUPLICATE)
+            problems.add(table.label, found, "one row per participant: keep one of them", DUPLICATE)
     if not people:
         raise SourceError([*problems, Problem(table.label, "holds nobody", "one row per participant is expected")])
     return list(people), list(people.values())

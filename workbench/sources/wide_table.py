@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.errors import Problems, SourceError, did_you_mean
 from workbench.sources.delimited import open_table
-from workbench.sources.identity import Row
+from workbench.sources.identity import Row, id_hint
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
 from workbench.specs.source import TableSource
 
@@ -31,7 +31,8 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     problems = Problems()
     for key, column in keys.items():
         if column not in header:
-            problems.add(f"{file.label}: {key}", f"has no column {column!r}", did_you_mean(column, header))
+            hint = id_hint(header) if key == "id" else did_you_mean(column, header)
+            problems.add(f"{file.label}: {key}", f"has no column {column!r}", hint)
     problems.raise_if_any(SourceError)
     at_id = header.index(keys["id"])
     at_session = header.index(keys["session"]) if "session" in keys else None

@@ -115,7 +115,9 @@ class ColumnSpec(Spec):
         if self.at is not None and self.session is None:
             yield Finding(("session",), "is missing", "at = names a session; session = says which column holds it")
         if self.session is not None and self.file is None:
-            yield Finding(("file",), "is missing", "the participants file has one row per person; name the other file")
+            yield Finding(
+                ("file",), "is missing", ("the participants file has one row per participant; name the other file")
+            )
         if self.codes is not None and self.type == "number":
             yield Finding(("codes",), "are given for a number", 'leave out codes, or write type = "categorical"')
 
@@ -148,7 +150,7 @@ class ScoreSpec(Spec):
         else:
             for key in ("session", "column"):
                 if getattr(self, key) is None:
-                    hint = "a long file has one row per person and session: name both columns"
+                    hint = "a long file has one row per participant and session: name both columns"
                     yield Finding((key,), "is missing", hint)
         items: list[tuple[Key, object]] = [(("at", name), columns) for name, columns in (self.at or {}).items()]
         items.append((("column",), self.column))

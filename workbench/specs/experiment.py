@@ -37,7 +37,7 @@ SITES_TO_LEAVE_OUT = 3
 kind."""
 INTERVAL_FOLDS, INTERVAL_REPEATS = 5, 10
 """The 95 % interval comes from repeated 5-fold divisions whatever `outer` is, so that no number of folds narrows it,
-and from at least ten repeats, so that the luck of the split does not decide it (METHODS 2.1)."""
+and from at least ten repeats, so that the draw of the folds does not decide it (METHODS 2.1)."""
 INFLUENCE_REPEATS = 5
 """Repeats over which r2 without each participant is averaged: a single one may say anything (METHODS 7)."""
 
@@ -130,7 +130,7 @@ class OutcomeSpec(Spec):
 
     def _column_rules(self, column: str) -> Iterator[Finding]:
         if self.kind != "score":
-            hint = "a participants column has one value per person: leave out kind, or predict a score"
+            hint = "a participants column has one value per participant: leave out kind, or predict a score"
             yield Finding(
                 ("kind",), f"is {self.kind!r}, which is made from a score, but column = {column!r} is given", hint
             )

@@ -63,13 +63,19 @@ def _place(location: tuple[str | int, ...], values: Any, *, missing: bool) -> Ke
     """Drop the names of union branches, which stand in pydantic's location but not in the file."""
     key: list[str | int] = []
     steps = location[:-1] if missing else location
+    chosen = None
     for step in steps:
+        if chosen is not None and step == chosen:
+            chosen = None  # the branch that ``kind`` chose; it may be called like a key
+            continue
+        chosen = None
         inside = (
             step in values if isinstance(values, dict) else isinstance(values, list | tuple) and isinstance(step, int)
         )
         if inside:
             key.append(step)
             values = values[step]
+            chosen = (values.get("kind") or values.get("reader")) if isinstance(values, dict) else None
     return (*key, location[-1]) if missing else tuple(key)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,9 +52,12 @@ def to_toml(spec: Spec, *, comment: str = "") -> str:
     comment : str
         Written at the top, one ``#`` line for each line.
     """
-    lines = [f"# {line}".rstrip() for line in comment.splitlines()]
-    _write_table(_plain(spec), (), lines)
-    return "\n".join(lines).strip("\n") + "\n"
+    import tomli_w
+
+    head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
+    # An empty table is the default of a table with free names, such as feature sets.
+    keys = {key: value for key, value in _plain(spec).items() if value != {}}
+    return head + tomli_w.dumps(keys)
 
 
 def _plain(spec: Spec) -> dict[str, Any]:
@@ -69,42 +71,3 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_canonical(each) for each in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _write_table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
-    """Plain keys first, then tables: a key written after a table would belong to that table."""
-    inner = {key: value for key, value in table.items() if _is_table(value)}
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in table.items() if key not in inner]
-    for key, value in inner.items():
-        here = (*path, key)
-        heading = ".".join(map(_key, here))
-        if not value and not path:
-            continue  # the default of a table with free names
-        for each in value if isinstance(value, tuple) else (value,):
-            lines += ["", f"[[{heading}]]" if isinstance(value, tuple) else f"[{heading}]"]
-            _write_table(each, here, lines)
-
-
-def _is_table(value: Any) -> bool:
-    if isinstance(value, dict):
-        return True
-    return isinstance(value, tuple) and bool(value) and all(isinstance(each, dict) for each in value)
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _text(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_value(each) for each in value)}]"
-    return repr(value)
-
-
-def _text(text: str) -> str:
-    """JSON escapes are TOML escapes, but for the delete character, which TOML alone refuses."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

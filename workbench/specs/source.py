@@ -56,7 +56,7 @@ class SourceSpec(Spec):
     overlaps: tuple[Name, ...] = ()
     """Sources made from the same scans: never joined into one feature set."""
     confounds: tuple[Text, ...] = ()
-    """Covariates of no interest that belong to this source, one value per subject."""
+    """Confounds that belong to this source, one value per participant."""
     atlas: Text | None = None
     measure: Text | None = None
     unit: Text | None = None

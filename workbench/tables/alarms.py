@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from workbench.errors import listed
-from workbench.records import Cohort, Dataset
+from workbench.records import Cohort, Dataset, Notice
 from workbench.tables.names import is_rating
 from workbench.tables.suspects import baseline_warning, drift_warning
 
@@ -28,8 +28,8 @@ FEWEST_WITHOUT = 5
 """People without (or with) a modality below which their mean says nothing."""
 
 
-def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
-    """Every warning about joined data, its code of METHODS 4.2 at the end where it has one; no participant ids."""
+def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
+    """Every warning about joined data; no participant ids."""
     yield from _sites_and_outcome(dataset)
     yield from _informative_missingness(dataset)
     yield from drift_warning(dataset, cohort)
@@ -37,20 +37,29 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
     n = dataset.n_participants
     n_held = dataset.nuisance.values.shape[1]
     if n < ROWS_PER_COLUMN * n_held:
-        yield f"{n_held} covariates are held fixed in {n} people: fewer than {ROWS_PER_COLUMN} people for each"
+        yield Notice(
+            f"{n_held} covariates are held fixed in {n} participants: fewer than {ROWS_PER_COLUMN} participants "
+            "for "
+            "each"
+        )
     if dataset.outcome.type == "binary":
         fewer = int(min(dataset.y.sum(), len(dataset.y) - dataset.y.sum()))
         if fewer < FEWEST_IN_CLASS:
-            yield f"only {fewer} of {n} people are in the smaller class: a dichotomy cannot be predicted from so few"
+            text = (
+                f"only {fewer} of {n} participants are in the smaller class: a dichotomy cannot be predicted from "
+                "so few"
+            )
+            yield Notice(text)
     missing = float(np.isnan(dataset.X).mean())
     if missing > 0.1:
-        yield f"{100 * missing:.0f} % of the single feature values are missing: imputed inside the training folds"
+        text = f"{100 * missing:.0f} % of the single feature values are missing: imputed inside the training folds"
+        yield Notice(text, severity="note")
     names = [name for name in dataset.features["feature"] if is_rating(name, cohort)]
     if names:
-        yield f"{listed(names, 5)}: ratings among the features belong in the clinical_model"
+        yield Notice(f"{listed(names, 5)}: ratings among the features belong in the clinical_model")
 
 
-def _sites_and_outcome(dataset: Dataset) -> Iterator[str]:
+def _sites_and_outcome(dataset: Dataset) -> Iterator[Notice]:
     """T8: where the outcome differs between sites, anything that tells the sites apart predicts it."""
     if dataset.sites is None:
         return
@@ -64,10 +73,10 @@ def _sites_and_outcome(dataset: Dataset) -> Iterator[str]:
     if p < WARN_P:
         held = "site" in dataset.nuisance.variables
         what = "it is held fixed" if held else 'hold it fixed (confounds = ["site"])'
-        yield f"the outcome differs between sites (p = {p:.2g}): {what} [T8]"
+        yield Notice(f"the outcome differs between sites (p = {p:.2g}): {what}", code="T8")
 
 
-def _informative_missingness(dataset: Dataset) -> Iterator[str]:
+def _informative_missingness(dataset: Dataset) -> Iterator[Notice]:
     """T12: who has a modality may depend on how they fare (Mann-Whitney, whatever the distribution of the outcome)."""
     values = dataset.outcome.values
     compared = []
@@ -82,8 +91,9 @@ def _informative_missingness(dataset: Dataset) -> Iterator[str]:
     for source, with_it, without, p in compared:
         if p < WARN_P / len(compared):
             # No means: whoever checks a study before its plan is frozen has not seen its outcome.
-            yield (
+            text = (
                 f"having {source} is associated with the outcome ({len(with_it)} have it, {len(without)} do not; "
                 f"p = {p:.2g}): it is not missing at random, results hold for those who have it only; find out why the "
-                "others have none [T12]"
+                "others have none"
             )
+            yield Notice(text, code="T12")

@@ -1,4 +1,4 @@
-"""What is known of everyone asked about, analysed or not: for drop-out and for subgroups, never for models."""
+"""What is known of everyone eligible, analysed or not: for drop-out and for subgroups, never for models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pandas as pd
 from workbench.records import Background, Cohort, Covariates, Outcome, Session, Unobserved
 from workbench.specs.experiment import ExperimentSpec, OutcomeSpec
 from workbench.tables.covariates import AT, values_of
-from workbench.tables.people import as_level
 
 if TYPE_CHECKING:
     from workbench.specs.cohort import SessionSpec
@@ -29,7 +28,7 @@ def background(experiment: ExperimentSpec, cohort: Cohort, outcome: Outcome, peo
     Parameters
     ----------
     people : sequence of str
-        Everyone included; whoever had another arm than those asked about is left out.
+        Everyone included; whoever had another arm than those eligible is left out.
 
     Returns
     -------
@@ -84,27 +83,20 @@ def unobserved(X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequ
     X : ndarray of shape (n_people, n_features)
         Of `people`, who have no outcome.
     nuisance : Covariates
-        Of those analysed: its columns are made for these people too.
+        Of those analysed: its columns are made for these people too. Whoever has a level that none of those analysed
+        had is left out.
 
     Returns
     -------
     Unobserved or None
         None where there are none.
     """
-    columns = [_column(name, term, cohort, people) for name, term in zip(nuisance.names, nuisance.terms, strict=True)]
-    held = np.column_stack([np.empty((len(people), 0)), *columns])
+    raw = [(coding, values_of(coding.term, cohort, people)) for coding in nuisance.coding]
+    held = np.column_stack([np.empty((len(people), 0)), *(coding.columns(values) for coding, values in raw)])
     whole = ~np.isnan(held).any(axis=1)
+    for coding, values in raw:
+        whole &= ~coding.unseen(values)
     if not whole.any():
         return None
     there = tuple(person for person, kept in zip(people, whole, strict=True) if kept)
     return Unobserved(there, X[whole], held[whole])
-
-
-def _column(name: str, term: str, cohort: Cohort, people: Sequence[str]) -> np.ndarray:
-    values = values_of(term, cohort, people)
-    if name == term:
-        return np.asarray(values, dtype=float)
-    level = name.removeprefix(f"{term}[").removesuffix("]")
-    known = values.notna().to_numpy()
-    there = np.array([as_level(value) == level for value in values], dtype=float)
-    return np.where(known, there, np.nan)

@@ -24,7 +24,7 @@ def copies(dataset: Dataset, where: str) -> Iterator[Problem]:
         for first, second in copied_rows(dataset.X[:, columns]):
             if people[first] != people[second]:
                 found = f"{people[first]} and {people[second]} have the same {source} values"
-                hint = "one person under two ids, or a copied file: find out, and take one out"
+                hint = "one participant under two ids, or a copied file: find out, and take one out"
                 yield Problem(where, found, hint, "T3")
 
 

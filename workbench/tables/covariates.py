@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, TableError, did_you_mean, listed
-from workbench.records import Cohort, Covariates
+from workbench.records import Cohort, Covariates, VariableCoding
 from workbench.tables.timing import treated_by
 
 AFTER_INFUSION = "T2"
@@ -25,7 +26,7 @@ TIME_SERIES = re.compile(
 """fMRIPrep's nuisance regressors: time series, not covariates."""
 
 ONE_VALUE = (
-    "covariates of no interest have one value per subject; fMRIPrep's nuisance regressors are time series, which are "
+    "confounds have one value per participant; fMRIPrep's nuisance regressors are time series, which are "
     "removed before features are made: use their summary, such as mean_fd"
 )
 
@@ -65,7 +66,7 @@ def values_of(term: str, cohort: Cohort, people: Sequence[str]) -> pd.Series:
     if AT in term:
         return _score_at(term, cohort).reindex(list(people))
     if TIME_SERIES.match(term):
-        raise TableError(Problem(term, "is not a covariate of a person", ONE_VALUE))
+        raise TableError(Problem(term, "is not a covariate of a participant", ONE_VALUE))
     known = [*cohort.participants.columns, *(f"{score}{AT}SESSION" for score in cohort.scales)]
     raise TableError(Problem(term, "is not a column of this study", did_you_mean(term, known)))
 
@@ -101,7 +102,7 @@ def refuse_after_infusion(
         known = session is not None and session in cohort.sessions
         late = treated_by(cohort, str(session), people) if known else []
         if late:
-            found = f"{session} is during or after an infusion for {len(late)} of {len(people)} people"
+            found = f"{session} is during or after an infusion for {len(late)} of {len(people)} participants"
             hint = "what is held fixed or compared with must be known before the first active infusion"
             problems.append(Problem(f"{where}: {term}", found, hint, AFTER_INFUSION))
     return problems
@@ -138,8 +139,7 @@ def encode(
     TableError
         If a term is not known, or is text that was meant to be numbers.
     """
-    names: list[str] = []
-    owners: list[str] = []
+    codings: list[VariableCoding] = []
     columns: list[np.ndarray] = []
     notes: list[str] = []
     problems = Problems()
@@ -148,39 +148,36 @@ def encode(
             values = values_of(term, cohort, people)
             if fill and values.isna().any():
                 notes.append(f"{term}: {int(values.isna().sum())} missing values replaced by the most typical one")
-                values = _filled(values)
-            for name, column in _columns_of(term, values):
-                there = column[~np.isnan(column)]
-                if len(there) == 0 or (there == there[0]).all():
-                    notes.append(f"{name} is the same in everyone analysed and was left out")
-                    continue
-                names.append(name)
-                owners.append(term)
-                columns.append(column)
+            coding = learn_coding(term, values, fill=fill)
+            made = coding.columns(values)
+            varies = [_varies(column) for column in made.T]
+            names = coding.names or (term,)
+            constant = [name for name, kept in zip(names, varies or [False], strict=True) if not kept]
+            notes += [f"{name} is the same in everyone analysed and was left out" for name in constant]
+            codings.append(replace(coding, names=tuple(name for name in coding.names if name not in constant)))
+            columns.append(made[:, varies])
     problems.raise_if_any(TableError)
-    matrix = np.column_stack(columns) if columns else np.empty((len(people), 0))
-    return Covariates(tuple(names), tuple(owners), matrix), notes
+    matrix = np.column_stack([np.empty((len(people), 0)), *columns])
+    named = [(name, coding.term) for coding in codings for name in coding.names]
+    return Covariates(tuple(name for name, _ in named), tuple(t for _, t in named), matrix, tuple(codings)), notes
 
 
-def _filled(values: pd.Series) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(values):
-        return values.fillna(values.median())
-    return values.fillna(values.mode().iloc[0]) if values.notna().any() else values
+def learn_coding(term: str, values: pd.Series, *, fill: bool) -> VariableCoding:
+    """How a variable becomes columns, as its values in some people say.
+
+    Raises
+    ------
+    TableError
+        If it is text that was meant to be numbers.
+    """
+    if not pd.api.types.is_numeric_dtype(values):
+        _refuse_slips(term, values)
+    return VariableCoding.learnt(term, values, fill=fill)
 
 
-def _columns_of(term: str, values: pd.Series) -> list[tuple[str, np.ndarray]]:
-    if pd.api.types.is_numeric_dtype(values):
-        return [(term, values.to_numpy(dtype=float))]
-    _refuse_slips(term, values)
-    counts = values.value_counts()
-    levels = sorted(counts.index, key=lambda level: (-counts[level], level))
-    if len(levels) < 2:
-        return [(term, np.where(values.isna(), np.nan, 0.0))]
-    columns = []
-    for level in sorted(levels[1:]):
-        column = (values == level).to_numpy(dtype=float, na_value=0.0)
-        columns.append((f"{term}[{level}]", np.where(values.isna(), np.nan, column)))
-    return columns
+def _varies(column: np.ndarray) -> bool:
+    known = column[~np.isnan(column)]
+    return len(known) > 0 and not (known == known[0]).all()
 
 
 def _refuse_slips(term: str, values: pd.Series) -> None:
@@ -192,7 +189,7 @@ def _refuse_slips(term: str, values: pd.Series) -> None:
         found = f"is read as text because of {listed(map(repr, words), 3)}"
         raise TableError(Problem(term, found, "declare it missing in cohort.toml, or correct it"))
     if len(levels) > max(2, len(values) / 2):
-        found = f"has {len(levels)} levels in {len(values)} people"
+        found = f"has {len(levels)} levels in {len(values)} participants"
         raise TableError(Problem(term, found, "a name or a date is not a covariate; group its levels"))
 
 

@@ -10,7 +10,17 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import GuardError, Problem, Problems, TableError, listed
-from workbench.records import Cohort, Covariates, Dataset, FeatureBlocks, FeatureTable, FlowStep, Outcome, Unobserved
+from workbench.records import (
+    Cohort,
+    Covariates,
+    Dataset,
+    FeatureBlocks,
+    FeatureTable,
+    FlowStep,
+    Outcome,
+    Unobserved,
+    VariableCoding,
+)
 from workbench.specs.experiment import ExperimentSpec
 from workbench.tables.background import background, unobserved
 from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
@@ -55,7 +65,7 @@ def assemble(
     Returns
     -------
     Dataset
-        Rows sorted by participant id. Whoever lacks a source, the outcome or a covariate of no interest is told in
+        Rows sorted by participant id. Whoever lacks a source, the outcome or a confound is excluded in
         the flow; single missing values of features and clinical variables stay NaN.
 
     Raises
@@ -101,9 +111,9 @@ class _Join:
         self.parts: dict[str, Measured] = {}
         self.terms = nuisance_terms(experiment, tables, outcome)
 
-    def _lose(self, step: str, lost: Mapping[str, str]) -> None:
-        self.people = [person for person in self.people if person not in lost]
-        self.flow.append(flow_step(step, len(self.people), lost))
+    def _exclude(self, step: str, excluded: Mapping[str, str]) -> None:
+        self.people = [person for person in self.people if person not in excluded]
+        self.flow.append(flow_step(step, len(self.people), excluded))
         if not self.people:
             raise TableError(nobody_left(self.flow))
 
@@ -111,32 +121,32 @@ class _Join:
         """Those who have the outcome stay."""
         with_outcome = set(self.outcome.values.index)
         why = self.outcome.missing
-        lost = {person: why.get(person, "no outcome") for person in self.people if person not in with_outcome}
-        self._lose("with the outcome", lost)
+        excluded = {person: why.get(person, "no outcome") for person in self.people if person not in with_outcome}
+        self._exclude("with the outcome", excluded)
 
     def keep_those_with(self, source: str, step: str) -> None:
         """Those whom a source has at the session asked for stay; a modality that a person lacks is never made up."""
         part = self.parts[source] = measure(self.tables[source], self.experiment)
         at = f" at {part.session}" if part.session else ""
-        lost = {person: f"no {source}{at}" for person in self.people if person not in part.people}
-        self._lose(f"{step}{at}", lost)
+        excluded = {person: f"no {source}{at}" for person in self.people if person not in part.people}
+        self._exclude(f"{step}{at}", excluded)
 
     def keep_those_with_any(self, sources: Sequence[str]) -> None:
         """Those stay whom one of the sources has at the session asked for."""
         self.parts |= {source: measure(self.tables[source], self.experiment) for source in sources}
         measured = {person for source in sources for person in self.parts[source].people}
         names = " or ".join(sources)
-        self._lose(f"with {names}", {person: f"no {names}" for person in self.people if person not in measured})
+        self._exclude(f"with {names}", {person: f"no {names}" for person in self.people if person not in measured})
 
     def keep_complete(self) -> None:
-        """Those with every covariate of no interest stay, and with a site where sites are left out."""
+        """Those with every confound stay, and with a site where sites are left out."""
         experiment = self.experiment
         needed = self.terms.forced_columns + ("site",) * (experiment.validation.leave_out == "site")
         if not experiment.impute_confounds:
             needed += self.terms.confounds
-        lost = incomplete(tuple(dict.fromkeys(needed)), self.cohort, self.people)
+        excluded = incomplete(tuple(dict.fromkeys(needed)), self.cohort, self.people)
         if needed:
-            self._lose("with complete covariates of no interest", lost)
+            self._exclude("with complete confounds", excluded)
 
     def dataset(self, feature_set: str, sources: tuple[str, ...], given_folds: pd.DataFrame | None) -> Dataset:
         """Put the rows of those who are left together."""
@@ -223,7 +233,9 @@ class _Join:
         self.notes += notes
         if self.outcome.baseline is not None:
             baseline = self.outcome.baseline.loc[self.people].to_numpy(dtype=float)[:, None]
-            forced = Covariates((self.outcome.baseline_name,), (self.outcome.baseline_name,), baseline).beside(forced)
+            name = self.outcome.baseline_name
+            coding = VariableCoding(name, (name,))
+            forced = Covariates((name,), (name,), baseline, (coding,)).beside(forced)
         held = {*terms.forced_columns, self.outcome.baseline_name}
         confounds, notes = encode(
             [term for term in terms.confounds if term not in held], self.cohort, self.people, fill=fill

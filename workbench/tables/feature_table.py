@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pandas as pd
 from workbench.errors import of_the_disk
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
 from workbench.version import __version__
+from workbench.whole_files import written_whole
 
 CHUNK = 1 << 20
 
@@ -129,7 +128,8 @@ def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
     beside, left_out = folder / f"{name}.npy", None
     if table.left_out is not None:
         numbers = table.left_out.values
-        _write(beside, lambda path: _save(path, numbers))
+        with written_whole(beside, private=True) as path:
+            _save(path, numbers)
         left_out = {"why": dict(table.left_out.why), "columns": list(table.left_out.columns), "digest": _digest(beside)}
     stored = {
         "schema_version": SCHEMA_VERSION,
@@ -144,8 +144,10 @@ def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
         "rows": table.rows.to_numpy().tolist(),
     }
     stored["description_digest"] = _description_digest(stored)
-    _write(folder / f"{name}.parquet", lambda path: frame.to_parquet(path, index=False))
-    _write(folder / f"{name}.json", lambda path: path.write_text(json.dumps(stored, indent=1), encoding="utf-8"))
+    with written_whole(folder / f"{name}.parquet", private=True) as path:
+        frame.to_parquet(path, index=False)
+    with written_whole(folder / f"{name}.json", private=True) as path:
+        path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
 
 
 def _save(path: Path, values: np.ndarray) -> None:
@@ -156,17 +158,6 @@ def _save(path: Path, values: np.ndarray) -> None:
 def _description_digest(described: Mapping[str, Any]) -> str:
     """SHA-256 over what is said of a table beside its values, the digest of these included."""
     return hashlib.sha256(json.dumps(described, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside and move over: whoever reads at the same time sees the old file or the new one, never half."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(Path(beside))
-        os.replace(beside, path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
 
 
 def describe(table: FeatureTable) -> pd.DataFrame:

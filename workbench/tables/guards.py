@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from workbench.errors import Problem, Problems, SpecError, WorkbenchError, did_you_mean, listed
-from workbench.records import Cohort, Dataset, Outcome
+from workbench.records import Cohort, Dataset, Notice, Outcome
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.learners import LEARNERS
 from workbench.specs.source import AnySource, TableSource
@@ -21,6 +21,7 @@ from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
 from workbench.tables.feature_sets import feature_sets
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
+from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
@@ -41,7 +42,7 @@ def check_experiment(
     cohort: Cohort,
     specs: Mapping[str, AnySource],
     exclusions: Mapping[str, str] | None = None,
-) -> tuple[list[Problem], list[str]]:
+) -> tuple[list[Problem], list[Notice]]:
     """What can be said before data are joined.
 
     Parameters
@@ -53,7 +54,7 @@ def check_experiment(
     -------
     problems : list of Problem
         Stop the run.
-    warnings : list of str
+    warnings : list of Notice
         For the person to weigh.
     """
     problems = Problems()
@@ -92,7 +93,7 @@ def _feature_sessions(
     for session in experiment.sessions:
         late = treated_by(cohort, session, people) if session in cohort.sessions else []
         if late:
-            some = f"{len(late)} of {len(people)} people ({listed(late, 3)})"
+            some = f"{len(late)} of {len(people)} participants ({listed(late, 3)})"
             yield _late_features(session, "everyone" if len(late) == len(people) else some)
     if experiment.change is not None and outcome is not None and all(name in cohort.sessions for name in asked):
         after = [name for name in outcome.sessions if cohort.sessions[name].phase != "before"]
@@ -147,7 +148,7 @@ def _selection(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]
             session = session_of(column, cohort)
             late = session is not None and session in cohort.sessions and bool(treated_by(cohort, session, people))
             if late or (AT not in column and looks_like_outcome(column, cohort)):
-                found = "chooses people by what was known only after the infusion"
+                found = "chooses participants by what was known only after the infusion"
                 yield Problem(f"{key}: {column}", found, "choose by what was known before", "T2")
 
 
@@ -231,25 +232,32 @@ def _validation(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str
     n = len(people)
     smallest_training = n - -(-n // validation.outer)
     if n and validation.folds is None and (n < validation.outer or smallest_training < 2 * validation.inner):
-        found = f"{n} people with the outcome cannot fill {validation.outer} outer and {validation.inner} inner folds"
-        yield Problem("validation", found, "fewer folds, or more people")
+        found = (
+            f"{n} participants with the outcome cannot fill {validation.outer} outer and {validation.inner} inner folds"
+        )
+        yield Problem("validation", found, "fewer folds, or more participants")
 
 
-def _experiment_warnings(experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[str]:
+def _experiment_warnings(
+    experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource]
+) -> Iterator[Notice]:
     outcome = experiment.outcome
     held = nuisance_terms(experiment, specs).declared
     if outcome.kind == "ketamine-minus-placebo" and "sequence" in cohort.participants and "sequence" not in held:
-        yield (
+        text = (
             'the period effect is not held fixed: adjust = ["sequence"] takes the mean difference between the '
             "two orders out, inside the training folds"
         )
+        yield Notice(text)
     if experiment.change is not None:
-        yield "acute-change features are measured after the infusion: a marker of its effect, not a baseline predictor"
+        text = "acute-change features are measured after the infusion: a marker of its effect, not a baseline predictor"
+        yield Notice(text, severity="note")
     for members in experiment.feature_sets.values():
         for first, second in combinations(members, 2):
             one, other = specs.get(first), specs.get(second)
             if isinstance(one, TableSource) and isinstance(other, TableSource) and one.file == other.file:
-                yield f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
+                text = f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
+                yield Notice(text)
 
 
 # ---------------------------------------------------------------------------------------------------------- joined data
@@ -260,7 +268,7 @@ def check_dataset(
     cohort: Cohort,
     specs: Mapping[str, AnySource] | None = None,
     left_out: Mapping[str, np.ndarray] | None = None,
-) -> tuple[list[Problem], list[str]]:
+) -> tuple[list[Problem], list[Notice]]:
     """What the joined data show.
 
     Parameters
@@ -274,10 +282,10 @@ def check_dataset(
     -------
     problems : list of Problem
         Stop the run.
-    warnings : list of str
+    warnings : list of Notice
         For the person to weigh, and for the report.
     """
-    problems, warnings = Problems(), list[str]()
+    problems, warnings = Problems(), list[Notice]()
     specs = specs or {}
     where = f"feature set {dataset.feature_set}"
     problems.extend(_too_little(dataset, where))
@@ -288,9 +296,12 @@ def check_dataset(
         problems.extend(_telling_names(dataset, cohort, where))
         problems.extend(running_numbers(dataset, cohort, where))
         problems.extend(copies(dataset, where))
+        resembling, likely_copies = noisy_copies(dataset, cohort, where)
+        problems.extend(resembling)
         problems.extend(_torn_groups(dataset))
         chosen, warnings = selected_by_outcome(dataset, left_out or {}, specs, where)
         problems.extend(chosen)
+        warnings = [*likely_copies, *warnings]
     warnings += untimed_warnings(dataset, cohort, specs)
     warnings += upstream_warnings(specs, dataset.sources)
     return list(problems), [*warnings, *dataset_warnings(dataset, cohort)]
@@ -300,7 +311,7 @@ def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
     n = dataset.n_participants
     if n < FEWEST:
         why = "; ".join(f"{step.step}: {step.n}" for step in dataset.flow)
-        yield Problem(where, f"{n} people are too few to validate anything", f"at least {FEWEST}; {why}")
+        yield Problem(where, f"{n} participants are too few to validate anything", f"at least {FEWEST}; {why}")
     if np.ptp(dataset.y) == 0:
         found = f"the outcome is {dataset.y[0]:g} in everyone"
         yield Problem(where, found, "an outcome that does not vary cannot be predicted")
@@ -310,7 +321,7 @@ def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
         yield Problem(where, "every feature is the same in everyone", "check the source files")
     n_held = dataset.nuisance.values.shape[1]
     if n_held >= n // 2:
-        found = f"{n_held} covariates are held fixed in {n} people"
+        found = f"{n_held} covariates are held fixed in {n} participants"
         yield Problem(where, found, "nothing would be left to predict: fewer confounds, or group their levels")
 
 
@@ -319,7 +330,7 @@ def _late_sessions(dataset: Dataset, cohort: Cohort) -> Iterator[Problem]:
     people = list(dataset.rows["participant_id"])
     for session in dict.fromkeys(dataset.features["session"]):
         if session in cohort.sessions and treated_by(cohort, session, people):
-            yield _late_features(session, "people analysed")
+            yield _late_features(session, "participants analysed")
 
 
 def _telling_names(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Problem]:
@@ -342,6 +353,9 @@ def _torn_groups(dataset: Dataset) -> Iterator[Problem]:
         torn = [group for group in np.unique(dataset.groups) if len(np.unique(folds[dataset.groups == group])) > 1]
         if torn:
             whose = " and ".join(dict.fromkeys(people[dataset.groups == torn[0]]))
-            found = f"{len(torn)} groups of people who belong together are in several folds, such as {whose}"
-            hint = "rows of one person, family or group are in training or in test, never in both: give them one number"
+            found = f"{len(torn)} groups of participants who belong together are in several folds, such as {whose}"
+            hint = (
+                "rows of one participant, family or group are in training or in test, never in both: give them "
+                "one number"
+            )
             yield Problem(f"validation: folds, column {column!r}", found, hint, "T4")

@@ -21,7 +21,7 @@ class NuisanceTerms:
     Parameters
     ----------
     confounds : tuple of str
-        Covariates of no interest, sites left out where whole sites are held out.
+        Confounds, sites left out where whole sites are held out.
     forced_columns : tuple of str
         The outcome's adjustments (the ANCOVA baseline is in the `Outcome`).
     declared : tuple of str

@@ -36,7 +36,7 @@ def column_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
         kind="column",
         type="binary" if binary else "continuous",
         claim="association",
-        estimand=f"In the people included: {label}{direction}, as recorded; people without it are left out "
+        estimand=f"In the participants included: {label}{direction}, as recorded; participants without it are left out "
         "(available cases).",
         improvement_positive=spec.better == "higher",
         values=values,
@@ -64,7 +64,7 @@ def _binary(spec: OutcomeSpec, name: str, column: pd.Series) -> tuple[pd.Series,
         hint = f"levels of {name}: {listed(map(repr, levels), 8) or 'none'}"
         raise OutcomeError(Problem("outcome: positive", found, hint))
     if len(levels) != 2:
-        found = f"{name!r} has {len(levels)} levels among the people included ({listed(map(repr, levels), 8)})"
+        found = f"{name!r} has {len(levels)} levels among the participants included ({listed(map(repr, levels), 8)})"
         raise OutcomeError(Problem("outcome: column", found, "a binary outcome has two; see include and exclude"))
     other = next(level for level in levels if level != positive)
     return (text == positive).astype(float).where(text.notna()), f"{name} ({positive} against {other})"

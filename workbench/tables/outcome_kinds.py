@@ -118,7 +118,7 @@ def _difference(rated: Ratings) -> Draft:
         f"{rated.sessions['placebo_at']})",
         "points",
         reliability=reliability_of_difference(rated.scale.reliability, rated.scores["placebo_at"], rated.scores["at"]),
-        contrast=f"the difference between the two treatments within a person (positive = better on {active})",
+        contrast=f"the difference between the two treatments within a participant (positive = better on {active})",
         notes=[
             "the difference identifies the conditional effect absent carry-over or drop-out depending on the features; "
             "individual response is not identified (one period per treatment)"

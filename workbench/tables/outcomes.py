@@ -58,7 +58,7 @@ def make_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str], *, se
 def _shuffled(outcome: Outcome, seed: int) -> Outcome:
     stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SHUFFLE,)))
     values = pd.Series(stream.permutation(outcome.values.to_numpy()), index=outcome.values.index)
-    note = "the outcome was shuffled between people: a control experiment of which nothing must come"
+    note = "the outcome was shuffled between participants: a control experiment of which nothing must come"
     return replace(outcome, values=values, label=f"shuffled {outcome.label}", notes=(*outcome.notes, note))
 
 
@@ -148,7 +148,7 @@ def _nobody(
 ) -> Problem:
     reasons = pd.Series(list(missing.values()), dtype="str").value_counts()
     why = listed([f"{reason}: {n}" for reason, n in reasons.items()], 5)
-    found = f"none of the {len(people)} people included has {name} at {' and '.join(sessions.values())} ({why})"
+    found = f"none of the {len(people)} participants included has {name} at {' and '.join(sessions.values())} ({why})"
     return Problem("outcome", found, f"{name} was rated at {_rated(name, cohort)}")
 
 
@@ -169,7 +169,8 @@ def _estimand(draft: Draft, cohort: Cohort, arms: Sequence[str], sessions: Mappi
         times.append(f"{session} ({said.phase}{' ' + said.arm if said.arm else ''}{hours})")
     treated = f" treated with {' and '.join(arms)}" if arms else ""
     return (
-        f"In the people included{treated}: {draft.label}, {draft.contrast}, read at {' and '.join(times)}; "
-        "ratings after stopped or added treatment count as rated (treatment policy), people without these ratings "
+        f"In the participants included{treated}: {draft.label}, {draft.contrast}, read at {' and '.join(times)}; "
+        "ratings after stopped or added treatment count as rated (treatment policy), participants without these "
+        "ratings "
         "are left out (available cases)."
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, TableError, did_you_mean, listed
-from workbench.records import Cohort, FlowStep
+from workbench.records import ELIGIBLE, Cohort, FlowStep
 from workbench.specs.experiment import Bounds, ExperimentSpec, Rule
 from workbench.tables.covariates import values_of
 
@@ -30,7 +30,7 @@ def select_people(
     people : tuple of str
         Participant ids, sorted.
     flow : tuple of FlowStep
-        In the study, then included.
+        In the study, then eligible.
 
     Raises
     ------
@@ -53,9 +53,9 @@ def select_people(
     problems.raise_if_any(TableError)
     for person, reason in exclusions.items():
         why.setdefault(person, reason)
-    lost_people = {person: why[person] for person in everyone if person in why}
-    people = tuple(sorted(set(everyone) - set(lost_people)))
-    flow = (FlowStep("in the study", len(everyone)), flow_step("included", len(people), lost_people))
+    excluded = {person: why[person] for person in everyone if person in why}
+    people = tuple(sorted(set(everyone) - set(excluded)))
+    flow = (FlowStep("in the study", len(everyone)), flow_step(ELIGIBLE, len(people), excluded))
     if not people:
         raise TableError(nobody_left(flow))
     return people, flow
@@ -127,15 +127,21 @@ def _rule_in_words(key: str, column: str, rule: Rule) -> str:
     return f"{column} is {'not ' if key == 'include' else ''}{within}"
 
 
-def flow_step(step: str, n: int, lost: Mapping[str, str]) -> FlowStep:
-    """A step of the flow, with why people went, the most frequent reason first."""
-    reasons = Counter(lost.values())
-    why = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
-    people = tuple(sorted(lost))
-    return FlowStep(step, n, len(lost), why, people, tuple(lost[person] for person in people))
+def flow_step(step: str, n: int, excluded: Mapping[str, str]) -> FlowStep:
+    """A step of the flow, with why participants were excluded, the most frequent reason first.
+
+    Parameters
+    ----------
+    excluded : mapping of str to str
+        Participant id to reason.
+    """
+    counts = Counter(excluded.values())
+    reason = "; ".join(f"{each} ({count})" for each, count in counts.most_common())
+    participants = tuple(sorted(excluded))
+    return FlowStep(step, n, len(excluded), reason, participants, tuple(excluded[each] for each in participants))
 
 
 def nobody_left(flow: Iterable[FlowStep]) -> Problem:
-    """Nobody is left, told with every step on the way there."""
-    told = "; ".join(f"{step.step}: {step.n}" + (f" ({step.why})" if step.why else "") for step in flow)
-    return Problem("participants", "nobody is left", told)
+    """Nobody is left, with every step on the way there."""
+    steps = "; ".join(f"{step.step}: {step.n}" + (f" ({step.reason})" if step.reason else "") for step in flow)
+    return Problem("participants", "no participant is left", steps)

@@ -15,9 +15,9 @@ from workbench.tables.outcomes import make_outcome
 SCORES, VALUES = 0x4E5, 0x4E6
 """Spawn keys of the streams that make scores and outcomes up, apart from every other stream of the same seed."""
 RELATIVE = ("percent-change", "response")
-"""Kinds of outcome that divide by the baseline, so that a made-up one must lie above the zero of its scale."""
+"""Kinds of outcome that divide by the baseline, so that a simulated one must lie above the zero of its scale."""
 NOTE = (
-    "rehearsal: all scores are made up, drawn evenly over the range of their scale for whoever has one; "
+    "rehearsal: all scores are simulated, drawn evenly over the range of their scale for whoever has one; "
     "nothing here is a result"
 )
 
@@ -57,7 +57,7 @@ def rehearse(
         values=values,
         baseline=None if drawn.baseline is None else drawn.baseline.loc[there],
         missing=outcome.missing,
-        label=f"made-up {drawn.label}",
+        label=f"simulated {drawn.label}",
         notes=(*drawn.notes, NOTE),
     )
 
@@ -75,7 +75,7 @@ def _scores(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]) -
 
 
 def _possible(score: str, session: str, scale: Scale, experiment: ExperimentSpec) -> np.ndarray:
-    """Values of a score at one session that a made-up rating may have."""
+    """Values of a score at one session that a simulated rating may have."""
     outcome = experiment.outcome
     step = scale.step or (scale.maximum - scale.minimum) / 100
     count = int(np.floor((scale.maximum - scale.minimum) / step + 1e-9))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.errors import Problem
-from workbench.records import Dataset
+from workbench.records import Dataset, Notice
 from workbench.specs.source import AnySource, UpstreamSpec
 
 STANDS_OUT = 0.9
@@ -57,7 +57,7 @@ class Separation:
 
 def selected_by_outcome(
     dataset: Dataset, left_out: Mapping[str, np.ndarray], specs: Mapping[str, AnySource], where: str
-) -> tuple[list[Problem], list[str]]:
+) -> tuple[list[Problem], list[Notice]]:
     """Lists of columns that look as if the outcome had made them: refused, or warned of.
 
     A list whose origin is declared is never refused, and warned of only where its columns are separated all but
@@ -68,25 +68,29 @@ def selected_by_outcome(
     left_out : mapping of str to ndarray of shape (n_rows, n_left_out)
         By source: the columns of its file that are not features, by row of the dataset.
     """
-    problems, warnings = [], []
+    problems: list[Problem] = []
+    warnings: list[Notice] = []
     for found in separations(dataset, left_out):
         said = specs[found.source].upstream if found.source in specs else None
         declared = said is not None and said.selected_by in DECLARED
         what = (
-            f"the {found.n_kept} columns kept of {found.n_kept + found.n_left_out} go more with the outcome than those "
+            f"the {found.n_kept} columns kept of {found.n_kept + found.n_left_out} are more associated with the "
+            "outcome than those "
             f"left out, in {100 * found.share:.0f} % of all pairs (p = {found.p:.2g}), as where the outcome chose them"
         )
         say = f'say so in features/{found.source}.toml: [upstream] selected_by = "literature", reference = ".."'
         if declared and found.share >= SEPARATED:
-            warnings.append(f"{found.source}: {what}, though they are declared as selected by {_origin(said)} [T6]")
+            text = f"{what}, though they are declared as selected by {_origin(said)}"
+            warnings.append(Notice(text, where=found.source, code="T6"))
         elif found.share >= SEPARATED:
             hint = (
-                "if it did, keep all columns: screen = 50 in [[models]] selects in the training people alone; if an "
+                "if it did, keep all columns: screen = 50 in [[models]] selects in the training participants only; "
+                "if an "
                 f"atlas, a paper or other people did, {say}"
             )
             problems.append(Problem(f"{where}: {found.source}", what, hint, "T6"))
         elif not declared:
-            warnings.append(f"{found.source}: {what}; if something else did, {say} [T6]")
+            warnings.append(Notice(f"{what}; if something else did, {say}", where=found.source, code="T6"))
     return problems, warnings
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem
-from workbench.records import Cohort, Dataset
+from workbench.records import Cohort, Dataset, Notice
 from workbench.tables.names import looks_like_order
 
 FEWEST = 10
@@ -182,7 +182,7 @@ def ratings(cohort: Cohort, dataset: Dataset, *, before: bool) -> Ratings:
     )
 
 
-def baseline_warning(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
+def baseline_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     """T9 in a milder form: the baseline among the features of a change, of which it is a part."""
     outcome = dataset.outcome
     if outcome.kind not in ("change", "response"):
@@ -190,10 +190,11 @@ def baseline_warning(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
     before = ratings(cohort, dataset, before=True)
     r, n = correlations(dataset.X, before.values[:, [score == outcome.score for score in before.scores]])
     for column in np.flatnonzero((np.abs(r) > threshold(LEAK_R, n, r.size)).any(axis=1)):
-        yield (
+        text = (
             f"{dataset.features['name'][column]} is {outcome.score} before the infusion, of which the outcome is made: "
-            "it predicts without any biology; move it to the clinical_model [T9]"
+            "it predicts without any biology; move it to the clinical_model"
         )
+        yield Notice(text, code="T9")
 
 
 # --------------------------------------------------------------------------------------------------- T14: who came when
@@ -210,7 +211,7 @@ def running_numbers(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Pr
         yield Problem(where, f"{name} follows {names[at]} (rank correlation {r[column, at]:.2f})", WHO_CAME_WHEN, "T14")
 
 
-def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
+def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     """T14 in a milder form: a feature that drifts in the course of the study, and goes with the outcome."""
     names, orders = orders_of(cohort, dataset)
     r, n, candidates = _drifts(dataset, orders)
@@ -223,10 +224,11 @@ def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[str]:
     for column, goes, chance in zip(columns, with_outcome[:, 0], limit[:, 0], strict=True):
         if abs(goes) > chance:
             at = int(np.abs(r[column]).argmax())
-            yield (
+            text = (
                 f"{dataset.features['name'][column]} drifts with {names[at]} (rank correlation {r[column, at]:.2f}) "
-                f"and goes with the outcome (r = {goes:.2f}): time may explain both [T14]"
+                f"and is associated with the outcome (r = {goes:.2f}): time may explain both"
             )
+            yield Notice(text, code="T14")
 
 
 def _drifts(dataset: Dataset, orders: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:

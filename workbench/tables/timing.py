@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pandas as pd
 
 from workbench.errors import Problem, listed
-from workbench.records import Cohort, Dataset, Session
+from workbench.records import Cohort, Dataset, Notice, Session
 from workbench.specs.source import AnySource
 
 
@@ -77,15 +77,15 @@ def late_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource
     people = list(dataset.rows["participant_id"])
     for source in _without_sessions(dataset, cohort):
         timing = _declared(source, specs)
-        where = f"features/{source}.toml: timing"
+        file = f"features/{source}.toml"
         if timing is not None and timing in cohort.sessions and (late := treated_by(cohort, timing, people)):
-            some = f"{len(late)} of {len(people)} people ({listed(late, 3)})"
+            some = f"{len(late)} of {len(people)} participants ({listed(late, 3)})"
             whose = "everyone" if len(late) == len(people) else some
             found = f"features at {timing} are measured during or after an infusion in {whose}"
-            yield Problem(where, found, FIRST, "T2")
+            yield Problem("timing", found, FIRST, "T2", file=file)
         elif timing == "concurrent":
-            found = "features are measured with the outcome, and the people of this study are treated"
-            yield Problem(where, found, FIRST, "T2")
+            found = "features are measured with the outcome, and the participants of this study are treated"
+            yield Problem("timing", found, FIRST, "T2", file=file)
 
 
 def untimed_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:
@@ -97,18 +97,18 @@ def untimed_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySou
     )
 
 
-def untimed_warnings(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[str]:
+def untimed_warnings(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[Notice]:
     """What is worth a sentence of sources whose time of measurement is not known, and how it is declared."""
     for source in untimed_sources(dataset, cohort, specs):
-        said = "is declared as unknown" if _declared(source, specs) == "unknown" else "is not declared"
+        described = "is declared as unknown" if _declared(source, specs) == "unknown" else "is not declared"
         first = next((name for name, each in cohort.sessions.items() if each.phase == "before"), "before")
         hint = f'write timing = "{first}", or another session, in features/{source}.toml'
         if not cohort.sessions and (dataset.features["session"][dataset.features["source"] == source] != "").any():
             hint = "place the sessions of the file in time: [sessions.NAME] of features/cohort.toml"
-        yield (
-            f"{source}: when its features were measured {said}, so a claim is exploratory at most; where it is known, "
-            f"{hint} [T2]"
+        text = (
+            f"when its features were measured {described}, so a claim is exploratory at most; where it is known, {hint}"
         )
+        yield Notice(text, where=source, code="T2")
 
 
 def timing_cap(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:

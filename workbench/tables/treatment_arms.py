@@ -48,7 +48,7 @@ def _contrast_arms(
 ) -> tuple[str, ...]:
     where = "outcome: kind"
     if cohort.design != "crossover":
-        found = f"{spec.kind} needs both treatments in each person, and this is a {cohort.design} design"
+        found = f"{spec.kind} needs both treatments in each participant, and this is a {cohort.design} design"
         raise OutcomeError(Problem(where, found, _instead(cohort, name, people)))
     problems = []
     for key, arm in (("at", cohort.active), ("placebo_at", cohort.control)):

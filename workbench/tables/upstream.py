@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from workbench.errors import Problem, listed
-from workbench.records import Cohort
+from workbench.records import Cohort, Notice
 from workbench.specs.experiment import ExperimentSpec, OutcomeSpec
 from workbench.specs.source import AnySource, UpstreamSpec
 from workbench.tables.covariates import AT, base_of, session_of
@@ -18,7 +18,7 @@ from workbench.tables.names import looks_like_outcome
 INFLATION = "at most 0.02 of R2 in simulated trials"
 """What standardising, reducing and harmonising everybody together added (benchmarks/upstream_leaks.py)."""
 
-AGAIN = "fit it in other people, or leave it out: whatever is learnt here is learnt in training people alone"
+AGAIN = "fit it in other people, or leave it out: whatever is learnt here is learnt in training participants only"
 
 
 def upstream_problems(
@@ -33,18 +33,23 @@ def upstream_problems(
 
 def _given_the_outcome(where: str, said: UpstreamSpec, outcome: OutcomeSpec, cohort: Cohort) -> Iterator[Problem]:
     if said.used_outcome is True and said.fitted_on != "other people":
-        found = "a step before this file was given the outcome of the people it would predict"
+        found = "a step before this file was given the outcome of the participants it would predict"
         yield Problem(f"{where}: used_outcome", found, AGAIN, "T5")
     if said.selected_by == "outcome here":
-        found = "features were selected by the outcome of the people they would predict"
-        hint = "give all columns; screen = 50 in [[models]] selects them anew in the training people of every fold"
+        found = "features were selected by the outcome of the participants they would predict"
+        hint = (
+            "give all columns; screen = 50 in [[models]] selects them anew in the training participants of every fold"
+        )
         yield Problem(f"{where}: selected_by", found, hint, "T6")
     if said.fitted_on == "other people":
         return
     for term in said.preserved:
         if why := _is_outcome(term, outcome, cohort):
             found = f"the harmonisation was told to preserve {term}, which {why}"
-            hint = "harmonise again without it: what is preserved is written into the features of the held-out people"
+            hint = (
+                "harmonise again without it: what is preserved is written into the features of the held-out "
+                "participants"
+            )
             yield Problem(f"{where}: preserved", found, hint, "T7")
 
 
@@ -57,8 +62,8 @@ def _is_outcome(term: str, outcome: OutcomeSpec, cohort: Cohort) -> str:
     return "is the outcome" if column.casefold() in own else looks_like_outcome(column, cohort)
 
 
-def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) -> Iterator[str]:
-    """Declared steps that learnt from everybody at once, the outcome apart; code of METHODS 4.2 at the end."""
+def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) -> Iterator[Notice]:
+    """Declared steps that learnt from everybody at once, the outcome apart."""
     for source in sources:
         said = specs[source].upstream if source in specs else None
         if said is None or said.fitted_on == "other people":
@@ -66,10 +71,12 @@ def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) ->
         steps = ["steps before the file"] if said.fitted_on == "everyone here" else []
         steps += ["the harmonisation of sites"] if said.harmonised in ("combat", "other") else []
         if steps:
-            yield (
-                f"{source}: {' and '.join(steps)} learnt from all people at once, held-out people included; without "
-                f"the outcome that changes R2 little ({INFLATION}), but the result is not that of new people [T5]"
+            text = (
+                f"{' and '.join(steps)} learnt from all participants at once, held-out participants included; "
+                "without the outcome "
+                f"that changes R2 little ({INFLATION}), but the result is not that of new participants"
             )
+            yield Notice(text, where=source, code="T5")
 
 
 def undeclared(specs: Mapping[str, AnySource], sources: Sequence[str]) -> str:

@@ -1,19 +1,23 @@
-"""Finds the run that a person means, among those that the ledger of results viewed counts."""
+"""Finds the run that a user means, among those that the ledger of results viewed counts."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import StoreError
+from workbench.errors import StoreError, WorkbenchError
 from workbench.records import LoggedRun
 from workbench.tracking.store import local_path, need_store, open_client, repair_artifact_locations
 
 if TYPE_CHECKING:
     from workbench.study import Study
+
+
+TOGETHER = timedelta(seconds=10)
+"""Results of one command are counted within this time of each other, under one lock."""
 
 
 def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, ...]:
@@ -122,13 +126,14 @@ def _logged(run: Any, experiment: str) -> LoggedRun:
 
 
 def find_run(study: Study, run: str = "latest") -> LoggedRun:
-    """The finished run that a person means.
+    """The finished run that a user means.
 
     Parameters
     ----------
     study : Study
     run : str
-        MLflow run id, a unique prefix of one, a run name, or ``latest`` for the last finished run.
+        MLflow run id, a unique prefix of one, a run name, or ``latest``: of the runs that were finished together last,
+        the primary one of their experiment where it names one, else the last.
 
     Raises
     ------
@@ -145,13 +150,32 @@ def find_run(study: Study, run: str = "latest") -> LoggedRun:
             )
         raise StoreError(f"{study.root}: no run has finished yet; start with: workbench run EXPERIMENT")
     if run == "latest":
-        return runs[0]
+        return _latest(study, runs)
     chosen = [each for each in runs if run and (each.run_id.startswith(run.lower()) or each.name == run)]
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
         raise StoreError(f"{len(chosen)} runs are meant by {run!r}; give more of one id:\n{_choices(chosen)}")
     raise StoreError(f"no finished run has the id or name {run!r}; the last ones are:\n{_choices(runs)}")
+
+
+def _latest(study: Study, runs: Sequence[LoggedRun]) -> LoggedRun:
+    """The primary run of the last command, or its last run where no primary one is named or it was not run."""
+    from workbench.preregistration.viewed import read_looks
+
+    last = runs[0]
+    viewed = {look.run_id: datetime.fromisoformat(look.date) for look in read_looks(study)}
+    together = [each for each in runs if abs(viewed[each.run_id] - viewed[last.run_id]) <= TOGETHER]
+    primary = _primary(study, last.experiment)
+    return next((each for each in together if each.experiment == last.experiment and each.name == primary), last)
+
+
+def _primary(study: Study, experiment: str) -> str:
+    """The primary run that an experiment names; empty where it names none, or has no readable file any more."""
+    try:
+        return study.experiment(experiment)[1].primary or ""
+    except WorkbenchError:
+        return ""
 
 
 def _choices(runs: Sequence[LoggedRun], most: int = 10) -> str:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from workbench.records import Performance, RunResult, Scores
+from workbench.records import Increment, Performance, RunResult, Scores
 
 
 def note(result: RunResult) -> str:
     """The claim in words with the headline numbers and the reasons, as Markdown."""
     scores, claim = result.scores, result.claim
-    people = "simulated participants" if scores.synthetic else "participants"
+    participants = "simulated participants" if scores.synthetic else "participants"
     rows = [
-        ("Cross-validated R2 (below 0: worse than the reference)", _r2_words(scores.performance)),
-        (_p_name(scores), _p_words(scores)),
-        ("Typical error", _error_words(scores)),
-        *([("Added to the clinical variables", f"{scores.increment.delta_r2:.2f} of R2")] if scores.increment else []),
-        ("Analysed", f"{scores.n_participants} {people}"),
+        (f"Cross-validated R2, relative to {scores.reference or 'the reference'}", _r2_words(scores.performance)),
+        ("Permutation test", _p_words(scores)),
+        ("MAE", _error_words(scores)),
+        *([("Incremental R2 over the clinical model", _increment_words(scores.increment))] if scores.increment else []),
+        ("Analysed", f"{scores.n_participants} {participants}"),
     ]
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
     reasons = ["", "Why the claim is not stronger:", "", *(f"- {reason}" for reason in claim.reasons)]
@@ -29,18 +29,26 @@ def _r2_words(performance: Performance) -> str:
     interval = performance.interval
     if interval is None:
         return f"{performance.r2:.2f}"
-    return f"{performance.r2:.2f} ({interval.level * 100:.0f} % interval {interval.low:.2f} to {interval.high:.2f})"
-
-
-def _p_name(scores: Scores) -> str:
-    return f"p, corrected over {scores.family_size} runs" if scores.family_size > 1 else "p"
+    return f"{performance.r2:.2f} ({interval.level * 100:.0f} % CI {interval.low:.2f} to {interval.high:.2f})"
 
 
 def _p_words(scores: Scores) -> str:
-    p = scores.p_family if scores.p_family is not None else scores.test.p
+    p, test = scores.judged_p, scores.test
     if p is None:
-        return f"none: {scores.test.refused or 'no permutations were asked for'}"
-    return f"{p:.2g} ({scores.test.n_permutations} permutations)"
+        return f"none: {test.refused or 'permutations = 0'}"
+    earlier = 0 if scores.viewing is None else scores.viewing.others
+    parts = [f"p = {_p_text(p)}", f"{test.n_permutations:,} permutations"]
+    parts += [f"family of {scores.family_size} runs"] if scores.family_size > 1 else []
+    parts += [f"corrected for {earlier} earlier result{'s' if earlier > 1 else ''}"] if earlier else []
+    return ", ".join(parts)
+
+
+def _p_text(p: float) -> str:
+    return f"{p:.2g}".removeprefix("0") if p < 1 else "1"
+
+
+def _increment_words(increment: Increment) -> str:
+    return increment.words("{:.2f}".format, _p_text).removeprefix("R2 ")
 
 
 def _error_words(scores: Scores) -> str:
@@ -65,9 +73,11 @@ def experiment_note(scores: Scores) -> str:
             "",
             f"Outcome: {scores.outcome}. {scores.estimand}",
             "",
-            "`r2` is the cross-validated R2 with its interval `r2_low` to `r2_high` (below 0: worse than the "
-            "reference), `p_value` is corrected over all runs of the experiment, `mae` is the typical error beside "
-            "that of the clinical model, `increment` is the R2 added to the clinical variables. The claim says what "
+            "`r2` is the cross-validated R2 with its 95 % CI `r2_low` to `r2_high` (below 0: worse than the "
+            "reference), `p_value` is corrected over all runs of the experiment, `mae` is the mean absolute error "
+            "beside "
+            "that of the clinical model, `increment` is the incremental R2 over the clinical model. The claim says "
+            "what "
             "the numbers allow; the newest run stands first, whatever its R2.",
         ]
     )

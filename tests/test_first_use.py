@@ -1,0 +1,117 @@
+"""What a new user meets before anything is run: each thing that is said is so, and nothing is found out too late."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import workbench
+from workbench.cli import run_command
+
+REPOSITORY = Path(__file__).parents[1]
+TWIN = REPOSITORY / "tests" / "kmoa_twin"
+QUESTION = """\
+question = "Does connectivity before treatment predict the fall in MADRS?"
+include = { group = ["MDD"] }
+sessions = ["ses-b0"]
+[outcome]
+score = "MADRS"
+kind = "change"
+from = "ses-b0"
+at = "ses-d2"
+[feature_sets]
+dmn4 = ["ec_dmn4"]
+[validation]
+repeats = 1
+permutations = 0
+[[models]]
+kind = "ridge"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch):
+    monkeypatch.setattr("workbench.figures.PICTURES", {})
+
+
+@pytest.fixture
+def study(tmp_path):
+    features = REPOSITORY / "examples" / "kmoa" / "features"
+    shutil.copytree(features, tmp_path / "features", ignore=shutil.ignore_patterns("tables"))
+    (tmp_path / "experiments").mkdir()
+    ask(tmp_path, QUESTION)
+    return tmp_path
+
+
+def ask(study: Path, text: str) -> None:
+    (study / "experiments" / "quick.toml").write_text(text)
+
+
+def printed(study: Path, capsys, command: str, *, code: int = 0) -> str:
+    """What a command prints on both streams, whatever its line breaks."""
+    arguments = [*command.split(), "--study", str(study), "--data", str(TWIN), "-q"]
+    assert run_command(arguments) == code
+    captured = capsys.readouterr()
+    return " ".join((captured.out + captured.err).split())
+
+
+def test_the_first_result_of_an_outcome_is_announced_with_what_it_costs(study, capsys):
+    first = printed(study, capsys, "run quick --jobs 1")
+    assert "quick: this will be the first result viewed for this outcome" in first
+    assert "its plan is not frozen, so its claim is exploratory at most" in first
+    assert "without permutations it will not be tested (permutations = 1000)" in first
+    assert "workbench freeze quick" in first
+    ask(study, QUESTION.replace("repeats = 1", "repeats = 1\nseed = 1"))
+    assert "this will be the first result" not in printed(study, capsys, "run quick --jobs 1")
+
+
+def test_nothing_is_announced_before_a_rehearsal_or_once_the_plan_is_frozen(study, capsys):
+    assert "first result" not in printed(study, capsys, "run quick --rehearse --jobs 1")
+    printed(study, capsys, "freeze quick --anyway")
+    assert "this will be the first result" not in printed(study, capsys, "run quick --jobs 1")
+
+
+def test_a_run_prints_one_page_and_its_details_only_when_asked(study, capsys):
+    page = printed(study, capsys, "run quick --jobs 1")
+    assert "quick | ridge on dmn4" in page
+    assert "Estimand" not in page
+    assert "Estimand" in printed(study, capsys, "run quick --jobs 1 -v")
+
+
+def test_a_typing_error_in_a_kind_shows_no_healthy_plan(study, capsys):
+    ask(study, QUESTION.replace('kind = "ridge"', 'kind = "rigde"'))
+    text = printed(study, capsys, "check quick", code=2)
+    assert "kind: 'rigde' is not a choice; did you mean 'ridge'?" in text
+    assert "ridge on dmn4" not in text
+    assert "Estimand" not in text
+
+
+def test_strata_that_no_fold_can_hold_are_known_to_check(study):
+    ask(study, QUESTION.replace("repeats = 1", 'repeats = 1\nstrata = ["age"]'))
+    (problem,) = workbench.check(["quick"], study=study, data=TWIN).problems
+    assert "every stratum has fewer participants than there are folds (5)" in problem.found
+
+
+def test_check_says_whom_a_fold_leaves_out(study):
+    (plan,) = workbench.check(["quick"], study=study, data=TWIN).plans
+    assert plan.runs[0].folds == "1 x 5"
+    assert plan.runs[0].display_name == "ridge on dmn4"
+
+
+def test_a_frozen_plan_is_not_said_to_have_other_data_because_its_outcomes_are_simulated(study):
+    workbench.freeze(["quick"], study=study, data=TWIN, anyway=True)
+    (planned,) = workbench.plan("quick", study=study, data=TWIN, simulations=20, permutations=19, r2=0.3, jobs=1)
+    status = {row.requirement: row.status for row in planned.plan.rows}
+    assert status["data as when the plan was frozen"] == "met"
+
+
+def test_a_missing_id_column_is_looked_for_by_its_name(study):
+    path = study / "features" / "ec_dmn4.toml"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("id ")]
+    first = next(at for at, line in enumerate(lines) if line.startswith("file"))
+    path.write_text("\n".join([*lines[: first + 1], 'id = "subject_id"', *lines[first + 1 :]]))
+    (problem, *_) = workbench.check(["quick"], study=study, data=TWIN).problems
+    assert "has no column 'subject_id'" in problem.found
+    assert 'id = "participant_id"' in problem.hint

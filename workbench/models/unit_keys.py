@@ -1,0 +1,74 @@
+"""Keys of work units: a digest over everything that decides their numbers, so that a stored one can be taken up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+
+import numpy as np
+
+from workbench.models.estimator_entry import identity
+from workbench.models.splitters import balanced_on_outcome
+from workbench.records import SCHEMA_VERSION, Dataset, WorkUnit
+from workbench.specs.experiment import ValidationSpec
+from workbench.specs.learners import BandedRidgeSpec, EstimatorSpec, LearnerSpec
+
+DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
+"""Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
+DECIDING_PACKAGES = ("biomarker-workbench", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost", "optuna")
+
+
+def common_digest(
+    dataset: Dataset,
+    validation: ValidationSpec,
+    learner: LearnerSpec,
+    explain: int,
+    procedures: tuple[str, ...],
+) -> hashlib._Hash:
+    """What all units of a run share of their keys: everything that decides their numbers but folds and seeds."""
+    settings = {
+        "schema_version": SCHEMA_VERSION,
+        "data": dataset.data_hash,
+        "people": dataset.rows[["participant_id", "session"]].astype(str).to_numpy().tolist(),
+        "outcome_type": dataset.outcome.type,
+        "balanced": balanced_on_outcome(dataset, validation),
+        "features": dataset.features["name"].tolist(),
+        "circuits": dataset.features["circuit"].tolist() if explain else [],
+        "covariates": [list(block.names) for block in (dataset.forced, dataset.confounds, dataset.clinical)],
+        "learner": learner.model_dump(mode="json", exclude=DECIDES_NOTHING),
+        "permutations": [validation.permutations, validation.seed if validation.permutations else None],
+        "explain": explain,
+        "procedures": procedures,
+        "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
+    }
+    if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
+        settings["bands"] = dataset.features["modality"].to_numpy(str).tolist()
+    if isinstance(learner, EstimatorSpec):
+        settings["estimator"] = identity(learner)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
+    blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)
+    for array in (dataset.y, *blocks, dataset.groups, dataset.blocks):
+        digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return digest
+
+
+def unit_key(common: hashlib._Hash, unit: WorkUnit) -> str:
+    """The key of one unit: a digest over what its run shares, its place, its seed and its rows."""
+    digest = common.copy()
+    digest.update(json.dumps([unit.repeat, unit.fold, unit.seed]).encode())
+    for split in (unit.outer, *unit.inner):
+        for rows in (split.train, split.test):
+            digest.update(np.int64(len(rows)).tobytes())
+            digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

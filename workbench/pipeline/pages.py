@@ -1,0 +1,91 @@
+"""Runs and plans as text, set to the width of the terminal, for whoever prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from workbench.pipeline.experiment_plan import ExperimentPlan
+from workbench.pipeline.store import FinishedRun
+from workbench.records import GateRow, feature_set_name
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def page_of(finished: FinishedRun, next_command: str, *, styled: bool, unicode: bool) -> Text:
+    """The one page of a run, with colours where it is printed to a terminal that has them.
+
+    Parameters
+    ----------
+    next_command : str
+        The command to type next.
+    styled, unicode : bool
+        Whether the terminal has colours, and check marks: both degrade to plain text.
+    """
+    from workbench.results.layout import MARKS, PLAIN_MARKS, lay_out
+    from workbench.results.summary import terminal_width
+
+    show = f"workbench show {finished.run_id[:8]} -v" if finished.run_id else "run -v"
+    marks = MARKS if styled and unicode else PLAIN_MARKS
+    return lay_out(finished.page(next_command, show=show), terminal_width(), marks)
+
+
+def participants_of(plan: ExperimentPlan) -> Iterator[str]:
+    """Who is analysed, of whom, and why the others are not, for every feature set whose participants differ."""
+    from workbench.results.summary import participants
+
+    by_words: dict[str, list[str]] = {}
+    for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
+        name = feature_set_name(dataset.feature_set, dataset.sources)
+        by_words.setdefault(participants(dataset.flow), []).append(name)
+    for words, names in by_words.items():
+        yield words + (f" [{', '.join(names)}]" if len(by_words) > 1 else "")
+
+
+def flow_of(plan: ExperimentPlan) -> Iterator[str]:
+    """Who is left after each step, for every feature set."""
+    from workbench.results.details import flow
+
+    for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
+        yield f"{feature_set_name(dataset.feature_set, dataset.sources)}: {flow(dataset.flow)}"
+
+
+def gate_lines(rows: Sequence[GateRow]) -> Iterator[str]:
+    """The rows of the claim gate by their status: those missed one by one, with why and what to change."""
+    for status, words in (("met", ""), ("open", " (the result decides)"), ("missed", ""), ("does not apply", "")):
+        own = [row for row in rows if row.status == status]
+        if status == "missed":
+            for row in own:
+                yield labelled("missed", row.words().removeprefix("missed: "), indent=4)
+        elif own:
+            yield labelled(status, "; ".join(row.requirement for row in own) + words, indent=4)
+
+
+def labelled(label: str, text: str, indent: int = 2) -> str:
+    """A labelled paragraph, aligned with the lines of a run's page."""
+    from workbench.results.layout import GLUE, LABEL
+
+    return paragraph(text.replace(GLUE, " "), " " * indent + label.ljust(LABEL), " " * (indent + LABEL))
+
+
+def paragraph(text: str, first: str = "", others: str = "") -> str:
+    """A text broken at the width of the terminal; paths and options stay in one piece.
+
+    Parameters
+    ----------
+    first, others : str
+        What its first line and its other lines begin with.
+    """
+    from textwrap import fill
+
+    from workbench.results.summary import terminal_width
+
+    return fill(
+        text,
+        terminal_width(),
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
