@@ -9,7 +9,6 @@ digest over every number and over what they stand for.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
@@ -21,13 +20,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.errors import FitError, Problem, StoreError, listed, of_the_disk
-from workbench.module_search import protect_processes
+from workbench.module_search import import_ahead, protect_processes
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult, WorkUnit
 from workbench.whole_files import TEMPORARY, written_whole
 
@@ -112,11 +111,9 @@ def run_units(
     if progress and done:
         progress(len(done), len(units))
     numbered = [(position, units[position]) for position in missing]
-    if together is None:
-        completed = _completed(_FitAndStore(fit, folder), numbered, jobs, backend)
-    else:
-        completed = _completed_together(_FitAndStoreTogether(together, folder), numbered, jobs)
-    for position, result in completed:
+    work, size = _FitAndStore(together or partial(_each, fit), folder), UNITS_AT_ONCE if together else 1
+    batches = [numbered[start : start + size] for start in range(0, len(numbered), size)]
+    for position, result in _completed(work, batches, jobs, backend, in_python=together is not None):
         done[position] = result
         if progress:
             progress(len(done), len(units))
@@ -180,17 +177,6 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
     return made
 
 
-@contextmanager
-def all_kept() -> Iterator[None]:
-    """Imports inside are for good: the garbage collector looks at none of it, which takes a third off their time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def start_workers(jobs: int) -> Iterator[object]:
     """Start worker processes, and import meanwhile what fitting needs here too.
 
@@ -199,13 +185,6 @@ def start_workers(jobs: int) -> Iterator[object]:
     started = in_workers(import_ahead, [DRAWING] * jobs, jobs=jobs)
     import_ahead(FITTING)
     return started
-
-
-def import_ahead(names: Sequence[str]) -> None:
-    """Import modules that will be needed."""
-    with all_kept():
-        for name in names:
-            import_module(name)
 
 
 def cores(jobs: int | None) -> int:
@@ -309,16 +288,6 @@ def load_unit(folder: Path, key: str) -> UnitResult:
 
 @dataclass(frozen=True)
 class _FitAndStore:
-    fit: Callable[[WorkUnit], UnitResult]
-    folder: Path
-
-    def __call__(self, numbered: tuple[int, WorkUnit]) -> tuple[int, UnitResult]:
-        position, unit = numbered
-        return position, _checked_and_saved(self.fit(unit), unit, self.folder)
-
-
-@dataclass(frozen=True)
-class _FitAndStoreTogether:
     together: Callable[[Sequence[WorkUnit]], Sequence[UnitResult]]
     folder: Path
 
@@ -340,22 +309,15 @@ def _checked_and_saved(result: UnitResult, unit: WorkUnit, folder: Path) -> Unit
 
 
 def _completed(
-    work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int, backend: Backend
+    work: _FitAndStore, batches: list[list[tuple[int, WorkUnit]]], jobs: int, backend: Backend, *, in_python: bool
 ) -> Iterator[tuple[int, UnitResult]]:
     """Results as they come, in any order."""
-    jobs = min(jobs, len(units))
+    jobs = min(jobs, len(batches))
     if backend == "processes" and jobs > 1:
-        return in_workers(work, units, jobs=jobs)
-    return spread(work, units, jobs=jobs if backend == "threads" else 1)
-
-
-def _completed_together(
-    work: _FitAndStoreTogether, units: Sequence[tuple[int, WorkUnit]], jobs: int
-) -> Iterator[tuple[int, UnitResult]]:
-    """Results as they come, in any order, of units that are fitted some at a time."""
-    batches = [units[start : start + UNITS_AT_ONCE] for start in range(0, len(units), UNITS_AT_ONCE)]
-    for made in spread(work, batches, jobs=min(jobs, len(batches)), in_python=True):
-        yield from made
+        made = in_workers(work, batches, jobs=jobs)
+    else:
+        made = spread(work, batches, jobs=jobs if backend == "threads" else 1, in_python=in_python)
+    yield from chain.from_iterable(made)
 
 
 def _in_threads(work: Callable[[Item], Made], items: Sequence[Item], jobs: int) -> Iterator[Made]:
