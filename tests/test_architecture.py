@@ -40,7 +40,6 @@ FOR_NOTEBOOKS = {"workbench.knowledge.evidence", "workbench.simulate.traps", "wo
 """Modules that no command uses and the documentation describes: findings, leaks to be planted, a user's own atlas."""
 
 HEAVY = {"matplotlib", "mlflow", "nilearn", "optuna", "scipy.stats", "shap", "sklearn", "xgboost"}
-TRANSFORMERS = "models.preprocessing"  # declares scikit-learn transformers, so it needs their base classes to be read
 HEAVY_AT_START = HEAVY | {"nibabel", "numpy", "pandas", "pyarrow", "scipy", "skops"}
 
 
@@ -171,8 +170,7 @@ def heavy_at_start(imports: list[Import]) -> list[str]:
     found = []
     for i in imports:
         heavy = HEAVY_AT_START if i.package in STARTS_WITH | {COMMAND_LINE, ROOT} else HEAVY
-        a_base_class = i.module == f"workbench.{TRANSFORMERS}" and i.brings("sklearn.base")
-        if i.when == "start" and any(i.brings(package) for package in heavy) and not a_base_class:
+        if i.when == "start" and any(i.brings(package) for package in heavy):
             found.append(f"{i.module} imports {i.target} at its start")
     return found
 
