@@ -28,6 +28,7 @@ STARTS_WITH = {
     "specs",
     "study",
     "study_rules",
+    "terminal",
     "third_party",
     "version",
     "whole_files",

@@ -280,7 +280,7 @@ def test_a_file_of_0_bytes_is_named_with_the_way_to_fetch_it(read, writer, tmp_p
 def test_a_file_of_blank_lines_is_refused(read, writer, tmp_path):
     writer.write(tmp_path, TWO_SESSIONS)
     (tmp_path / writer.any_file("0002", "ses-b0")).write_bytes(b"\n \n\n")
-    with pytest.raises(SourceError, match=r"has no header|is not square"):
+    with pytest.raises(SourceError, match=r"holds nothing but white space \(4 bytes\)"):
         read()
 
 
@@ -296,7 +296,7 @@ def test_a_file_that_is_no_text_is_named(read, writer, tmp_path):
     writer.write(tmp_path, TWO_SESSIONS)
     name = writer.any_file("0002", "ses-b0")
     (tmp_path / name).write_bytes(b"\x93NUMPY\x01\x00v\xff\xfe\x00")
-    with pytest.raises(SourceError, match=rf"{name}: is not UTF-8 text|{name}: is not a text file"):
+    with pytest.raises(SourceError, match=rf"{name}: is a NumPy array"):
         read()
 
 

@@ -78,12 +78,14 @@ def test_a_missing_file_suggests_its_neighbour(write, tmp_path):
 
 
 def test_other_encodings_are_refused_with_the_line(write):
-    with pytest.raises(SourceError, match=r"is not UTF-8 text \(line 2\); save it again as UTF-8"):
+    with pytest.raises(
+        SourceError, match=r"is not UTF-8 text \(line 2, byte 0xE9\), but of another .*; save it again as UTF-8"
+    ):
         read_text_table(write("t.tsv", b"id\tname\n1\tJos\xe9\n"), "t.tsv")
 
 
 def test_a_binary_file_is_refused(write):
-    with pytest.raises(SourceError, match=r"is not a text file"):
+    with pytest.raises(SourceError, match=r"is not a text file .it holds zero bytes.; export it as TSV or CSV"):
         read_text_table(write("t.tsv", b"id\0\0\1"), "t.tsv")
 
 

@@ -139,7 +139,7 @@ def test_numbers_with_a_slip_are_read_as_text_and_told(cohort_of):
     text = "participant_id\tage\n1\t30\n2\t31\n3\tunknown\n"
     cohort = cohort_of(text, design="observational", arms=None, sessions={}, site=None)
     assert cohort.participants["age"].tolist() == ["30", "31", "unknown"]
-    assert "participants.tsv: age is read as text, because of 'unknown'; declare it missing if it is" in cohort.notes
+    assert "because of 'unknown' (line 4) of participants.tsv" in cohort.doubts["age"][0].found
 
 
 def test_a_column_hidden_by_a_reserved_name_is_told(cohort_of):

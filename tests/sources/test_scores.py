@@ -32,8 +32,11 @@ def test_wide_scores_have_a_column_per_session(rated):
 
 
 def test_items_are_summed_where_all_are_there(rated):
-    content = "participant_id\tsession_id\ti1\ti2\n1\tses-b0\t3\t4\n2\tses-b0\t3\tn/a\n3\tses-b0\tn/a\tn/a\n"
-    cohort = rated(content, session="session_id", column=("i1", "i2"))
+    items = tuple(f"i{number}" for number in range(1, 11))
+    rows = [["participant_id", "session_id", *items], ["1", "ses-b0", "3", "4", *["0"] * 8]]
+    rows += [["2", "ses-b0", "3", "n/a", *["0"] * 8], ["3", "ses-b0", *["n/a"] * 10]]
+    content = "\n".join(map("\t".join, rows)) + "\n"
+    cohort = rated(content, session="session_id", column=items)
     assert cohort.score("MADRS", "ses-b0").to_dict() == {"sub-0001": 7}
     assert "scores.tsv: 1 totals left out because some of their items are missing" in cohort.notes
 

@@ -132,7 +132,7 @@ def test_a_column_of_words_is_told_in_one_sentence(read):
 
 
 def test_infinite_values_are_refused(read):
-    with pytest.raises(SourceError, match=r"'inf' is not a number; infinite values are refused"):
+    with pytest.raises(SourceError, match=r"'inf' is not a number: infinite values are refused"):
         read(EC.replace("0.3", "inf"))
 
 

@@ -37,7 +37,8 @@ file = "participants.tsv"
 scoring = "14-56"
 [scores.SHAPS.at]
 ses-b0 = "SHAPS_bl"
-ses-d2 = ["SHAPS_1", "SHAPS_2"]
+ses-d2 = ["SHAPS_1", "SHAPS_2", "SHAPS_3", "SHAPS_4", "SHAPS_5", "SHAPS_6", "SHAPS_7", "SHAPS_8", "SHAPS_9", "SHAPS_10",
+  "SHAPS_11", "SHAPS_12", "SHAPS_13", "SHAPS_14"]
 """
 
 SOURCE = """

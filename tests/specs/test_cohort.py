@@ -27,7 +27,7 @@ from workbench.specs.cohort import ArmsSpec, CohortSpec
         ('session = "session_id"\n', "", "scores.MADRS.session: is missing"),
         ('scoring = "14-56"', 'scoring = "14-56"\nsession = "s"', "scores.SHAPS.session: cannot stand beside 'at'"),
         ("ses-b0 = ", "ses-b1 = ", "scores.SHAPS.at.ses-b1: 'ses-b1' is not a session of this study; did you mean"),
-        ('["SHAPS_1", "SHAPS_2"]', '["SHAPS_1", "SHAPS_1"]', "scores.SHAPS.at.ses-d2: says 'SHAPS_1' twice"),
+        ('["SHAPS_1", "SHAPS_2"', '["SHAPS_1", "SHAPS_1"', "scores.SHAPS.at.ses-d2: says 'SHAPS_1' twice"),
         ('scoring = "14-56"\n', "", "scores.SHAPS.scoring: 'SHAPS' is scored in several ways"),
         ("[scores.MADRS]", "[scores.WALKING]", "scores.WALKING: 'WALKING' is not a scale I know; known: MADRS"),
         ("[scores.MADRS]", '[scores.M]\nscale = "MADRSS"', "scores.M.scale: 'MADRSS' is not a scale I know; did you"),

@@ -18,7 +18,10 @@ def test_good_files_are_read(tmp_path: Path, texts: dict[str, str]) -> None:
     for kind, text in texts.items():
         (tmp_path / kind).write_text(text)
     cohort = read_cohort_spec(tmp_path / "cohort")
-    assert cohort.scores["SHAPS"].at == {"ses-b0": "SHAPS_bl", "ses-d2": ("SHAPS_1", "SHAPS_2")}
+    assert cohort.scores["SHAPS"].at == {
+        "ses-b0": "SHAPS_bl",
+        "ses-d2": tuple(f"SHAPS_{number}" for number in range(1, 15)),
+    }
     assert cohort.sessions["ses-p2"].hours == 48.0
     assert read_source_spec(tmp_path / "source").reader == "table"
     experiment = read_experiment_spec(tmp_path / "experiment")

@@ -7,6 +7,7 @@ import sys
 
 from workbench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER, WorkbenchError, is_text, of_the_disk
 from workbench.module_search import leave_out_current_folder
+from workbench.terminal import never_fail
 from workbench.version import __version__
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -28,6 +29,8 @@ def run_command(arguments: list[str]) -> int:
     from workbench.cli.options import USAGE_ERROR, app
     from workbench.cli.printing import print_problems
 
+    for stream in (sys.stdout, sys.stderr):
+        never_fail(stream)
     for variable in BLAS_THREADS:  # before numpy is loaded
         os.environ.setdefault(variable, "1")
     unreadable = next((each for each in arguments if not is_text(each)), None)

@@ -184,6 +184,8 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print_labelled("Flow", step)
         for warning in plan.warnings:
             print_labelled("Note", str(warning))
+    for alert in report.alerts:
+        say_wrapped(f"Note: {alert}")
     for note in report.notes if verbose else ():
         say_wrapped(f"Note: {note}")
 

@@ -15,6 +15,7 @@ from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites
 from workbench.models.estimator_trial import try_estimator
 from workbench.models.estimators import as_permuted, make_learner
 from workbench.models.procedures import planned_procedures
+from workbench.models.rehearsed_folds import as_drawn
 from workbench.models.splitters import balanced_on_outcome, for_interval
 from workbench.records import Dataset
 from workbench.specs.experiment import INFLUENCE_REPEATS, ValidationSpec
@@ -73,7 +74,7 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
         `fits` counts fits of the model that scikit-learn would have to make for the same numbers: candidate settings x
         inner folds plus the final fit, per outer fold, repeat and target.
     """
-    run = _of_division(dataset, validation, learner)
+    run = _of_division(dataset, as_drawn(dataset, validation), learner)
     division = for_interval(dataset, validation, learner)
     if division is None:
         return run

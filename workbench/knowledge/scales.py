@@ -166,6 +166,9 @@ def _scale(name: str, entry: dict[str, Any], values: dict[str, Any]) -> Scale:
         anhedonia=entry.get("anhedonia", False),
         source=entry["source"],
         unverified=(*entry.get("unverified", ()), *values.get("unverified", ())),
+        items=tuple(float(highest) for highest in values.get("items", ())),
+        lowest_item=float(values.get("lowest_item", 0.0)),
+        no_sum=values.get("no_sum", ""),
         acute_effect=entry.get("acute_effect", False),
     )
 

@@ -31,6 +31,8 @@ class CheckReport:
     claims: Mapping[str, tuple[PlannedClaim, ...]] = field(default_factory=dict)
     """By experiment: what each of its runs can claim, row by row of the claim gate."""
     notes: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+    """What may be no measurement, by participant and feature: for the terminal alone."""
 
     def table(self) -> pd.DataFrame:
         """One row per run that is planned: experiment, run, n, features, warnings, time and what it can claim."""
@@ -91,6 +93,8 @@ def check(
     CheckReport
         All problems of all files at once.
     """
+    from workbench.tables.exact_zeros import all_exact_zeros
+
     problems = Problems()
     opened = open_study(Path(study), optional_path(data), problems=problems)
     if opened is None:
@@ -124,4 +128,5 @@ def check(
     ]
     experiment_plan = tuple(plans)
     claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in experiment_plan if plan.runs}
-    return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes))
+    alerts = tuple(zeros.in_words for zeros in all_exact_zeros(tuple(loaded.tables.values())))
+    return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), alerts)

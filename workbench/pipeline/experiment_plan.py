@@ -133,6 +133,7 @@ def _planned(
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
     from workbench.tables.dataset import assemble
+    from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.outcomes import make_outcome
@@ -181,11 +182,13 @@ def _planned(
             problems.extend(of_data)
             silent = undeclared(study.sources, sources)
             notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
+            zeros = all_exact_zeros([loaded.tables[source] for source in sources])
+            notices += tuple(Notice(each.counted, where=each.source) for each in zeros)
             every_warning += data_warnings
             capped = timing_cap(dataset, cohort, study.sources)
             baseline = baseline_as_held(dataset)
             planned = planned_runs(dataset, spec)
-            if not of_data:
+            if not of_data and not len(problems):
                 _draw_folds(planned)
             for run in (run for run in planned if run.learner.label not in unfit):
                 with problems.gather():
@@ -204,13 +207,12 @@ def _planned(
 
 
 def _draw_folds(runs: Sequence[PlannedRun]) -> None:
-    """Draw the folds, the inner ones of the first repeat too, so that what strata, groups or given folds do not allow
-    is known before anything is fitted."""
-    from workbench.models.splitters import inner_folds, outer_folds
+    """Draw every fold as the runs will, so that what strata, groups or given folds do not allow is known before
+    anything is fitted."""
+    from workbench.models.rehearsed_folds import draw_folds
 
-    for validation, dataset in {repr(run.validation): (run.validation, run.dataset) for run in runs}.values():
-        for split in outer_folds(dataset, validation, validation.repeats)[0]:
-            inner_folds(dataset, split.train, validation, validation.seed)
+    for run in {repr(run.validation): run for run in runs}.values():
+        draw_folds(run.dataset, run.validation, run.learner)
 
 
 def planned_runs(dataset: Dataset, spec: ExperimentSpec) -> list[PlannedRun]:

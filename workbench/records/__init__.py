@@ -50,7 +50,7 @@ from workbench.records.sensitivity import (
     Sensitivity,
     Subgroup,
 )
-from workbench.records.study import Cohort, Design, Phase, Scale, Session
+from workbench.records.study import Cohort, Design, Doubt, Phase, Scale, Session
 from workbench.records.units import PROCEDURES, CircuitTest, ConformalFold, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.records.version import SCHEMA_VERSION
 
@@ -74,6 +74,7 @@ __all__ = [
     "Decision",
     "Design",
     "Difference",
+    "Doubt",
     "DropOut",
     "FeatureBlock",
     "FeatureBlocks",

@@ -48,8 +48,26 @@ class Scale:
     source: str = ""
     unverified: tuple[str, ...] = ()
     """What of this comes from memory, not from a public source: range, direction, response, remission, .."""
+    items: tuple[float, ...] = ()
+    """Highest answer of each item, in the order of the instrument; empty where the total is no sum of known items."""
+    lowest_item: float = 0.0
+    """Lowest answer of every item."""
+    no_sum: str = ""
+    """Why the total is not the sum of its items; empty where it may be."""
     acute_effect: bool = False
     """Rates the infusion itself (CADSS): never a baseline predictor."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something doubtful about a column of the study: refused where an experiment uses the column."""
+
+    found: str
+    """What is doubtful, with the values and the file."""
+    hint: str
+    """What settles it for good."""
+    as_number: bool = False
+    """It matters only where the column is used as a number, not where its values are categories."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +112,9 @@ class Cohort:
     """Column with the participant id, in every file that does not name another."""
     column_sessions: Mapping[str, str] = field(default_factory=dict)
     """Covariate to the session at which it was measured, where the study says so."""
+
+    doubts: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
+    """By column: levels that look alike, cells that are no numbers, whole numbers that may be codes."""
 
     def key(self, raw: str) -> str:
         """The key of an id as a file writes it: prefixes stripped, then padded with zeros."""

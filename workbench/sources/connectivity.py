@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from workbench.errors import Problem, SourceError, listed
+from workbench.sources.cell_hints import NUMBER
 from workbench.sources.delimited import DELIMITERS, LISTED, read_text, read_text_table, split_rows
 from workbench.sources.file_names import matching
 from workbench.sources.identity import Row
@@ -31,14 +32,14 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     text = read_text(file.path, file.label)
     first = next(iter(text.splitlines()), "")
     delimiter = None if any(mark in first for mark in DELIMITERS) else " "
-    rows = list(split_rows(text, delimiter))
+    rows = list(split_rows(text, delimiter, file.label))
     columns: list[str] = []
     row_names: list[str] = []
     if spec.header and rows:
-        columns = rows.pop(0)[1]
-        row_names = [cells[0] for _, cells in rows]
-        rows = [(line, cells[1:]) for line, cells in rows]
-        columns = columns[1:] if not rows or len(columns) == len(rows[0][1]) + 1 else columns
+        columns, row_names, rows = _named(rows, order)
+    elif header := _header_of(rows, order):
+        hint = "write header = true: its first line is read as names then, and rows follow the columns"
+        raise SourceError(Problem(file.label, f"has a header ({header}) without row names", hint))
     matrix = ParsedMatrix(
         Row(""),
         [cells for _, cells in rows],
@@ -55,6 +56,37 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         order_label=spec.regions or "",
         circuits=circuits,
     )
+
+
+Lines = list[tuple[int, list[str]]]
+
+
+def _named(rows: Lines, order: tuple[str, ...]) -> tuple[list[str], list[str], Lines]:
+    """Names of the columns, names of the rows where there are any, and the lines of values.
+
+    A header that is as wide as the values and stands above as many rows is one without row names: rows follow the
+    columns. Where such a header only counts its columns, names are those of the `regions` list, if it is as long.
+    """
+    header, values = rows[0][1], rows[1:]
+    if values and all(len(cells) == len(header) == len(values) for _, cells in values):
+        return (list(order) if _counts(header) and len(order) == len(header) else header), [], values
+    row_names = [cells[0] for _, cells in values]
+    values = [(line, cells[1:]) for line, cells in values]
+    return (header[1:] if not values or len(header) == len(values[0][1]) + 1 else header), row_names, values
+
+
+def _counts(header: list[str]) -> bool:
+    """Whether a header is 0, 1, 2, .. or 1, 2, 3, .., which names nothing."""
+    return header in ([str(at + first) for at in range(len(header))] for first in (0, 1))
+
+
+def _header_of(rows: Lines, order: tuple[str, ...]) -> str:
+    """The first line, shortened, where it is a header above a matrix without row names."""
+    if len(rows) < 3 or any(len(cells) != len(rows) - 1 for _, cells in rows):
+        return ""
+    first = rows[0][1]
+    named = _counts(first) or set(first) <= set(order) or not any(map(NUMBER.fullmatch, first))
+    return listed(first, 3) if named else ""
 
 
 def _read_regions(spec: MatrixSource, options: ParseOptions) -> tuple[tuple[str, ...], dict[str, str]]:

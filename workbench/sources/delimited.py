@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.sources.cell_hints import NUMBER, what_is
+from workbench.sources.file_kinds import content_of, text_of
 
 LISTED = 10
 """Bad cells, rows or ids named before the rest is only counted."""
-
-POINTER = re.compile(rb"annex/objects/")
-"""What a file that git-annex (DataLad) has not fetched yet consists of: one line with this in it."""
-
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-"""Stricter than Python's float(), which also reads '1_000', 'nan' and 'infinity'."""
 
 DELIMITERS = ("\t", ",", ";")
 
@@ -75,52 +70,9 @@ def read_text(path: Path, label: str) -> str:
     Raises
     ------
     SourceError
-        If the file is missing, empty, only a DataLad pointer, or not text; says what to do about it.
+        If the file is missing, empty, only a DataLad pointer, or not text; says what it is and what to do about it.
     """
-    if not path.is_file():
-        raise SourceError(_no_file(path, label))
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        hint = "let this account read it, or see whether the disk is failing"
-        raise SourceError(Problem(label, f"cannot be read ({error.strerror})", hint)) from error
-    if not data:
-        raise SourceError(Problem(label, "is empty (0 bytes)", f"{_fetch(path)}, or export it again"))
-    if len(data) < 1000 and data.count(b"\n") <= 1 and POINTER.search(data):
-        raise SourceError(Problem(label, "was not fetched: it is only a DataLad pointer", _fetch(path)))
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            found = "is cut short or no gzip file, whatever its name says"
-            raise SourceError(Problem(label, found, "copy or compress it again")) from error
-    return _decode(data, label)
-
-
-def _no_file(path: Path, label: str) -> Problem:
-    if path.is_symlink():
-        return Problem(label, "was not fetched: it is a link to nothing", _fetch(path))
-    if path.is_dir():
-        return Problem(label, "is a folder", "name the file in it")
-    beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-    hint = did_you_mean(path.name, beside) if 0 < len(beside) <= 500 else "check the name, and --data"
-    return Problem(label, f"there is no such file in {path.parent}", hint)
-
-
-def _fetch(path: Path) -> str:
-    return f"fetch it with `datalad get {path.name}` in its folder"
-
-
-def _decode(data: bytes, label: str) -> str:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise SourceError(Problem(label, f"is not UTF-8 text (line {line})", "save it again as UTF-8")) from error
-    if "\0" in text:
-        raise SourceError(Problem(label, "is not a text file", "export it as TSV or CSV"))
-    return text
+    return text_of(content_of(path, label), label)
 
 
 def delimiter_of(header: str) -> str:
@@ -135,30 +87,99 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS[1:], key=bare.count)
 
 
-def split_rows(text: str, delimiter: str | None = None) -> Iterator[tuple[int, list[str]]]:
-    """Line number and stripped cells of every row that holds anything.
+def split_rows(text: str, delimiter: str | None = None, label: str = "") -> Iterator[tuple[int, list[str]]]:
+    """Line number and stripped cells of every row that holds anything; a row of several lines has that of its first.
 
     Parameters
     ----------
     delimiter : str or None
         None: found from the first line; a space: any run of white space.
+    label : str
+        How messages name the file.
+
+    Raises
+    ------
+    SourceError
+        After the last row, if a quotation mark that is never closed, or closed in a later row, has swallowed rows.
     """
     # newline=None turns CRLF and the lone CR of old spreadsheets into \n before the csv module sees them.
     lines = io.StringIO(text, newline=None)
+    n_before = 0
     if delimiter is None:
         delimiter = delimiter_of(lines.readline())
-        lines.seek(0)
+        if (declared := re.fullmatch(r"\ufeff?sep=(.)", text[:10].splitlines()[0], re.IGNORECASE)) is not None:
+            delimiter, n_before = declared[1], 1  # written for a spreadsheet, and no row
+        else:
+            lines.seek(0)
     if delimiter == " ":
         yield from ((number, line.split()) for number, line in enumerate(lines, 1) if line.strip())
         return
+    yield from _quoted_rows(text, lines, delimiter, n_before, label)
+
+
+def _quoted_rows(
+    text: str, lines: Iterable[str], delimiter: str, n_before: int, label: str
+) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(lines, delimiter=delimiter)
+    problems: list[Problem] = []
+    width, first_line, read = 0, 0, n_before
     try:
         for cells in reader:
+            first_line, read = read + 1, reader.line_num + n_before
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
-                yield reader.line_num, stripped
+                width = width or len(stripped)
+                if read > first_line:
+                    problems += _swallowed(text, (first_line, read), delimiter, width, label)
+                yield first_line, stripped
+        if read == first_line and '"' in text[text.rstrip().rfind("\n") + 1 :]:
+            problems += _swallowed(text, (first_line, read), delimiter, width, label)
     except csv.Error as error:
-        raise SourceError(f"line {reader.line_num}: {error}; a quotation mark that is never closed?") from error
+        found = f"a quotation mark opens in line {read + 1} or after it and is not closed ({error})"
+        raise SourceError([*problems, Problem(label, found, CLOSE)]) from error
+    if problems:
+        raise SourceError(problems)
+
+
+CLOSE = "close it in its own cell, double it if the cell is to hold it, or take it out"
+
+
+def _swallowed(text: str, lines: tuple[int, int], delimiter: str, width: int, label: str) -> Iterator[Problem]:
+    """What is wrong with a row of several lines; nothing where a quoted cell holds line breaks of its own.
+
+    A cell that runs on through whole rows is known by its lines, each with as many delimiters as a row has.
+    """
+    first, last = lines
+    raw = "".join(islice(io.StringIO(text, newline=None), first - 1, last))
+    mark = _opening(raw, delimiter)
+    if mark is None:
+        return
+    opening = first + raw[:mark].count("\n")
+    inside, closed, _ = raw[mark + 1 :].replace('""', "").partition('"')
+    found = f"a quotation mark opens in line {opening}"
+    following = [line for line in raw.split("\n")[opening - first + 1 :] if line.strip()]
+    if not closed:
+        after = f" and takes up {len(following)} more lines" if following else ""
+        yield Problem(label, f"{found} and is never closed{after}", CLOSE)
+    elif "\n" in inside and all(line.count(delimiter) >= max(width - 1, 1) for line in following):
+        rows = f"{len(following)} row{'' if len(following) == 1 else 's'}"
+        until = opening + inside.count("\n")
+        yield Problem(label, f"{found} and is closed in line {until} only: {rows} would be lost", CLOSE)
+
+
+def _opening(raw: str, delimiter: str) -> int | None:
+    """Position of the quotation mark that opens the first cell with a line break in it, or without an end."""
+    opens = re.compile(rf'(?:^|{re.escape(delimiter)})"', re.MULTILINE)
+    at = 0
+    while (match := opens.search(raw, at)) is not None:
+        mark = match.end() - 1
+        cell = re.compile(r'"(?:[^"]|"")*').match(raw, mark)
+        assert cell is not None
+        ends = raw[cell.end() : cell.end() + 1] == '"'
+        if "\n" in cell.group() or not ends:
+            return mark
+        at = cell.end() + 1
+    return None
 
 
 def open_table(path: Path, label: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -171,7 +192,7 @@ def open_table(path: Path, label: str) -> tuple[list[str], Iterator[tuple[int, l
     rows : iterator of (line, cells)
         Raises `SourceError` with every ragged row once exhausted.
     """
-    rows = split_rows(read_text(path, label))
+    rows = split_rows(read_text(path, label), label=label)
     _, header = next(rows, (0, []))
     while header and not header[-1]:  # delimiters left at the end of every line by a spreadsheet
         header.pop()
@@ -185,21 +206,43 @@ def open_table(path: Path, label: str) -> tuple[list[str], Iterator[tuple[int, l
     if not header:
         problems.add(label, "has no header", "the first line names the columns")
     problems.raise_if_any(SourceError)
-    return header, _even_rows(rows, len(header), label)
+    return header, _even_rows(rows, header, label)
 
 
-def _even_rows(rows: Iterator[tuple[int, list[str]]], width: int, label: str) -> Iterator[tuple[int, list[str]]]:
+def _even_rows(
+    rows: Iterator[tuple[int, list[str]]], header: Sequence[str], label: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows as wide as the header; at the end raises what is wrong with the others, and with quotation marks."""
+    width = len(header)
+    names = {name.casefold() for name in header}
     ragged: list[str] = []
-    for line, cells in rows:
-        while len(cells) > width and not cells[-1]:
-            cells.pop()
-        if len(cells) == width:
-            yield line, cells
-        else:
-            ragged.append(f"line {line} has {len(cells)} cells")
+    headers: list[str] = []
+    problems = Problems()
+    with problems.gather():
+        for line, cells in rows:
+            while len(cells) > width and not cells[-1]:
+                cells.pop()
+            if (cells[0].casefold() in names or cells[-1].casefold() in names) and _is_header(cells, names):
+                headers.append(str(line))
+            elif len(cells) == width:
+                yield line, cells
+            else:
+                ragged.append(f"line {line} has {len(cells)} cells")
+    if headers:
+        where = f"line{'' if len(headers) == 1 else 's'} {listed(headers, LISTED)}"
+        hint = "files were put together with their headers: take the line out, once the columns are in the same order"
+        problems.add(label, f"{where} is a header again" if len(headers) == 1 else f"{where} are headers again", hint)
     if ragged:
         hint = "a tab or comma too many or too few, or a line break inside a cell"
-        raise SourceError(Problem(label, f"the header has {width} columns but {listed(ragged, LISTED)}", hint))
+        problems.add(label, f"the header has {width} columns but {listed(ragged, LISTED)}", hint)
+    problems.raise_if_any(SourceError)
+
+
+def _is_header(cells: Sequence[str], names: Collection[str]) -> bool:
+    """Whether a row names the columns once more: most of its cells are names of columns, two at least."""
+    filled = [cell.casefold() for cell in cells if cell]
+    named = sum(cell in names for cell in filled)
+    return named >= min(2, len(names)) and 2 * named > len(filled)
 
 
 def read_text_table(path: Path, label: str) -> TextTable:
@@ -305,16 +348,7 @@ def bad_cell_problems(label: str, cells: Sequence[BadCell], n_rows: int, drop_hi
     single = [cell for cell in cells if cell.column not in whole]
     for cell in single[:LISTED]:
         where = f"{label}: {cell.place}, column {cell.column!r}, {cell.subject}"
-        yield Problem(where, f"{cell.cell!r} is not a number", _remedy(cell.cell))
+        found, hint = what_is(cell.cell)
+        yield Problem(where, f"{cell.cell!r} {found}", hint)
     if len(single) > LISTED:
         yield Problem(label, f"and {len(single) - LISTED} more cells that are not numbers")
-
-
-def _remedy(cell: str) -> str:
-    if re.fullmatch(r"[+-]?\d+,\d+", cell):
-        return "write decimals with a point"
-    if re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) or NUMBER.fullmatch(cell):
-        return "infinite values are refused: correct it, or write it as missing"
-    if cell.startswith("#"):
-        return "a spreadsheet's error: correct it, or write it as missing"
-    return f"correct it, or declare the code: missing = [.., {cell!r}] in cohort.toml".replace("'", '"')

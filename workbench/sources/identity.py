@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.errors import Problem, Problems, listed
 from workbench.records import Cohort
+from workbench.sources.cell_hints import INVISIBLE
 from workbench.sources.delimited import LISTED
+from workbench.sources.near_matches import in_what_way, looks_like, loosely, sessions_alike
 
 DUPLICATE = "T3"
 """Guard code of a person who is there twice (METHODS 4.2)."""
@@ -165,24 +167,26 @@ def one_person_twice(participant_id: str, places: dict[str, str], label: str) ->
 
 def _lookalikes(rows: Sequence[Row], owners: Sequence[Owner], cohort: Cohort, label: str) -> Iterable[Problem]:
     """Ids left out that are probably someone's: dropped silently, they would look like missing data."""
-    known = {loosely(key): participant_id for key, participant_id in cohort.keys.items()}
+    known = {loosely(key): key for key in cohort.keys}
     strange = {row.raw_id: row.place for row, owner in zip(rows, owners, strict=True) if owner.participant_id is None}
-    alike = [(raw, place, known[loosely(raw)]) for raw, place in strange.items() if loosely(raw) in known]
-    for raw, place, participant_id in alike[:LISTED]:
-        found = f"{raw!r} is not in the study but looks like {participant_id}"
-        yield Problem(f"{label}: {place}", found, suggest_rule([raw], cohort), DUPLICATE)
+    alike = [(raw, place, key) for raw, place in strange.items() if (key := looks_like(cohort.key(raw), known))]
+    for raw, place, key in alike[:LISTED]:
+        yield Problem(f"{label}: {place}", _alike(raw, key, cohort), one_id_hint(raw, key, cohort), DUPLICATE)
     if len(alike) > LISTED:
         yield Problem(label, f"and {len(alike) - LISTED} more ids that look like someone in the study")
 
 
-def loosely(raw: str) -> str:
-    """An id without case, prefix, punctuation and leading zeros: for finding slips, never for matching.
+def _alike(raw: str, key: str, cohort: Cohort) -> str:
+    way = in_what_way(cohort.key(raw), key)
+    return f"{raw!r} is not in the study but looks like {cohort.keys[key]}, {way}"
 
-    >>> loosely("sub-0007") == loosely("7") == loosely("SUB007")
-    True
-    """
-    bare = re.sub(r"[^a-z0-9]", "", raw.casefold())
-    return re.sub(r"^(sub)?0*(?=.)", "", bare)
+
+def one_id_hint(raw: str, key: str, cohort: Cohort) -> str:
+    """What makes an id meet the one that it looks like: a rule of [ids] where there is one, else another spelling."""
+    rule = suggest_rule([raw], replace(cohort, keys={key: cohort.keys.get(key, key)}))
+    if rule.startswith("write") and not set(raw + key) & set(INVISIBLE):
+        return rule
+    return f"write {key!r} there, as text: a column of ids is no column of numbers"
 
 
 def _sessions(rows: Sequence[Row], owners: Sequence[Owner], cohort: Cohort, label: str) -> Iterable[Problem]:
@@ -194,6 +198,17 @@ def _sessions(rows: Sequence[Row], owners: Sequence[Owner], cohort: Cohort, labe
     if cohort.sessions and given and not any(session in cohort.sessions for session in given):
         found = f"none of its sessions is declared: the file has {listed(map(repr, given), 5)}"
         yield Problem(label, found, f"[sessions] of cohort.toml has {listed(map(repr, cohort.sessions), 5)}")
+        return
+    for raw, declared in sessions_alike(given, cohort.sessions).items():
+        places = [
+            row.place
+            for row, owner in zip(rows, owners, strict=True)
+            if row.raw_session == raw and owner.participant_id
+        ]
+        if places:
+            found = f"{_count(len(places), 'row')} of {raw!r}, which is not declared but looks like {declared!r}"
+            found += f", {in_what_way(raw, declared)} ({listed(places, 3)})"
+            yield Problem(label, found, f"write {declared!r} in every row of that session")
 
 
 def _twice(rows: Sequence[Row], owners: Sequence[Owner], label: str, *, sessions: bool) -> Iterable[Problem]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, listed
-from workbench.sources.delimited import DELIMITERS, LISTED, NUMBER, read_text, split_rows
+from workbench.sources.cell_hints import NUMBER
+from workbench.sources.delimited import DELIMITERS, LISTED, read_text, split_rows
 
 NAME_HEADINGS = (
     *("name", "label", "roi name", "difumo_names", "region"),

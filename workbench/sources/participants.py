@@ -12,27 +12,27 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
-from workbench.records import Cohort, Session
+from workbench.records import Cohort, Doubt, Session
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.delimited import (
     LISTED,
-    NUMBER,
     BadCell,
     NumberReader,
     TextTable,
     bad_cell_problems,
     read_text_table,
 )
+from workbench.sources.doubts import doubts_of
 from workbench.sources.identity import (
     DUPLICATE,
     Row,
     identity_notes,
     identity_problems,
-    loosely,
+    one_id_hint,
     one_person_twice,
     owner_of,
-    suggest_rule,
 )
+from workbench.sources.near_matches import loosely, sessions_alike
 from workbench.sources.scores import OpenTable, read_scores
 from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec
 
@@ -84,6 +84,7 @@ class _Reader:
         self.problems = problems
         self.open: OpenTable = cache(lambda name: read_text_table(data / name, name))
         self.notes: list[str] = []
+        self.doubts: dict[str, tuple[Doubt, ...]] = {}
 
     def cohort(self) -> Cohort:
         table = self.open(self.spec.participants)
@@ -105,6 +106,7 @@ class _Reader:
             scores=scores,
             scales=scales,
             notes=tuple(dict.fromkeys([*self.notes, *notes])),
+            doubts=self.doubts,
         )
 
     def _bare(self) -> Cohort:
@@ -156,6 +158,10 @@ class _Reader:
         here = list(range(len(table)))
         if declared.session is not None:
             sessions = table.column(declared.session, f"columns.{name}.session")
+            for raw in sessions_alike(dict.fromkeys(sessions), [str(declared.at)]):
+                if raw not in self.spec.sessions:
+                    found = f"{sessions.count(raw)} rows of {raw!r}, which looks like {declared.at!r} but is not taken"
+                    self.problems.add(f"{label}: columns.{name}", found, f"write {declared.at!r} in every such row")
             here = [at for at in here if sessions[at] == declared.at]
             if not here:
                 hint = did_you_mean(str(declared.at), sorted(set(sessions)))
@@ -180,7 +186,20 @@ class _Reader:
         declared: ColumnSpec,
         label: str,
     ) -> pd.Series:
-        """A column as numbers or text, as declared or as its values are."""
+        """A column as numbers or text, as declared or as its values are; what is doubtful about it is kept."""
+        typed = self._as_declared(name, cells, people, where, declared, label)
+        self.doubts[name] = doubts_of(name, typed.to_list(), cells, where, declared, self.spec.missing, label)
+        return typed
+
+    def _as_declared(
+        self,
+        name: str,
+        cells: Sequence[str],
+        people: Sequence[str],
+        where: Sequence[str],
+        declared: ColumnSpec,
+        label: str,
+    ) -> pd.Series:
         index = pd.Index(people, name="participant_id", dtype="str")
         numbers = NumberReader(self.spec.missing)
         read = [numbers.one(cell) for cell in cells]
@@ -194,17 +213,8 @@ class _Reader:
             ]
             self.problems.extend(bad_cell_problems(label, bad, len(cells)))
         elif declared.type == "categorical" or any(number is None for number in read):
-            if declared.type is None:
-                self._note_mixed(name, cells, label)
             return pd.Series([None if cell in self.spec.missing else cell for cell in cells], index=index, dtype="str")
         return pd.Series([np.nan if number is None else number for number in read], index=index, dtype=float)
-
-    def _note_mixed(self, name: str, cells: Sequence[str], label: str) -> None:
-        there = [cell for cell in cells if cell not in self.spec.missing]
-        words = [cell for cell in there if not NUMBER.fullmatch(cell)]
-        if 2 * len(words) < len(there):
-            values = listed(map(repr, dict.fromkeys(words)), 3)
-            self.notes.append(f"{label}: {name} is read as text, because of {values}; declare it missing if it is")
 
     def _decoded(
         self,
@@ -261,7 +271,14 @@ class _Reader:
         arms = self.spec.arms
         for reserved, column in (("site", self.spec.site), ("family", self.spec.family)):
             if column is not None and (cells := self._participants_column(column, reserved, columns)) is not None:
-                text = [None if cell in self.spec.missing else cell for cell in cells]
+                declared = self.spec.columns.get(column, ColumnSpec())
+                if declared.codes is not None and column in participants:
+                    text = participants[column].to_list()
+                else:
+                    text = [None if cell in self.spec.missing else cell for cell in cells]
+                levels = [cell for cell in text if cell is not None]
+                category = ColumnSpec(type="categorical")
+                self.doubts[reserved] = doubts_of(column, text, levels, levels, category, (), self.spec.participants)
                 self._put(participants, reserved, column, pd.Series(text, index=index, dtype="str"))
         if arms is not None and arms.column is not None and self.spec.design == "parallel":
             self._put(participants, "arm", arms.column, self._arms_in(arms.column, arms, columns, people, lines, index))
@@ -329,7 +346,9 @@ def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Probl
         first, first_raw = by_looks.setdefault(loosely(bare.key(raw)), (person, raw))
         if first != person:
             found = f"{raw!r} (line {line}) and {first_raw!r} look like one participant"
-            problems.add(table.label, found, suggest_rule([raw], replace(bare, keys={first_raw: first})), DUPLICATE)
+            problems.add(
+                table.label, found, one_id_hint(raw, first_raw, replace(bare, keys={first_raw: first})), DUPLICATE
+            )
     for person, spelt in raw_of.items():
         if len(spelt) > 1:
             problems.extend([one_person_twice(person, spelt, table.label)])

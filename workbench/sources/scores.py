@@ -13,6 +13,7 @@ from workbench.records import Cohort, Scale
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, TextTable, bad_cell_problems
 from workbench.sources.directions import direction_problems
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
+from workbench.sources.items import ItemCheck
 from workbench.specs.cohort import CohortSpec, ScaleSpec, ScoreSpec
 
 MIXED_SCORING = "T10"
@@ -79,7 +80,8 @@ def read_scores(
         with problems.gather():
             scales[name] = scale_of(name, score, spec.scales)
         with problems.gather():
-            ratings[name] = _read_score(score, cohort, open_table(score.file), notes, problems)
+            checked = ItemCheck(scales[name]) if name in scales else None
+            ratings[name] = _read_score(score, checked, cohort, open_table(score.file), notes, problems)
         if name in scales and name in ratings:
             problems.extend(impossible_values(name, score, scales[name], ratings[name]))
     long = [
@@ -116,6 +118,8 @@ def scale_of(name: str, score: ScoreSpec, own: dict[str, ScaleSpec]) -> Scale:
             step=said.step,
             response_fall=said.response_fall,
             remission_at_most=said.remission_at_most,
+            items=said.items or (),
+            lowest_item=said.lowest_item or 0.0,
             zero=said.minimum if said.zero is None else said.zero,
             reliability=said.reliability,
             anhedonia=said.anhedonia,
@@ -127,7 +131,12 @@ def scale_of(name: str, score: ScoreSpec, own: dict[str, ScaleSpec]) -> Scale:
 
 
 def _read_score(
-    score: ScoreSpec, cohort: Cohort, table: TextTable, notes: list[str], problems: Problems
+    score: ScoreSpec,
+    items: ItemCheck | None,
+    cohort: Cohort,
+    table: TextTable,
+    notes: list[str],
+    problems: Problems,
 ) -> list[Rating]:
     found = _long(score, cohort, table, notes) if score.at is None else _wide(score, cohort, table)
     # In a wide file the rows of the file are those of its first session.
@@ -135,7 +144,7 @@ def _read_score(
     own_rows = found.rows[:n_rows] if score.at is None else [Row(row.place, row.raw_id) for row in found.rows[:n_rows]]
     problems.extend(identity_problems(own_rows, cohort, score.file, sessions=score.at is None))
     notes += identity_notes(own_rows, cohort, score.file)
-    return list(_ratings(found, score, cohort, notes, problems))
+    return list(_ratings(found, score, items, cohort, notes, problems))
 
 
 def _long(score: ScoreSpec, cohort: Cohort, table: TextTable, notes: list[str]) -> _Cells:
@@ -170,7 +179,9 @@ def _names(columns: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else tuple(columns or ())
 
 
-def _ratings(found: _Cells, score: ScoreSpec, cohort: Cohort, notes: list[str], problems: Problems) -> Iterator[Rating]:
+def _ratings(
+    found: _Cells, score: ScoreSpec, items: ItemCheck | None, cohort: Cohort, notes: list[str], problems: Problems
+) -> Iterator[Rating]:
     """Totals of people in the study; items are summed where all of them are there, never prorated."""
     numbers = NumberReader(cohort.missing)
     bad: list[BadCell] = []
@@ -185,6 +196,9 @@ def _ratings(found: _Cells, score: ScoreSpec, cohort: Cohort, notes: list[str], 
         bad += [
             BadCell(f"line {line}", columns[at], f"{owner.participant_id} {owner.session}", cells[at]) for at in wrong
         ]
+        whose = f"{owner.participant_id} {owner.session}".strip()
+        if items is not None and not items.allows(columns, values, f"line {line}", whose):
+            continue
         n_missing = int(pd.isna(values).sum())
         if n_missing == 0:
             yield Rating(line, str(owner.participant_id), str(owner.session), float(values.sum()))
@@ -193,6 +207,7 @@ def _ratings(found: _Cells, score: ScoreSpec, cohort: Cohort, notes: list[str], 
     if incomplete:
         notes.append(f"{score.file}: {incomplete} totals left out because some of their items are missing")
     problems.extend(bad_cell_problems(score.file, bad, n_read))
+    problems.extend(items.problems(score.file) if items is not None else ())
 
 
 # ---------------------------------------------------------------------------------------------------- possible values

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workbench.errors import SpecError
-from workbench.records import Design, Phase
+from workbench.records import Design, Phase, Scale
 from workbench.specs.base import Columns, Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
 
 RESERVED = ("sequence", "arm", "period", "site")
@@ -174,6 +174,10 @@ class ScaleSpec(Spec):
     """Subtracted before a percentage is taken, such as 14 where totals run from 14 to 56."""
     reliability: float | None = Field(default=None, gt=0, le=1)
     anhedonia: bool = False
+    items: tuple[Number, ...] | None = None
+    """Highest answer of each item, where the total is the sum of its items."""
+    lowest_item: Number | None = None
+    """Lowest answer of every item; default: 0."""
     source: Text
     """Where range and rules come from."""
 
@@ -182,6 +186,8 @@ class ScaleSpec(Spec):
         if self.minimum >= self.maximum:
             yield Finding(("maximum",), f"is {self.maximum:g}, not above the minimum {self.minimum:g}")
             return
+        if self.items is not None and sum(self.items) != self.maximum:
+            yield Finding(("items",), f"sum to {sum(self.items):g}, and the maximum is {self.maximum:g}")
         for key in ("zero", "remission_at_most"):
             value = getattr(self, key)
             if value is not None and not self.minimum <= value <= self.maximum:
@@ -227,6 +233,7 @@ class CohortSpec(Spec):
             for session_name in score.at or ():
                 yield from unknown(session_name, self.sessions, "session", ("scores", name, "at", session_name))
             yield from self._scale_is_known(name, score)
+            yield from self._all_items(name, score)
 
     def _arms_fit_design(self) -> Iterator[Finding]:
         if self.arms is None:
@@ -252,6 +259,29 @@ class CohortSpec(Spec):
                 yield Finding(("columns", name), "is a reserved name", hint)
             if column.at is not None and self.sessions:
                 yield from unknown(column.at, self.sessions, "session", ("columns", name, "at"))
+
+    def _all_items(self, name: str, score: ScoreSpec) -> Iterator[Finding]:
+        """Items that are summed are all items of their scale."""
+        from workbench.knowledge.scales import find_scale
+
+        wanted = score.scale or name
+        try:
+            scale = self.scales.get(wanted) or find_scale(wanted, score.scoring)
+        except SpecError:  # told by `_scale_is_known`
+            return
+        lists: dict[Key, object] = {("at", session): columns for session, columns in (score.at or {}).items()}
+        for key, columns in {("column",): score.column, **lists}.items():
+            if not isinstance(columns, tuple) or len(columns) < 2:
+                continue
+            place = ("scores", name, *key)
+            if isinstance(scale, Scale) and scale.no_sum:
+                hint = f"name the column of the total: the {scale.no_sum}"
+                yield Finding(place, f"the total of {scale.name} is not the sum of its items", hint)
+            elif scale.items and len(columns) != len(scale.items):
+                hint = (
+                    "name every item, or the column of the total; a shorter form is a scale of its own: [scales.NAME]"
+                )
+                yield Finding(place, f"names {len(columns)} items, and {wanted} has {len(scale.items)}", hint)
 
     def _scale_is_known(self, name: str, score: ScoreSpec) -> Iterator[Finding]:
         from workbench.knowledge.scales import SCALES, find_instrument, find_scale

@@ -31,6 +31,7 @@ FEWEST_WITHOUT = 5
 def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     """Every warning about joined data; no participant ids."""
     yield from _sites_and_outcome(dataset)
+    yield from _sites_of_one(dataset)
     yield from _informative_missingness(dataset)
     yield from drift_warning(dataset, cohort)
     yield from baseline_warning(dataset, cohort)
@@ -74,6 +75,18 @@ def _sites_and_outcome(dataset: Dataset) -> Iterator[Notice]:
         held = "site" in dataset.nuisance.variables
         what = "it is held fixed" if held else 'hold it fixed (confounds = ["site"])'
         yield Notice(f"the outcome differs between sites (p = {p:.2g}): {what}", code="T8")
+
+
+def _sites_of_one(dataset: Dataset) -> Iterator[Notice]:
+    """Sites in which nothing can be told apart from the one participant that they have."""
+    if dataset.sites is None:
+        return
+    sites, counts = np.unique(dataset.sites, return_counts=True)
+    single = [str(site) for site in sites[counts == 1]]
+    if single and len(single) < len(sites):
+        are = f"site {single[0]} has" if len(single) == 1 else f"sites {listed(single, 5)} have"
+        said = "held fixed or left out, such a site says nothing about how sites differ"
+        yield Notice(f"{are} one participant: {said}")
 
 
 def _informative_missingness(dataset: Dataset) -> Iterator[Notice]:

@@ -148,7 +148,8 @@ def encode(
             values = values_of(term, cohort, people)
             if fill and values.isna().any():
                 notes.append(f"{term}: {int(values.isna().sum())} missing values replaced by the most typical one")
-            coding = learn_coding(term, values, fill=fill)
+            refused_already = bool(cohort.doubts.get(base_of(term)))
+            coding = learn_coding(term, values, fill=fill, look_for_slips=not refused_already)
             made = coding.columns(values)
             varies = [_varies(column) for column in made.T]
             names = coding.names or (term,)
@@ -162,7 +163,7 @@ def encode(
     return Covariates(tuple(name for name, _ in named), tuple(t for _, t in named), matrix, tuple(codings)), notes
 
 
-def learn_coding(term: str, values: pd.Series, *, fill: bool) -> VariableCoding:
+def learn_coding(term: str, values: pd.Series, *, fill: bool, look_for_slips: bool = True) -> VariableCoding:
     """How a variable becomes columns, as its values in some people say.
 
     Raises
@@ -170,7 +171,7 @@ def learn_coding(term: str, values: pd.Series, *, fill: bool) -> VariableCoding:
     TableError
         If it is text that was meant to be numbers.
     """
-    if not pd.api.types.is_numeric_dtype(values):
+    if look_for_slips and not pd.api.types.is_numeric_dtype(values):
         _refuse_slips(term, values)
     return VariableCoding.learnt(term, values, fill=fill)
 
@@ -187,7 +188,9 @@ def _refuse_slips(term: str, values: pd.Series) -> None:
     words = [level for level in levels if level not in numbers]
     if words and len(numbers) > MANY_LEVELS:
         found = f"is read as text because of {listed(map(repr, words), 3)}"
-        raise TableError(Problem(term, found, "declare it missing in cohort.toml, or correct it"))
+        raise TableError(
+            Problem(term, found, "correct it, or say what the column holds: [columns] type in cohort.toml")
+        )
     if len(levels) > max(2, len(values) / 2):
         found = f"has {len(levels)} levels in {len(values)} participants"
         raise TableError(Problem(term, found, "a name or a date is not a covariate; group its levels"))

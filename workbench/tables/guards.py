@@ -19,6 +19,7 @@ from workbench.specs.source import AnySource, TableSource
 from workbench.tables.alarms import dataset_warnings
 from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
+from workbench.tables.doubtful import doubtful_columns
 from workbench.tables.feature_sets import feature_sets
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.noisy_copies import noisy_copies
@@ -70,6 +71,7 @@ def check_experiment(
         used = {source for members in feature_sets(experiment, specs).values() for source in members}
     problems.extend(_feature_sessions(experiment, cohort, people, outcome))
     problems.extend(_covariates(experiment, cohort, specs, people))
+    problems.extend(doubtful_columns(experiment, cohort, specs))
     problems.extend(_selection(experiment, cohort, people))
     problems.extend(_percent_change(experiment, specs))
     problems.extend(_direction(experiment))
@@ -229,6 +231,7 @@ def _validation(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str
             found = f"needs three sites, so that the inner folds can leave one out too; there are {len(sites)}"
             yield Problem("validation: leave_out", found, "use outer and repeats")
         return
+    yield from _strata(experiment, cohort, people)
     n = len(people)
     smallest_training = n - -(-n // validation.outer)
     if n and validation.folds is None and (n < validation.outer or smallest_training < 2 * validation.inner):
@@ -236,6 +239,24 @@ def _validation(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str
             f"{n} participants with the outcome cannot fill {validation.outer} outer and {validation.inner} inner folds"
         )
         yield Problem("validation", found, "fewer folds, or more participants")
+
+
+def _strata(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]) -> Iterator[Problem]:
+    """Columns with too many levels to balance folds on."""
+    validation = experiment.validation
+    if validation.folds is not None or not people:
+        return
+    for column in validation.strata:
+        try:
+            counts = values_of(column, cohort, people).value_counts()
+        except WorkbenchError:  # told with the other covariates
+            continue
+        alone = int(counts[counts < validation.outer].sum())
+        if len(counts) > 2 and 2 * alone > len(people):
+            levels = f"{len(counts)} levels in {len(people)} participants"
+            found = f"has {levels}, too many to balance {validation.outer} folds on"
+            hint = "balance on groups: a column of few levels, such as younger and older, each in many participants"
+            yield Problem(f"validation: strata: {column}", found, hint)
 
 
 def _experiment_warnings(
