@@ -60,7 +60,7 @@ STAGES = {
         "target_matrices": "permuted targets",
         "marginal_targets": "permuted targets",
         "plan_units": "folds and keys of work units",
-        "fit_unit": "fitting work units",
+        "fit_units": "fitting work units",
     },
     "workbench.evaluation.canary": {"canary": "fits blind to the outcome"},
     "workbench.evaluation.influence": {"leave_one_out_r2": "influence", "leave_pairs_out_r2": "influence"},

@@ -75,7 +75,7 @@ def arrow(x1, y1, x2, y2, *, dashed=False, both=False):
 
 def doors():
     """The ways in, and the pipeline."""
-    parts = box(420, 24, 170, 46, COMPOSER, "cli.py")
+    parts = box(420, 24, 170, 46, COMPOSER, "cli/")
     parts += box(620, 24, 170, 46, FILES, "a notebook", dashed=True)
     parts += [arrow(505, 70, 505, 106), arrow(705, 70, 705, 106)]
     return parts + box(

@@ -15,6 +15,7 @@ import pytest
 from workbench import execution
 from workbench.errors import FitError, StoreError
 from workbench.execution import cores, load_unit, one_blas_thread, run_units, save_unit, spread
+from workbench.module_search import all_kept
 from workbench.records import ProcedureResult, Split, UnitResult, WorkUnit
 
 SRC = str(Path(__file__).parents[1])
@@ -243,7 +244,7 @@ def test_workers_begin_before_they_are_asked(tmp_path):
 def test_imports_are_kept_from_the_collector_which_goes_on_afterwards():
     assert gc.isenabled()
     before = gc.get_freeze_count()
-    with execution.all_kept():
+    with all_kept():
         assert not gc.isenabled()
     assert gc.isenabled()
     assert gc.get_freeze_count() > before

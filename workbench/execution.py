@@ -9,7 +9,6 @@ digest over every number and over what they stand for.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
@@ -21,13 +20,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.errors import FitError, Problem, StoreError, listed, of_the_disk
-from workbench.module_search import protect_processes
+from workbench.module_search import import_ahead, protect_processes
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult, WorkUnit
 from workbench.whole_files import TEMPORARY, written_whole
 
@@ -48,9 +47,11 @@ SHORT_UNIT_S = 0.03
 slower than one. It is handed to processes in batches where there is much of it, or else done one after another."""
 BATCH_S = 0.2
 """About how long a batch of short units takes: long beside handing it over, short beside the run."""
+UNITS_AT_ONCE = 25
+"""Small units fitted together: what is lost with a run that is killed, and held in memory, is small."""
 WORTH_WORKERS_S = 1.0
 """Short units that take less than this in all are done before worker processes would have started."""
-FITTING = ("pandas", "scipy.stats", "sklearn.linear_model", "sklearn.model_selection", "workbench.models.nested_cv")
+FITTING = ("pandas", "scipy.linalg", "workbench.models.nested_cv")
 DRAWING = ("pandas", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin")
 """What takes longest to import of all that fitting, and drawing, need."""
 ABANDONED_AFTER_S = 3600.0
@@ -65,6 +66,7 @@ def run_units(
     jobs: int,
     backend: Backend,
     resume: bool,
+    together: Callable[[Sequence[WorkUnit]], Sequence[UnitResult]] | None = None,
     progress: Callable[[int, int], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> tuple[UnitResult, ...]:
@@ -84,6 +86,9 @@ def run_units(
     resume : bool
         Take units that are stored already; without it they are computed again and replaced. A file that is torn, of
         another schema version, of another unit, or not as it was stored is never taken.
+    together : callable, optional
+        Fits `UNITS_AT_ONCE` units at once with the numbers of `fit`, where units are so small that this is faster; each
+        is stored by itself all the same. Can be pickled.
     progress : callable
         Called with units done and units in all: once at the start if some were stored, then after each unit.
     warn : callable
@@ -105,15 +110,19 @@ def run_units(
     missing = [position for position in range(len(units)) if position not in done]
     if progress and done:
         progress(len(done), len(units))
-    work = _FitAndStore(fit, folder)
-    for position, result in _completed(work, [(position, units[position]) for position in missing], jobs, backend):
+    numbered = [(position, units[position]) for position in missing]
+    work, size = _FitAndStore(together or partial(_each, fit), folder), UNITS_AT_ONCE if together else 1
+    batches = [numbered[start : start + size] for start in range(0, len(numbered), size)]
+    for position, result in _completed(work, batches, jobs, backend, in_python=together is not None):
         done[position] = result
         if progress:
             progress(len(done), len(units))
     return tuple(done[position] for position in range(len(units)))
 
 
-def spread(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) -> Iterator[Made]:
+def spread(
+    work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int, in_python: bool = False
+) -> Iterator[Made]:
     """What `work` makes of every item, in any order, over threads or over processes, whichever the items suit.
 
     The first two are done at once and tell how long one takes. Long items go to threads, which share the data and
@@ -126,6 +135,8 @@ def spread(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) ->
         Can be pickled.
     jobs : int
         Items at a time, at least 1.
+    in_python : bool
+        Whether an item is many short steps of Python however long it takes: threads would take turns.
     """
     with one_blas_thread():
         seconds = []
@@ -135,7 +146,7 @@ def spread(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int) ->
             seconds.append(time.thread_time() - started)
         rest = items[2:]
         each = min(seconds, default=0.0)  # the first also pays for imports
-        if jobs > 1 and each >= SHORT_UNIT_S:
+        if jobs > 1 and each >= SHORT_UNIT_S and not in_python:
             yield from _in_threads(work, rest, jobs)
         elif jobs > 1 and each * len(rest) >= WORTH_WORKERS_S:
             size = max(1, min(int(BATCH_S / max(each, 1e-6)), -(-len(rest) // jobs)))
@@ -166,32 +177,14 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
     return made
 
 
-@contextmanager
-def all_kept() -> Iterator[None]:
-    """Imports inside are for good: the garbage collector looks at none of it, which takes a third off their time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def start_workers(jobs: int) -> Iterator[object]:
     """Start worker processes, and import meanwhile what fitting needs here too.
 
     Keep what comes back, and use it up in the end: letting go of it would stop the workers.
     """
-    started = in_workers(import_ahead, [(*DRAWING, "workbench.models.nested_cv")] * jobs, jobs=jobs)
+    started = in_workers(import_ahead, [DRAWING] * jobs, jobs=jobs)
     import_ahead(FITTING)
     return started
-
-
-def import_ahead(names: Sequence[str]) -> None:
-    """Import modules that will be needed."""
-    with all_kept():
-        for name in names:
-            import_module(name)
 
 
 def cores(jobs: int | None) -> int:
@@ -295,28 +288,36 @@ def load_unit(folder: Path, key: str) -> UnitResult:
 
 @dataclass(frozen=True)
 class _FitAndStore:
-    fit: Callable[[WorkUnit], UnitResult]
+    together: Callable[[Sequence[WorkUnit]], Sequence[UnitResult]]
     folder: Path
 
-    def __call__(self, numbered: tuple[int, WorkUnit]) -> tuple[int, UnitResult]:
-        position, unit = numbered
-        result = self.fit(unit)
-        if lacking := _not_finite(result):
-            found = f"the fit gave values that are no finite numbers ({listed(lacking, 3)})"
-            hint = "look for extreme values among the features, the covariates and the outcome"
-            raise FitError(Problem(f"repeat {unit.repeat + 1}, fold {unit.fold + 1}", found, hint))
-        save_unit(result, self.folder)
-        return position, result
+    def __call__(self, numbered: Sequence[tuple[int, WorkUnit]]) -> list[tuple[int, UnitResult]]:
+        results = self.together([unit for _, unit in numbered])
+        return [
+            (position, _checked_and_saved(result, unit, self.folder))
+            for (position, unit), result in zip(numbered, results, strict=True)
+        ]
+
+
+def _checked_and_saved(result: UnitResult, unit: WorkUnit, folder: Path) -> UnitResult:
+    if lacking := _not_finite(result):
+        found = f"the fit gave values that are no finite numbers ({listed(lacking, 3)})"
+        hint = "look for extreme values among the features, the covariates and the outcome"
+        raise FitError(Problem(f"repeat {unit.repeat + 1}, fold {unit.fold + 1}", found, hint))
+    save_unit(result, folder)
+    return result
 
 
 def _completed(
-    work: _FitAndStore, units: list[tuple[int, WorkUnit]], jobs: int, backend: Backend
+    work: _FitAndStore, batches: list[list[tuple[int, WorkUnit]]], jobs: int, backend: Backend, *, in_python: bool
 ) -> Iterator[tuple[int, UnitResult]]:
     """Results as they come, in any order."""
-    jobs = min(jobs, len(units))
+    jobs = min(jobs, len(batches))
     if backend == "processes" and jobs > 1:
-        return in_workers(work, units, jobs=jobs)
-    return spread(work, units, jobs=jobs if backend == "threads" else 1)
+        made = in_workers(work, batches, jobs=jobs)
+    else:
+        made = spread(work, batches, jobs=jobs if backend == "threads" else 1, in_python=in_python)
+    yield from chain.from_iterable(made)
 
 
 def _in_threads(work: Callable[[Item], Made], items: Sequence[Item], jobs: int) -> Iterator[Made]:

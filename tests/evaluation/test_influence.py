@@ -208,7 +208,7 @@ def test_refits_that_are_stored_are_taken_up_and_give_the_same_numbers(make_data
     assert stored == fresh
     assert len(list(tmp_path.glob("*.npz"))) == 2 * 4
     assert not [path for path in tmp_path.glob("*.npz") if b"sub-" in path.read_bytes()], "no ids in stored units"
-    monkeypatch.setattr("workbench.evaluation.influence._refit_without", None)  # nothing is fitted again
+    monkeypatch.setattr("workbench.evaluation.influence._refits_of", None)  # nothing is fitted again
     assert leave_one_out_r2(dataset, units, RIDGE, results=results, repeats=2, fit_units=store) == fresh
 
 

@@ -3,20 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from workbench.errors import FitError
-from workbench.models.preprocessing import (
-    NuisanceResidualiser,
-    fit_nuisance,
-    nuisance_basis,
-    prepare_fold,
-)
+from workbench.models.preprocessing import fit_nuisance, nuisance_basis, prepare_fold
 
 TRAIN, TEST = np.arange(30), np.arange(30, 40)
 NOTHING = np.empty((40, 0))
@@ -37,11 +30,6 @@ def features(rng, N):
     X = 10.0 ** np.arange(-3, 9) * (rng.standard_normal((40, 12)) + (N - N.mean(axis=0)) @ rng.standard_normal((3, 12)))
     X[rng.random((40, 12)) < 0.05] = np.nan
     return X
-
-
-@parametrize_with_checks([NuisanceResidualiser()])
-def test_residualiser_passes_the_checks_of_scikit_learn(estimator, check):
-    check(estimator)
 
 
 def test_prepared_fold_equals_imputer_residualiser_and_scaler_of_scikit_learn(X, N):
@@ -140,24 +128,3 @@ def test_a_site_that_training_rows_lack_gets_no_coefficient(rng):
 def test_too_few_rows_for_the_covariates_is_an_error(N):
     with pytest.raises(FitError, match=r"a training fold has 5 rows for 3 confounds; 6 are needed; use"):
         prepare_fold(N, N, np.arange(5), TEST)
-
-
-def test_residualiser_gives_back_features_without_their_covariates(X, N):
-    residualiser = NuisanceResidualiser(n_nuisance=3)
-    both = np.column_stack([np.nan_to_num(X), N])
-    residual = residualiser.fit(both[TRAIN]).transform(both[TEST])
-    expected = LinearRegression().fit(N[TRAIN], both[TRAIN, :12]).predict(N[TEST])
-    assert_allclose(residual, both[TEST, :12] - expected, atol=1e-6)
-    assert residualiser.get_feature_names_out().tolist() == [f"x{j}" for j in range(12)]
-
-
-def test_residualiser_works_in_a_pipeline_and_clones(X, N):
-    pipeline = clone(make_pipeline(SimpleImputer(), NuisanceResidualiser(n_nuisance=3), StandardScaler()))
-    both = np.column_stack([X, N])
-    expected = prepare_fold(X, N, TRAIN, TEST).test_X
-    assert_allclose(pipeline.fit(both[TRAIN]).transform(both[TEST]), expected, atol=1e-6)
-
-
-def test_residualiser_puts_a_constant_column_to_zero(N):
-    both = np.column_stack([np.full(40, 0.1), N])
-    assert not NuisanceResidualiser(n_nuisance=3).fit_transform(both).any()

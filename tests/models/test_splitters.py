@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
 from workbench.errors import FitError
 from workbench.models.nested_cv import plan_units
-from workbench.models.splitters import for_interval, inner_folds, outer_folds
+from workbench.models.splitters import for_interval, inner_folds, k_folds, outer_folds
 from workbench.records import Covariates
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
@@ -210,3 +211,12 @@ def test_given_folds_serve_where_they_are_ten_times_five(make_dataset, repeats, 
         own, validation, learner = division
         units = plan_units(own, validation, learner)
         assert len(units) == 10 * 5
+
+
+@pytest.mark.parametrize(("n", "n_splits"), [(5, 5), (21, 5), (26, 5), (57, 10), (100, 3)])
+def test_folds_of_participants_are_those_of_scikit_learn_to_the_last_row(n, n_splits):
+    for random_state in (0, 1, 1000, 2**32 - 1):
+        expected = KFold(n_splits, shuffle=True, random_state=random_state).split(np.zeros(n))
+        for drawn, of_scikit_learn in zip(k_folds(n, n_splits, random_state), expected, strict=True):
+            assert_array_equal(drawn[0], of_scikit_learn[0])
+            assert_array_equal(drawn[1], of_scikit_learn[1])

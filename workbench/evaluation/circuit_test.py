@@ -161,7 +161,7 @@ def effects(X: np.ndarray, y: np.ndarray, basis: np.ndarray, groups: np.ndarray)
     Bell, R. M., McCaffrey, D. F. (2002). Survey Methodology 28, 169-181.
     MacKinnon, J. G., Nielsen, M. O., Webb, M. D. (2023). J. Applied Econometrics 38, 671-694 (t of G - 1).
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     x, outcome = residual_of(X, basis), residual_of(np.asarray(y, dtype=float)[:, None], basis)
     sum_of_squares = np.square(x).sum(axis=0)
@@ -179,7 +179,7 @@ def effects(X: np.ndarray, y: np.ndarray, basis: np.ndarray, groups: np.ndarray)
         variance = np.square(error).sum(axis=0) / (n_free * sum_of_squares)
     else:
         variance = _jackknife(x, error, sum_of_squares, basis, groups)
-    return slope * sd, t.ppf((1 + LEVEL) / 2, degrees) * np.sqrt(variance) * sd
+    return slope * sd, stdtrit(degrees, (1 + LEVEL) / 2) * np.sqrt(variance) * sd
 
 
 def _jackknife(

@@ -14,7 +14,7 @@ from workbench.evaluation.negative_control import SHUFFLED_REPEATS
 from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites_out
 from workbench.models.estimator_trial import try_estimator
 from workbench.models.estimators import as_permuted, make_learner
-from workbench.models.nested_cv import planned_procedures
+from workbench.models.procedures import planned_procedures
 from workbench.models.rehearsed_folds import as_drawn
 from workbench.models.splitters import balanced_on_outcome, for_interval
 from workbench.records import Dataset

@@ -302,6 +302,6 @@ def _haufe(
 
 
 def _t_quantile(degrees_of_freedom: int) -> float:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    return float(t.ppf(0.975, degrees_of_freedom))
+    return float(stdtrit(degrees_of_freedom, 0.975))

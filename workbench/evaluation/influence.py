@@ -15,9 +15,9 @@ import numpy as np
 from workbench.evaluation.metrics import long_table, r2_without_each, r2_without_one, squared_by_person
 from workbench.evaluation.refits import FitUnits, in_memory, renamed
 from workbench.models.estimators import make_learner, make_tuned
-from workbench.models.learner import Fold, Learner, residualises
-from workbench.models.nested_cv import modalities
-from workbench.models.preprocessing import fit_nuisance
+from workbench.models.learner import Fold, Learner, Together, residualises
+from workbench.models.procedures import modalities
+from workbench.models.stacked import held_out_references
 from workbench.records import Dataset, Influence, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
@@ -312,17 +312,17 @@ def _refit_unit(unit: WorkUnit, *, dataset: Dataset, refits: Mapping[str, _Refit
     """Every refit of one unit; worker processes find this function by its name."""
     groups, chosen, bends = refits[unit.key]
     person = dataset.rows["participant_id"].to_numpy(str)
-    nothing = np.empty((dataset.n_rows, 0))
-    procedures = {}
-    for k, group in enumerate(groups):
-        keep = ~np.isin(person, group)
-        model = make_learner(learner)
-        if not model.batched:
-            model = make_tuned(learner, chosen["main"])
-        procedures[_without(k)] = _refit_without(dataset, dataset.X, unit, model, keep)
-        if bends:
-            alone = make_tuned(learner, chosen["confounds"])
-            procedures[_alone(k)] = _refit_without(dataset, nothing, unit, alone, keep)
+    N = dataset.nuisance.values
+    folds = [_fold_without(dataset, N, unit, ~np.isin(person, group)) for group in groups]
+    model = make_learner(learner)
+    if not model.batched:
+        model = make_tuned(learner, chosen["main"])
+    procedures = dict(zip(map(_without, range(len(groups))), _refits_of(dataset, model, folds, unit), strict=True))
+    if bends:
+        on_covariates, nothing = make_tuned(learner, chosen["confounds"]), np.empty((dataset.n_rows, 0))
+        folds = [replace(fold, X=nothing, bands=None) for fold in folds]
+        beside = _refits_of(dataset, on_covariates, folds, unit)
+        procedures |= dict(zip(map(_alone, range(len(groups))), beside, strict=True))
     return UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, procedures)
 
 
@@ -335,28 +335,35 @@ def _squared_rows(dataset: Dataset, result: UnitResult, main: str, alone: str) -
     return np.asarray(np.square(dataset.y[result.test] - np.stack(predictions)))
 
 
-def _refit_without(
-    dataset: Dataset, X: np.ndarray, unit: WorkUnit, model: Learner, keep: np.ndarray
-) -> ProcedureResult:
-    """What the model and its nuisance model predict for the held-out rows, without some of the training rows."""
+def _fold_without(dataset: Dataset, N: np.ndarray, unit: WorkUnit, keep: np.ndarray) -> Fold:
+    """The fold of a unit without the training rows, inner ones too, that are not kept."""
     left = (Split(split.train[keep[split.train]], split.test[keep[split.test]]) for split in unit.inner)
     inner = tuple(split for split in left if len(split.train) and len(split.test))
-    train, test = unit.outer.train[keep[unit.outer.train]], unit.outer.test
-    nuisance = dataset.nuisance.values
-    Y = np.asarray(dataset.y, dtype=float)[:, None]
-    bands = modalities(dataset) if X.shape[1] else None
-    fold = Fold(X, nuisance, train, test, inner, dataset.outcome.type, bands=bands)
-    binary = fold.outcome_type == "binary"
-    reference = fit_nuisance(Y[train], nuisance[train], nuisance[test], binary=binary).test
-    fitted = model.fit(fold, Y, seed=unit.seed)
-    return ProcedureResult(
-        predicted=fitted.predicted[:, 0].copy(),
-        reference=reference[:, 0].copy(),
-        mean=float(Y[train, 0].mean()),
-        squared_error=np.square(Y[test] - fitted.predicted).sum(axis=0),
-        squared_error_reference=np.square(Y[test] - reference).sum(axis=0),
-        chosen=fitted.chosen,
-    )
+    train = unit.outer.train[keep[unit.outer.train]]
+    return Fold(dataset.X, N, train, unit.outer.test, inner, dataset.outcome.type, bands=modalities(dataset))
+
+
+def _refits_of(dataset: Dataset, model: Learner, folds: Sequence[Fold], unit: WorkUnit) -> list[ProcedureResult]:
+    """What the model and its nuisance model predict for the held-out rows, fitted together where the model can."""
+    y = np.asarray(dataset.y, dtype=float)
+    Ys, splits = [y[:, None]] * len(folds), [Split(fold.train, fold.test) for fold in folds]
+    binary = dataset.outcome.type == "binary"
+    references = held_out_references([fold.nuisance for fold in folds], splits, Ys, binary=binary)
+    if isinstance(model, Together):
+        fits = model.fit_together(folds, Ys, references=references)
+    else:
+        fits = [model.fit(fold, Y, seed=unit.seed) for fold, Y in zip(folds, Ys, strict=True)]
+    return [
+        ProcedureResult(
+            predicted=fitted.predicted[:, 0].copy(),
+            reference=reference[:, 0].copy(),
+            mean=float(y[fold.train].mean()),
+            squared_error=np.square(y[fold.test, None] - fitted.predicted).sum(axis=0),
+            squared_error_reference=np.square(y[fold.test, None] - reference).sum(axis=0),
+            chosen=fitted.chosen,
+        )
+        for fold, fitted, reference in zip(folds, fits, references, strict=True)
+    ]
 
 
 def _pooled_r2(errors: Iterable[tuple[int, np.ndarray]]) -> float:

@@ -65,11 +65,11 @@ def correction(n_folds: int, n_test: float, n_train: float, *, degrees_of_freedo
     Nadeau, C., & Bengio, Y. (2003). Machine Learning 52, 239-281. For repeated K-fold: Bouckaert, R. R., & Frank, E.
     (2004). PAKDD, LNCS 3056, 3-12.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     if degrees_of_freedom < 1:
         return float("nan")
-    return float(t.ppf((1 + level) / 2, degrees_of_freedom) * np.sqrt(1 / n_folds + n_test / n_train))
+    return float(stdtrit(degrees_of_freedom, (1 + level) / 2) * np.sqrt(1 / n_folds + n_test / n_train))
 
 
 def intervals_of(
@@ -210,7 +210,7 @@ def log_ratio_limits(model: Losses, reference: Losses, *, level: float = LEVEL) 
     The comparison by which form and constants were chosen: ``docs/interval.md``. Wilson, E. B. (1927). J. American
     Statistical Association 22, 209-212.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
     n = len(model)
     sums, totals = model.sum(axis=0), reference.sum(axis=0)
@@ -218,7 +218,7 @@ def log_ratio_limits(model: Losses, reference: Losses, *, level: float = LEVEL) 
         return None
     ratios = sums / totals
     influence = ((model - ratios * reference) / totals).mean(axis=1) / ratios.mean()
-    quantile = float(student.ppf((1 + level) / 2, n - 1)) ** 2
+    quantile = float(stdtrit(n - 1, (1 + level) / 2)) ** 2
     spread = quantile * TRAINING_VARIANCE * n / (n - 1) * float(np.square(influence).sum())
     growth = quantile * GROWTH / n / 2
     q = float(np.log(ratios.mean()))

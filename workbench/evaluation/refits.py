@@ -75,7 +75,14 @@ class Store:
 
         backend: Backend = "threads" if batched else "processes"
         return run_units(
-            fit, units, folder=self.folder, jobs=self.jobs, backend=backend, resume=self.resume, progress=progress
+            fit,
+            units,
+            folder=self.folder,
+            jobs=self.jobs,
+            backend=backend,
+            resume=self.resume,
+            together=_together(fit),
+            progress=progress,
         )
 
 
@@ -104,6 +111,35 @@ def fit_one(
     from workbench.models.nested_cv import fit_unit
 
     return fit_unit(dataset, unit, learner, targets, explain=explain)
+
+
+def fit_several(
+    units: Sequence[WorkUnit],
+    *,
+    dataset: Dataset,
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    explain: int = 0,
+) -> tuple[UnitResult, ...]:
+    """Work units fitted together; worker processes find this function by its name."""
+    from workbench.models.nested_cv import fit_units
+
+    return fit_units(dataset, units, learner, targets, explain=explain)
+
+
+def _together(fit: Fit) -> Callable[[Sequence[WorkUnit]], Sequence[UnitResult]] | None:
+    """What fits several units at once with the numbers of `fit`; None where that takes no less time."""
+    from workbench.models.estimators import make_learner
+    from workbench.models.learner import Together
+    from workbench.models.stacked import are_small
+
+    if not isinstance(fit, partial) or fit.func is not fit_one:
+        return None
+    dataset: Dataset = fit.keywords["dataset"]
+    if not dataset.complete or not isinstance(make_learner(fit.keywords["learner"]), Together):
+        return None
+    small = are_small(dataset.n_rows, dataset.X.shape[1], dataset.outcome.type)
+    return partial(fit_several, **fit.keywords) if small else None
 
 
 def renamed(unit: WorkUnit, purpose: str, parent: WorkUnit, *what: Any) -> WorkUnit:

@@ -100,13 +100,13 @@ def _scored(
     by_person: pd.DataFrame,
     seed: int,
 ) -> Subgroup:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = float((1 - model.sum(axis=0) / reference.sum(axis=0)).mean())
     interval = bootstrap_over_people(model, reference, seed=seed, samples=SAMPLES)
     gap = by_person["gap"].to_numpy()
-    half = float(t.ppf((1 + LEVEL) / 2, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap)))
+    half = float(stdtrit(len(gap) - 1, (1 + LEVEL) / 2) * gap.std(ddof=1) / np.sqrt(len(gap)))
     bias = float(gap.mean())
     return replace(
         counted,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -18,9 +18,11 @@ from workbench.models.learner import Fitted, Fold, Learner
 from workbench.models.linear_machines import LinearSVMLearner, LinearSVRLearner, LogisticRidgeLearner
 from workbench.models.pls import PLSLearner
 from workbench.models.prepared_learner import PreparedLearner
-from workbench.models.preprocessing import fit_nuisance, impute_means
+from workbench.models.preprocessing import impute_means
 from workbench.models.screening import Screen
+from workbench.models.stacked import held_out_references
 from workbench.models.trees import XGBoostLearner
+from workbench.records import Split
 from workbench.specs.learners import ElasticNetSpec, EstimatorSpec, LearnerSpec, ScreenedSpec, XGBoostSpec
 
 
@@ -88,10 +90,25 @@ class LeastSquaresLearner:
 
     def fit(self, fold: Fold, Y: np.ndarray, *, seed: int = 0, explain: int = 0) -> Fitted:
         """Fit on the training rows, predict the held-out rows; see `Learner`."""
-        complete = impute_means(fold.X, fold.train)
-        design = np.column_stack([fold.nuisance, complete])
-        binary = fold.outcome_type == "binary"
-        return Fitted(fit_nuisance(Y[fold.train], design[fold.train], design[fold.test], binary=binary).test)
+        return self.fit_together([fold], [Y])[0]
+
+    def fit_together(
+        self,
+        folds: Sequence[Fold],
+        Ys: Sequence[np.ndarray],
+        *,
+        references: Sequence[np.ndarray] | None = None,
+        explain: int = 0,
+    ) -> list[Fitted]:
+        """`fit` of several folds; see `workbench.models.learner.Together`."""
+        complete = not np.isnan(folds[0].X).any() and all(fold.nuisance is folds[0].nuisance for fold in folds)
+        designs = [
+            np.column_stack([fold.nuisance, impute_means(fold.X, fold.train)])
+            for fold in (folds[:1] if complete else folds)
+        ] * (len(folds) if complete else 1)
+        splits = [Split(fold.train, fold.test) for fold in folds]
+        binary = folds[0].outcome_type == "binary"
+        return [Fitted(predicted) for predicted in held_out_references(designs, splits, Ys, binary=binary)]
 
 
 LEARNERS: dict[str, Callable[[Any], Learner]] = {

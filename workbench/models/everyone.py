@@ -13,8 +13,9 @@ from workbench.errors import FitError, Problem, Problems, did_you_mean, listed
 from workbench.models.estimators import beside_main, make_learner
 from workbench.models.fitted_models import from_state, state_of
 from workbench.models.learner import Fold, Model, refuse_untaken, taken_from
-from workbench.models.nested_cv import modalities, spawned
+from workbench.models.nested_cv import spawned
 from workbench.models.preprocessing import Floats
+from workbench.models.procedures import modalities
 from workbench.models.splitters import inner_folds
 from workbench.models.state import State, plain, substate
 from workbench.records import Dataset, VariableCoding, codings_from_text, codings_to_text

@@ -28,7 +28,9 @@ from workbench.models.fold_pass import pass_over, plan_pass
 from workbench.models.learner import Fitted, Fold
 from workbench.models.linear_model import BlockWeights, LinearSolution
 from workbench.models.preprocessing import Floats, PreparedFold, Rows, prepare_on_basis
-from workbench.models.training_sets import TrainingSet, training_sets
+from workbench.models.stacked import held_out_references, is_small, small_ridges
+from workbench.models.training_sets import TrainingSet, nothing_to_choose_in, training_sets
+from workbench.records import Split
 
 if TYPE_CHECKING:
     from workbench.specs.learners import RidgeSpec
@@ -115,14 +117,52 @@ class RidgeLearner:
         FitError
             If a training set has too few rows for its covariates, or several alphas meet no inner fold.
         """
+        if is_small(fold):
+            return self.fit_together([fold], [Y], explain=explain)[0]
         sets = training_sets(fold, tune=len(self.alphas) > 1)
         decompositions = decompose(fold.X, sets)
         losses = tuning_losses(sets[:-1], decompositions[:-1], Y, self.alphas)
+        outer, ridge, Y_train = sets[-1], decompositions[-1], Y[fold.train]
+        return self._refitted(fold, outer, Y_train, ridge, losses, outer.reference(Y_train), explain)
+
+    def fit_together(
+        self,
+        folds: Sequence[Fold],
+        Ys: Sequence[Floats],
+        *,
+        references: Sequence[Floats] | None = None,
+        explain: int = 0,
+    ) -> list[Fitted]:
+        """`fit` of several folds of one X, small ones in a fraction of the time; see `learner.Together`."""
+        if not all(is_small(fold) for fold in folds):
+            return [self.fit(fold, Y, seed=0, explain=explain) for fold, Y in zip(folds, Ys, strict=True)]
+        if len(self.alphas) > 1 and not all(fold.inner for fold in folds):
+            raise nothing_to_choose_in()
+        if references is None:
+            splits = [Split(fold.train, fold.test) for fold in folds]
+            references = held_out_references([fold.nuisance for fold in folds], splits, Ys)
+        fits, ridges = [], small_ridges(folds, Ys, self.alphas)
+        for fold, Y, base, small in zip(folds, Ys, references, ridges, strict=True):
+            ridge = Decomposition(small.scores, small.held_out, small.values, small.loadings)
+            Y_train = Y.take(fold.train, axis=0)
+            fits.append(self._refitted(fold, small.outer, Y_train, ridge, small.losses, base, explain))
+        return fits
+
+    def _refitted(
+        self,
+        fold: Fold,
+        outer: TrainingSet,
+        Y_train: Floats,
+        ridge: Decomposition,
+        losses: Floats,
+        base: Floats,
+        explain: int,
+    ) -> Fitted:
+        """The fit on all training rows, each target with the alpha of its smallest loss."""
         chosen = np.argmin(losses, axis=0)  # the first of equals, as GridSearchCV
-        outer, ridge = sets[-1], decompositions[-1]
         filters = 1.0 / (ridge.values[:, None] + self.alphas)
-        Y_train = Y[outer.train]
-        coordinates = (ridge.scores.T @ Y_train) * filters[:, chosen]
+        coordinates = ridge.scores.T @ Y_train
+        coordinates *= filters.take(chosen, axis=1)
         y_train = np.ascontiguousarray(Y_train[:, 0])
         solution = LinearSolution(
             fold,
@@ -131,8 +171,7 @@ class RidgeLearner:
             lambda: ridge.weights((ridge.scores.T @ y_train) * filters[:, chosen[0]]),
             (lambda: ridge.weights(coordinates[:, 1:explain])) if explain > 1 else None,
         )
-        predicted = outer.reference(Y_train) + ridge.held_out @ coordinates
-        return solution.fitted(predicted, {"alpha": float(self.alphas[chosen[0]])})
+        return solution.fitted(base + ridge.held_out @ coordinates, {"alpha": float(self.alphas[chosen[0]])})
 
 
 def decompose(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:

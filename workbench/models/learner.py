@@ -7,9 +7,9 @@ inside the learner, from training rows alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from workbench.errors import FitError, Problem
 
@@ -240,5 +240,27 @@ class Learner(Protocol):
         explain : int
             Number of leading target columns that will be explained: a learner keeps what that needs, and works nothing
             out before it is asked (`Fitted.model`, `Fitted.mean_abs_shap`).
+        """
+        ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A learner that fits several folds of one X at once, where that takes less time."""
+
+    def fit_together(
+        self,
+        folds: Sequence[Fold],
+        Ys: Sequence[np.ndarray],
+        *,
+        references: Sequence[np.ndarray] | None = None,
+        explain: int = 0,
+    ) -> list[Fitted]:
+        """`Learner.fit` of every fold, to the last bit.
+
+        Parameters
+        ----------
+        references : sequence of ndarray of shape (n_test, n_targets), optional
+            Predictions of the nuisance model of every fold, where they are known (`stacked.held_out_references`).
         """
         ...

@@ -8,30 +8,34 @@ them but two: *raw* leaves the confounds out, *increment* takes the clinical var
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.estimators import LeastSquaresLearner, as_permuted, beside_main, make_learner
+from workbench.models.estimators import as_permuted
 from workbench.models.explanations import Explanation, explained
-from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Fitted, Fold, Learner, refuse_untaken, residualises, taken_from
+from workbench.models.learner import Fitted, Fold, Together, residualises, taken_from
 from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
-from workbench.models.preprocessing import fit_nuisance, impute_means
-from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds
+from workbench.models.procedures import (
+    Procedure,
+    planned_procedures,
+    procedure_of,
+    procedures_of_units,
+    with_clinical,
+)
+from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds, participants_of
+from workbench.models.stacked import held_out_references
 from workbench.models.unit_keys import common_digest, unit_key
-from workbench.records import Covariates, Dataset, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.records import Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import LearnerSpec, RidgeSpec
+from workbench.specs.learners import LearnerSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; `permutations`, `canary` and `everyone` have others, so that none depends on another."""
 ORDER, INCREMENT_ORDER = "order", "increment order"
 ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
 """Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
-CLINICAL_BAND = "clinical"
-"""Clinical variables beside the features are penalised together, apart from every modality."""
 MARGINAL_PERMUTATIONS = 1000
 """The circuit test has at least as many, since it costs next to nothing."""
 
@@ -52,7 +56,7 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     """
     held_fixed = {"main": dataset.nuisance.values}
     if dataset.clinical.variables:
-        held_fixed["increment"] = _with_clinical(dataset, np.arange(dataset.n_rows))
+        held_fixed["increment"] = with_clinical(dataset, np.arange(dataset.n_rows))
     n, seed = validation.permutations, validation.seed
     matrices = {name: permuted_outcomes(dataset, nuisance, n, seed) for name, nuisance in held_fixed.items()}
     if n and balanced_on_outcome(dataset, validation):
@@ -99,48 +103,18 @@ def plan_units(
         repeats = dataset.given_folds.shape[1]
     procedures = planned_procedures(dataset)
     common = common_digest(dataset, validation, learner, explain, procedures)
-    units = []
+    units, participants = [], participants_of(dataset, validation)
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
             seed = spawned(validation.seed, LEARNER_STREAM, repeat, fold)
-            inner = inner_folds(dataset, outer.train, validation, spawned(validation.seed, INNER_STREAM, repeat, fold))
+            drawn_from = spawned(validation.seed, INNER_STREAM, repeat, fold)
+            inner = inner_folds(dataset, outer.train, validation, drawn_from, participants=participants)
             unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
             units.append(replace(unit, key=unit_key(common, unit)))
     return tuple(units)
 
 
-def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
-    """The procedures that have a meaning for these data.
-
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
-    all blocks of features in every row.
-    """
-    names = ["main"]
-    if dataset.confounds.variables:
-        names.append("raw")
-    if dataset.nuisance.variables:
-        names.append("confounds")
-    if dataset.clinical.variables:
-        single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
-    return tuple(names)
-
-
 # -------------------------------------------------------------------------------------------------------------- fitting
-
-
-@dataclass(frozen=True, eq=False)
-class _Procedure:
-    """What one procedure learns from: a learner, features, the covariates held fixed, and the targets it is given."""
-
-    learner: Learner
-    X: np.ndarray
-    nuisance: np.ndarray
-    Y: np.ndarray
-    reference: np.ndarray
-    """Covariates of the model that it is scored against."""
-    bands: np.ndarray | None = None
-    """Modality of each feature."""
 
 
 def fit_unit(
@@ -167,50 +141,118 @@ def fit_unit(
     FitError
         With the repeat and fold in which a model could not be fitted.
     """
-    results: dict[str, ProcedureResult] = {}
-    explanation: Explanation | None = None
+    return fit_units(dataset, [unit], learner, targets, explain=explain)[0]
+
+
+def fit_units(
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    *,
+    explain: int,
+) -> tuple[UnitResult, ...]:
+    """`fit_unit` of several units, bit for bit the same: small fits are made together (`workbench.models.stacked`).
+
+    Parameters and errors are those of `fit_unit`; the units have the same procedures.
+
+    Returns
+    -------
+    tuple of UnitResult
+        In the order of `units`.
+    """
+    try:
+        return _fit_units(dataset, units, learner, targets, explain=explain)
+    except FitError as error:
+        if len(units) == 1:
+            raise FitError([located(problem, units[0]) for problem in error.problems]) from error
+    return tuple(fit_unit(dataset, unit, learner, targets, explain=explain) for unit in units)  # which one it was
+
+
+def _fit_units(
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    *,
+    explain: int,
+) -> tuple[UnitResult, ...]:
     if targets["main"].shape[1] > 1:
         learner = as_permuted(learner)
-    try:
-        for name in unit.procedures:
-            asked = explain if name == "main" else 0
-            results[name], of_procedure = _fit_procedure(name, dataset, unit, learner, targets, explain=asked)
-            explanation = explanation or of_procedure
-    except FitError as error:
-        raise FitError([located(problem, unit) for problem in error.problems]) from error
-    return UnitResult(
-        key=unit.key,
-        repeat=unit.repeat,
-        fold=unit.fold,
-        test=unit.outer.test,
-        procedures=results,
-        **(vars(explanation) if explanation else {}),
+    results: list[dict[str, ProcedureResult]] = [{} for _ in units]
+    explanations: list[Explanation | None] = [None] * len(units)
+    for name in units[0].procedures:
+        n_explained = explain if name == "main" else 0
+        fits = _fit_procedure(name, dataset, units, learner, targets, explain=n_explained)
+        for of_unit, (result, _) in zip(results, fits, strict=True):
+            of_unit[name] = result
+        if n_explained:
+            explanations = [explanation for _, explanation in fits]
+    return tuple(
+        UnitResult(
+            key=unit.key,
+            repeat=unit.repeat,
+            fold=unit.fold,
+            test=unit.outer.test,
+            procedures=procedures,
+            **(vars(explanation) if explanation else {}),
+        )
+        for unit, procedures, explanation in zip(units, results, explanations, strict=True)
     )
 
 
 def _fit_procedure(
     name: str,
     dataset: Dataset,
-    unit: WorkUnit,
+    units: Sequence[WorkUnit],
     learner: LearnerSpec,
     targets: Mapping[str, np.ndarray],
     *,
     explain: int,
-) -> tuple[ProcedureResult, Explanation | None]:
-    """One procedure through all columns of its targets: on the folds of the unit, or each on those it took along."""
-    procedure = _procedure(name, dataset, unit, learner, targets)
+) -> list[tuple[ProcedureResult, Explanation | None]]:
+    """One procedure through all columns of its targets: on the folds of the units, or each on those it took along."""
     order = targets.get(ORDERS.get(name, ORDER))
-    if order is None or procedure.Y.shape[1] == 1:
-        fitted, explanation = _fit(procedure, dataset, unit, explain=explain)
-        return _reduced(procedure, dataset, fitted, unit), explanation
+    procedures = procedures_of_units(name, dataset, units, learner, targets)
+    if order is None or procedures[0].Y.shape[1] == 1:
+        return _fit_and_reduce(procedures, dataset, units, explain=explain)
+    return [_fit_carried(name, dataset, unit, learner, targets, order, explain=explain) for unit in units]
+
+
+def _fit_carried(
+    name: str,
+    dataset: Dataset,
+    unit: WorkUnit,
+    learner: LearnerSpec,
+    targets: Mapping[str, np.ndarray],
+    order: np.ndarray,
+    *,
+    explain: int,
+) -> tuple[ProcedureResult, Explanation | None]:
+    """One procedure of a unit, each column of its targets on the folds that it took along."""
     columns = []
-    for column in range(procedure.Y.shape[1]):
+    for column in range(1 + len(order)):
         where = unit if column == 0 else _carried(unit, order[column - 1])
-        alone = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
-        procedure = _procedure(name, dataset, where, learner, alone)
-        fitted, explanation = _fit(procedure, dataset, where, explain=int(column < explain))
-        columns.append((_reduced(procedure, dataset, fitted, where), explanation))
+        single = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
+        procedures = [procedure_of(name, dataset, where, learner, single)]
+        columns += _fit_and_reduce(procedures, dataset, [where], explain=int(column < explain))
     return _beside(columns)
+
+
+def _fit_and_reduce(
+    procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit], *, explain: int
+) -> list[tuple[ProcedureResult, Explanation | None]]:
+    """A procedure of every unit: fitted, explained where that is wanted, and reduced to what is kept."""
+    references = _references(procedures, dataset, units)
+    folds = [_fold(procedure, dataset, unit) for procedure, unit in zip(procedures, units, strict=True)]
+    fits = _fit(procedures, folds, units, references, explain=explain)
+    explanations: list[Explanation | None] = [None] * len(units)
+    if explain:
+        circuits, residualised = dataset.circuit_of_feature, residualises(procedures[0].learner)
+        explanations = [
+            None if fitted.model is None else explained(fitted, fold, residualised=residualised, circuits=circuits)
+            for fitted, fold in zip(fits, folds, strict=True)
+        ]
+    return list(zip(_reduced(procedures, fits, references, units), explanations, strict=True))
 
 
 def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
@@ -243,45 +285,8 @@ def _beside(
     return result, replace(explanation, circuit_shap=np.vstack(sums) if sums else None)
 
 
-def _procedure(
-    name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
-) -> _Procedure:
-    model = make_learner(learner if name == "main" else beside_main(learner))
-    refuse_untaken(model, dataset, learner.label)
-    X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
-    nuisance = dataset.nuisance.values
-    every, observed = targets["main"], targets["main"][:, :1]
-    nothing = np.empty((dataset.n_rows, 0))
-    bands = modalities(dataset)
-    if name == "main":
-        return _Procedure(model, X, nuisance, every, nuisance, bands)
-    if name == "raw":
-        forced = dataset.forced.values
-        return _Procedure(model, X, forced, observed, forced, bands)
-    if name == "confounds":
-        # Without features a learner that residualises is the nuisance model itself; trees may bend it.
-        alone = LeastSquaresLearner() if residualises(model) else model
-        return _Procedure(alone, nothing, nuisance, every, nothing)
-    if name == "increment":
-        held = _with_clinical(dataset, unit.outer.train)
-        return _Procedure(model, X, held, targets["increment"], held, bands)
-    clinical = _clinical(dataset)
-    if name == "joint":
-        bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
-        return _Procedure(model, _beside_clinical(dataset), nuisance, observed, nuisance, bands)
-    if name == "clinical_ridge" and clinical.names:
-        ridge = RidgeLearner(RidgeSpec(kind="ridge"))
-        return _Procedure(ridge, clinical.values, nuisance, observed, nuisance)
-    if name.startswith("clinical:"):
-        clinical = clinical.only(name.removeprefix("clinical:"))
-    return _Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
-
-
-def _fit(
-    procedure: _Procedure, dataset: Dataset, unit: WorkUnit, *, explain: int = 0
-) -> tuple[Fitted, Explanation | None]:
-    learner = procedure.learner
-    fold = Fold(
+def _fold(procedure: Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
+    return Fold(
         X=procedure.X,
         nuisance=procedure.nuisance,
         train=unit.outer.train,
@@ -291,12 +296,32 @@ def _fit(
         bands=procedure.bands,
         circuits=dataset.circuit_of_feature if procedure.X.shape[1] == len(dataset.features) else None,
         sites=dataset.sites,
-        **taken_from(dataset, learner),
+        **taken_from(dataset, procedure.learner),
     )
-    fitted = learner.fit(fold, procedure.Y, seed=unit.seed, explain=explain)
-    if not explain or fitted.model is None:
-        return fitted, None
-    return fitted, explained(fitted, fold, residualised=residualises(learner), circuits=dataset.circuit_of_feature)
+
+
+def _references(procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit]) -> list[np.ndarray]:
+    """What the model that a procedure is scored against predicts for the held-out rows of every unit."""
+    held = [procedure.reference for procedure in procedures]
+    Ys, splits = [procedure.Y for procedure in procedures], [unit.outer for unit in units]
+    return held_out_references(held, splits, Ys, binary=is_binary(dataset))
+
+
+def _fit(
+    procedures: Sequence[Procedure],
+    folds: Sequence[Fold],
+    units: Sequence[WorkUnit],
+    references: Sequence[np.ndarray],
+    *,
+    explain: int = 0,
+) -> list[Fitted]:
+    """A procedure fitted in every unit, in all of them together where its learner can."""
+    learner, Ys = procedures[0].learner, [procedure.Y for procedure in procedures]
+    if isinstance(learner, Together):
+        held_fixed = procedures[0].reference is procedures[0].nuisance
+        return learner.fit_together(folds, Ys, references=references if held_fixed else None, explain=explain)
+    each = zip(folds, Ys, units, strict=True)
+    return [learner.fit(fold, Y, seed=unit.seed, explain=explain) for fold, Y, unit in each]
 
 
 def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np.ndarray) -> tuple[UnitResult, ...]:
@@ -311,12 +336,13 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
     tuple of UnitResult
         One per outcome, nothing explained.
     """
-    procedure = _procedure("main", dataset, unit, learner, {"main": Y})
-    fitted, _ = _fit(procedure, dataset, unit)
+    procedure = procedure_of("main", dataset, unit, learner, {"main": Y})
+    references = _references([procedure], dataset, [unit])
+    fitted = _fit([procedure], [_fold(procedure, dataset, unit)], [unit], references)[0]
     columns = []
     for k in range(Y.shape[1]):
-        alone = replace(procedure, Y=Y[:, [k]])
-        result = _reduced(alone, dataset, replace(fitted, predicted=fitted.predicted[:, [k]]), unit)
+        single, prediction = replace(procedure, Y=Y[:, [k]]), replace(fitted, predicted=fitted.predicted[:, [k]])
+        result = _reduced([single], [prediction], [references[0][:, [k]]], [unit])[0]
         columns.append(UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {"main": result}))
     return tuple(columns)
 
@@ -324,44 +350,31 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
 def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec) -> Fitted:
     """One procedure of a unit, fitted to the observed outcome alone and not explained."""
     observed = np.asarray(dataset.y, dtype=float)[:, None]
-    procedure = _procedure(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    return _fit(procedure, dataset, unit)[0]
+    procedure = procedure_of(name, dataset, unit, learner, {"main": observed, "increment": observed})
+    references = _references([procedure], dataset, [unit])
+    return _fit([procedure], [_fold(procedure, dataset, unit)], [unit], references)[0]
 
 
-def _reduced(procedure: _Procedure, dataset: Dataset, fitted: Fitted, unit: WorkUnit) -> ProcedureResult:
-    train, test = unit.outer.train, unit.outer.test
-    Y, held, binary = procedure.Y, procedure.reference, is_binary(dataset)
-    reference = fit_nuisance(Y[train], held[train], held[test], binary=binary).test
-    return ProcedureResult(
-        predicted=fitted.predicted[:, 0].copy(),
-        reference=reference[:, 0].copy(),
-        mean=float(Y[train, 0].mean()),
-        squared_error=np.square(Y[test] - fitted.predicted).sum(axis=0),
-        squared_error_reference=np.square(Y[test] - reference).sum(axis=0),
-        chosen=fitted.chosen,
-    )
-
-
-def modalities(dataset: Dataset) -> np.ndarray:
-    """Modality of each feature, shape (n_features,)."""
-    found: np.ndarray = dataset.features["modality"].to_numpy(str)
-    return found
-
-
-def _clinical(dataset: Dataset) -> Covariates:
-    """Clinical variables that are not among the confounds: a name in both enters once."""
-    held = dataset.nuisance.variables
-    return dataset.clinical.only(*(variable for variable in dataset.clinical.variables if variable not in held))
-
-
-def _with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """N with the clinical variables, missing values replaced by the mean of some rows."""
-    return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
-
-
-def _beside_clinical(dataset: Dataset) -> np.ndarray:
-    """Features and clinical variables side by side."""
-    return np.column_stack([dataset.X, _clinical(dataset).values])
+def _reduced(
+    procedures: Sequence[Procedure],
+    fits: Sequence[Fitted],
+    references: Sequence[np.ndarray],
+    units: Sequence[WorkUnit],
+) -> list[ProcedureResult]:
+    """What is kept of the fits of a procedure, one for each unit."""
+    results, y = [], np.ascontiguousarray(procedures[0].Y[:, 0])
+    for procedure, fitted, reference, unit in zip(procedures, fits, references, units, strict=True):
+        observed = procedure.Y.take(unit.outer.test, axis=0)
+        result = ProcedureResult(
+            predicted=fitted.predicted[:, 0].copy(),
+            reference=reference[:, 0].copy(),
+            mean=float(y.take(unit.outer.train).mean()),
+            squared_error=np.square(observed - fitted.predicted).sum(axis=0),
+            squared_error_reference=np.square(observed - reference).sum(axis=0),
+            chosen=fitted.chosen,
+        )
+        results.append(result)
+    return results
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:
@@ -370,7 +383,7 @@ def located(problem: Problem, unit: WorkUnit) -> Problem:
     return replace(problem, where=f"{where}, {problem.where}" if problem.where else where)
 
 
-# ---------------------------------------------------------------------------------------------------------------- seeds
+# ----------------------------------------------------------------------------------------------------------------- keys
 
 
 def spawned(seed: int, *spawn_key: int) -> int:

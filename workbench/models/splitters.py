@@ -43,7 +43,12 @@ class _People:
 
     def split(self, train: np.ndarray, test: np.ndarray) -> Split:
         """Rows of two sets of people."""
-        return Split(np.flatnonzero(np.isin(self.of_row, train)), np.flatnonzero(np.isin(self.of_row, test)))
+        return Split(self._rows(train), self._rows(test))
+
+    def _rows(self, members: np.ndarray) -> np.ndarray:
+        among = np.zeros(len(self.ids), dtype=bool)
+        among[members] = True
+        return np.flatnonzero(among[self.of_row])
 
 
 def balanced_on_outcome(dataset: Dataset, validation: ValidationSpec) -> bool:
@@ -133,7 +138,19 @@ def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> t
     )
 
 
-def inner_folds(dataset: Dataset, train: np.ndarray, validation: ValidationSpec, seed: int) -> tuple[Split, ...]:
+def participants_of(dataset: Dataset, validation: ValidationSpec) -> _People:
+    """The participants whose folds are drawn: found once for all inner folds of a run."""
+    return _People.of(dataset, validation)
+
+
+def inner_folds(
+    dataset: Dataset,
+    train: np.ndarray,
+    validation: ValidationSpec,
+    seed: int,
+    *,
+    participants: _People | None = None,
+) -> tuple[Split, ...]:
     """Inner folds of one outer training set, drawn like the outer ones in the order of the sorted ids.
 
     Parameters
@@ -142,6 +159,8 @@ def inner_folds(dataset: Dataset, train: np.ndarray, validation: ValidationSpec,
         Rows of the outer training set.
     seed : int
         random_state, unless the experiment gives an `inner_seed`.
+    participants
+        From `participants_of`, where many inner folds are drawn.
 
     Returns
     -------
@@ -149,7 +168,7 @@ def inner_folds(dataset: Dataset, train: np.ndarray, validation: ValidationSpec,
         Positions in the rows of the dataset, all inside `train`. Where outer folds leave sites out, so do these; a
         training set of one single site, or whose other sites are too few people to learn from, is split like any other.
     """
-    people = _People.of(dataset, validation)
+    people = participants or participants_of(dataset, validation)
     members = np.unique(people.of_row[train])
     if validation.leave_out == "site" and people.sites is not None and len(np.unique(people.sites[members])) > 1:
         splits = _leave_sites_out(people, members)
@@ -178,6 +197,9 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
                 f"include more participants or lower [validation] {level}",
             )
         )
+    if not grouped and people.strata is None:
+        drawn = k_folds(len(members), n_splits, random_state)
+        return _rows(people, ((members[train], members[test]) for train, test in drawn), level)
     strata = None if people.strata is None else people.strata[members]
     splitter = _splitter(n_splits, random_state, grouped=grouped, stratified=strata is not None)
     with warnings.catch_warnings():
@@ -194,6 +216,18 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
                 )
             ) from error
     return _rows(people, ((members[train], members[test]) for train, test in drawn), level)
+
+
+def k_folds(n: int, n_splits: int, random_state: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training and test positions of scikit-learn's ``KFold(n_splits, shuffle=True, random_state=random_state)``.
+
+    Written out, since importing scikit-learn takes longer than fitting a small study.
+    """
+    order = np.arange(n)
+    np.random.RandomState(random_state).shuffle(order)
+    fold_of = np.empty(n, dtype=np.intp)
+    fold_of[order] = np.arange(n_splits).repeat([n // n_splits + (fold < n % n_splits) for fold in range(n_splits)])
+    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(n_splits)]
 
 
 def _splitter(n_splits: int, random_state: int, *, grouped: bool, stratified: bool):  # type: ignore[no-untyped-def]

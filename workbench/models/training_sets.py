@@ -42,6 +42,11 @@ class TrainingSet:
         return nuisance_on_basis(Y_train, self.basis, binary=self.binary)
 
 
+def nothing_to_choose_in() -> FitError:
+    """Several settings to choose from and no inner fold."""
+    return FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
+
+
 def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
     """The inner training sets where alpha has to be chosen, then the outer one.
 
@@ -51,7 +56,7 @@ def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
         If a training set has too few rows for its covariates, or there is something to choose and no inner fold.
     """
     if tune and not fold.inner:
-        raise FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
+        raise nothing_to_choose_in()
     N, binary = fold.nuisance, fold.outcome_type == "binary"
     return tuple(
         TrainingSet(split.train, split.test, nuisance_basis(N[split.train], N[split.test]), binary)

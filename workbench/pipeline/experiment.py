@@ -145,7 +145,7 @@ def _meanwhile(prepare: Callable[[], None] | None) -> Iterator[None]:
 
 
 def _quietly(prepare: Callable[[], None]) -> None:
-    from workbench.execution import all_kept
+    from workbench.module_search import all_kept
 
     with suppress(Exception), all_kept():
         prepare()

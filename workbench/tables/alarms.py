@@ -91,14 +91,14 @@ def _sites_of_one(dataset: Dataset) -> Iterator[Notice]:
 
 def _informative_missingness(dataset: Dataset) -> Iterator[Notice]:
     """T12: who has a modality may depend on how they fare (Mann-Whitney, whatever the distribution of the outcome)."""
-    from scipy.stats import mannwhitneyu
-
     values = dataset.outcome.values
     compared = []
     for source in dataset.availability.columns:
         has = dataset.availability[source].reindex(values.index).fillna(False).astype(bool).to_numpy()
         with_it, without = values.to_numpy()[has], values.to_numpy()[~has]
         if min(len(with_it), len(without)) >= FEWEST_WITHOUT and np.ptp(values) > 0:
+            from scipy.stats import mannwhitneyu  # half a second to import, for few studies
+
             p = float(mannwhitneyu(with_it, without, method="asymptotic").pvalue)
             compared.append((source, with_it, without, p))
     for source, with_it, without, p in compared:

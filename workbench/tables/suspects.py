@@ -98,9 +98,7 @@ def _standard(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def ranks(X: np.ndarray) -> np.ndarray:
     """Ranks inside each column, ties shared; NaN stays NaN."""
-    from scipy.stats import rankdata
-
-    ranked: np.ndarray = rankdata(X, axis=0, nan_policy="omit")
+    ranked: np.ndarray = pd.DataFrame(X).rank().to_numpy()
     return ranked
 
 

@@ -1,0 +1,57 @@
+"""The application, and the options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.version import __version__
+
+app = typer.Typer(
+    name="workbench",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From derivatives to defensible biomarkers.\n\n"
+    "Merges resting-state, task and PET features with rating scales, asks with nested cross-validation whether they "
+    "predict the response to ketamine, explains each prediction by circuit with SHAP, keeps every experiment in "
+    "MLflow, and exports candidate biomarkers, or says plainly that there are none.\n\n"
+    "\b\nA study in seven commands:\n"
+    "  workbench init mystudy            a copy of the demo study to change\n"
+    "  workbench check                   every file, join and guard; nothing is run\n"
+    "  workbench freeze EXPERIMENT       write its plan down before its results are viewed\n"
+    "  workbench run EXPERIMENT          run it, and read the answer\n"
+    "  workbench show                    read the last answer again\n"
+    "  workbench ui                      compare runs in the browser\n"
+    "  workbench export latest --to DIR  everything a supplement needs",
+)
+
+StudyOption = Annotated[Path, typer.Option("--study", help="The study folder.", metavar="DIR")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the data are, if not where cohort.toml says.", metavar="DIR"),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every detail.")]
+HERE = Path(".")
+USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""Whatever is wrong with the words of a command; typer carries a click of its own, or uses the installed one."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,219 @@
+"""What commands print: pages, tables and labelled paragraphs; problems and warnings on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import Problem, quoted
+
+if TYPE_CHECKING:
+    from workbench.pipeline import CheckReport, FinishedRun, Frozen, PlannedClaim, StudyPlan
+    from workbench.records import GateRow
+
+HERE = Path(".")
+
+
+def say(text: str) -> None:
+    """Print with markup, as it is wrapped already."""
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def say_wrapped(text: str, indent: str = "  ") -> None:
+    """Print without markup, wrapped to the terminal with a hanging indent; paths and options stay in one piece."""
+    from workbench.pipeline.pages import paragraph
+
+    print(paragraph(text, indent, indent + "  "))
+
+
+def print_warning(text: str) -> None:
+    """A paragraph on standard error, also under --quiet."""
+    from workbench.pipeline.pages import paragraph
+
+    print(paragraph(f"Note: {text}."), file=sys.stderr)
+
+
+def print_problems(problems: tuple[Problem, ...]) -> None:
+    """Every problem on a line of standard error."""
+    for problem in problems:
+        print(str(problem).removeprefix(": "), file=sys.stderr)
+    if len(problems) > 1:
+        print(f"{len(problems)} problems; nothing was run.", file=sys.stderr)
+
+
+def print_frame(frame: Any, indent: str = "  ") -> None:
+    """A table in plain aligned columns, whatever the width of the terminal."""
+    cells = [[str(column) for column in frame.columns]]
+    cells += [
+        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
+        for row in frame.itertuples(index=False)
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [frame[column].dtype.kind in "if" for column in frame.columns]
+    for row in cells:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        print((indent + "  ".join(padded)).rstrip())
+
+
+def print_page(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
+    """The abstract of a run, with colours and check marks where the terminal has them."""
+    from rich.console import Console
+
+    from workbench.pipeline.pages import page_of
+
+    step = finished.next_step
+    command = f"{step}{options_where(study, None if step.startswith('workbench export') else data)}"
+    console = Console(highlight=False, soft_wrap=True)
+    styled = console.is_terminal and console.color_system is not None
+    page = page_of(finished, command, styled=styled, unicode=console.encoding.startswith("utf"))
+    print()
+    if styled:
+        console.print(page)
+    else:
+        print(page.plain)
+
+
+def print_details(finished: FinishedRun) -> None:
+    """Everything of a run that its page has no room for."""
+    print(f"\n{finished.details()}")
+    for title, table in (("Circuits", finished.circuits()), ("Models on the same folds", finished.comparators())):
+        print(f"\n{title}")
+        print_frame(table)
+    print()
+    print_gate(finished.gate, f"Requirements of the claim gate, {finished.result.scores.display_name}")
+    if finished.figures:
+        print(f"\nFigures (PNG and SVG, light and dark): {finished.figures[0].parent}")
+        for path in finished.figures:
+            print(f"  {path.name}")
+    for note in finished.result.scores.notes:
+        say_wrapped(f"Note: {note}")
+
+
+def options_where(study: Path, data: Path | None = None) -> str:
+    """The options that say where things lie, to be typed again."""
+    named = "" if study == HERE else f" --study {quoted(study)}"
+    return named + ("" if data is None else f" --data {quoted(data)}")
+
+
+def print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
+    """A frozen plan: its primary run, what it can reach, and the command to type next."""
+    plan = frozen.plan
+    if frozen.unchanged:
+        say_wrapped(f"{plan.experiment}: frozen on {plan.date[:10]} already, and unchanged since.", indent="")
+        return
+    again = f", again because: {plan.because}" if plan.because else ""
+    print(f"{plan.experiment}: frozen{again}; plan {plan.plan_hash[:12]}\n")
+    title = plan.primary if frozen.claim is None else frozen.claim.plan.title
+    others = len(frozen.runs) - 1
+    rest = "" if not others else f"; the {'other run' if others == 1 else f'{others} other runs'} exploratory at most"
+    print_labelled("Primary run", f"{title}{rest}")
+    if not plan.data:
+        print_labelled("Data", "none yet: the rules of inclusion are frozen")
+    else:
+        n = plan.viewed_before
+        viewed = f"{n} {'result' if n == 1 else 'results'} for this outcome before it was frozen, as every run will say"
+        print_labelled("Viewed", viewed if n else "no result for this outcome yet")
+    if frozen.claim is not None:
+        print_labelled("Can reach", frozen.claim.best_verdict)
+        print_gate(frozen.claim.rows, f"Requirements of the claim gate, {title} as planned")
+    # Not wrapped: a line end inside a quoted path would be part of it when the command is pasted.
+    print(f"  {'Next'.ljust(18)}workbench run {plan.experiment}{options_where(study, data)}")
+    print_labelled("", "(first commit experiments/frozen.jsonl, which proves when the plan was frozen)")
+
+
+def print_plan(planned: StudyPlan) -> None:
+    """What so many participants can show for one feature set."""
+    print()
+    say(f"[bold]{planned.plan.experiment}: {planned.plan.feature_set}[/]")
+    print_labelled("Outcome", planned.plan.outcome)
+    print_labelled("Verdict", planned.verdict)
+    for title, table in planned.tables:
+        print(f"\n  {title}")
+        print_frame(table, indent="    ")
+    print()
+    for note in planned.notes:
+        say_wrapped(note)
+    print_gate(planned.plan.rows, f"Requirements of the claim gate, {planned.plan.feature_set} as planned")
+    if planned.files:
+        print(f"  {len(planned.files)} files in {planned.files[0].parent}")
+
+
+def print_check(report: CheckReport, *, verbose: bool) -> None:
+    """What would run in every experiment, what it costs and what it can claim."""
+    import pandas as pd
+
+    from workbench.pipeline.pages import flow_of, participants_of
+
+    for plan in report.plans:
+        print()
+        say(f"[bold]{plan.name}[/]")
+        say_wrapped(plan.spec.question, indent="")
+        print()
+        unit = f" ({plan.outcome.unit})" if plan.outcome.unit else ""
+        print_labelled("Outcome", f"{plan.outcome.label}{unit}, {plan.outcome.claim}")
+        print_labelled("Estimand", plan.outcome.estimand)
+        for words in participants_of(plan):
+            print_labelled("Participants", words)
+        rows = [
+            {
+                "run": planned.display_name,
+                "n": planned.dataset.n_participants,
+                "features": planned.dataset.X.shape[1],
+                "folds": planned.folds,
+                "permutations": planned.validation.permutations,
+                "fits": f"{planned.cost.fits:,}",
+                "time on 1 core": planned.time,
+                "memory": planned.cost.memory,
+                "disk": planned.cost.disk,
+            }
+            for planned in plan.runs
+        ]
+        if rows:
+            print()
+            print_frame(pd.DataFrame(rows))
+            print()
+        print_planned_claims(report.claims.get(plan.name, ()))
+        for step in flow_of(plan) if verbose else ():
+            print_labelled("Flow", step)
+        for warning in plan.warnings:
+            print_labelled("Note", str(warning))
+    for alert in report.alerts:
+        say_wrapped(f"Note: {alert}")
+    for note in report.notes if verbose else ():
+        say_wrapped(f"Note: {note}")
+
+
+def print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
+    """What each run can claim, and every row of the gate for the one that may carry the claim."""
+    from workbench.pipeline import that_carries
+
+    for claim in claims:
+        missed = "; ".join(row.requirement for row in claim.out_of_reach)
+        can = f"{claim.plan.title} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}"
+        print_labelled("Claim", can)
+    if claims:
+        chosen = that_carries(claims)
+        print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.title} as planned")
+
+
+def print_gate(rows: Sequence[GateRow], title: str) -> None:
+    """Every row of the claim gate by its status, as `check`, `plan`, `freeze` and `show` all print them."""
+    from workbench.pipeline.pages import gate_lines
+
+    say_wrapped(f"{title}:")
+    for line in gate_lines(rows):
+        print(line)
+
+
+def print_labelled(label: str, text: str) -> None:
+    """A labelled paragraph, as on the page of a run."""
+    from workbench.pipeline.pages import labelled
+
+    print(labelled(label, text))

@@ -1,0 +1,59 @@
+"""What is seen and kept while a command works: progress bars on a terminal, and the log file of a study."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.pipeline import Progress
+
+
+@contextmanager
+def progress_bars(quiet: bool) -> Iterator[Progress]:
+    """Bars on a terminal; silence under --quiet and without one."""
+    from workbench.pipeline import Silent
+
+    if quiet or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """One bar per piece of work."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def say(self, text: str) -> None:
+        self._bars.console.print(text, highlight=False)
+
+    def advance(self, label: str, done: int, total: int) -> None:
+        if label not in self._tasks:
+            self._tasks[label] = self._bars.add_task(label, total=total)
+        self._bars.update(self._tasks[label], completed=done, total=total)
+        if done >= total:
+            self._bars.update(self._tasks[label], visible=False)
+
+
+def log_to(study: Path) -> Any:
+    """A function that appends one dated line to the study's log file; no participant id is ever passed to it."""
+    from datetime import UTC, datetime
+
+    def write(line: str) -> None:
+        folder = study / "mlruns"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "workbench.log").open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+
+    return write

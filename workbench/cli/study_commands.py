@@ -1,0 +1,265 @@
+"""Commands on a study: init, check, features, run, freeze, show, ui and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import DataOption, QuietOption, StudyOption, VerboseOption, app
+from workbench.cli.printing import (
+    HERE,
+    print_check,
+    print_details,
+    print_frame,
+    print_frozen,
+    print_page,
+    print_problems,
+    print_warning,
+    say,
+    say_wrapped,
+)
+from workbench.cli.progress import log_to, progress_bars
+from workbench.errors import EXIT_USER, quoted
+
+
+@app.command()
+def init(
+    target: Annotated[Path, typer.Argument(help="New folder.", metavar="DIR")],
+    design: Annotated[
+        str | None,
+        typer.Option(
+            help="A commented skeleton without data for this design: crossover, parallel, single-arm or observational.",
+            metavar="DESIGN",
+        ),
+    ] = None,
+) -> None:
+    """Start a study: a copy of the demo study, or a commented skeleton.
+
+    \b
+    Examples:
+      workbench init mystudy                       the demo study, byte for byte
+      workbench init mystudy --design crossover    a skeleton; change the lines marked CHANGE
+    """
+    from workbench.pipeline import init as make
+
+    written = make(target, design=design)
+    print(f"{len(written)} files in {target}:")
+    for path in written:
+        print(f"  {path}")
+    if design is None:
+        print(f"Next: workbench demo --study {quoted(target)}")
+    else:
+        print(f"Next: change the lines marked CHANGE, then workbench check --study {quoted(target)}")
+
+
+@app.command()
+def check(
+    experiments: Annotated[list[str] | None, typer.Argument(help="Names or paths; default: all.")] = None,
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Check every file, join and guard, and show what would run. Runs nothing.
+
+    All problems of all files come at once, one line each: file, key or subject, what is wrong, what to do.
+
+    \b
+    Examples:
+      workbench check
+      workbench check madrs_change --study examples/kmoa --data ~/data/ds005917
+    """
+    from workbench import pipeline
+
+    with progress_bars(quiet) as progress:
+        report = pipeline.check(experiments or (), study=study, data=data, progress=progress)
+    print_check(report, verbose=verbose)
+    if report.problems:
+        print_problems(report.problems)
+        return EXIT_USER
+    return 0
+
+
+@app.command()
+def features(
+    names: Annotated[list[str] | None, typer.Argument(help="Sources; default: all.")] = None,
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Build the feature tables and describe them. Rebuilds only what changed.
+
+    \b
+    Examples:
+      workbench features
+      workbench features connectivity pet
+    """
+    from workbench import pipeline
+
+    with progress_bars(quiet) as progress:
+        tables = pipeline.features(names or (), study=study, data=data, progress=progress)
+    for name, (table, fresh) in tables.items():
+        rows = table.rows
+        print(
+            f"{name} ({table.modality}): {rows['participant_id'].nunique()} participants, {len(rows)} rows, "
+            f"{table.values.shape[1]} features; {'built' if fresh else 'unchanged, taken from features/tables'}"
+        )
+        print_frame(pipeline.describe(table))
+        for note in table.notes:
+            print(f"  note: {note}")
+
+
+@app.command()
+def run(
+    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments.")],
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this model (may be repeated).", metavar="MODEL")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Cores; default: all. Never changes a number.", metavar="N", min=1)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="Run on simulated scores: nothing is kept, and no result counts as viewed."),
+    ] = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Run experiments, log them in MLflow, and read the answer.
+
+    Ctrl-C stops it at any time: finished parts are kept, and --resume goes on to the same numbers.
+
+    \b
+    Examples:
+      workbench run madrs_change
+      workbench run madrs_change --only ridge --jobs 2
+      workbench run madrs_change --rehearse
+      workbench run madrs_change --resume
+    """
+    from workbench import pipeline
+
+    log = log_to(study)
+    with progress_bars(quiet) as progress:
+        finished = pipeline.run(
+            experiments,
+            study=study,
+            data=data,
+            only=only or (),
+            jobs=jobs,
+            resume=resume,
+            rehearse=rehearse,
+            progress=progress,
+            on_warning=print_warning,
+        )
+    for each in finished:
+        print_page(each, study, data)
+        if verbose:
+            print_details(each)
+    for each in finished:
+        log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
+    if rehearse:
+        say("[bold]Rehearsal[/]: all scores were simulated; nothing was kept and no result counts as viewed.")
+
+
+@app.command()
+def freeze(
+    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments.")],
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    again: Annotated[bool, typer.Option("--again", help="Freeze a plan anew that was changed since.")] = False,
+    because: Annotated[str, typer.Option(help="Why it is frozen again; every later run says it.", metavar="WHY")] = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Freeze a plan that cannot be supported as it is written, and say so.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Freeze the plan of experiments before their results are viewed. Only then can a claim be more than exploratory.
+
+    Checks them first, and refuses a plan that misses a requirement of the claim gate whatever the data will say. Writes
+    each plan with its hash and date into experiments/frozen.jsonl: commit that file. Every later run says when the plan
+    was frozen, how many results had been viewed by then, and what was changed since.
+
+    \b
+    Examples:
+      workbench freeze madrs_change
+      workbench freeze madrs_change --again --because "the scanner's second protocol was left out"
+    """
+    from workbench import pipeline
+
+    with progress_bars(quiet) as progress:
+        done = pipeline.freeze(
+            experiments, study=study, data=data, again=again, because=because, anyway=anyway, progress=progress
+        )
+    for each in done:
+        print_frozen(each, study, data)
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    study: StudyOption = HERE,
+    verbose: VerboseOption = False,
+) -> None:
+    """Read a finished run again: its page; with -v every number, circuit, comparison, requirement and figure.
+
+    Without a name it is the primary run of the experiment that was run last.
+
+    \b
+    Examples:
+      workbench show
+      workbench show -v
+      workbench show 3f2a91
+      workbench show "ridge . dmn4" --study examples/kmoa
+    """
+    from workbench import pipeline
+
+    shown = pipeline.show_run(run, study=study)
+    print_page(shown, study)
+    if shown.verdict_now != shown.result.claim.verdict:
+        say_wrapped(f"By the claim gate of this version the verdict is {shown.verdict_now}.")
+    if verbose:
+        print_details(shown)
+
+
+@app.command()
+def ui(
+    study: StudyOption = HERE,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", metavar="PORT")] = 5000,
+) -> None:
+    """Open this study's experiments in the MLflow UI, on 127.0.0.1 only.
+
+    Prints the address of the right page, and the ssh line for a remote machine. Ctrl-C stops it.
+
+    \b
+    Examples:
+      workbench ui
+      workbench ui --study examples/kmoa --port 5050
+    """
+    from workbench import pipeline
+
+    pipeline.ui(study=study, port=port)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    to: Annotated[Path, typer.Option(help="Folder to write.", metavar="DIR")] = ...,  # type: ignore[assignment]
+    study: StudyOption = HERE,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,
+) -> None:
+    """Export one run: candidate biomarkers, predictions, scores, tables and figures.
+
+    \b
+    Examples:
+      workbench export latest --to supplement
+      workbench export 3f2a91 --to supplement --study examples/kmoa
+    """
+    from workbench import pipeline
+
+    written = pipeline.export_run(run, to=to, study=study, force=force)
+    print(f"{len(written)} files in {to}:")
+    for path in written:
+        print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")

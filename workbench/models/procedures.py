@@ -1,0 +1,126 @@
+"""What every procedure of a work unit learns from: its learner, features, covariates held fixed, and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from workbench.models.estimators import LeastSquaresLearner, beside_main, make_learner
+from workbench.models.gram import RidgeLearner
+from workbench.models.learner import Learner, refuse_untaken, residualises
+from workbench.models.preprocessing import impute_means
+from workbench.records import Covariates, Dataset, WorkUnit
+from workbench.specs.learners import LearnerSpec, RidgeSpec
+
+CLINICAL_BAND = "clinical"
+"""Clinical variables beside the features are penalised together, apart from every modality."""
+
+
+@dataclass(frozen=True, eq=False)
+class Procedure:
+    """What one procedure learns from: a learner, features, the covariates held fixed, and the targets it is given."""
+
+    learner: Learner
+    X: np.ndarray
+    nuisance: np.ndarray
+    Y: np.ndarray
+    reference: np.ndarray
+    """Covariates of the model that it is scored against."""
+    bands: np.ndarray | None = None
+    """Modality of each feature."""
+
+
+def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
+    """The procedures that have a meaning for these data.
+
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
+    all blocks of features in every row.
+    """
+    names = ["main"]
+    if dataset.confounds.variables:
+        names.append("raw")
+    if dataset.nuisance.variables:
+        names.append("confounds")
+    if dataset.clinical.variables:
+        single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
+    return tuple(names)
+
+
+def procedures_of_units(
+    name: str, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, targets: Mapping[str, np.ndarray]
+) -> list[Procedure]:
+    """A procedure of every unit, with one X; what is held fixed of *increment* is imputed in each training fold."""
+    first = procedure_of(name, dataset, units[0], learner, targets)
+    if name != "increment":
+        return [first] * len(units)
+    held = [first.nuisance, *(with_clinical(dataset, unit.outer.train) for unit in units[1:])]
+    return [replace(first, nuisance=N, reference=N) for N in held]
+
+
+def procedure_of(
+    name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
+) -> Procedure:
+    """One procedure of one unit."""
+    model = make_learner(learner if name == "main" else beside_main(learner))
+    refuse_untaken(model, dataset, learner.label)
+    X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
+    nuisance = dataset.nuisance.values
+    every, observed = targets["main"], targets["main"][:, :1]
+    nothing = np.empty((dataset.n_rows, 0))
+    bands = modalities(dataset)
+    if name == "main":
+        return Procedure(model, X, nuisance, every, nuisance, bands)
+    if name == "raw":
+        forced = dataset.forced.values
+        return Procedure(model, X, forced, observed, forced, bands)
+    if name == "confounds":
+        # Without features a learner that residualises is the nuisance model itself; trees may bend it.
+        alone = LeastSquaresLearner() if residualises(model) else model
+        return Procedure(alone, nothing, nuisance, every, nothing)
+    if name == "increment":
+        held = with_clinical(dataset, unit.outer.train)
+        return Procedure(model, X, held, targets["increment"], held, bands)
+    clinical = _clinical(dataset)
+    if name == "joint":
+        bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
+        return Procedure(model, _beside_clinical(dataset), nuisance, observed, nuisance, bands)
+    if name == "clinical_ridge" and clinical.names:
+        ridge = RidgeLearner(RidgeSpec(kind="ridge"))
+        return Procedure(ridge, clinical.values, nuisance, observed, nuisance)
+    if name.startswith("clinical:"):
+        clinical = clinical.only(name.removeprefix("clinical:"))
+    return Procedure(LeastSquaresLearner(), clinical.values, nuisance, observed, nuisance)
+
+
+def modalities(dataset: Dataset) -> np.ndarray:
+    """Modality of each feature, shape (n_features,)."""
+    found: np.ndarray = dataset.features["modality"].to_numpy(str)
+    return found
+
+
+def _clinical(dataset: Dataset) -> Covariates:
+    """Clinical variables that are not among the covariates of no interest: a name in both enters once."""
+    held = dataset.nuisance.variables
+    return dataset.clinical.only(*(variable for variable in dataset.clinical.variables if variable not in held))
+
+
+def with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """N with the clinical variables, missing values replaced by the mean of some rows."""
+    return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
+
+
+_joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
+_joining = Lock()
+
+
+def _beside_clinical(dataset: Dataset) -> np.ndarray:
+    """Features and clinical variables side by side; made once per dataset, since X may be large."""
+    with _joining:
+        if dataset not in _joined:
+            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
+        return _joined[dataset]
