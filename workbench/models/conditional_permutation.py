@@ -56,6 +56,7 @@ def conditional_rows(
         N without its intercept, complete values.
     classes : sequence of ndarray of int, shape (n_groups, n_rows_per_group)
         Positions of groups that may change places with each other.
+    n_permutations : int
     seed, spawn_key : int, tuple of int
         Of the streams.
 

@@ -34,7 +34,17 @@ Params = Mapping[str, Any]
 
 
 def make_estimator_learner(spec: EstimatorSpec) -> Learner:
-    """The learner of an entry: an estimator behind the common preparation, or a learner that a package offers whole."""
+    """The learner of an entry: an estimator behind the common preparation, or a learner that a package offers whole.
+
+    Parameters
+    ----------
+    spec : EstimatorSpec
+        Settled (`estimator_entry.settle`), or of an object that was handed over.
+
+    Returns
+    -------
+    Learner
+    """
     cls: Any = load_class(spec.estimator) if spec.handed is None else type(spec.handed)
     if is_learner(cls):
         learner: Learner = cls(**{name: meant(value) for name, value in spec.params.items()})
@@ -43,12 +53,32 @@ def make_estimator_learner(spec: EstimatorSpec) -> Learner:
 
 
 def is_learner(cls: type[Any]) -> bool:
-    """Whether a class is a learner as `workbench.models.learner.Learner` has it, not an estimator."""
+    """Whether a class is a learner as `workbench.models.learner.Learner` has it, not an estimator.
+
+    Parameters
+    ----------
+    cls : type
+
+    Returns
+    -------
+    bool
+    """
     return all(hasattr(cls, name) for name in ("linear", "batched", "fit")) and not hasattr(cls, "get_params")
 
 
 def prototype_of(spec: EstimatorSpec) -> Any:
-    """The estimator of an entry, not fitted."""
+    """The estimator of an entry, not fitted.
+
+    Parameters
+    ----------
+    spec : EstimatorSpec
+        Settled, or of an object that was handed over.
+
+    Returns
+    -------
+    BaseEstimator
+        Values of grid and space are set later, for each fit.
+    """
     from sklearn.base import clone
 
     if spec.handed is not None:
@@ -249,7 +279,19 @@ def as_chosen(value: Any) -> float | int | str:
 
 
 def with_settings(spec: EstimatorSpec, chosen: Mapping[str, float | int | str]) -> EstimatorSpec:
-    """The entry with the settings that a search chose before, to be fitted once more without one."""
+    """The entry with the settings that a search chose before, to be fitted once more without one.
+
+    Parameters
+    ----------
+    spec : EstimatorSpec
+    chosen : mapping of str to float, int or str
+        As `workbench.models.learner.Fitted.chosen` of an earlier fit: a value for every name of grid and space.
+
+    Returns
+    -------
+    EstimatorSpec
+        With a grid of one value per setting and no space.
+    """
     lists = {name: values for name, values in spec.grid.items()}
     lists |= {name: within.choices for name, within in spec.space.items() if within.choices is not None}
     fixed: dict[str, tuple[Any, ...]] = {}

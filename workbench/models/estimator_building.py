@@ -36,7 +36,20 @@ class UnwritableError(Exception):
 
 
 def meant(value: Any, find: Callable[[str], type[Any]] = load_class) -> Any:
-    """The Python value that a value of a file stands for; nested estimators are made."""
+    """The Python value that a value of a file stands for; nested estimators are made.
+
+    Parameters
+    ----------
+    value : object
+        Number, text, sequence or mapping as a file holds it; ``{"estimator": path, "params": ...}`` is an estimator.
+    find : callable
+        Gives the class at the path of a nested estimator.
+
+    Returns
+    -------
+    object
+        Sequences as tuples, but those that hold tuples (``steps``) as lists.
+    """
     if isinstance(value, str):
         return None if value == NONE else NUMBERS.get(value, value)
     if is_nested(value):
@@ -51,6 +64,15 @@ def meant(value: Any, find: Callable[[str], type[Any]] = load_class) -> Any:
 
 def written(value: Any) -> Any:
     """How a file writes a Python value, so that `meant` gives it back.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool, int, float, str, tuple or dict
+        Infinite numbers and NaN as text; an estimator as its path and all its parameters.
 
     Raises
     ------
@@ -77,7 +99,16 @@ def written(value: Any) -> Any:
 
 
 def path_of(cls: type[Any]) -> str:
-    """ "package.module.Class", by the public module above the private ones where that has the class."""
+    """ "package.module.Class", by the public module above the private ones where that has the class.
+
+    Parameters
+    ----------
+    cls : type
+
+    Returns
+    -------
+    str
+    """
     public = re.sub(r"[.]_.*", "", cls.__module__)
     there = getattr(sys.modules.get(public), cls.__qualname__, None) is cls
     return f"{public if there else cls.__module__}.{cls.__qualname__}"
@@ -87,6 +118,22 @@ def written_params(estimator: Any, without: tuple[str, ...] = ()) -> dict[str, A
     """Every parameter of an estimator as a file writes it, defaults included.
 
     What the workbench sets itself, what is searched (`without`) and what the class only warns about is left out.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    without : tuple of str
+        Parameters that are searched.
+
+    Returns
+    -------
+    dict of str to object
+        Values as `written` gives them; those of estimators inside are in theirs.
+
+    Raises
+    ------
+    UnwritableError
+        If no file can hold a value.
     """
     left_out = {*SET_BY_THE_WORKBENCH, *without}
     params = estimator.get_params(deep=False)
@@ -98,7 +145,20 @@ def written_params(estimator: Any, without: tuple[str, ...] = ()) -> dict[str, A
 
 
 def make(cls: type[Any], params: Mapping[str, Any], find: Callable[[str], type[Any]] = load_class) -> Any:
-    """An estimator with parameters as a file writes them, those of estimators inside it (``svr__C``) last."""
+    """An estimator with parameters as a file writes them, those of estimators inside it (``svr__C``) last.
+
+    Parameters
+    ----------
+    cls : type
+    params : mapping of str to object
+    find : callable
+        Gives the class at the path of a nested estimator.
+
+    Returns
+    -------
+    BaseEstimator
+        Not fitted.
+    """
     top = {name: meant(value, find) for name, value in params.items() if "__" not in name}
     inside = {name: meant(value, find) for name, value in params.items() if "__" in name}
     estimator = cls(**top)
@@ -106,7 +166,19 @@ def make(cls: type[Any], params: Mapping[str, Any], find: Callable[[str], type[A
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """The estimator with every ``random_state``, those inside it too, from one seed, and on one core."""
+    """The estimator with every ``random_state``, those inside it too, from one seed, and on one core.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    seed : int
+        Its own ``random_state``; those of estimators inside are drawn from it.
+
+    Returns
+    -------
+    BaseEstimator
+        The same object, changed in place.
+    """
     import numpy as np
 
     params = sorted(estimator.get_params(deep=True))
@@ -123,7 +195,20 @@ def seeded(estimator: Any, seed: int) -> Any:
 
 
 def refusals_of_class(cls: type[Any], params: Mapping[str, Any], where: str) -> Iterator[Problem]:
-    """What is wrong with a class and the names of its parameters, before it is made."""
+    """What is wrong with a class and the names of its parameters, before it is made.
+
+    Parameters
+    ----------
+    cls : type
+    params : mapping of str to object
+        All that are given, fixed or tried; only their names matter.
+    where : str
+        File and entry, for problems.
+
+    Yields
+    ------
+    Problem
+    """
     from sklearn.base import BaseEstimator
 
     if not issubclass(cls, BaseEstimator):
@@ -148,7 +233,18 @@ def refusals_of_class(cls: type[Any], params: Mapping[str, Any], where: str) -> 
 
 
 def refusals(estimator: Any, where: str) -> Iterator[Problem]:
-    """What of an estimator, or of one inside it, would learn outside the folds or cannot be written down."""
+    """What of an estimator, or of one inside it, would learn outside the folds or cannot be written down.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    where : str
+        File, entry and table, for problems.
+
+    Yields
+    ------
+    Problem
+    """
     for prefix, each in _every_estimator(estimator):
         name, params = type(each).__name__, each.get_params(deep=False)
         if prefix and (name.endswith("CV") or "cv" in params):
@@ -196,7 +292,19 @@ def _nested_hint(parameter: str) -> str:
 
 
 def refusal_of_values(estimator: Any, where: str) -> Iterator[Problem]:
-    """What scikit-learn itself says of the values, of the estimator and of those inside it."""
+    """What scikit-learn itself says of the values, of the estimator and of those inside it.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    where : str
+        File, entry and table, for problems.
+
+    Yields
+    ------
+    Problem
+        One at most for each estimator.
+    """
     for _, each in _every_estimator(estimator):
         try:
             if hasattr(each, "_parameter_constraints"):  # its own classes say what they take; others may not
@@ -206,7 +314,20 @@ def refusal_of_values(estimator: Any, where: str) -> Iterator[Problem]:
 
 
 def refusal_of_outcome(estimator: Any, outcome_type: OutcomeType, where: str) -> Iterator[Problem]:
-    """Whether it can predict such an outcome: numbers, or probabilities of a class."""
+    """Whether it can predict such an outcome: numbers, or probabilities of a class.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    outcome_type : OutcomeType
+    where : str
+        File and entry, for problems.
+
+    Yields
+    ------
+    Problem
+        One at most.
+    """
     from sklearn.base import is_classifier, is_regressor
 
     name = type(estimator).__name__
@@ -228,7 +349,16 @@ def refusal_of_outcome(estimator: Any, outcome_type: OutcomeType, where: str) ->
 
 
 def is_of_trees(estimator: Any) -> bool:
-    """Whether it is a tree ensemble, or holds one: covariates are an offset then, and features as well."""
+    """Whether it is a tree ensemble, or holds one: covariates are an offset then, and features as well.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+
+    Returns
+    -------
+    bool
+    """
     from sklearn.ensemble import BaseEnsemble
     from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
     from sklearn.tree import BaseDecisionTree

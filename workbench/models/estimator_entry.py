@@ -31,6 +31,9 @@ def settle(spec: EstimatorSpec, allowed: Allowed, where: str) -> EstimatorSpec:
 
     Parameters
     ----------
+    spec : EstimatorSpec
+        As a file holds it.
+    allowed : Allowed
     where : str
         File and entry, for problems.
 
@@ -86,6 +89,20 @@ def handed_over(
 
     It is cloned, so that nothing it has learnt is used and nothing of it is changed.
 
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        An object, not a class.
+    name : str, optional
+        Of the model; that of its class if not given.
+    grid : mapping of str to sequence, optional
+        Values that the inner folds choose from, by parameter.
+
+    Returns
+    -------
+    EstimatorSpec
+        Complete as after `settle`, with a clone in `handed`.
+
     Raises
     ------
     SpecError
@@ -129,7 +146,20 @@ def _path_in_words(cls: type[Any]) -> str:
 
 
 def outcome_problems(spec: EstimatorSpec, outcome_type: OutcomeType, where: str) -> Iterator[Problem]:
-    """Why an estimator that is settled cannot predict an outcome of this type."""
+    """Why an estimator that is settled cannot predict an outcome of this type.
+
+    Parameters
+    ----------
+    spec : EstimatorSpec
+    outcome_type : OutcomeType
+    where : str
+        File and entry, for problems.
+
+    Yields
+    ------
+    Problem
+        One at most.
+    """
     from workbench.models.estimator import prototype_of
 
     if spec.handed is None and is_learner(load_class(spec.estimator)):
@@ -141,7 +171,19 @@ def outcome_problems(spec: EstimatorSpec, outcome_type: OutcomeType, where: str)
 
 
 def identity(spec: EstimatorSpec) -> dict[str, Any]:
-    """What decides the numbers of an estimator beside its entry: versions of packages, and an object's own code."""
+    """What decides the numbers of an estimator beside its entry: versions of packages, and an object's own code.
+
+    Parameters
+    ----------
+    spec : EstimatorSpec
+        Settled, or of an object that was handed over.
+
+    Returns
+    -------
+    dict of str to object
+        packages: pairs of distribution and version. object: SHA-256 of an object that was handed over, where one of its
+        classes is of no installed distribution.
+    """
     names = {spec.estimator, *_named_inside(spec)}
     packages = sorted({version_of(name) for name in names})
     if spec.handed is None or all(name for name, _ in packages):

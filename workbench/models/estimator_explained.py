@@ -72,7 +72,25 @@ class Contributions(NamedTuple):
 
 
 def way_of(estimator: Any, says: Says, n_columns: int, players: NDArray[np.intp], *, binary: bool) -> Way:
-    """How a fitted estimator is explained, tried on made-up rows."""
+    """How a fitted estimator is explained, tried on made-up rows.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Fitted.
+    says : callable
+        As in `SmallGame`.
+    n_columns : int
+        Of prepared rows; for trees with the covariates.
+    players : ndarray of int, shape (n_features,)
+        Features that are taken together where nothing finer can be had.
+    binary : bool
+
+    Returns
+    -------
+    Way
+        coefficients, trees or circuits; none with more than `MOST_PLAYERS` players, or without any.
+    """
     if slopes_of(estimator, says, n_columns, binary=binary) is not None:
         return "coefficients"
     if _by_trees(estimator, says, _probes(n_columns), binary=binary) is not None:
@@ -85,8 +103,15 @@ def attributed(game: SmallGame, prepared: Floats) -> tuple[Floats, Floats]:
 
     Parameters
     ----------
+    game : SmallGame
     prepared : ndarray of shape (n_rows, n_columns)
         For trees with the covariates as last columns.
+
+    Returns
+    -------
+    base : ndarray of shape (n_rows,)
+    shap : ndarray of shape (n_rows, n_features)
+        ``base + shap.sum(axis=1)`` is the prediction.
     """
     line = slopes_of(game.estimator, game.says, prepared.shape[1], binary=game.binary)
     if line is not None:
@@ -108,6 +133,21 @@ def slopes_of(estimator: Any, says: Says, n_columns: int, *, binary: bool) -> tu
     """Slopes and intercept of an estimator that is linear in its features, a classifier in log-odds; None for others.
 
     An attribute ``coef_`` does not make it so (Poisson regression has one): what it predicts must be that line.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Fitted.
+    says : callable
+        As in `SmallGame`.
+    n_columns : int
+        Of prepared rows.
+    binary : bool
+
+    Returns
+    -------
+    tuple of ndarray of shape (n_columns,) and float, or None
+        In SD of the outcome, or log-odds, per unit of a prepared column.
     """
     slopes = getattr(estimator, "coef_", None)
     if slopes is None or np.size(slopes) != n_columns:

@@ -53,6 +53,7 @@ def find_class(name: str, allowed: Allowed, where: str) -> tuple[str, type[Any]]
     ----------
     name : str
         "package.module.Class", or the name of an entry point.
+    allowed : Allowed
     where : str
         File and key, for a problem.
 
@@ -92,13 +93,33 @@ def load_class(path: str) -> type[Any]:
 
 
 def version_of(path: str) -> tuple[str, str]:
-    """Distribution that a class is from, and its version; empty texts where none is known."""
+    """Distribution that a class is from, and its version; empty texts where none is known.
+
+    Parameters
+    ----------
+    path : str
+        "package.module.Class".
+
+    Returns
+    -------
+    name, version : str
+    """
     owner = _owner(path.partition(".")[0], tuple(sys.path))
     return ("", "") if owner is None else (str(owner.metadata["Name"]), str(owner.version))
 
 
 def unpacked(state: bytes) -> Any:
     """An estimator as skops wrote it, if all its classes may be loaded on this machine.
+
+    Parameters
+    ----------
+    state : bytes
+        From `skops.io.dumps`.
+
+    Returns
+    -------
+    BaseEstimator
+        Fitted.
 
     Raises
     ------

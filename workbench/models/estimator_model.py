@@ -381,8 +381,20 @@ def fit_model(
 
     Parameters
     ----------
+    estimator : BaseEstimator
+        Fitted in place.
+    inputs : Inputs
     prepared : ndarray of shape (n_train, n_columns)
         The training rows as `inputs` makes them.
+    target : Target
+        Of the same rows.
+    players, seed : ndarray of int of shape (n_features,), int
+        As in `EstimatorModel`.
+
+    Returns
+    -------
+    EstimatorModel
+        Without an estimator where the target is constant or every prepared value is 0.
     """
     learnt = (inputs, target.basis, target.nuisance, target.scale, target.share, players, seed)
     if target.constant or not prepared.any():

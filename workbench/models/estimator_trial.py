@@ -55,6 +55,14 @@ def try_estimator(n: int, p: int, dataset: Dataset, spec: EstimatorSpec, *, oute
     ----------
     n, p : int
         Rows, and features that it is offered.
+    dataset : Dataset
+    spec : EstimatorSpec
+    outer, inner : int
+        Numbers of folds: the trial holds out a fold of the outer ones; a learner offered whole is given inner ones.
+
+    Returns
+    -------
+    Trial
 
     Raises
     ------
@@ -70,7 +78,18 @@ def try_estimator(n: int, p: int, dataset: Dataset, spec: EstimatorSpec, *, oute
 
 
 def explanation_in_words(spec: EstimatorSpec, trial: Trial) -> str:
-    """How the predictions are explained, where a reader must know; empty for coefficients and trees."""
+    """How the predictions are explained, where a reader must know; empty for coefficients and trees.
+
+    Parameters
+    ----------
+    spec : EstimatorSpec
+    trial : Trial
+        Of this entry.
+
+    Returns
+    -------
+    str
+    """
     n, what = trial.n_players, "features" if spec.screen == trial.n_players else "circuits"
     if trial.way == "none":
         found = f"with more than {MOST_PLAYERS} {what}, here {n}, Shapley values cost too much"

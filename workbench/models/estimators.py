@@ -27,7 +27,16 @@ from workbench.specs.learners import ElasticNetSpec, EstimatorSpec, LearnerSpec,
 
 
 def make_learner(spec: LearnerSpec) -> Learner:
-    """The learner that a ``[[models]]`` entry asks for, behind a screen where it asks for one."""
+    """The learner that a ``[[models]]`` entry asks for, behind a screen where it asks for one.
+
+    Parameters
+    ----------
+    spec : LearnerSpec
+
+    Returns
+    -------
+    Learner
+    """
     return _screened(spec, LEARNERS[cast(Any, spec).kind](spec))
 
 
@@ -51,8 +60,13 @@ def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Le
 
     Parameters
     ----------
+    spec : LearnerSpec
     chosen : mapping
         As `workbench.models.learner.Fitted.chosen` of an earlier fit.
+
+    Returns
+    -------
+    Learner
     """
     if isinstance(spec, XGBoostSpec):
         return _screened(spec, XGBoostLearner(spec, chosen))
@@ -65,12 +79,30 @@ def make_tuned(spec: LearnerSpec, chosen: Mapping[str, float | int | str]) -> Le
 
 
 def as_permuted(spec: LearnerSpec) -> LearnerSpec:
-    """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike."""
+    """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike.
+
+    Parameters
+    ----------
+    spec : LearnerSpec
+
+    Returns
+    -------
+    LearnerSpec
+    """
     return spec.as_permuted()
 
 
 def beside_main(spec: LearnerSpec) -> LearnerSpec:
-    """The same learner for what stands beside the main procedure (raw, confounds, increment, joint)."""
+    """The same learner for what stands beside the main procedure (raw, confounds, increment, joint).
+
+    Parameters
+    ----------
+    spec : LearnerSpec
+
+    Returns
+    -------
+    LearnerSpec
+    """
     return spec.beside_main()
 
 

@@ -111,6 +111,13 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
 
     Nobody is held out, so there is no score here: what it predicts is for other people.
 
+    Parameters
+    ----------
+    dataset : Dataset
+    learner : LearnerSpec
+    validation : ValidationSpec
+        Its inner folds and seed.
+
     Returns
     -------
     StudyModel or None

@@ -36,11 +36,17 @@ def explained(fitted: Fitted, fold: Fold, *, residualised: bool, circuits: NDArr
     ----------
     fitted : Fitted
         With a model.
+    fold : Fold
+        The one that it was fitted on.
     residualised : bool
         Whether the learner residualises features on confounds (`learner.residualises`): a Haufe pattern
         is of the features that it saw.
     circuits : ndarray of int, shape (n_features,), or None
         Circuit of each feature.
+
+    Returns
+    -------
+    Explanation
     """
     assert fitted.model is not None
     model = fitted.model()

@@ -26,7 +26,16 @@ STEPS: dict[str, Any] = {one.kind: one for one in (KeptFeatures,)}
 
 
 def state_of(model: Model) -> dict[str, Any]:
-    """Everything that a model has learnt, with its kind; `numpy.savez` takes it as it is, without pickle."""
+    """Everything that a model has learnt, with its kind; `numpy.savez` takes it as it is, without pickle.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    dict of str to ndarray, number or text
+    """
     return {"kind": model.kind, **model.state()}
 
 
@@ -37,6 +46,10 @@ def from_state(state: State) -> Model:
     ----------
     state : mapping of str to ndarray, number or text
         From `state_of`, or as `numpy.load` reads it.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
@@ -63,7 +76,17 @@ def _class_of(state: State, kinds: dict[str, Any], what: str) -> Any:
 
 
 def digest(model: Model) -> str:
-    """SHA-256 over everything that a model has learnt."""
+    """SHA-256 over everything that a model has learnt.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
     content = hashlib.sha256()
     for name, value in sorted(_learnt(model).items()):
         array = np.asarray(value)

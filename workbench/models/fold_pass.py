@@ -95,7 +95,16 @@ class Plan:
 
 
 def plan_pass(sets: Sequence[TrainingSet]) -> Plan:
-    """Plan the pass for training sets that lie inside the last one, that of the outer fold."""
+    """Plan the pass for training sets that lie inside the last one, that of the outer fold.
+
+    Parameters
+    ----------
+    sets : sequence of TrainingSet
+
+    Returns
+    -------
+    Plan
+    """
     outer = sets[-1]
     members = np.zeros((len(sets), int(max(outer.train.max(), outer.test.max(initial=0))) + 1), dtype=bool)
     for number, one in enumerate(sets):
@@ -145,6 +154,11 @@ def pass_over(X: Floats, plan: Plan) -> FoldPass:
     ----------
     X : ndarray of shape (n_rows_of_the_data, n_features)
         Raw features, NaN for missing values; may be a memory map; not written to.
+    plan : Plan
+
+    Returns
+    -------
+    FoldPass
     """
     n_features = X.shape[1]
     width = min(max(BLOCK_VALUES // len(plan.rows), 1), max(n_features, 1))

@@ -175,7 +175,19 @@ class RidgeLearner:
 
 
 def decompose(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:
-    """Decompose every training set of an outer fold; the last one is the outer fold itself."""
+    """Decompose every training set of an outer fold; the last one is the outer fold itself.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Raw features, NaN for missing values.
+    sets : sequence of TrainingSet
+
+    Returns
+    -------
+    list of Decomposition
+        In the order of `sets`.
+    """
     if X.shape[1] <= min(len(one.train) for one in sets):
         return _decompose_thin(X, sets)
     return _decompose_wide(X, sets)
@@ -206,6 +218,17 @@ def linear_kernels(X: Floats, sets: Sequence[TrainingSet]) -> list[LinearKernel]
 
     Training sets share the work where they lie inside that of the outer fold; others, such as those of screened
     features, are reduced one by one.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Raw features, NaN for missing values; may be a memory map.
+    sets : sequence of TrainingSet
+
+    Returns
+    -------
+    list of LinearKernel
+        In the order of `sets`.
     """
     *inner, outer = sets
     inside = np.zeros(len(X), dtype=bool)
@@ -248,7 +271,19 @@ def _add_residualised(kernel: LinearKernel, gram: Floats, one: TrainingSet, plac
 
 
 def decompose_kernel(kernel: LinearKernel, one: TrainingSet) -> Decomposition:
-    """Eigenvectors of the kernel but for those of [1 | N], and of eigenvalues that are nothing but rounding."""
+    """Eigenvectors of the kernel but for those of [1 | N], and of eigenvalues that are nothing but rounding.
+
+    Parameters
+    ----------
+    kernel : LinearKernel
+    one : TrainingSet
+        The one that the kernel is of.
+
+    Returns
+    -------
+    Decomposition
+        Without loadings, as wide ones are.
+    """
     values, vectors = np.linalg.eigh(kernel.among)
     nil = len(values) * np.finfo(np.float64).eps * values[-1]
     first = max(one.basis.train.shape[1], int(np.searchsorted(values, nil, side="right")))
@@ -263,6 +298,13 @@ def tuning_losses(
     sets: Sequence[TrainingSet], decompositions: Sequence[Decomposition], Y: Floats, alphas: Floats
 ) -> Floats:
     """Mean over the inner folds of the mean squared error in their held-out rows.
+
+    Parameters
+    ----------
+    sets, decompositions : sequence of TrainingSet, sequence of Decomposition
+        Of the inner folds, in the same order.
+    Y : ndarray of shape (n_rows, n_targets)
+    alphas : ndarray of shape (n_alphas,)
 
     Returns
     -------

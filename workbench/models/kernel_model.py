@@ -88,7 +88,17 @@ def attributions(test_X: Floats, train_X: Floats, gamma: float, duals: Floats) -
     ----------
     test_X, train_X : ndarray of shape (n_test, n_features) and (n_train, n_features)
         Standardised residuals.
+    gamma : float
+        Per squared distance.
     duals : ndarray of shape (n_train, n_targets)
+
+    Yields
+    ------
+    columns : slice
+    row : int
+        Of `test_X`.
+    values : ndarray of shape (n_columns, n_targets)
+        In units of `duals`.
 
     References
     ----------

@@ -150,8 +150,16 @@ def fitted_one_by_one(
 
     Parameters
     ----------
+    predicted : ndarray of shape (n_test, n_targets)
+    chosen : mapping of str to float, int or str
+        Tuning parameters of target 0.
+    fold : Fold
     models : tuple of callable
         Makes the model of each explained target, one at least.
+
+    Returns
+    -------
+    Fitted
     """
 
     def mean_abs_shap() -> Floats:
@@ -170,6 +178,14 @@ def residualises(learner: Learner) -> bool:
     """Whether confounds are residualised out of X (METHODS 6), or enter as an offset, as for trees.
 
     Linear learners residualise; one that is not linear and does so all the same has an attribute `residualises`.
+
+    Parameters
+    ----------
+    learner : Learner
+
+    Returns
+    -------
+    bool
     """
     return learner.linear or bool(getattr(learner, "residualises", False))
 
@@ -188,7 +204,18 @@ def taken(learner: Learner) -> frozenset[str]:
 
 
 def taken_from(dataset: Dataset, learner: Learner) -> dict[str, Any]:
-    """The fields of a `Fold` that only learners which take them are given."""
+    """The fields of a `Fold` that only learners which take them are given.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    learner : Learner
+
+    Returns
+    -------
+    dict of str to object
+        feature_blocks, treatment and weights; None for what the learner does not take.
+    """
     takes = taken(learner)
     return {
         "feature_blocks": dataset.feature_blocks if "blocks" in takes else None,
@@ -199,6 +226,13 @@ def taken_from(dataset: Dataset, learner: Learner) -> dict[str, Any]:
 
 def refuse_untaken(learner: Learner, dataset: Dataset, label: str) -> None:
     """Refuse a dataset that holds more than a learner knows what to do with: it would be ignored without a word.
+
+    Parameters
+    ----------
+    learner : Learner
+    dataset : Dataset
+    label : str
+        Of the model, for problems.
 
     Raises
     ------

@@ -80,7 +80,17 @@ class LinearModel(Stateful):
 
 
 def nuisance_of(outer: TrainingSet, y_train: Floats) -> NuisanceModel:
-    """The nuisance model of one target by itself, since BLAS sums in another order beside other targets."""
+    """The nuisance model of one target by itself, since BLAS sums in another order beside other targets.
+
+    Parameters
+    ----------
+    outer : TrainingSet
+    y_train : ndarray of shape (n_train,)
+
+    Returns
+    -------
+    NuisanceModel
+    """
     return NuisanceModel.of(outer.basis, np.ascontiguousarray(y_train)[:, None], binary=outer.binary)
 
 

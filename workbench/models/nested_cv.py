@@ -46,6 +46,10 @@ MARGINAL_PERMUTATIONS = 1000
 def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, np.ndarray]:
     """Observed and permuted outcomes of a run, one matrix per permuted procedure.
 
+    Parameters
+    ----------
+    dataset, validation : Dataset, ValidationSpec
+
     Returns
     -------
     dict of str to ndarray of shape (n_rows, 1 + n_permutations)
@@ -70,6 +74,14 @@ def marginal_targets(dataset: Dataset, validation: ValidationSpec) -> np.ndarray
     """Targets of the circuit test: 1,000 permutations or more, also for a model that is not permuted itself.
 
     Without any where the design leaves too few distinct permutations.
+
+    Parameters
+    ----------
+    dataset, validation : Dataset, ValidationSpec
+
+    Returns
+    -------
+    ndarray of shape (n_rows, 1 + n_permutations)
     """
     n = max(validation.permutations, MARGINAL_PERMUTATIONS)
     n = 0 if refusal(dataset, n) else n
@@ -87,11 +99,17 @@ def plan_units(
 
     Parameters
     ----------
+    dataset : Dataset
     validation : ValidationSpec
         Its permutations are those of the targets; its repeats give way to those of the model. Given folds have as many
         repeats as columns, unless the model asks for fewer.
+    learner : LearnerSpec
     explain : int
         Leading targets of which SHAP values are summed by circuit; 0 explains nothing.
+
+    Returns
+    -------
+    tuple of WorkUnit
 
     Raises
     ------
@@ -131,10 +149,15 @@ def fit_unit(
 
     Parameters
     ----------
+    dataset, unit, learner : Dataset, WorkUnit, LearnerSpec
     targets : mapping of str to ndarray of shape (n_rows, 1 + n_permutations)
         From `target_matrices`.
     explain : int
         Leading targets of *main* of which SHAP values are summed by circuit; 0 explains nothing.
+
+    Returns
+    -------
+    UnitResult
 
     Raises
     ------
@@ -155,6 +178,11 @@ def fit_units(
     """`fit_unit` of several units, bit for bit the same: small fits are made together (`workbench.models.stacked`).
 
     Parameters and errors are those of `fit_unit`; the units have the same procedures.
+
+    Parameters
+    ----------
+    dataset, units, learner, targets, explain
+        As in `fit_unit`.
 
     Returns
     -------
@@ -329,6 +357,7 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
 
     Parameters
     ----------
+    unit, dataset, learner : WorkUnit, Dataset, LearnerSpec
     Y : ndarray of shape (n_rows, n_outcomes)
 
     Returns
@@ -348,7 +377,18 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
 
 
 def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec) -> Fitted:
-    """One procedure of a unit, fitted to the observed outcome alone and not explained."""
+    """One procedure of a unit, fitted to the observed outcome alone and not explained.
+
+    Parameters
+    ----------
+    name : str
+        Of `records.PROCEDURES`.
+    dataset, unit, learner : Dataset, WorkUnit, LearnerSpec
+
+    Returns
+    -------
+    Fitted
+    """
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = procedure_of(name, dataset, unit, learner, {"main": observed, "increment": observed})
     references = _references([procedure], dataset, [unit])
@@ -378,7 +418,16 @@ def _reduced(
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:
-    """The problem with the repeat and fold it was met in."""
+    """The problem with the repeat and fold it was met in.
+
+    Parameters
+    ----------
+    problem, unit : Problem, WorkUnit
+
+    Returns
+    -------
+    Problem
+    """
     where = f"repeat {unit.repeat + 1}, fold {unit.fold + 1}"
     return replace(problem, where=f"{where}, {problem.where}" if problem.where else where)
 
@@ -387,5 +436,14 @@ def located(problem: Problem, unit: WorkUnit) -> Problem:
 
 
 def spawned(seed: int, *spawn_key: int) -> int:
-    """A seed of its own for everything that draws, from the one of the experiment or of a unit."""
+    """A seed of its own for everything that draws, from the one of the experiment or of a unit.
+
+    Parameters
+    ----------
+    seed, *spawn_key : int
+
+    Returns
+    -------
+    int
+    """
     return int(np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1)[0])

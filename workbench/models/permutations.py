@@ -74,14 +74,36 @@ def target_matrix(
 
 
 def permuted_outcomes(dataset: Dataset, nuisance: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """`target_matrix` of a dataset, with these covariates held fixed."""
+    """`target_matrix` of a dataset, with these covariates held fixed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    nuisance : ndarray of shape (n_rows, n_nuisance)
+        Complete values, without intercept.
+    n_permutations, seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_rows, 1 + n_permutations)
+        Column 0 is the observed outcome.
+    """
     return target_matrix(
         dataset.y, nuisance, dataset.blocks, dataset.groups, n_permutations, seed, binary=is_binary(dataset)
     )
 
 
 def is_binary(dataset: Dataset) -> bool:
-    """Whether the outcome is 0 or 1, so that it is permuted as labels."""
+    """Whether the outcome is 0 or 1, so that it is permuted as labels.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    bool
+    """
     return dataset.outcome.type == "binary"
 
 
@@ -100,6 +122,11 @@ def outcome_rows(
     It depends on the rows, blocks, groups and seed alone, for a binary outcome with nuisance on the outcome and the
     nuisance too, so runs on the same participants share their permutations whatever the features and the model; the
     first B are the same however many are drawn.
+
+    Parameters
+    ----------
+    y, nuisance, blocks, groups, n_permutations, seed, binary
+        As in `target_matrix`.
 
     Returns
     -------
@@ -130,6 +157,14 @@ def scheme(dataset: Dataset) -> str:
 
     "outcomes of whole participants exchanged within sites, with age and sex held fixed (Freedman-Lane)"; of a binary
     outcome "(conditional permutation)".
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    str
     """
     groups, blocks = np.asarray(dataset.groups), np.asarray(dataset.blocks)
     what = "outcomes"
@@ -170,8 +205,15 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
 
     Parameters
     ----------
+    dataset : Dataset
     n : int
         Permutations asked for; with 0 there is nothing to refuse.
+    alpha : float
+        Level that a p-value must be able to reach.
+
+    Returns
+    -------
+    str
     """
     if n == 0:
         return ""

@@ -128,7 +128,17 @@ class Preparation(Stateful):
 
 
 def blocks(n_features: int) -> Iterator[slice]:
-    """Slices of neighbouring columns that cover all features."""
+    """Slices of neighbouring columns that cover all features.
+
+    Parameters
+    ----------
+    n_features : int
+
+    Yields
+    ------
+    slice
+        Of `BLOCK_COLUMNS` columns at most.
+    """
     for start in range(0, n_features, BLOCK_COLUMNS):
         yield slice(start, min(start + BLOCK_COLUMNS, n_features))
 
@@ -141,6 +151,12 @@ def preparation_of(X: Floats, N: Floats) -> tuple[Preparation, CovariateBasis]:
     X : ndarray of shape (n_train, n_features)
     N : ndarray of shape (n_train, n_nuisance)
         What features are residualised on; with no column they are centred.
+
+    Returns
+    -------
+    preparation : Preparation
+    basis : CovariateBasis
+        Of `N` in the same rows.
     """
     basis = spanning_basis(N, N[:0])
     preparation = Preparation.empty(X.shape[1], basis.train.shape[1])

@@ -147,6 +147,11 @@ class PreparedFold:
 def check_enough_rows(n_train: int, n_nuisance: int) -> None:
     """Refuse a training set that the nuisance model would fit exactly, or nearly so.
 
+    Parameters
+    ----------
+    n_train, n_nuisance : int
+        Training rows, and columns of N without its intercept.
+
     Raises
     ------
     FitError
@@ -162,6 +167,14 @@ def check_enough_rows(n_train: int, n_nuisance: int) -> None:
 
 def nuisance_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
     """`spanning_basis` of training rows, of which there must be enough.
+
+    Parameters
+    ----------
+    N_train, N_test : ndarray of shape (n_train, n_nuisance) and (n_test, n_nuisance)
+
+    Returns
+    -------
+    NuisanceBasis
 
     Raises
     ------
@@ -182,6 +195,10 @@ def spanning_basis(N_train: Floats, N_test: Floats) -> NuisanceBasis:
     ----------
     N_train, N_test : ndarray of shape (n_train, n_nuisance) and (n_test, n_nuisance)
         Complete values, without intercept; may have no column.
+
+    Returns
+    -------
+    NuisanceBasis
     """
     n_train, n_nuisance = N_train.shape
     height = 1.0 / np.sqrt(n_train)
@@ -218,6 +235,10 @@ def fit_nuisance(Y_train: Floats, N_train: Floats, N_test: Floats, *, binary: bo
     binary : bool
         Whether the outcome is 0 or 1, and predictions are kept within (0, 1) (`NuisanceModel.of`).
 
+    Returns
+    -------
+    NuisancePredictions
+
     Raises
     ------
     FitError
@@ -227,7 +248,18 @@ def fit_nuisance(Y_train: Floats, N_train: Floats, N_test: Floats, *, binary: bo
 
 
 def nuisance_on_basis(Y_train: Floats, basis: NuisanceBasis, *, binary: bool = False) -> NuisancePredictions:
-    """`fit_nuisance` on a basis already made."""
+    """`fit_nuisance` on a basis already made.
+
+    Parameters
+    ----------
+    Y_train : ndarray of shape (n_train, n_targets)
+    basis : NuisanceBasis
+    binary : bool
+
+    Returns
+    -------
+    NuisancePredictions
+    """
     model = NuisanceModel.of(basis, Y_train, binary=binary)
     test, train = model.margin(basis.test), model.margin(basis.train)
     return (
@@ -243,6 +275,11 @@ def residual_scale(residual: Floats, y_train: Floats) -> float:
     Parameters
     ----------
     residual, y_train : ndarray of shape (n_train,)
+
+    Returns
+    -------
+    float
+        In units of the outcome.
     """
     scale = float(residual.std())
     # Relative, since in another unit a share of 1 would be another: rounding leaves 1e-15 of the outcome.
@@ -319,7 +356,19 @@ def prepare_fold(X: Floats, nuisance: Floats, train: Rows, test: Rows) -> Prepar
 
 
 def prepare_on_basis(train_X: Floats, test_X: Floats, basis: NuisanceBasis) -> PreparedFold:
-    """`prepare_fold` on rows already taken, which are written to, and a basis already made."""
+    """`prepare_fold` on rows already taken, which are written to, and a basis already made.
+
+    Parameters
+    ----------
+    train_X, test_X : ndarray of shape (n_train, n_features) and (n_test, n_features)
+        Raw features, NaN for missing values.
+    basis : NuisanceBasis
+
+    Returns
+    -------
+    PreparedFold
+        Its features lie in the memory of `train_X` and `test_X`.
+    """
     means = impute_centred(train_X, test_X)
     total = np.einsum("ij,ij->j", train_X, train_X)
     coefficients = basis.train.T @ train_X
@@ -370,13 +419,28 @@ def impute_means(values: Floats, train: Rows) -> Floats:
     values : ndarray of shape (n_rows, n_columns)
     train : ndarray of int
         Rows that may be learnt from.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        `values` itself where none is missing.
     """
     missing = np.isnan(values)
     return np.where(missing, training_means(values, train), values) if missing.any() else values
 
 
 def training_means(values: Floats, train: Rows) -> Floats:
-    """Mean of the training rows that have a value, (n_columns,); 0 where none has."""
+    """Mean of the training rows that have a value, (n_columns,); 0 where none has.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+    train : ndarray of int
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+    """
     present = ~np.isnan(values[train])
     totals = np.where(present, values[train], 0.0).sum(axis=0)
     means: Floats = totals / np.maximum(present.sum(axis=0), 1)

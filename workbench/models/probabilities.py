@@ -20,7 +20,18 @@ CONVERGED = 1e-9
 
 
 def log_odds(probability: Floats, n_train: int) -> Floats:
-    """Log-odds of predicted probabilities, kept 1 / (2 n_train) away from 0 and 1."""
+    """Log-odds of predicted probabilities, kept 1 / (2 n_train) away from 0 and 1.
+
+    Parameters
+    ----------
+    probability : ndarray
+    n_train : int
+        Rows that the prediction was learnt from.
+
+    Returns
+    -------
+    ndarray of the same shape
+    """
     least = 0.5 / n_train
     bounded = np.clip(probability, least, 1 - least)
     odds: Floats = np.log(bounded / (1 - bounded))
@@ -28,7 +39,17 @@ def log_odds(probability: Floats, n_train: int) -> Floats:
 
 
 def expit(margin: Floats) -> Floats:
-    """Probability of log-odds."""
+    """Probability of log-odds.
+
+    Parameters
+    ----------
+    margin : ndarray
+        Log-odds.
+
+    Returns
+    -------
+    ndarray of the same shape
+    """
     from scipy.special import expit as logistic
 
     probability: Floats = logistic(margin)
@@ -36,7 +57,17 @@ def expit(margin: Floats) -> Floats:
 
 
 def log_loss(margin: Floats, y: Floats) -> float:
-    """Sum over the rows of ``log(1 + exp(margin)) - y margin``; y may lie between 0 and 1."""
+    """Sum over the rows of ``log(1 + exp(margin)) - y margin``; y may lie between 0 and 1.
+
+    Parameters
+    ----------
+    margin, y : ndarray of shape (n,)
+        Log-odds, and labels or shares.
+
+    Returns
+    -------
+    float
+    """
     return float((np.logaddexp(0.0, margin) - y * margin).sum())
 
 
@@ -45,6 +76,18 @@ def chord(base: Floats, total: Floats) -> Floats:
 
     The rescale rule: with ``total`` their sum, ``expit(base + total) = expit(base) + total * chord``, so that scaled
     contributions still add up to the prediction.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n,)
+        Log-odds without the contributions.
+    total : ndarray of shape (n,)
+        Sum of the contributions of each row, in log-odds.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Probability per log-odds; the slope of the logistic curve where `total` is smaller than `SMALL_MARGIN`.
 
     References
     ----------
@@ -73,6 +116,11 @@ def platt_line(decision: Floats, y: Floats, offset: Floats) -> tuple[float, floa
         Labels, 0 to 1.
     offset : ndarray of shape (n,)
         Log-odds of the nuisance model.
+
+    Returns
+    -------
+    slope, intercept : float
+        The slope is 0 or more.
 
     References
     ----------

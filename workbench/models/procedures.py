@@ -39,6 +39,15 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
 
     *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
     all blocks of features in every row.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    tuple of str
+        Of `records.PROCEDURES`, in the order in which they are fitted.
     """
     names = ["main"]
     if dataset.confounds.variables:
@@ -54,7 +63,23 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
 def procedures_of_units(
     name: str, dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> list[Procedure]:
-    """A procedure of every unit, with one X; what is held fixed of *increment* is imputed in each training fold."""
+    """A procedure of every unit, with one X; what is held fixed of *increment* is imputed in each training fold.
+
+    Parameters
+    ----------
+    name : str
+        Of `records.PROCEDURES`.
+    dataset : Dataset
+    units : sequence of WorkUnit
+    learner : LearnerSpec
+    targets : mapping of str to ndarray of shape (n_rows, n_targets)
+        *main*, and for the procedure of that name *increment*, as of `nested_cv.target_matrices`.
+
+    Returns
+    -------
+    list of Procedure
+        In the order of `units`.
+    """
     first = procedure_of(name, dataset, units[0], learner, targets)
     if name != "increment":
         return [first] * len(units)
@@ -65,7 +90,28 @@ def procedures_of_units(
 def procedure_of(
     name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
 ) -> Procedure:
-    """One procedure of one unit."""
+    """One procedure of one unit.
+
+    Parameters
+    ----------
+    name : str
+        Of `records.PROCEDURES`.
+    dataset : Dataset
+    unit : WorkUnit
+        Its training rows impute what *increment* holds fixed.
+    learner : LearnerSpec
+    targets : mapping of str to ndarray of shape (n_rows, n_targets)
+        *main*, and for the procedure of that name *increment*, as of `nested_cv.target_matrices`.
+
+    Returns
+    -------
+    Procedure
+
+    Raises
+    ------
+    FitError
+        If the dataset holds what the learner does not take.
+    """
     model = make_learner(learner if name == "main" else beside_main(learner))
     refuse_untaken(model, dataset, learner.label)
     X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
@@ -98,7 +144,16 @@ def procedure_of(
 
 
 def modalities(dataset: Dataset) -> np.ndarray:
-    """Modality of each feature, shape (n_features,)."""
+    """Modality of each feature, shape (n_features,).
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    ndarray of str, shape (n_features,)
+    """
     found: np.ndarray = dataset.features["modality"].to_numpy(str)
     return found
 
@@ -110,7 +165,19 @@ def _clinical(dataset: Dataset) -> Covariates:
 
 
 def with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """N with the clinical variables, missing values replaced by the mean of some rows."""
+    """N with the clinical variables, missing values replaced by the mean of some rows.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    rows : ndarray of int
+        Those that a mean is taken of.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        All rows of the dataset; clinical variables that N holds already are not repeated.
+    """
     return np.column_stack([dataset.nuisance.values, impute_means(_clinical(dataset).values, rows)])
 
 

@@ -15,6 +15,16 @@ def as_drawn(dataset: Dataset, validation: ValidationSpec) -> ValidationSpec:
     """The settings with the repeats and outer folds that there are: of sites left out, and of given folds.
 
     Sites that are left out make one repeat with a fold per site; given folds are those of the table.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+
+    Returns
+    -------
+    ValidationSpec
+        The same object where all folds are drawn.
     """
     if dataset.given_folds is not None:
         folds = dataset.given_folds
@@ -28,6 +38,13 @@ def as_drawn(dataset: Dataset, validation: ValidationSpec) -> ValidationSpec:
 
 def draw_folds(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> None:
     """Draw every outer and inner fold of a run, and those of the division that its interval comes from.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+    learner : LearnerSpec
+        Its repeats, where it has any, replace those of `validation`.
 
     Raises
     ------

@@ -56,6 +56,15 @@ def balanced_on_outcome(dataset: Dataset, validation: ValidationSpec) -> bool:
 
     Such folds depend on the outcome, so a permuted outcome needs folds of its own: held fixed, they tell the observed
     outcome from permuted ones without any feature (METHODS 2.1). Given folds, and sites left out, depend on nothing.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+
+    Returns
+    -------
+    bool
     """
     drawn = dataset.given_folds is None and validation.leave_out is None
     return drawn and dataset.outcome.type == "binary" and validation.balance_outcome
@@ -69,6 +78,12 @@ def for_interval(
     Where `outer` is not 5 the division is the one that ``outer = 5`` would have drawn from the same seed, so `outer`
     moves no interval. Given folds serve where they are repeated 5-fold; in place of others at least `INTERVAL_REPEATS`
     repeats are drawn.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+    learner : LearnerSpec
 
     Returns
     -------
@@ -112,6 +127,8 @@ def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> t
 
     Parameters
     ----------
+    dataset : Dataset
+    validation : ValidationSpec
     repeats : int
         At least 1; of given folds the first `repeats` columns are used, or all if there are fewer.
 
@@ -139,7 +156,17 @@ def outer_folds(dataset: Dataset, validation: ValidationSpec, repeats: int) -> t
 
 
 def participants_of(dataset: Dataset, validation: ValidationSpec) -> _People:
-    """The participants whose folds are drawn: found once for all inner folds of a run."""
+    """The participants whose folds are drawn: found once for all inner folds of a run.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+
+    Returns
+    -------
+    _People
+    """
     return _People.of(dataset, validation)
 
 
@@ -155,8 +182,10 @@ def inner_folds(
 
     Parameters
     ----------
+    dataset : Dataset
     train : ndarray of int
         Rows of the outer training set.
+    validation : ValidationSpec
     seed : int
         random_state, unless the experiment gives an `inner_seed`.
     participants

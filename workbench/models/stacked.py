@@ -29,12 +29,31 @@ PRODUCT_VALUES = 2**17
 
 
 def is_small(fold: Fold) -> bool:
-    """Whether a fold is better fitted in a stack, alone or with others."""
+    """Whether a fold is better fitted in a stack, alone or with others.
+
+    Parameters
+    ----------
+    fold : Fold
+
+    Returns
+    -------
+    bool
+    """
     return are_small(len(fold.train), fold.X.shape[1], fold.outcome_type)
 
 
 def are_small(n_train: int, n_features: int, outcome_type: OutcomeType) -> bool:
-    """Whether folds of this size are small; a binary outcome is left out, whose reference is not linear in it."""
+    """Whether folds of this size are small; a binary outcome is left out, whose reference is not linear in it.
+
+    Parameters
+    ----------
+    n_train, n_features : int
+    outcome_type : OutcomeType
+
+    Returns
+    -------
+    bool
+    """
     return n_train <= MOST_ROWS and n_train * n_features <= MOST_VALUES and outcome_type != "binary"
 
 

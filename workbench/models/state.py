@@ -64,12 +64,33 @@ class Stateful:
 
 
 def substate(state: State, name: str) -> dict[str, Any]:
-    """The parts of one field."""
+    """The parts of one field.
+
+    Parameters
+    ----------
+    state : mapping of str to ndarray, number or text
+    name : str
+        Of the field.
+
+    Returns
+    -------
+    dict of str to ndarray, number or text
+        Names without that of the field.
+    """
     return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
 
 
 def plain(value: Any) -> Any:
-    """An array without dimensions as the number or text that it holds; anything else as it is."""
+    """An array without dimensions as the number or text that it holds; anything else as it is.
+
+    Parameters
+    ----------
+    value : ndarray, number or text
+
+    Returns
+    -------
+    ndarray, number or text
+    """
     return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 

@@ -43,12 +43,27 @@ class TrainingSet:
 
 
 def nothing_to_choose_in() -> FitError:
-    """Several settings to choose from and no inner fold."""
+    """Several settings to choose from and no inner fold.
+
+    Returns
+    -------
+    FitError
+    """
     return FitError(Problem("", "several alphas to choose from and no inner fold", "give one alpha, or inner folds"))
 
 
 def training_sets(fold: Fold, *, tune: bool) -> tuple[TrainingSet, ...]:
     """The inner training sets where alpha has to be chosen, then the outer one.
+
+    Parameters
+    ----------
+    fold : Fold
+    tune : bool
+        Whether inner training sets are needed.
+
+    Returns
+    -------
+    tuple of TrainingSet
 
     Raises
     ------

@@ -90,7 +90,18 @@ class BoostedModel(Stateful):
 
 
 def added_by_trees(booster: xgboost.Booster, features: Floats) -> Floats:
-    """What boosted trees add to an offset, (n,), for standardised features (n, n_features + n_nuisance)."""
+    """What boosted trees add to an offset, (n,), for standardised features (n, n_features + n_nuisance).
+
+    Parameters
+    ----------
+    booster : xgboost.Booster
+    features : ndarray of shape (n, n_features + n_nuisance)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        In SD of what the nuisance model leaves of the outcome, or log-odds of a binary one.
+    """
     import xgboost
 
     if len(features) == 0:

@@ -93,10 +93,17 @@ def tune_trees(
     objective : str
         reg:squarederror or binary:logistic; both are scored by the squared error of the prediction (for 0/1 the Brier
         score), the loss that r2 is made of.
+    n_trials : int
+    max_rounds : int
+        Boosting rounds of the refit at most; a trial boosts each inner fold for 1 / `PACE` of them at most.
     n_train : int
         Rows of the whole training fold, which bound how large a leaf must be.
     seed : int
         Of the sampler and of row and column subsampling.
+
+    Returns
+    -------
+    Tuned
 
     Raises
     ------
@@ -160,6 +167,13 @@ def as_tuned(chosen: Mapping[str, float | int | str], *, objective: str, seed: i
     ----------
     chosen : mapping
         Settings of the trees, with ``rounds``.
+    objective, seed : str, int
+        As in `tune_trees`.
+
+    Returns
+    -------
+    Tuned
+        Its loss is NaN.
     """
     settings = {key: value for key, value in chosen.items() if key not in NOT_SETTINGS}
     params = {**FIXED, "objective": objective, "seed": seed, **settings}

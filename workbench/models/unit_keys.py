@@ -26,7 +26,23 @@ def common_digest(
     explain: int,
     procedures: tuple[str, ...],
 ) -> hashlib._Hash:
-    """What all units of a run share of their keys: everything that decides their numbers but folds and seeds."""
+    """What all units of a run share of their keys: everything that decides their numbers but folds and seeds.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+    learner : LearnerSpec
+    explain : int
+        Leading targets that are explained.
+    procedures : tuple of str
+        Of `records.PROCEDURES`.
+
+    Returns
+    -------
+    SHA-256 of `hashlib`
+        To be copied for each unit.
+    """
     settings = {
         "schema_version": SCHEMA_VERSION,
         "data": dataset.data_hash,
@@ -55,7 +71,20 @@ def common_digest(
 
 
 def unit_key(common: hashlib._Hash, unit: WorkUnit) -> str:
-    """The key of one unit: a digest over what its run shares, its place, its seed and its rows."""
+    """The key of one unit: a digest over what its run shares, its place, its seed and its rows.
+
+    Parameters
+    ----------
+    common : SHA-256 of `hashlib`
+        From `common_digest`; not changed.
+    unit : WorkUnit
+        Its own key is not read.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
     digest = common.copy()
     digest.update(json.dumps([unit.repeat, unit.fold, unit.seed]).encode())
     for split in (unit.outer, *unit.inner):
