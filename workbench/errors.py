@@ -131,6 +131,19 @@ class Problems:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the closest known word, or the list of what is known.
 
+    Parameters
+    ----------
+    word : str
+        As the user wrote it.
+    known : iterable of str
+
+    Returns
+    -------
+    str
+        For the hint of a `Problem`.
+
+    Examples
+    --------
     >>> did_you_mean("reference_regoin", ["reference_region", "tracer"])
     "did you mean 'reference_region'?"
     """
@@ -144,6 +157,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def listed(things: Iterable[object], limit: int = 10) -> str:
     """The first things of a list and how many more there are.
 
+    Parameters
+    ----------
+    things : iterable
+    limit : int
+        Things that are written out.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> listed(["sub-1", "sub-2", "sub-3"], limit=2)
     'sub-1, sub-2 and 1 more'
     """
@@ -168,6 +193,17 @@ OF_THE_DISK = {
 def of_the_disk(error: BaseException) -> Problem | None:
     """What is wrong with the disk, where an error says that a file cannot be written or read; None for any other.
 
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    Problem or None
+        Its place is the file that the error names.
+
+    Examples
+    --------
     >>> print(of_the_disk(OSError(errno.EIO, "Input/output error", "sources/pet.tsv")))
     sources/pet.tsv: Input/output error; see whether the disk is failing
     """
@@ -183,7 +219,16 @@ def of_the_disk(error: BaseException) -> Problem | None:
 
 
 def is_text(path: str | Path) -> bool:
-    """Whether a path can be written in UTF-8, as settings, addresses and messages need it to be."""
+    """Whether a path can be written in UTF-8, as settings, addresses and messages need it to be.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    bool
+    """
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -194,6 +239,16 @@ def is_text(path: str | Path) -> bool:
 def quoted(path: str | Path) -> str:
     """A path as a part of a command that is pasted into a shell.
 
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> print(quoted("study"), quoted("study #2"))
     study 'study #2'
     """

@@ -79,10 +79,12 @@ def run_units(
     ----------
     fit : callable
         Can be pickled where `backend` is "processes": a `functools.partial` of a function of a module.
+    units : sequence of WorkUnit
     folder : Path
         Where results are stored, one file per unit, named by its key; made if it does not exist.
     jobs : int
         Units at a time, at least 1.
+    backend : {"threads", "processes"}
     resume : bool
         Take units that are stored already; without it they are computed again and replaced. A file that is torn, of
         another schema version, of another unit, or not as it was stored is never taken.
@@ -133,6 +135,7 @@ def spread(
     ----------
     work : callable
         Can be pickled.
+    items : sequence
     jobs : int
         Items at a time, at least 1.
     in_python : bool

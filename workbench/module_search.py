@@ -82,7 +82,13 @@ def all_kept() -> Iterator[None]:
 
 
 def import_ahead(names: Sequence[str]) -> None:
-    """Import modules that will be needed."""
+    """Import modules that will be needed.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Dotted names of modules.
+    """
     with all_kept():
         for name in names:
             import_module(name)

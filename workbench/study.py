@@ -223,6 +223,10 @@ def open_study(root: Path, data: Path | None = None, *, problems: Problems | Non
         Collects the problems instead of raising them; the study then holds what could be understood, good for finding
         more problems only, or is None where ``cohort.toml`` could not be.
 
+    Returns
+    -------
+    Study or None
+
     Raises
     ------
     SpecError

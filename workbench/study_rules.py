@@ -12,7 +12,16 @@ from workbench.specs.source import TIMINGS
 
 
 def overlaps(name: str, spec: AnySource, names: Iterable[str]) -> Iterator[Finding]:
-    """Overlaps of a source that name nothing, or the source itself, each placed in the source's file."""
+    """Overlaps of a source that name nothing, or the source itself, each placed in the source's file.
+
+    Parameters
+    ----------
+    name : str
+        Of the source.
+    spec : AnySource
+    names : iterable of str
+        Every source of the study.
+    """
     for position, other in enumerate(spec.overlaps):
         if other == name:
             yield Finding(("overlaps", position), "is this source itself", "name the other source")
@@ -21,14 +30,28 @@ def overlaps(name: str, spec: AnySource, names: Iterable[str]) -> Iterator[Findi
 
 
 def timing(spec: AnySource, cohort: CohortSpec) -> Iterator[Finding]:
-    """A time of measurement that is neither a session of the cohort nor one of the words for it."""
+    """A time of measurement that is neither a session of the cohort nor one of the words for it.
+
+    Parameters
+    ----------
+    spec : AnySource
+    cohort : CohortSpec
+    """
     if spec.timing is not None and spec.timing not in (*TIMINGS, *cohort.sessions):
         hint = did_you_mean(spec.timing, (*cohort.sessions, *TIMINGS))
         yield Finding(("timing",), f"{spec.timing!r} is neither a session of cohort.toml nor a known word", hint)
 
 
 def against_features(spec: ExperimentSpec, cohort: CohortSpec, sources: Mapping[str, AnySource]) -> Iterator[Finding]:
-    """Names of an experiment that no feature file declares, each placed in the experiment's file."""
+    """Names of an experiment that no feature file declares, each placed in the experiment's file.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+    cohort : CohortSpec
+    sources : mapping of str to AnySource
+        By name.
+    """
     yield from _sessions(spec, cohort)
     yield from _outcome(spec, cohort)
     yield from _feature_sets(spec, sources)

@@ -43,7 +43,13 @@ IN_ASCII = {
 
 
 def never_fail(stream: TextIO) -> None:
-    """Let a stream write every text: what its encoding has no character for is spelt with others."""
+    """Let a stream write every text: what its encoding has no character for is spelt with others.
+
+    Parameters
+    ----------
+    stream : TextIO
+        Changed in place; left as it is where it cannot be reconfigured.
+    """
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is None:  # somebody has put another stream in its place
         return

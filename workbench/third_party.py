@@ -35,7 +35,19 @@ class Offered:
 
 
 def names(group: str, *, study: Path) -> tuple[str, ...]:
-    """Names that installed packages offer in a group of entry points, sorted; nothing is imported."""
+    """Names that installed packages offer in a group of entry points, sorted; nothing is imported.
+
+    Parameters
+    ----------
+    group : str
+        Such as ``biomarker_workbench.sources``.
+    study : Path
+        Folder of the study: a package that lies in it offers nothing.
+
+    Returns
+    -------
+    tuple of str
+    """
     return tuple(sorted({entry.name for entry, _ in entry_points(group, study)}))
 
 
@@ -46,8 +58,13 @@ def load(group: str, name: str, *, study: Path) -> Offered:
     ----------
     group : str
         Group of entry points, such as ``biomarker_workbench.sources``.
+    name : str
     study : Path
         Folder of the study, from which nothing is imported.
+
+    Returns
+    -------
+    Offered
 
     Raises
     ------
@@ -66,7 +83,15 @@ def load(group: str, name: str, *, study: Path) -> Offered:
 
 
 def entry_points(group: str, study: Path) -> Iterator[tuple[EntryPoint, Distribution]]:
-    """Entry points of distributions that are installed outside the study and the current folder."""
+    """Entry points of distributions that are installed outside the study and the current folder.
+
+    Parameters
+    ----------
+    group : str
+        Such as ``biomarker_workbench.sources``.
+    study : Path
+        Folder of the study.
+    """
     for distribution in distributions():
         if trusted(Path(str(distribution.locate_file(""))), study):
             yield from ((entry, distribution) for entry in distribution.entry_points if entry.group == group)
@@ -79,6 +104,14 @@ def import_outside(name: str, module: str, study: Path) -> ModuleType:
     ----------
     name : str
         What a message says it is for.
+    module : str
+        Its dotted name.
+    study : Path
+        Folder of the study.
+
+    Returns
+    -------
+    module
 
     Raises
     ------
@@ -100,7 +133,18 @@ def import_outside(name: str, module: str, study: Path) -> ModuleType:
 
 
 def trusted(folder: Path, study: Path) -> bool:
-    """Whether packages of a folder may be imported: of this Python, or neither in the study nor the current folder."""
+    """Whether packages of a folder may be imported: of this Python, or neither in the study nor the current folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The one that packages lie in.
+    study : Path
+
+    Returns
+    -------
+    bool
+    """
     folder = folder.resolve()
     if any(folder.is_relative_to(Path(get_paths()[kind]).resolve()) for kind in ("purelib", "platlib")):
         return True

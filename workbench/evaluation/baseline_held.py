@@ -25,6 +25,10 @@ def holding_baseline(dataset: Dataset) -> Dataset | None:
     A baseline score among the clinical variables moves to the nuisance block. Participants who were not rated then
     (possible for remission alone) are left out.
 
+    Parameters
+    ----------
+    dataset : Dataset
+
     Returns
     -------
     Dataset or None
@@ -55,6 +59,15 @@ def baseline_as_held(dataset: Dataset) -> str:
     """The baseline score of the outcome as a term; as N calls it where N holds the same values under another name.
 
     Empty where the score was never rated before treatment.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    str
+        ``MADRS@ses-b0``, or the name of a covariate that is held fixed.
     """
     known, nuisance = dataset.background, dataset.nuisance
     if known is None or not known.severity or known.severity in nuisance.variables or not nuisance.variables:
@@ -72,9 +85,15 @@ def with_baseline_held(run: RunResult, held: RunResult) -> RunResult:
 
     Parameters
     ----------
+    run : RunResult
     held : RunResult
         The same run with the baseline score in the nuisance block, as `reduce_run` gives it. What a reader is told
         beside the numbers of the run itself, and the pairs of participants, are not kept twice.
+
+    Returns
+    -------
+    RunResult
+        With ``scores.baseline_held``, and a column `NULL_COLUMN` of ``null`` where both have as many permutations.
     """
     influence = held.scores.influence
     if influence is not None:

@@ -34,8 +34,11 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
 
     Parameters
     ----------
+    dataset : Dataset
     units : sequence of WorkUnit
         Of the run. Learners that serve one target at a time fit a single one, others up to `CANARY_UNITS`.
+    learner : LearnerSpec
+        Of the run; trees are tuned with fewer trials here (`estimators.beside_main`).
     permuted : bool
         Whether the run tunes as a permutation test does (`estimators.as_permuted`).
 

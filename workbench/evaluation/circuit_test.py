@@ -30,8 +30,13 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
 
     Parameters
     ----------
+    dataset : Dataset
     targets : ndarray of shape (n_rows, 1 + n_permutations)
         From `permutations.target_matrix` with the dataset's nuisance block.
+
+    Returns
+    -------
+    CircuitTest
 
     References
     ----------

@@ -44,6 +44,15 @@ def affordable(dataset: Dataset, learner: LearnerSpec) -> bool:
 
     It takes 25 fits with 5 outer and 5 inner folds. To these learners that is less than their permutations; a learner
     that is tuned for each target on its own would take as long again as half its run.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    learner : LearnerSpec
+
+    Returns
+    -------
+    bool
     """
     model = make_learner(learner)
     return dataset.outcome.type == "continuous" and model.batched and residualises(model)
@@ -62,8 +71,12 @@ def conformal_folds(
 
     Parameters
     ----------
+    dataset : Dataset
     units : sequence of WorkUnit
         Of the run; those of other repeats are left alone, since one partition is what the guarantee is for.
+    learner : LearnerSpec
+    validation : ValidationSpec
+        Says how the folds in which each model is tuned are drawn.
     fit_units : callable
         Fits and perhaps stores the units: one for each part of each fold.
     progress : callable
@@ -167,6 +180,8 @@ def with_intervals(predictions: pd.DataFrame, folds: Sequence[ConformalFold]) ->
     ----------
     predictions : DataFrame
         repeat and fold, and the rows of a fold in the order of the dataset.
+    folds : sequence of ConformalFold
+        From `conformal_folds`.
 
     Returns
     -------
@@ -182,7 +197,21 @@ def with_intervals(predictions: pd.DataFrame, folds: Sequence[ConformalFold]) ->
 
 
 def in_words(dataset: Dataset, folds: Sequence[ConformalFold], leave_out: str | None) -> tuple[str, ...]:
-    """How wide the intervals are beside what was observed, and what they do not hold for; empty without intervals."""
+    """How wide the intervals are beside what was observed, and what they do not hold for; empty without intervals.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folds : sequence of ConformalFold
+        From `conformal_folds`.
+    leave_out : str or None
+        What is left out whole, such as ``site``; None where folds are drawn.
+
+    Returns
+    -------
+    tuple of str
+        Notes without a capital or a full stop.
+    """
     if not folds:
         return ()
     bounds = [cv_plus(each.residual, each.part_of, each.predicted) for each in folds]

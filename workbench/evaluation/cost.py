@@ -68,6 +68,13 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
 
     Where the folds are not repeated 5-fold the division that the interval comes from is counted too.
 
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        With the repeats and permutations of this learner.
+    learner : LearnerSpec
+
     Returns
     -------
     Cost
@@ -135,6 +142,15 @@ def estimate_at_most(dataset: Dataset, validation: ValidationSpec, learner: Lear
 
     Whole sites left out, site held fixed, and for an outcome that contains the baseline score the run with that held
     fixed. A run that predicts nothing is spared all of these.
+
+    Parameters
+    ----------
+    dataset, validation, learner
+        As for `estimate`.
+
+    Returns
+    -------
+    Cost
     """
     cost = _with_sites(dataset, validation, learner)
     held = holding_baseline(dataset) if validation.permutations else None
@@ -146,6 +162,16 @@ def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: Learn
 
     Only the model itself is refitted, for the observed outcome. Learners that share nothing between targets keep the
     settings that they chose where somebody is left out.
+
+    Parameters
+    ----------
+    dataset, validation, learner
+        As for `estimate`.
+
+    Returns
+    -------
+    Cost
+        Of these refits alone.
     """
     alone = validation.model_copy(update={"permutations": 0, "repeats": 1})
     tuned = as_permuted(learner) if validation.permutations else learner

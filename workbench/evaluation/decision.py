@@ -110,8 +110,17 @@ def decision_beside(
 
     Parameters
     ----------
+    run : Fits
     table : DataFrame
         Held-out predictions of *main*.
+    increment : Increment or None
+        Names the best clinical model; None where there is none.
+
+    Returns
+    -------
+    curve : DataFrame or None
+        As `decision_curve` gives it.
+    decision : Decision or None
     """
     if run.dataset.outcome.type != "binary":
         return None, None

@@ -48,6 +48,7 @@ def drop_out(
 
     Parameters
     ----------
+    background : Background or None
     table : DataFrame
         Held-out predictions of everyone analysed, as `workbench.evaluation.metrics.long_table` gives it.
     predicted : tuple of ndarray of shape (n_people,), or None
@@ -201,6 +202,14 @@ def outcome_range(outcome: Outcome) -> tuple[float, float] | None:
     A score, and one with its baseline held fixed, has the range of its scale; a change of a score, and the difference
     between two treatments, plus or minus its width; response, remission and other binary outcomes 0 to 1. A percentage
     of a baseline has no lower end, and a participants column no range that anybody declared.
+
+    Parameters
+    ----------
+    outcome : Outcome
+
+    Returns
+    -------
+    tuple of (float, float), or None
     """
     if outcome.type == "binary":
         return 0.0, 1.0
@@ -246,6 +255,16 @@ def tipping_delta(gained: float, beyond: Values) -> float | None:
 
 
 def largest(found: Sequence[Difference]) -> Difference | None:
-    """The variable in which those lost differ most."""
+    """The variable in which those lost differ most.
+
+    Parameters
+    ----------
+    found : sequence of Difference
+
+    Returns
+    -------
+    Difference or None
+        By the absolute standardised difference; None where none is defined.
+    """
     known = [each for each in found if not np.isnan(each.standardised)]
     return max(known, key=lambda each: (abs(each.standardised), each.variable), default=None)

@@ -46,6 +46,11 @@ RANKING_COLUMNS = (
 def shap_table(dataset: Dataset, results: Sequence[UnitResult]) -> pd.DataFrame | None:
     """Out-of-fold SHAP values averaged over repeats.
 
+    Parameters
+    ----------
+    dataset : Dataset
+    results : sequence of UnitResult
+
     Returns
     -------
     DataFrame or None
@@ -69,7 +74,17 @@ def shap_table(dataset: Dataset, results: Sequence[UnitResult]) -> pd.DataFrame 
 
 
 def additivity(results: Sequence[UnitResult]) -> float | None:
-    """Largest |base + sum(shap) - predicted| over all held-out rows; None where nothing was explained."""
+    """Largest |base + sum(shap) - predicted| over all held-out rows; None where nothing was explained.
+
+    Parameters
+    ----------
+    results : sequence of UnitResult
+
+    Returns
+    -------
+    float or None
+        Units of the outcome.
+    """
     gaps = [
         float(np.abs(result.shap_base + result.shap.sum(axis=1) - result.procedures["main"].predicted).max())
         for result in results
@@ -79,7 +94,21 @@ def additivity(results: Sequence[UnitResult]) -> float | None:
 
 
 def additive(gap: float | None, *, linear: bool, outcome_sd: float) -> bool:
-    """Whether SHAP values add up to their predictions as exactly as they must."""
+    """Whether SHAP values add up to their predictions as exactly as they must.
+
+    Parameters
+    ----------
+    gap : float or None
+        From `additivity`, units of the outcome; None, where nothing was explained, is no miss.
+    linear : bool
+        Whether `ADDITIVE_LINEAR` is the tolerance; otherwise `ADDITIVE_TREES`.
+    outcome_sd : float
+        Units of the outcome.
+
+    Returns
+    -------
+    bool
+    """
     return gap is None or gap <= (ADDITIVE_LINEAR if linear else ADDITIVE_TREES) * outcome_sd
 
 
@@ -90,6 +119,15 @@ def feature_table(
     dataset: Dataset, results: Sequence[UnitResult], shap: pd.DataFrame | None, test: CircuitTest | None
 ) -> pd.DataFrame:
     """What is known of each feature: the attribution of the model, its weight, its Haufe pattern, its marginal test.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    results : sequence of UnitResult
+        Weights and Haufe patterns are averaged over all of them.
+    shap : DataFrame or None
+        From `shap_table`.
+    test : CircuitTest or None
 
     Returns
     -------
@@ -123,6 +161,14 @@ def circuit_table(
     dataset: Dataset, results: Sequence[UnitResult], shap: pd.DataFrame | None, test: CircuitTest | None
 ) -> pd.DataFrame:
     """Every circuit with its share of the attribution and its own test.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    results : sequence of UnitResult
+    shap : DataFrame or None
+        From `shap_table`.
+    test : CircuitTest or None
 
     Returns
     -------
@@ -158,7 +204,19 @@ def circuit_table(
 
 
 def modality_table(dataset: Dataset, shap: pd.DataFrame | None) -> pd.DataFrame:
-    """modality, n_features, mean_abs_shap (sum over its features), share; sorted by modality."""
+    """modality, n_features, mean_abs_shap (sum over its features), share; sorted by modality.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    shap : DataFrame or None
+        From `shap_table`.
+
+    Returns
+    -------
+    DataFrame
+        mean_abs_shap in units of the outcome, share 0 to 1; NaN where nothing was explained.
+    """
     modalities = tuple(sorted(set(dataset.features["modality"])))
     membership = _membership(dataset.features["modality"], modalities)
     sums = _sums(shap, membership)
@@ -173,7 +231,17 @@ def modality_table(dataset: Dataset, shap: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def without_ranking(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of circuits, modalities or features as it is shown when the model does not predict: no attribution."""
+    """A table of circuits, modalities or features as it is shown when the model does not predict: no attribution.
+
+    Parameters
+    ----------
+    table : DataFrame
+
+    Returns
+    -------
+    DataFrame
+        NaN in those of `RANKING_COLUMNS` that it has; *note*, where it has one, says why.
+    """
     hidden: dict[str, float | str] = {column: np.nan for column in RANKING_COLUMNS if column in table}
     if "note" in table:
         hidden["note"] = GATED

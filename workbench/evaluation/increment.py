@@ -28,6 +28,10 @@ def increment(run: Fits, of_interval: Fits, permuted: np.ndarray, *, scheme: str
         r2 of *increment*, the observed one first.
     scheme, refused : str
         How outcomes are permuted, in words; why no p-value may be given, empty where one may.
+
+    Returns
+    -------
+    Increment
     """
 
     def losses(procedure: str, fits: Fits = run) -> HeldOutLosses:
@@ -48,7 +52,17 @@ def increment(run: Fits, of_interval: Fits, permuted: np.ndarray, *, scheme: str
 
 
 def clinical_models(run: Fits) -> list[str]:
-    """Clinical models among the procedures of a run."""
+    """Clinical models among the procedures of a run.
+
+    Parameters
+    ----------
+    run : Fits
+
+    Returns
+    -------
+    list of str
+        Names of procedures, such as ``clinical_ols``.
+    """
     return [name for name in run.results[0].procedures if name.startswith("clinical")]
 
 

@@ -26,6 +26,13 @@ TIE = 1e-12
 def permuted_r2(results: Sequence[UnitResult], procedure: str) -> NDArray[np.float64]:
     """r2 of one procedure for the observed outcome and for every permuted one.
 
+    Parameters
+    ----------
+    results : sequence of UnitResult
+        In any order.
+    procedure : str
+        One of `PROCEDURES` that every unit ran.
+
     Returns
     -------
     ndarray of shape (1 + n_permutations,)
@@ -50,6 +57,18 @@ def p_value(observed: float, null: NDArray[np.float64]) -> float:
 
     A permutation that failed (NaN) is never dropped: it counts against the finding.
 
+    Parameters
+    ----------
+    observed : float
+    null : ndarray of shape (n_permutations,)
+
+    Returns
+    -------
+    float
+        1 without permutations.
+
+    Examples
+    --------
     >>> p_value(0.2, np.array([0.1, 0.3, 0.0, -0.1]))
     0.4
     """
@@ -68,6 +87,11 @@ def permutation_test(statistic: NDArray[np.float64], *, scheme: str, refused: st
         What was exchanged, in words.
     refused : str
         Why no p-value may be given (too few distinct permutations), or empty.
+
+    Returns
+    -------
+    PermutationTest
+        `p` is None where it is refused, the statistic is undefined, or nothing was permuted.
     """
     observed, null = float(statistic[0]), statistic[1:]
     if refused or not len(null) or np.isnan(observed):
@@ -92,6 +116,14 @@ def critical_value(null: NDArray[np.float64], alpha: float = ALPHA) -> float:
 
 def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Benjamini-Hochberg q-values; NaN stays NaN and is not counted as a test.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n_tests,)
+
+    Returns
+    -------
+    ndarray of shape (n_tests,)
 
     References
     ----------
@@ -133,6 +165,16 @@ def correct_family(members: Sequence[FamilyMember]) -> tuple[list[float | None],
 
     Westfall-Young min-p inside a group of aligned permutations, Holm across the groups. A run without permutations has
     no p and is not counted.
+
+    Parameters
+    ----------
+    members : sequence of FamilyMember
+
+    Returns
+    -------
+    corrected : list of float or None
+        In the order of `members`.
+    n_tested : int
     """
     groups: dict[Hashable, list[int]] = {}
     for position, member in enumerate(members):
@@ -234,6 +276,20 @@ def held_to_earlier_looks(p_family: float, family_size: int, others: int) -> flo
     never held against earlier ones, so that a result keeps its p when it is run again. An error rate of alpha over all
     looks at once needs them in one experiment, or a frozen primary run.
 
+    Parameters
+    ----------
+    p_family : float
+    family_size : int
+        m, at least 1.
+    others : int
+        e.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> held_to_earlier_looks(0.01, 2, 4), held_to_earlier_looks(0.04, 1, 0), held_to_earlier_looks(0.3, 1, 9)
     (0.03, 0.04, 1.0)
     """

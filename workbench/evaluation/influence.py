@@ -73,6 +73,9 @@ def leave_one_out_r2(
 
     Parameters
     ----------
+    dataset : Dataset
+    units : sequence of WorkUnit
+    learner : LearnerSpec
     results : sequence of UnitResult
         Of `units`: where the participant is held out, nothing changes for the others.
     repeats : int
@@ -83,6 +86,10 @@ def leave_one_out_r2(
         Called with units done and units in all; a unit holds the refits of one outer fold.
     fit_units : callable
         Fits and perhaps stores the units, in any order and wherever it likes.
+
+    Returns
+    -------
+    WithoutEach
     """
     used = tuple(unit for unit in units if unit.repeat < repeats)
     people = np.unique(dataset.rows["participant_id"].to_numpy(str)).tolist()
@@ -166,7 +173,25 @@ def leave_lowest_pairs_out(
     results: Sequence[UnitResult],
     fit_units: FitUnits = in_memory,
 ) -> tuple[tuple[str, str, float], ...]:
-    """r2 refitted without both of the pairs that are expected to carry most; none where nothing was refitted."""
+    """r2 refitted without both of the pairs that are expected to carry most; none where nothing was refitted.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    units : sequence of WorkUnit
+    learner : LearnerSpec
+    without_each : WithoutEach
+        Chooses the pairs, and says how many repeats are used.
+    results : sequence of UnitResult
+        Of `units`.
+    fit_units : callable
+        As for `leave_one_out_r2`.
+
+    Returns
+    -------
+    tuple of (str, str, float)
+        Two participant ids and r2 over everyone else; `PAIRS` at most.
+    """
     if not without_each.n_refitted or dataset.n_participants < 3:
         return ()
     repeats = without_each.repeats
@@ -189,11 +214,17 @@ def influence(
     ----------
     table : DataFrame
         Held-out predictions of *main*, against the reference that the run is scored with.
+    without_each : WithoutEach
+        From `leave_one_out_r2`.
     pairs : sequence of (str, str, float)
         From `leave_lowest_pairs_out`; where nothing was refitted the lowest of all pairs by their errors take their
         place.
     residualised : bool
         Whether the learner residualises; for others r2 without refits is against the better of two references.
+
+    Returns
+    -------
+    Influence
     """
     r2, n_refitted, repeats = without_each
     used = table[table["repeat"] < repeats]

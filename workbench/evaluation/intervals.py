@@ -94,6 +94,22 @@ def fit_for_interval(
     """The observed outcome in repeated 5-fold divisions, where the folds of the run are others; None otherwise.
 
     Every procedure is fitted, since each has an interval.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        Of the run.
+    learner : LearnerSpec
+    fit_units : callable
+        Fits and perhaps stores the units.
+    progress : callable
+        Called with units done and units in all.
+
+    Returns
+    -------
+    Fits or None
+        None also where the run can have no interval (`workbench.models.splitters.for_interval`).
     """
     division = for_interval(dataset, validation, learner)
     if division is None:
@@ -109,8 +125,16 @@ def performance_with_intervals(run: Fits, of_interval: Fits, procedure: str) -> 
 
     Parameters
     ----------
+    run : Fits
+        What the scores themselves come from.
     of_interval : Fits
         The division that intervals come from: the run itself where its folds are repeated 5-fold.
+    procedure : str
+
+    Returns
+    -------
+    Performance
+        Without intervals where `of_interval` allows none.
     """
     table = long_table(run.dataset, run.results, procedure)
     scores = performance(procedure, table, run.dataset.outcome.type)
@@ -123,6 +147,10 @@ def r2_interval(losses: HeldOutLosses) -> Interval | None:
 
     It is computed on log(1 - R2), the logarithm of the loss of the procedure over that of its nuisance model
     (`log_ratio_limits`), so it never leaves the scale.
+
+    Parameters
+    ----------
+    losses : HeldOutLosses
 
     Returns
     -------
@@ -143,6 +171,16 @@ def increment_interval(clinical: HeldOutLosses, added: HeldOutLosses) -> Interva
     The interval of the R2 *relative to the clinical model*, 1 - (loss with features / loss of clinical), made as that
     of R2 on the logarithm of the ratio, times the share of the variance that the clinical model leaves, which is held
     at its estimate. Its sign is that of the ratio, and the increment never exceeds what was left.
+
+    Parameters
+    ----------
+    clinical, added : HeldOutLosses
+        Of the clinical model, and of the clinical variables with the features.
+
+    Returns
+    -------
+    Interval or None
+        None without 10 repeats of 5 folds, or where a loss is 0.
 
     Raises
     ------
@@ -239,6 +277,13 @@ def subject_bootstrap(table: pd.DataFrame, *, seed: int, samples: int = BOOTSTRA
     ----------
     table : DataFrame
         As `workbench.evaluation.metrics.long_table` gives it.
+    seed : int
+    samples : int
+
+    Returns
+    -------
+    Interval or None
+        None with fewer than two participants, or where no r2 is defined.
     """
     _, model, reference = squared_by_person(table)
     return bootstrap_over_people(model, reference, seed=seed, samples=samples)
@@ -247,7 +292,20 @@ def subject_bootstrap(table: pd.DataFrame, *, seed: int, samples: int = BOOTSTRA
 def bootstrap_over_people(
     model: NDArray[np.float64], reference: NDArray[np.float64], *, seed: int, samples: int = BOOTSTRAP_SAMPLES
 ) -> Interval | None:
-    """The same from squared errors by person and repeat, each of shape (n_people, n_repeats)."""
+    """The same from squared errors by person and repeat, each of shape (n_people, n_repeats).
+
+    Parameters
+    ----------
+    model, reference : ndarray of shape (n_people, n_repeats)
+        Sums of squared errors over the rows of each.
+    seed : int
+    samples : int
+
+    Returns
+    -------
+    Interval or None
+        None with fewer than two participants, or where no r2 is defined.
+    """
     n_people = len(model)
     if n_people < 2:
         return None

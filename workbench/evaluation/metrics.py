@@ -29,12 +29,28 @@ SLOPE_ERROR = 0.5
 
 
 def in_order(results: Sequence[UnitResult]) -> tuple[UnitResult, ...]:
-    """Results by repeat and fold, so that the order in which they were finished changes no sum."""
+    """Results by repeat and fold, so that the order in which they were finished changes no sum.
+
+    Parameters
+    ----------
+    results : sequence of UnitResult
+
+    Returns
+    -------
+    tuple of UnitResult
+    """
     return tuple(sorted(results, key=lambda result: (result.repeat, result.fold)))
 
 
 def long_table(dataset: Dataset, results: Sequence[UnitResult], procedure: str) -> pd.DataFrame:
     """Held-out predictions of one procedure, one row per row of the dataset and repeat.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    results : sequence of UnitResult
+        In any order.
+    procedure : str
 
     Returns
     -------
@@ -92,7 +108,20 @@ class HeldOutLosses:
 def held_out_losses(
     dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult], procedure: str
 ) -> HeldOutLosses:
-    """Losses of one procedure for the observed outcome, by group and repeat."""
+    """Losses of one procedure for the observed outcome, by group and repeat.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    units : sequence of WorkUnit
+        Say who was in the training set of each result.
+    results : sequence of UnitResult
+    procedure : str
+
+    Returns
+    -------
+    HeldOutLosses
+    """
     train = {(unit.repeat, unit.fold): unit.outer.train for unit in units}
     people = dataset.rows["participant_id"].to_numpy()
     group = np.unique(dataset.groups, return_inverse=True)[1].ravel()
@@ -114,6 +143,14 @@ def against_better_reference(results: Sequence[UnitResult]) -> tuple[UnitResult,
     Trees can bend the confounds, which the linear nuisance model cannot, so beating that is not enough (METHODS 6). For
     every target, observed or permuted, the reference with the smaller error over all held-out rows is taken; both
     procedures must be permuted alike. Units without a *confounds* procedure stay as they are: nothing is held fixed.
+
+    Parameters
+    ----------
+    results : sequence of UnitResult
+
+    Returns
+    -------
+    tuple of UnitResult
     """
     if any("confounds" not in result.procedures for result in results):
         return tuple(results)
@@ -142,6 +179,8 @@ def performance(procedure: str, table: pd.DataFrame, outcome_type: OutcomeType) 
 
     Parameters
     ----------
+    procedure : str
+        Name under which the scores are kept.
     table : DataFrame
         As `long_table` gives it.
     outcome_type : str
@@ -266,13 +305,34 @@ def area_under_curve(observed: Values, predicted: Values) -> float:
 
 
 def r2_without_each(table: pd.DataFrame) -> dict[str, float]:
-    """r2 over everyone but one, for each participant; the models stay as they were fitted."""
+    """r2 over everyone but one, for each participant; the models stay as they were fitted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `long_table` gives it.
+
+    Returns
+    -------
+    dict of str to float
+        By participant id.
+    """
     people, model, reference = squared_by_person(table)
     return dict(zip(people, r2_without_one(model, reference).tolist(), strict=True))
 
 
 def r2_without_one(model: Values, reference: Values) -> Values:
-    """The same from squared errors by person and repeat, each of shape (n_people, n_repeats)."""
+    """The same from squared errors by person and repeat, each of shape (n_people, n_repeats).
+
+    Parameters
+    ----------
+    model, reference : ndarray of shape (n_people, n_repeats)
+
+    Returns
+    -------
+    ndarray of shape (n_people,)
+        Averaged over repeats.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = 1 - (model.sum(axis=0) - model) / (reference.sum(axis=0) - reference)
     return np.asarray(r2.mean(axis=1))

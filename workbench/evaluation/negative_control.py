@@ -33,6 +33,10 @@ def on_shuffled_outcomes(
 
     Parameters
     ----------
+    dataset : Dataset
+        With the observed outcome.
+    validation : ValidationSpec
+    learner : LearnerSpec
     repeats : int
         So many, at most `SHUFFLED_REPEATS`; a learner that serves one target at a time has one.
     fit_units : callable
@@ -71,6 +75,10 @@ def negative_control(shuffled: Fits, null: np.ndarray, *, residualised: bool) ->
         Permuted r2 of the run; may be empty.
     residualised : bool
         Whether the learner residualises; others are scored against the better of two references.
+
+    Returns
+    -------
+    Shuffled
     """
     dataset, units, results = shuffled
     results = results if residualised else against_better_reference(results)

@@ -35,7 +35,23 @@ class Fits(NamedTuple):
 def in_memory(
     fit: Fit, units: Sequence[WorkUnit], *, batched: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> tuple[UnitResult, ...]:
-    """Fit unit after unit and store nothing: `FitUnits` for a notebook or a test."""
+    """Fit unit after unit and store nothing: `FitUnits` for a notebook or a test.
+
+    Parameters
+    ----------
+    fit : callable
+        Makes the result of one unit.
+    units : sequence of WorkUnit
+    batched : bool
+        Changes nothing: units are fitted one after another.
+    progress : callable
+        Called with units done and units in all.
+
+    Returns
+    -------
+    tuple of UnitResult
+        In the order of `units`.
+    """
     results = []
     for unit in units:
         results.append(fit(unit))
@@ -94,7 +110,23 @@ def fit_again(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Fits:
-    """The observed outcome of a dataset fitted in folds of its own, nothing permuted or explained."""
+    """The observed outcome of a dataset fitted in folds of its own, nothing permuted or explained.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        Says how folds are drawn; its permutations are 0.
+    learner : LearnerSpec
+    fit_units : callable
+        Fits and perhaps stores the units.
+    progress : callable
+        Called with units done and units in all.
+
+    Returns
+    -------
+    Fits
+    """
     from workbench.models import nested_cv
     from workbench.models.estimators import make_learner
 
@@ -107,7 +139,22 @@ def fit_again(
 def fit_one(
     unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, targets: Mapping[str, np.ndarray], explain: int = 0
 ) -> UnitResult:
-    """One work unit fitted; worker processes find this function by its name."""
+    """One work unit fitted; worker processes find this function by its name.
+
+    Parameters
+    ----------
+    unit : WorkUnit
+    dataset : Dataset
+    learner : LearnerSpec
+    targets : mapping of str to ndarray of shape (n_rows, 1 + n_permutations)
+        Observed and permuted outcomes by procedure.
+    explain : int
+        Leading targets of *main* that are explained.
+
+    Returns
+    -------
+    UnitResult
+    """
     from workbench.models.nested_cv import fit_unit
 
     return fit_unit(dataset, unit, learner, targets, explain=explain)
@@ -150,10 +197,18 @@ def renamed(unit: WorkUnit, purpose: str, parent: WorkUnit, *what: Any) -> WorkU
 
     Parameters
     ----------
+    unit : WorkUnit
+        Changed already; only its key is replaced.
     purpose : str
         The question that it answers; part of the key.
-    what
+    parent : WorkUnit
+        The unit of the run.
+    *what
         Text, numbers and lists of them.
+
+    Returns
+    -------
+    WorkUnit
     """
     decides = [parent.key, purpose, unit.repeat, unit.fold, unit.seed, list(unit.procedures), list(what)]
     digest = hashlib.sha256(json.dumps(decides).encode())

@@ -101,8 +101,12 @@ def regression_to_mean(
 
     Parameters
     ----------
+    outcome : Outcome
+    spec : ExperimentSpec
+        Its ``include`` may hold the threshold.
     participants : sequence of str
         Those analysed, each once.
+    seed : int
 
     Returns
     -------

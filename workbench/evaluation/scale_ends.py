@@ -27,6 +27,7 @@ def scale_ends(outcome: Outcome, participants: Sequence[str]) -> tuple[ScaleEnds
 
     Parameters
     ----------
+    outcome : Outcome
     participants : sequence of str
         Those analysed, each once.
 
@@ -47,7 +48,16 @@ def scale_ends(outcome: Outcome, participants: Sequence[str]) -> tuple[ScaleEnds
 
 
 def crowded(ends: Sequence[ScaleEnds]) -> bool:
-    """Whether more than `CROWDED` of the people are at one end of the scale at any session."""
+    """Whether more than `CROWDED` of the people are at one end of the scale at any session.
+
+    Parameters
+    ----------
+    ends : sequence of ScaleEnds
+
+    Returns
+    -------
+    bool
+    """
     return any(max(each.at_minimum, each.at_maximum) > CROWDED for each in ends)
 
 
@@ -76,6 +86,18 @@ def rank_r2(dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitR
     the best guess of a rank when outcomes are skewed, so the reference is the better of F(reference) and the training
     median, 1/2. Any rising transformation of outcome and predictions leaves it as it is (rank transformation: Conover
     and Iman 1981, Am Stat 35, 124-129).
+
+    Parameters
+    ----------
+    dataset : Dataset
+    units : sequence of WorkUnit
+        Say who was in the training set of each result.
+    results : sequence of UnitResult
+
+    Returns
+    -------
+    float
+        NaN where the reference makes no error at all in some repeat.
     """
     trained = {(unit.repeat, unit.fold): unit.outer.train for unit in units}
     sums: dict[int, Values] = {}

@@ -37,8 +37,17 @@ def fit_other_sites(
 
     Parameters
     ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        Of the run.
     learner : LearnerSpec
         Tuned as the run is.
+    fit_units : callable
+        Fits and perhaps stores the units.
+
+    Returns
+    -------
+    OtherSites
     """
     failed: list[Notice] = []
 
@@ -63,6 +72,12 @@ def leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dat
 
     A site that is held out has no coefficient, so site leaves the covariates.
 
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        Of the run.
+
     Returns
     -------
     tuple of Dataset and ValidationSpec, or None
@@ -79,6 +94,12 @@ def holding_site(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset,
     """For repeated 5-fold with site in the nuisance block, without permutations.
 
     Five folds whatever `outer` is, so that there is an interval that no number of folds narrows; given folds are kept.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        Of the run.
 
     Returns
     -------
@@ -101,8 +122,19 @@ def r2_across_sites(
     ----------
     run : Fits
         With the reference that it is scored against.
+    other : OtherSites
+        Read where the run itself leaves no sites out.
+    validation : ValidationSpec
+        Of the run.
     r2 : float
         Of the run.
+    residualised : bool
+        Whether the learner residualises; others are scored against the better of two references.
+
+    Returns
+    -------
+    across_sites, within_sites : float or None
+        Both None where no sites were left out, or where the run leaves out too few or has an r2 of 0 or less.
     """
     if validation.leave_out == SITE and run.dataset.sites is not None:
         if not r2 > 0 or len(set(run.dataset.sites)) < SITES_TO_LEAVE_OUT:
@@ -116,7 +148,19 @@ def r2_across_sites(
 
 
 def with_site_held(other: OtherSites, *, residualised: bool) -> Performance | None:
-    """How well the model predicts on K folds with site in the nuisance block, even where the run leaves sites out."""
+    """How well the model predicts on K folds with site in the nuisance block, even where the run leaves sites out.
+
+    Parameters
+    ----------
+    other : OtherSites
+    residualised : bool
+        Whether the learner residualises; others are scored against the better of two references.
+
+    Returns
+    -------
+    Performance or None
+        None where site was not held fixed.
+    """
     if other.held is None:
         return None
     dataset, units, results = other.held

@@ -32,8 +32,12 @@ def subgroups(background: Background | None, table: pd.DataFrame, *, seed: int) 
 
     Parameters
     ----------
+    background : Background or None
+        None gives no subgroups.
     table : DataFrame
         Held-out predictions of everyone analysed, as `workbench.evaluation.metrics.long_table` gives it.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------

@@ -16,6 +16,13 @@ def predict_unobserved(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """What the model of everyone analysed predicts for those who have features and no outcome.
 
+    Parameters
+    ----------
+    dataset : Dataset
+    learner : LearnerSpec
+    validation : ValidationSpec
+        Says how the inner folds are drawn.
+
     Returns
     -------
     predicted, reference : ndarray of shape (n_people,)

@@ -217,6 +217,18 @@ COLUMNS: dict[str, dict[str, str]] = {
 def described(name: str) -> str:
     """What a file is, found by its name, by its name without ending (pictures come in several), or by its folder.
 
+    Parameters
+    ----------
+    name : str
+        Path of the file in the folder of a run, with ``/``.
+
+    Returns
+    -------
+    str
+        Empty where nothing is known of it.
+
+    Examples
+    --------
     >>> described("figures/calibration.svg")
     'mean observed outcome by predicted outcome'
     >>> described("figures/calibration-dark.png")

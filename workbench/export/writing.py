@@ -138,7 +138,12 @@ def plain(value: Any) -> Any:
 
 
 def environment() -> str:
-    """Versions of Python and of every package this one needs, one per line: no host, no time, no path."""
+    """Versions of Python and of every package this one needs, one per line: no host, no time, no path.
+
+    Returns
+    -------
+    str
+    """
     import platform
     from importlib import metadata
 

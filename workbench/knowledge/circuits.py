@@ -47,6 +47,16 @@ def circuit_of(region: str, atlas: str = "") -> str:
 def region_of(label: str) -> NamedRegion | None:
     """The region that a label names, or None; labels that name only a network are no region.
 
+    Parameters
+    ----------
+    label : str
+        Of an atlas or a lab.
+
+    Returns
+    -------
+    NamedRegion or None
+        None also where the label could mean several regions.
+
     Examples
     --------
     >>> region_of("NAcc_L").name

@@ -79,6 +79,15 @@ def parts(label: str) -> tuple[str, tuple[str, ...]]:
 
     A hemisphere in parentheses belongs to the label; coordinates are left out.
 
+    Parameters
+    ----------
+    label : str
+
+    Returns
+    -------
+    label : str
+    inside : tuple of str
+
     Examples
     --------
     >>> parts("FP r (Frontal Pole Right)")
@@ -92,7 +101,17 @@ def parts(label: str) -> tuple[str, tuple[str, ...]]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Words of a text in lower case, whatever separates them."""
+    """Words of a text in lower case, whatever separates them.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    tuple of str
+        In their order.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return tuple(word for word in _SEPARATOR.split(text.casefold()) if word)

@@ -82,6 +82,15 @@ def find_scale(name: str, scoring: str | None = None) -> Scale:
 def find_instrument(name: str) -> Instrument:
     """The instrument that a name or alias stands for.
 
+    Parameters
+    ----------
+    name : str
+        Capitals, spaces and punctuation do not count.
+
+    Returns
+    -------
+    Instrument
+
     Raises
     ------
     SpecError

@@ -94,12 +94,30 @@ class VariableCoding:
 
 
 def codings_to_text(codings: Sequence[VariableCoding]) -> str:
-    """Codings as JSON."""
+    """Codings as JSON.
+
+    Parameters
+    ----------
+    codings : sequence of VariableCoding
+
+    Returns
+    -------
+    str
+    """
     return json.dumps([asdict(one) for one in codings])
 
 
 def codings_from_text(text: str) -> tuple[VariableCoding, ...]:
-    """Codings as `codings_to_text` wrote them."""
+    """Codings as `codings_to_text` wrote them.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    tuple of VariableCoding
+    """
     read = json.loads(text)
     return tuple(
         VariableCoding(**{**one, "names": tuple(one["names"]), "levels": tuple(one["levels"])}) for one in read

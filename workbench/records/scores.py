@@ -153,6 +153,18 @@ class Shuffled:
 def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
     """A feature set as a reader calls it: one named after its sources is written as their sum.
 
+    Parameters
+    ----------
+    feature_set : str
+    sources : sequence of str
+        Its sources, in its order.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> feature_set_name("connectivity_task", ("connectivity", "task")), feature_set_name("dmn4", ("ec_dmn4",))
     ('connectivity + task', 'dmn4')
     """

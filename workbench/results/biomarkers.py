@@ -66,6 +66,19 @@ def candidate_circuits(circuits: pd.DataFrame, claim: Claim, viewing: Viewing | 
 
     Features without a circuit are no circuit: they have no q. None is a candidate where circuits were drawn anew after
     the result was first viewed.
+
+    Parameters
+    ----------
+    circuits : DataFrame
+        As `workbench.evaluation.explanations.circuit_table` gives it.
+    claim : Claim
+    viewing : Viewing or None
+        None for a rehearsal.
+
+    Returns
+    -------
+    Series of bool
+        In the rows of `circuits`.
     """
     as_viewed = viewing is None or not viewing.relabelled
     return (circuits["q"] <= FALSE_DISCOVERY_RATE) & claim.shows_prediction & as_viewed
@@ -80,6 +93,8 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
         As `workbench.evaluation.explanations.feature_table` gives it.
     circuits : DataFrame
         As `workbench.evaluation.explanations.circuit_table` gives it, with `candidate` decided.
+    scores : Scores
+    claim : Claim
 
     Returns
     -------
@@ -111,6 +126,12 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
 
 def circuit_effects(test: CircuitTest | None, circuits: Sequence[str]) -> pd.DataFrame:
     """Effect of the mean of each circuit's standardised features on the outcome, given the nuisance block.
+
+    Parameters
+    ----------
+    test : CircuitTest or None
+    circuits : sequence of str
+        Rows of the table where nothing was measured; otherwise they are those of `test`.
 
     Returns
     -------
@@ -236,8 +257,15 @@ def change_words(scores: Scores, *, more: bool, short: bool = False) -> str:
 
     Parameters
     ----------
+    scores : Scores
+    more : bool
+        Whether the outcome is larger, higher or more likely, not the opposite.
     short : bool
         Without article and sessions: "larger fall in MADRS".
+
+    Returns
+    -------
+    str
     """
     outcome = scores.outcome.partition(" from ")[0].partition(" (")[0] if short else scores.outcome
     if scores.outcome_type == "binary":

@@ -45,7 +45,16 @@ def judge(scores: Scores) -> Claim:
 
 
 def reasons_in_short(scores: Scores) -> tuple[str, ...]:
-    """Why the claim is not stronger, a few words for each reason, in the order of `Claim.reasons`."""
+    """Why the claim is not stronger, a few words for each reason, in the order of `Claim.reasons`.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    tuple of str
+    """
     missed, rivals = missed_in_short(scores), tuple(rival.short for rival in _rivals(scores))
     return (*missed, *rivals) if reached(scores)[0] == "prediction not shown" else (*rivals, *missed)
 
@@ -111,7 +120,18 @@ def _predicts(performance: Performance) -> bool:
 
 
 def procedure(scores: Scores, name: str) -> Performance | None:
-    """The scores of one of the other procedures of a run, where it was run."""
+    """The scores of one of the other procedures of a run, where it was run.
+
+    Parameters
+    ----------
+    scores : Scores
+    name : str
+        One of `PROCEDURES`, but for *main*, which is ``scores.performance``.
+
+    Returns
+    -------
+    Performance or None
+    """
     return next((each for each in scores.procedures if each.procedure == name), None)
 
 
@@ -136,7 +156,19 @@ WEAK_R2 = 0.10
 
 
 def plain_sentence(scores: Scores, verdict: Verdict) -> str:
-    """What was found, in one sentence without numbers; verdict and model stand in the headline above it."""
+    """What was found, in one sentence without numbers; verdict and model stand in the headline above it.
+
+    Parameters
+    ----------
+    scores : Scores
+    verdict : str
+        Of the claim.
+
+    Returns
+    -------
+    str
+        Without a capital or a full stop.
+    """
     what, outcome, whom = scores.features_name, named_outcome(scores), _whom(scores)
     if verdict == "prediction not shown":
         return f"{what} did not predict {outcome} in {whom}"
@@ -180,7 +212,16 @@ AMOUNTS = ("change", "percent-change", "ketamine-minus-placebo")
 
 
 def named_outcome(scores: Scores) -> str:
-    """The outcome as it stands in a sentence: "the fall in MADRS", "MADRS at ses-d2"."""
+    """The outcome as it stands in a sentence: "the fall in MADRS", "MADRS at ses-d2".
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    str
+    """
     return f"the {scores.outcome}" if scores.outcome_kind in AMOUNTS else scores.outcome
 
 
@@ -196,6 +237,14 @@ def critical_r2(scores: Scores) -> str:
     """The cross-validated R2 at which the uncorrected p is .05, in words; empty without permutations.
 
     What is true must be far larger for a run to reach it more often than not: `workbench plan` says how large.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    str
     """
     smallest = scores.test.null_95
     if math.isnan(smallest):
@@ -214,7 +263,16 @@ def _next_step(scores: Scores, verdict: Verdict) -> str:
 
 
 def viewed(scores: Scores) -> str:
-    """How often the outcome was looked at, and where the plan stands, in words; empty for a rehearsal."""
+    """How often the outcome was looked at, and where the plan stands, in words; empty for a rehearsal.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    str
+    """
     viewing = scores.viewing
     if viewing is None:
         return ""

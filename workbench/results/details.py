@@ -26,8 +26,13 @@ def details(result: RunResult, *, width: int | None = None) -> str:
 
     Parameters
     ----------
+    result : RunResult
     width : int, optional
         Characters in a line; default: as wide as the terminal, 100 at most.
+
+    Returns
+    -------
+    str
     """
     scores = result.scores
     lines = [
@@ -57,7 +62,16 @@ def details(result: RunResult, *, width: int | None = None) -> str:
 
 
 def flow(steps: tuple[FlowStep, ...]) -> str:
-    """The flow of participants: how many at each step, how many excluded, and the reasons."""
+    """The flow of participants: how many at each step, how many excluded, and the reasons.
+
+    Parameters
+    ----------
+    steps : tuple of FlowStep
+
+    Returns
+    -------
+    str
+    """
     parts = []
     for step in steps:
         because = f": {step.reason}" if step.reason else ""
@@ -223,6 +237,10 @@ def _line(label: str, text: str, width: int) -> str:
 def comparator_table(result: RunResult) -> pd.DataFrame:
     """Every model of a run, one row each, in words: R2 against the training mean with its interval, MAE.
 
+    Parameters
+    ----------
+    result : RunResult
+
     Returns
     -------
     DataFrame
@@ -249,6 +267,10 @@ def comparator_table(result: RunResult) -> pd.DataFrame:
 
 def circuit_table(result: RunResult) -> pd.DataFrame:
     """Every circuit of a run, one row each, those that pass the circuit test first.
+
+    Parameters
+    ----------
+    result : RunResult
 
     Returns
     -------

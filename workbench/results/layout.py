@@ -71,10 +71,16 @@ def lay_out(page: Page, width: int, marks: tuple[str, str] = PLAIN_MARKS) -> Tex
 
     Parameters
     ----------
+    page : Page
     width : int
         Characters in a line. Only the command to type next, which is to be pasted, and a path may be longer.
     marks : tuple of str
         Of checks that held and that did not.
+
+    Returns
+    -------
+    Text
+        No line ends in the middle of what is glued together, unless it is longer than a line.
     """
 
     width = max(width, NARROWEST)

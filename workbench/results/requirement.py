@@ -26,7 +26,17 @@ def nothing_in_the_way(plan: AnalysisPlan) -> Obstacle | None:
 
 
 def always(subject: Scores | AnalysisPlan) -> bool:
-    """The requirement applies to every run; or a plan that nothing stands in the way of meets it."""
+    """The requirement applies to every run; or a plan that nothing stands in the way of meets it.
+
+    Parameters
+    ----------
+    subject : Scores or AnalysisPlan
+
+    Returns
+    -------
+    bool
+        True.
+    """
     return True
 
 
@@ -65,17 +75,49 @@ class Requirement:
 
 
 def read_from(scores: Scores) -> Scores:
-    """The run that the rows of *supported* are read from: for a change or its like, the one with the baseline held."""
+    """The run that the rows of *supported* are read from: for a change or its like, the one with the baseline held.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    Scores
+    """
     return scores if scores.baseline_held is None else scores.baseline_held
 
 
 def freeze_of(subject: Scores | AnalysisPlan) -> Freeze | None:
-    """The frozen plan of a run, or of a run that is planned; None where it was never frozen."""
+    """The frozen plan of a run, or of a run that is planned; None where it was never frozen.
+
+    Parameters
+    ----------
+    subject : Scores or AnalysisPlan
+
+    Returns
+    -------
+    Freeze or None
+        None also for a rehearsal, and where the ledger was not read.
+    """
     return None if subject.viewing is None else subject.viewing.freeze
 
 
 def p_of_companion(scores: Scores, held: Scores) -> float | None:
-    """Its own corrected p; where only its uncorrected one is there, Bonferroni over the runs and the earlier looks."""
+    """Its own corrected p; where only its uncorrected one is there, Bonferroni over the runs and the earlier looks.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of the run: says how many runs and results viewed earlier p is corrected for.
+    held : Scores
+        The same run with the baseline score held fixed.
+
+    Returns
+    -------
+    float or None
+        None where it has no p at all.
+    """
     if held.p_family is None:
         p = None if held.test.p is None else min(1.0, held.test.p * max(scores.family_size, 1))
     else:

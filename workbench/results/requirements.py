@@ -66,12 +66,32 @@ def gate_rows(subject: Scores | AnalysisPlan) -> tuple[GateRow, ...]:
 
 
 def out_of_reach(plan: AnalysisPlan) -> tuple[GateRow, ...]:
-    """What keeps a plan from *supported by internal validation* whatever the data say, row by row."""
+    """What keeps a plan from *supported by internal validation* whatever the data say, row by row.
+
+    Parameters
+    ----------
+    plan : AnalysisPlan
+
+    Returns
+    -------
+    tuple of GateRow
+        Each with what to change, `GateRow.mend`.
+    """
     return tuple(row for row in gate_rows(plan) if row.missed and row.verdict != "supported by external validation")
 
 
 def best_verdict(plan: AnalysisPlan) -> str:
-    """The strongest verdict that a run can reach as it is planned, in words."""
+    """The strongest verdict that a run can reach as it is planned, in words.
+
+    Parameters
+    ----------
+    plan : AnalysisPlan
+
+    Returns
+    -------
+    str
+        With the kind of claim; at most *supported by internal validation*.
+    """
     kind = f", {plan.claim_kind}" if plan.claim_kind else ""
     for step in STEPS:
         if step.below != "supported by internal validation" and any(each.obstacle(plan) for each in step.requirements):
@@ -80,7 +100,17 @@ def best_verdict(plan: AnalysisPlan) -> str:
 
 
 def missed_in_short(scores: Scores) -> tuple[str, ...]:
-    """Why the verdict is not the next one, a few words for each requirement that is missed."""
+    """Why the verdict is not the next one, a few words for each requirement that is missed.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    tuple of str
+        Of the first step that is not reached; empty at the strongest verdict.
+    """
     for step in STEPS:
         missed = tuple(each.in_short(scores) for each in step.requirements if each.reason_missed(scores))
         if missed:
@@ -89,7 +119,18 @@ def missed_in_short(scores: Scores) -> tuple[str, ...]:
 
 
 def reached(scores: Scores) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict, and why it is not the next one."""
+    """The verdict, and why it is not the next one.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    verdict : str
+    reasons : tuple of str
+        One for each requirement of the next step that is missed.
+    """
     for step in STEPS:
         missed = tuple(filter(None, (requirement.reason_missed(scores) for requirement in step.requirements)))
         if missed:

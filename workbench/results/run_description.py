@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 
 def division_in_words(inputs: RunInputs) -> list[str]:
-    """That the intervals come from other folds than the estimates they stand beside."""
+    """That the intervals come from other folds than the estimates they stand beside.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+
+    Returns
+    -------
+    list of str
+        One note; none where the intervals come from the folds of the run, or there are none.
+    """
     if not inputs.interval_results:
         return []
     repeats = len({result.repeat for result in inputs.interval_results})
@@ -33,13 +43,32 @@ def division_in_words(inputs: RunInputs) -> list[str]:
 
 
 def reference_in_words(inputs: RunInputs) -> str:
-    """What r2 is measured against, in words."""
+    """What r2 is measured against, in words.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+
+    Returns
+    -------
+    str
+    """
     held = inputs.dataset.nuisance.variables
     return f"the confounds-only model ({', '.join(held)})" if held else "the training mean"
 
 
 def tuning(results: Sequence[UnitResult]) -> dict[str, float | int | str]:
-    """Low median of numbers, so that it is a value that was chosen; the most frequent of words."""
+    """Low median of numbers, so that it is a value that was chosen; the most frequent of words.
+
+    Parameters
+    ----------
+    results : sequence of UnitResult
+
+    Returns
+    -------
+    dict of str to float, int or str
+        One value for each tuning parameter of *main*.
+    """
     chosen: dict[str, list[float | int | str]] = {}
     for result in in_order(results):
         for name, value in result.procedures["main"].chosen.items():
@@ -56,7 +85,18 @@ def _typical(values: list[float | int | str]) -> float | int | str:
 
 
 def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult]) -> str:
-    """ "50 x 5-fold, 5 inner folds, participants never split"."""
+    """ "50 x 5-fold, 5 inner folds, participants never split".
+
+    Parameters
+    ----------
+    validation : ValidationSpec
+    results : sequence of UnitResult
+        Repeats and folds are counted in them.
+
+    Returns
+    -------
+    str
+    """
     if validation.leave_out == "site":
         return f"one of {len({result.fold for result in results})} sites left out at a time, in the inner folds too"
     repeats = len({result.repeat for result in results})
@@ -70,7 +110,18 @@ def validation_in_words(validation: ValidationSpec, results: Sequence[UnitResult
 
 
 def fold_table(table: pd.DataFrame) -> pd.DataFrame:
-    """participant_id, then the fold of every repeat; a person's rows share a fold."""
+    """participant_id, then the fold of every repeat; a person's rows share a fold.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `workbench.evaluation.metrics.long_table` gives it.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by participant; columns ``repeat_0``, ``repeat_1``, ..
+    """
     first = table.drop_duplicates(["participant_id", "repeat"])
     wide = first.pivot(index="participant_id", columns="repeat", values="fold").sort_index()
     wide.columns = pd.Index([f"repeat_{repeat}" for repeat in wide.columns])
@@ -81,6 +132,15 @@ def inner_fold_table(inputs: RunInputs) -> pd.DataFrame | None:
     """participant_id, then for every outer fold the inner fold that each of its training participants was held out in.
 
     None where no unit has inner folds; a person's rows share a fold.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+
+    Returns
+    -------
+    DataFrame or None
+        Columns ``repeat_0_fold_0``, ..; missing for those held out in that outer fold.
     """
     people = inputs.dataset.rows["participant_id"].to_numpy(dtype=str)
     everyone, of_row = np.unique(people, return_inverse=True)
@@ -94,7 +154,16 @@ def inner_fold_table(inputs: RunInputs) -> pd.DataFrame | None:
 
 
 def tags(inputs: RunInputs) -> dict[str, str]:
-    """Tags for the tracker; never a participant id."""
+    """Tags for the tracker; never a participant id.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+
+    Returns
+    -------
+    dict of str to str
+    """
     dataset = inputs.dataset
     return {
         "claim_kind": dataset.outcome.claim,
@@ -126,7 +195,16 @@ def _shuffles_digest(inputs: RunInputs) -> str:
 
 
 def params(inputs: RunInputs) -> dict[str, Any]:
-    """At most 15 flat parameters for the tracker."""
+    """At most 15 flat parameters for the tracker.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+
+    Returns
+    -------
+    dict of str to value
+    """
     dataset, validation = inputs.dataset, inputs.validation
     repeats = len({result.repeat for result in inputs.unit_results})
     return {

@@ -34,6 +34,14 @@ def reduce_run(inputs: RunInputs) -> RunResult:
 
     The p-value is not yet corrected over the runs of the experiment, so the claim is provisional and nothing is a
     candidate: `finish_experiment` decides both.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+
+    Returns
+    -------
+    RunResult
     """
     dataset, inputs = inputs.dataset, inputs.rescored()
     table = long_table(dataset, inputs.unit_results, "main")

@@ -38,10 +38,23 @@ def gather_sensitivity(
 
     Parameters
     ----------
+    dataset : Dataset
+    spec : ExperimentSpec
     table : DataFrame
         Held-out predictions of *main*, as `workbench.evaluation.metrics.long_table` gives it.
+    units : sequence of WorkUnit
+    results : sequence of UnitResult
+        Of `units`.
     unobserved : tuple of ndarray of shape (n_people,), or None
         Prediction and reference for those of ``dataset.unobserved``.
+    decision : Decision or None
+        None for a continuous outcome.
+    seed : int
+        Of bootstrap samples and simulated studies.
+
+    Returns
+    -------
+    Sensitivity
     """
     people = sorted(set(dataset.rows["participant_id"]))
     at_ends = ends.scale_ends(dataset.outcome, people)
@@ -57,7 +70,16 @@ def gather_sensitivity(
 
 
 def in_words(scores: Scores) -> list[str]:
-    """A sentence for each thing that there is to know, what could change the reading of the result first."""
+    """A sentence for each thing that there is to know, what could change the reading of the result first.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    list of str
+    """
     sentences = (_drop_out(scores), _regression(scores), _ends(scores), _decision(scores), _subgroups(scores))
     return [sentence for sentence in sentences if sentence]
 

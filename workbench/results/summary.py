@@ -37,6 +37,7 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
 
     Parameters
     ----------
+    result : RunResult
     next_command : str
         The command to type next; empty for the claim's own suggestion.
     report : str
@@ -76,16 +77,26 @@ def abstract(result: RunResult, *, next_command: str, report: str = "", width: i
 
     Parameters
     ----------
+    result : RunResult
     next_command, report : str
         As for `page`.
     width : int, optional
         Characters in a line; default: as wide as the terminal, `WIDTH` at most.
+
+    Returns
+    -------
+    str
     """
     return lay_out(page(result, next_command=next_command, report=report), width or terminal_width()).plain
 
 
 def terminal_width() -> int:
-    """Characters in a line of the terminal, `WIDTH` at most."""
+    """Characters in a line of the terminal, `WIDTH` at most.
+
+    Returns
+    -------
+    int
+    """
     return min(WIDTH, get_terminal_size((WIDTH, 24)).columns)
 
 
@@ -93,6 +104,14 @@ def one_line(result: RunResult) -> str:
     """Verdict, run, R2, p and n in one line; holds no participant id.
 
     "prediction not shown: ridge on dmn4, R2 -0.05 (95 % CI -0.31 to 0.21), p = .4, n = 26"
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
     """
     scores = result.scores
     p = "no p" if scores.judged_p is None else f"p = {p_text(scores.judged_p)}"
@@ -107,6 +126,15 @@ def participants(flow: tuple[FlowStep, ...]) -> str:
     """Who was analysed, of whom, and why the others were not.
 
     "26 of 33 eligible analysed (no outcome 6, no scan 1); 25 of 58 not eligible (group is not MDD)"
+
+    Parameters
+    ----------
+    flow : tuple of FlowStep
+
+    Returns
+    -------
+    str
+        Empty without steps.
     """
     if not flow:
         return ""
@@ -199,7 +227,16 @@ def _beside(name: str, own: float | None, clinical: float | None, unit: str) -> 
 
 
 def slope(performance: Performance) -> str:
-    """The calibration slope, or why there is none."""
+    """The calibration slope, or why there is none.
+
+    Parameters
+    ----------
+    performance : Performance
+
+    Returns
+    -------
+    str
+    """
     if isnan(performance.calibration_slope):
         return "no calibration slope (predictions nearly constant)"
     return f"calibration slope {number(performance.calibration_slope)}"

@@ -10,7 +10,17 @@ if TYPE_CHECKING:
 
 
 def over_runs(scores: Scores) -> str:
-    """Over what p is corrected, in words; empty for a single run that nothing was viewed before."""
+    """Over what p is corrected, in words; empty for a single run that nothing was viewed before.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    str
+        Begins with a comma.
+    """
     others = 0 if scores.viewing is None else scores.viewing.others
     over = [f"{scores.family_size} runs"] if scores.family_size > 1 else []
     over += [f"{results(others)} viewed before"] if others else []
@@ -18,13 +28,32 @@ def over_runs(scores: Scores) -> str:
 
 
 def results(n: int) -> str:
-    """ "1 result", "3 results"."""
+    """ "1 result", "3 results".
+
+    Parameters
+    ----------
+    n : int
+
+    Returns
+    -------
+    str
+    """
     return f"{n} result" if n == 1 else f"{n} results"
 
 
 def ordinal(n: int) -> str:
     """Place in a row, in digits.
 
+    Parameters
+    ----------
+    n : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> ordinal(2), ordinal(4), ordinal(11), ordinal(21)
     ('2nd', '4th', '11th', '21st')
     """
@@ -33,13 +62,32 @@ def ordinal(n: int) -> str:
 
 
 def listed(names: tuple[str, ...]) -> str:
-    """Names in a row."""
+    """Names in a row.
+
+    Parameters
+    ----------
+    names : tuple of str
+
+    Returns
+    -------
+    str
+    """
     return ", ".join(names)
 
 
 def number(value: float) -> str:
     """Two decimals, one significant digit below 0.005, so that what is above 0 never reads as 0.
 
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> number(0.214), number(-0.0012), number(float("nan"))
     ('0.21', '-0.001', 'not defined')
     """
@@ -51,6 +99,16 @@ def number(value: float) -> str:
 def p_text(p: float) -> str:
     """Two significant digits, without the 0 before the point.
 
+    Parameters
+    ----------
+    p : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> p_text(0.04195), p_text(1 / 1001), p_text(1.0)
     ('.042', '.001', '1')
     """
@@ -69,6 +127,17 @@ def signed(value: float) -> str:
 def amounts(*values: float) -> tuple[str, ...]:
     """Quantities in units of the outcome, alike: one decimal where all are 1 or more, else two.
 
+    Parameters
+    ----------
+    *values : float
+
+    Returns
+    -------
+    tuple of str
+        In their order, without the unit.
+
+    Examples
+    --------
     >>> amounts(8.3249, 10.0), amounts(0.171, 1.04)
     (('8.3', '10.0'), ('0.17', '1.04'))
     """
@@ -77,19 +146,49 @@ def amounts(*values: float) -> tuple[str, ...]:
 
 
 def with_interval(value: str, interval: Interval | None) -> str:
-    """A number with its interval in brackets: "0.05 (95 % CI -0.65 to 0.75)"."""
+    """A number with its interval in brackets: "0.05 (95 % CI -0.65 to 0.75)".
+
+    Parameters
+    ----------
+    value : str
+        The number as it is written.
+    interval : Interval or None
+
+    Returns
+    -------
+    str
+    """
     if interval is None:
         return value
     return f"{value} ({100 * interval.level:.0f} % CI {number(interval.low)} to {number(interval.high)})"
 
 
 def increment_words(increment: Increment) -> str:
-    """Incremental R2 with its interval and p, and how the two go together where they seem not to."""
+    """Incremental R2 with its interval and p, and how the two go together where they seem not to.
+
+    Parameters
+    ----------
+    increment : Increment
+
+    Returns
+    -------
+    str
+    """
     return increment.words(number, p_text)
 
 
 def under_what_name(viewing: Viewing) -> str:
-    """Where they had another name or lay elsewhere: whoever reads of them will look for them."""
+    """Where they had another name or lay elsewhere: whoever reads of them will look for them.
+
+    Parameters
+    ----------
+    viewing : Viewing
+
+    Returns
+    -------
+    str
+        In parentheses; empty where neither is so.
+    """
     parts = [f"{viewing.renamed} under another name, kind or session of it"] if viewing.renamed else []
     parts += [f"{viewing.elsewhere} in another study folder"] if viewing.elsewhere else []
     return f" ({', '.join(parts)})" if parts else ""
