@@ -134,7 +134,7 @@ def refuse_after_infusion(
     Returns
     -------
     list of Problem
-        At most one per term; a term whose session is not known has none.
+        At most one per term; none for a term whose session is not known, unless it is the outcome.
     """
     problems = []
     for term in terms:
