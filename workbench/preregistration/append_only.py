@@ -36,6 +36,15 @@ def locked(study: Study) -> Iterator[None]:
 
     What is read inside is still true when it is written to. The lock lies in ``mlruns/``, which is never committed, and
     goes with the process that holds it.
+
+    Parameters
+    ----------
+    study : Study
+
+    Yields
+    ------
+    None
+        Once the lock is held; it is released when the block ends, however it ends.
     """
     with held(study.mlruns_dir / "viewed.lock"):
         yield
@@ -44,6 +53,16 @@ def locked(study: Study) -> Iterator[None]:
 @contextmanager
 def held(lock: Path) -> Iterator[None]:
     """Hold a lock file for oneself.
+
+    Parameters
+    ----------
+    lock : Path
+        The lock file, made where there is none, with its folder; not the file that it protects.
+
+    Yields
+    ------
+    None
+        Once the lock is held; it is released when the block ends, however it ends.
 
     Raises
     ------
@@ -66,6 +85,11 @@ def held(lock: Path) -> Iterator[None]:
 
 def refuse_unwritable(path: Path) -> None:
     """Refuse before hours of work what could not be written down after them; call it inside a lock of the file.
+
+    Parameters
+    ----------
+    path : Path
+        The append-only file; it need not exist, and does not afterwards if it did not.
 
     Raises
     ------
@@ -97,7 +121,13 @@ def _label(path: Path) -> str:
 
 
 def now() -> str:
-    """Date and time in UTC, so fine that two records of one study never share it."""
+    """Date and time in UTC, so fine that two records of one study never share it.
+
+    Returns
+    -------
+    str
+        ISO 8601 with microseconds and offset: ``2026-01-31T09:30:00.000000+00:00``.
+    """
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
@@ -106,6 +136,8 @@ def append_record(path: Path, record: Any) -> None:
 
     Parameters
     ----------
+    path : Path
+        JSON Lines file, made where there is none.
     record : dataclass
         Of plain JSON values.
 
@@ -176,8 +208,15 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
 
     Parameters
     ----------
+    path : Path
+        JSON Lines file.
     kind : type
         Dataclass of the records; fields that a line lacks must have a default.
+
+    Returns
+    -------
+    tuple
+        Instances of `kind`.
 
     Raises
     ------

@@ -80,6 +80,16 @@ class FrozenPlan:
 def read_frozen(study: Study, experiment: str) -> tuple[FrozenPlan, ...]:
     """How an experiment was frozen, oldest first; empty where it never was.
 
+    Parameters
+    ----------
+    study : Study
+    experiment : str
+        Name of its file, without ``.toml``.
+
+    Returns
+    -------
+    tuple of FrozenPlan
+
     Raises
     ------
     StoreError
@@ -89,12 +99,27 @@ def read_frozen(study: Study, experiment: str) -> tuple[FrozenPlan, ...]:
 
 
 def read_every_frozen(study: Study) -> tuple[FrozenPlan, ...]:
-    """How every experiment of a study was frozen, oldest first."""
+    """How every experiment of a study was frozen, oldest first.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    tuple of FrozenPlan
+    """
     return read_records(study.frozen_file, FrozenPlan)
 
 
 def record_frozen(study: Study, frozen: FrozenPlan) -> None:
-    """Write one frozen plan down; call it inside `append_only.locked`."""
+    """Write one frozen plan down; call it inside `append_only.locked`.
+
+    Parameters
+    ----------
+    study : Study
+    frozen : FrozenPlan
+    """
     append_record(study.frozen_file, frozen)
 
 
@@ -103,8 +128,17 @@ def plan_of(study: Study, name: str, experiment: ExperimentSpec, sources: Iterab
 
     Parameters
     ----------
+    study : Study
+    name : str
+        Name of the file of the experiment, without ``.toml``.
+    experiment : ExperimentSpec
     sources : iterable of str
         Names of the sources in its feature sets.
+
+    Returns
+    -------
+    dict of str to dict
+        By file (``experiments/NAME.toml``, the cohort, ``features/NAME.toml``): its settings as plain JSON values.
     """
     specs: dict[str, Spec] = {f"experiments/{name}.toml": experiment, COHORT_FILE: study.cohort}
     specs |= {f"features/{source}.toml": study.source(source) for source in sorted(set(sources))}
@@ -112,7 +146,18 @@ def plan_of(study: Study, name: str, experiment: ExperimentSpec, sources: Iterab
 
 
 def plan_hash(plan: Plan) -> str:
-    """SHA-256 over a plan, whatever the order of its files and keys."""
+    """SHA-256 over a plan, whatever the order of its files and keys.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `plan_of`.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     return hashlib.sha256(json.dumps(plan, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -132,8 +177,16 @@ def changes(frozen: FrozenPlan, plan: Plan, *, same_values: bool) -> tuple[str, 
 
     Parameters
     ----------
+    frozen : FrozenPlan
+    plan : Plan
+        The settings as they are now, from `plan_of`.
     same_values : bool
         Whether data were there on that day, and are the same now.
+
+    Returns
+    -------
+    tuple of str
+        One sentence per difference: file, key, old and new value; empty where nothing changed.
     """
     if not same_values:
         return differences(frozen.plan, plan)
@@ -298,7 +351,19 @@ def _data_changed(frozen: FrozenPlan, look: Look) -> bool:
 
 
 def viewed_by(ledger: Iterable[Look], look: Look, date: str) -> int:
-    """Distinct looks at the outcome of this one before a date, itself included."""
+    """Distinct looks at the outcome of this one before a date, itself included.
+
+    Parameters
+    ----------
+    ledger : iterable of Look
+    look : Look
+    date : str
+        ISO 8601 in UTC, as from `append_only.now`; only lines before it count.
+
+    Returns
+    -------
+    int
+    """
     found: list[Look] = []
     for line in ledger:
         if line.date < date and (look.same_look(line) or look.same_outcome(line)) and not is_among(line, found):

@@ -73,6 +73,12 @@ class Seen:
 def digests(seen: Seen, key: bytes) -> dict[str, str]:
     """What of a look may lie in a file, as text.
 
+    Parameters
+    ----------
+    seen : Seen
+    key : bytes
+        From `registry.find_key`.
+
     Returns
     -------
     dict of str to str
@@ -97,7 +103,17 @@ def digests(seen: Seen, key: bytes) -> dict[str, str]:
 
 
 def same_look(one: Mapping[str, str], other: Mapping[str, str]) -> bool | None:
-    """Whether two looks are one, seen again; None where their keys differ."""
+    """Whether two looks are one, seen again; None where their keys differ.
+
+    Parameters
+    ----------
+    one, other : mapping of str to str
+        From `digests`.
+
+    Returns
+    -------
+    bool or None
+    """
     return one["look"] == other["look"] if comparable(one, other) else None
 
 
@@ -108,8 +124,13 @@ def same_outcome(one: Mapping[str, str], other: Mapping[str, str], key: bytes, *
     ----------
     one, other : mapping
         Digests made with `key`.
+    key : bytes
     same_study : bool
         Whether both were seen in one study folder: ids such as ``sub-01`` are different people elsewhere.
+
+    Returns
+    -------
+    bool
     """
     return _same_outcome(tuple(sorted(one.items())), tuple(sorted(other.items())), key, same_study)
 
@@ -136,8 +157,11 @@ def seen_in_parts(
 
     Parameters
     ----------
+    current : mapping of str to str
+        Digests made with `key`.
     others : sequence of mapping
         Digests made with `key`.
+    key : bytes
     same_study : sequence of bool
         For each of `others`, as in `same_outcome`.
 
@@ -161,18 +185,52 @@ def seen_in_parts(
 
 
 def comparable(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether both have digests, made with one key."""
+    """Whether both have digests, made with one key.
+
+    Parameters
+    ----------
+    one, other : mapping of str to str
+        From `digests`; empty in lines of earlier versions.
+
+    Returns
+    -------
+    bool
+    """
     return bool(one) and bool(other) and one["key"] == other["key"]
 
 
 def keyed(key: bytes, what: str, content: str | bytes) -> bytes:
-    """The first `HASH_BYTES` of HMAC-SHA-256 over a content of some kind."""
+    """The first `HASH_BYTES` of HMAC-SHA-256 over a content of some kind.
+
+    Parameters
+    ----------
+    key : bytes
+    what : str
+        The kind of content, hashed with it: the same content of another kind has another hash.
+    content : str or bytes
+        Text is hashed as UTF-8.
+
+    Returns
+    -------
+    bytes
+        Of length `HASH_BYTES`.
+    """
     raw = content.encode() if isinstance(content, str) else content
     return hmac.new(key, what.encode() + b"\0" + raw, hashlib.sha256).digest()[:HASH_BYTES]
 
 
 def key_name(key: bytes) -> str:
-    """Which key it is, without saying it."""
+    """Which key it is, without saying it.
+
+    Parameters
+    ----------
+    key : bytes
+
+    Returns
+    -------
+    str
+        A keyed hash of an empty content, in hexadecimal digits.
+    """
     return keyed(key, "key", "").hex()
 
 

@@ -70,6 +70,11 @@ def registry_file() -> Path:
 def switched_off() -> bool:
     """Whether the user has switched the registry off.
 
+    Returns
+    -------
+    bool
+        By the environment variable `SWITCH`; False where it is not set.
+
     Raises
     ------
     StoreError
@@ -90,6 +95,10 @@ def locked() -> Iterator[None]:
 
 def find_key() -> bytes | None:
     """The key with which digests are made; None where there is none yet, so that nothing was made with it either.
+
+    Returns
+    -------
+    bytes or None
 
     Raises
     ------
@@ -154,12 +163,35 @@ def _no_folder(error: OSError) -> Problem:
 
 
 def study_hash(study: Study, key: bytes) -> str:
-    """Keyed hash of where a study lies."""
+    """Keyed hash of where a study lies.
+
+    Parameters
+    ----------
+    study : Study
+    key : bytes
+        From `find_key`.
+
+    Returns
+    -------
+    str
+        Hexadecimal digits; another one once the folder is moved.
+    """
     return keyed(key, "study", str(study.root.resolve())).hex()
 
 
 def read_registry(key: bytes) -> tuple[tuple[Registered, ...], bool]:
     """The lines that were written with this key, oldest first, and whether there are others.
+
+    Parameters
+    ----------
+    key : bytes
+        From `find_key`.
+
+    Returns
+    -------
+    lines : tuple of Registered
+    others : bool
+        Whether the registry holds lines of another key, which cannot be compared.
 
     Raises
     ------
@@ -172,7 +204,12 @@ def read_registry(key: bytes) -> tuple[tuple[Registered, ...], bool]:
 
 
 def register(line: Registered) -> None:
-    """Write one look down; call it inside `locked`. Nothing where the registry is off."""
+    """Write one look down; call it inside `locked`. Nothing where the registry is off.
+
+    Parameters
+    ----------
+    line : Registered
+    """
     if switched_off():
         return
     append_record(registry_file(), line)

@@ -129,13 +129,38 @@ class Unrecorded(Look):
 
 
 def of_registry(line: Registered, *, own: str) -> SeenElsewhere:
-    """A line of the registry as a look; `own` is the keyed hash of this study's folder."""
+    """A line of the registry as a look; `own` is the keyed hash of this study's folder.
+
+    Parameters
+    ----------
+    line : Registered
+    own : str
+        From `registry.study_hash`.
+
+    Returns
+    -------
+    SeenElsewhere
+        Only date, run id, digests and study are known.
+    """
     where = "" if line.study == own else line.study
     return SeenElsewhere(**_blank(line.date, line.run_id), digests=line.digests, where=where)
 
 
 def unrecorded(run_id: str, date: str) -> Unrecorded:
-    """A run without a ledger line, as a look."""
+    """A run without a ledger line, as a look.
+
+    Parameters
+    ----------
+    run_id : str
+        Of MLflow.
+    date : str
+        When the run was finished, ISO 8601 in UTC.
+
+    Returns
+    -------
+    Unrecorded
+        Nothing but date and run id is known.
+    """
     return Unrecorded(**_blank(date, run_id))
 
 
@@ -148,6 +173,14 @@ def _blank(date: str, run_id: str) -> dict[str, Any]:
 def read_looks(study: Study) -> tuple[Look, ...]:
     """Every look at a result of the study, oldest first.
 
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    tuple of Look
+
     Raises
     ------
     StoreError
@@ -157,12 +190,37 @@ def read_looks(study: Study) -> tuple[Look, ...]:
 
 
 def record_look(study: Study, look: Look) -> None:
-    """Write one look down; call it inside `append_only.locked`."""
+    """Write one look down; call it inside `append_only.locked`.
+
+    Parameters
+    ----------
+    study : Study
+    look : Look
+        From `as_viewed`.
+    """
     append_record(study.viewed_file, look)
 
 
 def as_viewed(look: Look, *, verdict: str, r2: float, p: float | None, run_id: str) -> Look:
-    """The look with what was seen, numbers rounded to four significant digits, and when."""
+    """The look with what was seen, numbers rounded to four significant digits, and when.
+
+    Parameters
+    ----------
+    look : Look
+        Before its result was viewed.
+    verdict : str
+    r2 : float
+        `Performance.r2`; NaN is written as None.
+    p : float or None
+        Corrected over the runs of the experiment (`Scores.p_family`); NaN is written as None.
+    run_id : str
+        Of MLflow.
+
+    Returns
+    -------
+    Look
+        Dated now, in UTC.
+    """
 
     def rounded(value: float | None) -> float | None:
         return None if value is None or value != value else float(f"{value:.4g}")
@@ -177,8 +235,15 @@ def settings_digest(learner: LearnerSpec, validation: ValidationSpec) -> str:
 
     Parameters
     ----------
+    learner : LearnerSpec
+        Its keys in `NAMES_ONLY` are not hashed.
     validation : ValidationSpec
         With the model's own repeats and permutations.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits.
     """
     settings = {
         "model": {"kind": learner.kind, **learner.model_dump(mode="json", exclude_defaults=True, exclude=NAMES_ONLY)},
@@ -188,12 +253,35 @@ def settings_digest(learner: LearnerSpec, validation: ValidationSpec) -> str:
 
 
 def first_view(ledger: Iterable[Look], look: Look) -> Look | None:
-    """The line with which this look was first written down; None before it is viewed."""
+    """The line with which this look was first written down; None before it is viewed.
+
+    Parameters
+    ----------
+    ledger : iterable of Look
+        Oldest first.
+    look : Look
+
+    Returns
+    -------
+    Look or None
+    """
     return next((line for line in ledger if look.same_look(line)), None)
 
 
 def earlier(ledger: Iterable[Look], look: Look) -> tuple[Look, ...]:
-    """Other looks that were written down before this one first was, each once, oldest first."""
+    """Other looks that were written down before this one first was, each once, oldest first.
+
+    Parameters
+    ----------
+    ledger : iterable of Look
+        Oldest first.
+    look : Look
+
+    Returns
+    -------
+    tuple of Look
+        All others of the ledger, where this one is not in it.
+    """
     found: list[Look] = []
     for line in ledger:
         if look.same_look(line):
@@ -204,5 +292,15 @@ def earlier(ledger: Iterable[Look], look: Look) -> tuple[Look, ...]:
 
 
 def is_among(look: Look, others: Iterable[Look]) -> bool:
-    """Whether one of some looks is this one."""
+    """Whether one of some looks is this one.
+
+    Parameters
+    ----------
+    look : Look
+    others : iterable of Look
+
+    Returns
+    -------
+    bool
+    """
     return any(look.same_look(other) for other in others)

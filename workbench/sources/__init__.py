@@ -14,6 +14,19 @@ from workbench.specs.source import AnySource
 def read_source(name: str, spec: AnySource, cohort: Cohort, *, data: Path, features_dir: Path) -> FeatureTable:
     """Build the feature table of one source.
 
+    Parameters
+    ----------
+    name : str
+        Name of the source; features are named ``name:column``.
+    spec : SourceSpec
+    cohort : Cohort
+    data, features_dir : Path
+        Where the data are, and where the specification is.
+
+    Returns
+    -------
+    FeatureTable
+
     Raises
     ------
     SourceError
@@ -25,7 +38,19 @@ def read_source(name: str, spec: AnySource, cohort: Cohort, *, data: Path, featu
 
 
 def source_files(spec: AnySource, *, data: Path, features_dir: Path) -> tuple[Path, ...]:
-    """Every file that a source is made from, whether or not it exists."""
+    """Every file that a source is made from, whether or not it exists.
+
+    Parameters
+    ----------
+    spec : SourceSpec
+    data, features_dir : Path
+        Where the data are, and where the specification is.
+
+    Returns
+    -------
+    tuple of Path
+        Files of values, then the tables that the specification names.
+    """
     producer = producer_of(spec.reader, study=features_dir.parent)
     companions = [beside(name, features_dir=features_dir, data=data) for name in spec.companions()]
     return (*(file.path for file in producer.find(spec, data)), *companions)

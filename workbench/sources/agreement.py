@@ -45,6 +45,21 @@ class _Claim:
 def shared_columns(header: Iterable[str], cohort: Cohort, leave_out: Iterable[str] = ()) -> dict[str, str]:
     """Columns of a file that the study knows of everybody: by name in the file, the name in the study.
 
+    Parameters
+    ----------
+    header : iterable of str
+        Columns of the file.
+    cohort : Cohort
+    leave_out : iterable of str
+        Columns of the file that are passed over.
+
+    Returns
+    -------
+    dict of str to str
+        Names match whatever their capitals.
+
+    Examples
+    --------
     >>> nothing = pd.DataFrame()
     >>> cohort = Cohort("observational", pd.DataFrame(columns=["age", "sex"]), {}, nothing, {}, nothing, {})
     >>> shared_columns(["subject", "Age", "VS_L"], cohort)
@@ -71,8 +86,14 @@ def misalignment(
         Every row of the file, in the order of the file.
     columns : mapping of str to sequence of str
         Cells of the columns that the study has as well (`shared_columns`), in the order of `rows`.
+    cohort : Cohort
     label : str
         How messages name the file.
+
+    Returns
+    -------
+    list of Problem
+        Ids that count the rows from nought, then one problem per column that disagrees; empty without any sign.
     """
     problems = list(_numbered_rows(rows, cohort, label))
     names = shared_columns(columns, cohort)

@@ -56,6 +56,8 @@ def assemble(
     ----------
     name : str
         Name of the source; features are named ``name:column``.
+    spec : SourceSpec
+    cohort : Cohort
     files : sequence of SourceFile
     parse : callable
         The producer's reading of one file.

@@ -47,6 +47,20 @@ def what_is(cell: str) -> tuple[str, str]:
     The advice never loses or changes a value that was measured: only what says itself that there is no value may be
     declared missing.
 
+    Parameters
+    ----------
+    cell : str
+        Neither a number nor a declared missing code.
+
+    Returns
+    -------
+    found : str
+        Continues a sentence that begins with the cell: ``is a date, not a number``.
+    hint : str
+        What to do.
+
+    Examples
+    --------
     >>> what_is("1,5")
     ('is not a number: its decimals follow a comma', 'write decimals with a point')
     >>> what_is("89+")[0]

@@ -47,10 +47,18 @@ def choose(columns: Sequence[str], spec: SourceSpec, described: Described | None
 
     Parameters
     ----------
+    columns : sequence of str
+        Of the file, without those of ids and declared sessions.
+    spec : SourceSpec
     described : Described or None
         The `columns` table.
     label : str
         How messages name the file.
+
+    Returns
+    -------
+    Choice
+        Problems are in it; none is raised.
     """
     problems: list[Problem] = []
     left_out: dict[str, str] = {}

@@ -15,12 +15,34 @@ from workbench.specs.source import MatrixSource
 
 
 def find(spec: MatrixSource, data: Path) -> list[SourceFile]:
-    """Every file that fits the pattern, with the ids in its name."""
+    """Every file that fits the pattern, with the ids in its name.
+
+    Parameters
+    ----------
+    spec : MatrixSource
+    data : Path
+        Folder that the pattern is relative to.
+
+    Returns
+    -------
+    list of SourceFile
+        In the order of their paths; empty where none fits.
+    """
     return list(matching(spec.files, data))
 
 
 def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     """One matrix as its file has it.
+
+    Parameters
+    ----------
+    file : SourceFile
+    options : ParseOptions
+
+    Returns
+    -------
+    Parsed
+        One `ParsedMatrix`, its cells as text; whose it is, the name of the file says.
 
     Raises
     ------

@@ -67,6 +67,10 @@ def read_text(path: Path, label: str) -> str:
     label : str
         How messages name the file, usually as the specification writes it.
 
+    Returns
+    -------
+    str
+
     Raises
     ------
     SourceError
@@ -92,10 +96,18 @@ def split_rows(text: str, delimiter: str | None = None, label: str = "") -> Iter
 
     Parameters
     ----------
+    text : str
+        All of a file.
     delimiter : str or None
         None: found from the first line; a space: any run of white space.
     label : str
         How messages name the file.
+
+    Yields
+    ------
+    line : int
+        The first line of the file is 1.
+    cells : list of str
 
     Raises
     ------
@@ -185,6 +197,12 @@ def _opening(raw: str, delimiter: str) -> int | None:
 def open_table(path: Path, label: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Header and rows of a table; every row has as many cells as the header, or is refused at the end.
 
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
     Returns
     -------
     header : list of str
@@ -247,6 +265,16 @@ def _is_header(cells: Sequence[str], names: Collection[str]) -> bool:
 
 def read_text_table(path: Path, label: str) -> TextTable:
     """A small table, all cells as text (see `TextTable`).
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    TextTable
 
     Raises
     ------
@@ -332,10 +360,18 @@ def bad_cell_problems(label: str, cells: Sequence[BadCell], n_rows: int, drop_hi
 
     Parameters
     ----------
+    label : str
+        How messages name the file.
+    cells : sequence of BadCell
     n_rows : int
         Rows that were read; a column that is bad in all of them holds no numbers at all.
     drop_hint : str
         What to do about a column without numbers; ``{column}`` stands for its name.
+
+    Yields
+    ------
+    Problem
+        At most `LISTED` columns and `LISTED` single cells by name, the others as a count.
     """
     by_column = Counter(cell.column for cell in cells)
     whole = [column for column, count in by_column.items() if count == n_rows and drop_hint]

@@ -40,13 +40,36 @@ class Described:
 
 
 def beside(name: str, *, features_dir: Path, data: Path) -> Path:
-    """A file named by a source: beside its specification, or else beside the data."""
+    """A file named by a source: beside its specification, or else beside the data.
+
+    Parameters
+    ----------
+    name : str
+        Path relative to either folder.
+    features_dir, data : Path
+
+    Returns
+    -------
+    Path
+        The one beside the data where neither exists.
+    """
     path = features_dir / name
     return path if path.exists() or path.is_symlink() else data / name
 
 
 def read_columns_table(name: str, *, features_dir: Path, data: Path) -> Described:
     """Read a `columns` table.
+
+    Parameters
+    ----------
+    name : str
+        As the specification writes it.
+    features_dir, data : Path
+        Where it may lie (`beside`).
+
+    Returns
+    -------
+    Described
 
     Raises
     ------
@@ -89,10 +112,20 @@ def describe_features(
 
     Parameters
     ----------
+    source : str
+        Name of the source.
+    spec : SourceSpec
+    features : sequence of str
+        Columns, or edges, in the order of the table.
     described : mapping
         What is known by feature; empty texts count as not said.
     region_circuits : mapping of str to str
         Circuit by region, where the study gives one; the project's own list of regions is asked for the others.
+
+    Returns
+    -------
+    DataFrame of shape (n_features, len(FEATURE_COLUMNS))
+        Text throughout, rows in the order of `features`.
     """
     circuits = region_circuits or {}
     rows = [_describe(source, spec, feature, described.get(feature, {}), circuits) for feature in features]
@@ -202,11 +235,16 @@ def build_table(
 
     Parameters
     ----------
+    source : str
+        Name of the source.
+    spec : SourceSpec
     people, sessions : sequence of str
         Participant id and session of every row of `values`.
     values : ndarray of shape (n_rows, n_features)
     features : DataFrame
         From `describe_features`.
+    notes : sequence of str
+        What is already noted; what is left out is added to a copy.
     left_out : LeftOut, optional
         Columns that are no features, of the same rows.
 

@@ -32,10 +32,15 @@ def direction_problems(spec: CohortSpec, scales: Mapping[str, Scale], scores: pd
 
     Parameters
     ----------
+    spec : CohortSpec
     scales : mapping of str to Scale
         By the name of the score.
     scores : DataFrame
         Long: participant_id, session, score, value.
+
+    Yields
+    ------
+    Problem
     """
     declared = list(_against_the_registry(spec, scales))
     yield from (problem for _, problem in declared)

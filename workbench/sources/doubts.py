@@ -47,10 +47,22 @@ def doubts_of(
 
     Parameters
     ----------
+    name : str
+        Name of the column.
     values : sequence of str, float or None
         The column as the study has it: numbers, or text with its codes decoded.
     cells, where : sequence of str
         What the file writes and in which line, in the same order.
+    declared : ColumnSpec
+        What the study says of the column: a declared type, or codes, settle the doubts that they answer.
+    missing : sequence of str
+        Codes for a missing value.
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    tuple of Doubt
     """
     there = [(cell, place) for cell, place in zip(cells, where, strict=True) if cell not in missing]
     if any(isinstance(value, str) for value in values):

@@ -71,6 +71,13 @@ class Edges:
 def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.ndarray:
     """Numbers of a matrix, its rows in the order of its columns.
 
+    Parameters
+    ----------
+    parsed : Parsed
+        The file; its columns are the regions.
+    matrix : ParsedMatrix
+    numbers : NumberReader
+
     Returns
     -------
     ndarray of shape (n_regions, n_regions)

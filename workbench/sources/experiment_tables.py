@@ -28,6 +28,9 @@ def read_exclusions(path: Path, cohort: Cohort, missing: Iterable[str]) -> dict[
     ----------
     path : Path
         Table with the id column of the cohort and, optionally, ``reason``.
+    cohort : Cohort
+    missing : iterable of str
+        Codes for a missing value, here for a reason that is not given.
 
     Returns
     -------
@@ -66,6 +69,7 @@ def read_folds(path: Path, cohort: Cohort) -> pd.DataFrame:
     path : Path
         Table with the id column of the cohort, then one column of fold numbers per repeat; it may list more people
         than are analysed, and people who are not in the study.
+    cohort : Cohort
 
     Returns
     -------

@@ -65,6 +65,16 @@ MANY_BYTES = 1 << 20
 def content_of(path: Path, label: str) -> bytes:
     """The bytes of a file, of a `.gz` unpacked.
 
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    bytes
+
     Raises
     ------
     SourceError
@@ -93,6 +103,18 @@ def content_of(path: Path, label: str) -> bytes:
 
 def text_of(data: bytes, label: str) -> str:
     """Bytes as text: UTF-8 with or without a byte order mark, UTF-16 and UTF-32 with one.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of a file, from `content_of`.
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    str
+        Without the byte order mark; line ends as they are.
 
     Raises
     ------

@@ -13,7 +13,18 @@ ENTITIES = {"participant": "sub-", "session": "ses-"}
 
 
 def matching(files: str, data: Path) -> Iterator[SourceFile]:
-    """Files whose path relative to `data` fits a pattern, in the order of their paths, with the ids in their names."""
+    """Files whose path relative to `data` fits a pattern, in the order of their paths, with the ids in their names.
+
+    Parameters
+    ----------
+    files : str
+        Glob with ``{participant}`` and ``{session}`` where the ids stand.
+    data : Path
+
+    Yields
+    ------
+    SourceFile
+    """
     pattern = name_pattern(files)
     for path in sorted(data.glob(re.sub(r"\{(participant|session)\}", "*", files))):
         label = path.relative_to(data).as_posix()

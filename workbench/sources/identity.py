@@ -46,6 +46,17 @@ ID_COLUMNS = ("participant_id", "participant", "subject_id", "subject", "subject
 def id_hint(header: Sequence[str]) -> str:
     """Which column of a file the ids may be in: one whose name says so, else the first.
 
+    Parameters
+    ----------
+    header : sequence of str
+
+    Returns
+    -------
+    str
+        What to write into the specification.
+
+    Examples
+    --------
     >>> id_hint(["VS_L", "Subject"])
     'name the column with participant ids in the file of this source: id = "Subject"'
     """
@@ -55,7 +66,17 @@ def id_hint(header: Sequence[str]) -> str:
 
 
 def owner_of(row: Row, cohort: Cohort) -> Owner:
-    """Participant and session of a row, by the study's own rules."""
+    """Participant and session of a row, by the study's own rules.
+
+    Parameters
+    ----------
+    row : Row
+    cohort : Cohort
+
+    Returns
+    -------
+    Owner
+    """
     known = not cohort.sessions or row.raw_session in cohort.sessions or not row.raw_session
     return Owner(cohort.resolve(row.raw_id), row.raw_session if known else None)
 
@@ -68,8 +89,17 @@ def identity_problems(rows: Sequence[Row], cohort: Cohort, label: str, *, sessio
 
     Parameters
     ----------
+    rows : sequence of Row
+    cohort : Cohort
+    label : str
+        How messages name the file.
     sessions : bool
         The file has sessions: rows are unique by participant and session, otherwise by participant.
+
+    Returns
+    -------
+    list of Problem
+        Where no id meets the study, only that and rows without an id: everything else would follow from it.
     """
     problems = Problems()
     owners = [owner_of(row, cohort) for row in rows]
@@ -88,7 +118,20 @@ def identity_problems(rows: Sequence[Row], cohort: Cohort, label: str, *, sessio
 
 
 def identity_notes(rows: Sequence[Row], cohort: Cohort, label: str) -> list[str]:
-    """How many ids are not in the study and how many rows have an undeclared session, in words without ids."""
+    """How many ids are not in the study and how many rows have an undeclared session, in words without ids.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    cohort : Cohort
+    label : str
+        How the notes name the file.
+
+    Returns
+    -------
+    list of str
+        At most two sentences.
+    """
     owners = [owner_of(row, cohort) for row in rows]
     strangers = {
         cohort.key(row.raw_id) for row, owner in zip(rows, owners, strict=True) if owner.participant_id is None
@@ -159,7 +202,20 @@ def _spellings(rows: Sequence[Row], owners: Sequence[Owner], label: str) -> Iter
 
 
 def one_person_twice(participant_id: str, places: dict[str, str], label: str) -> Problem:
-    """One person written in several ways in one file."""
+    """One person written in several ways in one file.
+
+    Parameters
+    ----------
+    participant_id : str
+    places : dict of str to str
+        By spelling: the line, or the file, where it stands.
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    Problem
+    """
     ways = listed([f"{raw!r} ({place})" for raw, place in places.items()], LISTED)
     hint = "they become one under [ids]: keep one row per participant, spelt one way, or correct the ids"
     return Problem(label, f"{participant_id} is written {ways}", hint, DUPLICATE)
@@ -182,7 +238,20 @@ def _alike(raw: str, key: str, cohort: Cohort) -> str:
 
 
 def one_id_hint(raw: str, key: str, cohort: Cohort) -> str:
-    """What makes an id meet the one that it looks like: a rule of [ids] where there is one, else another spelling."""
+    """What makes an id meet the one that it looks like: a rule of [ids] where there is one, else another spelling.
+
+    Parameters
+    ----------
+    raw : str
+        The id as the file writes it.
+    key : str
+        The id that it looks like.
+    cohort : Cohort
+
+    Returns
+    -------
+    str
+    """
     rule = suggest_rule([raw], replace(cohort, keys={key: cohort.keys.get(key, key)}))
     if rule.startswith("write") and not set(raw + key) & set(INVISIBLE):
         return rule

@@ -220,6 +220,17 @@ def _refuse_twice(rows: Sequence[Label], label: str, *, names: bool) -> None:
 def space_of(path: Path) -> str:
     """Template that a BIDS name gives, or an empty text.
 
+    Parameters
+    ----------
+    path : Path
+        Only its name is read: entity ``tpl`` or ``space``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> space_of(Path("tpl-MNI152NLin2009cAsym_atlas-DiFuMo_desc-64dimensions_probseg.tsv"))
     'MNI152NLin2009cAsym'
     """

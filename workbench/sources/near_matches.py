@@ -18,6 +18,17 @@ def loosely(raw: str) -> str:
 
     Punctuation between digits stays: 1-11 and 11-1 are two people of two sites.
 
+    Parameters
+    ----------
+    raw : str
+
+    Returns
+    -------
+    str
+        Two ids that look alike have the same; not an id itself.
+
+    Examples
+    --------
     >>> loosely("sub-0007") == loosely("7") == loosely("SUB007") == loosely("7.0")
     True
     >>> loosely("1e+05") == loosely("100000"), loosely("1-11") == loosely("11-1")
@@ -49,8 +60,15 @@ def looks_like(raw: str, known: Mapping[str, str]) -> str:
 
     Parameters
     ----------
+    raw : str
+        An id that the study does not have.
     known : mapping of str to str
         By how an id looks (`loosely`), whose it is.
+
+    Returns
+    -------
+    str
+        A value of `known`, or an empty text.
     """
     if loosely(raw) in known:
         return known[loosely(raw)]
@@ -66,6 +84,18 @@ def looks_like(raw: str, known: Mapping[str, str]) -> str:
 def in_what_way(raw: str, known: str) -> str:
     """How two texts that look alike differ, in words.
 
+    Parameters
+    ----------
+    raw, known : str
+        As it is written, and what it looks like.
+
+    Returns
+    -------
+    str
+        Continues a sentence: ``in other capitals``.
+
+    Examples
+    --------
     >>> in_what_way("ses-Baseline", "ses-baseline"), in_what_way("1e+05", "100000")
     ('in other capitals', 'shortened by a spreadsheet')
     """
@@ -95,7 +125,19 @@ def _plain(text: str) -> str:
 
 
 def sessions_alike(given: Iterable[str], declared: Iterable[str]) -> dict[str, str]:
-    """Sessions that are not declared but look like one that is, and which."""
+    """Sessions that are not declared but look like one that is, and which.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Sessions as files write them.
+    declared : iterable of str
+
+    Returns
+    -------
+    dict of str to str
+        By session as given: the declared one.
+    """
     known = {session_loosely(session): session for session in declared}
     there = set(known.values())
     return {raw: known[session_loosely(raw)] for raw in given if raw not in there and session_loosely(raw) in known}

@@ -42,6 +42,17 @@ PRODUCERS: dict[str, Producer] = {
 def producer_of(reader: str, *, study: Path) -> Producer:
     """The producer of a reader: the workbench's own, or that of an installed package.
 
+    Parameters
+    ----------
+    reader : str
+        As the specification of a source names it.
+    study : Path
+        Folder of the study, from which nothing is imported.
+
+    Returns
+    -------
+    Producer
+
     Raises
     ------
     SpecError

@@ -60,10 +60,13 @@ def read_scores(
 
     Parameters
     ----------
+    spec : CohortSpec
     cohort : Cohort
         Ids, sessions and missing codes.
     open_table : callable
         Gives the table of a file named in the specification.
+    problems : Problems
+        Added to, where other readers raise.
 
     Returns
     -------

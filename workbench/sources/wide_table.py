@@ -13,12 +13,34 @@ from workbench.specs.source import TableSource
 
 
 def find(spec: TableSource, data: Path) -> list[SourceFile]:
-    """The one file of a wide table, whether or not it is there."""
+    """The one file of a wide table, whether or not it is there.
+
+    Parameters
+    ----------
+    spec : TableSource
+    data : Path
+        Folder that the name of the file is relative to.
+
+    Returns
+    -------
+    list of SourceFile
+        One, without ids: they are in its rows.
+    """
     return [SourceFile(data / spec.file, spec.file)]
 
 
 def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     """A wide table, read row by row, so that text of many cells is never held at once.
+
+    Parameters
+    ----------
+    file : SourceFile
+    options : ParseOptions
+
+    Returns
+    -------
+    Parsed
+        Its entries are `ParsedRow`, read while they are iterated: malformed rows are refused only then.
 
     Raises
     ------

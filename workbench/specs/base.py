@@ -70,7 +70,18 @@ class Spec(BaseModel):
 
 
 def broken_rules(spec: Spec, key: Key = ()) -> Iterator[Finding]:
-    """Rules that a table and the tables inside it break, each placed relative to the whole file."""
+    """Rules that a table and the tables inside it break, each placed relative to the whole file.
+
+    Parameters
+    ----------
+    spec : Spec
+    key : Key
+        Place of the table in the file; empty for the file itself.
+
+    Yields
+    ------
+    Finding
+    """
     for finding in spec.rules():
         yield finding._replace(key=key + finding.key)
     for name, field in type(spec).model_fields.items():
@@ -88,7 +99,23 @@ def _tables_in(value: Any) -> Iterator[tuple[Key, Spec]]:
 
 
 def unknown(word: str, known: Iterable[str] | Mapping[str, Any], what: str, key: Key) -> Iterator[Finding]:
-    """A finding where a word is not among the known ones."""
+    """A finding where a word is not among the known ones.
+
+    Parameters
+    ----------
+    word : str
+    known : iterable or mapping of str
+        Where it is empty, the hint says that the study has none.
+    what : str
+        What the words are, for the message: ``session``, ``declared arm``.
+    key : Key
+        Place of the word, as in `Finding`.
+
+    Yields
+    ------
+    Finding
+        One or none.
+    """
     known = sorted(known)
     if word not in known:
         hint = did_you_mean(word, known) if known else f"this study has no {what}"
@@ -96,7 +123,19 @@ def unknown(word: str, known: Iterable[str] | Mapping[str, Any], what: str, key:
 
 
 def repeated(words: Iterable[Hashable], key: Key) -> Iterator[Finding]:
-    """A finding where a list says the same thing twice."""
+    """A finding where a list says the same thing twice.
+
+    Parameters
+    ----------
+    words : iterable of hashable
+    key : Key
+        Place of the list, as in `Finding`.
+
+    Yields
+    ------
+    Finding
+        One or none, with every word that is repeated.
+    """
     words = list(words)
     twice = [word for word in dict.fromkeys(words) if words.count(word) > 1]
     if twice:
@@ -104,7 +143,19 @@ def repeated(words: Iterable[Hashable], key: Key) -> Iterator[Finding]:
 
 
 def not_together(spec: Spec, *keys: str) -> Iterator[Finding]:
-    """A finding where two keys that exclude each other are both given."""
+    """A finding where two keys that exclude each other are both given.
+
+    Parameters
+    ----------
+    spec : Spec
+    *keys : str
+        Keys as a file writes them; None and an empty list are not given.
+
+    Yields
+    ------
+    Finding
+        One or none, placed at the second key that is given.
+    """
     fields = {field.alias or name: getattr(spec, name) for name, field in type(spec).model_fields.items()}
     given = [key for key in keys if fields[key] not in (None, ())]
     if len(given) > 1:

@@ -46,7 +46,18 @@ class Fault(NamedTuple):
 
 
 def faults_of(error: ValidationError, values: dict[str, Any]) -> list[Fault]:
-    """The places that were refused, each once: the branches of a union are one place."""
+    """The places that were refused, each once: the branches of a union are one place.
+
+    Parameters
+    ----------
+    error : ValidationError
+    values : dict
+        The values that were refused, as the file has them.
+
+    Returns
+    -------
+    list of Fault
+    """
     places: dict[Key, Fault] = {}
     for each in error.errors(include_url=False):
         if each["type"] == "too_short" and len(each["input"]) >= each["ctx"]["min_length"]:
@@ -123,12 +134,39 @@ def _inside(value: Any, step: str | int) -> Any:
 
 
 def known_keys(root: Any, key: Key, values: Any) -> dict[str, FieldInfo]:
-    """Every key that may stand in the table at a place."""
+    """Every key that may stand in the table at a place.
+
+    Parameters
+    ----------
+    root : type
+        What describes the whole file: a `Spec`, or a union of them.
+    key : Key
+        Place of the table; empty for the file itself.
+    values : dict or None
+        What the file says; its ``kind`` or ``reader`` chooses among tables, None leaves all of them.
+
+    Returns
+    -------
+    dict of str to FieldInfo
+        By key as a file writes it; empty where no table may stand.
+    """
     return {name: field for table in tables_at(root, key, values) for name, field in fields_of(table).items()}
 
 
 def home_of(word: str, root: Any, values: dict[str, Any]) -> Key:
-    """The other table of the file that has this key, or nothing."""
+    """The other table of the file that has this key, or nothing.
+
+    Parameters
+    ----------
+    word : str
+    root : type
+    values : dict
+
+    Returns
+    -------
+    Key
+        Of one step, or empty.
+    """
     for name, field in known_keys(root, (), values).items():
         if isinstance(values.get(name), dict | None) and word in known_keys(field.annotation, (), None):
             return (name,)
@@ -136,13 +174,32 @@ def home_of(word: str, root: Any, values: dict[str, Any]) -> Key:
 
 
 def nearest(word: str, known: dict[str, Any] | list[str]) -> str | None:
-    """The known word that was probably meant."""
+    """The known word that was probably meant.
+
+    Parameters
+    ----------
+    word : str
+    known : dict or list of str
+
+    Returns
+    -------
+    str or None
+    """
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
 def choices_of(fault: Fault) -> list[str]:
-    """The words that pydantic would have taken."""
+    """The words that pydantic would have taken.
+
+    Parameters
+    ----------
+    fault : Fault
+
+    Returns
+    -------
+    list of str
+    """
     return re.findall(r"'([^']*)'", str(fault.context.get("expected_tags", fault.context.get("expected", ""))))
 
 
@@ -150,7 +207,18 @@ def choices_of(fault: Fault) -> list[str]:
 
 
 def explain(fault: Fault, root: Any, values: dict[str, Any]) -> Finding:
-    """One finding in plain words: what was found, what was expected and what to write."""
+    """One finding in plain words: what was found, what was expected and what to write.
+
+    Parameters
+    ----------
+    fault : Fault
+    root : type
+    values : dict
+
+    Returns
+    -------
+    Finding
+    """
     key, kind, value = fault.key, fault.kind, fault.value
     if kind == "extra_forbidden":
         return Finding(key, "not a key I know", _hint_for_unknown_key(key, root, values))
@@ -196,7 +264,20 @@ def _other_kind(word: str, root: Any, table: Key, values: Any) -> str:
 
 
 def kinds_at(root: Any, table: Key, values: Any, chooser: str) -> dict[str, set[str]]:
-    """Keys by ``kind`` or ``reader``, whatever the file chose."""
+    """Keys by ``kind`` or ``reader``, whatever the file chose.
+
+    Parameters
+    ----------
+    root : type
+    table : Key
+    values : dict
+    chooser : str
+        ``kind`` or ``reader``.
+
+    Returns
+    -------
+    dict of str to set of str
+    """
     blank = _without(values, (*table, chooser))
     return {
         str(choice): set(fields_of(each))
@@ -219,7 +300,17 @@ def _without(values: Any, key: Key) -> Any:
 
 
 def inside(values: Any, key: Key) -> Any:
-    """What a file says at a place, or None."""
+    """What a file says at a place, or None.
+
+    Parameters
+    ----------
+    values : dict
+    key : Key
+
+    Returns
+    -------
+    object or None
+    """
     for step in key:
         values = _inside(values, step)
     return values
@@ -254,7 +345,18 @@ def _unknown_kind(fault: Fault, root: Any, values: dict[str, Any]) -> Finding:
 
 
 def meant_as(chooser: str, table: Any) -> str | None:
-    """The key of a table that was probably meant as ``kind`` or ``reader``."""
+    """The key of a table that was probably meant as ``kind`` or ``reader``.
+
+    Parameters
+    ----------
+    chooser : str
+    table : dict or object
+        None is meant where it is no table.
+
+    Returns
+    -------
+    str or None
+    """
     return nearest(chooser, list(table)) if isinstance(table, dict) else None
 
 
@@ -321,7 +423,16 @@ def shown(value: Any) -> str:
 
 
 def place_in_words(key: Key) -> str:
-    """``outcome.kind``, ``second [[models]]: alphas, third value``: places counted as a person counts them."""
+    """``outcome.kind``, ``second [[models]]: alphas, third value``: places counted as a person counts them.
+
+    Parameters
+    ----------
+    key : Key
+
+    Returns
+    -------
+    str
+    """
     text = ""
     for at, step in enumerate(key):
         if isinstance(step, str):

@@ -29,6 +29,10 @@ NOT_HASHED: Mapping[type[Spec], frozenset[str]] = {
 def spec_hash(spec: Spec) -> str:
     """SHA-256 over the canonical JSON of the settings that change results (see the module).
 
+    Parameters
+    ----------
+    spec : Spec
+
     Returns
     -------
     str
@@ -39,7 +43,17 @@ def spec_hash(spec: Spec) -> str:
 
 
 def settings(spec: Spec) -> dict[str, Any]:
-    """The settings of a spec that change results, defaults written out, as plain JSON values."""
+    """The settings of a spec that change results, defaults written out, as plain JSON values.
+
+    Parameters
+    ----------
+    spec : Spec
+
+    Returns
+    -------
+    dict of str to object
+        By key of the file, without those in `NOT_HASHED`.
+    """
     left_out = NOT_HASHED.get(type(spec), frozenset())
     return {key: _canonical(value) for key, value in _plain(spec).items() if key not in left_out}
 
@@ -49,8 +63,13 @@ def to_toml(spec: Spec, *, comment: str = "") -> str:
 
     Parameters
     ----------
+    spec : Spec
     comment : str
         Written at the top, one ``#`` line for each line.
+
+    Returns
+    -------
+    str
     """
     import tomli_w
 

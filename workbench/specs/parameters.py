@@ -22,24 +22,70 @@ SET_BY_THE_WORKBENCH: Mapping[str, str] = {
 
 
 def is_nested(value: Any) -> bool:
-    """Whether a table names an estimator."""
+    """Whether a table names an estimator.
+
+    Parameters
+    ----------
+    value : object
+        Of a parameter, as a file gives it.
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, Mapping) and "estimator" in value
 
 
 def last_part(parameter: str) -> str:
-    """``gamma`` of ``svr__gamma``: a parameter of an estimator inside another."""
+    """``gamma`` of ``svr__gamma``: a parameter of an estimator inside another.
+
+    Parameters
+    ----------
+    parameter : str
+
+    Returns
+    -------
+    str
+        The whole name where it has one part.
+    """
     return parameter.rpartition("__")[2]
 
 
 def reserved(parameter: str, key: Key) -> Iterator[Finding]:
-    """A finding where a parameter is not the file's to set."""
+    """A finding where a parameter is not the file's to set.
+
+    Parameters
+    ----------
+    parameter : str
+        Of an estimator, or of one inside another (``svr__random_state``).
+    key : Key
+        Place of the parameter, as in `Finding`.
+
+    Yields
+    ------
+    Finding
+        One or none.
+    """
     reason = SET_BY_THE_WORKBENCH.get(last_part(parameter))
     if reason is not None:
         yield Finding(key, reason, "leave it out")
 
 
 def unwritable(value: Any, key: Key) -> Iterator[Finding]:
-    """Findings where a value, or what it holds, is nothing that a parameter can be."""
+    """Findings where a value, or what it holds, is nothing that a parameter can be.
+
+    Parameters
+    ----------
+    value : object
+        Of a parameter, lists as lists or tuples.
+    key : Key
+        Place of the value, as in `Finding`.
+
+    Yields
+    ------
+    Finding
+        One for each value, placed at it.
+    """
     if isinstance(value, Mapping):
         yield from _unwritable_table(value, key)
     elif isinstance(value, tuple | list):
@@ -69,7 +115,18 @@ def _unwritable_table(table: Mapping[str, Any], key: Key) -> Iterator[Finding]:
 
 
 def named_inside(value: Any) -> Iterator[str]:
-    """Names of all estimators that a value holds, at any depth."""
+    """Names of all estimators that a value holds, at any depth.
+
+    Parameters
+    ----------
+    value : object
+        Of one parameter or several, tables and lists included.
+
+    Yields
+    ------
+    str
+        In the order of the file; a name may come twice.
+    """
     if isinstance(value, Mapping):
         if is_nested(value):
             yield str(value["estimator"])

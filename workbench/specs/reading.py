@@ -75,6 +75,14 @@ class Reading(Generic[T]):
 def read_cohort_spec(path: Path) -> CohortSpec:
     """Read ``features/cohort.toml``.
 
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    CohortSpec
+
     Raises
     ------
     SpecError
@@ -85,6 +93,15 @@ def read_cohort_spec(path: Path) -> CohortSpec:
 
 def read_source_spec(path: Path) -> AnySource:
     """Read ``features/NAME.toml``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    SourceSpec
+        Of the class of its reader.
 
     Raises
     ------
@@ -97,6 +114,14 @@ def read_source_spec(path: Path) -> AnySource:
 def read_experiment_spec(path: Path) -> ExperimentSpec:
     """Read ``experiments/NAME.toml``.
 
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ExperimentSpec
+
     Raises
     ------
     SpecError
@@ -106,7 +131,18 @@ def read_experiment_spec(path: Path) -> ExperimentSpec:
 
 
 def examine_cohort(path: Path, label: str | None = None) -> Reading[CohortSpec]:
-    """Read ``features/cohort.toml`` as far as it can be understood, with its problems."""
+    """Read ``features/cohort.toml`` as far as it can be understood, with its problems.
+
+    Parameters
+    ----------
+    path : Path
+    label : str, optional
+        How messages name the file; by default `label_of` it.
+
+    Returns
+    -------
+    Reading of CohortSpec
+    """
     return examine(path, label, CohortSpec)
 
 
@@ -114,6 +150,17 @@ def examine_source(path: Path, label: str | None = None) -> Reading[AnySource]:
     """Read ``features/NAME.toml`` as far as it can be understood, with its problems.
 
     The options of a reader that is not the workbench's own come from the installed package that offers it.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder of the study, from which no reader is imported.
+    label : str, optional
+        How messages name the file; by default `label_of` it.
+
+    Returns
+    -------
+    Reading of SourceSpec
     """
     label = label or label_of(path)
     try:
@@ -131,12 +178,37 @@ def examine_source(path: Path, label: str | None = None) -> Reading[AnySource]:
 
 
 def examine_experiment(path: Path, label: str | None = None) -> Reading[ExperimentSpec]:
-    """Read ``experiments/NAME.toml`` as far as it can be understood, with its problems."""
+    """Read ``experiments/NAME.toml`` as far as it can be understood, with its problems.
+
+    Parameters
+    ----------
+    path : Path
+    label : str, optional
+        How messages name the file; by default `label_of` it.
+
+    Returns
+    -------
+    Reading of ExperimentSpec
+    """
     return examine(path, label, ExperimentSpec)
 
 
 def examine(path: Path, label: str | None, root: Any) -> Reading[Any]:
-    """Read any TOML file whose tables a `Spec` describes, as far as it can be understood, with its problems."""
+    """Read any TOML file whose tables a `Spec` describes, as far as it can be understood, with its problems.
+
+    Parameters
+    ----------
+    path : Path
+    label : str or None
+        How messages name the file; None stands for `label_of` it.
+    root : type
+        What describes the whole file: a `Spec`, or a union of them.
+
+    Returns
+    -------
+    Reading
+        No `SpecError` is raised: a file that cannot be read is one of its problems.
+    """
     label = label or label_of(path)
     try:
         examination = _Examination(root, read_toml(path, label))

@@ -17,12 +17,32 @@ BARE_VALUE = re.compile(r"^\s*(?P<key>[^=#\[]+?)\s*=\s*(?P<value>[^\s\"'\[{#][^#
 
 
 def label_of(path: Path) -> str:
-    """A spec file as messages name it: relative to the study when it lies in ``features/`` or ``experiments/``."""
+    """A spec file as messages name it: relative to the study when it lies in ``features/`` or ``experiments/``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        The whole path elsewhere.
+    """
     return f"{path.parent.name}/{path.name}" if path.parent.name in ("features", "experiments") else str(path)
 
 
 def read_toml(path: Path, label: str | None = None) -> dict[str, Any]:
     """The values of a TOML file, lists as lists.
+
+    Parameters
+    ----------
+    path : Path
+    label : str, optional
+        How messages name the file; by default `label_of` it.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------

@@ -29,7 +29,13 @@ class UserConfiguration(Spec):
 
 
 def configuration_file() -> Path:
-    """Where the configuration of the user lies, whether it is there or not."""
+    """Where the configuration of the user lies, whether it is there or not.
+
+    Returns
+    -------
+    Path
+        Under ``$XDG_CONFIG_HOME`` where that is an absolute path, else under ``~/.config``.
+    """
     given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     # Relative paths are to be ignored (XDG Base Directory Specification 0.8): they would depend on the current folder.
     folder = given if given.is_absolute() else Path.home() / ".config"
@@ -38,6 +44,15 @@ def configuration_file() -> Path:
 
 def read_user_configuration(study: Path) -> UserConfiguration:
     """The configuration of the user; empty where there is none.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study.
+
+    Returns
+    -------
+    UserConfiguration
 
     Raises
     ------

@@ -29,7 +29,17 @@ FEWEST_WITHOUT = 5
 
 
 def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
-    """Every warning about joined data; no participant ids."""
+    """Every warning about joined data; no participant ids.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+
+    Yields
+    ------
+    Notice
+    """
     yield from _sites_and_outcome(dataset)
     yield from _sites_of_one(dataset)
     yield from _informative_missingness(dataset)

@@ -27,6 +27,9 @@ def background(experiment: ExperimentSpec, cohort: Cohort, outcome: Outcome, peo
 
     Parameters
     ----------
+    experiment : ExperimentSpec
+    cohort : Cohort
+    outcome : Outcome
     people : sequence of str
         Everyone included; whoever had another arm than those eligible is left out.
 
@@ -61,8 +64,15 @@ def baseline_term(
 
     Parameters
     ----------
+    outcome : OutcomeSpec
+    sessions : mapping of str to Session or SessionSpec
+        By name, in the order of the study.
     rated : callable
         Whether anybody was rated at a session; by default every session counts.
+
+    Returns
+    -------
+    str
     """
     if outcome.score is None:
         return ""
@@ -85,6 +95,9 @@ def unobserved(X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequ
     nuisance : Covariates
         Of those analysed: its columns are made for these people too. Whoever has a level that none of those analysed
         had is left out.
+    cohort : Cohort
+    people : sequence of str
+        Participant ids, in the order of the rows of `X`.
 
     Returns
     -------

@@ -17,7 +17,19 @@ DUPLICATE_FEATURES = 10
 
 
 def copies(dataset: Dataset, where: str) -> Iterator[Problem]:
-    """Pairs of people who have the same values in a source."""
+    """Pairs of people who have the same values in a source.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    where : str
+        Begins the messages: ``feature set clinical``.
+
+    Yields
+    ------
+    Problem
+        T3, one per pair and source.
+    """
     people = dataset.rows["participant_id"].to_numpy()
     for source in dataset.sources:
         columns = (dataset.features["source"] == source).to_numpy()

@@ -35,13 +35,34 @@ MANY_LEVELS = 10
 
 
 def base_of(term: str) -> str:
-    """The column that a term is made from: ``age`` of ``age^2``."""
+    """The column that a term is made from: ``age`` of ``age^2``.
+
+    Parameters
+    ----------
+    term : str
+
+    Returns
+    -------
+    str
+        The term itself where it is no power.
+    """
     match = POWER.match(term)
     return match["column"] if match else term
 
 
 def session_of(term: str, cohort: Cohort) -> str | None:
-    """The session at which a term was measured, where that is known."""
+    """The session at which a term was measured, where that is known.
+
+    Parameters
+    ----------
+    term : str
+        A column, a power of one, or a score at a session (``MADRS@ses-b0``).
+    cohort : Cohort
+
+    Returns
+    -------
+    str or None
+    """
     if AT in term and term not in cohort.participants:
         return term.partition(AT)[2]
     return cohort.column_sessions.get(base_of(term))
@@ -49,6 +70,19 @@ def session_of(term: str, cohort: Cohort) -> str | None:
 
 def values_of(term: str, cohort: Cohort, people: Sequence[str]) -> pd.Series:
     """One value per person: float, or text for a categorical variable; missing where there is none.
+
+    Parameters
+    ----------
+    term : str
+        A column, a power of one (``age^2``), or a score at a session (``MADRS@ses-b0``).
+    cohort : Cohort
+    people : sequence of str
+        Participant ids.
+
+    Returns
+    -------
+    Series
+        In the order of `people`, by participant id.
 
     Raises
     ------
@@ -88,10 +122,19 @@ def refuse_after_infusion(
 
     Parameters
     ----------
+    terms : sequence of str
+    cohort : Cohort
+    people : sequence of str
+        Participant ids of those analysed.
     where : str
         The key that lists the terms, for the message.
     outcome_term : str
         The outcome as a term, ``MADRS@ses-d2``.
+
+    Returns
+    -------
+    list of Problem
+        At most one per term; none for a term whose session is not known, unless it is the outcome.
     """
     problems = []
     for term in terms:
@@ -123,6 +166,7 @@ def encode(
     ----------
     terms : sequence of str
         Each once; values that are missing stay NaN, in every column of their variable.
+    cohort : Cohort
     people : sequence of str
         Participant id of each row.
     fill : bool
@@ -197,7 +241,20 @@ def _refuse_slips(term: str, values: pd.Series) -> None:
 
 
 def incomplete(terms: Sequence[str], cohort: Cohort, people: Sequence[str]) -> dict[str, str]:
-    """Who lacks a value of any term, and which: participant id to reason."""
+    """Who lacks a value of any term, and which: participant id to reason.
+
+    Parameters
+    ----------
+    terms : sequence of str
+    cohort : Cohort
+    people : sequence of str
+        Participant ids.
+
+    Returns
+    -------
+    dict of str to str
+        Only those who lack a value; the reason names the first term that they lack.
+    """
     missing: dict[str, str] = {}
     for term in terms:
         values = values_of(term, cohort, people)

@@ -15,9 +15,15 @@ def data_hash(dataset: Dataset, *, named: bool = True) -> str:
 
     Parameters
     ----------
+    dataset : Dataset
     named : bool
         Also over what sessions, features, circuits and covariates are called. Without, data to which circuits or labels
         were added are the same data, as for a frozen plan and for the ledger of results viewed.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
     """
     content = hashlib.sha256()
 

@@ -51,8 +51,15 @@ def assemble(
 
     Parameters
     ----------
+    experiment : ExperimentSpec
+    feature_set : str
+        Name of the set.
+    sources : tuple of str
+        Sources in it.
     tables : mapping of str to FeatureTable
         Every source of the study that could be read.
+    cohort : Cohort
+    outcome : Outcome
     people, flow
         From `select_people`.
     given_folds : DataFrame or None

@@ -17,8 +17,14 @@ def doubtful_columns(experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[
 
     Parameters
     ----------
+    experiment : ExperimentSpec
+    cohort : Cohort
     specs : mapping of str to AnySource
         The sources of the study: confounds may be named there.
+
+    Yields
+    ------
+    Problem
     """
     seen = set[tuple[str, str]]()
     for key, term, as_number in _used(experiment, cohort, specs):

@@ -96,5 +96,15 @@ def _multiples(values: np.ndarray, step: float) -> bool:
 
 
 def all_exact_zeros(tables: Sequence[FeatureTable]) -> list[ExactZeros]:
-    """The exact zeros of every table that has any."""
+    """The exact zeros of every table that has any.
+
+    Parameters
+    ----------
+    tables : sequence of FeatureTable
+
+    Returns
+    -------
+    list of ExactZeros
+        At most one per table, in their order.
+    """
     return [zeros for table in tables if (zeros := exact_zeros(table)) is not None]

@@ -13,6 +13,17 @@ from workbench.specs.source import AnySource
 def feature_sets(experiment: ExperimentSpec, sources: Mapping[str, AnySource]) -> dict[str, tuple[str, ...]]:
     """The feature sets of an experiment; by default each source alone, and together all that overlap no other.
 
+    Parameters
+    ----------
+    experiment : ExperimentSpec
+    sources : mapping of str to AnySource
+        Every source of the study, by name.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        By name of the set: the sources in it.
+
     Raises
     ------
     TableError

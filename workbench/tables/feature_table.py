@@ -163,6 +163,10 @@ def _description_digest(described: Mapping[str, Any]) -> str:
 def describe(table: FeatureTable) -> pd.DataFrame:
     """What a table holds, one row per session.
 
+    Parameters
+    ----------
+    table : FeatureTable
+
     Returns
     -------
     DataFrame

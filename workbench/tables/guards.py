@@ -48,6 +48,10 @@ def check_experiment(
 
     Parameters
     ----------
+    experiment : ExperimentSpec
+    cohort : Cohort
+    specs : mapping of str to AnySource
+        Every source of the study, by name.
     exclusions : mapping of str to str
         Participant id to the reason, from the file of exclusions: nothing is asked of those people.
 
@@ -294,6 +298,8 @@ def check_dataset(
 
     Parameters
     ----------
+    dataset : Dataset
+    cohort : Cohort
     specs : mapping of str to source
         What the study says of its sources.
     left_out : mapping of str to ndarray of shape (n_rows, n_columns)

@@ -82,6 +82,16 @@ def measured(table: FeatureTable, experiment: ExperimentSpec) -> tuple[str, tupl
 def measure(table: FeatureTable, experiment: ExperimentSpec) -> Measured:
     """One source at the session(s) that an experiment uses: one row per participant.
 
+    Parameters
+    ----------
+    table : FeatureTable
+    experiment : ExperimentSpec
+
+    Returns
+    -------
+    Measured
+        Differences, second minus first, where the experiment uses a change between two sessions.
+
     Raises
     ------
     TableError
@@ -100,7 +110,19 @@ def measure(table: FeatureTable, experiment: ExperimentSpec) -> Measured:
 
 
 def values_for(table: FeatureTable, experiment: ExperimentSpec, people: Sequence[str]) -> np.ndarray:
-    """Values of a table at the session(s) of an experiment, ``(n_people, n_features)``; NaN for who has no row."""
+    """Values of a table at the session(s) of an experiment, ``(n_people, n_features)``; NaN for who has no row.
+
+    Parameters
+    ----------
+    table : FeatureTable
+    experiment : ExperimentSpec
+    people : sequence of str
+        Participant ids, one per row of the result.
+
+    Returns
+    -------
+    ndarray of shape (n_people, n_features)
+    """
     part = measure(table, experiment)
     at = part.positions(people)
     return np.where((at >= 0)[:, None], part.values[at], np.nan)

@@ -22,6 +22,16 @@ ORDER_NAMES = re.compile(
 def words_of(name: str) -> list[str]:
     """A name in small letters, cut at everything that is neither letter nor digit.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
     >>> words_of("MADRS_Total-d2")
     ['madrs', 'total', 'd2']
     """
@@ -33,6 +43,16 @@ def looks_like_outcome(name: str, cohort: Cohort) -> str:
 
     Asks for a rating scale and a sign of time or change together, so that ``stop_signal_response`` and ``bdi_baseline``
     pass; or for a whole session, ``NAcc_ses-d2``, so that a ``D2`` receptor passes.
+
+    Parameters
+    ----------
+    name : str
+    cohort : Cohort
+
+    Returns
+    -------
+    str
+        Continues a sentence that begins with the name: ``looks like response or remission``.
     """
     words = words_of(name)
     if any(word.startswith("cadss") for word in words):
@@ -57,12 +77,31 @@ def _holds(words: list[str], session: str) -> bool:
 
 
 def looks_like_order(name: str) -> bool:
-    """Whether a column is a date or a running number by its name."""
+    """Whether a column is a date or a running number by its name.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+    """
     return bool(ORDER_NAMES.search(name))
 
 
 def is_rating(name: str, cohort: Cohort) -> bool:
-    """Whether a name begins a word with that of a rating scale, the study's own included."""
+    """Whether a name begins a word with that of a rating scale, the study's own included.
+
+    Parameters
+    ----------
+    name : str
+    cohort : Cohort
+
+    Returns
+    -------
+    bool
+    """
     own = (words_of(score)[0] for score in cohort.scales)
     scales = (*SCALE_WORDS, *(word for word in own if len(word) > 2))
     return any(word.startswith(scale) for word in words_of(name) for scale in scales)

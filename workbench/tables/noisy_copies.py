@@ -74,6 +74,20 @@ def noisy_copies(dataset: Dataset, cohort: Cohort, where: str) -> tuple[list[Pro
     """Pairs that look like one participant entered twice with noise: refused, or warned of where chance is not out.
 
     Members of one group (a declared family) are exempt.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+    where : str
+        Begins the messages of problems: ``feature set clinical``.
+
+    Returns
+    -------
+    problems : list of Problem
+        T3, one per source, with the participant ids.
+    warnings : list of Notice
+        T3, one per source, without ids.
     """
     problems, warnings = list[Problem](), list[Notice]()
     people = dataset.rows["participant_id"].to_numpy(str)

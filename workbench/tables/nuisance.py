@@ -36,7 +36,20 @@ class NuisanceTerms:
 def nuisance_terms(
     experiment: ExperimentSpec, tables: Mapping[str, FeatureTable | AnySource], outcome: Outcome | None = None
 ) -> NuisanceTerms:
-    """The one list of confounds of an experiment (its own, or the union over its sources), and its adjustments."""
+    """The one list of confounds of an experiment (its own, or the union over its sources), and its adjustments.
+
+    Parameters
+    ----------
+    experiment : ExperimentSpec
+    tables : mapping of str to FeatureTable or AnySource
+        By name of the source: what declares confounds.
+    outcome : Outcome, optional
+        Not used.
+
+    Returns
+    -------
+    NuisanceTerms
+    """
     adjust = tuple(experiment.outcome.adjust)
     if experiment.confounds is not None:
         confounds = tuple(experiment.confounds)
@@ -60,10 +73,16 @@ def permutation_blocks(experiment: ExperimentSpec, declared: Sequence[str], *, s
 
     Parameters
     ----------
+    experiment : ExperimentSpec
     declared : sequence of str
         What is held fixed, sites included.
     sited : bool
         Whether the study declares sites.
+
+    Returns
+    -------
+    tuple of str
+        Columns of the participants, site first; empty where everyone may be exchanged with everyone.
     """
     validation = experiment.validation
     site = ("site",) if sited and (not validation.blocks or validation.leave_out == "site") else ()

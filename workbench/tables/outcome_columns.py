@@ -14,6 +14,17 @@ from workbench.specs.experiment import OutcomeSpec
 def column_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> Outcome:
     """The outcome of an experiment that names a column of the participants file.
 
+    Parameters
+    ----------
+    spec : OutcomeSpec
+    cohort : Cohort
+    people : sequence of str
+        Participant ids of those included.
+
+    Returns
+    -------
+    Outcome
+
     Raises
     ------
     OutcomeError

@@ -22,6 +22,8 @@ def select_people(
 
     Parameters
     ----------
+    experiment : ExperimentSpec
+    cohort : Cohort
     exclusions : mapping of str to str
         Participant id to reason, from the exclusion file.
 
@@ -110,7 +112,17 @@ def _within(column: str, bounds: Bounds, values: pd.Series, key: str) -> pd.Seri
 
 
 def as_level(value: object) -> str:
-    """A level as text, whole numbers without a point: 1 in a rule is 1.0 in a column."""
+    """A level as text, whole numbers without a point: 1 in a rule is 1.0 in a column.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    str
+        True is ``1``, False is ``0``.
+    """
     if isinstance(value, bool):
         return str(int(value))
     return f"{value:.15g}" if isinstance(value, int | float | np.number) else str(value)
@@ -132,8 +144,16 @@ def flow_step(step: str, n: int, excluded: Mapping[str, str]) -> FlowStep:
 
     Parameters
     ----------
+    step : str
+        Name of the step.
+    n : int
+        Participants who are left after it.
     excluded : mapping of str to str
         Participant id to reason.
+
+    Returns
+    -------
+    FlowStep
     """
     counts = Counter(excluded.values())
     reason = "; ".join(f"{each} ({count})" for each, count in counts.most_common())
@@ -142,6 +162,15 @@ def flow_step(step: str, n: int, excluded: Mapping[str, str]) -> FlowStep:
 
 
 def nobody_left(flow: Iterable[FlowStep]) -> Problem:
-    """Nobody is left, with every step on the way there."""
+    """Nobody is left, with every step on the way there.
+
+    Parameters
+    ----------
+    flow : iterable of FlowStep
+
+    Returns
+    -------
+    Problem
+    """
     steps = "; ".join(f"{step.step}: {step.n}" + (f" ({step.reason})" if step.reason else "") for step in flow)
     return Problem("participants", "no participant is left", steps)

@@ -34,6 +34,9 @@ def rehearse(
 
     Parameters
     ----------
+    experiment : ExperimentSpec
+        Its seed decides what is drawn.
+    cohort : Cohort
     people : sequence of str
         Those included, by the real scores: nobody else has a score in the cohort that is given back.
     outcome : Outcome

@@ -65,8 +65,18 @@ def selected_by_outcome(
 
     Parameters
     ----------
+    dataset : Dataset
     left_out : mapping of str to ndarray of shape (n_rows, n_left_out)
         By source: the columns of its file that are not features, by row of the dataset.
+    specs : mapping of str to AnySource
+        By name of the source: its ``[upstream]`` says whether the origin of its columns is declared.
+    where : str
+        Begins the messages of problems: ``feature set clinical``.
+
+    Returns
+    -------
+    problems : list of Problem
+    warnings : list of Notice
     """
     problems: list[Problem] = []
     warnings: list[Notice] = []

@@ -125,7 +125,20 @@ def chance_limit(n: int | np.ndarray, level: float) -> np.ndarray:
 
 
 def leaking_features(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Problem]:
-    """T1: a feature that is the outcome, or a rating after the infusion; T9: the baseline of a percent change."""
+    """T1: a feature that is the outcome, or a rating after the infusion; T9: the baseline of a percent change.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+    where : str
+        Begins the messages: ``feature set clinical``.
+
+    Yields
+    ------
+    Problem
+        At most one per feature.
+    """
     outcome, told = dataset.outcome, set[int]()
 
     def tell(over: np.ndarray, r: np.ndarray, what: Sequence[str], hint: str, code: str) -> Iterator[Problem]:
@@ -183,7 +196,18 @@ def ratings(cohort: Cohort, dataset: Dataset, *, before: bool) -> Ratings:
 
 
 def baseline_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
-    """T9 in a milder form: the baseline among the features of a change, of which it is a part."""
+    """T9 in a milder form: the baseline among the features of a change, of which it is a part.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+
+    Yields
+    ------
+    Notice
+        One per feature.
+    """
     outcome = dataset.outcome
     if outcome.kind not in ("change", "response"):
         return
@@ -201,7 +225,20 @@ def baseline_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
 
 
 def running_numbers(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Problem]:
-    """T14: a feature that follows the order of the participant ids, or a date."""
+    """T14: a feature that follows the order of the participant ids, or a date.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+    where : str
+        Begins the messages: ``feature set clinical``.
+
+    Yields
+    ------
+    Problem
+        One per feature.
+    """
     names, orders = orders_of(cohort, dataset)
     r, n, _ = _drifts(dataset, orders)
     over = np.abs(r) - threshold(ORDER_R, n, r.size)
@@ -212,7 +249,18 @@ def running_numbers(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[Pr
 
 
 def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
-    """T14 in a milder form: a feature that drifts in the course of the study, and goes with the outcome."""
+    """T14 in a milder form: a feature that drifts in the course of the study, and goes with the outcome.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+
+    Yields
+    ------
+    Notice
+        One per feature.
+    """
     names, orders = orders_of(cohort, dataset)
     r, n, candidates = _drifts(dataset, orders)
     drifting = (np.abs(r) > threshold(DRIFT_R, n, r.size)) & (np.abs(r) <= threshold(ORDER_R, n, r.size))

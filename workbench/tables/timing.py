@@ -19,8 +19,11 @@ def treated_by(cohort: Cohort, session: str, people: Sequence[str]) -> list[str]
 
     Parameters
     ----------
+    cohort : Cohort
     session : str
         A session of the cohort.
+    people : sequence of str
+        Participant ids.
 
     Returns
     -------
@@ -52,7 +55,21 @@ def _precedes_active(cohort: Cohort, person: str, arm: str) -> bool:
 
 
 def not_after(cohort: Cohort, first: str, others: Iterable[str]) -> list[str]:
-    """Sessions of `others` that are not clearly after `first`: the same, before the infusion, or no later by hours."""
+    """Sessions of `others` that are not clearly after `first`: the same, before the infusion, or no later by hours.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    first : str
+        A session of the cohort.
+    others : iterable of str
+        Sessions of the cohort.
+
+    Returns
+    -------
+    list of str
+        In the order of `others`.
+    """
     start = cohort.sessions[first]
     return [name for name in others if not _clearly_after(start, cohort.sessions[name])]
 
@@ -73,7 +90,20 @@ FIRST = "predictors come before the first active infusion"
 
 
 def late_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[Problem]:
-    """T2 for sources whose files have no sessions: declared to be measured during or after an infusion."""
+    """T2 for sources whose files have no sessions: declared to be measured during or after an infusion.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+    specs : mapping of str to AnySource
+        By name of the source: its ``timing``.
+
+    Yields
+    ------
+    Problem
+        At most one per source, placed at the key ``timing`` of its file.
+    """
     people = list(dataset.rows["participant_id"])
     for source in _without_sessions(dataset, cohort):
         timing = _declared(source, specs)
@@ -98,7 +128,20 @@ def untimed_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySou
 
 
 def untimed_warnings(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> Iterator[Notice]:
-    """What is worth a sentence of sources whose time of measurement is not known, and how it is declared."""
+    """What is worth a sentence of sources whose time of measurement is not known, and how it is declared.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+    specs : mapping of str to AnySource
+        By name of the source: its ``timing``.
+
+    Yields
+    ------
+    Notice
+        T2, one per source.
+    """
     for source in untimed_sources(dataset, cohort, specs):
         described = "is declared as unknown" if _declared(source, specs) == "unknown" else "is not declared"
         first = next((name for name, each in cohort.sessions.items() if each.phase == "before"), "before")
@@ -112,7 +155,20 @@ def untimed_warnings(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySo
 
 
 def timing_cap(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:
-    """Why a claim from these sources is exploratory at most; empty where it is known when each was measured."""
+    """Why a claim from these sources is exploratory at most; empty where it is known when each was measured.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+    specs : mapping of str to AnySource
+        By name of the source: its ``timing``.
+
+    Returns
+    -------
+    tuple of str
+        One sentence over all such sources, or none.
+    """
     untimed = untimed_sources(dataset, cohort, specs)
     if not untimed:
         return ()

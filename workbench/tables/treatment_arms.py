@@ -14,7 +14,24 @@ from workbench.specs.experiment import OutcomeSpec
 def arms_of(
     spec: OutcomeSpec, cohort: Cohort, name: str, sessions: Mapping[str, str], people: Sequence[str]
 ) -> tuple[str, ...]:
-    """Whose treatment the outcome is about; refuses what the design cannot answer."""
+    """Whose treatment the outcome is about; refuses what the design cannot answer.
+
+    Parameters
+    ----------
+    spec : OutcomeSpec
+    cohort : Cohort
+    name : str
+        Name of the score.
+    sessions : mapping of str to str
+        By key of the specification (``at``, ``placebo_at``): the session at which the score is taken.
+    people : sequence of str
+        Participant ids of those included.
+
+    Returns
+    -------
+    tuple of str
+        Names of arms, active first in a contrast; empty where the design names none.
+    """
     if spec.kind == "ketamine-minus-placebo":
         return _contrast_arms(spec, cohort, name, sessions, people)
     if cohort.design == "parallel":
@@ -101,7 +118,20 @@ def _by_arm(cohort: Cohort, people: pd.Index) -> list[str]:
 
 
 def people_of_arms(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> pd.Series:
-    """Why a person is not asked about at all, by participant; empty where the person is."""
+    """Why a person is not asked about at all, by participant; empty where the person is.
+
+    Parameters
+    ----------
+    spec : OutcomeSpec
+    cohort : Cohort
+    people : sequence of str
+        Participant ids of those included.
+
+    Returns
+    -------
+    Series of str
+        By participant id, in the order of `people`; only a parallel design with declared arms leaves anybody out.
+    """
     why = pd.Series("", index=pd.Index(people, dtype="str"), dtype="str")
     if cohort.design == "parallel" and spec.arms is not None:
         arm = cohort.participants["arm"].reindex(people)

@@ -24,7 +24,20 @@ AGAIN = "fit it in other people, or leave it out: whatever is learnt here is lea
 def upstream_problems(
     experiment: ExperimentSpec, cohort: Cohort, specs: Mapping[str, AnySource], sources: Sequence[str]
 ) -> Iterator[Problem]:
-    """Declared steps that were given the outcome of the people who are to be predicted."""
+    """Declared steps that were given the outcome of the people who are to be predicted.
+
+    Parameters
+    ----------
+    experiment : ExperimentSpec
+    cohort : Cohort
+    specs : mapping of str to AnySource
+    sources : sequence of str
+        Those that are used; one without a specification is passed over.
+
+    Yields
+    ------
+    Problem
+    """
     for source in sources:
         said = specs[source].upstream if source in specs else None
         if said is not None:
@@ -63,7 +76,19 @@ def _is_outcome(term: str, outcome: OutcomeSpec, cohort: Cohort) -> str:
 
 
 def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) -> Iterator[Notice]:
-    """Declared steps that learnt from everybody at once, the outcome apart."""
+    """Declared steps that learnt from everybody at once, the outcome apart.
+
+    Parameters
+    ----------
+    specs : mapping of str to AnySource
+    sources : sequence of str
+        Those that are used; one without a specification is passed over.
+
+    Yields
+    ------
+    Notice
+        T5, at most one per source.
+    """
     for source in sources:
         said = specs[source].upstream if source in specs else None
         if said is None or said.fitted_on == "other people":
@@ -80,7 +105,18 @@ def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) ->
 
 
 def undeclared(specs: Mapping[str, AnySource], sources: Sequence[str]) -> str:
-    """A sentence for the report on sources of which nobody said how they were made; empty where there are none."""
+    """A sentence for the report on sources of which nobody said how they were made; empty where there are none.
+
+    Parameters
+    ----------
+    specs : mapping of str to AnySource
+    sources : sequence of str
+        Those that are used; one without a specification is passed over.
+
+    Returns
+    -------
+    str
+    """
     silent = [source for source in sources if source in specs and _open_questions(specs[source].upstream)]
     if not silent:
         return ""
