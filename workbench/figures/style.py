@@ -198,7 +198,16 @@ def asked(result: RunResult) -> str:
 
 
 def p_family(result: RunResult) -> str:
-    """The p-value that the claim is judged by: corrected for the runs of the experiment and for earlier results."""
+    """The p-value that the claim is judged by: corrected for the runs of the experiment and for earlier results.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+    """
     scores = result.scores
     if scores.judged_p is None:
         return p_text(scores.test.p)
