@@ -109,7 +109,7 @@ def plan_experiment(
     Returns
     -------
     ExperimentPlan or None
-        None where there is no outcome or no feature set; a run with a problem is not in it.
+        None where there is no outcome or no feature set.
     """
     exclusions, folds = _files_beside(loaded, spec, problems)
     of_experiment = Problems()
