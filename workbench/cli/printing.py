@@ -209,7 +209,7 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
     ----------
     report : CheckReport
     verbose : bool
-        Also the flow of participants and the notes of the tables.
+        Also the flow of participants and the notes of cohort and tables.
     """
     import pandas as pd
 

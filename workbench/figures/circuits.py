@@ -40,7 +40,7 @@ def draw(result: RunResult) -> Picture | None:
     Returns
     -------
     Picture or None
-        None where no circuit is known, or none has SHAP values.
+        None where no circuit is known, or a run that predicts has no SHAP values.
     """
     if result.circuits.empty:
         return None

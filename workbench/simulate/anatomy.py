@@ -167,7 +167,7 @@ def features(modality: str, n_regions: int = 15) -> tuple[Feature, ...]:
     modality : str
         ``connectivity``, ``task`` or ``pet``.
     n_regions : int
-        Regions of the connectivity matrix; the other modalities have regions of their own.
+        15 or 50, of the connectivity matrix; the other modalities have regions of their own.
 
     Returns
     -------

@@ -35,12 +35,12 @@ def ui_url(study: Study, port: int, experiment: str | None = None) -> str:
     Returns
     -------
     str
-        The plain address of the UI where no run has finished yet.
+        The plain address of the UI where the ledger counts no finished run.
 
     Raises
     ------
     StoreError
-        If the experiment has no run in the store.
+        If nothing has been run yet, or the experiment has no run in the store.
     """
     base = f"http://127.0.0.1:{port}/"
     if experiment is None:
