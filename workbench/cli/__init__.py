@@ -16,7 +16,13 @@ other."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0, 2 (you can mend it), 1 (our bug) or 130 (Ctrl-C)."""
+    """Run the command line and leave with its exit code: 0, 2 (you can mend it), 1 (our bug) or 130 (Ctrl-C).
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Default: those of the process.
+    """
     leave_out_current_folder()
     sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
 

@@ -17,28 +17,52 @@ HERE = Path(".")
 
 
 def say(text: str) -> None:
-    """Print with markup, as it is wrapped already."""
+    """Print with markup, as it is wrapped already.
+
+    Parameters
+    ----------
+    text : str
+        With rich's markup.
+    """
     from rich.console import Console
 
     Console(highlight=False, soft_wrap=True).print(text)
 
 
 def say_wrapped(text: str, indent: str = "  ") -> None:
-    """Print without markup, wrapped to the terminal with a hanging indent; paths and options stay in one piece."""
+    """Print without markup, wrapped to the terminal with a hanging indent; paths and options stay in one piece.
+
+    Parameters
+    ----------
+    text : str
+    indent : str
+        Of the first line; the others are set in by two more.
+    """
     from workbench.pipeline.pages import paragraph
 
     print(paragraph(text, indent, indent + "  "))
 
 
 def print_warning(text: str) -> None:
-    """A paragraph on standard error, also under --quiet."""
+    """A paragraph on standard error, also under --quiet.
+
+    Parameters
+    ----------
+    text : str
+        Without its last full stop, which is added.
+    """
     from workbench.pipeline.pages import paragraph
 
     print(paragraph(f"Note: {text}."), file=sys.stderr)
 
 
 def print_problems(problems: tuple[Problem, ...]) -> None:
-    """Every problem on a line of standard error."""
+    """Every problem on a line of standard error.
+
+    Parameters
+    ----------
+    problems : tuple of Problem
+    """
     for problem in problems:
         print(str(problem).removeprefix(": "), file=sys.stderr)
     if len(problems) > 1:
@@ -46,7 +70,14 @@ def print_problems(problems: tuple[Problem, ...]) -> None:
 
 
 def print_frame(frame: Any, indent: str = "  ") -> None:
-    """A table in plain aligned columns, whatever the width of the terminal."""
+    """A table in plain aligned columns, whatever the width of the terminal.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    indent : str
+        Put before each line.
+    """
     cells = [[str(column) for column in frame.columns]]
     cells += [
         [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
@@ -63,7 +94,15 @@ def print_frame(frame: Any, indent: str = "  ") -> None:
 
 
 def print_page(finished: FinishedRun, study: Path, data: Path | None = None) -> None:
-    """The abstract of a run, with colours and check marks where the terminal has them."""
+    """The abstract of a run, with colours and check marks where the terminal has them.
+
+    Parameters
+    ----------
+    finished : FinishedRun
+    study : Path
+    data : Path, optional
+        Both as they were typed, for the next command.
+    """
     from rich.console import Console
 
     from workbench.pipeline.pages import page_of
@@ -81,7 +120,12 @@ def print_page(finished: FinishedRun, study: Path, data: Path | None = None) -> 
 
 
 def print_details(finished: FinishedRun) -> None:
-    """Everything of a run that its page has no room for."""
+    """Everything of a run that its page has no room for.
+
+    Parameters
+    ----------
+    finished : FinishedRun
+    """
     print(f"\n{finished.details()}")
     for title, table in (("Circuits", finished.circuits()), ("Models on the same folds", finished.comparators())):
         print(f"\n{title}")
@@ -103,7 +147,15 @@ def options_where(study: Path, data: Path | None = None) -> str:
 
 
 def print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
-    """A frozen plan: its primary run, what it can reach, and the command to type next."""
+    """A frozen plan: its primary run, what it can reach, and the command to type next.
+
+    Parameters
+    ----------
+    frozen : Frozen
+    study : Path
+    data : Path or None
+        Both as they were typed, for the next command.
+    """
     plan = frozen.plan
     if frozen.unchanged:
         say_wrapped(f"{plan.experiment}: frozen on {plan.date[:10]} already, and unchanged since.", indent="")
@@ -129,7 +181,12 @@ def print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
 
 
 def print_plan(planned: StudyPlan) -> None:
-    """What so many participants can show for one feature set."""
+    """What so many participants can show for one feature set.
+
+    Parameters
+    ----------
+    planned : StudyPlan
+    """
     print()
     say(f"[bold]{planned.plan.experiment}: {planned.plan.feature_set}[/]")
     print_labelled("Outcome", planned.plan.outcome)
@@ -146,7 +203,14 @@ def print_plan(planned: StudyPlan) -> None:
 
 
 def print_check(report: CheckReport, *, verbose: bool) -> None:
-    """What would run in every experiment, what it costs and what it can claim."""
+    """What would run in every experiment, what it costs and what it can claim.
+
+    Parameters
+    ----------
+    report : CheckReport
+    verbose : bool
+        Also the flow of participants and the notes of cohort and tables.
+    """
     import pandas as pd
 
     from workbench.pipeline.pages import flow_of, participants_of

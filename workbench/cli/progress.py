@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress_bars(quiet: bool) -> Iterator[Progress]:
-    """Bars on a terminal; silence under --quiet and without one."""
+    """Bars on a terminal; silence under --quiet and without one.
+
+    Parameters
+    ----------
+    quiet : bool
+
+    Yields
+    ------
+    Progress
+    """
     from workbench.pipeline import Silent
 
     if quiet or not sys.stderr.isatty():
@@ -47,7 +56,18 @@ class _Bars:
 
 
 def log_to(study: Path) -> Any:
-    """A function that appends one dated line to the study's log file; no participant id is ever passed to it."""
+    """A function that appends one dated line to the study's log file; no participant id is ever passed to it.
+
+    Parameters
+    ----------
+    study : Path
+        The study folder; the file is ``mlruns/workbench.log`` in it.
+
+    Returns
+    -------
+    callable
+        Takes the line, a str.
+    """
     from datetime import UTC, datetime
 
     def write(line: str) -> None:

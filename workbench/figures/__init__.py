@@ -53,7 +53,19 @@ def draw_run(result: RunResult, folder: Path) -> tuple[Path, ...]:
 
 
 def draw_picture(name: str, *, result: RunResult, folder: Path) -> tuple[Path, ...]:
-    """Draw one picture of a run, by its name in `PICTURES`; the files written, none where its numbers are missing."""
+    """Draw one picture of a run, by its name in `PICTURES`; the files written, none where its numbers are missing.
+
+    Parameters
+    ----------
+    name : str
+    result : RunResult
+    folder : Path
+        Made where it does not exist.
+
+    Returns
+    -------
+    tuple of Path
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with look():
         picture = PICTURES[name](result)
@@ -61,7 +73,18 @@ def draw_picture(name: str, *, result: RunResult, folder: Path) -> tuple[Path, .
 
 
 def draw_learning_curve(plan: SetPlan, folder: Path) -> tuple[Path, ...]:
-    """Draw the learning curve of a plan; the files written, none where the study is too small for one."""
+    """Draw the learning curve of a plan; the files written, none where the study is too small for one.
+
+    Parameters
+    ----------
+    plan : SetPlan
+    folder : Path
+        Made where it does not exist.
+
+    Returns
+    -------
+    tuple of Path
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with look():
         picture = learning_curve.draw(plan)

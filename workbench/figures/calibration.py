@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 
 def draw(result: RunResult) -> Picture | None:
-    """Mean observed outcome in groups of equal size, ordered by prediction."""
+    """Mean observed outcome in groups of equal size, ordered by prediction.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture
+    """
     people = by_person(result)
     groups = grouped(people, n_groups(len(people)), binary=result.scores.outcome_type == "binary")
     title = "Calibration: observed against predicted"

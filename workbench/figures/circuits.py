@@ -31,7 +31,17 @@ MOST = 15
 
 
 def draw(result: RunResult) -> Picture | None:
-    """Mean |SHAP| by circuit; a run that does not predict gets its verdict instead of a ranking (METHODS 2.9)."""
+    """Mean |SHAP| by circuit; a run that does not predict gets its verdict instead of a ranking (METHODS 2.9).
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture or None
+        None where no circuit is known, or a run that predicts has no SHAP values.
+    """
     if result.circuits.empty:
         return None
     if not result.claim.shows_prediction:

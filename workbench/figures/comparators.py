@@ -17,7 +17,16 @@ FLOOR = -1.0
 
 
 def draw(result: RunResult) -> Picture | None:
-    """One row per model with its R2 and interval; None where there is nothing beside the features."""
+    """One row per model with its R2 and interval; None where there is nothing beside the features.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture or None
+    """
     models = result.scores.comparators()
     if len(models) < 2:
         return None

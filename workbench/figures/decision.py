@@ -23,7 +23,16 @@ LINES = {
 
 
 def draw(result: RunResult) -> Picture | None:
-    """Net benefit over threshold probabilities (Vickers and Elkin 2006); None for an outcome that is not binary."""
+    """Net benefit over threshold probabilities (Vickers and Elkin 2006); None for an outcome that is not binary.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture or None
+    """
     curve = result.decision_curve
     if curve is None:
         return None

@@ -20,6 +20,14 @@ REASONS = 6
 def draw(result: RunResult) -> Picture | None:
     """Boxes from top to bottom with exclusions on the right, as in a trial report; None where no flow is known.
 
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture or None
+
     References
     ----------
     Hopewell, S. et al. (2025). CONSORT 2025 statement. BMJ 389, e081123.

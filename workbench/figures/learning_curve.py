@@ -16,7 +16,16 @@ LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (BROWN, "^"), (INK, "D"))
 
 
 def draw(plan: SetPlan) -> Picture | None:
-    """One curve per R2 in the population, with its band; None where the study is too small for one."""
+    """One curve per R2 in the population, with its band; None where the study is too small for one.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    Picture or None
+    """
     if not plan.curve:
         return None
     title = "What more participants would reach"

@@ -28,7 +28,16 @@ WORDS = 0.4
 
 
 def draw(result: RunResult) -> Picture | None:
-    """Histogram of the permutation null; None where nothing was permuted."""
+    """Histogram of the permutation null; None where nothing was permuted.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture or None
+    """
     null = result.null["r2"].dropna().to_numpy()
     if len(null) == 0:
         return None

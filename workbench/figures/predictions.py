@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 def draw(result: RunResult) -> Picture | None:
     """Held-out predictions beside what was observed; predicted is horizontal, as calibration needs it (Pineiro 2008).
 
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture
+
     References
     ----------
     Pineiro, G. et al. (2008). How to evaluate models: observed vs. predicted or predicted vs. observed?
@@ -49,6 +57,15 @@ def by_person(result: RunResult) -> pd.DataFrame:
 
     The height is the observed value; 0 and 1 of a binary outcome are moved up and down a little, so that every
     participant can be seen.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    DataFrame
+        observed, predicted, reference, low, high, height; indexed by participant_id and session.
     """
     grouped = result.predictions.groupby(["participant_id", "session"], sort=True)
     people = grouped[["observed", "predicted", "reference"]].mean()
@@ -61,13 +78,35 @@ def by_person(result: RunResult) -> pd.DataFrame:
 
 
 def slope_line(slope: float, people: pd.DataFrame, span: tuple[float, float]) -> list[float]:
-    """Heights at both ends of the line that has the calibration slope and runs through the mean of the participants."""
+    """Heights at both ends of the line that has the calibration slope and runs through the mean of the participants.
+
+    Parameters
+    ----------
+    slope : float
+    people : DataFrame
+        From `by_person`.
+    span : tuple of (float, float)
+        Predicted values at the ends.
+
+    Returns
+    -------
+    list of float
+        In units of the observed outcome.
+    """
     middle, height = people["predicted"].mean(), people["observed"].mean()
     return [height + slope * (x - middle) for x in span]
 
 
 def label_axes(axes: Axes, result: RunResult, lead: str) -> None:
-    """Name and unit of what is predicted and of what was observed."""
+    """Name and unit of what is predicted and of what was observed.
+
+    Parameters
+    ----------
+    axes : Axes
+    result : RunResult
+    lead : str
+        Word before the outcome on the vertical axis, such as ``Observed``.
+    """
     binary = result.scores.outcome_type == "binary"
     axes.set_xlabel(outcome_axis(result, "Predicted probability of" if binary else "Predicted", 60))
     axes.set_ylabel(outcome_axis(result, lead))

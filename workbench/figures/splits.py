@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
 
 def draw(result: RunResult) -> Picture | None:
-    """One point per repeat, with mean and interval; None for a single repeat."""
+    """One point per repeat, with mean and interval; None for a single repeat.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Picture or None
+    """
     by_repeat = result.scores.performance.r2_by_repeat
     if len(by_repeat) < 2:
         return None

@@ -121,8 +121,14 @@ def canvas(
 
     Parameters
     ----------
+    result : RunResult
+    title, caption : str
     height, left, below : float
         Inches of the axes, of the margin on their left, and of extra room between them and the caption.
+
+    Returns
+    -------
+    tuple of (Figure, Axes)
     """
     heads = (title, standing(result), asked(result))
     return headed(heads, claim_colour(result), caption, height=height, left=left, below=below)
@@ -137,7 +143,20 @@ def headed(
     left: float = 1.15,
     below: float = 0.0,
 ) -> tuple[Figure, Axes]:
-    """An empty picture with title, a line in some colour, a grey line and a caption: `canvas` where no run is."""
+    """An empty picture with title, a line in some colour, a grey line and a caption: `canvas` where no run is.
+
+    Parameters
+    ----------
+    heads : tuple of (str, str, str)
+        Title, line in `colour`, grey line.
+    colour, caption : str
+    height, left, below : float
+        Inches, as of `canvas`.
+
+    Returns
+    -------
+    tuple of (Figure, Axes)
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -179,7 +198,16 @@ def asked(result: RunResult) -> str:
 
 
 def p_family(result: RunResult) -> str:
-    """The p-value that the claim is judged by: corrected for the runs of the experiment and for earlier results."""
+    """The p-value that the claim is judged by: corrected for the runs of the experiment and for earlier results.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+    """
     scores = result.scores
     if scores.judged_p is None:
         return p_text(scores.test.p)
@@ -302,6 +330,16 @@ def save(picture: Picture, path: Path) -> tuple[Path, ...]:
 
     It is drawn once, in the light theme; the others have its colours exchanged, which costs next to nothing and moves
     nothing. No dates, no versions: the same picture, the same bytes.
+
+    Parameters
+    ----------
+    picture : Picture
+    path : Path
+        Without suffix, which theme and kind of file add.
+
+    Returns
+    -------
+    tuple of Path
     """
     import numpy as np
 

@@ -73,6 +73,12 @@ def aligned_data(
         Name or path of an experiment file.
     feature_set : str
         Which of its feature sets; may be left out where it has one.
+    study, data : path
+        The study folder, and where its data are if not where ``cohort.toml`` says.
+
+    Returns
+    -------
+    AlignedData
 
     Raises
     ------

@@ -87,6 +87,7 @@ def check(
         Names or paths; default: all of the study.
     study, data : path
         The study folder, and where its data are if not where ``cohort.toml`` says.
+    progress : Progress, optional
 
     Returns
     -------

@@ -56,10 +56,17 @@ def planned_claims(
 
     Parameters
     ----------
+    study : Study
+    plan : ExperimentPlan
     frozen_now : bool
         As it would be if the plan were frozen now, whatever was frozen before.
     observed : ExperimentPlan, optional
         The same plan with its own outcome, where that of `plan` is simulated: what ledger and frozen plan are held to.
+
+    Returns
+    -------
+    tuple of PlannedClaim
+        One per run of `plan`, in its order.
     """
     from workbench.models.permutations import refusal
     from workbench.preregistration.append_only import now
@@ -93,6 +100,16 @@ def first_result_warning(study: Study, plan: ExperimentPlan) -> str:
     """What running an experiment now costs, where it would be the first result viewed for its outcome; else empty.
 
     Later results for the outcome are corrected for the first one, and only a plan frozen before it can be supported.
+
+    Parameters
+    ----------
+    study : Study
+    plan : ExperimentPlan
+        With the runs that are about to be made.
+
+    Returns
+    -------
+    str
     """
     claims = [claim.plan for claim in planned_claims(study, plan)]
     viewings = [claim.viewing for claim in claims if claim.viewing is not None]
@@ -108,7 +125,20 @@ def first_result_warning(study: Study, plan: ExperimentPlan) -> str:
 
 
 def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -> tuple[PlannedClaim, ...]:
-    """The same from the files alone: how many participants and sites there will be is not known."""
+    """The same from the files alone: how many participants and sites there will be is not known.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        Of the experiment.
+    spec : ExperimentSpec
+
+    Returns
+    -------
+    tuple of PlannedClaim
+        One per feature set and model that runs on it.
+    """
     from workbench.tables.background import baseline_term
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.nuisance import nuisance_terms
@@ -141,7 +171,17 @@ def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -
 
 
 def that_carries(claims: Sequence[PlannedClaim]) -> PlannedClaim:
-    """The primary run, or the first where none is named."""
+    """The primary run, or the first where none is named.
+
+    Parameters
+    ----------
+    claims : sequence of PlannedClaim
+        At least one, of one experiment.
+
+    Returns
+    -------
+    PlannedClaim
+    """
     return next((claim for claim in claims if claim.is_primary), claims[0])
 
 

@@ -33,10 +33,15 @@ def demo(
 
     Parameters
     ----------
+    study : path
+        The study folder; made where it does not exist.
     preset : str
         ``demo``, in the demo study or a new folder; ``review`` (623 people, ridge alone), in a new folder.
+    jobs : int, optional
+        Work units at a time; default: all cores. Never changes a number.
     say : callable
         Takes each line of the story; every step begins with the command that a user would type.
+    progress : Progress, optional
 
     Returns
     -------

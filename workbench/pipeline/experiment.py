@@ -48,6 +48,8 @@ def run(
     ----------
     experiments : str or sequence of str
         Names or paths of experiment files.
+    study, data : path
+        The study folder, and where its data are if not where ``cohort.toml`` says.
     only : str or sequence of str
         Only these models (kind or name).
     jobs : int, optional
@@ -57,6 +59,9 @@ def run(
     rehearse : bool
         Run on simulated scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
         viewing a result.
+    progress : Progress, optional
+    on_finished : callable, optional
+        Takes each `FinishedRun` once it is judged and, where this is no rehearsal, kept.
     on_warning : callable, optional
         Takes, before anything is fitted, what the first result of an outcome would cost; default: as progress.
     estimator : BaseEstimator, or mapping of str to BaseEstimator, optional

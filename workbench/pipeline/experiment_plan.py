@@ -96,6 +96,20 @@ def plan_experiment(
     """Join the data of one experiment and lay out its runs; problems are collected, each with the experiment's file.
 
     For a rehearsal all scores are made up once it is known who is included and who has an outcome.
+
+    Parameters
+    ----------
+    loaded : StudyData
+    name : str
+    spec : ExperimentSpec
+    problems : Problems
+        Takes the problems that are met.
+    rehearsal : bool
+
+    Returns
+    -------
+    ExperimentPlan or None
+        None where there is no outcome or no feature set.
     """
     exclusions, folds = _files_beside(loaded, spec, problems)
     of_experiment = Problems()

@@ -52,11 +52,19 @@ def freeze(
     ----------
     experiments : str or sequence of str
         Names or paths. Where the study has no data yet, only its files are checked.
+    study, data : path
+        The study folder, and where its data are if not where ``cohort.toml`` says.
     again, because : bool, str
         Freeze a plan anew that was changed after it had been frozen, and why; every later run says both.
     anyway : bool
         Also freeze a plan that cannot reach *supported by internal validation* as it is written; every later run says
         which requirements it could not meet.
+    progress : Progress, optional
+
+    Returns
+    -------
+    tuple of Frozen
+        One per experiment, in their order.
 
     Raises
     ------

@@ -41,10 +41,18 @@ def viewed(
 
     Parameters
     ----------
+    study : Study
     plan, asked : ExperimentPlan
         With all runs of the experiment, and with those of `runs`, whose p-values are corrected together.
+    runs : sequence of RunResult
+        One per run of `asked`, in its order.
+    recorder : Recorder
     store : callable
         Writes the files of a result into an MLflow run that was begun, and finishes it.
+
+    Yields
+    ------
+    FinishedRun
 
     Raises
     ------
@@ -80,6 +88,10 @@ def viewed(
 def make_ready(study: Study) -> None:
     """Refuse before hours of work what could not be counted after them; lines that the registry lacks are added to it.
 
+    Parameters
+    ----------
+    study : Study
+
     Raises
     ------
     StoreError
@@ -114,7 +126,19 @@ def _register(study: Study, looks: Iterable[Look]) -> None:
 
 
 def look_at(plan: ExperimentPlan, planned: PlannedRun) -> Look:
-    """What is looked at in a run, before it is."""
+    """What is looked at in a run, before it is.
+
+    Parameters
+    ----------
+    plan : ExperimentPlan
+    planned : PlannedRun
+        One of its runs.
+
+    Returns
+    -------
+    Look
+        Without date, run id and result.
+    """
     from workbench.preregistration.viewed import Look, settings_digest
     from workbench.tables.data_digest import data_hash
 
@@ -182,6 +206,14 @@ def history(study: Study) -> History:
     Simulated people are not looked for in other folders that hold simulated people: the same trial is made up again
     from its seed by whoever wants to.
 
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    History
+
     Raises
     ------
     StoreError
@@ -212,7 +244,20 @@ def history(study: Study) -> History:
 
 
 def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> Record:
-    """What is known of an experiment when its runs are finished, or are about to be made."""
+    """What is known of an experiment when its runs are finished, or are about to be made.
+
+    Parameters
+    ----------
+    study : Study
+    plan : ExperimentPlan
+        With all runs of the experiment.
+    together : sequence of Look
+        Of the runs whose p-values are corrected together.
+
+    Returns
+    -------
+    Record
+    """
     from workbench.preregistration.frozen import Record, read_every_frozen
 
     seen, frozen = history(study), read_every_frozen(study)
@@ -231,7 +276,20 @@ def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> R
 
 
 def plan_now(study: Study, name: str, spec: ExperimentSpec) -> dict[str, dict[str, Any]]:
-    """What the files of a study say now of one experiment and of the sources in its feature sets."""
+    """What the files of a study say now of one experiment and of the sources in its feature sets.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        Of the experiment.
+    spec : ExperimentSpec
+
+    Returns
+    -------
+    dict of str to dict
+        Settings of each file, by its path in the study.
+    """
     from workbench.preregistration.frozen import plan_of
     from workbench.tables.feature_sets import feature_sets
 
@@ -240,6 +298,12 @@ def plan_now(study: Study, name: str, spec: ExperimentSpec) -> dict[str, dict[st
 
 def read_history(study: Study, experiments: Iterable[str]) -> None:
     """Read the ledger, the registry and the frozen plans: damage is told before hours of work, not after.
+
+    Parameters
+    ----------
+    study : Study
+    experiments : iterable of str
+        Names of those whose frozen plans are read.
 
     Raises
     ------

@@ -26,6 +26,15 @@ HANDED_OVER = "its estimator was handed over by a program, so no frozen plan hol
 def settled(study: Study, name: str, spec: ExperimentSpec, problems: Problems) -> ExperimentSpec | None:
     """An experiment with its estimators looked up, and their parameters written out as they will be used.
 
+    Parameters
+    ----------
+    study : Study
+    name : str
+        Of the experiment.
+    spec : ExperimentSpec
+    problems : Problems
+        Takes the problems that are met.
+
     Returns
     -------
     ExperimentSpec or None
@@ -52,6 +61,16 @@ def settled(study: Study, name: str, spec: ExperimentSpec, problems: Problems) -
 def all_settled(study: Study, specs: Mapping[str, ExperimentSpec]) -> dict[str, ExperimentSpec]:
     """Every experiment with its estimators settled.
 
+    Parameters
+    ----------
+    study : Study
+    specs : mapping of str to ExperimentSpec
+        By the name of the experiment.
+
+    Returns
+    -------
+    dict of str to ExperimentSpec
+
     Raises
     ------
     SpecError
@@ -68,10 +87,16 @@ def with_estimators(spec: ExperimentSpec, estimator: Any, grid: Mapping[str, Seq
 
     Parameters
     ----------
+    spec : ExperimentSpec
     estimator : BaseEstimator or mapping of str to BaseEstimator
         One, or several by the name that their runs are to have.
     grid : mapping of str to sequence, optional
         Values of parameters that are tried in the inner folds.
+
+    Returns
+    -------
+    ExperimentSpec
+        It names no primary run.
     """
     from workbench.models.estimator_entry import handed_over
 
@@ -81,7 +106,18 @@ def with_estimators(spec: ExperimentSpec, estimator: Any, grid: Mapping[str, Seq
 
 
 def outcome_problems(spec: ExperimentSpec, outcome_type: Any) -> dict[str, Problem]:
-    """Estimators that cannot predict an outcome of this type, by the name of their model."""
+    """Estimators that cannot predict an outcome of this type, by the name of their model.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+    outcome_type : str
+        ``continuous`` or ``binary``.
+
+    Returns
+    -------
+    dict of str to Problem
+    """
     from workbench.models.estimator_entry import outcome_problems as of_one
 
     estimators = [model for model in spec.models if isinstance(model, EstimatorSpec)]
@@ -96,6 +132,17 @@ def notes_and_caps(
     dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec
 ) -> tuple[tuple[Notice, ...], tuple[str, ...]]:
     """What a reader must know of an estimator, and why its claim is exploratory at most; empty for other models.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    learner : LearnerSpec
+    validation : ValidationSpec
+
+    Returns
+    -------
+    notices : tuple of Notice
+    caps : tuple of str
 
     Raises
     ------

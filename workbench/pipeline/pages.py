@@ -18,10 +18,16 @@ def page_of(finished: FinishedRun, next_command: str, *, styled: bool, unicode: 
 
     Parameters
     ----------
+    finished : FinishedRun
     next_command : str
         The command to type next.
     styled, unicode : bool
         Whether the terminal has colours, and check marks: both degrade to plain text.
+
+    Returns
+    -------
+    Text
+        Of rich.
     """
     from workbench.results.layout import MARKS, PLAIN_MARKS, lay_out
     from workbench.results.summary import terminal_width
@@ -32,7 +38,16 @@ def page_of(finished: FinishedRun, next_command: str, *, styled: bool, unicode: 
 
 
 def participants_of(plan: ExperimentPlan) -> Iterator[str]:
-    """Who is analysed, of whom, and why the others are not, for every feature set whose participants differ."""
+    """Who is analysed, of whom, and why the others are not, for every feature set whose participants differ.
+
+    Parameters
+    ----------
+    plan : ExperimentPlan
+
+    Yields
+    ------
+    str
+    """
     from workbench.results.summary import participants
 
     by_words: dict[str, list[str]] = {}
@@ -44,7 +59,16 @@ def participants_of(plan: ExperimentPlan) -> Iterator[str]:
 
 
 def flow_of(plan: ExperimentPlan) -> Iterator[str]:
-    """Who is left after each step, for every feature set."""
+    """Who is left after each step, for every feature set.
+
+    Parameters
+    ----------
+    plan : ExperimentPlan
+
+    Yields
+    ------
+    str
+    """
     from workbench.results.details import flow
 
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
@@ -52,7 +76,17 @@ def flow_of(plan: ExperimentPlan) -> Iterator[str]:
 
 
 def gate_lines(rows: Sequence[GateRow]) -> Iterator[str]:
-    """The rows of the claim gate by their status: those missed one by one, with why and what to change."""
+    """The rows of the claim gate by their status: those missed one by one, with why and what to change.
+
+    Parameters
+    ----------
+    rows : sequence of GateRow
+
+    Yields
+    ------
+    str
+        Paragraphs, set to the width of the terminal.
+    """
     for status, words in (("met", ""), ("open", " (the result decides)"), ("missed", ""), ("does not apply", "")):
         own = [row for row in rows if row.status == status]
         if status == "missed":
@@ -63,7 +97,18 @@ def gate_lines(rows: Sequence[GateRow]) -> Iterator[str]:
 
 
 def labelled(label: str, text: str, indent: int = 2) -> str:
-    """A labelled paragraph, aligned with the lines of a run's page."""
+    """A labelled paragraph, aligned with the lines of a run's page.
+
+    Parameters
+    ----------
+    label, text : str
+    indent : int
+        Spaces before the label.
+
+    Returns
+    -------
+    str
+    """
     from workbench.results.layout import GLUE, LABEL
 
     return paragraph(text.replace(GLUE, " "), " " * indent + label.ljust(LABEL), " " * (indent + LABEL))
@@ -74,8 +119,13 @@ def paragraph(text: str, first: str = "", others: str = "") -> str:
 
     Parameters
     ----------
+    text : str
     first, others : str
         What its first line and its other lines begin with.
+
+    Returns
+    -------
+    str
     """
     from textwrap import fill
 

@@ -84,10 +84,14 @@ def plan(
     ----------
     experiment : str
         Name or path.
+    study, data : path
+        The study folder, and where its data are if not where ``cohort.toml`` says.
     people : int, optional
         Ask about so many people instead of those there are.
     r2 : float or sequence of float
         What the features may explain in the population; default .1, .25 and .4.
+    simulations, permutations : int
+        Simulated trials for every R2, and, at least, permutations of each.
     prevalence, mean, sd : float
         Of the outcome, as earlier studies found them.
     to : path, optional
@@ -96,6 +100,7 @@ def plan(
         Overwrite the files of an earlier plan.
     jobs : int, optional
         Folds at a time; never changes a number.
+    progress : Progress, optional
 
     Returns
     -------

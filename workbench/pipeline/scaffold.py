@@ -11,7 +11,20 @@ from workbench.study import open_study
 
 
 def init(target: str | Path, *, design: str | None = None) -> tuple[Path, ...]:
-    """A copy of the demo study, or with a design a commented skeleton without data."""
+    """A copy of the demo study, or with a design a commented skeleton without data.
+
+    Parameters
+    ----------
+    target : path
+        The study folder; made where it does not exist. Nothing in it is ever overwritten.
+    design : str, optional
+        ``parallel``, ``crossover``, ``single-arm`` or ``observational``.
+
+    Returns
+    -------
+    tuple of Path
+        The files written.
+    """
     return init_study(Path(target), design)
 
 
@@ -29,12 +42,21 @@ def simulate_study(
 
     Parameters
     ----------
+    target : path
+        The study folder.
     preset : str, optional
         ``demo`` (the repository's own study) or ``review`` (623 people, as many as the imaging studies reviewed).
     patients, design, r2
         Replace those of the preset; the default is a crossover of 120 with the r2 of the simulator's default cohort.
+    seed : int, optional
+        Of who is drawn and what happens to them; default: that of the demo.
     achievable : bool
         Work out, too, what ridge trained on so many people can achieve in fresh people: a few seconds.
+
+    Returns
+    -------
+    tuple of Path
+        The files written: those of the study, then its data.
     """
     from workbench.simulate.config import DEMO_SEED, TrialConfig
     from workbench.simulate.generator import simulate_trial

@@ -81,13 +81,21 @@ def engine_of(
 
     Parameters
     ----------
+    validation : ValidationSpec
+    learner : LearnerSpec
     repeats : int
         Of the permutation test of a trial; the rows of *supported* are read from as many as `validation` has, and from
         as many as an interval needs where it has fewer, which `plan` lists among what to change.
+    jobs : int or None
+        Folds at a time; None: all cores. Never changes a number.
     permutations : int
         Of the increment over the clinical model.
     judged : bool
         Whether trials are held to the requirements of *supported* too.
+
+    Returns
+    -------
+    Engine
     """
     from workbench.models import permutations as permuting
     from workbench.planning.power import Engine

@@ -29,6 +29,23 @@ def run_one(
 
     A run that passes its permutation test on an outcome that contains the baseline score is made once more with that
     score held fixed, from its folds to leaving each participant out.
+
+    Parameters
+    ----------
+    loaded : StudyData
+    plan : ExperimentPlan
+    planned : PlannedRun
+        One of its runs.
+    jobs : int
+        Work units at a time; never changes a number.
+    resume : bool
+        Take up the stored work units of an interrupted run.
+    progress : Progress
+
+    Returns
+    -------
+    RunResult
+        Not yet corrected for the other runs of the experiment.
     """
     from workbench.evaluation.baseline_held import holding_baseline, with_baseline_held
     from workbench.evaluation.inference import ALPHA

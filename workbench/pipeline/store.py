@@ -176,8 +176,16 @@ def keep(
 
     Parameters
     ----------
+    recorder : Recorder
+    result : RunResult
     run_id : str
         Of the run that was begun for this result, and counted.
+    progress : Progress, optional
+    jobs : int
+
+    Returns
+    -------
+    FinishedRun
     """
     from workbench import export as exporting
     from workbench import figures
@@ -200,6 +208,12 @@ def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
     ----------
     run : str
         MLflow run id, a unique prefix of one, a run name, or ``latest``.
+    study : path
+        The study folder.
+
+    Returns
+    -------
+    FinishedRun
 
     Raises
     ------
@@ -215,6 +229,17 @@ def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
 
 def list_runs(experiment: str | None = None, *, study: str | Path = ".") -> FinishedRuns:
     """Every finished run of a study that the ledger counts, or of one experiment; the last finished first.
+
+    Parameters
+    ----------
+    experiment : str, optional
+        Only the runs of this experiment.
+    study : path
+        The study folder.
+
+    Returns
+    -------
+    FinishedRuns
 
     Raises
     ------
@@ -239,6 +264,17 @@ def export_run(
     ----------
     run : str
         MLflow run id, a unique prefix of one, a run name, or ``latest``.
+    to : path
+        Made where it does not exist; files of other names in it are left alone.
+    study : path
+        The study folder.
+    force : bool
+        Overwrite files that differ.
+
+    Returns
+    -------
+    tuple of Path
+        The files that now lie in `to`, sorted.
     """
     from workbench import export, tracking
 
@@ -246,7 +282,14 @@ def export_run(
 
 
 def ui(*, study: str | Path = ".", port: int = 5000) -> None:
-    """Serve the MLflow UI of a study on 127.0.0.1 until interrupted; it shows what the ledger counts, and no more."""
+    """Serve the MLflow UI of a study on 127.0.0.1 until interrupted; it shows what the ledger counts, and no more.
+
+    Parameters
+    ----------
+    study : path
+        The study folder.
+    port : int
+    """
     from workbench.tracking import hide_uncounted, serve_ui
 
     opened = open_study(Path(study))

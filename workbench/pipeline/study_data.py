@@ -36,6 +36,18 @@ def load_study_data(
     """Read the cohort and build, or take from the cache, the feature tables of some sources (default: all).
 
     Problems are collected, not raised; None where there is no cohort to join anything to.
+
+    Parameters
+    ----------
+    study : Study
+    names : iterable of str, optional
+    problems : Problems
+        Takes the problems that are met; a source with one is not among the tables.
+    progress : Progress, optional
+
+    Returns
+    -------
+    StudyData or None
     """
     from workbench.sources.participants import read_cohort
 
@@ -73,7 +85,19 @@ def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, b
 
 
 def left_out(loaded: StudyData, dataset: Dataset, spec: ExperimentSpec) -> dict[str, np.ndarray]:
-    """By source of a dataset: the columns of its file that are not among its features, by row (trap T6)."""
+    """By source of a dataset: the columns of its file that are not among its features, by row (trap T6).
+
+    Parameters
+    ----------
+    loaded : StudyData
+    dataset : Dataset
+    spec : ExperimentSpec
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows, n_columns)
+        Only sources whose file has such columns.
+    """
     from workbench.tables.measurements import values_for
 
     people = list(dataset.rows["participant_id"])
@@ -86,7 +110,16 @@ def left_out(loaded: StudyData, dataset: Dataset, spec: ExperimentSpec) -> dict[
 
 
 def one_or_several(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Names, also where a single one was given as a text."""
+    """Names, also where a single one was given as a text.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+
+    Returns
+    -------
+    tuple of str
+    """
     return (names,) if isinstance(names, str) else tuple(names)
 
 
@@ -98,6 +131,14 @@ def features(
     progress: Progress | None = None,
 ) -> dict[str, tuple[FeatureTable, bool]]:
     """Build feature tables, or take them from the cache where nothing changed.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+        Sources; default: all of the study.
+    study, data : path
+        The study folder, and where its data are if not where ``cohort.toml`` says.
+    progress : Progress, optional
 
     Returns
     -------
@@ -116,14 +157,41 @@ def features(
 
 
 def describe(table: FeatureTable) -> pd.DataFrame:
-    """A feature table by circuit: features, missing values, range."""
+    """A feature table by circuit: features, missing values, range.
+
+    Parameters
+    ----------
+    table : FeatureTable
+
+    Returns
+    -------
+    DataFrame
+        One row per session: source, modality, session, participants, features, missing (share of single values),
+        constant (features that are the same in everyone), circuits, unit.
+    """
     from workbench.tables.feature_table import describe as by_circuit
 
     return by_circuit(table)
 
 
 def study_with_data(study: str | Path, data: str | Path | None) -> Study:
-    """The study, its data folder known to exist."""
+    """The study, its data folder known to exist.
+
+    Parameters
+    ----------
+    study : path
+    data : path or None
+        Where the data are if not where ``cohort.toml`` says.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    SourceError
+        If the data folder does not exist.
+    """
     opened = open_study(Path(study), optional_path(data))
     missing = opened.data_problem()
     if missing:
@@ -132,5 +200,14 @@ def study_with_data(study: str | Path, data: str | Path | None) -> Study:
 
 
 def optional_path(data: str | Path | None) -> Path | None:
-    """A path where one was given."""
+    """A path where one was given.
+
+    Parameters
+    ----------
+    data : path, optional
+
+    Returns
+    -------
+    Path or None
+    """
     return None if data is None else Path(data)

@@ -36,7 +36,18 @@ POWERS = np.geomspace(0.1, 4.0, 80)
 
 
 def sizes(n: int, fewest: int) -> tuple[int, ...]:
-    """Six sizes of parts between the fewest that fill the folds and all, evenly apart; none where there are too few."""
+    """Six sizes of parts between the fewest that fill the folds and all, evenly apart; none where there are too few.
+
+    Parameters
+    ----------
+    n, fewest : int
+        Participants of the study, and those who fill the folds.
+
+    Returns
+    -------
+    tuple of int
+        Ascending, the last one n.
+    """
     fewest = max(fewest, round(SMALLEST_PART * n))
     chosen = np.unique(np.linspace(fewest, n, SIZES).round().astype(int)) if fewest < n else np.array([n])
     return tuple(int(size) for size in chosen) if len(chosen) >= FEWEST_SIZES else ()
@@ -59,8 +70,18 @@ def measured(
 
     Parameters
     ----------
+    dataset : Dataset
+    at : sequence of int
+        Sizes of the subsamples, in participants.
+    r2s : sequence of float
+        What the features explain in the population.
+    engine : Engine
     seeds : sequence of sequence of int
         For every replicate, those of its outcomes; the first also draws order and folds.
+    prevalence : float, optional
+        For binary outcomes.
+    progress : callable, optional
+        Takes the subsamples done and all of them.
 
     Returns
     -------
@@ -93,6 +114,21 @@ def beyond(
     """R2 reached by people drawn, at `BEYOND` times those of a study; every replicate draws twice as many, and parts.
 
     Parameters and result: as of `measured`, with ``len(BEYOND)`` sizes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    r2s : sequence of float
+    engine : Engine
+    seeds : sequence of sequence of int
+        As of `measured`; the first of each also draws the participants.
+    prevalence : float, optional
+    progress : callable, optional
+        Takes the replicates done and all of them.
+
+    Returns
+    -------
+    ndarray of shape (n_replicates, n_r2s, n_sizes)
     """
     population, at = Population.of(dataset), carried_sizes(dataset.n_rows)
     found = []
@@ -116,10 +152,17 @@ def points(at: Sequence[int], r2s: Sequence[float], own: Floats, drawn: Floats, 
     ----------
     at : sequence of int
         Sizes of `own`, the last one the study's n.
+    r2s : sequence of float
+        In the population, in the order of `own` and `drawn`.
     own, drawn : ndarray of shape (n_replicates, n_r2s, n_sizes)
         From `measured` and `beyond`.
     seed : int
         Of the bootstrap.
+
+    Returns
+    -------
+    tuple of CurvePoint
+        By R2, those measured before those carried on.
     """
     rng = np.random.default_rng(seed)
     picks = [rng.integers(len(one), size=(BOOTSTRAPS, len(one))) for one in (own, drawn)]

@@ -23,6 +23,11 @@ Floats = NDArray[np.float64]
 def ranks(dataset: Dataset, rng: np.random.Generator) -> Floats:
     """A random order of people, families in one piece and sites evenly mixed: the first m are a sample of size m.
 
+    Parameters
+    ----------
+    dataset : Dataset
+    rng : Generator
+
     Returns
     -------
     ndarray of shape (n_rows,)
@@ -39,7 +44,19 @@ def ranks(dataset: Dataset, rng: np.random.Generator) -> Floats:
 
 
 def some_of(dataset: Dataset, order: Floats, n: int) -> NDArray[np.int_]:
-    """Positions of the first n rows of an order, ascending."""
+    """Positions of the first n rows of an order, ascending.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    order : ndarray of shape (n_rows,)
+        From `ranks`.
+    n : int
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+    """
     return np.sort(np.argsort(order, kind="stable")[:n])
 
 

@@ -72,12 +72,22 @@ def plan_set(
 
     Parameters
     ----------
+    dataset : Dataset
+    question : Question
     engine, quick : Engine
         The procedure with the repeats of the power simulation, and with one repeat for the learning curve.
+    seed : int
+        Of everything random in the plan.
     fewest : int
         People who fill the folds.
     about : SetPlan
         What is known before anything is simulated; gives back a copy with the numbers.
+    progress : callable
+        Takes what is done, how much of it is done, and all of it.
+
+    Returns
+    -------
+    SetPlan
     """
     dataset = blind(dataset)
     prevalence = question.prevalence if dataset.outcome.type == "binary" else None
@@ -110,7 +120,18 @@ def plan_set(
 
 
 def asked_about(dataset: Dataset, people: int | None) -> Dataset:
-    """People of the number asked about, as far as who they are and how many decides what may be claimed."""
+    """People of the number asked about, as far as who they are and how many decides what may be claimed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    people : int or None
+        Number of participants; fewer are drawn from the rows, more from `Population`. None: those of the study.
+
+    Returns
+    -------
+    Dataset
+    """
     if people is None or people == dataset.n_rows:
         return dataset
     return _cohort_of(dataset, people, 0)

@@ -95,6 +95,17 @@ class Trials:
 def permutations_needed(asked: int, n_runs: int) -> int:
     """Permutations of a simulated trial: at least twice what a p corrected over so many runs needs to be .05.
 
+    Parameters
+    ----------
+    asked, n_runs : int
+        Permutations wanted, and runs that p is corrected over.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
     >>> permutations_needed(99, 1), permutations_needed(99, 5)
     (99, 199)
     """
@@ -119,6 +130,7 @@ def power(
         One where the people are those of the study, several where they are drawn.
     r2s : sequence of float
         What the features explain in the population, beyond what is held fixed.
+    engine : Engine
     permutations : int
         Of every trial; more are made where p is corrected over several runs (`permutations_needed`).
     prevalence : float, optional
@@ -126,6 +138,13 @@ def power(
     n_runs : int
         Runs that p is corrected over. It is held to .05 / n_runs (Bonferroni), which the correction of a finished
         experiment is never stricter than: how alike its runs are is not known before.
+    progress : callable, optional
+        Takes the trials done and all of them.
+
+    Returns
+    -------
+    tuple of PowerPoint
+        By R2; where anything is held fixed, two for each: it explains nothing, then `HELD_SHARE`.
     """
     shares = (0.0, HELD_SHARE) if cohorts[0].dataset.nuisance.values.shape[1] else (0.0,)
     truths = [(r2, share) for r2 in r2s for share in shares]
@@ -168,6 +187,16 @@ def detectable(points: Sequence[PowerPoint], wanted: float = WANTED) -> float | 
 
     Only points of trials in which what is held fixed explains nothing are used. Where there is nothing to find, .05 of
     the trials find it: the level of a permutation test. None where no point reaches the power wanted.
+
+    Parameters
+    ----------
+    points : sequence of PowerPoint
+    wanted : float
+        Power, as a share of the trials.
+
+    Returns
+    -------
+    float or None
     """
     ordered = sorted((point for point in points if point.confound_share == 0), key=lambda point: point.r2)
     r2 = np.array([0.0, *(point.r2 for point in ordered)])
@@ -192,6 +221,17 @@ def p_values(
     """What is reached for the outcomes of several trials, and the corrected p of each.
 
     Trials that can no longer reach a p of .05 are given up after `FIRST_LOOK` permutations: theirs is 1.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    Y : ndarray of shape (n_rows, n_trials)
+    seeds : sequence of int
+        Of the permutations, one per trial.
+    engine : Engine
+    permutations, fold_seed : int
+    n_runs : int
+        Runs that p is corrected over (Bonferroni).
 
     Returns
     -------

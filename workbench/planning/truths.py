@@ -24,7 +24,17 @@ SIGNAL_STREAM, NOISE_STREAM, HELD_STREAM = 0, 1, 2
 
 
 def blind(dataset: Dataset) -> Dataset:
-    """The dataset without its outcome: every value is NaN, and nothing of a plan can depend on it."""
+    """The dataset without its outcome: every value is NaN, and nothing of a plan can depend on it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    Dataset
+        A copy.
+    """
     return replace(dataset, y=np.full(dataset.n_rows, np.nan))
 
 
@@ -32,6 +42,12 @@ def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     """Parts of made-up outcomes that the features explain, of mean 0 and variance 1, beyond the covariates.
 
     Missing values count as the mean: `r2` is that of the features as they were observed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seeds : sequence of int
+        One per outcome.
 
     Returns
     -------
@@ -51,6 +67,12 @@ def held_fixed(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     """Parts of made-up outcomes that what is held fixed explains, of mean 0 and variance 1: each variable its share.
 
     Every column of the nuisance block, standardised, has a weight of 1 or -1 by chance, so that each counts alike.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seeds : sequence of int
+        One per outcome.
 
     Returns
     -------
@@ -76,10 +98,16 @@ def outcomes(
     Parameters
     ----------
     signal : ndarray of shape (n_rows, n_seeds)
-    held : ndarray of shape (n_rows, n_seeds), optional
-        From `held_fixed`: explains `share` of the variance of the outcome, and the signal `r2` of what is left.
+    r2 : float
+        Share of the variance that the signal explains, of what `held` leaves.
+    seeds : sequence of int
+        Of the noise, one per outcome.
     prevalence : float, optional
         Makes binary outcomes, so frequent; `r2` then is the share of their variance that true probabilities explain.
+    held : ndarray of shape (n_rows, n_seeds), optional
+        From `held_fixed`: explains `share` of the variance of the outcome, and the signal `r2` of what is left.
+    share : float
+        Share of the variance that `held` explains, below 1.
 
     Returns
     -------

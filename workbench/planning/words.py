@@ -15,7 +15,16 @@ ENOUGH = "at least 50 participants"
 
 
 def verdict(plan: SetPlan) -> str:
-    """What so many participants can show, and what they cannot, in a few sentences."""
+    """What so many participants can show, and what they cannot, in a few sentences.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    str
+    """
     what = f"With {_number(plan.n_participants, 'participant')} and {_number(plan.n_features, 'feature')}, "
     best = f"The strongest verdict that can be reached is {plan.best_verdict}{_missed(plan)}."
     if plan.refused:
@@ -68,7 +77,12 @@ def _missed(plan: SetPlan) -> str:
 
 
 def notes(plan: SetPlan) -> Iterator[str]:
-    """What else a planner should know, one paragraph each."""
+    """What else a planner should know, one paragraph each.
+
+    Parameters
+    ----------
+    plan : SetPlan
+    """
     if plan.power:
         yield _detectable(plan)
     yield _regression(plan)
@@ -79,7 +93,17 @@ def notes(plan: SetPlan) -> Iterator[str]:
 
 
 def power_table(plan: SetPlan) -> pd.DataFrame:
-    """One row per R2 in the population; shares and R2 as numbers."""
+    """One row per R2 in the population; shares and R2 as numbers.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    DataFrame
+        Shares from 0 to 1; `found` and `simulations` are numbers of trials.
+    """
     return pd.DataFrame(
         {
             "r2": [point.r2 for point in plan.power],
@@ -100,7 +124,17 @@ def power_table(plan: SetPlan) -> pd.DataFrame:
 
 
 def curve_table(plan: SetPlan) -> pd.DataFrame:
-    """One row per R2 in the population and number of people."""
+    """One row per R2 in the population and number of people.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    DataFrame
+        r2, people, r2_reached, low, high, how (``parts`` of the study, or ``carried on`` beyond it).
+    """
     return pd.DataFrame(
         [
             (point.r2, point.n, point.expected, point.low, point.high, "parts" if point.measured else "carried on")
@@ -111,13 +145,33 @@ def curve_table(plan: SetPlan) -> pd.DataFrame:
 
 
 def size_table(plan: SetPlan) -> pd.DataFrame:
-    """One row per R2 in the population and criterion."""
+    """One row per R2 in the population and criterion.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    DataFrame
+        r2, criterion, people.
+    """
     rows = [(each.r2, each.criterion, each.n) for each in plan.criteria]
     return pd.DataFrame(rows, columns=["r2", "criterion", "people"])
 
 
 def shown_power(plan: SetPlan) -> pd.DataFrame:
-    """The power table as it is printed."""
+    """The power table as it is printed.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    DataFrame of str
+        Without the columns of which every cell would be empty or 0.
+    """
     columns = {
         "true R2": [_r2(point.r2) for point in plan.power],
         "confounds explain": [_percent(point.confound_share) for point in plan.power],
@@ -135,7 +189,16 @@ def shown_power(plan: SetPlan) -> pd.DataFrame:
 
 
 def shown_curve(plan: SetPlan) -> pd.DataFrame:
-    """R2 reached by number of people, one column per R2 in the population, band in brackets."""
+    """R2 reached by number of people, one column per R2 in the population, band in brackets.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    DataFrame of str
+    """
     columns: dict[str, list[str]] = {}
     for r2 in dict.fromkeys(point.r2 for point in plan.curve):
         own = [point for point in plan.curve if point.r2 == r2]
@@ -145,7 +208,16 @@ def shown_curve(plan: SetPlan) -> pd.DataFrame:
 
 
 def shown_sizes(plan: SetPlan) -> pd.DataFrame:
-    """People each criterion asks for, one column per R2 in the population."""
+    """People each criterion asks for, one column per R2 in the population.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    DataFrame of str
+    """
     names = list(dict.fromkeys(each.criterion for each in plan.criteria))
     people = {(each.r2, each.criterion): each.n for each in plan.criteria}
     columns = {"a regression on all features needs": names}
@@ -255,7 +327,17 @@ def _number(n: int, one: str, many: str = "") -> str:
 
 
 def text(plan: SetPlan) -> str:
-    """The sentences of a plan, for its file."""
+    """The sentences of a plan, for its file.
+
+    Parameters
+    ----------
+    plan : SetPlan
+
+    Returns
+    -------
+    str
+        Paragraphs, with a line end after the last.
+    """
     head: Sequence[str] = (f"{plan.experiment}: {plan.feature_set}", f"Outcome: {plan.outcome}", verdict(plan))
     gate = "\n".join(["Requirements of the claim gate:", *(f"  {row.words()}" for row in plan.rows)])
     simulated = ["The data of this study are simulated."] if plan.synthetic else []

@@ -11,7 +11,18 @@ TABLES = {"power.tsv": power_table, "learning_curve.tsv": curve_table, "sample_s
 
 
 def write_plan(plan: SetPlan, folder: Path) -> tuple[Path, ...]:
-    """Write ``plan.txt`` and one TSV per table that has rows; the folder is made where it does not exist."""
+    """Write ``plan.txt`` and one TSV per table that has rows; the folder is made where it does not exist.
+
+    Parameters
+    ----------
+    plan : SetPlan
+    folder : Path
+
+    Returns
+    -------
+    tuple of Path
+        Files written, ``plan.txt`` first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "plan.txt"]
     written[0].write_text(text(plan), encoding="utf-8")

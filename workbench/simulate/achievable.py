@@ -28,6 +28,12 @@ def achievable_table(config: TrialConfig, n_train: int, n_sets: int = N_TRAINING
     The same as `r2_achievable`, all at once and remembered; scored in the many people in whom the shares were set, who
     are in no training set.
 
+    Parameters
+    ----------
+    config : TrialConfig
+    n_train, n_sets : int
+        Participants in each training set, and number of training sets.
+
     Returns
     -------
     tuple of mapping

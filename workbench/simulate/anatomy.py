@@ -160,7 +160,19 @@ def binding() -> tuple[Feature, ...]:
 
 
 def features(modality: str, n_regions: int = 15) -> tuple[Feature, ...]:
-    """Features of a modality in file order."""
+    """Features of a modality in file order.
+
+    Parameters
+    ----------
+    modality : str
+        ``connectivity``, ``task`` or ``pet``.
+    n_regions : int
+        15 or 50, of the connectivity matrix; the other modalities have regions of their own.
+
+    Returns
+    -------
+    tuple of Feature
+    """
     if modality == "connectivity":
         return edges(n_regions)
     return {"task": betas, "pet": binding}[modality]()

@@ -72,6 +72,10 @@ def simulate_trial(config: TrialConfig, seed: int, *, achievable: bool = False) 
         Work out for the truth what ridge can achieve when it is trained on as many people as this trial has: a few
         seconds, once for all trials of one configuration and size.
 
+    Returns
+    -------
+    Trial
+
     Raises
     ------
     SpecError

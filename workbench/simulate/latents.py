@@ -62,13 +62,34 @@ class People:
 
 
 def standard_fd(fd: np.ndarray) -> np.ndarray:
-    """Motion in SD from its mean, both those of the log-normal distribution that is drawn from."""
+    """Motion in SD from its mean, both those of the log-normal distribution that is drawn from.
+
+    Parameters
+    ----------
+    fd : ndarray of shape (n,)
+        Mean framewise displacement, mm.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
     mean = np.exp(LOG_FD_MEAN + LOG_FD_SD**2 / 2)
     return np.asarray((fd - mean) / (mean * np.sqrt(np.exp(LOG_FD_SD**2) - 1)))
 
 
 def standard_age(age: np.ndarray) -> np.ndarray:
-    """Age in SD from the middle of its range."""
+    """Age in SD from the middle of its range.
+
+    Parameters
+    ----------
+    age : ndarray of shape (n,)
+        Years.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        SD of a uniform distribution over `AGE_RANGE`.
+    """
     low, high = AGE_RANGE
     return np.asarray((age - (low + high) / 2) / ((high - low) / np.sqrt(12)))
 
@@ -78,6 +99,18 @@ def draw_people(config: TrialConfig, seed: int, n_patients: int, n_controls: int
 
     Selecting on an observed score that holds error is what makes scores fall afterwards by themselves (regression to
     the mean).
+
+    Parameters
+    ----------
+    config : TrialConfig
+    seed : int
+        Of the trial.
+    n_patients, n_controls : int
+
+    Returns
+    -------
+    People
+        Patients first, then controls.
     """
     n = n_patients + n_controls
     patient = np.arange(n) < n_patients

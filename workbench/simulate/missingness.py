@@ -21,6 +21,13 @@ PET_SITE = 0
 def available(config: TrialConfig, people: People, seed: int) -> dict[str, np.ndarray]:
     """Who has each modality at all.
 
+    Parameters
+    ----------
+    config : TrialConfig
+    people : People
+    seed : int
+        Of the trial.
+
     Returns
     -------
     dict of str to ndarray of bool
@@ -43,8 +50,15 @@ def drop_outs(config: TrialConfig, improvement: np.ndarray, seed: int) -> np.nda
 
     Parameters
     ----------
+    config : TrialConfig
     improvement : ndarray of shape (n,)
         Observed fall in MADRS so far.
+    seed : int
+        Of the trial.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
     """
     spread = improvement.std() or 1.0
     return _logistic_draw(

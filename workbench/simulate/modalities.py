@@ -83,7 +83,16 @@ class Scanner:
 
 
 def build_scanners(config: TrialConfig) -> dict[str, Scanner]:
-    """The scanners of a world, by modality."""
+    """The scanners of a world, by modality.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    dict of str to Scanner
+    """
     return {"connectivity": _connectivity(config), "task": _task(config), "pet": _pet(config)}
 
 
@@ -200,6 +209,14 @@ def draw_modality(
 
     Parameters
     ----------
+    modality : str
+        ``connectivity``, ``task`` or ``pet``.
+    config : TrialConfig
+    scanner : Scanner
+        That of the modality, from `build_scanners`.
+    people : People
+    seed : int
+        Of the trial.
     session : str
         Another session of the same people has new noise; what is the person's own stays.
 

@@ -80,7 +80,16 @@ class Items:
 
 
 def build_items(config: TrialConfig) -> Items:
-    """The items of a world."""
+    """The items of a world.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    Items
+    """
     rng = stream(config.world, "items")
     steps = np.array(ITEM_STEPS) + rng.normal(0, ITEM_SPREAD, (N_ITEMS, 1))
     return Items(rng.uniform(*ITEM_DISCRIMINATION, N_ITEMS), steps)
@@ -99,13 +108,33 @@ def answers(items: Items, anhedonia: np.ndarray, uniform: np.ndarray) -> np.ndar
 
 
 def visits(config: TrialConfig) -> tuple[str, ...]:
-    """Sessions after the baseline, in order."""
+    """Sessions after the baseline, in order.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    tuple of str
+        Such as ``ses-d1``; those during an infusion are not among them.
+    """
     after = ("d1", "d2", "d10", "p1", "p2", "p10") if config.design == "crossover" else ("d1", "d2", "d10")
     return tuple(f"ses-{visit}" for visit in after)
 
 
 def infusions(config: TrialConfig) -> tuple[str, ...]:
-    """Sessions during an infusion."""
+    """Sessions during an infusion.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    tuple of str
+        Such as ``ses-d0``.
+    """
     return ("ses-d0", "ses-p0") if config.design == "crossover" else ("ses-d0",)
 
 
@@ -127,7 +156,16 @@ def signal(config: TrialConfig, people: People) -> tuple[np.ndarray, np.ndarray,
 
 
 def largest_signal(config: TrialConfig) -> float:
-    """Largest share of the main contrast's variance that the signal may have beside motion."""
+    """Largest share of the main contrast's variance that the signal may have beside motion.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    float
+    """
     return 1 - config.fd_share - 0.01
 
 
@@ -267,7 +305,17 @@ class Course:
 
 
 def main_contrast(config: TrialConfig) -> str:
-    """Kind of the outcome in which r2 is planted."""
+    """Kind of the outcome in which r2 is planted.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    str
+        ``ketamine-minus-placebo`` or ``change``.
+    """
     return "ketamine-minus-placebo" if config.design == "crossover" else "change"
 
 

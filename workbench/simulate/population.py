@@ -47,13 +47,37 @@ def nuisance_of(config: TrialConfig, people: People) -> np.ndarray:
 
 
 def columns_of(config: TrialConfig, modalities: Sequence[str]) -> np.ndarray:
-    """Positions of some modalities' features in `Everyone.X`."""
+    """Positions of some modalities' features in `Everyone.X`.
+
+    Parameters
+    ----------
+    config : TrialConfig
+    modalities : sequence of str
+
+    Returns
+    -------
+    ndarray of int
+        Ascending.
+    """
     names = [modality for modality in MODALITIES for _ in features(modality, config.n_regions)]
     return np.flatnonzero(np.isin(names, list(modalities)))
 
 
 def columns_of_circuit(config: TrialConfig, circuit: str, modalities: Sequence[str] = PLANTED_IN) -> np.ndarray:
-    """Positions of a circuit's features in `Everyone.X`."""
+    """Positions of a circuit's features in `Everyone.X`.
+
+    Parameters
+    ----------
+    config : TrialConfig
+    circuit : str
+    modalities : sequence of str
+        Only the features of these.
+
+    Returns
+    -------
+    ndarray of int
+        Ascending.
+    """
     circuits = np.array([feature.circuit for each in MODALITIES for feature in features(each, config.n_regions)])
     columns = columns_of(config, modalities)
     return np.asarray(columns[circuits[columns] == circuit])
@@ -72,9 +96,19 @@ def draw_everyone(
 
     Parameters
     ----------
+    config : TrialConfig
+    scanners : mapping of str to Scanner
+        From `build_scanners`.
+    n, seed : int
+    modalities : sequence of str
+        Those drawn, in the order of the columns.
     balanced : bool
         Make the latents exactly uncorrelated with unit variance in these people, which takes away most of the chance
         in what is computed from them.
+
+    Returns
+    -------
+    Everyone
     """
     people = draw_people(config, seed, n)
     if config.design == "parallel":
@@ -87,13 +121,35 @@ def draw_everyone(
 
 
 def known_of(everyone: Everyone, columns: np.ndarray | None = None) -> np.ndarray:
-    """[1 | nuisance | features] of everybody, by default without features."""
+    """[1 | nuisance | features] of everybody, by default without features.
+
+    Parameters
+    ----------
+    everyone : Everyone
+    columns : ndarray of int, optional
+        Positions in `Everyone.X`.
+
+    Returns
+    -------
+    ndarray of shape (n, 1 + k + n_columns)
+        k columns of nuisance.
+    """
     X = everyone.X[:, [] if columns is None else columns]
     return np.column_stack([np.ones(everyone.people.n), everyone.nuisance, X])
 
 
 def least_squares(known: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Coefficients of the columns of a design matrix of full rank."""
+    """Coefficients of the columns of a design matrix of full rank.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n, k)
+    y : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
     return np.asarray(np.linalg.solve(known.T @ known, known.T @ y))
 
 
@@ -158,7 +214,19 @@ class LinearPredictor:
 
 
 def chance_above(expected: np.ndarray, variance: float) -> np.ndarray:
-    """P(z > `THRESHOLD`) of a normal latent known up to this variance."""
+    """P(z > `THRESHOLD`) of a normal latent known up to this variance.
+
+    Parameters
+    ----------
+    expected : ndarray of shape (n,)
+        What the latent is expected to be.
+    variance : float
+        Of the latent around it.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
     from scipy.special import ndtr
 
     return np.asarray(ndtr((expected - THRESHOLD) / np.sqrt(max(variance, 1e-12))))

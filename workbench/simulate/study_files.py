@@ -26,7 +26,16 @@ DESIGN_WORDS = {
 
 
 def study_files(config: TrialConfig) -> dict[str, str]:
-    """Text of every file of the study, by path relative to its folder."""
+    """Text of every file of the study, by path relative to its folder.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    dict of str to str
+    """
     files = {"features/cohort.toml": _cohort(config)}
     files |= {f"features/{name}.toml": text for name, text in _sources(config).items()}
     files |= {f"features/{name}_columns.tsv": _columns(name, config) for name in MODALITIES}
@@ -92,7 +101,17 @@ def _cohort(config: TrialConfig) -> str:
 
 
 def shaps_column(session: str) -> str:
-    """Column of the SHAPS total of a session."""
+    """Column of the SHAPS total of a session.
+
+    Parameters
+    ----------
+    session : str
+        With or without ``ses-``.
+
+    Returns
+    -------
+    str
+    """
     return f"SHAPS_{session.removeprefix('ses-')}"
 
 
@@ -200,7 +219,17 @@ seed = 0
 
 
 def main_experiment(design: str) -> str:
-    """Name of the experiment in which r2 is planted."""
+    """Name of the experiment in which r2 is planted.
+
+    Parameters
+    ----------
+    design : str
+        Of the trial: ``crossover``, or any other.
+
+    Returns
+    -------
+    str
+    """
     return "shaps_ketamine_minus_placebo" if design == "crossover" else "shaps_change"
 
 

@@ -151,7 +151,16 @@ def _r2_table(
 
 
 def calibration_of(config: TrialConfig) -> Calibration:
-    """People in whom shares are set; those of worlds that differ only in what is planted are the same."""
+    """People in whom shares are set; those of worlds that differ only in what is planted are the same.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    Calibration
+    """
     return _calibration(replace(config, **defaults_of(*OUTCOME_SETTINGS, *WHO_IS_DRAWN)))
 
 
@@ -171,12 +180,30 @@ WHO_IS_DRAWN = (
 
 
 def defaults_of(*settings: str) -> dict[str, Any]:
-    """Settings as they are by default: trials that differ in these alone share what does not depend on them."""
+    """Settings as they are by default: trials that differ in these alone share what does not depend on them.
+
+    Parameters
+    ----------
+    *settings : str
+        Names of fields of `TrialConfig`.
+
+    Returns
+    -------
+    dict of str to object
+    """
     return {setting: getattr(TrialConfig, setting) for setting in settings}
 
 
 def build_world(config: TrialConfig) -> World:
     """Everything that does not depend on who is drawn; remembered, so that a thousand trials set the shares once.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    World
 
     Raises
     ------
@@ -269,7 +296,18 @@ def best_predictor(
 
 
 def circuit_table(config: TrialConfig) -> list[dict[str, Any]]:
-    """Which circuit plays which part, and where it can be seen."""
+    """Which circuit plays which part, and where it can be seen.
+
+    Parameters
+    ----------
+    config : TrialConfig
+
+    Returns
+    -------
+    list of dict
+        One per circuit: circuit, role, meaning, true_for (kinds of outcome), direction (1, -1, or 0 for none) and
+        n_features (by modality).
+    """
     table = []
     for circuit in CIRCUITS:
         role = ROLES[circuit]

@@ -38,6 +38,7 @@ def write_trial(trial: Trial, folder: Path) -> tuple[Path, ...]:
 
     Parameters
     ----------
+    trial : Trial
     folder : Path
         The data folder of a study, ``sources``; files of an earlier trial of the same names are replaced, and its
         connectivity matrices removed, so that nobody of that trial is left among these people.
@@ -84,6 +85,17 @@ def _refuse_real_data(folder: Path) -> None:
 
 def write_study(trial: Trial, folder: Path) -> tuple[Path, ...]:
     """Write the study that reads a trial: ``features/`` and ``experiments/``.
+
+    Parameters
+    ----------
+    trial : Trial
+    folder : Path
+        The study folder.
+
+    Returns
+    -------
+    tuple of Path
+        Files written.
 
     Raises
     ------

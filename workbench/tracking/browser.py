@@ -24,7 +24,24 @@ STARTED_WITHIN_S = 180.0
 
 
 def ui_url(study: Study, port: int, experiment: str | None = None) -> str:
-    """Address of the page to open: the runs of an experiment (default: of the last finished run) in the saved view."""
+    """Address of the page to open: the runs of an experiment (default: of the last finished run) in the saved view.
+
+    Parameters
+    ----------
+    study : Study
+    port : int
+    experiment : str, optional
+
+    Returns
+    -------
+    str
+        The plain address of the UI where the ledger counts no finished run.
+
+    Raises
+    ------
+    StoreError
+        If nothing has been run yet, or the experiment has no run in the store.
+    """
     base = f"http://127.0.0.1:{port}/"
     if experiment is None:
         runs = list_runs(study)

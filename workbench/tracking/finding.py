@@ -29,6 +29,10 @@ def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, .
     experiment : str, optional
         Only the runs of this experiment.
 
+    Returns
+    -------
+    tuple of LoggedRun
+
     Raises
     ------
     StoreError
@@ -56,6 +60,15 @@ def finished_runs(study: Study) -> tuple[tuple[str, str], ...]:
 
     Read from the file itself, without loading MLflow: commands that fit nothing ask too.
 
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    tuple of (str, str)
+        Id and end of each; empty where there is no store.
+
     Raises
     ------
     StoreError
@@ -81,6 +94,10 @@ HIDDEN = "not_in_the_ledger"
 
 def hide_uncounted(study: Study) -> int:
     """Take runs that the ledger does not count out of MLflow's tables, where its UI would show them; bring back others.
+
+    Parameters
+    ----------
+    study : Study
 
     Returns
     -------
@@ -134,6 +151,10 @@ def find_run(study: Study, run: str = "latest") -> LoggedRun:
     run : str
         MLflow run id, a unique prefix of one, a run name, or ``latest``: of the runs that were finished together last,
         the primary one of their experiment where it names one, else the last.
+
+    Returns
+    -------
+    LoggedRun
 
     Raises
     ------

@@ -44,6 +44,17 @@ def git_state(root: Path) -> dict[str, str]:
 
     Files that a filter of git has changed (such as those of git-lfs) are compared as they are, unless git knows from
     their date and size that they are as they were: without the filter they may count as changed.
+
+    Parameters
+    ----------
+    root : Path
+        The study folder.
+
+    Returns
+    -------
+    dict of str to str
+        ``git_commit`` (a hash, or ``none``) and ``git_dirty`` (``true``, ``false``, or ``unknown`` where git does not
+        answer).
     """
     try:
         status = ["status", "--porcelain=v2", "--branch", "--ignore-submodules=all", "--", ":/", LEDGER]

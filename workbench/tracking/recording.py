@@ -122,7 +122,17 @@ class Recorder:
 
 
 def open_run(study: Study, result: RunResult) -> AbstractContextManager[OpenRun]:
-    """Open one run of a study; see `Recorder.open_run`."""
+    """Open one run of a study; see `Recorder.open_run`.
+
+    Parameters
+    ----------
+    study : Study
+    result : RunResult
+
+    Returns
+    -------
+    context manager of OpenRun
+    """
     return Recorder(study).open_run(result)
 
 

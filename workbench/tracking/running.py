@@ -27,7 +27,18 @@ OURS = "spec_hash"
 
 @contextmanager
 def held(study: Study, create: Callable[[], Any]) -> Iterator[Any]:
-    """A run made by `create`, its lock held inside."""
+    """A run made by `create`, its lock held inside.
+
+    Parameters
+    ----------
+    study : Study
+    create : callable
+        Begins the run in the store and returns it.
+
+    Yields
+    ------
+    mlflow.entities.Run
+    """
     with _register(study):
         run = create()
         lock = _lock(study, run.info.run_id)
@@ -43,6 +54,14 @@ def discard(client: Any, study: Study, run: Any, status: str) -> None:
     """Mark a run that was not finished, and take it out of the table of runs together with its files.
 
     Where the store cannot be written, as on a full disk, the run stays as it is for the next one to clean up.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    study : Study
+    run : mlflow.entities.Run
+    status : str
+        Of MLflow: ``KILLED`` or ``FAILED``.
     """
     artifacts = local_path(run.info.artifact_uri)
     # The store is a file of the study: what it says is not believed where it would remove anything else.
@@ -54,7 +73,17 @@ def discard(client: Any, study: Study, run: Any, status: str) -> None:
 
 
 def clean_up_dead_runs(client: Any, study: Study) -> int:
-    """Mark the runs of dead processes as killed, and remove what they left; returns how many there were."""
+    """Mark the runs of dead processes as killed, and remove what they left; returns how many there were.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    study : Study
+
+    Returns
+    -------
+    int
+    """
     with _register(study):
         dead = [run for run in _listed_as_running(client) if OURS in run.data.tags and _is_free(study, run)]
         for run in dead:

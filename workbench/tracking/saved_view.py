@@ -17,6 +17,16 @@ def saved_view(created_ms: int) -> str:
     """The saved view of the runs table: the claim, then the headline columns, newest run first, never sorted by r2.
 
     The format is MLflow's own and internal (3.17); where it changes, the page opens with its default columns.
+
+    Parameters
+    ----------
+    created_ms : int
+        Unix time, milliseconds.
+
+    Returns
+    -------
+    str
+        JSON, the state of the page compressed inside it.
     """
     claim, metrics = "tags.`claim`", [f"metrics.`{name}`" for name in HEADLINE]
     name, started = "attributes.`Run Name`", "runDateAndNestInfo"

@@ -40,6 +40,10 @@ def prepare(study: Study) -> None:
     """Make the store where there is none, and mend it where the study was moved or copied.
 
     The first time takes a few seconds: MLflow builds its tables step by step.
+
+    Parameters
+    ----------
+    study : Study
     """
     study.artifacts_dir.mkdir(parents=True, exist_ok=True)
     if not study.database.exists():
@@ -71,6 +75,10 @@ def repair_artifact_locations(study: Study) -> int:
 
     MLflow records absolute paths; without this a moved study lists no files.
 
+    Parameters
+    ----------
+    study : Study
+
     Returns
     -------
     int
@@ -96,6 +104,14 @@ def store_uri(database: Path) -> str:
     """A SQLite file as MLflow names it; ``?``, ``%`` and ``#`` of a path are percent-encoded.
 
     With its driver in it, since MLflow makes the parent folder of a bare ``sqlite:///`` address as it is written.
+
+    Parameters
+    ----------
+    database : Path
+
+    Returns
+    -------
+    str
     """
     from sqlalchemy import URL
 
@@ -153,7 +169,17 @@ def in_one_line(database: Path) -> Iterator[None]:
 
 
 def open_client(study: Study) -> Any:
-    """MLflow's client on the store of a study; a store of another version is refused with the way out."""
+    """MLflow's client on the store of a study; a store of another version is refused with the way out.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    MlflowClient
+        Wrapped: its calls raise a StoreError of one line where the store cannot be read or written.
+    """
     mlflow = load_mlflow()
     try:
         with in_one_line(study.database):
@@ -166,13 +192,33 @@ def open_client(study: Study) -> Any:
 
 
 def need_store(study: Study) -> None:
-    """Refuse where nothing has been run."""
+    """Refuse where nothing has been run.
+
+    Parameters
+    ----------
+    study : Study
+
+    Raises
+    ------
+    StoreError
+        If the study has no store.
+    """
     if not study.database.exists():
         raise StoreError(f"{study.root}: nothing has been run in this study yet; start with: workbench run EXPERIMENT")
 
 
 def local_path(uri: str) -> Path:
-    """The folder that a recorded location means."""
+    """The folder that a recorded location means.
+
+    Parameters
+    ----------
+    uri : str
+        ``file:`` address, or a path.
+
+    Returns
+    -------
+    Path
+    """
     from mlflow.utils.file_utils import local_file_uri_to_path
 
     return Path(local_file_uri_to_path(uri))  # type: ignore[no-untyped-call]

@@ -9,7 +9,16 @@ from workbench.records import Increment, Performance, RunResult, Scores
 
 
 def note(result: RunResult) -> str:
-    """The claim in words with the headline numbers and the reasons, as Markdown."""
+    """The claim in words with the headline numbers and the reasons, as Markdown.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+    """
     scores, claim = result.scores, result.claim
     participants = "simulated participants" if scores.synthetic else "participants"
     rows = [
@@ -59,14 +68,35 @@ def _error_words(scores: Scores) -> str:
 
 
 def best_clinical(scores: Scores) -> Performance | None:
-    """The clinical model that the features are measured against."""
+    """The clinical model that the features are measured against.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    Performance or None
+        None where there is no increment over a clinical model.
+    """
     if scores.increment is None:
         return None
     return next((each for each in scores.procedures if each.procedure == scores.increment.against), None)
 
 
 def experiment_note(scores: Scores) -> str:
-    """What the page of an experiment says: the question first, for only the first line shows collapsed."""
+    """What the page of an experiment says: the question first, for only the first line shows collapsed.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of any run of the experiment.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
     return "\n".join(
         [
             scores.question,
@@ -86,6 +116,18 @@ def experiment_note(scores: Scores) -> str:
 def without_ids(text: str, participants: Collection[str]) -> str:
     """A text in which no participant is named: the store is read by more people than the data.
 
+    Parameters
+    ----------
+    text : str
+    participants : collection of str
+        Participant ids, with ``sub-``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> without_ids("leaving out sub-0435 makes R2 fall", {"sub-0435"})
     'leaving out one participant makes R2 fall'
     """
