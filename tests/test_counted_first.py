@@ -90,7 +90,7 @@ def test_nothing_of_a_result_can_be_read_until_it_is_counted_in_ledger_and_regis
 
     monkeypatch.setattr(viewed, "record_look", recording)
     monkeypatch.setattr("workbench.pipeline.experiment.keep", stored)
-    assert BEYOND in " ".join(run(study).abstract().split())
+    assert BEYOND in " ".join(run(study).details().split())
     assert len(seen) == 3
     for text in seen:
         assert "r2" not in text
@@ -186,7 +186,7 @@ def test_a_disk_that_fills_up_at_the_ledger_line_shows_no_result(study, monkeypa
     said = capsys.readouterr()
     text = " ".join((said.out + said.err).split())
     assert "experiments/viewed.jsonl: cannot be written (No space left on device)" in text
-    assert "result viewed" not in text
+    assert "1st result viewed" not in text, "the note before the run says what the first result would cost, no more"
     assert (study / "experiments" / "viewed.jsonl").read_bytes() == b""
     monkeypatch.undo()
     assert "r2" not in readable(study)

@@ -91,7 +91,7 @@ def test_a_typing_error_in_a_kind_shows_no_healthy_plan(study, capsys):
 def test_strata_that_no_fold_can_hold_are_known_to_check(study):
     ask(study, QUESTION.replace("repeats = 1", 'repeats = 1\nstrata = ["age"]'))
     (problem,) = workbench.check(["quick"], study=study, data=TWIN).problems
-    assert "every stratum has fewer participants than there are folds (5)" in problem.found
+    assert "has 20 levels in 28 participants, too many to balance 5 folds on" in problem.found
 
 
 def test_check_says_whom_a_fold_leaves_out(study):

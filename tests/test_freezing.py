@@ -131,7 +131,7 @@ def test_a_changed_plan_is_frozen_again_only_with_a_reason(study, capsys):
     ask(study, QUESTION.replace("permutations = 39", "permutations = 99"))
     with pytest.raises(SpecError, match=r"was frozen on .*validation\.permutations was 39 and is 99.*--because"):
         freeze(study)
-    with pytest.raises(SpecError, match="--again: goes with --because"):
+    with pytest.raises(SpecError, match="--again: needs --because"):
         freeze(study, again=True)
     assert len(lines(study, "frozen")) == 1
     command = ["freeze", "quick", "--again", "--because", "39 were too few", "--anyway", "--study", str(study)]
@@ -172,7 +172,7 @@ def test_freezing_after_results_were_viewed_says_how_many(study, capsys):
     (late,) = run(study)
     freeze_ = late.result.scores.viewing.freeze
     assert (freeze_.times, freeze_.because, freeze_.viewed_before, freeze_.changed) == (2, "another seed", 1, ())
-    assert "after 1 result had been viewed" in " ".join(late.abstract().split())
+    assert "after 1 result had been viewed" in " ".join(late.details().split())
 
 
 def test_a_damaged_ledger_is_told_before_anything_is_fitted(study, monkeypatch):
@@ -296,7 +296,7 @@ def test_a_run_without_permutations_is_not_tested_and_counts_as_a_look(study, ca
     assert run_command(["run", "quick", "--jobs", "1", "--study", str(study), "--data", str(TWIN)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     verdict = "prediction not shown" if shuffle else "not tested"
-    assert f"Claim {verdict.capitalize()}: " in printed
+    assert f"{verdict.upper()}, prognostic" in printed
     assert [line["verdict"] for line in lines(study, "viewed")] == [verdict]
     shown = workbench.show_run(study=study)
     assert shown.result.claim.verdict == verdict
@@ -306,8 +306,8 @@ def test_a_run_without_permutations_is_not_tested_and_counts_as_a_look(study, ca
     if not shuffle:
         sentence = shown.result.claim.sentence
         assert not re.search("predict|associat|exploratory", sentence)
-        assert "missed: a permutation p that can be at most .05 (no permutation p was requested" in printed
-        assert "none: candidates are exported only where a p-value tests the prediction." in printed
+        assert "none (permutations = 0), so nothing is tested" in printed
+        assert "Candidates none: listed only where a permutation test shows prediction" in printed
         record = json.loads((shown.artifacts / "biomarkers.json").read_text())
         assert (record["claim"], record["rows"]) == ("not tested", [])
         assert record["why_empty"] == "No p-value tests the prediction, so no biomarker is exported."

@@ -77,8 +77,8 @@ def write(folder, name, text):
 def test_check_says_what_runs_what_it_costs_and_how_it_is_explained(study, capsys):
     assert run_command(["check", "fall", "--study", str(study), "-q"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "NuSVR . task" in printed
-    assert "huber . task" in printed
+    assert "NuSVR on task" in printed
+    assert "huber on task" in printed
     assert "under a minute" in printed
     report = pipeline.check(["fall"], study=study)
     nusvr, huber = report.plans[0].runs

@@ -473,7 +473,7 @@ def test_a_plan_can_be_asked_about_more_and_about_fewer_people():
     assert (more.n_participants, fewer.n_participants) == (60, 20)
     assert more.power[1].power > fewer.power[1].power
     assert "drawn like the study's 30" in more.people
-    assert "random parts of the study's 30 people" in fewer.people
+    assert "random parts of the study's 30 participants" in fewer.people
 
 
 def test_a_binary_outcome_has_power_and_criteria_of_its_own():
@@ -619,7 +619,7 @@ def test_swapping_the_scores_between_people_changes_nothing_in_a_plan(demo_study
         (["--participants", "5"], "--participants: 5 participants are too few"),
         (["--permutations", "5"], "--permutations: with 5 no p is .05 or below"),
         (["--simulations", "3"], "--simulations: 3 say next to nothing"),
-        (["--prevalence", "1"], "--prevalence: 1 is no share of people"),
+        (["--prevalence", "1"], "--prevalence: 1 is no share of participants"),
         (["--mean", "10"], "--mean and --sd: go together"),
     ],
 )

@@ -71,6 +71,6 @@ def test_studies_that_differ_in_their_scores_alone_give_the_same_rehearsal_to_th
     assert results[0] == results[1]
     text = " ".join(printed[0].out.split())
     assert "Rehearsal: all scores were simulated" in text
-    assert "Outcome simulated fall in MADRS from ses-b0 to ses-d2" in text
+    assert "the simulated fall in MADRS from ses-b0 to ses-d2" in text
     assert "If nothing happened MADRS would improve" in text
     assert not re.search(r"viewed for this outcome", text)

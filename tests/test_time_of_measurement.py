@@ -96,7 +96,7 @@ def test_a_source_with_sessions_says_itself_when_it_was_measured(study):
     ("timing", "found"),
     [
         ("ses-d2", "features at ses-d2 are measured during or after an infusion in everyone"),
-        ("ses-p2", r"features at ses-p2 are measured during or after an infusion in \d+ of 26 people"),
+        ("ses-p2", r"features at ses-p2 are measured during or after an infusion in \d+ of 26 participants"),
         ("concurrent", "features are measured with the outcome, and the participants of this study are treated"),
     ],
 )

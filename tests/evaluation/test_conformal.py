@@ -86,5 +86,5 @@ def test_left_out_sites_and_too_few_people_are_told(shown):
     folds = folds_of(shown)
     assert "participants of a new site may differ" in in_words(shown.dataset, folds, "site")[1]
     few = [replace(each, residual=each.residual[:8], part_of=each.part_of[:8]) for each in folds]
-    assert "too few people" in in_words(shown.dataset, few, None)[0]
+    assert "too few participants" in in_words(shown.dataset, few, None)[0]
     assert in_words(shown.dataset, [], "site") == ()

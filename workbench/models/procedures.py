@@ -159,7 +159,7 @@ def modalities(dataset: Dataset) -> np.ndarray:
 
 
 def _clinical(dataset: Dataset) -> Covariates:
-    """Clinical variables that are not among the covariates of no interest: a name in both enters once."""
+    """Clinical variables that are not among forced covariates and confounds: what is in both enters once."""
     held = dataset.nuisance.variables
     return dataset.clinical.only(*(variable for variable in dataset.clinical.variables if variable not in held))
 

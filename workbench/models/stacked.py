@@ -39,7 +39,14 @@ def is_small(fold: Fold) -> bool:
     -------
     bool
     """
-    return are_small(len(fold.train), fold.X.shape[1], fold.outcome_type)
+    return are_small(len(fold.train), fold.X.shape[1], fold.outcome_type) and _inner_rows_are_training_rows(fold)
+
+
+def _inner_rows_are_training_rows(fold: Fold) -> bool:
+    """Not so where every training set has rows of its own, made by a step of preparation."""
+    trained = np.zeros(len(fold.X), dtype=bool)
+    trained[fold.train] = True
+    return all(trained[split.train].all() and trained[split.test].all() for split in fold.inner)
 
 
 def are_small(n_train: int, n_features: int, outcome_type: OutcomeType) -> bool:

@@ -297,11 +297,13 @@ def _robustness(scores: Scores) -> tuple[Check, ...]:
     """What was tried on the result; what needs a positive R2 is left out where there is none."""
     checks = [*_one_participant(scores), *_repeats(scores), *_held_fixed(scores), *_sites(scores)]
     if scores.blind_fits:
-        checks.append(Check(True, f"leakage check passed ({scores.blind_fits} fits)"))
+        checks.append(
+            Check(True, f"leakage check passed ({scores.blind_fits} fit{'' if scores.blind_fits == 1 else 's'})")
+        )
     control = scores.shuffled
     if control is not None:
         clean = control.interval is None or not control.interval.low > 0
-        checks.append(Check(clean, f"negative control: R2 {number(control.r2)}"))
+        checks.append(Check(clean, f"negative control: R2 {round(control.r2, 2) + 0.0:.2f}"))
     return tuple(checks)
 
 
