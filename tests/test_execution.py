@@ -14,9 +14,10 @@ import pytest
 
 from workbench import execution
 from workbench.errors import FitError, StoreError
-from workbench.execution import cores, load_unit, one_blas_thread, run_units, save_unit, spread
+from workbench.execution import cores, one_blas_thread, run_units, spread
 from workbench.module_search import all_kept
 from workbench.records import ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.unit_files import load_unit, save_unit
 
 SRC = str(Path(__file__).parents[1])
 PROGRAM = """

@@ -10,19 +10,7 @@ import numpy as np
 import pytest
 
 from workbench.figures import PICTURES, calibration, comparators, draw_run, flow, permutations, predictions
-from workbench.figures.style import (
-    BLUE,
-    BROWN,
-    DARK,
-    GREY,
-    INK,
-    PAPER,
-    THEMES,
-    VERMILLION,
-    look,
-    mixed_anew,
-    save,
-)
+from workbench.figures.style import BLUE, BROWN, DARK, GREY, INK, PAPER, THEMES, VERMILLION, look, mixed_anew, save
 from workbench.records import FlowStep, RunResult
 
 SVG = "{http://www.w3.org/2000/svg}"

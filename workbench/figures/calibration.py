@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.predictions import by_person, label_axes, slope_line
-from workbench.figures.style import BLUE, INK, PALE, VERMILLION, Picture, canvas, number, slope_words, unit
+from workbench.figures.style import BLUE, INK, PALE, VERMILLION, Picture, canvas
+from workbench.figures.words import number, slope_words, unit
 from workbench.records import RunResult
 
 if TYPE_CHECKING:

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import (
-    BLUE,
-    GREY,
-    INK,
-    PALE,
-    Picture,
-    balanced,
-    canvas,
-    claim_colour,
-    number,
-    p_family,
-    p_value,
-    unit,
-)
+from workbench.figures.style import BLUE, GREY, INK, PALE, Picture, canvas, claim_colour
+from workbench.figures.words import balanced, number, p_family, p_value, unit
 from workbench.records import RunResult
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import GREY, INK, Picture, balanced, canvas, claim_colour, number, p_value, wrapped
+from workbench.figures.style import GREY, INK, Picture, canvas, claim_colour
+from workbench.figures.words import balanced, number, p_value, wrapped
 from workbench.records import Performance, RunResult
 
 if TYPE_CHECKING:

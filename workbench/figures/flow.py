@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import GREY, INK, LINE, PALE, PAPER, WIDTH, Picture, canvas, claim_colour, lines, wrapped
+from workbench.figures.style import GREY, INK, LINE, PALE, PAPER, WIDTH, Picture, canvas, claim_colour
+from workbench.figures.words import lines, wrapped
 from workbench.records import FlowStep, RunResult
 
 if TYPE_CHECKING:

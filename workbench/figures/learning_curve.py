@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, BROWN, GREY, INK, PAPER, VERMILLION, Picture, headed, number
+from workbench.figures.style import BLUE, BROWN, GREY, INK, PAPER, VERMILLION, Picture, headed
+from workbench.figures.words import number
 from workbench.records import CurvePoint, SetPlan
 
 if TYPE_CHECKING:

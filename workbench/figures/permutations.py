@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import (
-    BROWN,
-    INK,
-    ORANGE,
-    PALE,
-    PAPER,
-    Picture,
-    canvas,
-    claim_colour,
-    number,
-    p_family,
-    p_text,
-)
+from workbench.figures.style import BROWN, INK, ORANGE, PALE, PAPER, Picture, canvas, claim_colour
+from workbench.figures.words import number, p_family, p_text
 from workbench.records import RunResult
 
 if TYPE_CHECKING:

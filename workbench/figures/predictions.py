@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import (
-    BLUE,
-    GREY,
-    INK,
-    PALE,
-    VERMILLION,
-    Picture,
-    canvas,
-    number,
-    outcome_axis,
-    slope_words,
-    unit,
-)
+from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
+from workbench.figures.words import number, outcome_axis, slope_words, unit
 from workbench.records import RunResult
 
 if TYPE_CHECKING:

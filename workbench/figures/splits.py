@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, INK, PAPER, Picture, canvas, claim_colour, number
+from workbench.figures.style import BLUE, INK, PAPER, Picture, canvas, claim_colour
+from workbench.figures.words import number
 from workbench.records import RunResult
 
 if TYPE_CHECKING:

@@ -134,6 +134,15 @@ def naming_words(words: tuple[str, ...], *, exact: bool = False) -> tuple[str, .
 def readings(text: str) -> tuple[Reading, ...]:
     """Every way in which the hemisphere of a label can be read.
 
+    Parameters
+    ----------
+    text : str
+        A label as an atlas writes it, or as it is typed.
+
+    Returns
+    -------
+    tuple of Reading
+
     Examples
     --------
     >>> [(" ".join(reading.words), reading.hemisphere) for reading in readings("Left-Accumbens-area")]

@@ -389,7 +389,12 @@ def _texts(
 
 @lru_cache(maxsize=1)
 def published() -> Vocabulary:
-    """The vocabulary of the package."""
+    """The vocabulary of the package.
+
+    Returns
+    -------
+    Vocabulary
+    """
     data = tomllib.loads(files(__package__).joinpath("regions.toml").read_text(encoding="utf-8"))
     regions = {name: _region(name, entry, None) for name, entry in data["regions"].items()}
     return Vocabulary(

@@ -88,7 +88,17 @@ def find_class(name: str, allowed: Allowed, where: str) -> tuple[str, type[Any]]
 
 @cache
 def load_class(path: str) -> type[Any]:
-    """The class at a path that was looked up before, by `find_class`."""
+    """The class at a path that was looked up before, by `find_class`.
+
+    Parameters
+    ----------
+    path : str
+        "package.module.Class".
+
+    Returns
+    -------
+    type
+    """
     return _imported(path, path)
 
 

@@ -123,7 +123,15 @@ def _edge_circuit(a: Region, b: Region) -> str:
 def parcels(n_regions: int) -> tuple[tuple[str, Region], ...]:
     """Names of the parcels, each with its region: 15 whole regions, or 50 parcels of them.
 
-    In the order in which the matrix reader names edges: that of the alphabet.
+    Parameters
+    ----------
+    n_regions : int
+        15 or 50.
+
+    Returns
+    -------
+    tuple of (str, Region)
+        In the order in which the matrix reader names edges: that of the alphabet.
     """
     if n_regions == len(REGIONS):
         named = [(region.name, region) for region in REGIONS]
@@ -134,7 +142,17 @@ def parcels(n_regions: int) -> tuple[tuple[str, Region], ...]:
 
 @lru_cache(maxsize=2)
 def edges(n_regions: int) -> tuple[Feature, ...]:
-    """Edges in the order of the upper triangle, named as the matrix reader names them."""
+    """Edges in the order of the upper triangle, named as the matrix reader names them.
+
+    Parameters
+    ----------
+    n_regions : int
+        15 or 50.
+
+    Returns
+    -------
+    tuple of Feature
+    """
     found = []
     for (name_a, a), (name_b, b) in combinations(parcels(n_regions), 2):
         distance = sum((x - y) ** 2 for x, y in zip(a.position, b.position, strict=True)) ** 0.5

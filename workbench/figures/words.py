@@ -1,0 +1,239 @@
+"""The words in pictures: numbers, p-values, units and lines that fit, each written in one way."""
+
+from __future__ import annotations
+
+import textwrap
+
+from workbench.records import Performance, RunResult
+
+
+def standing(result: RunResult) -> str:
+    """The line below every title: verdict, who was analysed, which run.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+    """
+    scores = result.scores
+    who = f"n = {scores.n_participants}" + (" simulated participants" if scores.synthetic else " participants")
+    verdict = result.claim.verdict
+    return f"{verdict[:1].upper()}{verdict[1:]}   |   {who}   |   {scores.display_name}"
+
+
+def outcome_line(result: RunResult) -> str:
+    """What is predicted, below the claim: a picture is often shown without its report.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+    """
+    outcome = result.scores.outcome
+    return f"{outcome[:1].upper()}{outcome[1:]}"
+
+
+def p_family(result: RunResult) -> str:
+    """The p-value that the claim is judged by: corrected for the runs of the experiment and for earlier results.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+    """
+    scores = result.scores
+    if scores.judged_p is None:
+        return p_text(scores.test.p)
+    earlier = 0 if scores.viewing is None else scores.viewing.others
+    over = [f"{scores.family_size} runs"] if scores.family_size > 1 else []
+    over += [f"{earlier} earlier result{'s' if earlier > 1 else ''}"] if earlier else []
+    return p_text(scores.judged_p) + (f", corrected for {' and '.join(over)}" if over else "")
+
+
+def outcome_axis(result: RunResult, lead: str, width: int = 48) -> str:
+    """``Observed fall in MADRS (points)``, broken into lines that fit an axis.
+
+    Parameters
+    ----------
+    result : RunResult
+    lead : str
+        The first word: Observed, Predicted.
+    width : int
+        Characters in a line.
+
+    Returns
+    -------
+    str
+    """
+    return balanced(f"{lead} {result.scores.outcome}{unit(result, ' ({})')}", width)
+
+
+def unit(result: RunResult, form: str = " {}") -> str:
+    """The unit of the outcome in some form of words; nothing where it has none.
+
+    Parameters
+    ----------
+    result : RunResult
+    form : str
+        With ``{}`` where the unit goes.
+
+    Returns
+    -------
+    str
+    """
+    return form.format(result.scores.outcome_unit) if result.scores.outcome_unit else ""
+
+
+def balanced(text: str, width: int) -> str:
+    r"""Text broken into as few lines as fit, of about equal length.
+
+    Parameters
+    ----------
+    text : str
+    width : int
+        Characters in a line, at most.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> balanced("Observed fall in MADRS from ses-b0 to ses-d2 (points)", 48)
+    'Observed fall in MADRS from\nses-b0 to ses-d2 (points)'
+    """
+    fewest = lines(wrapped(text, width))
+    for narrower in range(len(text) // fewest, width):
+        if lines(wrapped(text, narrower)) == fewest:
+            return wrapped(text, narrower)
+    return wrapped(text, width)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Text broken at spaces; never inside ``5-fold``, ``2 x 5-fold``, ``p = .05`` or before a dash.
+
+    Parameters
+    ----------
+    text : str
+    width : int
+        Characters in a line, at most.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> [len(line) for line in wrapped("in 2 x 5-fold", 11).splitlines()]
+    [2, 10]
+    """
+    return textwrap.fill(glued(text), width, break_on_hyphens=False)
+
+
+def glued(text: str) -> str:
+    """The text with spaces at which no line may end.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    space = "\N{NO-BREAK SPACE}"
+    text = text.replace(" x ", f"{space}\N{MULTIPLICATION SIGN}{space}").replace(" - ", f"{space}\N{EN DASH} ")
+    return text.replace(" = ", f"{space}={space}").replace(" %", f"{space}%")
+
+
+def lines(text: str) -> int:
+    """Lines of a text that has been broken already.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    int
+    """
+    return text.count("\n") + 1
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """A value with so many decimals and a true minus sign.
+
+    Parameters
+    ----------
+    value : float
+    decimals : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> number(-0.061), number(-0.001), number(0.0041, 3)
+    ('−0.06', '0.00', '0.004')
+    """
+    text = f"{value:.{decimals}f}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "\N{MINUS SIGN}")
+
+
+def p_text(p: float | None) -> str:
+    """A p-value with two significant digits.
+
+    Parameters
+    ----------
+    p : float or None
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> p_text(0.000999), p_text(0.41), p_text(None)
+    ('p = .001', 'p = .41', 'no p')
+    """
+    return "no p" if p is None else f"p = {p_value(p)}"
+
+
+def p_value(p: float) -> str:
+    """Two significant digits, without the 0 before the point.
+
+    Parameters
+    ----------
+    p : float
+
+    Returns
+    -------
+    str
+    """
+    return f"{p:.2g}".removeprefix("0") if p < 1 else "1"
+
+
+def slope_words(performance: Performance) -> str:
+    """The calibration slope in words; there is none where the predictions are nearly constant.
+
+    Parameters
+    ----------
+    performance : Performance
+
+    Returns
+    -------
+    str
+    """
+    if performance.calibration_slope != performance.calibration_slope:
+        return "There is no calibration slope: the predictions are nearly constant, and 1 could not be told from 0."
+    return f"The calibration slope is {number(performance.calibration_slope)} (1 would be perfect)."
