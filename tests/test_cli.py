@@ -237,3 +237,16 @@ def test_a_participant_who_is_there_twice_is_one_message_and_no_traceback(demo_s
     told = capsys.readouterr()
     assert "has failed" not in told.out + told.err
     assert "[T3]" in told.out + told.err
+
+
+def test_the_demo_prints_its_steps_as_commands_to_be_typed(monkeypatch, capsys):
+    def telling(*, say, **_):
+        say("$ workbench simulate . --preset demo")
+        say("120 participants [simulated]")
+        return (None,)
+
+    monkeypatch.setattr("workbench.pipeline.demo", telling)
+    monkeypatch.setattr("workbench.cli.trial_commands.print_page", lambda *_: None)
+    assert run_command(["demo"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["$ workbench simulate . --preset demo", "120 participants [simulated]"]

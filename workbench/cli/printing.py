@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HERE = Path(".")
 
 
-def say(text: str) -> None:
+def print_markup(text: str) -> None:
     """Print with markup, as it is wrapped already.
 
     Parameters
@@ -188,7 +188,7 @@ def print_plan(planned: StudyPlan) -> None:
     planned : StudyPlan
     """
     print()
-    say(f"[bold]{planned.plan.experiment}: {planned.plan.feature_set}[/]")
+    print_markup(f"[bold]{planned.plan.experiment}: {planned.plan.feature_set}[/]")
     print_labelled("Outcome", planned.plan.outcome)
     print_labelled("Verdict", planned.verdict)
     for title, table in planned.tables:
@@ -217,7 +217,7 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
 
     for plan in report.plans:
         print()
-        say(f"[bold]{plan.name}[/]")
+        print_markup(f"[bold]{plan.name}[/]")
         say_wrapped(plan.spec.question, indent="")
         print()
         unit = f" ({plan.outcome.unit})" if plan.outcome.unit else ""

@@ -14,10 +14,10 @@ from workbench.cli.printing import (
     print_details,
     print_frame,
     print_frozen,
+    print_markup,
     print_page,
     print_problems,
     print_warning,
-    say,
     say_wrapped,
 )
 from workbench.cli.progress import log_to, progress_bars
@@ -161,7 +161,7 @@ def run(
     for each in finished:
         log(f"{each.result.scores.experiment} {each.result.scores.run_name} {each.run_id} {each.result.claim.verdict}")
     if rehearse:
-        say("[bold]Rehearsal[/]: all scores were simulated; nothing was kept and no result counts as viewed.")
+        print_markup("[bold]Rehearsal[/]: all scores were simulated; nothing was kept and no result counts as viewed.")
 
 
 @app.command()

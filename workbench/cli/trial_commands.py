@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import DataOption, QuietOption, StudyOption, app
-from workbench.cli.printing import HERE, print_page, print_plan
+from workbench.cli.printing import HERE, print_markup, print_page, print_plan
 from workbench.cli.progress import progress_bars
 from workbench.errors import quoted
 
@@ -130,7 +130,7 @@ def demo(
     from workbench import pipeline
 
     def say(line: str) -> None:
-        say(f"[bold]{escape(line)}[/]" if line.startswith("$ ") else escape(line))
+        print_markup(f"[bold]{escape(line)}[/]" if line.startswith("$ ") else escape(line))
 
     with progress_bars(quiet) as progress:
         finished = pipeline.demo(study=study, preset=preset, jobs=jobs, say=say, progress=progress)
