@@ -9,7 +9,7 @@ import pytest
 
 import workbench
 from workbench import tracking
-from workbench.errors import SpecError
+from workbench.errors import FitError, SpecError
 from workbench.study import open_study
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -94,3 +94,20 @@ def test_x_y_and_confounds_are_aligned_by_participant(study, runs):
 def test_a_feature_set_that_is_not_there_is_refused_with_those_there_are(study):
     with pytest.raises(SpecError, match=r"experiments/question.toml: has no feature set 'brian'"):
         workbench.aligned_data("question", feature_set="brian", study=study)
+
+
+def test_the_model_of_everybody_predicts_and_explains_new_participants(study):
+    aligned, model = workbench.aligned_data("question", study=study), workbench.fit_model("question", study=study)
+    X, held = aligned.X.to_numpy(), {"age": aligned.confounds["age"]}
+    predicted, (base, shap) = model.predict(X, held), model.explain(X, held)
+    assert np.allclose(base + shap.sum(axis=1), predicted)
+    assert np.corrcoef(predicted, aligned.y)[0, 1] > 0.8
+    again = type(model).from_state(model.state())
+    assert (again.predict(X, held) == predicted).all()
+    with pytest.raises(FitError, match="age: is held fixed by this model and is not given; give its values"):
+        model.predict(X, {})
+
+
+def test_a_run_that_is_not_there_is_refused_with_those_there_are(study):
+    with pytest.raises(SpecError, match=r"experiments/question.toml: has no run 'forest'; name one: ridge . network"):
+        workbench.fit_model("question", run="forest", study=study)

@@ -73,7 +73,7 @@ class StudyModel:
                 if coding.term in covariates:
                     columns.append(_columns(coding, covariates[coding.term]))
                 elif coding.names:
-                    hint = did_you_mean(coding.term, list(covariates))
+                    hint = did_you_mean(coding.term, covariates) if covariates else "give its values by that name"
                     raise FitError(Problem(coding.term, "is held fixed by this model and is not given", hint))
         problems.raise_if_any(FitError)
         return np.column_stack(columns)

@@ -8,7 +8,7 @@ a step and leans on none but those before it: `progress`, `study_data`, `named_e
 `power`, `pages`, `scaffold`, `demonstration`.
 """
 
-from workbench.pipeline.aligned import AlignedData, aligned_data
+from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
 from workbench.pipeline.checks import CheckReport, check
 from workbench.pipeline.claim_gate import PlannedClaim, that_carries
 from workbench.pipeline.demonstration import demo
@@ -38,6 +38,7 @@ __all__ = [
     "describe",
     "export_run",
     "features",
+    "fit_model",
     "freeze",
     "init",
     "list_runs",

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
-from workbench.pipeline.experiment_plan import plan_experiment
+from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.study_data import load_study_data, study_with_data
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.models.everyone import StudyModel
     from workbench.records import Covariates, Dataset
 
 
@@ -85,6 +86,59 @@ def aligned_data(
     WorkbenchError
         With every problem of the study, or where the feature set is not known.
     """
+    plan = _planned(experiment, study, data)
+    datasets = {run.dataset.feature_set: run.dataset for run in plan.runs}
+    if not feature_set and len(datasets) == 1:
+        feature_set = next(iter(datasets))
+    if feature_set not in datasets:
+        asked = f"has no feature set {feature_set!r}" if feature_set else "has several feature sets"
+        hint = did_you_mean(feature_set, datasets) or f"name one: {', '.join(datasets)}"
+        raise SpecError(Problem(f"experiments/{plan.name}.toml", asked, hint))
+    return _as_tables(plan.name, datasets[feature_set])
+
+
+def fit_model(
+    experiment: str, *, run: str = "", study: str | Path = ".", data: str | Path | None = None
+) -> StudyModel | None:
+    """The model of one run of an experiment, fitted to everybody analysed, for participants whom it never saw.
+
+    Nobody is held out, so this says nothing of how well it predicts: that is what `run` answers.
+
+    Parameters
+    ----------
+    experiment : str
+        Name or path of an experiment file.
+    run : str
+        Name of one of its runs; may be left out where there is one, or where the file names a primary one.
+    study, data : path
+        The study folder, and where its data are if not where ``cohort.toml`` says.
+
+    Returns
+    -------
+    StudyModel or None
+        `predict` and `explain` take raw features and covariates; None for learners that keep no model.
+
+    Raises
+    ------
+    WorkbenchError
+        With every problem of the study, where the run is not known, or where it cannot be fitted.
+    """
+    from workbench.execution import one_blas_thread
+    from workbench.models.everyone import fit_everyone
+
+    plan = _planned(experiment, study, data)
+    runs = {one.name: one for one in plan.runs}
+    run = run or plan.spec.primary or (next(iter(runs)) if len(runs) == 1 else "")
+    if run not in runs:
+        problem = f"has no run {run!r}" if run else "has several runs"
+        raise SpecError(Problem(f"experiments/{plan.name}.toml", problem, f"name one: {', '.join(runs)}"))
+    chosen = runs[run]
+    with one_blas_thread():
+        return fit_everyone(chosen.dataset, chosen.learner, chosen.validation)
+
+
+def _planned(experiment: str, study: str | Path, data: str | Path | None) -> ExperimentPlan:
+    """The experiment with its data joined; every problem is raised."""
     problems = Problems()
     opened = study_with_data(study, data)
     ((name, spec),) = all_settled(opened, dict([opened.experiment(experiment)])).items()
@@ -94,14 +148,7 @@ def aligned_data(
     plan = plan_experiment(loaded, name, spec, problems=problems)
     problems.raise_if_any()
     assert plan is not None
-    datasets = {run.dataset.feature_set: run.dataset for run in plan.runs}
-    if not feature_set and len(datasets) == 1:
-        feature_set = next(iter(datasets))
-    if feature_set not in datasets:
-        asked = f"has no feature set {feature_set!r}" if feature_set else "has several feature sets"
-        hint = did_you_mean(feature_set, datasets) or f"name one: {', '.join(datasets)}"
-        raise SpecError(Problem(f"experiments/{name}.toml", asked, hint))
-    return _as_tables(name, datasets[feature_set])
+    return plan
 
 
 def _as_tables(experiment: str, dataset: Dataset) -> AlignedData:
