@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import overload
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean, is_text
-from workbench.knowledge.vocabulary import OWN_FILE, Vocabulary, published
+from workbench.knowledge.vocabulary import OWN_FILE, Vocabulary, vocabulary_of
 from workbench.new_study import init_study
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import NAME_PATTERN, Finding, Spec, Text
@@ -130,8 +130,7 @@ class Study:
         SpecError
             With all problems of that file.
         """
-        path = self.root / OWN_FILE
-        return published().with_own(path) if path.is_file() else published()
+        return vocabulary_of(self.root)
 
     def source(self, name: str) -> AnySource:
         """The spec of a source.
@@ -246,9 +245,8 @@ def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
     _require_study(root)
     cohort = examine_cohort(root / COHORT_FILE, COHORT_FILE)
     problems.extend(cohort.problems)
-    if (root / OWN_FILE).is_file():
-        with problems.gather():
-            published().with_own(root / OWN_FILE)
+    with problems.gather():
+        vocabulary_of(root)
     sources = _read_sources(root, problems)
     experiments = {path.stem: path for path in _toml_files(root / "experiments")}
     if cohort.spec is None:

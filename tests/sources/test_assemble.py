@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import Problem, SourceError
+from workbench.knowledge.vocabulary import published
 from workbench.records import FeatureTable
 from workbench.sources.assemble import _Assembly, assemble
 from workbench.sources.identity import Row
@@ -159,7 +160,7 @@ def test_a_row_of_another_length_is_an_error_of_the_file(table_of):
 def test_the_text_of_a_file_is_let_go_once_it_became_numbers(cohort):
     """Hundreds of matrices would be held as text beside their numbers otherwise."""
     spec = TableSource.model_validate({"modality": "task", "reader": "table", "file": "all", "session": "session_id"})
-    assembly = _Assembly("x", spec, cohort, None, several=True)
+    assembly = _Assembly("x", spec, cohort, None, published(), several=True)
     options = ParseOptions(spec, "participant_id", frozenset(), Path)
     for person in ("0001", "0002"):
         file = named(f"{person}.tsv", person, "ses-b0")

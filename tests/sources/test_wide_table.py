@@ -206,3 +206,17 @@ def test_real_wide_structural_tables_are_read(real_data, table_spec, cohort_of):
 def test_a_declared_atlas_decides_the_circuit_of_a_name_that_two_atlases_have(table_spec, atlas, circuit):
     described = describe_features("ec", table_spec(atlas=atlas), ["pGP-rh", "pGP-rh->NAc-core-rh"], {})
     assert described["circuit"].tolist() == [circuit, circuit]
+
+
+def test_regions_that_a_study_names_give_their_circuit_and_count_among_the_files_of_a_source(
+    read, tmp_path, table_spec
+):
+    content = EC.replace("none", "hubby")
+    circuits = [list(read(content).features["circuit"])]
+    own = tmp_path / "features" / "regions.toml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text('[regions.hub]\ncircuit = "reward"\naliases = ["hubby"]\n', encoding="utf-8")
+    circuits.append(list(read(content).features["circuit"]))
+    assert [each[-1] for each in circuits] == ["unassigned", "reward"]
+    assert circuits[0][:-1] == circuits[1][:-1]
+    assert own in source_files(table_spec(), data=tmp_path, features_dir=own.parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workbench.knowledge.regions import AmbiguousRegionError, Region, resolve
-from workbench.knowledge.vocabulary import NamedRegion, published
+from workbench.knowledge.vocabulary import NamedRegion, Vocabulary, published
 
 CIRCUITS: Mapping[str, str] = published().circuits
 """What each circuit is, and where that comes from."""
@@ -14,7 +14,7 @@ REGIONS: Mapping[str, NamedRegion] = published().regions
 """Every region of the vocabulary, by name."""
 
 
-def circuit_of(region: str, atlas: str = "") -> str:
+def circuit_of(region: str, atlas: str = "", vocabulary: Vocabulary | None = None) -> str:
     """Circuit of a region, or an empty text where its name is not known or could mean several regions.
 
     The whole name must be known once hemisphere, numbers and words such as *cortex* are left out; a name that merely
@@ -27,6 +27,8 @@ def circuit_of(region: str, atlas: str = "") -> str:
         Label of an atlas or a lab.
     atlas : str
         The atlas as the study declares it; it decides what an ambiguous label means.
+    vocabulary : Vocabulary, optional
+        With the names of a study (`vocabulary_of`); default: those of the package.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def circuit_of(region: str, atlas: str = "") -> str:
     >>> circuit_of("wm-lh-insula"), circuit_of("pGP-rh"), circuit_of("pGP-rh", atlas="Tian")
     ('', '', 'reward')
     """
-    resolved = _resolved(region, atlas)
+    resolved = _resolved(region, atlas, vocabulary)
     return resolved.circuit if resolved else ""
 
 
@@ -66,8 +68,8 @@ def region_of(label: str) -> NamedRegion | None:
     return REGIONS.get(resolved.region) if resolved else None
 
 
-def _resolved(label: str, atlas: str = "") -> Region | None:
+def _resolved(label: str, atlas: str = "", vocabulary: Vocabulary | None = None) -> Region | None:
     try:
-        return resolve(label, atlas)
+        return resolve(label, atlas, vocabulary)
     except AmbiguousRegionError:
         return None

@@ -387,6 +387,37 @@ def _texts(
             yield Problem(where, f"{key} is not a list of names", f'{key} = ["..", ".."]')
 
 
+def vocabulary_of(study: Path) -> Vocabulary:
+    """Circuits, regions and names of the package, after those that ``features/regions.toml`` of a study adds.
+
+    Parameters
+    ----------
+    study : Path
+        The study folder.
+
+    Returns
+    -------
+    Vocabulary
+
+    Raises
+    ------
+    SpecError
+        With all problems of that file.
+    """
+    own = study / OWN_FILE
+    return published().with_own(own) if own.is_file() else published()
+
+
+def published_text() -> str:
+    """The file of the package's vocabulary, as it is written.
+
+    Returns
+    -------
+    str
+    """
+    return files(__package__).joinpath("regions.toml").read_text(encoding="utf-8")
+
+
 @lru_cache(maxsize=1)
 def published() -> Vocabulary:
     """The vocabulary of the package.
@@ -395,7 +426,7 @@ def published() -> Vocabulary:
     -------
     Vocabulary
     """
-    data = tomllib.loads(files(__package__).joinpath("regions.toml").read_text(encoding="utf-8"))
+    data = tomllib.loads(published_text())
     regions = {name: _region(name, entry, None) for name, entry in data["regions"].items()}
     return Vocabulary(
         circuits=MappingProxyType(data["circuits"]),

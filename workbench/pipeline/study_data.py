@@ -70,6 +70,7 @@ def load_study_data(
 
 def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, bool]:
     """One feature table, rebuilt only where its spec, its files or the cohort's ids and covariates changed."""
+    from workbench.knowledge.vocabulary import published_text
     from workbench.sources import read_source, source_files
     from workbench.sources.producers import producer_of
     from workbench.tables.feature_table import cached_table, content_key
@@ -79,7 +80,7 @@ def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, b
     ids = (sorted(cohort.keys.items()), sorted(cohort.sessions), cohort.id_column, cohort.missing)
     # Covariates count too: a file that repeats one of them is read against it (T15).
     version = producer_of(spec.reader, study=study.root).version
-    key = content_key(f"{spec_hash(spec)}\n{version}\n{ids}\n{cohort.participants.to_csv()}", files)
+    key = content_key(f"{spec_hash(spec)}\n{version}\n{ids}\n{cohort.participants.to_csv()}\n{published_text()}", files)
     build = partial(read_source, name, spec, cohort, data=study.data, features_dir=study.features_dir)
     return cached_table(name, key, build, study.tables_dir)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workbench.knowledge.vocabulary import OWN_FILE
 from workbench.records import Cohort, FeatureTable
 from workbench.sources.assemble import assemble
 from workbench.sources.description import beside
@@ -53,4 +54,6 @@ def source_files(spec: AnySource, *, data: Path, features_dir: Path) -> tuple[Pa
     """
     producer = producer_of(spec.reader, study=features_dir.parent)
     companions = [beside(name, features_dir=features_dir, data=data) for name in spec.companions()]
+    own = features_dir.parent / OWN_FILE
+    companions += [own] if own.is_file() else []
     return (*(file.path for file in producer.find(spec, data)), *companions)

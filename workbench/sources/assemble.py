@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable, LeftOut
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.columns import SESSION, choose
@@ -81,7 +82,8 @@ def assemble(
     locate = partial(beside, features_dir=features_dir, data=data)
     described = read_columns_table(spec.columns, features_dir=features_dir, data=data) if spec.columns else None
     options = ParseOptions(spec, cohort.id_column, frozenset(cohort.missing), locate)
-    assembly = _Assembly(name, spec, cohort, described, several=len(files) > 1)
+    vocabulary = vocabulary_of(features_dir.parent)
+    assembly = _Assembly(name, spec, cohort, described, vocabulary, several=len(files) > 1)
     for file in files:
         assembly.read(file, parse, options)
     assembly.check()
@@ -136,12 +138,20 @@ class _Assembly:
     """Takes file after file, then checks them together and makes the table."""
 
     def __init__(
-        self, name: str, spec: SourceSpec, cohort: Cohort, described: Described | None, *, several: bool
+        self,
+        name: str,
+        spec: SourceSpec,
+        cohort: Cohort,
+        described: Described | None,
+        vocabulary: Vocabulary,
+        *,
+        several: bool,
     ) -> None:
         self.name = name
         self.spec = spec
         self.cohort = cohort
         self.described = described
+        self.vocabulary = vocabulary
         self.several = several
         self.numbers = NumberReader(cohort.missing)
         self.problems = Problems()
@@ -304,7 +314,9 @@ class _Assembly:
             people=[person for person, _ in owners],
             sessions=[session for _, session in owners],
             values=values,
-            features=describe_features(self.name, self.spec, features, self._descriptions(features, parts), circuits),
+            features=describe_features(
+                self.name, self.spec, features, self._descriptions(features, parts), circuits, self.vocabulary
+            ),
             notes=[*self.notes, *identity_notes(self.rows, self.cohort, self.spec.place()), *_notes(parts)],
             left_out=_left_out(parts),
         )

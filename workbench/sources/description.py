@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.knowledge.vocabulary import Vocabulary
 from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable, LeftOut
 from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.specs.source import SourceSpec
@@ -104,6 +106,7 @@ def describe_features(
     features: Sequence[str],
     described: Mapping[str, Mapping[str, str]],
     region_circuits: Mapping[str, str] | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> pd.DataFrame:
     """One row of `FEATURE_COLUMNS` per feature.
 
@@ -120,7 +123,9 @@ def describe_features(
     described : mapping
         What is known by feature; empty texts count as not said.
     region_circuits : mapping of str to str
-        Circuit by region, where the study gives one; the project's own list of regions is asked for the others.
+        Circuit by region, where the study gives one; the vocabulary is asked for the others.
+    vocabulary : Vocabulary, optional
+        Names of regions; default: those of the package.
 
     Returns
     -------
@@ -128,12 +133,18 @@ def describe_features(
         Text throughout, rows in the order of `features`.
     """
     circuits = region_circuits or {}
-    rows = [_describe(source, spec, feature, described.get(feature, {}), circuits) for feature in features]
+    known = partial(_known_circuit, vocabulary=vocabulary)
+    rows = [_describe(source, spec, feature, described.get(feature, {}), circuits, known) for feature in features]
     return pd.DataFrame(rows, columns=list(FEATURE_COLUMNS), dtype="str")
 
 
 def _describe(
-    source: str, spec: SourceSpec, feature: str, said: Mapping[str, str], circuits: Mapping[str, str]
+    source: str,
+    spec: SourceSpec,
+    feature: str,
+    said: Mapping[str, str],
+    circuits: Mapping[str, str],
+    known: Callable[[str, str], str],
 ) -> dict[str, str]:
     row = dict.fromkeys(FEATURE_COLUMNS, "")
     row.update(
@@ -150,7 +161,7 @@ def _describe(
     if not said.get("region_a"):
         row["region_a"], row["region_b"] = regions_in(feature)
     row.update({key: value for key, value in said.items() if value})
-    row["circuit"] = row["circuit"] or _circuit(row, circuits) or UNASSIGNED
+    row["circuit"] = row["circuit"] or _circuit(row, circuits, known) or UNASSIGNED
     return row
 
 
@@ -167,16 +178,16 @@ def regions_in(feature: str) -> tuple[str, str]:
     return "", ""
 
 
-def _circuit(row: Mapping[str, str], circuits: Mapping[str, str]) -> str:
+def _circuit(row: Mapping[str, str], circuits: Mapping[str, str], known: Callable[[str, str], str]) -> str:
     regions = [row["region_a"], row["region_b"]] if row["region_a"] else [row["feature"]]
-    found = [circuits.get(region) or _known_circuit(region, row["atlas"]) for region in filter(None, regions)]
+    found = [circuits.get(region) or known(region, row["atlas"]) for region in filter(None, regions)]
     return edge_circuit(*found) if all(found) else ""
 
 
-def _known_circuit(region: str, atlas: str) -> str:
+def _known_circuit(region: str, atlas: str, *, vocabulary: Vocabulary | None) -> str:
     from workbench.knowledge.circuits import circuit_of
 
-    return circuit_of(region, atlas)
+    return circuit_of(region, atlas, vocabulary)
 
 
 def edge_circuit(*circuits: str) -> str:
