@@ -250,3 +250,10 @@ def test_the_demo_prints_its_steps_as_commands_to_be_typed(monkeypatch, capsys):
     assert run_command(["demo"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed == ["$ workbench simulate . --preset demo", "120 participants [simulated]"]
+
+
+@pytest.mark.parametrize("command", ["init", "simulate"])
+def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys, command):
+    (tmp_path / "file").write_text("here first", encoding="utf-8")
+    assert run_command([command, str(tmp_path / "file" / "study")]) == 2
+    assert "Not a directory; a file is in the way; name another folder" in capsys.readouterr().err

@@ -186,6 +186,9 @@ OF_THE_DISK = {
     errno.EACCES: f"let this account read and write there, {GO_ON}",
     errno.EPERM: f"let this account read and write there, {GO_ON}",
     errno.EIO: "see whether the disk is failing",
+    errno.ENOTDIR: "a file is in the way; name another folder",
+    errno.EEXIST: "a file is in the way; name another folder",
+    errno.ENAMETOOLONG: "use a shorter name",
 }
 """Errors of the operating system that the user can mend, with what to do next."""
 

@@ -54,7 +54,7 @@ def init_study(target: Path, design: str | None = None) -> tuple[Path, ...]:
         If the design is not known, or a file is in the way.
     """
     if design is not None and design not in DESIGNS:
-        hint = f"{did_you_mean(design, DESIGNS)} known: {', '.join(DESIGNS)}"
+        hint = did_you_mean(design, DESIGNS)
         raise SpecError(Problem("--design", f"{design!r} is not a design", hint))
     contents = _demo_study() if design is None else _skeleton(design)
     contents[Path(".gitignore")] = GITIGNORE.encode()

@@ -68,7 +68,7 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
         sentence=f"{_capital(plain_sentence(scores, verdict))}.",
         lines=tuple(line for line in lines if any(line.rows)),
         next_command=next_command or result.claim.next_step,
-        next_words=_next_words(result),
+        next_words=_next_words(result, next_command or result.claim.next_step),
     )
 
 
@@ -202,7 +202,7 @@ def _r2(scores: Scores) -> str:
     text = ", ".join(map(_glued, parts)) if scores.reference else _glued(parts[0])
     repeats = performance.r2_by_repeat
     if len(repeats) > 1:
-        text += "; " + _glued(f"repeats {number(min(repeats))} to {number(max(repeats))}")
+        text += "; " + _glued(f"repeats {_two_decimals(min(repeats))} to {_two_decimals(max(repeats))}")
     return text
 
 
@@ -303,7 +303,7 @@ def _robustness(scores: Scores) -> tuple[Check, ...]:
     control = scores.shuffled
     if control is not None:
         clean = control.interval is None or not control.interval.low > 0
-        checks.append(Check(clean, f"negative control: R2 {round(control.r2, 2) + 0.0:.2f}"))
+        checks.append(Check(clean, f"negative control: R2 {_two_decimals(control.r2)}"))
     return tuple(checks)
 
 
@@ -400,9 +400,14 @@ def _reasons(result: RunResult, show: str) -> str:
     return "; ".join(shown)
 
 
-def _next_words(result: RunResult) -> str:
+def _two_decimals(value: float) -> str:
+    """Without a sign before 0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def _next_words(result: RunResult, command: str) -> str:
     scores = result.scores
-    if scores.viewing is None and result.claim.next_step.startswith("workbench run"):
+    if command.startswith("workbench run"):  # after a rehearsal
         return "on the real scores; its result counts as viewed"
     if result.claim.verdict == "prediction not shown":
         return f"what would {scores.n_participants} participants have shown?"
