@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, Picture, canvas, claim_colour
-from workbench.figures.words import balanced, number, p_family, p_value, unit
+from workbench.figures.words import balanced, number, p_family, unit
 from workbench.records import RunResult
+from workbench.results.wording import p_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ def _q_values(axes: Axes, ordered: pd.DataFrame) -> None:
     style = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center", "fontsize": 12, "color": INK}
     axes.annotate("q", (1.14, -0.75), fontstyle="italic", **style)  # type: ignore[arg-type]
     for y, q in enumerate(ordered["q"]):
-        axes.annotate(p_value(q) if q == q else "none", (1.14, y), **style)  # type: ignore[arg-type]
+        axes.annotate(p_text(q) if q == q else "none", (1.14, y), **style)  # type: ignore[arg-type]
 
 
 def _legend(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import GREY, INK, Picture, canvas, claim_colour
-from workbench.figures.words import balanced, number, p_value, wrapped
+from workbench.figures.words import balanced, number, wrapped
 from workbench.records import Performance, RunResult
+from workbench.results.wording import p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +90,7 @@ def _added(result: RunResult) -> str:
     if increment is None:
         return ""
     best = result.scores.procedure_name(increment.against)
-    return f"Increment over the best clinical model ({best}): {increment.words(number, p_value, 'R²')}."
+    return f"Increment over the best clinical model ({best}): {increment.words(number, p_text, 'R²')}."
 
 
 def _alt(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from workbench.records import Performance, RunResult
+from workbench.results import wording
 
 
 def standing(result: RunResult) -> str:
@@ -206,21 +207,7 @@ def p_text(p: float | None) -> str:
     >>> p_text(0.000999), p_text(0.41), p_text(None)
     ('p = .001', 'p = .41', 'no p')
     """
-    return "no p" if p is None else f"p = {p_value(p)}"
-
-
-def p_value(p: float) -> str:
-    """Two significant digits, without the 0 before the point.
-
-    Parameters
-    ----------
-    p : float
-
-    Returns
-    -------
-    str
-    """
-    return f"{p:.2g}".removeprefix("0") if p < 1 else "1"
+    return "no p" if p is None else f"p = {wording.p_text(p)}"
 
 
 def slope_words(performance: Performance) -> str:

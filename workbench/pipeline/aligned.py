@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problem, Problems, SpecError, did_you_mean
-from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
-from workbench.pipeline.named_estimators import all_settled
-from workbench.pipeline.study_data import load_study_data, study_with_data
+from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.pipeline.experiment_plan import open_experiment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,13 +84,13 @@ def aligned_data(
     WorkbenchError
         With every problem of the study, or where the feature set is not known.
     """
-    plan = _planned(experiment, study, data)
+    _, plan = open_experiment(experiment, study, data)
     datasets = {run.dataset.feature_set: run.dataset for run in plan.runs}
     if not feature_set and len(datasets) == 1:
         feature_set = next(iter(datasets))
     if feature_set not in datasets:
         asked = f"has no feature set {feature_set!r}" if feature_set else "has several feature sets"
-        hint = did_you_mean(feature_set, datasets) or f"name one: {', '.join(datasets)}"
+        hint = did_you_mean(feature_set, datasets)
         raise SpecError(Problem(f"experiments/{plan.name}.toml", asked, hint))
     return _as_tables(plan.name, datasets[feature_set])
 
@@ -126,7 +124,7 @@ def fit_model(
     from workbench.execution import one_blas_thread
     from workbench.models.everyone import fit_everyone
 
-    plan = _planned(experiment, study, data)
+    _, plan = open_experiment(experiment, study, data)
     runs = {one.name: one for one in plan.runs}
     run = run or plan.spec.primary or (next(iter(runs)) if len(runs) == 1 else "")
     if run not in runs:
@@ -135,20 +133,6 @@ def fit_model(
     chosen = runs[run]
     with one_blas_thread():
         return fit_everyone(chosen.dataset, chosen.learner, chosen.validation)
-
-
-def _planned(experiment: str, study: str | Path, data: str | Path | None) -> ExperimentPlan:
-    """The experiment with its data joined; every problem is raised."""
-    problems = Problems()
-    opened = study_with_data(study, data)
-    ((name, spec),) = all_settled(opened, dict([opened.experiment(experiment)])).items()
-    loaded = load_study_data(opened, problems=problems)
-    problems.raise_if_any()
-    assert loaded is not None  # without a cohort there is a problem
-    plan = plan_experiment(loaded, name, spec, problems=problems)
-    problems.raise_if_any()
-    assert plan is not None
-    return plan
 
 
 def _as_tables(experiment: str, dataset: Dataset) -> AlignedData:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problem, Problems
-from workbench.pipeline.named_estimators import notes_and_caps, outcome_problems
-from workbench.pipeline.study_data import StudyData, left_out
+from workbench.errors import GuardError, Problem, Problems
+from workbench.pipeline.named_estimators import all_settled, notes_and_caps, outcome_problems
+from workbench.pipeline.progress import Progress
+from workbench.pipeline.study_data import StudyData, left_out, load_study_data, study_with_data
 from workbench.records import Dataset, FlowStep, Notice, Outcome, feature_set_name
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
 from workbench.specs.learners import LearnerSpec
@@ -88,6 +90,40 @@ class ExperimentPlan:
     flow: tuple[FlowStep, ...]
     runs: tuple[PlannedRun, ...]
     warnings: tuple[Notice, ...] = ()
+
+
+def open_experiment(
+    experiment: str, study: str | Path, data: str | Path | None, progress: Progress | None = None
+) -> tuple[StudyData, ExperimentPlan]:
+    """One experiment of a study with its data joined.
+
+    Parameters
+    ----------
+    experiment : str
+        Name or path of its file.
+    study, data : path
+        The study folder, and where its data are if not where ``cohort.toml`` says.
+    progress : Progress, optional
+
+    Returns
+    -------
+    tuple of (StudyData, ExperimentPlan)
+
+    Raises
+    ------
+    WorkbenchError
+        With every problem of the study that stands in the way.
+    """
+    problems = Problems()
+    opened = study_with_data(study, data)
+    ((name, spec),) = all_settled(opened, dict([opened.experiment(experiment)])).items()
+    loaded = load_study_data(opened, problems=problems, progress=progress)
+    problems.raise_if_any()
+    assert loaded is not None  # without a cohort there is a problem
+    plan = plan_experiment(loaded, name, spec, problems=problems)
+    problems.raise_if_any(GuardError)
+    assert plan is not None
+    return loaded, plan
 
 
 def plan_experiment(

@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import GuardError, Problems, SpecError, StoreError
+from workbench.errors import Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
-from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, plan_experiment
-from workbench.pipeline.named_estimators import all_settled
+from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, open_experiment
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.simulated_trials import SIMULATED, engine_of
-from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
+from workbench.pipeline.study_data import StudyData
 from workbench.records import Dataset, SetPlan
 from workbench.specs.experiment import ValidationSpec
 
@@ -111,15 +110,7 @@ def plan(
 
     r2 = (float(r2),) if isinstance(r2, int | float) else r2
     _check_question(people, r2, simulations, permutations, prevalence, mean, sd)
-    opened = study_with_data(study, data)
-    ((name, spec),) = all_settled(opened, dict([opened.experiment(experiment)])).items()
-    problems = Problems()
-    loaded = load_study_data(opened, problems=problems, progress=progress)
-    problems.raise_if_any()
-    assert loaded is not None
-    experiment_plan = plan_experiment(loaded, name, spec, problems=problems)
-    problems.raise_if_any(GuardError)
-    assert experiment_plan is not None
+    loaded, experiment_plan = open_experiment(experiment, study, data, progress)
     runs = {run.dataset.feature_set: run for run in reversed(experiment_plan.runs)}
     folders = {each: Path(to) / each for each in reversed(runs)} if to is not None else {}
     _free(folders.values(), force)

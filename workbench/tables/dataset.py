@@ -116,7 +116,7 @@ class _Join:
         self.flow = flow
         self.notes: list[str] = []
         self.parts: dict[str, Measured] = {}
-        self.terms = nuisance_terms(experiment, tables, outcome)
+        self.terms = nuisance_terms(experiment, tables)
 
     def _exclude(self, step: str, excluded: Mapping[str, str]) -> None:
         self.people = [person for person in self.people if person not in excluded]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workbench.records import FeatureTable, Outcome
+from workbench.records import FeatureTable
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.source import AnySource
 from workbench.tables.covariates import base_of
@@ -33,9 +33,7 @@ class NuisanceTerms:
     declared: tuple[str, ...]
 
 
-def nuisance_terms(
-    experiment: ExperimentSpec, tables: Mapping[str, FeatureTable | AnySource], outcome: Outcome | None = None
-) -> NuisanceTerms:
+def nuisance_terms(experiment: ExperimentSpec, tables: Mapping[str, FeatureTable | AnySource]) -> NuisanceTerms:
     """The one list of confounds of an experiment (its own, or the union over its sources), and its adjustments.
 
     Parameters
@@ -43,8 +41,6 @@ def nuisance_terms(
     experiment : ExperimentSpec
     tables : mapping of str to FeatureTable or AnySource
         By name of the source: what declares confounds.
-    outcome : Outcome, optional
-        Not used.
 
     Returns
     -------
