@@ -28,7 +28,8 @@ from workbench.records import Cohort
 from workbench.sources import read_source, source_files
 from workbench.sources.participants import read_cohort
 from workbench.specs.cohort import CohortSpec
-from workbench.specs.source import MatrixSource, TableSource
+from workbench.specs.matrix_source import MatrixSource
+from workbench.specs.table_source import TableSource
 from workbench.tables.feature_table import cached_table, content_key
 
 WIDE = TableSource.model_validate({"reader": "table", "modality": "task", "file": "wide.tsv"})

@@ -10,7 +10,8 @@ import pytest
 from workbench.records import Cohort
 from workbench.sources.participants import read_cohort
 from workbench.specs.cohort import CohortSpec
-from workbench.specs.source import MatrixSource, TableSource
+from workbench.specs.matrix_source import MatrixSource
+from workbench.specs.table_source import TableSource
 
 PARTICIPANTS = """participant_id\tage\tsex\tsite\tfirst\tsecond
 sub-0001\t30\tM\tA\tk\tp

@@ -15,7 +15,8 @@ from workbench.records import FeatureTable
 from workbench.sources.assemble import _Assembly, assemble
 from workbench.sources.identity import Row
 from workbench.sources.parsed import Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
-from workbench.specs.source import SourceSpec, TableSource
+from workbench.specs.source import SourceSpec
+from workbench.specs.table_source import TableSource
 
 
 def named(label: str, person: str = "", session: str = "") -> SourceFile:

@@ -1,4 +1,4 @@
-"""What every producer keeps, whatever its files look like: a new one joins by a writer of its format in `WRITERS`.
+"""What every producer keeps, whatever its files look like: each has a writer in `source_writers`.
 
 A writer gets a small cohort, cell by cell as text, and leaves files that say it; every test then asks the same of the
 table that comes of them, or of the error.
@@ -6,110 +6,20 @@ table that comes of them, or of the error.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from source_writers import FEATURES, TWO_SESSIONS, WRITERS, Values, Writer
 
 from workbench.errors import SourceError
 from workbench.records import Cohort, FeatureTable
 from workbench.sources import read_source, source_files
 from workbench.sources.producers import PRODUCERS
-from workbench.specs.source import READERS, SourceSpec
-
-FEATURES = ("VS--ACC", "VS--PCC", "ACC--PCC")
-Values = Mapping[tuple[str, str], tuple[str, str, str]]
-"""By raw participant id and session: the cells of the three features."""
-
-TWO_SESSIONS: Values = {
-    ("0001", "ses-b0"): ("0.1", "0.2", "0.3"),
-    ("0001", "ses-d2"): ("0.15", "-0.25", "0.35"),
-    ("0002", "ses-b0"): ("-0.4", "0.5", "0.6"),
-    ("0004", "ses-b0"): ("0.7", "-0.8", "0.9"),
-}
-
-
-@dataclass(frozen=True)
-class Writer:
-    """A producer's format.
-
-    Parameters
-    ----------
-    options : mapping
-        Of the source, beside modality and reader.
-    write : callable
-        Writes values into a folder; rows (or whatever the format has) in the order of `values`.
-    any_file : callable
-        The file that holds the values of a participant and session, relative to the data.
-    place_of : callable
-        How messages name the cell of a feature of the second participant, beside the file.
-    whole : bool
-        One file holds everybody.
-    with_text_column : callable, optional
-        Adds a column of words and one of numbers, and returns the options that leave both out.
-    """
-
-    options: Mapping[str, Any]
-    write: Callable[[Path, Values], None]
-    any_file: Callable[[str, str], str]
-    place_of: Mapping[str, str]
-    whole: bool
-    with_text_column: Callable[[Path], dict[str, Any]] | None = None
-
-
-def write_table(folder: Path, values: Values) -> None:
-    lines = ["\t".join(("participant_id", "session_id", *FEATURES))]
-    lines += ["\t".join((person, session, *cells)) for (person, session), cells in values.items()]
-    (folder / "wide.tsv").write_text("\n".join(lines) + "\n")
-
-
-def add_text_column(folder: Path) -> dict[str, Any]:
-    lines = (folder / "wide.tsv").read_text().splitlines()
-    added = [lines[0] + "\tscanner\tvolume", *(f"{line}\tPrisma\t{at}.5" for at, line in enumerate(lines[1:]))]
-    (folder / "wide.tsv").write_text("\n".join(added) + "\n")
-    return {"drop": ("scanner", "volume")}
-
-
-def write_matrices(folder: Path, values: Values) -> None:
-    shutil.rmtree(folder / "conn", ignore_errors=True)
-    (folder / "conn").mkdir()
-    for at, ((person, session), (vs_acc, vs_pcc, acc_pcc)) in enumerate(values.items()):
-        rows = {
-            "VS": {"VS": "1", "ACC": vs_acc, "PCC": vs_pcc},
-            "ACC": {"VS": vs_acc, "ACC": "1", "PCC": acc_pcc},
-            "PCC": {"VS": vs_pcc, "ACC": acc_pcc, "PCC": "1"},
-        }
-        order = ["VS", "ACC", "PCC"][at % 3 :] + ["VS", "ACC", "PCC"][: at % 3]
-        lines = ["\t".join(["Node", *order]), *("\t".join([a, *(rows[a][b] for b in order)]) for a in order)]
-        (folder / matrix_file(person, session)).write_text("\n".join(lines) + "\n")
-    (folder / "regions.tsv").write_text("VS\nACC\nPCC\n")
-
-
-def matrix_file(person: str, session: str) -> str:
-    return f"conn/{person}_{session}_conn.tsv"
-
-
-WRITERS: dict[str, Writer] = {
-    "table": Writer(
-        {"file": "wide.tsv", "session": "session_id"},
-        write_table,
-        lambda person, session: "wide.tsv",
-        {"VS--ACC": "line 4, column 'VS--ACC', sub-0002 ses-b0"},
-        whole=True,
-        with_text_column=add_text_column,
-    ),
-    "matrix": Writer(
-        {"files": "conn/{participant}_{session}_conn.tsv", "regions": "regions.tsv"},
-        write_matrices,
-        matrix_file,
-        {"VS--ACC": "line 3, column 'ACC', row 'VS'"},
-        whole=False,
-    ),
-}
+from workbench.specs.readers import READERS
+from workbench.specs.source import SourceSpec
 
 
 @pytest.fixture(params=sorted(PRODUCERS))

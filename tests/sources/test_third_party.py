@@ -16,7 +16,7 @@ from workbench import third_party
 from workbench.errors import SourceError, SpecError
 from workbench.sources import read_source, source_files
 from workbench.specs import read_source_spec
-from workbench.specs.source import READER_GROUP
+from workbench.specs.readers import READER_GROUP
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "reader_package"
 SPEC = 'modality = "task"\nreader = "long-table"\nfile = "roi.tsv"\nsession = "visit"\n'

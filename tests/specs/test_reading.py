@@ -8,8 +8,8 @@ from workbench.errors import SpecError
 from workbench.specs import read_cohort_spec, read_experiment_spec, read_source_spec
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
+from workbench.specs.readers import AnySource
 from workbench.specs.reading import _Examination
-from workbench.specs.source import AnySource
 
 ROOTS = {"cohort": CohortSpec, "source": AnySource, "experiment": ExperimentSpec}
 

@@ -7,8 +7,8 @@ import pytest
 
 from workbench.specs import json_schemas
 from workbench.specs.learners import LEARNERS
+from workbench.specs.readers import READERS
 from workbench.specs.schemas import schema_text, write_schemas
-from workbench.specs.source import READERS
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from workbench.errors import TableError
-from workbench.specs.source import TableSource
+from workbench.specs.table_source import TableSource
 from workbench.tables.feature_sets import feature_sets
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.specs.source import TableSource
+from workbench.specs.table_source import TableSource
 from workbench.tables.dataset import assemble
 from workbench.tables.guards import check_dataset, check_experiment
 from workbench.tables.outcomes import make_outcome

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.specs.source import TableSource
+from workbench.specs.table_source import TableSource
 from workbench.tables.dataset import assemble
 from workbench.tables.guards import check_dataset
 from workbench.tables.outcomes import make_outcome

@@ -1,6 +1,6 @@
 import pytest
 
-from workbench.specs.source import TableSource
+from workbench.specs.table_source import TableSource
 from workbench.tables.guards import check_dataset, check_experiment
 from workbench.tables.upstream import undeclared, upstream_warnings
 

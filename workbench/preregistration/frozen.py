@@ -24,7 +24,7 @@ from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.explaining import place_in_words
 from workbench.specs.hashing import settings
-from workbench.specs.source import AnySource
+from workbench.specs.readers import AnySource
 from workbench.study import COHORT_FILE
 
 if TYPE_CHECKING:

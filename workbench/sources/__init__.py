@@ -9,7 +9,7 @@ from workbench.records import Cohort, FeatureTable
 from workbench.sources.assemble import assemble
 from workbench.sources.description import beside
 from workbench.sources.producers import producer_of
-from workbench.specs.source import AnySource
+from workbench.specs.readers import AnySource
 
 
 def read_source(name: str, spec: AnySource, cohort: Cohort, *, data: Path, features_dir: Path) -> FeatureTable:

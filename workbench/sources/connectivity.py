@@ -11,7 +11,7 @@ from workbench.sources.delimited import DELIMITERS, LISTED, read_text, read_text
 from workbench.sources.file_names import matching
 from workbench.sources.identity import Row
 from workbench.sources.parsed import Parsed, ParsedMatrix, ParseOptions, SourceFile
-from workbench.specs.source import MatrixSource
+from workbench.specs.matrix_source import MatrixSource
 
 
 def find(spec: MatrixSource, data: Path) -> list[SourceFile]:

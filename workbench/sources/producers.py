@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.sources import connectivity, wide_table
 from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
-from workbench.specs.source import READER_GROUP
+from workbench.specs.readers import READER_GROUP
 from workbench.third_party import load
 
 
@@ -36,7 +36,7 @@ PRODUCERS: dict[str, Producer] = {
     "table": Producer(wide_table.find, wide_table.parse),
     "matrix": Producer(connectivity.find, connectivity.parse),
 }
-"""Producers by the name of their reader; their options are in `workbench.specs.source.READERS` under the same names."""
+"""Producers by the name of a reader; their options are in `workbench.specs.readers.READERS`, under the same names."""
 
 
 def producer_of(reader: str, *, study: Path) -> Producer:

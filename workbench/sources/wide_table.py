@@ -9,7 +9,7 @@ from workbench.errors import Problems, SourceError, did_you_mean
 from workbench.sources.delimited import open_table
 from workbench.sources.identity import Row, id_hint
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
-from workbench.specs.source import TableSource
+from workbench.specs.table_source import TableSource
 
 
 def find(spec: TableSource, data: Path) -> list[SourceFile]:

@@ -7,6 +7,7 @@ from typing import Any
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.hashing import spec_hash, to_toml
+from workbench.specs.readers import AnySource
 from workbench.specs.reading import (
     Reading,
     examine_cohort,
@@ -16,7 +17,6 @@ from workbench.specs.reading import (
     read_experiment_spec,
     read_source_spec,
 )
-from workbench.specs.source import AnySource
 
 __all__ = [
     "AnySource",

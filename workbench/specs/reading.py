@@ -31,7 +31,7 @@ from workbench.specs.explaining import (
     nearest,
     place_in_words,
 )
-from workbench.specs.source import READER_GROUP, READERS, AnySource
+from workbench.specs.readers import READER_GROUP, READERS, AnySource
 from workbench.specs.toml_files import label_of, read_toml
 from workbench.third_party import load, names
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
-from workbench.specs.source import AnySource
+from workbench.specs.readers import AnySource
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

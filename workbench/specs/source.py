@@ -1,11 +1,9 @@
-"""``features/NAME.toml``: one source of one modality. One option schema per reader, found by name in `READERS`."""
+"""``features/NAME.toml``: what every source of one modality declares, whatever its reader."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from workbench.specs.base import Finding, Name, Spec, Text, repeated
 
@@ -113,86 +111,3 @@ class SourceSpec(Spec):
         if said is not None and said.selected_by == "atlas" and not (self.atlas or said.reference):
             hint = 'atlas = ".." of the source names it, or a reference'
             yield Finding(("upstream", "selected_by"), "is an atlas that has no name", hint)
-
-
-class TableSource(SourceSpec):
-    """A wide table: one row per participant (and session), one column per feature."""
-
-    reader: Literal["table"]
-    file: Text
-    """File beside the data (TSV or CSV)."""
-    session: Text | None = None
-    """Column with the session id; without it the table has one row per participant."""
-    id: Text | None = None
-    """Column with the participant id; default: that of the cohort."""
-    keep: tuple[Text, ...] = ()
-    """Globs of the columns that are features; default: every column, or those of the `columns` table."""
-    drop: tuple[Text, ...] = ()
-    """Globs of columns left out."""
-
-    def place(self) -> str:
-        """The file."""
-        return self.file
-
-    def has_sessions(self) -> bool:
-        """A column holds the session."""
-        return self.session is not None
-
-    def keeps(self) -> tuple[str, ...]:
-        """As declared."""
-        return self.keep
-
-    def drops(self) -> tuple[str, ...]:
-        """As declared."""
-        return self.drop
-
-    def columns_are_features(self) -> bool:
-        """Where a wide table has a `columns` table."""
-        return self.columns is not None
-
-
-class MatrixSource(SourceSpec):
-    """Matrix files, one per participant (and session): region names in the first row and column, or in `regions`."""
-
-    reader: Literal["matrix"]
-    files: Text
-    """Glob beside the data with {participant} and {session} where the ids stand, such as
-    sub-{participant}_ses-{session}_conn.tsv."""
-    regions: Text | None = None
-    """File with one region name per line, or a table with columns region (and circuit); for matrices without names."""
-    header: bool = True
-    """The first row and column hold region names."""
-    symmetric: bool = True
-    """Keep the upper triangle; false keeps every off-diagonal entry, row to column."""
-    diagonal: bool = False
-    """Also keep the diagonal."""
-
-    def place(self) -> str:
-        """The pattern of the files."""
-        return self.files
-
-    def companions(self) -> tuple[str, ...]:
-        """The list of regions, and the table that describes edges."""
-        return tuple(filter(None, [self.regions, self.columns]))
-
-    def has_sessions(self) -> bool:
-        """The names of the files hold the session."""
-        return "{session}" in self.files
-
-    def rules(self) -> Iterator[Finding]:
-        """The file name says whose matrix it is; matrices without names need a list of regions."""
-        yield from super().rules()
-        if "{participant}" not in self.files:
-            hint = "write {participant} where the id stands: sub-{participant}_conn.tsv"
-            yield Finding(("files",), f"{self.files!r} does not say where the participant id stands", hint)
-        if not self.header and self.regions is None:
-            yield Finding(("regions",), "is missing, and header = false", "name a file with one region per line")
-
-
-AnySource = Annotated[TableSource | MatrixSource, Field(discriminator="reader")]
-
-READER_GROUP = "biomarker_workbench.sources"
-"""Entry points of installed packages that offer a reader: a module with `find`, `parse` and `Options`."""
-
-READERS: dict[str, type[SourceSpec]] = {"table": TableSource, "matrix": MatrixSource}
-"""Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from workbench.errors import Problem
 from workbench.records import Cohort
 from workbench.specs.experiment import ExperimentSpec
-from workbench.specs.source import AnySource
+from workbench.specs.readers import AnySource
 from workbench.tables.covariates import AT, base_of
 from workbench.tables.nuisance import nuisance_terms
 

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from workbench.errors import Problem, Problems, TableError, did_you_mean
 from workbench.specs.experiment import EVERYTHING, ExperimentSpec
-from workbench.specs.source import AnySource
+from workbench.specs.readers import AnySource
 
 
 def feature_sets(experiment: ExperimentSpec, sources: Mapping[str, AnySource]) -> dict[str, tuple[str, ...]]:

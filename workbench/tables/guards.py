@@ -15,7 +15,8 @@ from workbench.errors import Problem, Problems, SpecError, WorkbenchError, did_y
 from workbench.records import Cohort, Dataset, Notice, Outcome
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.learners import LEARNERS
-from workbench.specs.source import AnySource, TableSource
+from workbench.specs.readers import AnySource
+from workbench.specs.table_source import TableSource
 from workbench.tables.alarms import dataset_warnings
 from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from workbench.records import FeatureTable
 from workbench.specs.experiment import ExperimentSpec
-from workbench.specs.source import AnySource
+from workbench.specs.readers import AnySource
 from workbench.tables.covariates import base_of
 
 DESIGN_BLOCKS = ("site", "sequence", "arm")

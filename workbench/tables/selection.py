@@ -15,7 +15,8 @@ import numpy as np
 
 from workbench.errors import Problem
 from workbench.records import Dataset, Notice
-from workbench.specs.source import AnySource, UpstreamSpec
+from workbench.specs.readers import AnySource
+from workbench.specs.source import UpstreamSpec
 
 STANDS_OUT = 0.9
 """Share of the pairs of a kept column and one left out in which the kept one goes more with the outcome: a half by

@@ -8,7 +8,7 @@ import pandas as pd
 
 from workbench.errors import Problem, listed
 from workbench.records import Cohort, Dataset, Notice, Session
-from workbench.specs.source import AnySource
+from workbench.specs.readers import AnySource
 
 
 def treated_by(cohort: Cohort, session: str, people: Sequence[str]) -> list[str]:

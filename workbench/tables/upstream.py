@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from workbench.errors import Problem, listed
 from workbench.records import Cohort, Notice
 from workbench.specs.experiment import ExperimentSpec, OutcomeSpec
-from workbench.specs.source import AnySource, UpstreamSpec
+from workbench.specs.readers import AnySource
+from workbench.specs.source import UpstreamSpec
 from workbench.tables.covariates import AT, base_of, session_of
 from workbench.tables.names import looks_like_outcome
 

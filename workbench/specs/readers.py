@@ -1,0 +1,19 @@
+"""The readers of the workbench by name: the options that each of them takes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from workbench.specs.matrix_source import MatrixSource
+from workbench.specs.source import SourceSpec
+from workbench.specs.table_source import TableSource
+
+AnySource = Annotated[TableSource | MatrixSource, Field(discriminator="reader")]
+
+READER_GROUP = "biomarker_workbench.sources"
+"""Entry points of installed packages that offer a reader: a module with `find`, `parse` and `Options`."""
+
+READERS: dict[str, type[SourceSpec]] = {"table": TableSource, "matrix": MatrixSource}
+"""Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""
