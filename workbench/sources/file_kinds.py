@@ -81,10 +81,39 @@ def content_of(path: Path, label: str) -> bytes:
         If it is missing, a folder, empty, only a pointer to a file that was not fetched, cut short, or not text: says
         what it is and what to do.
     """
+    data = fetched_bytes(path, label)
+    if path.suffix == ".gz":
+        data = _unpacked(data, label)
+    another = kind_of(data)
+    if another:
+        raise SourceError(Problem(label, *another))
+    return data
+
+
+def fetched_bytes(path: Path, label: str, *, at_most: int = -1) -> bytes:
+    """The bytes of a file of any kind that is really there.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+    at_most : int
+        Bytes that are read from its beginning; -1 for all.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    SourceError
+        If it is missing, a folder, cannot be read, is empty, or only a pointer to a file that was not fetched.
+    """
     if not path.is_file():
         raise SourceError(_no_file(path, label))
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if at_most < 0 else _beginning(path, at_most)
     except OSError as error:
         hint = "let this account read it, or see whether the disk is failing"
         raise SourceError(Problem(label, f"cannot be read ({error.strerror})", hint)) from error
@@ -93,12 +122,12 @@ def content_of(path: Path, label: str) -> bytes:
     pointer = _pointer(data, path)
     if pointer:
         raise SourceError(Problem(label, *pointer))
-    if path.suffix == ".gz":
-        data = _unpacked(data, label)
-    another = kind_of(data)
-    if another:
-        raise SourceError(Problem(label, *another))
     return data
+
+
+def _beginning(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(n_bytes)
 
 
 def text_of(data: bytes, label: str) -> str:
