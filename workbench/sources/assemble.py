@@ -131,7 +131,9 @@ class _Part:
         self.at_features = [position[column] for column in self.features]
         self.at_others = [position[column] for column in self.others]
         self.at_shared = [position[column] for column in self.shared]
-        self.uncovered = [at for at, name in enumerate(self.names) if self.parsed.coverage.get(name) == 0]
+        share = self.parsed.coverage
+        least = max(self.parsed.min_coverage, np.nextafter(0.0, 1.0))
+        self.uncovered = [at for at, name in enumerate(self.names) if share.get(name, 1.0) < least]
 
 
 class _Assembly:
@@ -382,6 +384,8 @@ def _notes(parts: Iterable[_Part]) -> Iterator[str]:
     parts = list(parts)
     for maker, n_files in Counter(maker for part in parts for maker in part.parsed.provenance).items():
         yield f"{n_files} file{'' if n_files == 1 else 's'} made by {maker}"
+    for note, n_files in Counter(note for part in parts for note in part.parsed.notes).items():
+        yield f"{n_files} file{'' if n_files == 1 else 's'}: {note}"
     uncovered = Counter(part.names[at] for part in parts for at in part.uncovered)
     if uncovered:
         which = listed([f"{name} ({n} file{'' if n == 1 else 's'})" for name, n in sorted(uncovered.items())], LISTED)

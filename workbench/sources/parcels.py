@@ -246,6 +246,32 @@ def on_grid(volume: Volume, grid: Grid, label: str) -> np.ndarray:
     return resampled
 
 
+def measured(image: Volume, background: Background, mask: np.ndarray | None = None) -> np.ndarray:
+    """Values of an image with NaN in every voxel that holds no data.
+
+    Parameters
+    ----------
+    image : Volume
+    background : {0, "nan"}
+    mask : ndarray of shape (i, j, k), optional
+        As of `parcel_means`.
+
+    Returns
+    -------
+    ndarray of shape (i, j, k)
+    """
+    import numpy as np
+
+    values = np.array(image.values, dtype=float)
+    data = np.isfinite(values)
+    if background == 0:
+        data &= values != 0
+    if mask is not None:
+        data &= mask != 0
+    values[~data] = np.nan
+    return values
+
+
 def parcel_means(
     image: Volume, atlas: Parcellation, *, background: Background, mask: np.ndarray | None = None
 ) -> ParcelMeans:
