@@ -31,8 +31,8 @@ class SourceFile:
     sessions : tuple of str
         The same for the session.
     companions : mapping of str to Path
-        Files that are read along with it, by what they are: ``sidecar``, ``reference``. A table is made anew when one of
-        them changes.
+        Files that are read along with it, by what they are: ``sidecar``, ``reference``. A table is made anew when
+        one of them changes.
     runs : tuple of SourceFile
         All runs of one session, this file the first of them, where their mean is taken; else empty.
     """
@@ -99,7 +99,7 @@ class ParsedMatrix:
     diagonal : bool
         The diagonal is kept too.
     triangle : {"both", "upper", "lower"}
-        Which triangle of a symmetric matrix the file holds; of the other, blanks, zeros and missing codes are no values.
+        Which triangle of a symmetric matrix the file holds; blanks, zeros and missing codes of the other are no values.
     """
 
     row: Row
@@ -136,7 +136,7 @@ class Parsed:
     min_coverage : float
         The same where the share is smaller than this.
     missing : frozenset of str
-        Codes for a missing value that the producer writes whatever the study says: ``n/a`` of XCP-D, ``nan`` of HALFpipe.
+        Codes for a missing value that the producer writes whatever the study says: ``n/a`` of XCP-D.
     partial : bool
         A column that this file lacks and other files have is a missing value; else all files have the same columns.
     left_out : mapping of str to str
