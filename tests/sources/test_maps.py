@@ -267,7 +267,7 @@ def test_runs_on_different_grids_are_refused(read, write_map, tmp_path):
         read(runs="mean")
 
 
-# ----------------------------------------------------------------------------------------------- background, mask, space
+# ---------------------------------------------------------------------------------------------- background, mask, space
 
 
 def test_what_no_data_looks_like_is_declared():
@@ -320,7 +320,7 @@ def test_one_mask_serves_all(read, write_map, tmp_path):
 def test_an_empty_mask_is_refused(read, write_map, tmp_path):
     write_map([1, 2, 3])
     save_nifti(tmp_path / "group_mask.nii.gz", np.zeros(SHAPE, dtype=np.uint8))
-    with pytest.raises(SourceError, match="group_mask.nii.gz: is a mask with nothing inside"):
+    with pytest.raises(SourceError, match=r"group_mask.nii.gz: is a mask with nothing inside"):
         read(mask="group_mask.nii.gz")
 
 
