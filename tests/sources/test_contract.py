@@ -32,6 +32,10 @@ of_text = pytest.mark.parametrize("reader", sorted(name for name in WRITERS if W
 """Asked of producers whose cells are text, where what is no number can stand at all."""
 
 
+of_edges = pytest.mark.parametrize("reader", sorted(name for name in WRITERS if not WRITERS[name].named))
+"""Asked of producers that may name a feature like an edge."""
+
+
 @pytest.fixture
 def writer(reader: str) -> Writer:
     return WRITERS[reader]
@@ -74,7 +78,7 @@ def test_every_producer_has_options_and_options_have_a_producer():
 
 def test_the_same_cohort_gives_the_same_table(read, writer):
     expected = {
-        (f"sub-{person}", session, feature): float(cell)
+        (f"sub-{person}", session, writer.name_of(feature)): float(cell)
         for (person, session), cells in TWO_SESSIONS.items()
         for feature, cell in zip(FEATURES, cells, strict=True)
     }
@@ -82,9 +86,10 @@ def test_the_same_cohort_gives_the_same_table(read, writer):
     assert by_name(table) == pytest.approx(expected, rel=writer.precision, abs=0)
     assert table.rows.to_numpy().tolist() == sorted([f"sub-{person}", session] for person, session in TWO_SESSIONS)
     assert table.rows["participant_id"].dtype == "str"
-    assert list(table.features["name"]) == [f"x:{feature}" for feature in FEATURES]
+    assert list(table.features["name"]) == [f"x:{writer.name_of(feature)}" for feature in FEATURES]
 
 
+@of_edges
 def test_edges_have_their_regions_and_circuits(read):
     features = read(TWO_SESSIONS).features.set_index("feature")
     assert features.loc["VS--PCC", ["region_a", "region_b"]].tolist() == ["VS", "PCC"]
@@ -115,12 +120,12 @@ def test_inputs_stay_as_they_are(read, reader, writer, tmp_path):
 
 
 @of_text
-def test_missing_codes_of_the_study_are_missing_in_every_spelling(read, cohort_of):
+def test_missing_codes_of_the_study_are_missing_in_every_spelling(read, writer, cohort_of):
     values = changed(TWO_SESSIONS, {("0002", "ses-b0"): ("n/a", "0.5", "-999.0")})
     table = read(values, cohort_of(missing=("n/a", "", "-999")))
     cells = by_name(table)
-    assert np.isnan(cells["sub-0002", "ses-b0", "VS--ACC"])
-    assert np.isnan(cells["sub-0002", "ses-b0", "ACC--PCC"])
+    assert np.isnan(cells["sub-0002", "ses-b0", writer.name_of("VS--ACC")])
+    assert np.isnan(cells["sub-0002", "ses-b0", writer.name_of("ACC--PCC")])
     assert np.isnan(list(cells.values())).sum() == 2
 
 
@@ -272,9 +277,9 @@ def test_fisher_z_is_taken_of_every_value_and_refuses_what_is_no_correlation(rea
         read(changed(TWO_SESSIONS, {("0004", "ses-b0"): ("1.2", "0.1", "0.2")}), transform="fisher-z")
 
 
-def test_a_columns_table_adds_what_the_study_knows(read, tmp_path):
+def test_a_columns_table_adds_what_the_study_knows(read, writer, tmp_path):
     (tmp_path / "columns.tsv").write_text(
-        "column\tcircuit\tunit\n" + "".join(f"{feature}\tmine\tz\n" for feature in FEATURES)
+        "column\tcircuit\tunit\n" + "".join(f"{writer.name_of(feature)}\tmine\tz\n" for feature in FEATURES)
     )
     features = read(TWO_SESSIONS, columns="columns.tsv").features
     assert set(features["circuit"]) == {"mine"}

@@ -10,11 +10,18 @@ from workbench.specs.maps_source import MapsSource
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
+from workbench.specs.task_tables import AbcdSource, AfniSource
 
-AnySource = Annotated[TableSource | MatrixSource | MapsSource, Field(discriminator="reader")]
+AnySource = Annotated[TableSource | MatrixSource | MapsSource | AfniSource | AbcdSource, Field(discriminator="reader")]
 
 READER_GROUP = "biomarker_workbench.sources"
 """Entry points of installed packages that offer a reader: a module with `find`, `parse` and `Options`."""
 
-READERS: dict[str, type[SourceSpec]] = {"table": TableSource, "matrix": MatrixSource, "maps": MapsSource}
+READERS: dict[str, type[SourceSpec]] = {
+    "table": TableSource,
+    "matrix": MatrixSource,
+    "maps": MapsSource,
+    "afni": AfniSource,
+    "abcd": AbcdSource,
+}
 """Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""
