@@ -14,8 +14,7 @@ from workbench.sources.delimited import LISTED, open_table
 from workbench.sources.file_names import glob_under, matching, name_pattern
 from workbench.sources.identity import DUPLICATE, Row
 from workbench.sources.label_tables import read_label_table
-from workbench.sources.map_contrasts import Weights, chosen_contrasts
-from workbench.sources.maps import feature_name
+from workbench.sources.map_contrasts import Weights, chosen_contrasts, feature_name
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
 from workbench.specs.task_tables import PARTICIPANT, AfniSource
 

@@ -64,8 +64,19 @@ def _spellings(entity: str, raw: str | None, files: str) -> tuple[str, ...]:
 
 
 def name_pattern(files: str) -> re.Pattern[str]:
-    """Regular expression of a glob with ``{participant}`` and ``{session}``; the same id twice must be the same text.
+    """Regular expression of a glob with any of `PLACEHOLDERS`; the same id twice must be the same text.
 
+    Parameters
+    ----------
+    files : str
+
+    Returns
+    -------
+    re.Pattern
+        With a group for each placeholder.
+
+    Examples
+    --------
     >>> name_pattern("sub-{participant}/sub-{participant}_*.tsv").fullmatch("sub-01/sub-01_conn.tsv")["participant"]
     '01'
     """
