@@ -6,13 +6,27 @@ from typing import Annotated
 
 from pydantic import Field
 
+from workbench.specs.derivative_source import GigaConnectomeSource, HalfpipeSource, XcpdSource
 from workbench.specs.maps_source import MapsSource
+from workbench.specs.matlab_source import ConnSource, DcmSource
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
 from workbench.specs.task_tables import AbcdSource, AfniSource
 
-AnySource = Annotated[TableSource | MatrixSource | MapsSource | AfniSource | AbcdSource, Field(discriminator="reader")]
+AnySource = Annotated[
+    TableSource
+    | MatrixSource
+    | XcpdSource
+    | HalfpipeSource
+    | GigaConnectomeSource
+    | ConnSource
+    | DcmSource
+    | MapsSource
+    | AfniSource
+    | AbcdSource,
+    Field(discriminator="reader"),
+]
 
 READER_GROUP = "biomarker_workbench.sources"
 """Entry points of installed packages that offer a reader: a module with `find`, `parse` and `Options`."""
@@ -20,6 +34,11 @@ READER_GROUP = "biomarker_workbench.sources"
 READERS: dict[str, type[SourceSpec]] = {
     "table": TableSource,
     "matrix": MatrixSource,
+    "xcpd": XcpdSource,
+    "halfpipe": HalfpipeSource,
+    "giga-connectome": GigaConnectomeSource,
+    "conn": ConnSource,
+    "dcm": DcmSource,
     "maps": MapsSource,
     "afni": AfniSource,
     "abcd": AbcdSource,
