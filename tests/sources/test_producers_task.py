@@ -72,6 +72,7 @@ def test_GENERATED_nilearn_a_contrast_is_found_whatever_its_capitals(nilearn_glm
     assert table.features["feature"].tolist() == ["lVS_reward anticipation", "edge_reward anticipation"]
     assert table.features["circuit"].tolist() == ["reward", "unassigned"]
     assert table.features["contrast"].unique().tolist() == ["reward anticipation"]
+    assert "1 file made by nilearn 0.14.1" in table.notes
 
 
 def test_GENERATED_nilearn_the_background_of_zeros_does_not_dilute_a_parcel(nilearn_glm, read):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from workbench.errors import Problem, did_you_mean, listed
@@ -27,17 +28,17 @@ def copied_files(files: Sequence[SourceFile]) -> Iterator[Problem]:
     Problem
         One for each set of files that are the same.
     """
-    by_size: dict[int, list[SourceFile]] = {}
-    for file in files:
-        if file.path.is_file() and (size := file.path.stat().st_size) > 0:
-            by_size.setdefault(size, []).append(file)
-    by_content: dict[str, list[SourceFile]] = {}
-    for file in (file for same_size in by_size.values() if len(same_size) > 1 for file in same_size):
-        by_content.setdefault(hashlib.sha256(file.path.read_bytes()).hexdigest(), []).append(file)
+    by_size: dict[int, dict[str, Path]] = {}
+    for label, path in (named for file in files for named in file.measurements().items()):
+        if path.is_file() and (size := path.stat().st_size) > 0:
+            by_size.setdefault(size, {})[label] = path
+    by_content: dict[str, list[str]] = {}
+    for label, path in (named for same in by_size.values() if len(same) > 1 for named in same.items()):
+        by_content.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), []).append(label)
     for same in by_content.values():
         if len(same) > 1:
-            names = listed([file.label for file in same], LISTED)
-            hint = "one of them is a copy: find out whose matrix it is, and take the other out"
+            names = listed(same, LISTED)
+            hint = "one of them is a copy: find out whose it is, and take the other out"
             yield Problem(names, "are byte for byte the same file", hint, DUPLICATE)
 
 

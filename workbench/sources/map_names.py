@@ -61,6 +61,10 @@ class MapGroup(SourceFile):
     maps: Mapping[str, tuple[NamedMap, ...]] = field(default_factory=dict, hash=False)
     wanted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
 
+    def measurements(self) -> dict[str, Path]:
+        """Every image of every run."""
+        return {each.file.label: each.file.path for runs in self.maps.values() for each in runs}
+
 
 def named_maps(files: str, data: Path) -> list[NamedMap]:
     """Images that a glob finds, with what their names say; masks are none of them.

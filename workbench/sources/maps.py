@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.knowledge.contrasts import contrast_named
 from workbench.sources.delimited import LISTED
+from workbench.sources.derivatives import dataset_of, made_by
 from workbench.sources.identity import Row
 from workbench.sources.map_contrasts import chosen_contrasts, feature_name, spellings
 from workbench.sources.map_names import (
@@ -89,7 +90,7 @@ def _refuse_sums_of_statistics(spec: MapsSource, wanted: Mapping[str, Mapping[st
 
 def _companions(group: MapGroup, spec: MapsSource) -> dict[str, Path]:
     """The other files of a group; what is missing among them is said when it is read."""
-    files = dict(group.companions)
+    files = {**group.companions, **dataset_of(_first(group)[0].file)}
     for number, each in enumerate((each for runs in group.maps.values() for each in runs), 1):
         for what, locate, used in (
             ("mask", mask_beside, spec.mask == BESIDE),
@@ -151,6 +152,7 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         described=_described(spec, file, atlas, stat),
         coverage=coverage,
         min_coverage=spec.min_coverage,
+        provenance=made_by(file),
         notes=tuple(notes),
     )
 
