@@ -25,14 +25,14 @@ def pictures_in(folder: Path) -> dict[str, ReportPicture]:
     Returns
     -------
     dict of str to ReportPicture
-        Empty where the folder does not exist.
+        Empty where the folder does not exist; files that hold no drawing are left out.
     """
     files = sorted(path for path in folder.glob("*.svg") if not path.stem.endswith("-dark"))
-    return {path.stem: _picture(path) for path in files}
+    drawings = {path: path.read_text(encoding="utf-8") for path in files}
+    return {path.stem: _picture(path, svg) for path, svg in drawings.items() if "<svg" in svg}
 
 
-def _picture(path: Path) -> ReportPicture:
-    svg = path.read_text(encoding="utf-8")
+def _picture(path: Path, svg: str) -> ReportPicture:
     title, alt = _inside(svg, "title"), _inside(svg, "desc")
     image = path.with_suffix(".png")
     if len(svg) > LARGEST_SVG and image.is_file():

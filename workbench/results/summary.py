@@ -18,7 +18,6 @@ from workbench.results.wording import (
     ordinal,
     p_text,
     results,
-    signed,
     under_what_name,
     with_interval,
 )
@@ -120,39 +119,6 @@ def one_line(result: RunResult) -> str:
     return f"{result.claim.verdict}: {scores.display_name}, {r2}, {p}, n = {scores.n_participants}"
 
 
-def headline_numbers(scores: Scores) -> tuple[tuple[str, str, str], ...]:
-    """The few numbers that a verdict rests on: name, value, and what it is relative to or how sure it is.
-
-    Parameters
-    ----------
-    scores : Scores
-
-    Returns
-    -------
-    tuple of (str, str, str)
-    """
-    own, unit = scores.performance, f" {scores.outcome_unit}".rstrip()
-    interval = own.interval
-    sure = f"95 % CI {number(interval.low)} to {number(interval.high)}; " if interval is not None else ""
-    rows = [("R2", number(own.r2), f"{sure}relative to {scores.reference or 'the training mean'}")]
-    p = "none" if scores.judged_p is None else p_text(scores.judged_p)
-    test = scores.test
-    how = test.refused or ("not tested" if scores.judged_p is None else f"{test.n_permutations:,} permutations")
-    rows.append(("p", p, how))
-    if own.auc is not None:
-        rows.append(("AUC", number(own.auc), "" if own.brier is None else f"Brier score {number(own.brier)}"))
-    else:
-        clinical = _clinical(scores)
-        beside = "" if clinical is None else f"clinical model {amounts(own.mae, clinical.mae)[1]}{unit}"
-        rows.append(("MAE", f"{amounts(own.mae)[0]}{unit}", beside))
-    if scores.increment is not None:
-        low = scores.increment.interval
-        band = "" if low is None else f"95 % CI {number(low.low)} to {number(low.high)}; "
-        rows.append(("Incremental R2", signed(scores.increment.delta_r2), f"{band}over the clinical model"))
-    rows.append(("Participants", str(scores.n_participants), f"{scores.n_features:,} features"))
-    return tuple(rows)
-
-
 # ------------------------------------------------------------------------------------------------------- participants
 
 
@@ -242,7 +208,7 @@ def _r2(scores: Scores) -> str:
 
 def _error(scores: Scores) -> str:
     """MAE, or for a binary outcome AUC and Brier score, beside the clinical model; the calibration slope."""
-    own, clinical = scores.performance, _clinical(scores)
+    own, clinical = scores.performance, clinical_model(scores)
     if scores.outcome_type == "binary":
         auc = _beside("AUC", own.auc, None if clinical is None else clinical.auc, "")
         brier = _beside("Brier score", own.brier, None if clinical is None else clinical.brier, "")
@@ -276,7 +242,17 @@ def slope(performance: Performance) -> str:
     return f"calibration slope {number(performance.calibration_slope)}"
 
 
-def _clinical(scores: Scores) -> Performance | None:
+def clinical_model(scores: Scores) -> Performance | None:
+    """The best clinical model of a run; None where it has none.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    Performance or None
+    """
     return None if scores.increment is None else procedure(scores, scores.increment.against)
 
 
@@ -418,7 +394,17 @@ def _effect(scores: Scores, direction: str) -> str:
 
 
 def no_candidates(result: RunResult) -> str:
-    """Why a run that predicts has no candidate circuit."""
+    """Why a run that predicts has no candidate circuit.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+        Without a capital or a full stop.
+    """
     tested = int(result.circuits["q"].notna().sum())
     if not tested and set(result.circuits["circuit"]) <= {UNASSIGNED}:
         return "none: no feature is assigned to a circuit, so no circuit could be tested"

@@ -8,7 +8,7 @@ from workbench.records import Report
 from workbench.results.claims import plain_sentence
 from workbench.results.details import sentence
 from workbench.results.sections import background, findings, individuals, performance, sample
-from workbench.results.summary import headline_numbers
+from workbench.results.sections.headline import headline_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

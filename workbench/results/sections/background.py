@@ -83,8 +83,8 @@ OF_KIND = {
         "that they tell who responds to the treatment."
     ),
     "predictive": (
-        "The outcome compares treatments within or between participants. A difference between two scores of one person "
-        "is not that person's own response: chance and the course of the illness are in it."
+        "The outcome compares treatments within or between participants. The difference between two scores of a "
+        "participant is not their own response: chance and the course of the illness are in it."
     ),
     "association": "No treatment is involved: an association with a score says nothing of how it would change.",
 }

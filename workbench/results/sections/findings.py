@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from math import isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED, ReportTable, Section
+from workbench.results.biomarkers import COLUMNS
 from workbench.results.summary import no_candidates
 from workbench.results.wording import number, p_text
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 SHOWN_FEATURES = 20
 HOW_TO_READ = (
-    "SHAP values say what the predictions of this model rest on, not what causes the outcome. The null quantile is "
+    "SHAP values say how this model came to its predictions, not what causes the outcome. The null quantile is "
     "what 95 % of permuted outcomes stay below: it is of a global null. The circuit test asks of each circuit "
     "by itself whether its features are associated with the outcome beyond the confounds."
 )
@@ -33,7 +35,7 @@ def explanations(result: RunResult) -> Section:
     -------
     Section
     """
-    title, question = "What the predictions rest on", "Which circuits raise or lower the prediction?"
+    title, question = "Explanation of the predictions", "Which circuits raise or lower the prediction?"
     if not result.claim.shows_prediction:
         why = (
             "the run was not tested"
@@ -161,14 +163,12 @@ def candidates(result: RunResult) -> Section:
         (
             "circuit" if row["level"] == "circuit" else "feature",
             str(row["circuit"] if row["level"] == "circuit" else row["feature"]),
-            str(row["direction"]),
+            _text(row["direction"]),
             _effect(row),
             _p(row["q_value"]),
-            str(row["haufe_sign"]),
-            str(row["tag"] or ""),
-            str(row["evidence"] or ""),
+            *(_text(row[name]) for name in ("haufe_sign", "tag", "evidence")),
         )
-        for row in result.biomarkers.to_dict("records")
+        for row in result.biomarkers.reindex(columns=list(COLUMNS)).to_dict("records")
     )
     columns = ("Level", "Name", "Direction", f"Effect per SD{unit}, 95 % CI", "q", "Haufe sign", "Tag", "Published")
     kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
@@ -218,8 +218,9 @@ def tuning(result: RunResult) -> Section | None:
     )
 
 
-def _effect(row: dict[object, object]) -> str:
-    return _with_limits(row["effect"], row["effect_low"], row["effect_high"])
+def _effect(row: Mapping[Hashable, Any]) -> str:
+    """An effect with its interval, which runs of older versions lack."""
+    return _with_limits(row.get("effect"), row.get("effect_low"), row.get("effect_high"))
 
 
 def _with_limits(value: object, low: object, high: object) -> str:
@@ -227,13 +228,17 @@ def _with_limits(value: object, low: object, high: object) -> str:
     return f"{text} ({_number(low)} to {_number(high)})" if text and _number(low) else text
 
 
-def _ranks(row: dict[object, object]) -> str:
+def _ranks(row: Mapping[Hashable, Any]) -> str:
     low, high = _number(row["rank_low"]), _number(row["rank_high"])
-    return f"{float(str(row['rank_low'])):.0f} to {float(str(row['rank_high'])):.0f}" if low and high else ""
+    return f"{float(row['rank_low']):.0f} to {float(row['rank_high']):.0f}" if low and high else ""
 
 
 def _number(value: object) -> str:
     return "" if not isinstance(value, int | float) or isnan(value) else number(float(value))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _p(value: object) -> str:
