@@ -10,7 +10,7 @@ from pathlib import Path
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.delimited import LISTED
 from workbench.sources.entities import NamedFile, read_name
-from workbench.sources.file_names import ENTITIES, PLACEHOLDERS, glob_under, name_pattern
+from workbench.sources.file_names import ENTITIES, PLACEHOLDERS, glob_under, name_pattern, spellings_of
 from workbench.sources.parsed import SourceFile
 from workbench.sources.volumes import SUFFIXES, halves
 
@@ -109,7 +109,7 @@ def _images(paths: Sequence[Path]) -> Iterator[Path]:
 def _named(path: Path, label: str, said: Mapping[str, str], files: str) -> NamedMap:
     file = read_name(path, label)
     participant, session = (
-        _spellings(ENTITIES[key], said[key], files, key) if key in said else _of_entity(file, ENTITIES[key])
+        spellings_of(key, said[key], files) if key in said else _of_entity(file, ENTITIES[key])
         for key in ("participant", "session")
     )
     if not participant:
@@ -118,10 +118,6 @@ def _named(path: Path, label: str, said: Mapping[str, str], files: str) -> Named
     of_entity = next((file.entities[key] for key in CONTRAST_ENTITIES if key in file.entities), "")
     contrast, run = said.get("contrast", of_entity), said.get("run", file.entities.get("run", ""))
     return NamedMap(file, participant, session, contrast, run)
-
-
-def _spellings(prefix: str, raw: str, files: str, key: str) -> tuple[str, ...]:
-    return (raw, prefix + raw) if f"{prefix}{{{key}}}" in files else (raw,)
 
 
 def _of_entity(file: NamedFile, prefix: str) -> tuple[str, ...]:

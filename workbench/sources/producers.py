@@ -13,6 +13,7 @@ from workbench.sources import (
     conn,
     connectivity,
     dcm,
+    featquery,
     giga_connectome,
     halfpipe,
     maps,
@@ -53,6 +54,7 @@ PRODUCERS: dict[str, Producer] = {
     "dcm": Producer(dcm.find, dcm.parse),
     "abcd": Producer(abcd.find, abcd.parse),
     "afni": Producer(afni.find, afni.parse),
+    "featquery": Producer(featquery.find, featquery.parse),
     "maps": Producer(maps.find, maps.parse),
 }
 """Producers by the name of a reader; their options are in `workbench.specs.readers.READERS`, under the same names."""

@@ -12,7 +12,7 @@ from workbench.specs.matlab_source import ConnSource, DcmSource
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
-from workbench.specs.task_tables import AbcdSource, AfniSource
+from workbench.specs.task_tables import AbcdSource, AfniSource, FeatquerySource
 
 AnySource = Annotated[
     TableSource
@@ -24,6 +24,7 @@ AnySource = Annotated[
     | DcmSource
     | MapsSource
     | AfniSource
+    | FeatquerySource
     | AbcdSource,
     Field(discriminator="reader"),
 ]
@@ -41,6 +42,7 @@ READERS: dict[str, type[SourceSpec]] = {
     "dcm": DcmSource,
     "maps": MapsSource,
     "afni": AfniSource,
+    "featquery": FeatquerySource,
     "abcd": AbcdSource,
 }
 """Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""
