@@ -396,3 +396,29 @@ def test_SYNTHETIC_featquery_what_is_no_report_is_refused_with_its_line(tmp_path
 def test_a_pattern_of_featquery_says_whose_and_which_region(files):
     with pytest.raises(ValueError, match="does not say where"):
         READERS["featquery"].model_validate({"modality": "task", "reader": "featquery", "files": files})
+
+
+# ------------------------------------------------------------------------------------------------------ tables of a lab
+
+
+@pytest.mark.skipif("pivot" not in READERS["table"].model_fields, reason="the reader table cannot turn long tables")
+def test_REAL_williamspanlab_contrasts_in_rows_become_columns_and_doses_sessions(producers, cohort_of, tmp_path):
+    shutil.copy(producers / "roi_betas/williamspanlab_demo/KET_nonconscious_ROI_peak_Data4R_all_demo.csv", tmp_path)
+    text = "participant_id\tage\n" + "".join(f"{each}\t30\n" for each in range(1, 14))
+    sessions = {name: {"phase": "before"} for name in ("placebo", "low", "high")}
+    changes = {"design": "observational", "site": None, "arms": None, "sessions": sessions, "ids": {}}
+    regions = ("Right_antInsula_peak_nonconscious", "Right_Amygdala_peak_nonconscious")
+    options = {
+        "file": "KET_nonconscious_ROI_peak_Data4R_all_demo.csv",
+        "id": "Subjects",
+        "session": "Dosage",
+        "session_codes": {"0.5mg/kg": "high", "0.05mg/kg": "low", "Placebo": "placebo"},
+        "pivot": {"feature": "Contrast", "value": regions},
+        "pivot_pattern": "(?P<contrast>[A-Za-z]+vsNeutral)_(?P<feature>.+)_peak_nonconscious",
+    }
+    spec = READERS["table"].model_validate({"modality": "task", "reader": "table"} | options)
+    table = read_source("task", spec, cohort_of(text, **changes), data=tmp_path, features_dir=tmp_path / "features")
+    assert table.values.shape == (39, 4)
+    assert table.features["contrast"].tolist() == ["HappyvsNeutral"] * 2 + ["ThreatvsNeutral"] * 2
+    first = dict(zip(table.rows["session"][:3], table.values[:3, 0], strict=True))
+    assert first["high"] == pytest.approx(-0.431723862886429)
