@@ -105,7 +105,7 @@ class FeatureTable:
         for frame in (self.rows, self.features):
             for column in frame.columns:
                 content.update("\x1f".join((column, *frame[column].astype(str))).encode() + b"\x1e")
-        content.update(np.ascontiguousarray(self.values, dtype="<f8").tobytes())
+        content.update(np.ascontiguousarray(self.values, dtype="<f8").data.cast("B"))
         return content.hexdigest()
 
 

@@ -7,7 +7,6 @@ decided here, and every problem of every file comes at once.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable, LeftOut
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.columns import SESSION, choose
+from workbench.sources.copied_files import identical_files
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import (
     Described,
@@ -31,7 +31,8 @@ from workbench.sources.description import (
     read_columns_table,
 )
 from workbench.sources.edges import MIXED_SHAPES, Edges, square
-from workbench.sources.identity import DUPLICATE, Row, identity_notes, identity_problems, owner_of
+from workbench.sources.gathered import GatheredRows
+from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.specs.source import SourceSpec
 
@@ -83,7 +84,7 @@ def assemble(
     described = read_columns_table(spec.columns, features_dir=features_dir, data=data) if spec.columns else None
     options = ParseOptions(spec, cohort.id_column, frozenset(cohort.missing), locate)
     vocabulary = vocabulary_of(features_dir.parent)
-    assembly = _Assembly(name, spec, cohort, described, vocabulary, several=len(files) > 1)
+    assembly = _Assembly(name, spec, cohort, described, vocabulary, n_files=len(files))
     for file in files:
         assembly.read(file, parse, options)
     assembly.check()
@@ -104,6 +105,10 @@ class _Part:
         Columns that are no features and may hold numbers, with their cells in `beside`.
     shared : tuple of str
         Columns that the study knows of everybody, with their text in `claims`, by row of `rows`.
+    n_values : int
+        Rows of numbers that were taken; they are among those that `_Assembly` gathers under the names `features`.
+    beside : GatheredRows, optional
+        Numbers of `others`, in the same rows.
     text : set of int
         Positions in `others` of columns that hold something else than numbers.
     of_regions : bool
@@ -119,8 +124,8 @@ class _Part:
     rows: list[Row] = field(default_factory=list)
     claims: list[list[str]] = field(default_factory=list)
     owners: list[tuple[str, str]] = field(default_factory=list)
-    values: list[np.ndarray] = field(default_factory=list)
-    beside: list[np.ndarray] = field(default_factory=list)
+    n_values: int = 0
+    beside: GatheredRows | None = None
     text: set[int] = field(default_factory=set)
     bad: list[BadCell] = field(default_factory=list)
     edges: Edges | None = None
@@ -145,14 +150,14 @@ class _Assembly:
         described: Described | None,
         vocabulary: Vocabulary,
         *,
-        several: bool,
+        n_files: int,
     ) -> None:
         self.name = name
         self.spec = spec
         self.cohort = cohort
         self.described = described
         self.vocabulary = vocabulary
-        self.several = several
+        self.several, self.n_files = n_files > 1, n_files
         self.numbers = NumberReader(cohort.missing)
         self.problems = Problems()
         self.rows: list[Row] = []
@@ -160,6 +165,7 @@ class _Assembly:
         self.named: list[SourceFile] = []
         self.notes: list[str] = []
         self._edges: dict[tuple[object, ...], Edges] = {}
+        self._gathered: dict[tuple[str, ...], GatheredRows] = {}
 
     # --------------------------------------------------------------------------------------------------------- one file
 
@@ -242,12 +248,22 @@ class _Assembly:
             return
         values, bad = self.numbers.row(cells)
         values[part.uncovered] = np.nan
-        part.owners.append((owner.participant_id, owner.session))
-        part.values.append(values)
+        self._keep(part, values, (owner.participant_id, owner.session))
         who = f"{owner.participant_id} {owner.session}".strip()
         part.bad += [BadCell(entry.row.place, part.features[at], who, str(cells[at])) for at in bad]
         if part.others:
-            part.beside.append(self._others(part, _some(entry.cells, part.at_others)))
+            part.beside = part.beside or GatheredRows(len(part.others))
+            part.beside.add(self._others(part, _some(entry.cells, part.at_others)))
+
+    def _keep(self, part: _Part, values: np.ndarray, owner: tuple[str, str]) -> None:
+        """Take a row of numbers under the names `part.features`."""
+        rows = self._gathered.get(part.features)
+        if rows is None:
+            expected = self.n_files if part.of_regions and not self._gathered else 8
+            rows = self._gathered[part.features] = GatheredRows(len(part.features), expected)
+        rows.add(values)
+        part.owners.append(owner)
+        part.n_values += 1
 
     def _others(self, part: _Part, cells: Cells) -> np.ndarray:
         """Numbers of columns that are no features; one cell that is no number makes its column text."""
@@ -268,14 +284,14 @@ class _Assembly:
         if owner.participant_id is None or owner.session is None:
             return
         values = square(part.parsed, matrix, self.numbers)
-        values[part.uncovered, :] = values[:, part.uncovered] = np.nan
+        if part.uncovered:
+            values[part.uncovered, :] = values[:, part.uncovered] = np.nan
         regions = part.parsed.order or tuple(sorted(part.names))
-        if frozenset(regions) == frozenset(part.names):
+        if regions is part.names or frozenset(regions) == frozenset(part.names):
             key = (regions, matrix.symmetric, matrix.diagonal)
-            part.edges = self._edges.setdefault(key, Edges(regions, matrix.symmetric, matrix.diagonal))
+            part.edges = self._edges.setdefault(key, Edges(*key))
             part.features = part.edges.names
-            part.owners.append((owner.participant_id, owner.session))
-            part.values.append(part.edges.of(values, part.names))
+            self._keep(part, part.edges.of(values, part.names), (owner.participant_id, owner.session))
 
     # -------------------------------------------------------------------------------------------------------- all files
 
@@ -285,24 +301,24 @@ class _Assembly:
         if self.rows or not self.problems:
             sessions = self.spec.has_sessions()
             self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=sessions))
-        self.problems.extend(_identical(self.named))
+        self.problems.extend(identical_files(self.named))
         self.problems.extend(_differing(self.parts, label))
         drop = 'leave it out: drop = ["{column}"]' if "drop" in type(self.spec).model_fields else ""
         for part in self.parts:
             if part.claims:
                 claims = {column: [cells[at] for cells in part.claims] for at, column in enumerate(part.shared)}
                 self.problems.extend(misalignment(part.rows, claims, self.cohort, part.parsed.label))
-            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, len(part.values), drop))
+            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, part.n_values, drop))
         self.problems.raise_if_any(SourceError)
 
     def table(self) -> FeatureTable:
         """The table of everything that was taken."""
-        parts = [part for part in self.parts if part.values]
-        features = tuple(dict.fromkeys(name for features in _distinct(parts) for name in features))
-        values = np.vstack([_aligned(part.values, part.features, features) for part in parts])
+        parts = [part for part in self.parts if part.n_values]
+        features = tuple(dict.fromkeys(name for names in self._gathered for name in names))
+        values = self._values(parts, features)
         if self.spec.transform == "fisher-z":
             try:
-                values = fisher_z(values)
+                fisher_z(values, out=values)
             except SourceError as error:
                 place = self.spec.place()
                 raise SourceError([Problem(place, each.found, each.hint) for each in error.problems]) from None
@@ -320,6 +336,23 @@ class _Assembly:
             notes=[*self.notes, *identity_notes(self.rows, self.cohort, self.spec.place()), *_notes(parts)],
             left_out=_left_out(parts),
         )
+
+    def _values(self, parts: Sequence[_Part], features: tuple[str, ...]) -> np.ndarray:
+        """All rows, file after file, their columns in the order of `features`; NaN where a file lacks one."""
+        rows = {names: gathered.handed_over() for names, gathered in self._gathered.items()}
+        if len(rows) == 1:
+            return rows[features]
+        position = {name: at for at, name in enumerate(features)}
+        values = np.full((sum(part.n_values for part in parts), len(features)), np.nan)
+        taken = Counter[tuple[str, ...]]()
+        at = 0
+        for part in parts:
+            first = taken[part.features]
+            columns = [position[name] for name in part.features]
+            values[at : at + part.n_values, columns] = rows[part.features][first : first + part.n_values]
+            taken[part.features] += part.n_values
+            at += part.n_values
+        return values
 
     def _descriptions(self, features: Sequence[str], parts: Sequence[_Part]) -> Mapping[str, Mapping[str, str]]:
         """What edges are by their name, what files say of their columns, and last what the study says."""
@@ -347,34 +380,22 @@ def _some(cells: Cells, at: list[int]) -> Cells:
     return cells[at] if isinstance(cells, np.ndarray) else [cells[position] for position in at]
 
 
-def _distinct(parts: Iterable[_Part]) -> Iterable[tuple[str, ...]]:
-    """The different columns of files: many files share one tuple, which is looked at once."""
-    return {id(part.features): part.features for part in parts}.values()
-
-
-def _aligned(rows: Sequence[np.ndarray], names: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray:
-    """Rows with their columns in the order wanted; NaN where they lack one."""
-    values = np.array(rows, dtype=float).reshape(len(rows), len(names))
-    if names == wanted:
-        return values
-    position = {name: at for at, name in enumerate(wanted)}
-    aligned = np.full((len(rows), len(wanted)), np.nan)
-    aligned[:, [position[name] for name in names]] = values
-    return aligned
-
-
 def _left_out(parts: Sequence[_Part]) -> LeftOut:
     """The columns that are no features, with their numbers where they hold nothing else."""
     text = {part.others[at] for part in parts for at in part.text}
     why = {column: reason for part in parts for column, reason in part.left_out.items()}
     why |= dict.fromkeys(text, NOT_NUMBERS)
     names = tuple(dict.fromkeys(column for part in parts for column in part.others if column not in text))
-    values = []
+    position = {name: at for at, name in enumerate(names)}
+    values = np.full((sum(part.n_values for part in parts), len(names)), np.nan)
+    first = 0
     for part in parts:
         kept = [at for at, column in enumerate(part.others) if column not in text]
-        rows = [numbers[kept] for numbers in part.beside] or [np.empty(0)] * len(part.values)
-        values.append(_aligned(rows, tuple(part.others[at] for at in kept), names))
-    return LeftOut(why, names, np.vstack(values))
+        if part.beside is not None:
+            columns = [position[part.others[at]] for at in kept]
+            values[first : first + part.n_values, columns] = part.beside.handed_over()[:, kept]
+        first += part.n_values
+    return LeftOut(why, names, values)
 
 
 def _notes(parts: Iterable[_Part]) -> Iterator[str]:
@@ -413,19 +434,3 @@ def _alike_hint(unknown: Iterable[str], expected: Iterable[str], what: str) -> s
     unknown = sorted(unknown)
     near = did_you_mean(unknown[0], expected) if len(unknown) == 1 else ""
     return near if near.startswith("did") else f"all files of a source hold the same {what}, absent values as missing"
-
-
-def _identical(files: Sequence[SourceFile]) -> Iterator[Problem]:
-    """Files of participants that hold the same bytes under two names: a copy, whoever it belongs to."""
-    by_size: dict[int, list[SourceFile]] = {}
-    for file in files:
-        if file.path.is_file() and (size := file.path.stat().st_size) > 0:
-            by_size.setdefault(size, []).append(file)
-    by_content: dict[str, list[SourceFile]] = {}
-    for file in (file for same_size in by_size.values() if len(same_size) > 1 for file in same_size):
-        by_content.setdefault(hashlib.sha256(file.path.read_bytes()).hexdigest(), []).append(file)
-    for same in by_content.values():
-        if len(same) > 1:
-            names = listed([file.label for file in same], LISTED)
-            hint = "one of them is a copy: find out whose matrix it is, and take the other out"
-            yield Problem(names, "are byte for byte the same file", hint, DUPLICATE)
