@@ -331,7 +331,17 @@ class _Assembly:
             sessions=[session for _, session in owners],
             values=values,
             features=describe_features(
-                self.name, self.spec, features, self._descriptions(features, parts), circuits, self.vocabulary
+                self.name,
+                self.spec,
+                features,
+                self._descriptions(features, parts),
+                circuits,
+                self.vocabulary,
+                edges={
+                    name: pair
+                    for edges in self._edges.values()
+                    for name, pair in zip(edges.names, edges.pairs, strict=True)
+                },
             ),
             notes=[*self.notes, *identity_notes(self.rows, self.cohort, self.spec.place()), *_notes(parts)],
             left_out=_left_out(parts),
@@ -355,11 +365,8 @@ class _Assembly:
         return values
 
     def _descriptions(self, features: Sequence[str], parts: Sequence[_Part]) -> Mapping[str, Mapping[str, str]]:
-        """What edges are by their name, what files say of their columns, and last what the study says."""
+        """What files say of their columns, and last what the study says."""
         known: dict[str, dict[str, str]] = {}
-        for edges in dict.fromkeys(part.edges for part in parts):
-            for edge, (first, second) in zip(edges.names, edges.pairs, strict=True) if edges else ():
-                known[edge] = {"region_a": first, "region_b": second}
         for part in parts:
             for column, more in part.parsed.described.items():
                 known.setdefault(column, {}).update({key: value for key, value in more.items() if value})

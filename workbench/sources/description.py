@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,8 @@ def describe_features(
     described: Mapping[str, Mapping[str, str]],
     region_circuits: Mapping[str, str] | None = None,
     vocabulary: Vocabulary | None = None,
+    *,
+    edges: Mapping[str, tuple[str, str]] | None = None,
 ) -> pd.DataFrame:
     """One row of `FEATURE_COLUMNS` per feature.
 
@@ -127,6 +130,8 @@ def describe_features(
         Circuit by region, where the study gives one; the vocabulary is asked for the others.
     vocabulary : Vocabulary, optional
         Names of regions; default: those of the package.
+    edges : mapping of str to (str, str), optional
+        Regions of the features that are edges between them; of the others they are told from the name.
 
     Returns
     -------
@@ -145,47 +150,38 @@ def describe_features(
     }
     columns = {heading: [text] * len(known) for heading, text in of_source.items()}
     columns |= {"feature": list(features), "name": [f"{source}:{feature}" for feature in features]}
-    pairs = [
-        ("", "") if more.get("region_a") else regions_in(feature) for feature, more in zip(features, known, strict=True)
-    ]
+    pairs = [(edges or {}).get(feature) or regions_in(feature) for feature in features]
     columns |= {heading: [pair[at] for pair in pairs] for at, heading in enumerate(("region_a", "region_b"))}
     columns |= {heading: [""] * len(known) for heading in FEATURE_COLUMNS if heading not in columns}
     for at, more in enumerate(known):
+        if more.get("region_a"):
+            columns["region_b"][at] = ""
         for heading, text in more.items():
             if text and heading in columns:
                 columns[heading][at] = text
-    circuit_of = _Circuits(spec.atlas or "", region_circuits or {}, vocabulary)
-    of_feature = zip(features, columns["region_a"], columns["region_b"], strict=True)
-    columns["circuit"] = [
-        given or circuit_of.feature(*of_this) for given, of_this in zip(columns["circuit"], of_feature, strict=True)
-    ]
+    columns["circuit"] = _circuits(columns, region_circuits or {}, spec.atlas or "", vocabulary)
     return pd.DataFrame(columns, columns=list(FEATURE_COLUMNS), dtype="str")
 
 
-class _Circuits:
-    """Circuits of features by their regions, each region and each pair of circuits looked up once."""
+def _circuits(
+    columns: Mapping[str, Sequence[str]], given: Mapping[str, str], atlas: str, vocabulary: Vocabulary | None
+) -> list[str]:
+    """The circuit of every feature: as given, or of its regions, or of the region that it is named after."""
+    from workbench.knowledge.circuits import circuit_of
 
-    def __init__(self, atlas: str, given: Mapping[str, str], vocabulary: Vocabulary | None) -> None:
-        self._atlas, self._given, self._vocabulary = atlas, given, vocabulary
-        self._regions: dict[str, str] = {}
-        self._pairs: dict[tuple[str, ...], str] = {}
+    @cache
+    def of_region(region: str) -> str:
+        return given.get(region) or circuit_of(region, atlas, vocabulary)
 
-    def feature(self, feature: str, region_a: str, region_b: str) -> str:
-        """The circuit of a feature, between two regions or in the one that it is named after."""
-        regions = (region_a, region_b) if region_a and region_b else (region_a or feature,)
-        circuits = tuple([self._region(region) for region in regions])
-        if circuits not in self._pairs:
-            self._pairs[circuits] = edge_circuit(*circuits) if all(circuits) else UNASSIGNED
-        return self._pairs[circuits]
+    @cache
+    def between(*circuits: str) -> str:
+        return edge_circuit(*circuits) if all(circuits) else UNASSIGNED
 
-    def _region(self, region: str) -> str:
-        circuit = self._regions.get(region)
-        if circuit is None:
-            from workbench.knowledge.circuits import circuit_of
-
-            circuit = self._given.get(region) or circuit_of(region, self._atlas, self._vocabulary)
-            self._regions[region] = circuit
-        return circuit
+    each = zip(columns["circuit"], columns["feature"], columns["region_a"], columns["region_b"], strict=True)
+    return [
+        circuit or (between(of_region(a), of_region(b)) if a and b else between(of_region(a or feature)))
+        for circuit, feature, a, b in each
+    ]
 
 
 def regions_in(feature: str) -> tuple[str, str]:

@@ -52,13 +52,13 @@ class Edges:
     def names(self) -> tuple[str, ...]:
         """Names of the edges."""
         sign = UNDIRECTED if self.symmetric else DIRECTED
-        return tuple(f"{first}{sign}{second}" for first, second in self.pairs)
+        return tuple([f"{first}{sign}{second}" for first, second in self.pairs])
 
-    @property
-    def pairs(self) -> Iterator[tuple[str, str]]:
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
         """The two regions of every edge."""
-        rows, columns = self.positions
-        return ((self.regions[a], self.regions[b]) for a, b in zip(rows.tolist(), columns.tolist(), strict=True))
+        rows, columns = (np.array(self.regions, dtype=object)[at].tolist() for at in self.positions)
+        return tuple(zip(rows, columns, strict=True))
 
     def of(self, values: np.ndarray, regions: tuple[str, ...]) -> np.ndarray:
         """The edges of a matrix whose rows and columns are `regions`, in any order, as a vector."""
@@ -169,11 +169,9 @@ def _names_agree(label: str, columns: Sequence[str], row_names: Sequence[str]) -
 
 
 def _asymmetric(label: str, regions: Sequence[str], values: np.ndarray) -> Iterator[Problem]:
-    same = values == values.T
-    if same.all() or (np.isnan(values[~same]).all() and np.isnan(values.T[~same]).all()):
-        return
-    largest = np.nanmax(np.abs(values), initial=1.0)
-    differ = ~np.isclose(values, values.T, rtol=0, atol=SYMMETRY_TOLERANCE * largest, equal_nan=True)
+    largest = np.fmax.reduce(np.abs(values), axis=None, initial=1.0)
+    missing = np.isnan(values)
+    differ = (np.abs(values - values.T) > SYMMETRY_TOLERANCE * largest) | (missing != missing.T)
     if differ.any():
         row, column = np.argwhere(differ)[0]
         found = (
