@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources import connectivity
-from workbench.sources.connectivity import read_square
+from workbench.sources import matrix_files
 from workbench.sources.delimited import NumberReader
+from workbench.sources.matrix_files import read_square
 from workbench.sources.number_files import plain_numbers
 from workbench.sources.parsed import SourceFile
 
@@ -23,7 +23,7 @@ PLAIN = matrix("VS\t1.0\t0.25", "ACC\t0.25\t1.0")
 def carefully(path, monkeypatch, *, missing=MISSING, header=True, order=()):
     """What the cell by cell reading makes of a file: names, numbers and the cells that are none."""
     with monkeypatch.context() as patched:
-        patched.setattr(connectivity, "plain_numbers", lambda *_, **__: None)
+        patched.setattr(matrix_files, "plain_numbers", lambda *_, **__: None)
         square = read_square(SourceFile(path, path.name), missing, header=header, order=order)
     numbers = [NumberReader(missing).row(cells) for cells in square.cells]
     return square, np.array([values for values, _ in numbers]), [bad for _, bad in numbers]

@@ -26,12 +26,29 @@ def matching(files: str, data: Path) -> Iterator[SourceFile]:
     SourceFile
     """
     pattern = name_pattern(files)
-    for path in sorted(data.glob(re.sub(r"\{(participant|session)\}", "*", files))):
+    for path in glob_under(re.sub(r"\{(participant|session)\}", "*", files), data):
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
-        if match and not path.is_dir():
+        if match:
             ids = {entity: _spellings(entity, match.groupdict().get(entity), files) for entity in ENTITIES}
             yield SourceFile(path, label, ids["participant"], ids["session"])
+
+
+def glob_under(files: str, data: Path) -> list[Path]:
+    """Files that a glob finds below a folder; brackets are themselves, since folders have them (``[11C]PBR28``).
+
+    Parameters
+    ----------
+    files : str
+        Relative to `data`; ``*``, ``?`` and ``**`` stand for others.
+    data : Path
+
+    Returns
+    -------
+    list of Path
+        In order, without folders; links to nothing among them, which were not fetched.
+    """
+    return [path for path in sorted(data.glob(files.replace("[", "[[]"))) if not path.is_dir()]
 
 
 def _spellings(entity: str, raw: str | None, files: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Files of nothing but numbers, names and missing codes, read by a compiled parser.
 
 Anything else is left to the cell by cell reading of `delimited`, which says what is wrong with a cell and where. A
-producer of square text matrices calls `connectivity.read_square`, which goes both ways; of other files of numbers::
+producer of square text matrices calls `matrix_files.read_square`, which goes both ways; of other files of numbers::
 
     content = content_of(file.path, file.label)
     table = plain_numbers(content, options.missing, named_rows=False)
