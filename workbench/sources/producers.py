@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.sources import connectivity, wide_table
+from workbench.sources import connectivity, giga_connectome, halfpipe, wide_table, xcpd
 from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
 from workbench.specs.readers import READER_GROUP
 from workbench.third_party import load
@@ -35,6 +35,9 @@ class Producer:
 PRODUCERS: dict[str, Producer] = {
     "table": Producer(wide_table.find, wide_table.parse),
     "matrix": Producer(connectivity.find, connectivity.parse),
+    "xcpd": Producer(xcpd.find, xcpd.parse),
+    "halfpipe": Producer(halfpipe.find, halfpipe.parse),
+    "giga-connectome": Producer(giga_connectome.find, giga_connectome.parse),
 }
 """Producers by the name of a reader; their options are in `workbench.specs.readers.READERS`, under the same names."""
 
