@@ -104,8 +104,8 @@ class FeatureTable:
         content = hashlib.sha256(repr(self.values.shape).encode())
         for frame in (self.rows, self.features):
             for column in frame.columns:
-                content.update("\x1f".join((column, *frame[column].astype(str))).encode() + b"\x1e")
-        content.update(np.ascontiguousarray(self.values, dtype="<f8").tobytes())
+                content.update("\x1f".join((column, *frame[column].astype(str).tolist())).encode() + b"\x1e")
+        content.update(np.ascontiguousarray(self.values, dtype="<f8").data.cast("B"))
         return content.hexdigest()
 
 
