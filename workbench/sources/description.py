@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.knowledge.vocabulary import Vocabulary
-from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable, LeftOut
+from workbench.records import FEATURE_COLUMNS, TANGENT, UNASSIGNED, FeatureTable, LeftOut
 from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.specs.source import SourceSpec
 
@@ -88,6 +88,9 @@ def read_columns_table(name: str, *, features_dir: Path, data: Path) -> Describe
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
         problems.add(name, f"describes {listed(map(repr, twice), LISTED)} twice", "one row per column")
+    if TANGENT in table.columns.get("measure", ()):
+        hint = f'transform = "{TANGENT}" of the source makes it in every fold; give what was made before another name'
+        problems.add(name, f"says that the measure of a column is {TANGENT!r}", hint)
     problems.raise_if_any(SourceError)
     return Described(name, _by_column(table, names))
 
@@ -161,6 +164,8 @@ def _describe(
     if not said.get("region_a"):
         row["region_a"], row["region_b"] = regions_in(feature)
     row.update({key: value for key, value in said.items() if value})
+    if spec.projected():
+        row["measure"], row["unit"] = TANGENT, ""
     row["circuit"] = row["circuit"] or _circuit(row, circuits, known) or UNASSIGNED
     return row
 

@@ -43,5 +43,8 @@ class MatrixSource(SourceSpec):
         if "{participant}" not in self.files:
             hint = "write {participant} where the id stands: sub-{participant}_conn.tsv"
             yield Finding(("files",), f"{self.files!r} does not say where the participant id stands", hint)
+        if self.projected() and not (self.symmetric and self.diagonal):
+            hint = "write diagonal = true and keep symmetric: a covariance is a triangle with its variances"
+            yield Finding(("transform",), "is 'tangent', which needs whole covariance matrices", hint)
         if not self.header and self.regions is None:
             yield Finding(("regions",), "is missing, and header = false", "name a file with one region per line")
