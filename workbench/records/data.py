@@ -338,6 +338,8 @@ class Dataset:
     treatment: Treatment | None = None
     weights: np.ndarray | None = None
     harmonisation: Harmonisation | None = None
+    in_fold: tuple[str, ...] = ()
+    """What is learnt from the features in every training set before a model sees them, in sentences."""
 
     def __post_init__(self) -> None:
         n_rows = len(self.y)

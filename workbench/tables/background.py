@@ -12,7 +12,8 @@ from workbench.records import (
     Background,
     Batches,
     Cohort,
-    Dataset,
+    Covariates,
+    Harmonisation,
     Outcome,
     Session,
     Unobserved,
@@ -20,7 +21,6 @@ from workbench.records import (
     as_level,
 )
 from workbench.specs.experiment import ExperimentSpec, OutcomeSpec
-from workbench.tables.covariance_features import without_tangent
 from workbench.tables.covariates import AT, values_of
 
 if TYPE_CHECKING:
@@ -96,27 +96,31 @@ def baseline_term(
     return f"{outcome.score}{AT}{start}" if start else ""
 
 
-def unobserved(X: np.ndarray, dataset: Dataset, cohort: Cohort, people: Sequence[str]) -> Unobserved | None:
+def unobserved(
+    X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequence[str], plan: Harmonisation | None = None
+) -> Unobserved | None:
     """Those who have features, every covariate held fixed and what a harmonisation needs, and no outcome.
 
     Parameters
     ----------
     X : ndarray of shape (n_people, n_features)
         Of `people`, who have no outcome.
-    dataset : Dataset
-        Of those analysed: the columns of its nuisance block and of its harmonisation are made for these people too.
-        Whoever has a level that none of those analysed had is left out, or a site where that is refused.
+    nuisance : Covariates
+        Of those analysed: its columns are made for these people too. Whoever has a level that none of those analysed
+        had is left out.
     cohort : Cohort
     people : sequence of str
         Participant ids, in the order of the rows of `X`.
+    plan : Harmonisation, optional
+        Of those analysed: whoever lacks what it needs is left out, and where it refuses other batches whoever has one.
 
     Returns
     -------
     Unobserved or None
         None where there are none.
     """
-    held, whole = _coded(dataset.nuisance.coding, cohort, people)
-    batches, plan = None, dataset.harmonisation
+    held, whole = _coded(nuisance.coding, cohort, people)
+    batches = None
     if plan is not None:
         where = values_of(plan.batch, cohort, people)
         labels = np.array(["" if pd.isna(label) else as_level(label) for label in where], dtype="U")
@@ -125,7 +129,6 @@ def unobserved(X: np.ndarray, dataset: Dataset, cohort: Cohort, people: Sequence
         whole &= complete & where.notna().to_numpy()
         if plan.unseen == "refuse":
             whole &= np.isin(labels, plan.batches.labels)
-    whole &= ~without_tangent(dataset.features, X)
     if not whole.any():
         return None
     there = tuple(person for person, kept in zip(people, whole, strict=True) if kept)

@@ -24,10 +24,10 @@ from workbench.records import (
 )
 from workbench.specs.experiment import ExperimentSpec
 from workbench.tables.background import background, unobserved
-from workbench.tables.covariance_features import is_projected, refuse_covariances
+from workbench.tables.covariance_features import is_projected, refuse_covariances, without_tangent
 from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
 from workbench.tables.data_digest import data_hash
-from workbench.tables.harmonised import harmonisation, needed_to_harmonise
+from workbench.tables.harmonised import harmonisation, in_words, needed_to_harmonise
 from workbench.tables.measurements import Measured, measure
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.people import flow_step, nobody_left
@@ -195,9 +195,12 @@ class _Join:
             background=background(self.experiment, self.cohort, self.outcome, self.included),
             block_names=blocks,
         )
-        plan, done = harmonisation(self.experiment.harmonise, dataset, self.cohort, self.people)
-        done += [TANGENT_NOTE.format(source) for source in sources if is_projected(self.tables[source].features)]
-        dataset = replace(dataset, harmonisation=plan, notes=tuple(dict.fromkeys([*dataset.notes, *done])))
+        done = [TANGENT_NOTE.format(source) for source in sources if is_projected(self.tables[source].features)]
+        plan, left_out = harmonisation(self.experiment.harmonise, dataset, self.cohort, self.people)
+        if plan is not None and self.experiment.harmonise is not None:
+            done.append(in_words(plan, self.experiment.harmonise, sources))
+        notes = tuple(dict.fromkeys([*dataset.notes, *left_out]))
+        dataset = replace(dataset, harmonisation=plan, in_fold=tuple(done), notes=notes)
         return replace(dataset, data_hash=data_hash(dataset), unobserved=self._unobserved(dataset))
 
     def _unobserved(self, dataset: Dataset) -> Unobserved | None:
@@ -209,7 +212,9 @@ class _Join:
             return None
         parts = [self.parts[source] for source in dataset.sources]
         X = np.hstack([part.values[part.positions(people)] for part in parts])
-        return unobserved(X, dataset, self.cohort, people)
+        projected = ~without_tangent(dataset.features, X)
+        there = [person for person, kept in zip(people, projected, strict=True) if kept]
+        return unobserved(X[projected], dataset.nuisance, self.cohort, there, dataset.harmonisation) if there else None
 
     # --------------------------------------------------------------------------------------------------------- features
 

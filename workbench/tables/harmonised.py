@@ -85,7 +85,7 @@ def harmonisation(
     Harmonisation or None
         None where nothing is asked for, or where there is one batch only.
     notes : list of str
-        What is done, for the report.
+        What was left out, for the report.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def harmonisation(
         reference=spec.reference or "",
         location_only_below=spec.location_only_below,
     )
-    return made, [*notes, in_words(made, spec, sources)]
+    return made, notes
 
 
 def _pools(features: pd.DataFrame, spec: HarmoniseSpec) -> np.ndarray:
@@ -149,12 +149,13 @@ def in_words(plan: Harmonisation, spec: HarmoniseSpec, sources: Sequence[str]) -
     plan : Harmonisation
     spec : HarmoniseSpec
     sources : sequence of str
-        Those that are harmonised.
+        Those of the feature set.
 
     Returns
     -------
     str
     """
+    sources = [source for source in sources if not spec.sources or source in spec.sources]
     n = len(set(plan.batches.labels.tolist()))
     kept = f", preserving {listed(spec.preserve)}" if spec.preserve else ""
     target = f", to {plan.batch} {plan.reference}" if plan.reference else ""
