@@ -205,6 +205,17 @@ def regions_in(feature: str) -> tuple[str, str]:
 def edge_circuit(*circuits: str) -> str:
     """The circuit of an edge: that of its regions, or both names where it runs between two circuits.
 
+    Parameters
+    ----------
+    *circuits : str
+        Of its regions.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> edge_circuit("salience", "default mode"), edge_circuit("reward", "reward")
     ('default mode - salience', 'reward')
     """
