@@ -1,4 +1,4 @@
-"""What `features.py` reads: a study with matrices as XCP-D writes them, with a wide table, or with described columns."""
+"""What `features.py` reads: a study with matrices as XCP-D writes them, or with a wide table of described columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building feature tables against plain pandas, numpy: a wide table, matrix files, a cohort of XCP-D, described columns.
+"""Building feature tables against plain pandas: a wide table, matrix files, a cohort of XCP-D, many columns.
 
     python benchmarks/features.py [--people 200] [--columns 5000] [--regions 100] [--cohort 623x400] [--described 80000]
                                   [--wide 100000] [--only KIND ..] [--quick]
@@ -10,8 +10,8 @@ wide, matrices   `workbench.sources.read_source`: ids matched by rule, duplicate
 xcpd             a cohort of matrices as XCP-D writes them (`Node`, ``n/a``, Pearson r with all digits), N files of R
                  regions, against `pandas.read_csv` (C engine) alone on the same files, in turn; then `workbench
                  features` twice, each in a process of its own, start of the interpreter included
-described, many_columns  time of twice as many columns over that of half as many: 2 where it is linear, 4 where quadratic. With a
-                 `columns` table that describes each column, and of a wide table alone
+described,   time of so many columns over that of half as many: 2 where it is linear, 4 where it is quadratic; with a
+many_columns `columns` table that describes each of them, and of a wide table alone
 
 Equality first: every value, bit for bit. Memory is the growth of the resident set while the table is built, each side
 in a process of its own; of `workbench features` it is the peak of the process.
@@ -163,7 +163,7 @@ def run_kind(kind: str, folder: Path, *, quick: bool) -> dict[str, float]:
     }
 
 
-# ----------------------------------------------------------------------------------------------------- a cohort of XCP-D
+# ---------------------------------------------------------------------------------------------------- a cohort of XCP-D
 
 
 def run_xcpd(folder: Path, size: str, *, quick: bool) -> dict[str, float]:
@@ -236,7 +236,7 @@ def _workbench_features(study: Path) -> Process:
     return Process(used.ru_utime + used.ru_stime, time.perf_counter() - begun, used.ru_maxrss / 1024)
 
 
-# ---------------------------------------------------------------------------------------------------------- many columns
+# --------------------------------------------------------------------------------------------------------- many columns
 
 
 def run_columns(folder: Path, columns: int, people: int, *, described: bool) -> dict[str, float]:

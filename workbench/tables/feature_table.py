@@ -180,19 +180,30 @@ def describe(table: FeatureTable) -> pd.DataFrame:
     """
     rows = []
     for session in dict.fromkeys(table.rows["session"]):
-        of_session = (table.rows["session"] == session).to_numpy()
-        values = table.values if of_session.all() else table.values[of_session]
+        at = np.flatnonzero((table.rows["session"] == session).to_numpy())
+        n_missing, n_constant = _missing_and_constant(table.values, at)
         rows.append(
             {
                 "source": table.source,
                 "modality": table.modality,
                 "session": session,
-                "participants": len(values),
-                "features": values.shape[1],
-                "missing": float(np.isnan(values).mean()),
-                "constant": int((np.fmax.reduce(values) == np.fmin.reduce(values)).sum()),
+                "participants": len(at),
+                "features": table.values.shape[1],
+                "missing": n_missing / (len(at) * table.values.shape[1]),
+                "constant": n_constant,
                 "circuits": table.features["circuit"].nunique(),
-                "unit": ", ".join(sorted(filter(None, set(table.features["unit"])))),
+                "unit": ", ".join(sorted(filter(None, table.features["unit"].unique()))),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _missing_and_constant(values: np.ndarray, at: np.ndarray) -> tuple[int, int]:
+    """Missing values of some rows, and features that are the same in all of them, in one pass over these rows."""
+    highest, lowest = (np.full(values.shape[1], np.nan) for _ in range(2))
+    n_missing = 0
+    for row in at:
+        n_missing += int(np.count_nonzero(np.isnan(values[row])))
+        np.fmax(highest, values[row], out=highest)
+        np.fmin(lowest, values[row], out=lowest)
+    return n_missing, int((highest == lowest).sum())
