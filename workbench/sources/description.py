@@ -13,7 +13,7 @@ import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.knowledge.vocabulary import Vocabulary
-from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable, LeftOut
+from workbench.records import FEATURE_COLUMNS, TANGENT, UNASSIGNED, FeatureTable, LeftOut
 from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.sources.gathered import put_in_order, without
 from workbench.specs.source import SourceSpec
@@ -90,6 +90,9 @@ def read_columns_table(name: str, *, features_dir: Path, data: Path) -> Describe
     twice = sorted(column for column, count in Counter(names).items() if count > 1)
     if twice:
         problems.add(name, f"describes {listed(map(repr, twice), LISTED)} twice", "one row per column")
+    if TANGENT in table.columns.get("measure", ()):
+        hint = f'transform = "{TANGENT}" of the source makes it in every fold; give what was made before another name'
+        problems.add(name, f"says that the measure of a column is {TANGENT!r}", hint)
     problems.raise_if_any(SourceError)
     return Described(name, _by_column(table, names))
 
@@ -159,6 +162,8 @@ def describe_features(
         for heading, text in more.items():
             if text and heading in columns:
                 columns[heading][at] = text
+    if spec.projected():
+        columns |= {"measure": [TANGENT] * len(known), "unit": [""] * len(known)}
     columns["circuit"] = _circuits(columns, region_circuits or {}, spec.atlas or "", vocabulary)
     return pd.DataFrame(columns, columns=list(FEATURE_COLUMNS), dtype="str")
 
@@ -200,6 +205,17 @@ def regions_in(feature: str) -> tuple[str, str]:
 def edge_circuit(*circuits: str) -> str:
     """The circuit of an edge: that of its regions, or both names where it runs between two circuits.
 
+    Parameters
+    ----------
+    *circuits : str
+        Of its regions.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> edge_circuit("salience", "default mode"), edge_circuit("reward", "reward")
     ('default mode - salience', 'reward')
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.sources import connectivity, giga_connectome, halfpipe, wide_table, xcpd
+from workbench.sources import conn, connectivity, dcm, giga_connectome, halfpipe, wide_table, xcpd
 from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
 from workbench.specs.readers import READER_GROUP
 from workbench.third_party import load
@@ -38,6 +38,8 @@ PRODUCERS: dict[str, Producer] = {
     "xcpd": Producer(xcpd.find, xcpd.parse),
     "halfpipe": Producer(halfpipe.find, halfpipe.parse),
     "giga-connectome": Producer(giga_connectome.find, giga_connectome.parse),
+    "conn": Producer(conn.find, conn.parse),
+    "dcm": Producer(dcm.find, dcm.parse),
 }
 """Producers by the name of a reader; their options are in `workbench.specs.readers.READERS`, under the same names."""
 

@@ -142,7 +142,8 @@ def connectivity(
 ) -> tuple[np.ndarray, list[str]]:
     """Connectivity of one participant, its covariance estimated with the shrinkage of Ledoit and Wolf.
 
-    A correlation is therefore a little nearer to 0 than Pearson's r of the same series.
+    A correlation, of standardised series, is therefore a little nearer to 0 than Pearson's r. Covariances and partial
+    correlations are of the series as they are, as nilearn has it.
 
     Parameters
     ----------

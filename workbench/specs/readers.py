@@ -7,12 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from workbench.specs.derivative_source import GigaConnectomeSource, HalfpipeSource, XcpdSource
+from workbench.specs.matlab_source import ConnSource, DcmSource
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
 
 AnySource = Annotated[
-    TableSource | MatrixSource | XcpdSource | HalfpipeSource | GigaConnectomeSource, Field(discriminator="reader")
+    TableSource | MatrixSource | XcpdSource | HalfpipeSource | GigaConnectomeSource | ConnSource | DcmSource,
+    Field(discriminator="reader"),
 ]
 
 READER_GROUP = "biomarker_workbench.sources"
@@ -24,5 +26,7 @@ READERS: dict[str, type[SourceSpec]] = {
     "xcpd": XcpdSource,
     "halfpipe": HalfpipeSource,
     "giga-connectome": GigaConnectomeSource,
+    "conn": ConnSource,
+    "dcm": DcmSource,
 }
 """Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""
