@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.models.nested_cv import INNER_STREAM, spawned
-from workbench.models.splitters import for_interval, inner_folds, outer_folds
+from workbench.models.splitters import for_interval, inner_folds, outer_folds, participants_of
 from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
@@ -61,6 +61,8 @@ def _draw(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) ->
     repeats = learner.repeats or validation.repeats
     if dataset.given_folds is not None and learner.repeats is None:
         repeats = dataset.given_folds.shape[1]
+    participants = participants_of(dataset, validation)
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
-            inner_folds(dataset, outer.train, validation, spawned(validation.seed, INNER_STREAM, repeat, fold))
+            drawn_from = spawned(validation.seed, INNER_STREAM, repeat, fold)
+            inner_folds(dataset, outer.train, validation, drawn_from, participants=participants)
