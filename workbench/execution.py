@@ -35,7 +35,8 @@ WORTH_WORKERS_S = 1.0
 """Short units that take less than this in all are done before worker processes would have started."""
 FITTING = ("pandas", "scipy.linalg", "workbench.models.nested_cv")
 DRAWING = ("pandas", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin")
-"""What takes longest to import of all that fitting, and drawing, need."""
+REDUCING = ("scipy.stats", "sklearn.linear_model")
+"""What takes longest to import of all that fitting, drawing and reducing need."""
 
 
 def run_units(
@@ -205,7 +206,13 @@ def fork_workers(jobs: int) -> Forks | None:
     if not can_fork():
         return None
     import_ahead(FITTING)
-    return Forks(jobs, _pin_blas) if can_fork() else None  # BLAS may have started threads
+    return Forks(jobs, _prepare_fork) if can_fork() else None  # BLAS may have started threads
+
+
+def _prepare_fork() -> None:
+    """Once per forked process, while the one that forked it reads the data."""
+    _pin_blas()
+    import_ahead(REDUCING)
 
 
 def import_drawing() -> None:

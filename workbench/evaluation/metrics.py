@@ -137,10 +137,11 @@ def held_out_losses(
     )
     shape = (int(group.max()) + 1, len(repeats))
     cell = group[rows] * len(repeats) + np.repeat(column, lengths)
-    model, reference, mean = (
-        np.bincount(cell, (dataset.y[rows] - prediction) ** 2, minlength=shape[0] * shape[1]).reshape(shape)
+    sums = [
+        np.bincount(cell, (dataset.y[rows] - prediction) ** 2, minlength=shape[0] * shape[1])
         for prediction in predictions
-    )
+    ]
+    model, reference, mean = (np.asarray(each, dtype=np.float64).reshape(shape) for each in sums)
     sizes = [np.count_nonzero(np.bincount(person[train[result.repeat, result.fold]])) for result in ordered]
     return HeldOutLosses(model, reference, mean, tuple(np.bincount(column).tolist()), float(np.mean(sizes)))
 

@@ -97,9 +97,10 @@ def run(
         make_ready(opened)
     read_history(opened, chosen)
     jobs, recorder = cores(jobs), Recorder(opened)
-    many = sum(_units(spec, only) for spec in chosen.values()) >= MANY_UNITS
+    repeated = [each for spec in chosen.values() for each in _units(spec, only)]
+    n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS
     with ExitStack() as open_until_done:
-        forks = fork_workers(jobs) if many and jobs > 1 else None
+        forks = fork_workers(min(jobs, max(2, n_runs))) if many and jobs > 1 else None
         helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
         if forks is not None:
             open_until_done.enter_context(forks)
@@ -129,14 +130,15 @@ def run(
         return FinishedRuns(finished)
 
 
-def _units(spec: ExperimentSpec, only: Sequence[str]) -> int:
-    """About how many work units an experiment has; known before any data are read."""
+def _units(spec: ExperimentSpec, only: Sequence[str]) -> list[int]:
+    """About how many work units each run of an experiment has; known before any data are read."""
     validation = spec.validation
-    return sum(
-        (learner.repeats or validation.repeats) * validation.outer * len(learner.feature_sets or spec.feature_sets)
+    return [
+        (learner.repeats or validation.repeats) * validation.outer
         for learner in spec.models
         if not only or {learner.label, learner.kind} & set(only)
-    )
+        for _ in learner.feature_sets or spec.feature_sets
+    ]
 
 
 @contextmanager
