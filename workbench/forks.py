@@ -36,7 +36,12 @@ LEFT_S = 5.0
 
 
 def can_fork() -> bool:
-    """Whether forking this process is safe: on Linux, without a second thread that could hold a lock."""
+    """Whether forking this process is safe: on Linux, without a second thread that could hold a lock.
+
+    Returns
+    -------
+    bool
+    """
     if sys.platform != "linux":
         return False
     try:
