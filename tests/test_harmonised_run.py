@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import workbench
+from workbench.results.sections.background import methods_text
 
 TANGENT = """\
 modality = "connectivity"
@@ -68,6 +69,12 @@ def test_what_is_learnt_in_the_fold_is_said_beside_the_result(run):
     notes = " | ".join(run.scores.notes)
     assert "ComBat over 3 levels of site, preserving age, sex in tangent, task, learnt in every training set" in notes
     assert "tangent: covariances become tangent vectors at the geometric mean of every training set" in notes
+
+
+def test_the_methods_of_the_report_cite_what_was_learnt(run):
+    text, keys = methods_text(run)
+    assert {"Varoquaux 2010", "Johnson 2007", "Fortin 2018"} <= set(keys)
+    assert "Before that, in every training set: tangent: covariances become tangent vectors" in text
 
 
 def test_the_leakage_check_and_the_questions_beside_the_run_are_answered(run):
