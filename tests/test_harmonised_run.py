@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import workbench
+from workbench.cli.printing import print_check
 from workbench.results.sections.background import methods_text
 
 TANGENT = """\
@@ -156,3 +157,12 @@ def test_a_harmonisation_before_the_file_beside_one_in_the_fold_is_warned_of(stu
         path.write_text(text)
     warnings = [str(warning) for warning in plan.runs[0].warnings]
     assert any("[harmonise] does it again in every training set" in warning for warning in warnings), warnings
+
+
+def test_check_prints_what_is_learnt_in_the_folds_and_plan_what_it_learns_once(study, capsys):
+    print_check(workbench.check(written(study, EXPERIMENT), study=study), verbose=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "In the folds tangent: covariances become tangent vectors" in printed
+    assert "ComBat over 3 levels of site, preserving age, sex in tangent, task" in printed
+    (planned,) = workbench.plan("asked", study=study, simulations=20, permutations=19, r2=0.25, people=40)
+    assert "what is learnt from features in the folds was learnt once, of them all" in planned.plan.people

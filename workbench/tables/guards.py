@@ -22,7 +22,7 @@ from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
 from workbench.tables.doubtful import doubtful_columns
 from workbench.tables.feature_sets import feature_sets
-from workbench.tables.harmonised import harmonise_problems, harmonise_warnings
+from workbench.tables.harmonised import harmonise_problems
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
@@ -288,7 +288,6 @@ def _experiment_warnings(
             if isinstance(one, TableSource) and isinstance(other, TableSource) and one.file == other.file:
                 text = f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
                 yield Notice(text)
-    yield from harmonise_warnings(experiment, cohort)
 
 
 # ---------------------------------------------------------------------------------------------------------- joined data
