@@ -31,6 +31,7 @@ from workbench.records.data import (
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
+from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedRun, RunResult
 from workbench.records.scores import (
     Increment,
@@ -71,6 +72,7 @@ __all__ = [
     "ClaimKind",
     "Cohort",
     "ConformalFold",
+    "Contribution",
     "Covariates",
     "CurvePoint",
     "Dataset",
@@ -94,16 +96,21 @@ __all__ = [
     "Notice",
     "Outcome",
     "OutcomeType",
+    "ParticipantPage",
     "Performance",
     "PermutationTest",
     "Phase",
     "PowerPoint",
     "ProcedureResult",
     "RegressionToMean",
+    "Report",
+    "ReportPicture",
+    "ReportTable",
     "RunResult",
     "Scale",
     "ScaleEnds",
     "Scores",
+    "Section",
     "Sensitivity",
     "Session",
     "SetPlan",
