@@ -33,6 +33,7 @@ from workbench.sources.identity import (
     owner_of,
 )
 from workbench.sources.near_matches import loosely, sessions_alike
+from workbench.sources.quality import quality_columns
 from workbench.sources.scores import OpenTable, read_scores
 from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec
 
@@ -81,6 +82,7 @@ class _Reader:
 
     def __init__(self, spec: CohortSpec, data: Path, problems: Problems) -> None:
         self.spec = spec
+        self.data = data
         self.problems = problems
         self.open: OpenTable = cache(lambda name: read_text_table(data / name, name))
         self.notes: list[str] = []
@@ -94,7 +96,7 @@ class _Reader:
         cohort = replace(bare, keys={bare.key(ids[at]): person for person, at in zip(people, kept, strict=True)})
         columns = {name: [cells[at] for at in kept] for name, cells in table.columns.items() if name != self.spec.id}
         lines = [table.lines[at] for at in kept]
-        participants = self._covariates(columns, people, lines, cohort)
+        participants, scanned_at = self._with_quality(self._covariates(columns, people, lines, cohort), cohort)
         periods = self._reserved(participants, columns, people, lines)
         scores, scales, notes = read_scores(self.spec, cohort, self.open, self.problems)
         self._other_files_agree(replace(cohort, participants=participants))
@@ -107,6 +109,7 @@ class _Reader:
             scales=scales,
             notes=tuple(dict.fromkeys([*self.notes, *notes])),
             doubts=self.doubts,
+            column_sessions={**cohort.column_sessions, **scanned_at},
         )
 
     def _bare(self) -> Cohort:
@@ -132,6 +135,17 @@ class _Reader:
             id_column=spec.id,
             column_sessions={name: column.at for name, column in spec.columns.items() if column.at is not None},
         )
+
+    def _with_quality(self, participants: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Beside the covariates what quality control files say, with its session; names that are there are refused."""
+        made, sessions, notes = quality_columns(
+            self.spec.quality or {}, cohort, list(participants.index), self.data, self.problems
+        )
+        self.notes += notes
+        for name in made.columns.intersection(participants.columns):
+            hint = "leave one of them out, or write prefix = in [quality.NAME]"
+            self.problems.add("quality", f"makes {name!r}, which is a column of the participants too", hint)
+        return participants.join(made[made.columns.difference(participants.columns, sort=False)]), sessions
 
     # ---------------------------------------------------------------------------------------------------- covariates
 

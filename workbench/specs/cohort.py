@@ -10,6 +10,7 @@ from pydantic import Field
 from workbench.errors import SpecError
 from workbench.records import Design, Phase, Scale
 from workbench.specs.base import Columns, Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+from workbench.specs.quality import QualitySpec
 
 RESERVED = ("sequence", "arm", "period", "site")
 """Names that the workbench gives a meaning of its own."""
@@ -215,6 +216,8 @@ class CohortSpec(Spec):
     columns: dict[Text, ColumnSpec] = {}
     scores: dict[Name, ScoreSpec] = {}
     scales: dict[Name, ScaleSpec] = {}
+    quality: dict[Name, QualitySpec] | None = None
+    """Quality control files, whose columns (mean_fd, n_volumes, ...) become covariates."""
 
     def rules(self) -> Iterator[Finding]:
         """Arms fit the design; sessions, scores and scales name what is declared."""
@@ -229,6 +232,9 @@ class CohortSpec(Spec):
                 else:
                     yield from unknown(session.arm, self.arms.names, "declared arm", key)
         yield from self._columns_fit()
+        for name, quality in (self.quality or {}).items():
+            if quality.at is not None:
+                yield from unknown(quality.at, self.sessions, "session", ("quality", name, "at"))
         for name, score in self.scores.items():
             for session_name in score.at or ():
                 yield from unknown(session_name, self.sessions, "session", ("scores", name, "at", session_name))
