@@ -332,7 +332,7 @@ class _Assembly:
             values=values,
             features=describe_features(
                 self.name,
-                self.spec,
+                _measured(self.spec, parts[0].parsed),
                 features,
                 described,
                 circuits,
@@ -369,6 +369,13 @@ class _Assembly:
         for column, more in self.described.columns.items():
             known.setdefault(column, {}).update({key: value for key, value in more.items() if value})
         return known
+
+
+def _measured(spec: SourceSpec, parsed: Parsed) -> SourceSpec:
+    """A source with the measure and unit that its producer writes, where it declares none itself."""
+    unit = "z" if spec.transform == "fisher-z" and parsed.unit == "r" else parsed.unit
+    said = {"measure": spec.measure or parsed.measure or None, "unit": spec.unit or unit or None}
+    return spec.model_copy(update=said)
 
 
 def _all_missing(cells: Cells, numbers: NumberReader) -> bool:

@@ -133,6 +133,8 @@ def parsed_series(
         coverage=dict.fromkeys(silent, 0.0),
         missing=missing,
         provenance=provenance,
+        measure=f"{spec.connectivity} (Ledoit-Wolf)",
+        unit="" if spec.connectivity == "covariance" else "r",
         n_volumes=len(series.values),
     )
 
