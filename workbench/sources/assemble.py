@@ -20,7 +20,7 @@ from workbench.errors import Problem, Problems, SourceError, did_you_mean, liste
 from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable, LeftOut
 from workbench.sources.agreement import misalignment, shared_columns
-from workbench.sources.columns import SESSION, choose
+from workbench.sources.columns import SESSION, choose, matching_nothing
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import (
     Described,
@@ -33,6 +33,7 @@ from workbench.sources.description import (
 from workbench.sources.edges import MIXED_SHAPES, Edges, square
 from workbench.sources.identity import DUPLICATE, Row, identity_notes, identity_problems, owner_of
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.vanished import vanished_notes
 from workbench.specs.source import SourceSpec
 
 Parse = Callable[[SourceFile, ParseOptions], Parsed]
@@ -206,7 +207,7 @@ class _Assembly:
         if isinstance(entry, ParsedMatrix):
             part = _Part(parsed, names=parsed.columns, left_out=dict(parsed.left_out), of_regions=True)
         else:
-            choice = choose(parsed.columns, self.spec, self.described, parsed.label)
+            choice = choose(parsed.columns, self.spec, self.described, parsed.label, partial=parsed.partial)
             self.problems.extend(choice.problems)
             if choice.undeclared_session:
                 return None
@@ -287,6 +288,8 @@ class _Assembly:
             self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=sessions))
         self.problems.extend(_identical(self.named))
         self.problems.extend(_differing(self.parts, label))
+        if columns := _of_partial(self.parts):
+            self.problems.extend(matching_nothing(columns, self.spec, label))
         drop = 'leave it out: drop = ["{column}"]' if "drop" in type(self.spec).model_fields else ""
         for part in self.parts:
             if part.claims:
@@ -382,10 +385,18 @@ def _notes(parts: Iterable[_Part]) -> Iterator[str]:
     parts = list(parts)
     for maker, n_files in Counter(maker for part in parts for maker in part.parsed.provenance).items():
         yield f"{n_files} file{'' if n_files == 1 else 's'} made by {maker}"
+    for note, n_files in Counter(note for part in parts for note in part.parsed.notes).items():
+        yield f"{n_files} file{'' if n_files == 1 else 's'}: {note}"
+    yield from vanished_notes((part.features, part.owners) for part in parts if part.parsed.partial)
     uncovered = Counter(part.names[at] for part in parts for at in part.uncovered)
     if uncovered:
         which = listed([f"{name} ({n} file{'' if n == 1 else 's'})" for name, n in sorted(uncovered.items())], LISTED)
         yield f"not covered, hence missing: {which}"
+
+
+def _of_partial(parts: Sequence[_Part]) -> list[str]:
+    """All columns of files that each hold a part of them, in the order in which they are met."""
+    return list(dict.fromkeys(column for part in parts if part.parsed.partial for column in part.parsed.columns))
 
 
 def _differing(parts: Sequence[_Part], label: str) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable, LeftOut
 from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.specs.source import SourceSpec
 
-DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure")
+DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure", "reference", "minutes")
 """What a `columns` table may say about a column."""
 
 NO_VALUE = "no value"
@@ -157,12 +157,32 @@ def _describe(
         measure=spec.measure or "",
         unit=spec.unit or "",
         atlas=spec.atlas or "",
+        reference=reference_words(spec.reference),
+        minutes=window_words(spec.window_min),
     )
     if not said.get("region_a"):
         row["region_a"], row["region_b"] = regions_in(feature)
     row.update({key: value for key, value in said.items() if value})
     row["circuit"] = row["circuit"] or _circuit(row, circuits, known) or UNASSIGNED
     return row
+
+
+def reference_words(reference: str | tuple[str, ...] | None) -> str:
+    """One reference region, or several, in one text.
+
+    >>> reference_words(("Left-Cerebellum-Cortex", "Right-Cerebellum-Cortex"))
+    'Left-Cerebellum-Cortex + Right-Cerebellum-Cortex'
+    """
+    return " + ".join((reference,) if isinstance(reference, str) else reference or ())
+
+
+def window_words(window_min: tuple[float, float] | None) -> str:
+    """Minutes after injection, from-to.
+
+    >>> window_words((60, 90)), window_words(None)
+    ('60-90', '')
+    """
+    return "-".join(f"{minute:g}" for minute in window_min or ())
 
 
 def regions_in(feature: str) -> tuple[str, str]:

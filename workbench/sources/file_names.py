@@ -62,6 +62,17 @@ def _spellings(entity: str, raw: str | None, files: str) -> tuple[str, ...]:
 def name_pattern(files: str) -> re.Pattern[str]:
     """Regular expression of a glob with ``{participant}`` and ``{session}``; the same id twice must be the same text.
 
+    Parameters
+    ----------
+    files : str
+
+    Returns
+    -------
+    Pattern
+        Its groups are named after the ids.
+
+    Examples
+    --------
     >>> name_pattern("sub-{participant}/sub-{participant}_*.tsv").fullmatch("sub-01/sub-01_conn.tsv")["participant"]
     '01'
     """

@@ -30,12 +30,16 @@ class SourceFile:
         where the file itself says whose each row is.
     sessions : tuple of str
         The same for the session.
+    companions : mapping of str to Path
+        Files that are read along with it, by what they are: ``sidecar``, ``reference``. A table is made anew when
+        one of them changes.
     """
 
     path: Path
     label: str
     ids: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
+    companions: Mapping[str, Path] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +130,12 @@ class Parsed:
     partial : bool
         A column that this file lacks and other files have is a missing value; else all files have the same columns.
     left_out : mapping of str to str
-        Columns of the file that are not among `columns`, and why: ``participant id``, ``session``, ``names a person``.
+        Columns of the file that are not among `columns`, and why: ``participant id``, ``session``, ``time``,
+        ``names a person``.
     provenance : tuple of str
         What made the file, in words without ids: ``XCP-D 0.7.1``.
+    notes : tuple of str
+        What was met while reading, in words without ids; files that say the same are counted together.
     problems : tuple of Problem
         What is wrong with the file though it can be read.
     """
@@ -144,4 +151,5 @@ class Parsed:
     partial: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
     provenance: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -7,13 +7,24 @@ from typing import Annotated
 from pydantic import Field
 
 from workbench.specs.matrix_source import MatrixSource
+from workbench.specs.pet_sources import ExtractTacsSource, KinfitrSource, PetprepSource, PmodSource
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
 
-AnySource = Annotated[TableSource | MatrixSource, Field(discriminator="reader")]
+AnySource = Annotated[
+    TableSource | MatrixSource | PetprepSource | ExtractTacsSource | PmodSource | KinfitrSource,
+    Field(discriminator="reader"),
+]
 
 READER_GROUP = "biomarker_workbench.sources"
 """Entry points of installed packages that offer a reader: a module with `find`, `parse` and `Options`."""
 
-READERS: dict[str, type[SourceSpec]] = {"table": TableSource, "matrix": MatrixSource}
+READERS: dict[str, type[SourceSpec]] = {
+    "table": TableSource,
+    "matrix": MatrixSource,
+    "petprep": PetprepSource,
+    "petprep-extract-tacs": ExtractTacsSource,
+    "pmod": PmodSource,
+    "kinfitr": KinfitrSource,
+}
 """Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""
