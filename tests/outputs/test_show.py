@@ -117,6 +117,12 @@ def test_show_works_after_the_study_was_moved(root, shown_result, tmp_path):
     assert shown.result.scores == shown_result.scores
 
 
+def test_an_experiment_stands_for_its_last_run(root, shown_result):
+    keep(root, shown_result)
+    experiment = shown_result.scores.experiment
+    assert pipeline.show_run(experiment, study=root).run_id == pipeline.show_run(study=root).run_id
+
+
 def test_an_unknown_run_is_refused_with_the_choices(root, shown_result, capsys):
     keep(root, shown_result)
     assert run_command(["show", "nothing", "--study", str(root)]) == 2

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import DataOption, QuietOption, StudyOption, VerboseOption, app
+from workbench.cli.options import DataOption, QuietOption, RunArgument, StudyOption, VerboseOption, app
 from workbench.cli.printing import (
     HERE,
     print_check,
@@ -199,7 +199,7 @@ def freeze(
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    run: RunArgument = "latest",
     study: StudyOption = HERE,
     verbose: VerboseOption = False,
 ) -> None:
@@ -245,7 +245,7 @@ def ui(
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    run: RunArgument = "latest",
     to: Annotated[Path, typer.Option(help="Folder to write.", metavar="DIR")] = ...,  # type: ignore[assignment]
     study: StudyOption = HERE,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,

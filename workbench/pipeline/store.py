@@ -207,7 +207,7 @@ def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
     Parameters
     ----------
     run : str
-        MLflow run id, a unique prefix of one, a run name, or ``latest``.
+        MLflow run id, a unique prefix of one, a run name, an experiment (its last run), or ``latest``.
     study : path
         The study folder.
 
@@ -263,7 +263,7 @@ def export_run(
     Parameters
     ----------
     run : str
-        MLflow run id, a unique prefix of one, a run name, or ``latest``.
+        MLflow run id, a unique prefix of one, a run name, an experiment (its last run), or ``latest``.
     to : path
         Made where it does not exist; files of other names in it are left alone.
     study : path

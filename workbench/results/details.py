@@ -207,7 +207,8 @@ def leakage(scores: Scores) -> str:
     """What the check for leaks did, in one sentence."""
     if not scores.blind_fits:
         return ""
-    return f"leakage check passed: replacing held-out data by noise left all {scores.blind_fits} fits unchanged"
+    fits = "the fit" if scores.blind_fits == 1 else f"all {scores.blind_fits} fits"
+    return f"leakage check passed: replacing held-out data by noise left {fits} unchanged"
 
 
 def _sentences(reasons: tuple[str, ...]) -> str:

@@ -7,8 +7,6 @@ decided here, and every problem of every file comes at once.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,7 +18,7 @@ from workbench.errors import Problem, Problems, SourceError, did_you_mean, liste
 from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable, LeftOut
 from workbench.sources.agreement import misalignment, shared_columns
-from workbench.sources.columns import SESSION, choose, matching_nothing
+from workbench.sources.columns import SESSION, Choice, choose, matching_nothing
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import (
     Described,
@@ -30,15 +28,19 @@ from workbench.sources.description import (
     fisher_z,
     read_columns_table,
 )
-from workbench.sources.edges import MIXED_SHAPES, Edges, square
+from workbench.sources.edges import Edges, square
+from workbench.sources.files_together import copied_files, differing, notes_of
 from workbench.sources.identity import DUPLICATE, Row, identity_notes, identity_problems, owner_of
+from workbench.sources.network_summaries import mean_of_present, summarise
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.region_choice import choose_regions, region_circuits
 from workbench.sources.vanished import vanished_notes
 from workbench.specs.source import SourceSpec
 
 Parse = Callable[[SourceFile, ParseOptions], Parsed]
 
 NOT_NUMBERS = "not numbers"
+EDGES = "edges"
 OF_THE_STUDY = "a covariate of the study"
 
 
@@ -85,6 +87,7 @@ def assemble(
     options = ParseOptions(spec, cohort.id_column, frozenset(cohort.missing), locate)
     vocabulary = vocabulary_of(features_dir.parent)
     assembly = _Assembly(name, spec, cohort, described, vocabulary, several=len(files) > 1)
+    assembly.sessions |= any(file.sessions for file in files)
     for file in files:
         assembly.read(file, parse, options)
     assembly.check()
@@ -132,7 +135,8 @@ class _Part:
         self.at_features = [position[column] for column in self.features]
         self.at_others = [position[column] for column in self.others]
         self.at_shared = [position[column] for column in self.shared]
-        self.uncovered = [at for at, name in enumerate(self.names) if self.parsed.coverage.get(name) == 0]
+        shares = [self.parsed.coverage.get(name, 1.0) for name in self.names]
+        self.uncovered = [at for at, share in enumerate(shares) if share == 0 or share < self.parsed.min_coverage]
 
 
 class _Assembly:
@@ -154,12 +158,14 @@ class _Assembly:
         self.described = described
         self.vocabulary = vocabulary
         self.several = several
-        self.numbers = NumberReader(cohort.missing)
+        self.sessions = spec.has_sessions()
         self.problems = Problems()
         self.rows: list[Row] = []
         self.parts: list[_Part] = []
         self.named: list[SourceFile] = []
         self.notes: list[str] = []
+        self._readers: dict[frozenset[str], NumberReader] = {}
+        self._choices: dict[tuple[str, ...], Choice] = {}
         self._edges: dict[tuple[object, ...], Edges] = {}
 
     # --------------------------------------------------------------------------------------------------------- one file
@@ -167,22 +173,43 @@ class _Assembly:
     def read(self, file: SourceFile, parse: Parse, options: ParseOptions) -> None:
         """Take what one file says; a file that is named after a stranger is not opened."""
         named = self._named(file)
-        n_rows = len(self.rows)
+        n_rows, n_parts = len(self.rows), len(self.parts)
         if named is None or owner_of(named, self.cohort).known:
-            with self.problems.gather():
-                parsed = parse(file, options)
-                self.problems.extend(parsed.problems)
-                if named is not None:
-                    self.named.append(file)
-                self._take(parsed, named)
+            for run in file.runs or (file,):
+                with self.problems.gather():
+                    parsed = parse(run, options)
+                    self.problems.extend(parsed.problems)
+                    if named is not None:
+                        self.named.append(run)
+                    self._take(parsed, named)
+        if file.runs:
+            del self.rows[n_rows + 1 :]  # one session, whatever the number of its runs
+            self._average(self.parts[n_parts:])
         if named is not None and len(self.rows) == n_rows:
             self.rows.append(named)
+
+    def _average(self, parts: Sequence[_Part]) -> None:
+        """Put the mean of several runs where the first has its values; of correlations, the mean of their Fisher z."""
+        parts = [part for part in parts if part.values]
+        if len({part.features for part in parts}) != 1:
+            return  # no value at all, or runs with other regions, which `check` refuses
+        runs = np.array([part.values[0] for part in parts])
+        with self.problems.gather():
+            z = fisher_z(runs) if self.spec.transform == "fisher-z" else runs
+            mean = mean_of_present(z, axis=0)
+            parts[0].values = [np.tanh(mean) if self.spec.transform == "fisher-z" else mean]
+        for part in parts[1:]:
+            part.values, part.owners = [], []
 
     def _named(self, file: SourceFile) -> Row | None:
         """The ids in a file's name, in the spelling that the study has, if it has one."""
         if not file.ids:
             return None
-        raw_id = next((raw for raw in file.ids if self.cohort.resolve(raw) is not None), file.ids[0])
+        known = {raw: person for raw in file.ids if (person := self.cohort.resolve(raw)) is not None}
+        if len(set(known.values())) > 1:
+            found = f"could be of {listed(known.values())}: its name says {listed(map(repr, known))}"
+            self.problems.add(file.label, found, "ids that differ in more than punctuation", DUPLICATE)
+        raw_id = next(iter(known), file.ids[0])
         sessions = file.sessions or ("",)
         otherwise = sessions[0] if self.cohort.sessions else sessions[-1]
         return Row(file.path.name, raw_id, next((raw for raw in sessions if raw in self.cohort.sessions), otherwise))
@@ -205,7 +232,9 @@ class _Assembly:
     def _part(self, parsed: Parsed, entry: ParsedRow | ParsedMatrix) -> _Part | None:
         """The columns of a file, divided; None where its rows cannot be told apart."""
         if isinstance(entry, ParsedMatrix):
-            part = _Part(parsed, names=parsed.columns, left_out=dict(parsed.left_out), of_regions=True)
+            choice = self._regions_of(parsed)
+            why = {**parsed.left_out, **choice.left_out}
+            part = _Part(parsed, names=parsed.columns, left_out=why, of_regions=True)
         else:
             choice = choose(parsed.columns, self.spec, self.described, parsed.label, partial=parsed.partial)
             self.problems.extend(choice.problems)
@@ -217,6 +246,19 @@ class _Assembly:
             part = _Part(parsed, choice.features, choice.features, others, shared, {**parsed.left_out, **why})
         self.parts.append(part)
         return part
+
+    def _regions_of(self, parsed: Parsed) -> Choice:
+        """The regions that are kept, in the order of the list, else of the alphabet; the same for files that agree."""
+        regions = parsed.order or tuple(sorted(parsed.columns))
+        if regions not in self._choices:
+            choice = choose_regions(regions, self.spec, parsed.circuits, self.vocabulary)
+            self._choices[regions] = choice
+            self.problems.extend(choice.problems)
+        return self._choices[regions]
+
+    def _reader(self, parsed: Parsed) -> NumberReader:
+        codes = frozenset((*self.cohort.missing, *parsed.missing))
+        return self._readers.setdefault(codes, NumberReader(codes))
 
     def _row(self, row: Row, named: Row | None, label: str) -> Row:
         """A row with what the name of its file says where it says nothing itself."""
@@ -231,7 +273,8 @@ class _Assembly:
             found = f"{entry.row.place} has {len(entry.cells)} values for {len(part.parsed.columns)} columns"
             raise SourceError(Problem(part.parsed.label, found, "export the file again"))
         cells = _some(entry.cells, part.at_features)
-        if self.spec.has_sessions() and not row.raw_session and self._all_missing(cells):
+        numbers = self._reader(part.parsed)
+        if self.sessions and not row.raw_session and _all_missing(cells, numbers):
             self.notes.append(f"{self.spec.place()}: a row without session and without any value left out")
             return
         self.rows.append(row)
@@ -241,7 +284,7 @@ class _Assembly:
         owner = owner_of(row, self.cohort)
         if owner.participant_id is None or owner.session is None:
             return
-        values, bad = self.numbers.row(cells)
+        values, bad = numbers.row(cells)
         values[part.uncovered] = np.nan
         part.owners.append((owner.participant_id, owner.session))
         part.values.append(values)
@@ -254,26 +297,22 @@ class _Assembly:
         """Numbers of columns that are no features; one cell that is no number makes its column text."""
         numbers = np.full(len(cells), np.nan)
         at = [position for position in range(len(cells)) if position not in part.text]
-        numbers[at], bad = self.numbers.row(_some(cells, at))
+        numbers[at], bad = self._reader(part.parsed).row(_some(cells, at))
         part.text.update(at[position] for position in bad)
         return numbers
-
-    def _all_missing(self, cells: Cells) -> bool:
-        if isinstance(cells, np.ndarray):
-            return bool(np.isnan(cells).all())
-        return self.numbers.missing.issuperset(cells)
 
     def _take_matrix(self, part: _Part, matrix: ParsedMatrix, row: Row) -> None:
         self.rows.append(row)
         owner = owner_of(row, self.cohort)
         if owner.participant_id is None or owner.session is None:
             return
-        values = square(part.parsed, matrix, self.numbers)
+        values = square(part.parsed, matrix, self._reader(part.parsed))
         values[part.uncovered, :] = values[:, part.uncovered] = np.nan
         regions = part.parsed.order or tuple(sorted(part.names))
         if frozenset(regions) == frozenset(part.names):
-            key = (regions, matrix.symmetric, matrix.diagonal)
-            part.edges = self._edges.setdefault(key, Edges(regions, matrix.symmetric, matrix.diagonal))
+            kept = self._regions_of(part.parsed).features
+            key = (kept, matrix.symmetric, matrix.diagonal)
+            part.edges = self._edges.setdefault(key, Edges(kept, matrix.symmetric, matrix.diagonal))
             part.features = part.edges.names
             part.owners.append((owner.participant_id, owner.session))
             part.values.append(part.edges.of(values, part.names))
@@ -284,10 +323,11 @@ class _Assembly:
         """Raise every problem of the files, alone and together."""
         label = self.spec.place()
         if self.rows or not self.problems:
-            sessions = self.spec.has_sessions()
-            self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=sessions))
-        self.problems.extend(_identical(self.named))
-        self.problems.extend(_differing(self.parts, label))
+            self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=self.sessions))
+        if self.sessions and self.spec.timing is not None:
+            self.problems.add(f"{label}: timing", "stands beside sessions in the names of files", "leave timing out")
+        self.problems.extend(copied_files(self.named))
+        self.problems.extend(differing(self.parts, label))
         if columns := _of_partial(self.parts):
             self.problems.extend(matching_nothing(columns, self.spec, label))
         drop = 'leave it out: drop = ["{column}"]' if "drop" in type(self.spec).model_fields else ""
@@ -311,18 +351,35 @@ class _Assembly:
                 raise SourceError([Problem(place, each.found, each.hint) for each in error.problems]) from None
         owners = [owner for part in parts for owner in part.owners]
         circuits = {region: circuit for part in parts for region, circuit in part.parsed.circuits.items()}
+        described = self._descriptions(features, parts)
+        wanted = tuple(getattr(self.spec, "summaries", (EDGES,)))
+        if wanted != (EDGES,):
+            features, values, more = self._summarised(values, parts, circuits, wanted)
+            described = {**described, **more}
         return build_table(
             self.name,
             self.spec,
             people=[person for person, _ in owners],
             sessions=[session for _, session in owners],
             values=values,
-            features=describe_features(
-                self.name, self.spec, features, self._descriptions(features, parts), circuits, self.vocabulary
-            ),
-            notes=[*self.notes, *identity_notes(self.rows, self.cohort, self.spec.place()), *_notes(parts)],
+            features=describe_features(self.name, self.spec, features, described, circuits, self.vocabulary),
+            notes=[
+                *self.notes,
+                *identity_notes(self.rows, self.cohort, self.spec.place()),
+                *notes_of(parts),
+                *_lacking(parts),
+            ],
             left_out=_left_out(parts),
         )
+
+    def _summarised(
+        self, values: np.ndarray, parts: Sequence[_Part], circuits: Mapping[str, str], wanted: Sequence[str]
+    ) -> tuple[tuple[str, ...], np.ndarray, Mapping[str, Mapping[str, str]]]:
+        edges = parts[0].edges
+        assert edges is not None
+        of_regions = region_circuits(edges.regions, self.spec, circuits, self.vocabulary)
+        table = summarise(values, edges, of_regions, wanted, getattr(self.spec, "seeds", ()), self.spec.place())
+        return table.features, table.values, table.described
 
     def _descriptions(self, features: Sequence[str], parts: Sequence[_Part]) -> Mapping[str, Mapping[str, str]]:
         """What edges are by their name, what files say of their columns, and last what the study says."""
@@ -344,6 +401,10 @@ class _Assembly:
         for column, more in self.described.columns.items():
             known.setdefault(column, {}).update({key: value for key, value in more.items() if value})
         return known
+
+
+def _all_missing(cells: Cells, numbers: NumberReader) -> bool:
+    return bool(np.isnan(cells).all()) if isinstance(cells, np.ndarray) else numbers.missing.issuperset(cells)
 
 
 def _some(cells: Cells, at: list[int]) -> Cells:
@@ -380,63 +441,12 @@ def _left_out(parts: Sequence[_Part]) -> LeftOut:
     return LeftOut(why, names, np.vstack(values))
 
 
-def _notes(parts: Iterable[_Part]) -> Iterator[str]:
-    """What made the files, and what they do not cover, without ids."""
-    parts = list(parts)
-    for maker, n_files in Counter(maker for part in parts for maker in part.parsed.provenance).items():
-        yield f"{n_files} file{'' if n_files == 1 else 's'} made by {maker}"
-    for note, n_files in Counter(note for part in parts for note in part.parsed.notes).items():
-        yield f"{n_files} file{'' if n_files == 1 else 's'}: {note}"
-    yield from vanished_notes((part.features, part.owners) for part in parts if part.parsed.partial)
-    uncovered = Counter(part.names[at] for part in parts for at in part.uncovered)
-    if uncovered:
-        which = listed([f"{name} ({n} file{'' if n == 1 else 's'})" for name, n in sorted(uncovered.items())], LISTED)
-        yield f"not covered, hence missing: {which}"
+def _lacking(parts: Sequence[_Part]) -> Iterator[str]:
+    """Columns of tables that only some files have."""
+    return vanished_notes((part.features, part.owners) for part in parts if part.parsed.partial and not part.of_regions)
 
 
 def _of_partial(parts: Sequence[_Part]) -> list[str]:
-    """All columns of files that each hold a part of them, in the order in which they are met."""
-    return list(dict.fromkeys(column for part in parts if part.parsed.partial for column in part.parsed.columns))
-
-
-def _differing(parts: Sequence[_Part], label: str) -> Iterator[Problem]:
-    """Files whose regions, or columns, are not those of the list, or else of most files."""
-    parts = [part for part in parts if not part.parsed.partial]
-    if not parts:
-        return
-    what = "regions" if parts[0].of_regions else "columns"
-    counts = Counter(frozenset(part.names) for part in parts)
-    order = parts[0].parsed.order
-    expected = frozenset(order) or max(counts, key=lambda names: (counts[names], len(names), sorted(names)))
-    whose = f"{parts[0].parsed.order_label} lists" if order else "most files have"
-    strange = [part for part in parts if frozenset(part.names) != expected]
-    for part in strange[:LISTED]:
-        names = frozenset(part.names)
-        found = f"has {len(names)} {what}, {whose} {len(expected)}"
-        for word, differing in (("missing", expected - names), ("unknown", names - expected)):
-            found += f"; {word} {listed(map(repr, sorted(differing)), 3)}" if differing else ""
-        yield Problem(part.parsed.label, found, _alike_hint(names - expected, expected, what), MIXED_SHAPES)
-    if len(strange) > LISTED:
-        yield Problem(label, f"and {len(strange) - LISTED} more files with other {what}", code=MIXED_SHAPES)
-
-
-def _alike_hint(unknown: Iterable[str], expected: Iterable[str], what: str) -> str:
-    unknown = sorted(unknown)
-    near = did_you_mean(unknown[0], expected) if len(unknown) == 1 else ""
-    return near if near.startswith("did") else f"all files of a source hold the same {what}, absent values as missing"
-
-
-def _identical(files: Sequence[SourceFile]) -> Iterator[Problem]:
-    """Files of participants that hold the same bytes under two names: a copy, whoever it belongs to."""
-    by_size: dict[int, list[SourceFile]] = {}
-    for file in files:
-        if file.path.is_file() and (size := file.path.stat().st_size) > 0:
-            by_size.setdefault(size, []).append(file)
-    by_content: dict[str, list[SourceFile]] = {}
-    for file in (file for same_size in by_size.values() if len(same_size) > 1 for file in same_size):
-        by_content.setdefault(hashlib.sha256(file.path.read_bytes()).hexdigest(), []).append(file)
-    for same in by_content.values():
-        if len(same) > 1:
-            names = listed([file.label for file in same], LISTED)
-            hint = "one of them is a copy: find out whose matrix it is, and take the other out"
-            yield Problem(names, "are byte for byte the same file", hint, DUPLICATE)
+    """All columns of tables that each hold a part of them, in the order in which they are met."""
+    tables = [part for part in parts if part.parsed.partial and not part.of_regions]
+    return list(dict.fromkeys(column for part in tables for column in part.parsed.columns))

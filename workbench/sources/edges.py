@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.delimited import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import DIRECTED, UNDIRECTED
 from workbench.sources.parsed import Parsed, ParsedMatrix
+from workbench.sources.triangles import filled, mirrored, says_more, triangle_of
 
 MIXED_SHAPES = "T16"
 """Guard code of files of several shapes in one source (METHODS 4.2; found in real data)."""
@@ -86,9 +87,12 @@ def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.nd
     ------
     SourceError
         If it is not square, names regions twice or otherwise in rows than in columns, holds cells that are neither
-        numbers nor missing, or is declared symmetric and is not: all of it.
+        numbers nor missing, is declared symmetric and is not, or has values in a triangle that should have none: all
+        of it.
     """
     names, label = parsed.columns, parsed.label
+    if matrix.triangle != "both":
+        matrix = replace(matrix, cells=filled(matrix))
     _check_shape(parsed, matrix)
     row_names = matrix.row_names or names
     values = np.empty((len(names), len(names)))
@@ -101,6 +105,11 @@ def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.nd
     problems.extend(bad_cell_problems(label, bad, len(names)))
     if matrix.row_names:
         problems.extend(_names_agree(label, names, row_names))
+    if matrix.triangle != "both":
+        problems.extend(_in_order(label, names, row_names))
+        problems.raise_if_any(SourceError)
+        values, differing = _of_triangle(values, matrix.triangle, names, label)
+        problems.extend(differing)
     problems.raise_if_any(SourceError)
     if row_names != names:
         position = {region: at for at, region in enumerate(row_names)}
@@ -135,6 +144,19 @@ def _names_agree(label: str, columns: Sequence[str], row_names: Sequence[str]) -
         yield Problem(label, found, "the same regions in both, or header = false")
 
 
+def _in_order(label: str, columns: Sequence[str], row_names: Sequence[str]) -> Iterator[Problem]:
+    if list(row_names) != list(columns):
+        hint = "a triangle has a meaning only where rows are in the order of columns"
+        yield Problem(label, "has its rows in another order than its columns", hint)
+
+
+def _of_triangle(
+    values: np.ndarray, triangle: str, names: Sequence[str], label: str
+) -> tuple[np.ndarray, list[Problem]]:
+    complete, place = mirrored(values, triangle)
+    return complete, [] if place is None else list(says_more(label, names, values, place, triangle))
+
+
 def _asymmetric(label: str, regions: Sequence[str], values: np.ndarray) -> Iterator[Problem]:
     largest = np.nanmax(np.abs(values), initial=1.0)
     differ = ~np.isclose(values, values.T, rtol=0, atol=SYMMETRY_TOLERANCE * largest, equal_nan=True)
@@ -144,4 +166,6 @@ def _asymmetric(label: str, regions: Sequence[str], values: np.ndarray) -> Itera
             f"is not symmetric: {regions[row]!r} to {regions[column]!r} is {values[row, column]:g}, "
             f"back {values[column, row]:g}"
         )
-        yield Problem(label, found, "directed matrices: symmetric = false")
+        alone = triangle_of(values)
+        hint = f'one triangle alone: triangle = "{alone}"; ' if alone else ""
+        yield Problem(label, found, f"{hint}directed matrices: symmetric = false")

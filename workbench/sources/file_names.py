@@ -12,6 +12,10 @@ ENTITIES = {"participant": "sub-", "session": "ses-"}
 """BIDS prefix of an id in a file name; written before a placeholder it may be part of the id as the study has it."""
 
 
+PLACEHOLDERS = ("participant", "session", "contrast", "run")
+"""What a glob may have between braces; the last two only where a reader takes images."""
+
+
 def matching(files: str, data: Path) -> Iterator[SourceFile]:
     """Files whose path relative to `data` fits a pattern, in the order of their paths, with the ids in their names.
 
@@ -77,8 +81,8 @@ def name_pattern(files: str) -> re.Pattern[str]:
     '01'
     """
     pattern = ""
-    for token in re.findall(r"\{participant\}|\{session\}|\*\*/|\*|\?|[^{*?]+|\{", files):
-        if token in ("{participant}", "{session}"):
+    for token in re.findall(r"\{(?:participant|session|contrast|run)\}|\*\*/|\*|\?|[^{*?]+|\{", files):
+        if token[1:-1] in PLACEHOLDERS:
             entity = token[1:-1]
             pattern += f"(?P={entity})" if f"(?P<{entity}>" in pattern else f"(?P<{entity}>[^/]+?)"
         else:

@@ -33,6 +33,8 @@ class SourceFile:
     companions : mapping of str to Path
         Files that are read along with it, by what they are: ``sidecar``, ``reference``. A table is made anew when
         one of them changes.
+    runs : tuple of SourceFile
+        All runs of one session, this file the first of them, where their mean is taken; else empty.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class SourceFile:
     ids: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     companions: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    runs: tuple[SourceFile, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +98,8 @@ class ParsedMatrix:
         Both triangles hold the same values, and the upper one is kept; else every entry, row to column.
     diagonal : bool
         The diagonal is kept too.
+    triangle : {"both", "upper", "lower"}
+        Which triangle of a symmetric matrix the file holds; blanks, zeros and missing codes of the other are no values.
     """
 
     row: Row
@@ -103,6 +108,7 @@ class ParsedMatrix:
     lines: tuple[int, ...] = ()
     symmetric: bool = True
     diagonal: bool = False
+    triangle: str = "both"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +133,10 @@ class Parsed:
         Circuit by region, where the study gives one.
     coverage : mapping of str to float
         Share of a column's region that was measured, 0 to 1; with 0 its values are missing, whatever is written.
+    min_coverage : float
+        The same where the share is smaller than this.
+    missing : frozenset of str
+        Codes for a missing value that the producer writes whatever the study says: ``n/a`` of XCP-D.
     partial : bool
         A column that this file lacks and other files have is a missing value; else all files have the same columns.
     left_out : mapping of str to str
@@ -148,6 +158,8 @@ class Parsed:
     described: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     circuits: Mapping[str, str] = field(default_factory=dict)
     coverage: Mapping[str, float] = field(default_factory=dict)
+    min_coverage: float = 0.0
+    missing: frozenset[str] = frozenset()
     partial: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
     provenance: tuple[str, ...] = ()

@@ -6,22 +6,26 @@ from collections.abc import Iterator
 from typing import Literal
 
 from workbench.specs.base import Finding, Text
-from workbench.specs.source import SourceSpec
+from workbench.specs.connectivity_source import ConnectivitySource
 
 
-class MatrixSource(SourceSpec):
+class MatrixSource(ConnectivitySource):
     """Matrix files, one per participant (and session): region names in the first row and column, or in `regions`."""
 
     reader: Literal["matrix"]
     files: Text
     """Glob beside the data with {participant} and {session} where the ids stand, such as
-    sub-{participant}_ses-{session}_conn.tsv."""
+    sub-{participant}_ses-{session}_conn.tsv; TSV, CSV, white space or .npy, also packed as .gz or .xz. Brackets are
+    themselves."""
     regions: Text | None = None
     """File with one region name per line, or a table with columns region (and circuit); for matrices without names."""
     header: bool = True
     """The first row and column hold region names."""
     symmetric: bool = True
     """Keep the upper triangle; false keeps every off-diagonal entry, row to column."""
+    triangle: Literal["both", "upper", "lower"] = "both"
+    """Which triangle of a symmetric matrix the files hold; blanks, zeros and missing codes of the other are no
+    values."""
     diagonal: bool = False
     """Also keep the diagonal."""
 
@@ -45,3 +49,7 @@ class MatrixSource(SourceSpec):
             yield Finding(("files",), f"{self.files!r} does not say where the participant id stands", hint)
         if not self.header and self.regions is None:
             yield Finding(("regions",), "is missing, and header = false", "name a file with one region per line")
+        if self.regions is None and ".npy" in self.files:
+            yield Finding(("regions",), "is missing, and .npy files hold no names", "a file with one region per line")
+        if self.triangle != "both" and not self.symmetric:
+            yield Finding(("triangle",), "stands beside symmetric = false", "a directed matrix has both triangles")

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from workbench.specs.maps_source import MapsSource
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.pet_sources import ExtractTacsSource, KinfitrSource, PetprepSource, PmodSource
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
 
 AnySource = Annotated[
-    TableSource | MatrixSource | PetprepSource | ExtractTacsSource | PmodSource | KinfitrSource,
+    TableSource | MatrixSource | PetprepSource | ExtractTacsSource | PmodSource | KinfitrSource | MapsSource,
     Field(discriminator="reader"),
 ]
 
@@ -22,6 +23,7 @@ READER_GROUP = "biomarker_workbench.sources"
 READERS: dict[str, type[SourceSpec]] = {
     "table": TableSource,
     "matrix": MatrixSource,
+    "maps": MapsSource,
     "petprep": PetprepSource,
     "petprep-extract-tacs": ExtractTacsSource,
     "pmod": PmodSource,
