@@ -220,12 +220,11 @@ def test_a_late_scan_whose_frames_count_from_its_start_is_placed_by_its_delay(sc
 def test_several_scans_in_one_session_need_a_rule(scan, read):
     for run, factor in (("1", (1.0, 1.0, 1.0, 1.0)), ("2", VS), ("10", REFERENCE)):
         scan(FOLDER + f"sub-0001_ses-b0_run-{run}_tacs.tsv", VS=factor, Cerebellum=REFERENCE)
-    with pytest.raises(
-        SourceError, match=r"1 participants and sessions have several scans, such as .*run-10.*; scans = "
-    ):
+    with pytest.raises(SourceError, match=r"1 session has several scans, such as .*run-10.*; runs = "):
         read()
-    assert read(scans="first").values.tolist() == [[3 / 8]]
-    assert read(scans="last").values.tolist() == [[1.0]]
+    assert read(runs="first").values.tolist() == [[3 / 8]]
+    assert read(runs="last").values.tolist() == [[1.0]]
+    assert read(runs="mean").values.tolist() == [[pytest.approx((3 / 8 + 1.5 + 1) / 3)]]
     assert read(run="2").values.tolist() == [[1.5]]
 
 

@@ -7,7 +7,7 @@ decided here, and every problem of every file comes at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -328,14 +328,15 @@ class _Assembly:
             self.problems.add(f"{label}: timing", "stands beside sessions in the names of files", "leave timing out")
         self.problems.extend(copied_files(self.named))
         self.problems.extend(differing(self.parts, label))
-        if columns := _of_partial(self.parts):
-            self.problems.extend(matching_nothing(columns, self.spec, label))
+        if columns := dict.fromkeys(name for part in _partial_tables(self.parts) for name in part.parsed.columns):
+            self.problems.extend(matching_nothing(tuple(columns), self.spec, label))
         drop = 'leave it out: drop = ["{column}"]' if "drop" in type(self.spec).model_fields else ""
         for part in self.parts:
             if part.claims:
                 claims = {column: [cells[at] for cells in part.claims] for at, column in enumerate(part.shared)}
                 self.problems.extend(misalignment(part.rows, claims, self.cohort, part.parsed.label))
-            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, len(part.values), drop))
+            hint = "" if part.parsed.partial and len(part.values) == 1 else drop  # one row says little of a column
+            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, len(part.values), hint))
         self.problems.raise_if_any(SourceError)
 
     def table(self) -> FeatureTable:
@@ -367,7 +368,7 @@ class _Assembly:
                 *self.notes,
                 *identity_notes(self.rows, self.cohort, self.spec.place()),
                 *notes_of(parts),
-                *_lacking(parts),
+                *vanished_notes(_partial_tables(parts)),
             ],
             left_out=_left_out(parts),
         )
@@ -441,12 +442,6 @@ def _left_out(parts: Sequence[_Part]) -> LeftOut:
     return LeftOut(why, names, np.vstack(values))
 
 
-def _lacking(parts: Sequence[_Part]) -> Iterator[str]:
-    """Columns of tables that only some files have."""
-    return vanished_notes((part.features, part.owners) for part in parts if part.parsed.partial and not part.of_regions)
-
-
-def _of_partial(parts: Sequence[_Part]) -> list[str]:
-    """All columns of tables that each hold a part of them, in the order in which they are met."""
-    tables = [part for part in parts if part.parsed.partial and not part.of_regions]
-    return list(dict.fromkeys(column for part in tables for column in part.parsed.columns))
+def _partial_tables(parts: Iterable[_Part]) -> list[_Part]:
+    """Tables that each hold a part of the columns."""
+    return [part for part in parts if part.parsed.partial and not part.of_regions]

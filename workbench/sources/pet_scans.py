@@ -11,7 +11,7 @@ from workbench.sources.entities import NamedFile, named_files, refuse_several, w
 from workbench.sources.file_names import matching
 from workbench.sources.parsed import SourceFile
 from workbench.sources.sidecars import beside_file
-from workbench.specs.pet_sources import BidsCurveSource, PmodSource
+from workbench.specs.pet_sources import PmodSource, ScanFiles
 
 REFERENCE_ENTITIES = ("label", "ref")
 """Entities of the name of a reference curve, by version of PETPrep."""
@@ -20,12 +20,12 @@ SAME_SCAN = ("ses", "trc", "rec", "run", "seg", "pvc")
 """Entities in which files of one scan agree, where both have them."""
 
 
-def find_named(spec: BidsCurveSource, data: Path) -> list[SourceFile]:
-    """Curves in files that are named as in BIDS, one for each participant and session.
+def find_named(spec: ScanFiles, data: Path) -> list[SourceFile]:
+    """Files that are named as in BIDS, one for each participant and session, or all runs whose mean is declared.
 
     Parameters
     ----------
-    spec : BidsCurveSource
+    spec : ScanFiles
     data : Path
         Folder that the pattern is relative to.
 
@@ -46,14 +46,19 @@ def find_named(spec: BidsCurveSource, data: Path) -> list[SourceFile]:
     if scans and not chosen:
         raise SourceError(_none_chosen(spec, scans))
     refuse_several(chosen, {name: name for name in spec.entities() if name != "run"}, spec.files)
-    chosen = one_per_session(chosen, spec.scans, spec.files)
     refuse_unplaced(chosen, timed=spec.timing is not None, where=spec.files)
-    references = named_files(spec.reference_files, data) if spec.reference_files else []
-    volumes = named_files(spec.volumes, data) if spec.volumes else []
-    return [_with_companions(scan, {"reference": references, "volumes": volumes}, data) for scan in chosen]
+    others = {what: named_files(files, data) for what, files in _others(spec).items()}
+    sessions = [[_with_companions(scan, others, data) for scan in runs] for runs in _runs_of_sessions(chosen, spec)]
+    return [replace(runs[0], runs=tuple(runs)) if len(runs) > 1 else runs[0] for runs in sessions]
 
 
-def _none_chosen(spec: BidsCurveSource, scans: Sequence[NamedFile]) -> Problem:
+def _others(spec: ScanFiles | PmodSource) -> dict[str, str]:
+    """Patterns of files that are read along with those of scans, by what they are."""
+    patterns = {"reference": getattr(spec, "reference_files", None), "volumes": getattr(spec, "volumes", None)}
+    return {what: files for what, files in patterns.items() if files}
+
+
+def _none_chosen(spec: ScanFiles, scans: Sequence[NamedFile]) -> Problem:
     wanted = {name: value for name, value in spec.entities().items() if value is not None}
     name = next((name for name in wanted if not with_entities(scans, {name: wanted[name]})), next(iter(wanted)))
     there = sorted({scan.entities.get(name, "") for scan in scans})
@@ -61,44 +66,25 @@ def _none_chosen(spec: BidsCurveSource, scans: Sequence[NamedFile]) -> Problem:
     return Problem(f"{spec.files}: {name}", f"none of {len(scans)} files is of {name} {wanted[name]!r}", hint)
 
 
-def one_per_session(scans: Sequence[NamedFile], rule: str | None, where: str) -> list[NamedFile]:
-    """One scan of each participant and session: the first or last by run, as declared.
-
-    Parameters
-    ----------
-    scans : sequence of NamedFile
-    rule : "first", "last" or None
-        None: several are refused.
-    where : str
-        How messages name the files together.
-
-    Returns
-    -------
-    list of NamedFile
-        In the order of their paths.
-
-    Raises
-    ------
-    SourceError
-        If a participant has several scans in one session and no rule is declared.
-    """
+def _runs_of_sessions(scans: Sequence[NamedFile], spec: ScanFiles) -> list[list[NamedFile]]:
+    """The scans of each participant and session that count: one, or all whose mean is declared."""
     by_session: dict[tuple[str, str], list[NamedFile]] = {}
     for scan in scans:
         by_session.setdefault((scan.entities.get("sub", ""), scan.entities.get("ses", "")), []).append(scan)
-    several = {key: files for key, files in by_session.items() if len(files) > 1 and key[0]}
-    if several and rule is None:
-        names = [Path(scan.label).name for scan in next(iter(several.values()))]
-        found = f"{len(several)} participants and sessions have several scans, such as {listed(names, 3)}"
-        raise SourceError(Problem(where, found, 'scans = "first" or "last" (by run), or run = ".." for one of them'))
-    at = -1 if rule == "last" else 0
-    ordered = {key: sorted(files, key=_run) for key, files in by_session.items()}
-    left_out = {id(scan) for key in several for scan in ordered[key] if scan is not ordered[key][at]}
-    return [scan for scan in scans if id(scan) not in left_out]
+    several = [runs for runs in by_session.values() if len(runs) > 1]
+    if several and spec.runs is None:
+        names = [Path(scan.label).name for scan in several[0]]
+        n_sessions = f"{len(several)} session{' has' if len(several) == 1 else 's have'}"
+        found = f"{n_sessions} several scans, such as {listed(names, 3)}"
+        hint = 'runs = "mean" of their values, "first" or "last", or run = ".." for one of them'
+        raise SourceError(Problem(spec.files, found, hint))
+    chosen = {"first": slice(0, 1), "last": slice(-1, None)}.get(spec.runs or "", slice(None))
+    return [sorted(runs, key=_run)[chosen] for runs in by_session.values()]
 
 
 def _run(scan: NamedFile) -> tuple[float, str]:
     run = scan.entities.get("run", "")
-    return (float(run) if run.isdigit() else 0.0, scan.label)
+    return (float(run) if run.isdecimal() else 0.0, scan.label)
 
 
 def refuse_unplaced(scans: Sequence[NamedFile], *, timed: bool, where: str) -> None:
@@ -150,12 +136,12 @@ def _sidecar_of(what: str, path: Path, data: Path) -> dict[str, Path]:
     return {f"sidecar of {what}": beside["sidecar"]} if "sidecar" in beside else {}
 
 
-def find_patterned(spec: BidsCurveSource | PmodSource, data: Path) -> Iterator[SourceFile]:
-    """Curves in files whose pattern says where the ids stand.
+def find_patterned(spec: ScanFiles | PmodSource, data: Path) -> Iterator[SourceFile]:
+    """Files whose pattern says where the ids stand.
 
     Parameters
     ----------
-    spec : BidsCurveSource or PmodSource
+    spec : ScanFiles or PmodSource
     data : Path
 
     Yields
@@ -169,8 +155,7 @@ def find_patterned(spec: BidsCurveSource | PmodSource, data: Path) -> Iterator[S
         If several reference curves are of one scan.
     """
     problems = Problems()
-    others = {"reference": spec.reference_files, "volumes": getattr(spec, "volumes", None)}
-    found = {what: list(matching(files, data)) for what, files in others.items() if files}
+    found = {what: list(matching(files, data)) for what, files in _others(spec).items()}
     for scan in matching(spec.files, data):
         companions = beside_file(scan.path, data)
         for what, files in found.items():

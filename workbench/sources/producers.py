@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.sources import connectivity, kinfitr, maps, petprep, pmod, wide_table
+from workbench.sources import connectivity, kinfitr, kinpar, maps, petprep, pmod, pmod_voistat, wide_table
 from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
 from workbench.specs.readers import READER_GROUP
 from workbench.third_party import load
@@ -39,6 +39,8 @@ PRODUCERS: dict[str, Producer] = {
     "petprep-extract-tacs": Producer(petprep.find, petprep.parse),
     "pmod": Producer(pmod.find, pmod.parse),
     "kinfitr": Producer(kinfitr.find, kinfitr.parse),
+    "kinpar": Producer(kinpar.find, kinpar.parse),
+    "pmod-voistat": Producer(pmod_voistat.find, pmod_voistat.parse),
     "maps": Producer(maps.find, maps.parse),
 }
 """Producers by the name of a reader; their options are in `workbench.specs.readers.READERS`, under the same names."""

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from workbench.errors import listed
 from workbench.sources.delimited import LISTED
 
 
-def vanished_notes(files: Iterable[tuple[Sequence[str], Sequence[tuple[str, str]]]]) -> Iterator[str]:
+class TablePart(Protocol):
+    """What was taken from one table, as far as it is compared with the others."""
+
+    features: tuple[str, ...]
+    owners: list[tuple[str, str]]
+
+
+def vanished_notes(parts: Iterable[TablePart]) -> Iterator[str]:
     """What is missing because a file has no such column, in words without ids.
 
     Parameters
     ----------
-    files : iterable of (features, owners)
+    parts : iterable of TablePart
         Features of each file, and participant and session of each of its rows.
 
     Yields
     ------
     str
         One or none.
-
-    Examples
-    --------
-    >>> list(vanished_notes([(("VS", "vessel"), [("sub-01", "")]), (("VS",), [("sub-02", ""), ("sub-03", "")])]))
-    ['not in every file, hence missing: vessel (2 participants)']
     """
-    given = [(features, {person for person, _ in owners}) for features, owners in files if owners]
+    given = [(part.features, {person for person, _ in part.owners}) for part in parts if part.owners]
     every = {name for features in {id(features): features for features, _ in given}.values() for name in features}
     lacking: dict[str, set[str]] = {}
     for features, people in given:

@@ -5,8 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from workbench.knowledge.pet_measures import OF_A_REFERENCE, SPELLINGS, known_measure
 from workbench.specs.base import Finding, Number, Text, not_together
 from workbench.specs.source import PET, SourceSpec, undeclared_pet
+
+
+class ScanFiles(SourceSpec):
+    """Files of scans that are named as in BIDS, whatever they hold."""
+
+    files: Text
+    """Glob beside the data, such as derivatives/petprep/**/*_tacs.tsv; participant and session are in the names. Names
+    that are not like those of BIDS have {participant} and {session} in the pattern."""
+    trc: str | None = None
+    """The entity trc- of the files; "" for files without it. The same for the entities that follow."""
+    rec: str | None = None
+    run: str | None = None
+    seg: str | None = None
+    pvc: str | None = None
+    desc: str | None = None
+    space: str | None = None
+    runs: Literal["mean", "first", "last"] | None = None
+    """What becomes of several scans of one session: the mean of their values, or one of them by run; without this key
+    they are refused."""
+
+    def place(self) -> str:
+        """The pattern of the files."""
+        return self.files
+
+    def has_sessions(self) -> bool:
+        """The pattern holds the session, or names as in BIDS do, unless the source says when it was measured."""
+        return "{session}" in self.files or ("{participant}" not in self.files and self.timing is None)
+
+    def entities(self) -> dict[str, str | None]:
+        """The entities of the files that are declared, by name."""
+        return {name: getattr(self, name) for name in ("trc", "rec", "run", "seg", "pvc", "desc", "space")}
+
+    def rules(self) -> Iterator[Finding]:
+        """Entities are of names like those of BIDS."""
+        yield from super().rules()
+        if "{participant}" in self.files:
+            given = [name for name, value in {**self.entities(), "runs": self.runs}.items() if value is not None]
+            for name in given:
+                found = "stands beside a pattern with {participant}"
+                yield Finding((name,), found, f"write {name} into the pattern, or leave {{participant}} out of it")
 
 
 class CurveSource(SourceSpec):
@@ -65,49 +106,19 @@ class CurveSource(SourceSpec):
             yield Finding(("reference_mean",), "stands beside a single reference region", "leave it out")
 
 
-class BidsCurveSource(CurveSource):
+class BidsCurveSource(CurveSource, ScanFiles):
     """Curves in files that are named as in BIDS, one per scan."""
 
-    files: Text
-    """Glob beside the data, such as derivatives/petprep/**/*_tacs.tsv; participant and session are in the names. Names
-    that are not like those of BIDS have {participant} and {session} in the pattern."""
     volumes: Text | None = None
     """Glob of the tables of volumes (_morph.tsv), for reference_mean = "volume"."""
-    trc: str | None = None
-    """The entity trc- of the files; "" for files without it. The same for the entities that follow."""
-    rec: str | None = None
-    run: str | None = None
-    seg: str | None = None
-    pvc: str | None = None
-    desc: str | None = None
-    space: str | None = None
-    scans: Literal["first", "last"] | None = None
-    """Which scan counts, by run, where a participant has several in one session; without this key they are refused."""
-
-    def place(self) -> str:
-        """The pattern of the files."""
-        return self.files
-
-    def has_sessions(self) -> bool:
-        """The pattern holds the session, or names as in BIDS do, unless the source says when it was measured."""
-        return "{session}" in self.files or ("{participant}" not in self.files and self.timing is None)
-
-    def entities(self) -> dict[str, str | None]:
-        """The entities of the files that are declared, by name."""
-        return {name: getattr(self, name) for name in ("trc", "rec", "run", "seg", "pvc", "desc", "space")}
 
     def rules(self) -> Iterator[Finding]:
-        """Volumes are there where they count; entities are of names like those of BIDS."""
+        """Volumes are there where they count."""
         yield from super().rules()
         if self.reference_mean == "volume" and self.volumes is None:
             yield Finding(("volumes",), "is missing, and reference_mean is by volume", 'volumes = "**/*_morph.tsv"')
         if self.volumes is not None and self.reference_mean != "volume":
             yield Finding(("volumes",), "is not used", 'reference_mean = "volume" uses it')
-        if "{participant}" in self.files:
-            given = [name for name, value in {**self.entities(), "scans": self.scans}.items() if value is not None]
-            for name in given:
-                found = "stands beside a pattern with {participant}"
-                yield Finding((name,), found, f"write {name} into the pattern, or leave {{participant}} out of it")
 
 
 class PetprepSource(BidsCurveSource):
@@ -206,6 +217,116 @@ class KinfitrSource(CurveSource):
         if self.reference_mean == "volume" or self.reference_files is not None:
             key = "reference_files" if self.reference_files is not None else "reference_mean"
             yield Finding((key,), "needs files of single scans", "give the reference region, or the mean of several")
+
+
+class KinparSource(ScanFiles):
+    """Tables of fitted parameters, one per scan, a row per region: petsurfer-km and petprep_km."""
+
+    reader: Literal["kinpar"]
+    model: str | None = None
+    """The entity model- of the files, such as MRTM2 or ma1."""
+    parameter: Text | None = None
+    """Column of the values, where it is not named like the measure."""
+    keep: tuple[Text, ...] = ()
+    """Globs of the regions that are features; default: every region."""
+    drop: tuple[Text, ...] = ()
+    """Globs of regions left out."""
+
+    def keeps(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.keep
+
+    def drops(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.drop
+
+    def entities(self) -> dict[str, str | None]:
+        """The entities of the files that are declared, by name."""
+        return {**super().entities(), "model": self.model}
+
+    def rules(self) -> Iterator[Finding]:
+        """Parameters are of a tracer and a measure; a difference of rate constants is no binding potential."""
+        yield from super().rules()
+        if self.modality.casefold() != PET or self.columns:
+            yield from undeclared_pet(self)
+        yield from known_parameter(self.measure, self.parameter)
+
+
+class VoistatSource(SourceSpec):
+    """Tables of statistics of PMOD (.voistat) with fitted parameters, one per scan, a row per region."""
+
+    reader: Literal["pmod-voistat"]
+    files: Text
+    """Glob beside the data with {participant} and {session} where the ids stand: pmod/{participant}_BPnd.voistat."""
+    parameter: Text = "Averaged"
+    """Column of the values, without its unit: Averaged, or PVC where PMOD corrected for partial volume."""
+    keep: tuple[Text, ...] = ()
+    """Globs of the regions that are features; default: every region."""
+    drop: tuple[Text, ...] = ()
+    """Globs of regions left out."""
+
+    def place(self) -> str:
+        """The pattern of the files."""
+        return self.files
+
+    def has_sessions(self) -> bool:
+        """The names of the files hold the session."""
+        return "{session}" in self.files
+
+    def keeps(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.keep
+
+    def drops(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.drop
+
+    def rules(self) -> Iterator[Finding]:
+        """The pattern says where the ids stand; parameters are of a tracer and a measure."""
+        yield from super().rules()
+        yield from names_the_participant(self.files)
+        if self.modality.casefold() != PET or self.columns:
+            yield from undeclared_pet(self)
+        yield from without_reference(self)
+
+
+def without_reference(spec: SourceSpec) -> Iterator[Finding]:
+    """A finding where a measure is relative to a region that nobody names.
+
+    Parameters
+    ----------
+    spec : SourceSpec
+
+    Yields
+    ------
+    Finding
+        One or none.
+    """
+    if known_measure(spec.measure or "") in OF_A_REFERENCE and spec.reference is None and not spec.columns:
+        yield Finding(("reference",), f"is missing, and {spec.measure} is relative to one", 'reference = "Cerebellum"')
+
+
+def known_parameter(measure: str | None, parameter: str | None) -> Iterator[Finding]:
+    """Findings where the column of a parameter is not known, or is another quantity than the measure.
+
+    Parameters
+    ----------
+    measure, parameter : str or None
+        As declared.
+
+    Yields
+    ------
+    Finding
+        One or none.
+    """
+    difference = parameter is not None and "-" in parameter.strip("-")
+    if difference and known_measure(measure or "") == "BPND":
+        found = f"is {parameter!r}, a difference of rate constants, and BPND is k2/k2a - 1"
+        yield Finding(("parameter",), found, "leave it out: BPND is computed from k2 and k2a")
+    elif measure is not None and parameter is None and not known_measure(measure):
+        found = f"is {measure!r}, which is no name of a fitted parameter that is known"
+        hint = f'known: {", ".join(SPELLINGS)}; or name the column: parameter = ".."'
+        yield Finding(("measure",), found, hint)
 
 
 def names_the_participant(files: str, key: str = "files") -> Iterator[Finding]:

@@ -8,12 +8,27 @@ from pydantic import Field
 
 from workbench.specs.maps_source import MapsSource
 from workbench.specs.matrix_source import MatrixSource
-from workbench.specs.pet_sources import ExtractTacsSource, KinfitrSource, PetprepSource, PmodSource
+from workbench.specs.pet_sources import (
+    ExtractTacsSource,
+    KinfitrSource,
+    KinparSource,
+    PetprepSource,
+    PmodSource,
+    VoistatSource,
+)
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
 
 AnySource = Annotated[
-    TableSource | MatrixSource | PetprepSource | ExtractTacsSource | PmodSource | KinfitrSource | MapsSource,
+    TableSource
+    | MatrixSource
+    | PetprepSource
+    | ExtractTacsSource
+    | PmodSource
+    | KinfitrSource
+    | KinparSource
+    | VoistatSource
+    | MapsSource,
     Field(discriminator="reader"),
 ]
 
@@ -28,5 +43,7 @@ READERS: dict[str, type[SourceSpec]] = {
     "petprep-extract-tacs": ExtractTacsSource,
     "pmod": PmodSource,
     "kinfitr": KinfitrSource,
+    "kinpar": KinparSource,
+    "pmod-voistat": VoistatSource,
 }
 """Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""
