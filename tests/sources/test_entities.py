@@ -85,6 +85,6 @@ def test_files_are_chosen_by_entities_in_upper_and_lower_case():
 
 def test_files_that_differ_in_what_is_not_declared_are_refused_with_the_key():
     files = [name_of("sub-1_seg-Tian_x.tsv"), name_of("sub-1_seg-Glasser_x.tsv"), name_of("sub-1_x.tsv")]
-    with pytest.raises(SourceError, match=r'several atlas values: no seg-, seg-Glasser, .*atlas = "Glasser"'):
+    with pytest.raises(SourceError, match=r'several seg- values: no seg-, seg-Glasser, .*atlas = "Glasser"'):
         refuse_several(files, {"seg": "atlas", "task": "task"}, "*.tsv")
     refuse_several(files, {"task": "task"}, "*.tsv")

@@ -40,7 +40,7 @@ def read(tmp_path: Path, cohort_of) -> Callable[..., FeatureTable]:
     return read_as
 
 
-# ------------------------------------------------------------------------------------------------- nilearn, FitLins, HALFpipe
+# ------------------------------------------------------------------------------------------- nilearn, FitLins, HALFpipe
 
 
 @pytest.fixture
@@ -137,3 +137,198 @@ def test_SYNTHETIC_two_features_of_halfpipe_are_never_mixed(tmp_path, read):
     options = {"atlas_image": "atlas.nii.gz", "atlas_labels": "atlas.tsv", "background": 0}
     with pytest.raises(SourceError, match=r"they differ in feature: mid1, mid2"):
         read(("sub-01",), reader="maps", files="func/*_statmap.nii.gz", **options)
+
+
+# ----------------------------------------------------------------------------------------------------------------- AFNI
+
+QUOTED = "roi_betas/afni_3dROIstats_quoted/stats_10006.txt"
+THALAMUS = {"reader": "afni", "files": "stats_10006.txt", "dataset": "**/sub-{participant}/*_stats+tlrc*"}
+
+
+def test_REAL_3dROIstats_headings_lose_their_blanks_and_gaps_in_the_numbers_stay(producers, read, tmp_path):
+    shutil.copy(producers / QUOTED, tmp_path)
+    table = read(("sub-10006",), **THALAMUS, contrast="EDS-IDS")
+    assert table.features["feature"].tolist()[-2:] == ["Mean_14", "Mean_17"]
+    assert table.values[0, [0, -1]].tolist() == [28.326362, 18.109154]
+    assert set(table.features["contrast"]) == {"EDS-IDS"}
+
+
+def test_REAL_3dROIstats_contrasts_are_the_labels_of_sub_bricks_and_regions_those_of_the_mask(
+    producers, read, tmp_path
+):
+    shutil.copy(producers / QUOTED, tmp_path)
+    numbers = [*range(1, 15), 17]
+    (tmp_path / "mask.tsv").write_text("index\tname\n" + "".join(f"{each}\tnucleus {each}\n" for each in numbers))
+    table = read(("sub-10006",), **THALAMUS, labels="mask.tsv", contrasts={"set shift": "eds-ids_g"})
+    assert table.features["feature"].tolist()[-1] == "nucleus 17_set shift"
+    assert table.values.shape == (1, 15)
+
+
+def test_REAL_3dROIstats_a_label_table_of_another_mask_is_refused(producers, read, tmp_path):
+    shutil.copy(producers / QUOTED, tmp_path)
+    (tmp_path / "mask.tsv").write_text("index\tname\n" + "".join(f"{each}\tnucleus {each}\n" for each in range(1, 16)))
+    with pytest.raises(
+        SourceError, match=r"mask.tsv names no region '17'; the label table of the mask that 3dROIstats"
+    ):
+        read(("sub-10006",), **THALAMUS, labels="mask.tsv")
+
+
+def write_roistats(folder: Path, *lines: str, heading: str = "Mean_1  \tMean_2  ") -> None:
+    (folder / "roi.txt").write_text("\n".join([f"File\tSub-brick\t{heading}", *lines]) + "\n")
+
+
+ROISTATS = {"reader": "afni", "files": "roi.txt", "dataset": "{participant}_stats+tlrc*"}
+
+
+def test_SYNTHETIC_3dROIstats_betas_are_subtracted_and_their_t_statistics_left_alone(tmp_path, read):
+    write_roistats(
+        tmp_path,
+        "sub-01_stats+tlrc[1]\t0[gain#0_Coef]\t3\t5",
+        "sub-01_stats+tlrc[2]\t0[gain#0_Tstat]\t90\t90",
+        "sub-01_stats+tlrc[3]\t0[neutral#0_Coef]\t1\t1.5",
+        "sub-02_stats+tlrc[1]\t0[gain#0_Coef]\t7\tn/a",
+        "sub-02_stats+tlrc[3]\t0[neutral#0_Coef]\t1\t1.5",
+    )
+    table = read(("sub-01", "sub-02"), **ROISTATS, contrasts={"reward anticipation": "gain - neutral"})
+    np.testing.assert_array_equal(table.values, [[2, 3.5], [6, np.nan]])
+
+
+def test_SYNTHETIC_3dROIstats_a_cell_that_is_no_number_is_not_lost_in_a_difference(tmp_path, read):
+    write_roistats(tmp_path, "sub-01_stats+tlrc\t0[a]\t3\t5*", "sub-01_stats+tlrc\t1[b]\t1\t1")
+    with pytest.raises(SourceError, match=r"column 'Mean_2_x' holds no numbers but '5\*'"):
+        read(("sub-01",), **ROISTATS, contrasts={"x": "a - b"})
+
+
+def test_SYNTHETIC_3dROIstats_one_contrast_twice_in_one_session_is_refused(tmp_path, read):
+    write_roistats(
+        tmp_path, "sub-01_stats+tlrc\t0[a]\t3\t5", "sub-01_stats+tlrc\t0[A]\t1\t1", "sub-01_stats+tlrc\t0[a]\t2\t2"
+    )
+    with pytest.raises(
+        SourceError, match=r"roi.txt: line 4: has 'a' of one participant and session again, after line 2.*T3"
+    ):
+        read(("sub-01",), **ROISTATS, contrasts={"x": "a"})
+
+
+def test_SYNTHETIC_3dROIstats_several_statistics_are_refused_until_one_is_named(tmp_path, read):
+    heading = "Mean_1\tNZMean_1\tSigma_1"
+    write_roistats(tmp_path, "sub-01_stats+tlrc\t0[a]\t3\t5\t0.1", heading=heading)
+    with pytest.raises(
+        SourceError, match=r"holds several statistics: Mean, NZMean, Sigma; say which is meant: statistic ="
+    ):
+        read(("sub-01",), **ROISTATS)
+    table = read(("sub-01",), **ROISTATS, statistic="NZMean")
+    assert table.values.tolist() == [[5]]
+    assert table.features["measure"].tolist() == ["NZMean"]
+    with pytest.raises(SourceError, match=r"roi.txt: statistic: has no column like Med_1"):
+        read(("sub-01",), **ROISTATS, statistic="Med")
+
+
+def test_SYNTHETIC_3dROIstats_without_header_is_refused(tmp_path, read):
+    (tmp_path / "roi.txt").write_text("3\t5\n4\t6\n")
+    with pytest.raises(SourceError, match=r"has no column 'File', as 3dROIstats writes it; .* without -quiet"):
+        read(("sub-01",), **ROISTATS)
+
+
+def test_SYNTHETIC_3dROIstats_a_dataset_named_otherwise_is_refused_with_its_line(tmp_path, read):
+    write_roistats(tmp_path, "sub-01_stats+tlrc\t0[a]\t3\t5", "group_stats\t0[a]\t1\t1")
+    with pytest.raises(
+        SourceError, match=r"roi.txt: line 3: the dataset 'group_stats' is not named like '\{participant\}_"
+    ):
+        read(("sub-01",), **ROISTATS)
+
+
+def test_SYNTHETIC_3dROIstats_a_region_that_one_mask_did_not_hold_is_missing(tmp_path, read):
+    for participant, heading, cells in (("01", "Mean_1\tMean_2", "3\t5"), ("02", "Mean_2", "6")):
+        line = f"x+tlrc\t0[a]\t{cells}"
+        (tmp_path / f"{participant}.txt").write_text(f"File\tSub-brick\t{heading}\n{line}\n")
+    table = read(("sub-01", "sub-02"), reader="afni", files="{participant}.txt")
+    np.testing.assert_array_equal(table.values, [[3, 5], [np.nan, 6]])
+
+
+# ----------------------------------------------------------------------------------------------------------------- ABCD
+
+
+def test_REAL_abcd_headers_every_beta_has_its_contrast_and_others_are_none(producers):
+    from workbench.knowledge.contrasts import contrast_named
+    from workbench.sources.abcd import beta_of
+    from workbench.sources.delimited import read_text_table
+
+    table = read_text_table(producers / "roi_betas" / "abcd_headers" / "abcd_mid_columns_seen.csv", "seen")
+    seen = {column: beta_of(column) for column in table.columns["column"] if not column.startswith("(")}
+    assert [column for column, beta in seen.items() if beta is None] == ["tfmri_mid_all_b_dof"]
+    betas = {column: beta for column, beta in seen.items() if beta is not None}
+    assert {contrast_named(beta.contrast).name for beta in betas.values()} == {"reward anticipation"}
+    assert betas["tfmri_ma_acdn_b_scs_aalh"].region == "Left-Accumbens-area"
+    assert betas["mr_y_tfmri__mid__arvn__aseg__cwm__lh_beta"].region == "Left-Cerebral-White-Matter"
+
+
+def abcd_cohort_ids() -> tuple[str, ...]:
+    return ("NDAR_INV0001", "NDAR_INV0002")
+
+
+def test_SYNTHETIC_abcd_release_3_the_descriptions_under_the_header_are_no_participant(tmp_path, cohort_of):
+    (tmp_path / "abcd_midaparc03.txt").write_text(
+        '"subjectkey"\t"src_subject_id"\t"eventname"\t"tfmri_ma_acdn_b_scs_aalh"\t"tfmri_mid_all_b_dof"\n'
+        '"The NDAR Global Unique Identifier (GUID)"\t"Subject ID how it\'s defined in lab/project"\t"The event name'
+        ' for which the data was collected"\t"Beta weight for MID"\t"Degrees of freedom"\n'
+        '"NDAR_INV0001"\t"NDAR_INV0001"\t"baseline_year_1_arm_1"\t"0.25"\t"300"\n'
+        '"NDAR_INV0002"\t"NDAR_INV0002"\t"baseline_year_1_arm_1"\t""\t"300"\n'
+        '"NDAR_INV0002"\t"NDAR_INV0002"\t"2_year_follow_up_y_arm_1"\t"-0.5"\t"300"\n'
+    )
+    table = read_abcd(tmp_path, cohort_of, "abcd_midaparc03.txt")
+    assert table.rows.to_numpy().tolist() == [
+        ["sub-NDAR_INV0001", "baseline_year_1_arm_1"],
+        ["sub-NDAR_INV0002", "2_year_follow_up_y_arm_1"],
+    ]
+    assert table.values.ravel().tolist() == [0.25, -0.5]
+    assert table.features["circuit"].tolist() == ["reward"]
+    assert table.left_out.why["tfmri_mid_all_b_dof"] == "no task beta"
+
+
+def test_SYNTHETIC_abcd_release_6_is_read_from_parquet(tmp_path, cohort_of):
+    import pandas as pd
+
+    name = "mr_y_tfmri__mid__arvn__aseg.parquet"
+    beta = "mr_y_tfmri__mid__arvn__aseg__cwm__lh_beta"
+    pd.DataFrame(
+        {
+            "participant_id": ["NDAR_INV0001", "NDAR_INV0002"],
+            "session_id": ["baseline_year_1_arm_1"] * 2,
+            beta: [0.125, np.nan],
+            "mr_y_tfmri__mid__arvn__aseg__cwm__rh_beta": [1.0, 2.0],
+            "mr_y_tfmri__mid__arvn__aseg__cwm__lh_se": [0.1, 0.1],
+        }
+    ).to_parquet(tmp_path / name)
+    table = read_abcd(tmp_path, cohort_of, name)
+    np.testing.assert_array_equal(table.values, [[0.125, 1], [np.nan, 2]])
+    assert table.features["contrast"].unique().tolist() == ["reward anticipation"]
+    assert any("made by the tabulated imaging of the ABCD study" in note for note in table.notes)
+
+
+def read_abcd(folder: Path, cohort_of: Callable[..., Any], name: str) -> FeatureTable:
+    text = "participant_id\tage\n" + "".join(f"{each}\t10\n" for each in abcd_cohort_ids())
+    sessions = {
+        "baseline_year_1_arm_1": {"phase": "before"},
+        "2_year_follow_up_y_arm_1": {"phase": "after", "hours": 1.0},
+    }
+    changes = {"design": "observational", "site": None, "arms": None, "sessions": sessions, "ids": {}}
+    spec = READERS["abcd"].model_validate({"modality": "task", "reader": "abcd", "file": name})
+    return read_source("task", spec, cohort_of(text, **changes), data=folder, features_dir=folder / "features")
+
+
+def test_SYNTHETIC_abcd_a_table_without_betas_is_refused(tmp_path, cohort_of):
+    (tmp_path / "mri.csv").write_text("src_subject_id,eventname,smri_thick\nNDAR_INV0001,baseline_year_1_arm_1,2\n")
+    with pytest.raises(SourceError, match=r"has no column that is named like a task beta of the ABCD study"):
+        read_abcd(tmp_path, cohort_of, "mri.csv")
+
+
+def test_SYNTHETIC_abcd_a_parquet_file_cut_short_is_named(tmp_path, cohort_of):
+    (tmp_path / "mri.parquet").write_bytes(b"PAR1" + bytes(2000))
+    with pytest.raises(SourceError, match=r"mri.parquet: is a Parquet file that cannot be read"):
+        read_abcd(tmp_path, cohort_of, "mri.parquet")
+
+
+def test_SYNTHETIC_abcd_a_table_without_events_is_refused(tmp_path, cohort_of):
+    (tmp_path / "mri.csv").write_text("src_subject_id,tfmri_ma_acdn_b_scs_aalh\nNDAR_INV0001,2\n")
+    with pytest.raises(SourceError, match=r"mri.csv: session: has no column 'session_id', 'eventname'"):
+        read_abcd(tmp_path, cohort_of, "mri.csv")

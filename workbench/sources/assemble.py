@@ -30,7 +30,7 @@ from workbench.sources.description import (
 )
 from workbench.sources.edges import Edges, square
 from workbench.sources.files_together import copied_files, differing, notes_of
-from workbench.sources.identity import DUPLICATE, Row, identity_notes, identity_problems, owner_of
+from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.network_summaries import mean_of_present, summarise
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.region_choice import choose_regions, region_circuits
@@ -205,11 +205,7 @@ class _Assembly:
         """The ids in a file's name, in the spelling that the study has, if it has one."""
         if not file.ids:
             return None
-        known = {raw: person for raw in file.ids if (person := self.cohort.resolve(raw)) is not None}
-        if len(set(known.values())) > 1:
-            found = f"could be of {listed(known.values())}: its name says {listed(map(repr, known))}"
-            self.problems.add(file.label, found, "ids that differ in more than punctuation", DUPLICATE)
-        raw_id = next(iter(known), file.ids[0])
+        raw_id = next((raw for raw in file.ids if self.cohort.resolve(raw) is not None), file.ids[0])
         sessions = file.sessions or ("",)
         otherwise = sessions[0] if self.cohort.sessions else sessions[-1]
         return Row(file.path.name, raw_id, next((raw for raw in sessions if raw in self.cohort.sessions), otherwise))
@@ -226,7 +222,9 @@ class _Assembly:
                 self._take_matrix(part, entry, row)
             else:
                 self._take_row(part, entry, row)
-        if part is not None:
+        if part is None:
+            self.parts.append(_Part(replace(parsed, entries=(), partial=True)))  # nothing but what it is noted for
+        else:
             part.parsed = replace(parsed, entries=())  # the text of a file is not kept beside its numbers
 
     def _part(self, parsed: Parsed, entry: ParsedRow | ParsedMatrix) -> _Part | None:
@@ -367,7 +365,7 @@ class _Assembly:
             notes=[
                 *self.notes,
                 *identity_notes(self.rows, self.cohort, self.spec.place()),
-                *notes_of(parts),
+                *notes_of(self.parts),
                 *vanished_notes(_partial_tables(parts)),
             ],
             left_out=_left_out(parts),

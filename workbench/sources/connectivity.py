@@ -1,7 +1,8 @@
-"""Matrix files, one per participant (and session): region names in the first row and column, or in a list."""
+"""Matrix files, one per participant (and session), or time series that a matrix is made of."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.sources.file_names import matching
@@ -9,6 +10,7 @@ from workbench.sources.identity import Row
 from workbench.sources.matrix_files import read_square
 from workbench.sources.parsed import Parsed, ParsedMatrix, ParseOptions, SourceFile
 from workbench.sources.region_lists import read_regions
+from workbench.sources.time_series import parsed_series, read_series
 from workbench.specs.matrix_source import MatrixSource
 
 
@@ -50,6 +52,10 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     """
     spec: MatrixSource = options.spec
     order, circuits = read_regions(spec.regions, options)
+    if spec.connectivity is not None:
+        series = read_series(file, options.missing, header=spec.header)
+        parsed = parsed_series(file, spec, series, series.regions or order)
+        return replace(parsed, order=order, order_label=spec.regions or "", circuits=circuits)
     read = read_square(file, options.missing, header=spec.header, order=order)
     matrix = ParsedMatrix(
         Row(""),

@@ -179,6 +179,10 @@ def refuse_several(files: Sequence[NamedFile], entities: Mapping[str, str], wher
         values = sorted({file.entities.get(entity, "") for file in files})
         if len(values) > 1:
             written = [f"{entity}-{value}" if value else f"no {entity}-" for value in values]
-            hint = f'declare which is meant: {key} = "{next(filter(None, values))}"'
-            problems.add(where, f"finds files of several {key} values: {listed(written, 8)}", hint)
+            value = next(filter(None, values))
+            written_key = (
+                f'entities = {{ {entity} = "{value}" }}' if key.startswith("entities.") else f'{key} = "{value}"'
+            )
+            hint = f"declare which is meant: {written_key}"
+            problems.add(where, f"finds files of several {entity}- values: {listed(written, 8)}", hint)
     problems.raise_if_any(SourceError)

@@ -64,7 +64,7 @@ def _spellings(entity: str, raw: str | None, files: str) -> tuple[str, ...]:
 
 
 def name_pattern(files: str) -> re.Pattern[str]:
-    """Regular expression of a glob with ``{participant}`` and ``{session}``; the same id twice must be the same text.
+    """Regular expression of a glob with any of `PLACEHOLDERS`; the same id twice must be the same text.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def name_pattern(files: str) -> re.Pattern[str]:
 
     Returns
     -------
-    Pattern
-        Its groups are named after the ids.
+    re.Pattern
+        With a group for each placeholder.
 
     Examples
     --------

@@ -66,6 +66,13 @@ def notes_of(parts: Iterable[FilePart]) -> Iterator[str]:
         yield f"{n_files} file{'' if n_files == 1 else 's'} made by {maker}"
     for note, n_files in Counter(note for part in parts for note in part.parsed.notes).items():
         yield f"{n_files} file{'' if n_files == 1 else 's'}: {note}"
+    volumes = sorted(part.parsed.n_volumes for part in parts if part.parsed.n_volumes)
+    if volumes:
+        middle = volumes[len(volumes) // 2]
+        many = (
+            f"{volumes[0]} to {volumes[-1]} volumes, median {middle}" if len(set(volumes)) > 1 else f"{middle} volumes"
+        )
+        yield f"{len(volumes)} time series ({many})"
     uncovered = Counter(part.names[at] for part in parts for at in part.uncovered)
     if uncovered:
         which = listed([f"{name} ({n} file{'' if n == 1 else 's'})" for name, n in sorted(uncovered.items())], LISTED)

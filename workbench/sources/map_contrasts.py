@@ -32,6 +32,25 @@ def loosely(label: str) -> str:
     return "".join(letter for letter in label.casefold() if letter not in "_-" and not letter.isspace())
 
 
+def feature_name(region: str, contrast: str) -> str:
+    """Name of a feature: the region, and the contrast where a source names its contrasts.
+
+    Parameters
+    ----------
+    region, contrast : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> feature_name("VS_L", "reward anticipation"), feature_name("VS_L", "")
+    ('VS_L_reward anticipation', 'VS_L')
+    """
+    return f"{region}_{contrast}" if contrast else region
+
+
 def spellings(labels: Iterable[str]) -> dict[str, str]:
     """The spelling that stands for each label: that of most files, where labels differ in capitals or hyphens alone.
 

@@ -165,6 +165,12 @@ def _stats(stats: Iterable[str]) -> str:
 def one_space(maps: Iterable[NamedMap], where: str) -> None:
     """Raise where images are in the coordinates of several templates.
 
+    Parameters
+    ----------
+    maps : iterable of NamedMap
+    where : str
+        How messages name the files together.
+
     Raises
     ------
     SourceError

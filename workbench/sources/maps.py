@@ -11,7 +11,7 @@ from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.knowledge.contrasts import contrast_named
 from workbench.sources.delimited import LISTED
 from workbench.sources.identity import Row
-from workbench.sources.map_contrasts import chosen_contrasts, spellings
+from workbench.sources.map_contrasts import chosen_contrasts, feature_name, spellings
 from workbench.sources.map_names import (
     MapGroup,
     NamedMap,
@@ -153,15 +153,6 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         min_coverage=spec.min_coverage,
         notes=tuple(notes),
     )
-
-
-def feature_name(parcel: str, contrast: str) -> str:
-    """Name of a feature: the parcel, and the contrast where a source names its contrasts.
-
-    >>> feature_name("VS_L", "reward anticipation"), feature_name("VS_L", "")
-    ('VS_L_reward anticipation', 'VS_L')
-    """
-    return f"{parcel}_{contrast}" if contrast else parcel
 
 
 def _first(file: MapGroup) -> list[NamedMap]:

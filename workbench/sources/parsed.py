@@ -142,6 +142,8 @@ class Parsed:
     left_out : mapping of str to str
         Columns of the file that are not among `columns`, and why: ``participant id``, ``session``, ``time``,
         ``names a person``.
+    n_volumes : int
+        Volumes of the time series that a matrix was made of; 0 where the file holds no series.
     provenance : tuple of str
         What made the file, in words without ids: ``XCP-D 0.7.1``.
     notes : tuple of str
@@ -162,6 +164,7 @@ class Parsed:
     missing: frozenset[str] = frozenset()
     partial: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+    n_volumes: int = 0
     provenance: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -7,7 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.sources import connectivity, kinfitr, kinpar, maps, petprep, pmod, pmod_voistat, wide_table
+from workbench.sources import (
+    abcd,
+    afni,
+    conn,
+    connectivity,
+    dcm,
+    giga_connectome,
+    halfpipe,
+    kinfitr,
+    kinpar,
+    maps,
+    petprep,
+    pmod,
+    pmod_voistat,
+    wide_table,
+    xcpd,
+)
 from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
 from workbench.specs.readers import READER_GROUP
 from workbench.third_party import load
@@ -35,6 +51,13 @@ class Producer:
 PRODUCERS: dict[str, Producer] = {
     "table": Producer(wide_table.find, wide_table.parse),
     "matrix": Producer(connectivity.find, connectivity.parse),
+    "xcpd": Producer(xcpd.find, xcpd.parse),
+    "halfpipe": Producer(halfpipe.find, halfpipe.parse),
+    "giga-connectome": Producer(giga_connectome.find, giga_connectome.parse),
+    "conn": Producer(conn.find, conn.parse),
+    "dcm": Producer(dcm.find, dcm.parse),
+    "abcd": Producer(abcd.find, abcd.parse),
+    "afni": Producer(afni.find, afni.parse),
     "petprep": Producer(petprep.find, petprep.parse),
     "petprep-extract-tacs": Producer(petprep.find, petprep.parse),
     "pmod": Producer(pmod.find, pmod.parse),

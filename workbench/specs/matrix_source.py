@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 from workbench.specs.base import Finding, Text
-from workbench.specs.connectivity_source import ConnectivitySource
+from workbench.specs.derivative_source import SeriesOptions
 
 
-class MatrixSource(ConnectivitySource):
-    """Matrix files, one per participant (and session): region names in the first row and column, or in `regions`."""
+class MatrixSource(SeriesOptions):
+    """Matrix files, one per participant (and session): region names in the first row and column, or in `regions`.
+
+    With `connectivity`, files of time series: a column for each region, a row for each volume.
+    """
 
     reader: Literal["matrix"]
     files: Text
@@ -51,5 +54,10 @@ class MatrixSource(ConnectivitySource):
             yield Finding(("regions",), "is missing, and header = false", "name a file with one region per line")
         if self.regions is None and ".npy" in self.files:
             yield Finding(("regions",), "is missing, and .npy files hold no names", "a file with one region per line")
+        if self.connectivity is not None:
+            for key, value in (("symmetric", True), ("triangle", "both"), ("diagonal", False)):
+                if getattr(self, key) != value:
+                    found = f'stands beside connectivity = "{self.connectivity}"'
+                    yield Finding((key,), found, "what is made of time series is symmetric: leave it out")
         if self.triangle != "both" and not self.symmetric:
             yield Finding(("triangle",), "stands beside symmetric = false", "a directed matrix has both triangles")

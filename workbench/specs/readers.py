@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from workbench.specs.derivative_source import GigaConnectomeSource, HalfpipeSource, XcpdSource
 from workbench.specs.maps_source import MapsSource
+from workbench.specs.matlab_source import ConnSource, DcmSource
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.pet_sources import (
     ExtractTacsSource,
@@ -18,6 +20,7 @@ from workbench.specs.pet_sources import (
 )
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
+from workbench.specs.task_tables import AbcdSource, AfniSource
 
 AnySource = Annotated[
     TableSource
@@ -28,7 +31,14 @@ AnySource = Annotated[
     | KinfitrSource
     | KinparSource
     | VoistatSource
-    | MapsSource,
+    | XcpdSource
+    | HalfpipeSource
+    | GigaConnectomeSource
+    | ConnSource
+    | DcmSource
+    | MapsSource
+    | AfniSource
+    | AbcdSource,
     Field(discriminator="reader"),
 ]
 
@@ -38,12 +48,19 @@ READER_GROUP = "biomarker_workbench.sources"
 READERS: dict[str, type[SourceSpec]] = {
     "table": TableSource,
     "matrix": MatrixSource,
-    "maps": MapsSource,
     "petprep": PetprepSource,
     "petprep-extract-tacs": ExtractTacsSource,
     "pmod": PmodSource,
     "kinfitr": KinfitrSource,
     "kinpar": KinparSource,
     "pmod-voistat": VoistatSource,
+    "xcpd": XcpdSource,
+    "halfpipe": HalfpipeSource,
+    "giga-connectome": GigaConnectomeSource,
+    "conn": ConnSource,
+    "dcm": DcmSource,
+    "maps": MapsSource,
+    "afni": AfniSource,
+    "abcd": AbcdSource,
 }
 """Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""
