@@ -1,4 +1,4 @@
-"""Commands on a study: init, check, features, run, freeze, show, ui and export."""
+"""Commands on a study: init, check, features, run, freeze, show, report, ui and export."""
 
 from __future__ import annotations
 
@@ -222,6 +222,29 @@ def show(
         say_wrapped(f"By the claim gate of this version the verdict is {shown.verdict_now}.")
     if verbose:
         print_details(shown)
+
+
+@app.command()
+def report(
+    run: RunArgument = "latest",
+    study: StudyOption = HERE,
+    to: Annotated[
+        Path | None, typer.Option(help="File to write; default: beside the files of the run.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Write the report of a run again: one HTML file that needs no other. Of an experiment, its runs side by side.
+
+    Every run writes its report when it ends; this one is for runs of older versions and for comparisons.
+
+    \b
+    Examples:
+      workbench report
+      workbench report "ridge . dmn4" --to ridge.html
+      workbench report madrs_change --study examples/kmoa
+    """
+    from workbench import pipeline
+
+    print(pipeline.report(run, study=study, to=to))
 
 
 @app.command()

@@ -135,7 +135,7 @@ def fetched_bytes(path: Path, label: str, *, at_most: int = -1) -> bytes:
         If it is missing, a folder, cannot be read, is empty, or only a pointer to a file that was not fetched.
     """
     if not path.is_file():
-        raise SourceError(_no_file(path, label))
+        raise SourceError(no_file(path, label))
     try:
         data = path.read_bytes() if at_most < 0 else _beginning(path, at_most)
     except OSError as error:
@@ -283,7 +283,19 @@ def _with_nulls(data: bytes) -> tuple[str, str]:
     return "is not a text file (it holds zero bytes)", f"{AS_TEXT} from the program that wrote it"
 
 
-def _no_file(path: Path, label: str) -> Problem:
+def no_file(path: Path, label: str) -> Problem:
+    """What is wrong where no file can be opened: there is none, it was not fetched, it is a folder.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    Problem
+    """
     if path.is_symlink():
         return Problem(label, "was not fetched: it is a link to nothing", _fetch(path))
     if path.is_dir():
