@@ -106,7 +106,7 @@ def test_what_the_sidecar_says_travels_with_the_columns(read, write):
     )
     write(f"{stem}.json", sidecar)
     table = read(reference=None, unit="ratio")
-    assert table.features["reference"].unique().tolist() == ["8 + 47"]
+    assert table.features["reference_region"].unique().tolist() == ["8 + 47"]
     assert "1 file made by petsurfer-km 1.2" in table.notes
     assert "1 file: model MRTM2, input 0.031" in table.notes
     with pytest.raises(
@@ -126,7 +126,7 @@ def test_a_binding_potential_whose_reference_nobody_names_is_asked_for_once(read
 def test_tables_of_several_models_are_refused_until_one_is_declared(read, write):
     write(FOLDER + "sub-0001_ses-b0_model-MRTM1_kinpar.tsv", MRTM)
     write(FOLDER + "sub-0001_ses-b0_model-MRTM2_kinpar.tsv", MRTM.replace("0.12", "0.16"))
-    with pytest.raises(SourceError, match=r'several model values: model-MRTM1, model-MRTM2; .*model = "MRTM1"'):
+    with pytest.raises(SourceError, match=r'several model- values: model-MRTM1, model-MRTM2; .*model = "MRTM1"'):
         read()
     np.testing.assert_allclose(values_of(read(model="mrtm2"))["Left-Putamen"], [3.0])
 

@@ -145,7 +145,7 @@ def test_petprep_0010_synthetic_has_its_reference_under_a_label(scan, read):
     scan(FOLDER + "sub-0001_ses-b0_seg-gtm_label-cerebellum_desc-preproc_tacs.tsv", cerebellum=REFERENCE)
     table = read(reference=None, reference_files="petprep/**/*_label-cerebellum_*_tacs.tsv")
     assert table.values.tolist() == [[1.5]]
-    assert table.features["reference"].tolist() == ["cerebellum"]
+    assert table.features["reference_region"].tolist() == ["cerebellum"]
 
 
 def test_a_scan_without_its_reference_curve_is_named(scan, read):
@@ -242,7 +242,7 @@ def test_files_that_differ_in_tracer_segmentation_or_correction_are_refused_unti
 ):
     scan(FOLDER + "sub-0001_ses-b0_tacs.tsv")
     scan(FOLDER + f"sub-0001_ses-b0_{entity}-{other}_tacs.tsv", VS=REFERENCE, Cerebellum=REFERENCE)
-    with pytest.raises(SourceError, match=rf"finds files of several {entity} values: no {entity}-, {entity}-{other}"):
+    with pytest.raises(SourceError, match=rf"finds files of several {entity}- values: no {entity}-, {entity}-{other}"):
         read()
     assert read(**{entity: ""}).values.tolist() == [[1.5]]
     assert read(**{entity: other}).values.tolist() == [[1.0]]

@@ -86,12 +86,12 @@ def test_petprep_003_real_gives_the_suvr_of_each_scan_over_whole_frames(formats,
 
 def test_what_petprep_003_real_is_of_travels_with_each_column(formats, cohort_with):
     table = table_from(formats / "petprep_0.0.3", cohort_with(["sub-01"], ["ses-baseline", "ses-blocked"]), **PETPREP)
-    said = table.features.drop_duplicates(["tracer", "measure", "unit", "reference", "minutes"]).iloc[0]
-    assert said[["tracer", "measure", "unit", "reference", "minutes"]].tolist() == [
+    said = table.features.drop_duplicates(["tracer", "measure", "unit", "reference_region", "minutes"]).iloc[0]
+    assert said[["tracer", "measure", "unit", "reference_region", "minutes"]].tolist() == [
         "[11C]MC1", "SUVR", "ratio", "Left-Cerebellum-Cortex", "60-90",
     ]  # fmt: skip
     assert (
-        table.features.duplicated(["tracer", "measure", "unit", "reference", "minutes"]).sum()
+        table.features.duplicated(["tracer", "measure", "unit", "reference_region", "minutes"]).sum()
         == len(table.features) - 1
     )
     assert "2 files made by PETPrep 0.0.3" in table.notes
@@ -160,7 +160,7 @@ def test_a_reference_of_two_regions_counts_them_alike_or_by_their_volume(formats
         reference = (share[0] * raw[both[0]] + share[1] * raw[both[1]]) / share.sum()
         expected = ratio(raw["Left-Putamen"], reference, *times, (60, 90))
         assert column(table, "Left-Putamen")[0] == pytest.approx(expected, rel=1e-12)
-        assert set(table.features["reference"]) == {"Left-Cerebellum-Cortex + Right-Cerebellum-Cortex"}
+        assert set(table.features["reference_region"]) == {"Left-Cerebellum-Cortex + Right-Cerebellum-Cortex"}
         assert not set(both) & set(table.features["feature"])
 
 
@@ -184,7 +184,7 @@ def test_petprep_of_mid_2025_real_takes_its_reference_from_another_file(formats,
     reference = read_columns(folder / "sub-01_ref-cerebellum_desc-preproc_seg-gtm_timeseries.tsv")["cerebellum"]
     expected = ratio(raw["Left-Putamen"], reference, raw["FrameTimesStart"], raw["FrameTimesEnd"], (60, 90))
     assert column(table, "Left-Putamen") == pytest.approx([expected], rel=1e-12)
-    assert set(table.features["reference"]) == {"cerebellum"}
+    assert set(table.features["reference_region"]) == {"cerebellum"}
     assert "Left-Cerebellum-Cortex" in set(table.features["feature"])
 
 
@@ -211,7 +211,7 @@ def test_files_of_petprep_without_a_session_need_to_be_placed_in_time(formats, c
 
 def test_confounds_beside_the_curves_of_petprep_003_real_are_not_taken_for_curves(formats, cohort_with):
     cohort = cohort_with(["sub-01"], ["ses-baseline", "ses-blocked"])
-    with pytest.raises(SourceError, match=r"finds files of several desc values: desc-confounds, desc-preproc"):
+    with pytest.raises(SourceError, match=r"finds files of several desc- values: desc-confounds, desc-preproc"):
         table_from(formats / "petprep_0.0.3", cohort, **PETPREP | {"files": "*_*.tsv", "seg": None})
 
 
@@ -222,7 +222,7 @@ EXTRACT = {"reader": "petprep-extract-tacs", "files": "sub-*_tacs.tsv", "referen
 
 def test_several_desc_files_of_extract_tacs_real_are_refused_until_one_is_declared(formats, cohort_with):
     cohort = cohort_with(["sub-01", "sub-02"], ["ses-baseline", "ses-blocked"])
-    with pytest.raises(SourceError, match=r'several desc values: desc-raphe, desc-whiteMatter; .*desc = "raphe"'):
+    with pytest.raises(SourceError, match=r'several desc- values: desc-raphe, desc-whiteMatter; .*desc = "raphe"'):
         table_from(formats / "petprep_extract_tacs", cohort, **EXTRACT)
 
 

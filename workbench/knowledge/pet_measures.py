@@ -6,6 +6,7 @@ Names follow the consensus nomenclature (Innis, R. B. et al. 2007. J Cereb Blood
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 Scale = Literal["absolute", "relative", ""]
@@ -113,4 +114,33 @@ def scale_of(measure: str, unit: str) -> Scale:
     if bare and RELATIVE_UNITS.match(bare):
         return "relative"
     known = known_measure(measure)
+    if known == "CMRglc":  # given as an amount and relative to the whole brain alike
+        return ""
     return "absolute" if known in ABSOLUTE else "relative" if known in RELATIVE else ""
+
+
+def fdg_scales(described: Iterable[tuple[str, str, str]]) -> dict[Scale, list[str]]:
+    """The scales on which FDG uptake is given, with the measures that are given on each.
+
+    Parameters
+    ----------
+    described : iterable of (tracer, measure, unit)
+        Of features; those of other tracers are passed over.
+
+    Returns
+    -------
+    dict of {"absolute", "relative", ""} to list of str
+        In words: ``SUV (g/mL)``.
+
+    Examples
+    --------
+    >>> fdg_scales([("[18F]FDG", "SUV", "g/mL"), ("[18F]FDG", "SUVR", "ratio"), ("[11C]PiB", "SUVR", "ratio")])
+    {'absolute': ['SUV (g/mL)'], 'relative': ['SUVR (ratio)']}
+    """
+    scales: dict[Scale, list[str]] = {}
+    for tracer, measure, unit in described:
+        if is_fdg(tracer):
+            words = f"{measure} ({unit})" if unit else measure
+            of_scale = scales.setdefault(scale_of(measure, unit), [])
+            of_scale += [words] if words not in of_scale else []
+    return scales

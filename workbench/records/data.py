@@ -30,12 +30,12 @@ FEATURE_COLUMNS = (
     "measure",
     "unit",
     "atlas",
-    "reference",  # PET: reference region of a ratio or binding potential
+    "reference_region",  # PET: reference region of a ratio or binding potential
     "minutes",  # PET: minutes after injection, from-to
 )
 """Columns of a feature description, all text; an empty text means not known."""
 
-LATER_COLUMNS = ("reference", "minutes")
+LATER_COLUMNS = ("reference_region", "minutes")
 """Columns that were added later: they enter a digest only where they say something, so that the digests of tables
 without them stay as they were."""
 

@@ -16,7 +16,7 @@ from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable, LeftOut
 from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.specs.source import SourceSpec
 
-DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure", "reference", "minutes")
+DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure", "reference_region", "minutes")
 """What a `columns` table may say about a column."""
 
 NO_VALUE = "no value"
@@ -157,7 +157,7 @@ def _describe(
         measure=spec.measure or "",
         unit=spec.unit or "",
         atlas=spec.atlas or "",
-        reference=reference_words(spec.reference),
+        reference_region=reference_words(spec.reference),
         minutes=window_words(spec.window_min),
     )
     if not said.get("region_a"):
@@ -170,6 +170,16 @@ def _describe(
 def reference_words(reference: str | tuple[str, ...] | None) -> str:
     """One reference region, or several, in one text.
 
+    Parameters
+    ----------
+    reference : str, tuple of str or None
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> reference_words(("Left-Cerebellum-Cortex", "Right-Cerebellum-Cortex"))
     'Left-Cerebellum-Cortex + Right-Cerebellum-Cortex'
     """

@@ -79,7 +79,7 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         file.label,
         features,
         [ParsedRow(row, _in_order(each, features)) for row, each in scans],
-        described={region: {"reference": ratios[0].reference} for region in features} if ratios else {},
+        described={region: {"reference_region": ratios[0].reference} for region in features} if ratios else {},
         left_out={**keys, **left_out_of((), spec.references(), regions)},
         notes=tuple(_spans(ratios)),
         problems=tuple(problems),

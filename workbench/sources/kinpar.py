@@ -85,7 +85,7 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         file.label,
         regions,
         [ParsedRow(Row(place), cells)],
-        described={region: {"reference": reference} for region in regions if reference},
+        described={region: {"reference_region": reference} for region in regions if reference},
         partial=True,
         provenance=_software(sidecar) or makers(file.companions.get("dataset")),
         notes=tuple(notes),

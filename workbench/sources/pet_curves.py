@@ -132,7 +132,7 @@ def parse_scan(file: SourceFile, options: ParseOptions, times_of: TimesOf) -> Pa
         file.label,
         ratios.regions,
         [ParsedRow(Row(""), ratios.values)],
-        described={region: {"reference": ratios.reference} for region in ratios.regions},
+        described={region: {"reference_region": ratios.reference} for region in ratios.regions},
         partial=True,
         left_out=left_out_of((times.start, times.end), spec.references(), curves.regions),
         provenance=makers(file.companions.get("dataset")),

@@ -72,7 +72,7 @@ class SourceSpec(Spec):
     """Applied to every value when the table is built; fisher-z is arctanh(r)."""
     columns: Text | None = None
     """Table beside the spec or the data: column, and any of circuit, region_a, region_b, contrast, tracer, unit,
-    measure, reference, minutes."""
+    measure, reference_region, minutes."""
     timing: Text | None = None
     """When the features were measured, where the file has no sessions: a session of cohort.toml, "before" (the first
     infusion, in everybody), "concurrent" (with the outcome) or "unknown". Where people are treated, a source that does
