@@ -394,6 +394,15 @@ def test_a_copied_image_under_another_name_is_refused(read, write_map):
         read()
 
 
+def test_a_copy_is_found_among_all_images_of_a_participant(read, write_map):
+    write_map([1, 2, 3], contrast="a")
+    lost = write_map([4, 5, 6], contrast="b")
+    write_map([7, 8, 9], sub="0002", contrast="a")
+    write_map([7, 8, 8], sub="0002", contrast="b").write_bytes(lost.read_bytes())
+    with pytest.raises(SourceError, match=r"sub-0001.*contrast-b.*sub-0002.*contrast-b.*byte for byte the same"):
+        read(contrasts={"x": "a", "y": "b"})
+
+
 def test_regions_are_kept_and_dropped_by_name(read, write_map):
     write_map([1, 2, 3])
     assert row_of(read(keep=("VS--*",))) == pytest.approx([1, 2])

@@ -97,29 +97,17 @@ def test_the_compiled_parser_reads_the_plain_spellings_of_the_field():
 @pytest.mark.parametrize(
     "cell",
     [
-        "nan",
-        "NaN",
-        "inf",
-        "-Infinity",
-        "1e400",
-        "1_000",
-        "0x10",
-        "1,5",
-        "0.5*",
-        "\u22120.5",
-        "\u0661",
-        "1e",
-        "-",
-        "#N/A",
-    ]
-    + ["1d5", "1 2", '"0.5"', '0.5"', "NULL", "None", "1\u00a0", "0.5\u200b"],
+        *("nan", "NaN", "inf", "-Infinity", "1e400", "1_000", "0x10", "1,5", "0.5*", "\u22120.5", "\u0661"),
+        *("1e", "-", "#N/A", "1d5", '"0.5"', '0.5"', "NULL", "None"),
+        *("1 2", "1\u00a0", "0.5\u200b"),
+    ],
 )
 def test_a_cell_that_is_no_plain_number_is_left_to_the_careful_reading(tmp_path, monkeypatch, cell):
     text = PLAIN.replace("0.25", cell)
     assert plain_numbers(text.encode(), MISSING, named_rows=None) is None
     path = tmp_path / "conn.tsv"
     path.write_text(text, encoding="utf-8")
-    square, values, bad = carefully(path, monkeypatch)
+    *_, bad = carefully(path, monkeypatch)
     read = read_square(SourceFile(path, path.name), MISSING)
     assert [NumberReader(MISSING).row(cells)[1] for cells in read.cells] == bad
 
@@ -148,13 +136,14 @@ def test_what_is_no_plain_text_is_told_by_the_careful_reading(tmp_path, content,
 
 def test_series_with_a_header_and_without_row_names_are_read_too():
     table = plain_numbers(b"VS\tACC\n1\t2\n3\tn/a\n5\t6\n", MISSING)
-    assert table.columns == ("VS", "ACC") and table.row_names == ()
+    assert (table.columns, table.row_names) == (("VS", "ACC"), ())
     np.testing.assert_array_equal(table.values, [[1, 2], [3, np.nan], [5, 6]])
 
 
 def test_files_with_the_same_header_share_its_names():
     first, second = (plain_numbers(PLAIN.encode(), MISSING, named_rows=None) for _ in range(2))
-    assert first.columns is second.columns and first.row_names is second.row_names
+    assert first.columns is second.columns
+    assert first.row_names is second.row_names
 
 
 def test_numbers_without_a_header_need_rows_of_one_width():

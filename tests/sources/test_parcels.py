@@ -197,3 +197,51 @@ def test_a_mask_on_another_grid_is_taken_by_the_nearest_voxel(tmp_path, atlas):
     image = save_nifti(tmp_path / "mask.nii", np.repeat(np.repeat(np.repeat(blocks(), 2, 0), 2, 1), 2, 2), fine)
     np.testing.assert_array_equal(on_grid(read_volume(image, "mask"), atlas.volume.grid, "map"), blocks())
     assert set(BLOCKS) == set(atlas.names)
+
+
+def weights_of(*scales: float) -> np.ndarray:
+    """One volume for each block, with its scale inside."""
+    return np.stack([(blocks() == number) * scale for number, scale in enumerate(scales, 1)], axis=-1)
+
+
+def test_maps_of_probabilities_give_means_weighted_by_each_map(tmp_path):
+    _, labels = save_atlas(tmp_path)
+    weights = weights_of(1.0, 0.5, 0.25)
+    weights[1, 2, 2, 0] = 3.0  # one voxel of the first block counts three times
+    atlas = parcellation(save_nifti(tmp_path / "probseg.nii.gz", weights), labels)
+    values = blocks([2, 4, 6])
+    values[1, 2, 2] = 10
+    taken = means_of(save_nifti(tmp_path / "map.nii", values), atlas)
+    np.testing.assert_allclose(taken.means, [(26 * 2 + 3 * 10) / 29, 4, 6])
+    np.testing.assert_allclose(taken.coverage, 1)
+
+
+def test_coverage_of_a_map_of_probabilities_is_the_share_of_its_weight(tmp_path):
+    _, labels = save_atlas(tmp_path)
+    weights = weights_of(1.0, 0.5, 0.25)
+    weights[1, 2, 2, 0] = 3.0
+    atlas = parcellation(save_nifti(tmp_path / "probseg.nii.gz", weights), labels)
+    values = blocks([2, 4, 6])
+    values[1, 2, 2] = 0
+    taken = means_of(save_nifti(tmp_path / "map.nii", values), atlas, background=0)
+    np.testing.assert_allclose(taken.means, [2, 4, 6])
+    np.testing.assert_allclose(taken.coverage, [26 / 29, 1, 1])
+
+
+def test_maps_of_ones_give_the_means_of_their_labels_on_another_grid(tmp_path):
+    """The values are constant across the edge of a block, where linear interpolation and the nearest voxel differ."""
+    image, labels = save_atlas(tmp_path)
+    of_labels = parcellation(image, labels)
+    of_maps = parcellation(save_nifti(tmp_path / "probseg.nii.gz", weights_of(1.0, 1.0, 1.0)), labels)
+    shape, affine = GRIDS["axis from right to left"]
+    x = affine[0, 0] * np.arange(shape[0]) + affine[0, 3]
+    values = np.broadcast_to(np.where(x < 0, 1.0, 7.0)[:, None, None], shape).copy()
+    volume = save_nifti(tmp_path / "map.nii", values, affine)
+    np.testing.assert_allclose(means_of(volume, of_maps).means, means_of(volume, of_labels).means)
+
+
+def test_a_map_for_which_the_table_has_no_name_is_refused(tmp_path):
+    _, labels = save_atlas(tmp_path)
+    labels.write_text("index\tname\n1\tVS\n2\tACC\n")
+    with pytest.raises(SourceError, match=r"holds 3, which atlas.tsv does not name"):
+        parcellation(save_nifti(tmp_path / "probseg.nii.gz", weights_of(1.0, 1.0, 1.0)), labels)

@@ -72,6 +72,7 @@ def test_GENERATED_nilearn_a_contrast_is_found_whatever_its_capitals(nilearn_glm
     assert table.features["feature"].tolist() == ["lVS_reward anticipation", "edge_reward anticipation"]
     assert table.features["circuit"].tolist() == ["reward", "unassigned"]
     assert table.features["contrast"].unique().tolist() == ["reward anticipation"]
+    assert "1 file made by nilearn 0.14.1" in table.notes
 
 
 def test_GENERATED_nilearn_the_background_of_zeros_does_not_dilute_a_parcel(nilearn_glm, read):
@@ -332,3 +333,92 @@ def test_SYNTHETIC_abcd_a_table_without_events_is_refused(tmp_path, cohort_of):
     (tmp_path / "mri.csv").write_text("src_subject_id,tfmri_ma_acdn_b_scs_aalh\nNDAR_INV0001,2\n")
     with pytest.raises(SourceError, match=r"mri.csv: session: has no column 'session_id', 'eventname'"):
         read_abcd(tmp_path, cohort_of, "mri.csv")
+
+
+# -------------------------------------------------------------------------------------------------------- FSL featquery
+
+FEATQUERY = {"reader": "featquery", "files": "feat/{participant}.feat/{region}_featquery/report.txt"}
+
+
+def write_report(folder: Path, participant: str, region: str, **means: str) -> None:
+    path = folder / "feat" / f"{participant}.feat" / f"{region}_featquery" / "report.txt"
+    path.parent.mkdir(parents=True)
+    lines = [
+        f"{at} stats/{image} 120 -3.1 -1.2 {mean} 0.9 2.4 4.4 1.5 45 55 32 2.00 -10.00 5.00 "
+        for at, (image, mean) in enumerate(means.items(), 1)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_SYNTHETIC_featquery_the_reports_of_all_regions_are_one_row(tmp_path, read):
+    for participant, shift in (("01", 0), ("02", 10)):
+        write_report(tmp_path, participant, "NAcc_L", cope1=f"{shift + 1}", cope2=f"{shift + 0.25}")
+        write_report(tmp_path, participant, "Putamen_R", cope1=f"{shift + 2}", cope2="0.5")
+    contrasts = {"reward anticipation": "cope1", "difference": "cope1 - cope2"}
+    table = read(("sub-01", "sub-02"), **FEATQUERY, contrasts=contrasts)
+    np.testing.assert_allclose(table.values, [[1, 2, 0.75, 1.5], [11, 12, 0.75, 11.5]])
+    assert table.features["circuit"].tolist()[0] == "reward"
+    assert table.features["contrast"].tolist()[::2] == ["reward anticipation", "difference"]
+    median = read(("sub-01", "sub-02"), **FEATQUERY, contrasts=contrasts, statistic="median")
+    assert set(median.values.ravel()) == {0.9, 0.0}
+
+
+def test_SYNTHETIC_featquery_a_region_without_a_report_is_missing(tmp_path, read):
+    write_report(tmp_path, "01", "NAcc_L", cope1="1")
+    write_report(tmp_path, "01", "Putamen_R", cope1="2")
+    write_report(tmp_path, "02", "NAcc_L", cope1="3")
+    np.testing.assert_array_equal(read(("sub-01", "sub-02"), **FEATQUERY).values, [[1, 2], [3, np.nan]])
+
+
+def test_SYNTHETIC_featquery_several_images_are_chosen_and_never_guessed(tmp_path, read):
+    write_report(tmp_path, "01", "NAcc_L", cope1="1", pe1="2")
+    with pytest.raises(SourceError, match=r"finds several contrasts: cope1, pe1; choose and name them"):
+        read(("sub-01",), **FEATQUERY)
+
+
+def test_SYNTHETIC_featquery_two_reports_of_one_region_are_refused(tmp_path, read):
+    for folder in ("a.feat", "b.feat"):
+        path = tmp_path / "01" / folder / "NAcc_L_featquery" / "report.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text("1 stats/cope1 120 -3 -1 1 0.9 2 4 1\n")
+    with pytest.raises(SourceError, match=r"01/b.feat.*is a second report of 'NAcc_L', after 01/a.feat.*\[T3\]"):
+        read(("sub-01",), reader="featquery", files="{participant}/*.feat/{region}_featquery/report.txt")
+
+
+def test_SYNTHETIC_featquery_what_is_no_report_is_refused_with_its_line(tmp_path, read):
+    write_report(tmp_path, "01", "NAcc_L", cope1="1")
+    (tmp_path / "feat/01.feat/NAcc_L_featquery/report.txt").write_text("cope1 0.5\n")
+    with pytest.raises(SourceError, match=r"report.txt: line 1: is no line of a report of featquery \(2 words"):
+        read(("sub-01",), **FEATQUERY)
+
+
+@pytest.mark.parametrize("files", ["feat/{participant}.txt", "feat/{region}.txt"])
+def test_a_pattern_of_featquery_says_whose_and_which_region(files):
+    with pytest.raises(ValueError, match="does not say where"):
+        READERS["featquery"].model_validate({"modality": "task", "reader": "featquery", "files": files})
+
+
+# ------------------------------------------------------------------------------------------------------ tables of a lab
+
+
+@pytest.mark.skipif("pivot" not in READERS["table"].model_fields, reason="the reader table cannot turn long tables")
+def test_REAL_williamspanlab_contrasts_in_rows_become_columns_and_doses_sessions(producers, cohort_of, tmp_path):
+    shutil.copy(producers / "roi_betas/williamspanlab_demo/KET_nonconscious_ROI_peak_Data4R_all_demo.csv", tmp_path)
+    text = "participant_id\tage\n" + "".join(f"{each}\t30\n" for each in range(1, 14))
+    sessions = {name: {"phase": "before"} for name in ("placebo", "low", "high")}
+    changes = {"design": "observational", "site": None, "arms": None, "sessions": sessions, "ids": {}}
+    regions = ("Right_antInsula_peak_nonconscious", "Right_Amygdala_peak_nonconscious")
+    options = {
+        "file": "KET_nonconscious_ROI_peak_Data4R_all_demo.csv",
+        "id": "Subjects",
+        "session": "Dosage",
+        "session_codes": {"0.5mg/kg": "high", "0.05mg/kg": "low", "Placebo": "placebo"},
+        "pivot": {"feature": "Contrast", "value": regions},
+        "pivot_pattern": "(?P<contrast>[A-Za-z]+vsNeutral)_(?P<feature>.+)_peak_nonconscious",
+    }
+    spec = READERS["table"].model_validate({"modality": "task", "reader": "table"} | options)
+    table = read_source("task", spec, cohort_of(text, **changes), data=tmp_path, features_dir=tmp_path / "features")
+    assert table.values.shape == (39, 4)
+    assert table.features["contrast"].tolist() == ["HappyvsNeutral"] * 2 + ["ThreatvsNeutral"] * 2
+    first = dict(zip(table.rows["session"][:3], table.values[:3, 0], strict=True))
+    assert first["high"] == pytest.approx(-0.431723862886429)

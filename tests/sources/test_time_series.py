@@ -5,9 +5,10 @@ import pytest
 from pydantic import ValidationError
 from sklearn.covariance import LedoitWolf
 
-from workbench.errors import SourceError
+from workbench.errors import SourceError, TableError
 from workbench.sources import read_source
 from workbench.sources.time_series import connectivity
+from workbench.tables.covariance_features import refuse_covariances
 
 REGIONS = ["VS", "ACC", "PCC", "AI"]
 
@@ -124,3 +125,35 @@ def test_a_series_whose_rows_differ_in_width_is_refused(read, write):
 def test_options_of_matrices_do_not_stand_beside_series(matrix_spec):
     with pytest.raises(ValidationError, match=r'triangle: stands beside connectivity = "correlation"'):
         matrix_spec(connectivity="correlation", min_volumes=50, triangle="upper")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"connectivity": "correlation"}, r"transform: is 'tangent', which needs whole covariance matrices"),
+        ({"summaries": ("networks",)}, r"summaries: stands beside a tangent space; a mean of covariances is no matrix"),
+    ],
+)
+def test_a_tangent_space_is_of_whole_covariances(matrix_spec, options, message):
+    with pytest.raises(ValidationError, match=message):
+        matrix_spec(**{"connectivity": "covariance", "min_volumes": 50, "transform": "tangent"} | options)
+
+
+def test_covariances_of_series_are_what_a_tangent_space_is_made_of(read, write):
+    for seed, person in enumerate(("0001", "0002", "0004")):
+        write(f"ts/sub-{person}_ses-b0.tsv", text_of(series(seed)))
+    table = read(connectivity="covariance", transform="tangent")
+    assert set(table.features["measure"]) == {"tangent"}
+    refuse_covariances(table, table.values, list(table.rows["participant_id"]), change=False)
+
+
+def test_a_region_that_one_person_lacks_leaves_no_tangent_space(read, write):
+    for seed, person in enumerate(("0001", "0002")):
+        values = series(seed)
+        values[:, 1] *= person == "0001"
+        write(f"ts/sub-{person}_ses-b0.tsv", text_of(values))
+    table = read(connectivity="covariance", transform="tangent")
+    with pytest.raises(TableError, match=r"1 participants lack entries of their matrix \(sub-0002: ACC"):
+        refuse_covariances(table, table.values, list(table.rows["participant_id"]), change=False)
+    whole = read(connectivity="covariance", transform="tangent", drop=("ACC",))
+    refuse_covariances(whole, whole.values, list(whole.rows["participant_id"]), change=False)

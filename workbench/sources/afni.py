@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
-from workbench.knowledge.contrasts import contrast_named
-from workbench.sources.cell_hints import NUMBER
 from workbench.sources.delimited import LISTED, open_table
 from workbench.sources.file_names import glob_under, matching, name_pattern
 from workbench.sources.identity import DUPLICATE, Row
 from workbench.sources.label_tables import read_label_table
-from workbench.sources.map_contrasts import Weights, chosen_contrasts, feature_name
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.task_contrasts import Weights, chosen_contrasts, described_features, feature_name, weighted_cell
 from workbench.specs.task_tables import PARTICIPANT, AfniSource
 
 DATASET, SUB_BRICK = "File", "Sub-brick"
@@ -80,12 +78,12 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         else [ParsedRow(each.row, each.cells) for each in rows]
     )
     statistic = VALUE.fullmatch(next(iter(at)))
-    measure = "" if spec.measure or statistic is None else statistic["statistic"]
+    measure = statistic["statistic"] if statistic else ""
     return Parsed(
         label=file.label,
         columns=tuple(feature_name(name, contrast) for contrast in wanted for name in names),
         entries=entries,
-        described=_described(names, wanted, spec, measure),
+        described=described_features(names, wanted, spec, measure),
         partial=True,
     )
 
@@ -184,34 +182,7 @@ def _one_row_each(rows: Sequence[_BrickRow], wanted: Mapping[str, Weights], labe
     entries = []
     for by_label in together.values():
         first = next(iter(by_label.values()))
-        cells = [cell for weights in wanted.values() for cell in _weighted(by_label, weights, n_regions)]
+        at_regions = [{label: each.cells[at] for label, each in by_label.items()} for at in range(n_regions)]
+        cells = [weighted_cell(at_region, weights) for weights in wanted.values() for at_region in at_regions]
         entries.append(ParsedRow(first.row, cells))
     return entries
-
-
-def _weighted(rows: Mapping[str, _BrickRow], weights: Weights, n_regions: int) -> list[str]:
-    """Cells of a weighted sum; a cell that is no number stands for the sum, and is judged as such."""
-    if not set(weights) <= set(rows):
-        return [""] * n_regions
-    if list(weights.values()) == [1.0]:
-        return rows[next(iter(weights))].cells
-    sums = []
-    for at in range(n_regions):
-        cells = {label: rows[label].cells[at] for label in weights}
-        odd = next((cell for cell in cells.values() if not NUMBER.fullmatch(cell)), None)
-        total = sum(weights[label] * float(cell) for label, cell in cells.items()) if odd is None else 0.0
-        sums.append(repr(total) if odd is None else odd)
-    return sums
-
-
-def _described(
-    names: Sequence[str], wanted: Mapping[str, Weights], spec: AfniSource, measure: str
-) -> dict[str, dict[str, str]]:
-    described = {}
-    for contrast, weights in wanted.items():
-        label = contrast or spec.contrast or next(iter(weights))
-        known = contrast_named(label)
-        said = {"contrast": known.name if known else label, "measure": measure}
-        for name in names:
-            described[feature_name(name, contrast)] = said | ({"region_a": name} if contrast else {})
-    return described

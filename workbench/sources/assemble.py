@@ -8,7 +8,7 @@ decided here, and every problem of every file comes at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
-from workbench.records import Cohort, FeatureTable, LeftOut
+from workbench.records import Cohort, FeatureTable
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.columns import SESSION, Choice, choose, matching_nothing
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
@@ -29,7 +29,9 @@ from workbench.sources.description import (
     read_columns_table,
 )
 from workbench.sources.edges import Edges, square
+from workbench.sources.file_part import FilePart, all_left_out, all_values, side_by_side
 from workbench.sources.files_together import copied_files, differing, notes_of
+from workbench.sources.gathered import GatheredRows
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.network_summaries import mean_of_present, summarise
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
@@ -39,9 +41,11 @@ from workbench.specs.source import SourceSpec
 
 Parse = Callable[[SourceFile, ParseOptions], Parsed]
 
-NOT_NUMBERS = "not numbers"
 EDGES = "edges"
 OF_THE_STUDY = "a covariate of the study"
+
+FEW = 8
+"""Rows to make room for where their number is not known."""
 
 
 def assemble(
@@ -86,57 +90,12 @@ def assemble(
     described = read_columns_table(spec.columns, features_dir=features_dir, data=data) if spec.columns else None
     options = ParseOptions(spec, cohort.id_column, frozenset(cohort.missing), locate)
     vocabulary = vocabulary_of(features_dir.parent)
-    assembly = _Assembly(name, spec, cohort, described, vocabulary, several=len(files) > 1)
+    assembly = _Assembly(name, spec, cohort, described, vocabulary, n_files=len(files))
     assembly.sessions |= any(file.sessions for file in files)
     for file in files:
         assembly.read(file, parse, options)
     assembly.check()
     return assembly.table()
-
-
-@dataclass(eq=False)
-class _Part:
-    """What was taken from one file.
-
-    Parameters
-    ----------
-    names : tuple of str
-        What files of a source have in common: the features of a table, the regions of a matrix.
-    features : tuple of str
-        Names of `values`.
-    others : tuple of str
-        Columns that are no features and may hold numbers, with their cells in `beside`.
-    shared : tuple of str
-        Columns that the study knows of everybody, with their text in `claims`, by row of `rows`.
-    text : set of int
-        Positions in `others` of columns that hold something else than numbers.
-    of_regions : bool
-        The file is a matrix.
-    """
-
-    parsed: Parsed
-    names: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
-    left_out: dict[str, str] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
-    claims: list[list[str]] = field(default_factory=list)
-    owners: list[tuple[str, str]] = field(default_factory=list)
-    values: list[np.ndarray] = field(default_factory=list)
-    beside: list[np.ndarray] = field(default_factory=list)
-    text: set[int] = field(default_factory=set)
-    bad: list[BadCell] = field(default_factory=list)
-    edges: Edges | None = None
-    of_regions: bool = False
-
-    def __post_init__(self) -> None:
-        position = {column: at for at, column in enumerate(self.parsed.columns)}
-        self.at_features = [position[column] for column in self.features]
-        self.at_others = [position[column] for column in self.others]
-        self.at_shared = [position[column] for column in self.shared]
-        shares = [self.parsed.coverage.get(name, 1.0) for name in self.names]
-        self.uncovered = [at for at, share in enumerate(shares) if share == 0 or share < self.parsed.min_coverage]
 
 
 class _Assembly:
@@ -150,30 +109,33 @@ class _Assembly:
         described: Described | None,
         vocabulary: Vocabulary,
         *,
-        several: bool,
+        n_files: int,
     ) -> None:
         self.name = name
         self.spec = spec
         self.cohort = cohort
         self.described = described
         self.vocabulary = vocabulary
-        self.several = several
+        self.several, self.n_files = n_files > 1, n_files
         self.sessions = spec.has_sessions()
         self.problems = Problems()
         self.rows: list[Row] = []
-        self.parts: list[_Part] = []
+        self.parts: list[FilePart] = []
         self.named: list[SourceFile] = []
         self.notes: list[str] = []
         self._readers: dict[frozenset[str], NumberReader] = {}
         self._choices: dict[tuple[str, ...], Choice] = {}
         self._edges: dict[tuple[object, ...], Edges] = {}
+        self._gathered: dict[tuple[str, ...], GatheredRows] = {}
+        self._runs: list[tuple[FilePart, np.ndarray, tuple[str, str]]] | None = None
 
     # --------------------------------------------------------------------------------------------------------- one file
 
     def read(self, file: SourceFile, parse: Parse, options: ParseOptions) -> None:
         """Take what one file says; a file that is named after a stranger is not opened."""
         named = self._named(file)
-        n_rows, n_parts = len(self.rows), len(self.parts)
+        n_rows = len(self.rows)
+        self._runs = [] if file.runs else None
         if named is None or owner_of(named, self.cohort).known:
             for run in file.runs or (file,):
                 with self.problems.gather():
@@ -184,22 +146,21 @@ class _Assembly:
                     self._take(parsed, named)
         if file.runs:
             del self.rows[n_rows + 1 :]  # one session, whatever the number of its runs
-            self._average(self.parts[n_parts:])
+            self._average()
         if named is not None and len(self.rows) == n_rows:
             self.rows.append(named)
 
-    def _average(self, parts: Sequence[_Part]) -> None:
-        """Put the mean of several runs where the first has its values; of correlations, the mean of their Fisher z."""
-        parts = [part for part in parts if part.values]
-        if len({part.features for part in parts}) != 1:
-            return  # no value at all, or runs with other regions, which `check` refuses
-        runs = np.array([part.values[0] for part in parts])
+    def _average(self) -> None:
+        """Take the mean of several runs for the first of them; of correlations, the mean of their Fisher z."""
+        runs, self._runs = self._runs or [], None
+        if not runs:
+            return
+        part, _, owner = runs[0]
+        part.features, values = side_by_side([(run.features, numbers) for run, numbers, _ in runs])
         with self.problems.gather():
-            z = fisher_z(runs) if self.spec.transform == "fisher-z" else runs
+            z = fisher_z(values) if self.spec.transform == "fisher-z" else values
             mean = mean_of_present(z, axis=0)
-            parts[0].values = [np.tanh(mean) if self.spec.transform == "fisher-z" else mean]
-        for part in parts[1:]:
-            part.values, part.owners = [], []
+            self._keep(part, np.tanh(mean) if self.spec.transform == "fisher-z" else mean, owner)
 
     def _named(self, file: SourceFile) -> Row | None:
         """The ids in a file's name, in the spelling that the study has, if it has one."""
@@ -211,7 +172,7 @@ class _Assembly:
         return Row(file.path.name, raw_id, next((raw for raw in sessions if raw in self.cohort.sessions), otherwise))
 
     def _take(self, parsed: Parsed, named: Row | None) -> None:
-        part: _Part | None = None
+        part: FilePart | None = None
         for entry in parsed.entries:
             if part is None:
                 part = self._part(parsed, entry)
@@ -223,16 +184,16 @@ class _Assembly:
             else:
                 self._take_row(part, entry, row)
         if part is None:
-            self.parts.append(_Part(replace(parsed, entries=(), partial=True)))  # nothing but what it is noted for
+            self.parts.append(FilePart(replace(parsed, entries=(), partial=True)))  # nothing but what it is noted for
         else:
             part.parsed = replace(parsed, entries=())  # the text of a file is not kept beside its numbers
 
-    def _part(self, parsed: Parsed, entry: ParsedRow | ParsedMatrix) -> _Part | None:
+    def _part(self, parsed: Parsed, entry: ParsedRow | ParsedMatrix) -> FilePart | None:
         """The columns of a file, divided; None where its rows cannot be told apart."""
         if isinstance(entry, ParsedMatrix):
             choice = self._regions_of(parsed)
             why = {**parsed.left_out, **choice.left_out}
-            part = _Part(parsed, names=parsed.columns, left_out=why, of_regions=True)
+            part = FilePart(parsed, names=parsed.columns, left_out=why, of_regions=True)
         else:
             choice = choose(parsed.columns, self.spec, self.described, parsed.label, partial=parsed.partial)
             self.problems.extend(choice.problems)
@@ -241,7 +202,7 @@ class _Assembly:
             shared = tuple(shared_columns(parsed.columns, self.cohort))
             why = {name: OF_THE_STUDY if name in shared else reason for name, reason in choice.left_out.items()}
             others = tuple(name for name, reason in why.items() if reason not in (SESSION, OF_THE_STUDY))
-            part = _Part(parsed, choice.features, choice.features, others, shared, {**parsed.left_out, **why})
+            part = FilePart(parsed, choice.features, choice.features, others, shared, {**parsed.left_out, **why})
         self.parts.append(part)
         return part
 
@@ -255,8 +216,9 @@ class _Assembly:
         return self._choices[regions]
 
     def _reader(self, parsed: Parsed) -> NumberReader:
-        codes = frozenset((*self.cohort.missing, *parsed.missing))
-        return self._readers.setdefault(codes, NumberReader(codes))
+        if parsed.missing not in self._readers:
+            self._readers[parsed.missing] = NumberReader((*self.cohort.missing, *parsed.missing))
+        return self._readers[parsed.missing]
 
     def _row(self, row: Row, named: Row | None, label: str) -> Row:
         """A row with what the name of its file says where it says nothing itself."""
@@ -266,7 +228,7 @@ class _Assembly:
         place = f"{named.place} {row.place}".strip()
         return Row(place, row.raw_id or named.raw_id, session or named.raw_session)
 
-    def _take_row(self, part: _Part, entry: ParsedRow, row: Row) -> None:
+    def _take_row(self, part: FilePart, entry: ParsedRow, row: Row) -> None:
         if len(entry.cells) != len(part.parsed.columns):
             found = f"{entry.row.place} has {len(entry.cells)} values for {len(part.parsed.columns)} columns"
             raise SourceError(Problem(part.parsed.label, found, "export the file again"))
@@ -284,14 +246,27 @@ class _Assembly:
             return
         values, bad = numbers.row(cells)
         values[part.uncovered] = np.nan
-        part.owners.append((owner.participant_id, owner.session))
-        part.values.append(values)
+        self._keep(part, values, (owner.participant_id, owner.session))
         who = f"{owner.participant_id} {owner.session}".strip()
         part.bad += [BadCell(entry.row.place, part.features[at], who, str(cells[at])) for at in bad]
         if part.others:
-            part.beside.append(self._others(part, _some(entry.cells, part.at_others)))
+            part.beside = part.beside or GatheredRows(len(part.others))
+            part.beside.add(self._others(part, _some(entry.cells, part.at_others)))
 
-    def _others(self, part: _Part, cells: Cells) -> np.ndarray:
+    def _keep(self, part: FilePart, values: np.ndarray, owner: tuple[str, str]) -> None:
+        """Take a row of numbers under the names `part.features`; of several runs, hold it until all are there."""
+        if self._runs is not None:
+            self._runs.append((part, values, owner))
+            return
+        rows = self._gathered.get(part.features)
+        if rows is None:
+            expected = self.n_files if part.of_regions and not self._gathered else FEW
+            rows = self._gathered[part.features] = GatheredRows(len(part.features), expected)
+        rows.add(values)
+        part.owners.append(owner)
+        part.n_values += 1
+
+    def _others(self, part: FilePart, cells: Cells) -> np.ndarray:
         """Numbers of columns that are no features; one cell that is no number makes its column text."""
         numbers = np.full(len(cells), np.nan)
         at = [position for position in range(len(cells)) if position not in part.text]
@@ -299,21 +274,19 @@ class _Assembly:
         part.text.update(at[position] for position in bad)
         return numbers
 
-    def _take_matrix(self, part: _Part, matrix: ParsedMatrix, row: Row) -> None:
+    def _take_matrix(self, part: FilePart, matrix: ParsedMatrix, row: Row) -> None:
         self.rows.append(row)
         owner = owner_of(row, self.cohort)
         if owner.participant_id is None or owner.session is None:
             return
         values = square(part.parsed, matrix, self._reader(part.parsed))
-        values[part.uncovered, :] = values[:, part.uncovered] = np.nan
-        regions = part.parsed.order or tuple(sorted(part.names))
-        if frozenset(regions) == frozenset(part.names):
-            kept = self._regions_of(part.parsed).features
-            key = (kept, matrix.symmetric, matrix.diagonal)
-            part.edges = self._edges.setdefault(key, Edges(kept, matrix.symmetric, matrix.diagonal))
+        if part.uncovered:
+            values[part.uncovered, :] = values[:, part.uncovered] = np.nan
+        if not part.parsed.order or frozenset(part.parsed.order) == frozenset(part.names):
+            key = (self._regions_of(part.parsed).features, matrix.symmetric, matrix.diagonal)
+            part.edges = self._edges.setdefault(key, Edges(*key))
             part.features = part.edges.names
-            part.owners.append((owner.participant_id, owner.session))
-            part.values.append(part.edges.of(values, part.names))
+            self._keep(part, part.edges.of(values, part.names), (owner.participant_id, owner.session))
 
     # -------------------------------------------------------------------------------------------------------- all files
 
@@ -333,18 +306,18 @@ class _Assembly:
             if part.claims:
                 claims = {column: [cells[at] for cells in part.claims] for at, column in enumerate(part.shared)}
                 self.problems.extend(misalignment(part.rows, claims, self.cohort, part.parsed.label))
-            hint = "" if part.parsed.partial and len(part.values) == 1 else drop  # one row says little of a column
-            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, len(part.values), hint))
+            hint = "" if part.parsed.partial and part.n_values == 1 else drop  # one row says little of a column
+            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, part.n_values, hint))
         self.problems.raise_if_any(SourceError)
 
     def table(self) -> FeatureTable:
         """The table of everything that was taken."""
-        parts = [part for part in self.parts if part.values]
-        features = tuple(dict.fromkeys(name for features in _distinct(parts) for name in features))
-        values = np.vstack([_aligned(part.values, part.features, features) for part in parts])
+        parts = [part for part in self.parts if part.n_values]
+        features = tuple(dict.fromkeys(name for names in self._gathered for name in names))
+        values = all_values(parts, self._gathered, features)
         if self.spec.transform == "fisher-z":
             try:
-                values = fisher_z(values)
+                fisher_z(values, out=values)
             except SourceError as error:
                 place = self.spec.place()
                 raise SourceError([Problem(place, each.found, each.hint) for each in error.problems]) from None
@@ -361,18 +334,26 @@ class _Assembly:
             people=[person for person, _ in owners],
             sessions=[session for _, session in owners],
             values=values,
-            features=describe_features(self.name, self.spec, features, described, circuits, self.vocabulary),
+            features=describe_features(
+                self.name,
+                self.spec,
+                features,
+                described,
+                circuits,
+                self.vocabulary,
+                edges={name: pair for edges in self._edges.values() for name, pair in edges.named_pairs},
+            ),
             notes=[
                 *self.notes,
                 *identity_notes(self.rows, self.cohort, self.spec.place()),
                 *notes_of(self.parts),
                 *vanished_notes(_partial_tables(parts)),
             ],
-            left_out=_left_out(parts),
+            left_out=all_left_out(parts),
         )
 
     def _summarised(
-        self, values: np.ndarray, parts: Sequence[_Part], circuits: Mapping[str, str], wanted: Sequence[str]
+        self, values: np.ndarray, parts: Sequence[FilePart], circuits: Mapping[str, str], wanted: Sequence[str]
     ) -> tuple[tuple[str, ...], np.ndarray, Mapping[str, Mapping[str, str]]]:
         edges = parts[0].edges
         assert edges is not None
@@ -380,12 +361,9 @@ class _Assembly:
         table = summarise(values, edges, of_regions, wanted, getattr(self.spec, "seeds", ()), self.spec.place())
         return table.features, table.values, table.described
 
-    def _descriptions(self, features: Sequence[str], parts: Sequence[_Part]) -> Mapping[str, Mapping[str, str]]:
-        """What edges are by their name, what files say of their columns, and last what the study says."""
+    def _descriptions(self, features: Sequence[str], parts: Sequence[FilePart]) -> Mapping[str, Mapping[str, str]]:
+        """What files say of their columns, and last what the study says."""
         known: dict[str, dict[str, str]] = {}
-        for edges in dict.fromkeys(part.edges for part in parts):
-            for edge, (first, second) in zip(edges.names, edges.pairs, strict=True) if edges else ():
-                known[edge] = {"region_a": first, "region_b": second}
         for part in parts:
             for column, more in part.parsed.described.items():
                 known.setdefault(column, {}).update({key: value for key, value in more.items() if value})
@@ -410,36 +388,6 @@ def _some(cells: Cells, at: list[int]) -> Cells:
     return cells[at] if isinstance(cells, np.ndarray) else [cells[position] for position in at]
 
 
-def _distinct(parts: Iterable[_Part]) -> Iterable[tuple[str, ...]]:
-    """The different columns of files: many files share one tuple, which is looked at once."""
-    return {id(part.features): part.features for part in parts}.values()
-
-
-def _aligned(rows: Sequence[np.ndarray], names: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray:
-    """Rows with their columns in the order wanted; NaN where they lack one."""
-    values = np.array(rows, dtype=float).reshape(len(rows), len(names))
-    if names == wanted:
-        return values
-    position = {name: at for at, name in enumerate(wanted)}
-    aligned = np.full((len(rows), len(wanted)), np.nan)
-    aligned[:, [position[name] for name in names]] = values
-    return aligned
-
-
-def _left_out(parts: Sequence[_Part]) -> LeftOut:
-    """The columns that are no features, with their numbers where they hold nothing else."""
-    text = {part.others[at] for part in parts for at in part.text}
-    why = {column: reason for part in parts for column, reason in part.left_out.items()}
-    why |= dict.fromkeys(text, NOT_NUMBERS)
-    names = tuple(dict.fromkeys(column for part in parts for column in part.others if column not in text))
-    values = []
-    for part in parts:
-        kept = [at for at, column in enumerate(part.others) if column not in text]
-        rows = [numbers[kept] for numbers in part.beside] or [np.empty(0)] * len(part.values)
-        values.append(_aligned(rows, tuple(part.others[at] for at in kept), names))
-    return LeftOut(why, names, np.vstack(values))
-
-
-def _partial_tables(parts: Iterable[_Part]) -> list[_Part]:
+def _partial_tables(parts: Iterable[FilePart]) -> list[FilePart]:
     """Tables that each hold a part of the columns."""
     return [part for part in parts if part.parsed.partial and not part.of_regions]

@@ -82,6 +82,16 @@ def read_text(path: Path, label: str) -> str:
 def delimiter_of(header: str) -> str:
     r"""The delimiter of a file, from its header line: a tab wherever there is one, else the more frequent of , and ;.
 
+    Parameters
+    ----------
+    header : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> delimiter_of("id;madrs, total;age")
     ';'
     """
@@ -322,8 +332,10 @@ class NumberReader:
         Of an array of numbers these are the infinite ones; NaN is missing, and so are codes that are numbers.
         """
         if isinstance(cells, np.ndarray):
-            numbers_given = np.where(np.isin(cells, self._numbers), np.nan, np.asarray(cells, dtype=float))
-            return numbers_given, np.flatnonzero(np.isinf(numbers_given)).tolist()
+            given = np.array(cells, dtype=float)
+            for code in self._numbers:
+                given[given == code] = np.nan
+            return given, np.flatnonzero(np.isinf(given)).tolist()
         if self.missing.isdisjoint(cells):
             values = self._fast(cells)
             if values is not None:
@@ -340,7 +352,8 @@ class NumberReader:
             return None
         if not np.isfinite(values).all() or "_" in "".join(cells):
             return None
-        values[np.isin(values, self._numbers)] = np.nan
+        for code in self._numbers:
+            values[values == code] = np.nan
         return values
 
 
@@ -374,8 +387,8 @@ def bad_cell_problems(label: str, cells: Sequence[BadCell], n_rows: int, drop_hi
         At most `LISTED` columns and `LISTED` single cells by name, the others as a count.
     """
     by_column = Counter(cell.column for cell in cells)
-    whole = [column for column, count in by_column.items() if count == n_rows and drop_hint]
-    for column in whole[:LISTED]:
+    whole = dict.fromkeys(column for column, count in by_column.items() if count == n_rows and drop_hint)
+    for column in list(whole)[:LISTED]:
         examples = dict.fromkeys(cell.cell for cell in cells if cell.column == column)
         found = f"column {column!r} holds no numbers but {listed(map(repr, examples), 3)}"
         kinds = {what_is(cell) for cell in list(examples)[:LISTED]}

@@ -193,6 +193,17 @@ def text_of(data: bytes, label: str) -> str:
 def kind_of(data: bytes) -> tuple[str, str] | None:
     """What a file is, where it is not text, and what to do; None where nothing speaks against text.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of a file.
+
+    Returns
+    -------
+    tuple of (str, str), or None
+
+    Examples
+    --------
     >>> kind_of(b"participant_id\\tage\\n") is None
     True
     >>> kind_of(b"PK\\x03\\x04 ... xl/workbook.xml")[0]

@@ -12,8 +12,8 @@ ENTITIES = {"participant": "sub-", "session": "ses-"}
 """BIDS prefix of an id in a file name; written before a placeholder it may be part of the id as the study has it."""
 
 
-PLACEHOLDERS = ("participant", "session", "contrast", "run")
-"""What a glob may have between braces; the last two only where a reader takes images."""
+PLACEHOLDERS = ("participant", "session", "contrast", "run", "region")
+"""What a glob may have between braces; the last three only where a reader says so."""
 
 
 def matching(files: str, data: Path) -> Iterator[SourceFile]:
@@ -34,7 +34,7 @@ def matching(files: str, data: Path) -> Iterator[SourceFile]:
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
         if match:
-            ids = {entity: _spellings(entity, match.groupdict().get(entity), files) for entity in ENTITIES}
+            ids = {entity: spellings_of(entity, match.groupdict().get(entity), files) for entity in ENTITIES}
             yield SourceFile(path, label, ids["participant"], ids["session"])
 
 
@@ -55,8 +55,22 @@ def glob_under(files: str, data: Path) -> list[Path]:
     return [path for path in sorted(data.glob(files.replace("[", "[[]"))) if not path.is_dir()]
 
 
-def _spellings(entity: str, raw: str | None, files: str) -> tuple[str, ...]:
-    """An id as it stands in a file name, and with the prefix that is written before it."""
+def spellings_of(entity: str, raw: str | None, files: str) -> tuple[str, ...]:
+    """An id as it stands in a file name, and with the prefix that is written before it.
+
+    Parameters
+    ----------
+    entity : str
+        Key of `ENTITIES`.
+    raw : str or None
+    files : str
+        The glob that the name fits.
+
+    Returns
+    -------
+    tuple of str
+        Empty where the glob does not say where the id stands.
+    """
     if raw is None:
         return ()
     prefix = ENTITIES[entity]
@@ -81,7 +95,7 @@ def name_pattern(files: str) -> re.Pattern[str]:
     '01'
     """
     pattern = ""
-    for token in re.findall(r"\{(?:participant|session|contrast|run)\}|\*\*/|\*|\?|[^{*?]+|\{", files):
+    for token in re.findall(r"\{(?:participant|session|contrast|run|region)\}|\*\*/|\*|\?|[^{*?]+|\{", files):
         if token[1:-1] in PLACEHOLDERS:
             entity = token[1:-1]
             pattern += f"(?P={entity})" if f"(?P<{entity}>" in pattern else f"(?P<{entity}>[^/]+?)"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from workbench.errors import Problem, did_you_mean, listed
 from workbench.sources.delimited import LISTED
 from workbench.sources.edges import MIXED_SHAPES
+from workbench.sources.file_part import FilePart
 from workbench.sources.identity import DUPLICATE
-from workbench.sources.parsed import Parsed, SourceFile
+from workbench.sources.parsed import SourceFile
+
+BEGINNING = 1 << 16
+"""Bytes by which files of one size are told apart before any of them is read to its end."""
 
 
 def copied_files(files: Sequence[SourceFile]) -> Iterator[Problem]:
@@ -27,27 +31,35 @@ def copied_files(files: Sequence[SourceFile]) -> Iterator[Problem]:
     Problem
         One for each set of files that are the same.
     """
-    by_size: dict[int, list[SourceFile]] = {}
-    for file in files:
-        if file.path.is_file() and (size := file.path.stat().st_size) > 0:
-            by_size.setdefault(size, []).append(file)
-    by_content: dict[str, list[SourceFile]] = {}
-    for file in (file for same_size in by_size.values() if len(same_size) > 1 for file in same_size):
-        by_content.setdefault(hashlib.sha256(file.path.read_bytes()).hexdigest(), []).append(file)
-    for same in by_content.values():
-        if len(same) > 1:
-            names = listed([file.label for file in same], LISTED)
-            hint = "one of them is a copy: find out whose matrix it is, and take the other out"
-            yield Problem(names, "are byte for byte the same file", hint, DUPLICATE)
+    there = [
+        (label, path)
+        for file in files
+        for label, path in file.measurements().items()
+        if path.is_file() and path.stat().st_size
+    ]
+    for of_one_size in _several(there, lambda path: path.stat().st_size):
+        for alike in _several(of_one_size, lambda path: _digest(path, BEGINNING)):
+            for same in _several(alike, _digest):
+                names = listed([label for label, _ in same], LISTED)
+                hint = "one of them is a copy: find out whose it is, and take the other out"
+                yield Problem(names, "are byte for byte the same file", hint, DUPLICATE)
 
 
-class FilePart(Protocol):
-    """What was taken from one file, as far as it is compared with that of the others."""
+Named = tuple[str, Path]
+"""A file, and how messages name it."""
 
-    parsed: Parsed
-    names: tuple[str, ...]
-    uncovered: list[int]
-    of_regions: bool
+
+def _several(files: Iterable[Named], of: Callable[[Path], Hashable]) -> Iterator[list[Named]]:
+    """Files that have something in common, where there are two at least."""
+    groups: dict[Hashable, list[Named]] = {}
+    for label, path in files:
+        groups.setdefault(of(path), []).append((label, path))
+    return (group for group in groups.values() if len(group) > 1)
+
+
+def _digest(path: Path, n_bytes: int = -1) -> str:
+    with path.open("rb") as content:
+        return hashlib.sha256(content.read(n_bytes)).hexdigest()
 
 
 def notes_of(parts: Iterable[FilePart]) -> Iterator[str]:

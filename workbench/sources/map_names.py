@@ -10,7 +10,7 @@ from pathlib import Path
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.delimited import LISTED
 from workbench.sources.entities import NamedFile, read_name
-from workbench.sources.file_names import ENTITIES, PLACEHOLDERS, glob_under, name_pattern
+from workbench.sources.file_names import ENTITIES, PLACEHOLDERS, glob_under, name_pattern, spellings_of
 from workbench.sources.parsed import SourceFile
 from workbench.sources.volumes import SUFFIXES, halves
 
@@ -61,6 +61,10 @@ class MapGroup(SourceFile):
     maps: Mapping[str, tuple[NamedMap, ...]] = field(default_factory=dict, hash=False)
     wanted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
 
+    def measurements(self) -> dict[str, Path]:
+        """Every image of every run."""
+        return {each.file.label: each.file.path for runs in self.maps.values() for each in runs}
+
 
 def named_maps(files: str, data: Path) -> list[NamedMap]:
     """Images that a glob finds, with what their names say; masks are none of them.
@@ -105,7 +109,7 @@ def _images(paths: Sequence[Path]) -> Iterator[Path]:
 def _named(path: Path, label: str, said: Mapping[str, str], files: str) -> NamedMap:
     file = read_name(path, label)
     participant, session = (
-        _spellings(ENTITIES[key], said[key], files, key) if key in said else _of_entity(file, ENTITIES[key])
+        spellings_of(key, said[key], files) if key in said else _of_entity(file, ENTITIES[key])
         for key in ("participant", "session")
     )
     if not participant:
@@ -114,10 +118,6 @@ def _named(path: Path, label: str, said: Mapping[str, str], files: str) -> Named
     of_entity = next((file.entities[key] for key in CONTRAST_ENTITIES if key in file.entities), "")
     contrast, run = said.get("contrast", of_entity), said.get("run", file.entities.get("run", ""))
     return NamedMap(file, participant, session, contrast, run)
-
-
-def _spellings(prefix: str, raw: str, files: str, key: str) -> tuple[str, ...]:
-    return (raw, prefix + raw) if f"{prefix}{{{key}}}" in files else (raw,)
 
 
 def _of_entity(file: NamedFile, prefix: str) -> tuple[str, ...]:

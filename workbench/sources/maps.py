@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import Problem, Problems, SourceError, listed
-from workbench.knowledge.contrasts import contrast_named
 from workbench.sources.delimited import LISTED
+from workbench.sources.derivatives import dataset_of, made_by
 from workbench.sources.identity import Row
-from workbench.sources.map_contrasts import chosen_contrasts, feature_name, spellings
 from workbench.sources.map_names import (
     MapGroup,
     NamedMap,
@@ -31,6 +30,7 @@ from workbench.sources.parcels import (
     refuse_other_space,
 )
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.task_contrasts import chosen_contrasts, described_features, feature_name, spellings
 from workbench.sources.volumes import Volume
 from workbench.specs.maps_source import OF_EFFECTS, MapsSource
 
@@ -89,7 +89,7 @@ def _refuse_sums_of_statistics(spec: MapsSource, wanted: Mapping[str, Mapping[st
 
 def _companions(group: MapGroup, spec: MapsSource) -> dict[str, Path]:
     """The other files of a group; what is missing among them is said when it is read."""
-    files = dict(group.companions)
+    files = {**group.companions, **dataset_of(_first(group)[0].file)}
     for number, each in enumerate((each for runs in group.maps.values() for each in runs), 1):
         for what, locate, used in (
             ("mask", mask_beside, spec.mask == BESIDE),
@@ -148,9 +148,10 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         label=file.label,
         columns=tuple(feature_name(parcel, name) for name in file.wanted for parcel in atlas.names),
         entries=[ParsedRow(Row(""), np.concatenate(values))],
-        described=_described(spec, file, atlas, stat),
+        described=described_features(atlas.names, file.wanted, spec, stat),
         coverage=coverage,
         min_coverage=spec.min_coverage,
+        provenance=made_by(file),
         notes=tuple(notes),
     )
 
@@ -196,16 +197,3 @@ def _notes(taken: ParcelMeans, voxels: Voxels, vanished: Sequence[str]) -> Itera
 def _of_statistic(stat: str) -> Iterator[str]:
     if stat and stat.casefold() not in OF_EFFECTS:
         yield f"values are stat-{stat}, which depends on the noise and length of each run; effects are stat-effect"
-
-
-def _described(spec: MapsSource, file: MapGroup, atlas: Parcellation, stat: str) -> dict[str, dict[str, str]]:
-    """Contrast, statistic and region of each feature."""
-    described = {}
-    for name, weights in file.wanted.items():
-        label = name or spec.contrast or next(iter(weights))
-        known = contrast_named(label)
-        said = {"contrast": known.name if known else label, "measure": "" if spec.measure else stat}
-        for parcel in atlas.names:
-            region = {"region_a": parcel} if name else {}
-            described[feature_name(parcel, name)] = said | region
-    return described

@@ -138,6 +138,16 @@ def _names_rows(values: Lines, header: Sequence[str]) -> bool:
 def counts(header: Sequence[str]) -> bool:
     """Whether a header is 0, 1, 2, .. or 1, 2, 3, .., which names nothing.
 
+    Parameters
+    ----------
+    header : sequence of str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> counts(["0", "1"]), counts(["1", "2"]), counts(["VS", "ACC"])
     (True, True, False)
     """

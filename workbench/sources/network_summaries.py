@@ -160,6 +160,19 @@ def _collected(contributions: Iterator[Contribution]) -> list[Summary]:
 def mean_of_present(values: np.ndarray, axis: int) -> np.ndarray:
     """Mean over what is not missing; NaN where nothing is.
 
+    Parameters
+    ----------
+    values : ndarray
+        NaN where missing.
+    axis : int
+
+    Returns
+    -------
+    ndarray
+        Without `axis`.
+
+    Examples
+    --------
     >>> mean_of_present(np.array([[1.0, np.nan, np.nan], [3.0, 4.0, np.nan]]), axis=0)
     array([ 2.,  4., nan])
     """

@@ -39,12 +39,16 @@ class Parcels:
     parcel : ndarray of shape (n_voxels,)
         Position of the parcel of each, in the order of the atlas.
     sizes : ndarray of shape (n_parcels,)
-        Number of voxels; 0 for a parcel that has vanished between the voxels of a coarser grid, or lies outside.
+        Number of voxels, or the sum of their weights; 0 for a parcel that has vanished between the voxels of a coarser
+        grid, or lies outside.
+    weights : ndarray of shape (n_voxels,) or None
+        Of maps of probabilities, the weight of each voxel in its parcel.
     """
 
     voxels: np.ndarray
     parcel: np.ndarray
     sizes: np.ndarray
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,7 @@ class ParcelMeans:
 
 @dataclass(frozen=True, eq=False)
 class Parcellation:
-    """An atlas as an image with a whole number for each of its parcels.
+    """An atlas as an image with a whole number for each of its parcels, or with a volume of weights for each.
 
     Parameters
     ----------
@@ -80,7 +84,7 @@ class Parcellation:
     index : tuple of int
         Number of each in the image.
     volume : Volume
-        Whole numbers.
+        Whole numbers, or weights of shape (i, j, k, n_maps), of which parcel number 1 is the first.
     space : str
         Template that its name or header says, or empty.
     absent : tuple of str
@@ -159,15 +163,26 @@ def _state(path: Path) -> tuple[int, int]:
 def _read_parcellation(image: Path, labels: Path, image_label: str, labels_label: str, *_: object) -> Parcellation:
     import numpy as np
 
-    volume = read_volume(image, image_label)
+    volume = read_volume(image, image_label, several=True)
+    if volume.values.ndim == 4:
+        return _of_weights(volume, image, labels)
     if not (np.isfinite(volume.values).all() and (volume.values == np.round(volume.values)).all()):
-        hint = "an image with a whole number for each parcel: of maps of probabilities, the one with the likeliest"
+        hint = "an image with a whole number for each parcel, or maps of probabilities with a volume for each"
         raise SourceError(Problem(image_label, "holds values that are not whole numbers", hint))
     whole = Volume(volume.label, volume.grid, volume.values.astype(np.int32))
     if whole.grid.placed:
         atlas = read_atlas(labels, image)
         return Parcellation(atlas.labels, atlas.index, whole, space_of(image) or atlas.space, atlas.absent)
     return _without_place(whole, labels, labels_label)
+
+
+def _of_weights(volume: Volume, image: Path, labels: Path) -> Parcellation:
+    """Maps of probabilities (DiFuMo), each on the scale of its file; what is not above 0 is outside."""
+    if not volume.grid.placed:
+        hint = "left and right would be a guess: maps of probabilities with their orientation (sform)"
+        raise SourceError(Problem(volume.label, NO_PLACE, hint))
+    atlas = read_atlas(labels, image)
+    return Parcellation(atlas.labels, atlas.index, volume, space_of(image) or atlas.space, atlas.absent)
 
 
 def _without_place(volume: Volume, labels: Path, label: str) -> Parcellation:
@@ -188,6 +203,8 @@ def _without_place(volume: Volume, labels: Path, label: str) -> Parcellation:
 def _parcels(atlas: Parcellation, grid: Grid, label: str) -> Parcels:
     import numpy as np
 
+    if atlas.volume.values.ndim == 4:
+        return _weighted_parcels(atlas, grid, label)
     numbers = on_grid(atlas.volume, grid, label).ravel(order="F")
     position = np.full(max(max(atlas.index), int(numbers.max(initial=0))) + 1, -1, dtype=np.int32)
     position[list(atlas.index)] = np.arange(len(atlas.index))
@@ -195,13 +212,37 @@ def _parcels(atlas: Parcellation, grid: Grid, label: str) -> Parcels:
     parcel = position[numbers[voxels]]
     voxels, parcel = voxels[parcel >= 0], parcel[parcel >= 0]
     if not voxels.size:
-        found = f"no parcel of {atlas.volume.label} lies in it ({grid}; the atlas has {atlas.volume.grid})"
-        raise SourceError(Problem(label, found, "the atlas in the space of the image, as its name or header says it"))
+        raise SourceError(_nothing_in(atlas, grid, label))
     return Parcels(voxels, parcel, np.bincount(parcel, minlength=len(atlas.index)))
 
 
-def on_grid(volume: Volume, grid: Grid, label: str) -> np.ndarray:
-    """Whole numbers of a volume at the voxels of a grid, by the nearest voxel; 0 outside.
+def _nothing_in(atlas: Parcellation, grid: Grid, label: str) -> Problem:
+    found = f"no parcel of {atlas.volume.label} lies in it ({grid}; the atlas has {atlas.volume.grid})"
+    return Problem(label, found, "the atlas in the space of the image, as its name or header says it")
+
+
+def _weighted_parcels(atlas: Parcellation, grid: Grid, label: str) -> Parcels:
+    """Weights above 0 of every map, interpolated linearly; a voxel may be in several parcels."""
+    import numpy as np
+
+    voxels, parcels, weights = [], [], []
+    for position, number in enumerate(atlas.index):
+        one = Volume(
+            atlas.volume.label, atlas.volume.grid, np.asarray(atlas.volume.values[..., number - 1], dtype=float)
+        )
+        weight = np.nan_to_num(on_grid(one, grid, label, order=1)).ravel(order="F")
+        inside = np.flatnonzero(weight > 0)
+        voxels.append(inside)
+        parcels.append(np.full(inside.size, position))
+        weights.append(weight[inside])
+    at, parcel, weight = np.concatenate(voxels), np.concatenate(parcels), np.concatenate(weights)
+    if not at.size:
+        raise SourceError(_nothing_in(atlas, grid, label))
+    return Parcels(at, parcel, np.bincount(parcel, weights=weight, minlength=len(atlas.index)), weight)
+
+
+def on_grid(volume: Volume, grid: Grid, label: str, *, order: int = 0) -> np.ndarray:
+    """Values of a volume at the voxels of a grid, by the nearest voxel or linearly; 0 outside.
 
     Where neither of the two says where it lies, they are laid over each other voxel by voxel if they are as large;
     left and right are then those of the volume.
@@ -213,6 +254,8 @@ def on_grid(volume: Volume, grid: Grid, label: str) -> np.ndarray:
     grid : Grid
     label : str
         How messages name the image of the grid.
+    order : int
+        0: the nearest voxel; 1: linear.
 
     Returns
     -------
@@ -241,7 +284,7 @@ def on_grid(volume: Volume, grid: Grid, label: str) -> np.ndarray:
 
     to_volume = np.linalg.inv(volume.grid.affine) @ grid.affine
     resampled: np.ndarray = affine_transform(
-        volume.values, to_volume[:3, :3], offset=to_volume[:3, 3], output_shape=grid.shape, order=0, cval=0
+        volume.values, to_volume[:3, :3], offset=to_volume[:3, 3], output_shape=grid.shape, order=order, cval=0
     )
     return resampled
 
@@ -275,7 +318,7 @@ def measured(image: Volume, background: Background, mask: np.ndarray | None = No
 def parcel_means(
     image: Volume, atlas: Parcellation, *, background: Background, mask: np.ndarray | None = None
 ) -> ParcelMeans:
-    """Mean of each parcel over its voxels with data.
+    """Mean of each parcel over its voxels with data, weighted where the atlas has weights.
 
     Parameters
     ----------
@@ -307,10 +350,12 @@ def parcel_means(
     if mask is not None:
         data &= mask.ravel(order="F")[parcels.voxels] != 0
     n_parcels = len(atlas.names)
-    counts = np.bincount(parcels.parcel[data], minlength=n_parcels)
-    sums = np.bincount(parcels.parcel[data], weights=values[data], minlength=n_parcels)
+    weights = None if parcels.weights is None else parcels.weights[data]
+    counts = np.bincount(parcels.parcel[data], weights=weights, minlength=n_parcels)
+    weighted = values[data] if weights is None else weights * values[data]
+    sums = np.bincount(parcels.parcel[data], weights=weighted, minlength=n_parcels)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means, coverage = sums / counts, counts / np.maximum(parcels.sizes, 1)
+        means, coverage = sums / counts, counts / np.where(parcels.sizes > 0, parcels.sizes, 1)
     zeros = np.bincount(parcels.parcel[zero & data], minlength=n_parcels)
     return ParcelMeans(means, coverage, zeros, n_infinite)
 

@@ -44,6 +44,10 @@ class SourceFile:
     companions: Mapping[str, Path] = field(default_factory=dict, hash=False)
     runs: tuple[SourceFile, ...] = ()
 
+    def measurements(self) -> dict[str, Path]:
+        """The files that hold what was measured, by how messages name them: no two of them are the same."""
+        return {self.label: self.path}
+
 
 @dataclass(frozen=True, eq=False)
 class ParseOptions:

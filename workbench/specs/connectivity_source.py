@@ -28,6 +28,10 @@ class ConnectivitySource(SourceSpec):
     seeds: tuple[Text, ...] = ()
     """Regions that "seed-edges" and "seeds" start from."""
 
+    def covariances(self) -> bool:
+        """Whether features may be whole covariance matrices, which a tangent space is made of."""
+        return False
+
     def rules(self) -> Iterator[Finding]:
         """Seeds are given where a summary needs them; edges are not asked for twice."""
         yield from super().rules()
@@ -39,5 +43,12 @@ class ConnectivitySource(SourceSpec):
         if self.seeds and not of_seeds:
             hint = 'summaries = ["edges", "seeds"], or leave seeds out'
             yield Finding(("seeds",), "stands there, and no summary uses it", hint)
+        if self.projected() and not self.covariances():
+            hint = "a covariance is a triangle with its variances: diagonal = true and symmetric, of the reader matrix"
+            hint += ', or connectivity = "covariance" of time series'
+            yield Finding(("transform",), "is 'tangent', which needs whole covariance matrices", hint)
+        if self.projected() and self.summaries != ("edges",):
+            hint = "a mean of covariances is no matrix: summaries of correlations, in a source of their own"
+            yield Finding(("summaries",), "stands beside a tangent space", hint)
         if "edges" in self.summaries and "seed-edges" in self.summaries:
             yield Finding(("summaries",), 'has "edges" and "seed-edges", which are among them', "keep one of the two")

@@ -25,6 +25,10 @@ class SeriesOptions(ConnectivitySource):
     min_volumes: Annotated[int, Field(ge=3)] | None = None
     """Fewest volumes that a series has; one with fewer is refused. Required beside `connectivity`."""
 
+    def covariances(self) -> bool:
+        """Of series, where they are asked for."""
+        return self.connectivity == "covariance"
+
     def rules(self) -> Iterator[Finding]:
         """Series state how many volumes are enough; a covariance is no correlation."""
         yield from super().rules()

@@ -24,7 +24,8 @@ class MapsSource(SourceSpec):
     """Glob beside the data. Ids are those of ``sub-`` and ``ses-`` in the names, or stand where the glob has
     {participant} and {session}; likewise {contrast} and {run}."""
     atlas_image: Text
-    """Image with a whole number for each parcel, in the space of the images; beside the specification or the data."""
+    """Image with a whole number for each parcel, or a volume of weights for each, in the space of the images; beside
+    the specification or the data."""
     atlas_labels: Text
     """Table that names the numbers: index and name, a colour table, or one name a line."""
     background: Literal[0, "nan"] | None = None

@@ -44,6 +44,10 @@ class MatrixSource(SeriesOptions):
         """The names of the files hold the session."""
         return "{session}" in self.files
 
+    def covariances(self) -> bool:
+        """What is made of series is, and a matrix with its diagonal may be."""
+        return super().covariances() if self.connectivity is not None else self.symmetric and self.diagonal
+
     def rules(self) -> Iterator[Finding]:
         """The file name says whose matrix it is; matrices without names need a list of regions."""
         yield from super().rules()

@@ -20,7 +20,7 @@ from workbench.specs.pet_sources import (
 )
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
-from workbench.specs.task_tables import AbcdSource, AfniSource
+from workbench.specs.task_tables import AbcdSource, AfniSource, FeatquerySource
 
 AnySource = Annotated[
     TableSource
@@ -38,6 +38,7 @@ AnySource = Annotated[
     | DcmSource
     | MapsSource
     | AfniSource
+    | FeatquerySource
     | AbcdSource,
     Field(discriminator="reader"),
 ]
@@ -61,6 +62,7 @@ READERS: dict[str, type[SourceSpec]] = {
     "dcm": DcmSource,
     "maps": MapsSource,
     "afni": AfniSource,
+    "featquery": FeatquerySource,
     "abcd": AbcdSource,
 }
 """Option schema of every reader; `workbench.sources.producers.PRODUCERS` holds what reads them under the same names."""

@@ -68,6 +68,50 @@ class AfniSource(SourceSpec):
             yield Finding(("contrast",), "stands beside contrasts", "contrasts names each contrast: leave contrast out")
 
 
+class FeatquerySource(SourceSpec):
+    """Reports of featquery (FSL): one for each region of each participant."""
+
+    reader: Literal["featquery"]
+    files: Text
+    """Glob beside the data with {participant}, {region} and perhaps {session}:
+    sub-{participant}/*.feat/featquery_{region}/report.txt."""
+    statistic: Literal["mean", "median", "min", "max", "10%", "90%"] = "mean"
+    """Over the voxels of a region."""
+    contrasts: dict[Text, Text] = Field(default_factory=dict)
+    """Contrasts by the name that their features get: the image of a line without its folder (cope1), or a sum of
+    images."""
+    keep: tuple[Text, ...] = ()
+    """Globs of the features that are kept; default: every region."""
+    drop: tuple[Text, ...] = ()
+    """Globs of features left out."""
+
+    def place(self) -> str:
+        """The pattern of the files."""
+        return self.files
+
+    def has_sessions(self) -> bool:
+        """The names of the files hold the session."""
+        return SESSION in self.files
+
+    def keeps(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.keep
+
+    def drops(self) -> tuple[str, ...]:
+        """As declared."""
+        return self.drop
+
+    def rules(self) -> Iterator[Finding]:
+        """The pattern says whose a report is, and of which region, since the report does not."""
+        yield from super().rules()
+        for what in (PARTICIPANT, "{region}"):
+            if what not in self.files:
+                hint = "sub-{participant}/*.feat/featquery_{region}/report.txt"
+                yield Finding(("files",), f"{self.files!r} does not say where {what} stands", hint)
+        if self.contrast is not None and self.contrasts:
+            yield Finding(("contrast",), "stands beside contrasts", "contrasts names each contrast: leave contrast out")
+
+
 class AbcdSource(SourceSpec):
     """Task betas of the ABCD study as its releases tabulate them: CSV, the text of the NDA, or Parquet."""
 

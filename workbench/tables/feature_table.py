@@ -13,13 +13,15 @@ import pandas as pd
 
 from workbench.errors import of_the_disk
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
+from workbench.tables.file_digests import FileDigests, file_digest
 from workbench.version import __version__
 from workbench.whole_files import written_whole
 
-CHUNK = 1 << 20
+AT_ONCE = 64
+"""Columns of a stored table that are read together."""
 
 
-def content_key(spec_hash: str, files: Sequence[Path]) -> str:
+def content_key(spec_hash: str, files: Sequence[Path], digests: FileDigests | None = None) -> str:
     """What a built table depends on, as one digest.
 
     Parameters
@@ -28,6 +30,8 @@ def content_key(spec_hash: str, files: Sequence[Path]) -> str:
         Hash of the specification, and of whatever else of the study decides who a row belongs to.
     files : sequence of Path
         Files that the table is made from; their names and bytes count, not their dates. An absent file counts as such.
+    digests : FileDigests, optional
+        Remembers the digests of files that are as they were; by default every file is read.
 
     Returns
     -------
@@ -35,18 +39,9 @@ def content_key(spec_hash: str, files: Sequence[Path]) -> str:
         SHA-256.
     """
     content = hashlib.sha256(f"{SCHEMA_VERSION}\n{__version__}\n{spec_hash}\n".encode())
+    digest_of = file_digest if digests is None else digests.of
     for path in files:
-        content.update(f"{path.name}\x1f{_digest(path)}\n".encode())
-    return content.hexdigest()
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        return "absent"
-    content = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            content.update(chunk)
+        content.update(f"{path.name}\x1f{digest_of(path)}\n".encode())
     return content.hexdigest()
 
 
@@ -93,13 +88,13 @@ def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
             return None
         if stored.pop("description_digest") != _description_digest(stored):
             return None
-        frame = pd.read_parquet(folder / f"{name}.parquet")
+        features, values = _read(folder / f"{name}.parquet")
         table = FeatureTable(
             source=stored["source"],
             modality=stored["modality"],
             rows=pd.DataFrame(stored["rows"], columns=["participant_id", "session"], dtype="str"),
-            values=np.ascontiguousarray(frame.drop(columns=list(FEATURE_COLUMNS)).to_numpy(dtype=float).T),
-            features=frame[list(FEATURE_COLUMNS)].astype("str"),
+            values=values,
+            features=features,
             digest=stored["digest"],
             overlaps=tuple(stored["overlaps"]),
             confounds=tuple(stored["confounds"]),
@@ -116,21 +111,22 @@ def _load_left_out(path: Path, stored: Mapping[str, Any] | None) -> LeftOut | No
     if stored is None:
         return None
     values = np.load(path, allow_pickle=False)
-    if _digest(path) != stored["digest"]:
+    if file_digest(path) != stored["digest"]:
         raise ValueError(path)
     return LeftOut(stored["why"], tuple(stored["columns"]), values)
 
 
 def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
-    columns = [f"{row.participant_id} {row.session}".strip() for row in table.rows.itertuples()]
-    values = pd.DataFrame(table.values.T, columns=columns, index=table.features.index)
-    frame = pd.concat([table.features, values], axis=1)
     beside, left_out = folder / f"{name}.npy", None
     if table.left_out is not None:
         numbers = table.left_out.values
         with written_whole(beside, private=True) as path:
             _save(path, numbers)
-        left_out = {"why": dict(table.left_out.why), "columns": list(table.left_out.columns), "digest": _digest(beside)}
+        left_out = {
+            "why": dict(table.left_out.why),
+            "columns": list(table.left_out.columns),
+            "digest": file_digest(beside),
+        }
     stored = {
         "schema_version": SCHEMA_VERSION,
         "key": key,
@@ -145,9 +141,46 @@ def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
     }
     stored["description_digest"] = _description_digest(stored)
     with written_whole(folder / f"{name}.parquet", private=True) as path:
-        frame.to_parquet(path, index=False)
+        _write(table, path)
     with written_whole(folder / f"{name}.json", private=True) as path:
         path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
+
+
+def _write(table: FeatureTable, path: Path) -> None:
+    """A row for each feature; numbers as they are, since to compress them takes long and saves little."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = [f"{row.participant_id} {row.session}".strip() for row in table.rows.itertuples()]
+    described = pa.Table.from_pandas(table.features, preserve_index=False)
+    numbers = [pa.array(row, from_pandas=True) for row in table.values]
+    whole = pa.Table.from_arrays([*described.columns, *numbers], names=[*described.column_names, *columns])
+    parquet.write_table(
+        whole,
+        path,
+        use_dictionary=list(described.column_names),
+        compression=dict.fromkeys(described.column_names, "snappy") | dict.fromkeys(columns, "none"),
+        write_statistics=False,
+        row_group_size=len(table.features) or None,
+    )
+
+
+def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Descriptions and numbers, these column by column, so that they are held once."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        described, columns = names[: len(FEATURE_COLUMNS)], names[len(FEATURE_COLUMNS) :]
+        if described != list(FEATURE_COLUMNS):
+            raise ValueError(path)
+        features = file.read(columns=described, use_threads=False).to_pandas().astype("str")
+        values = np.empty((len(columns), len(features)))
+        for first in range(0, len(columns), AT_ONCE):
+            numbers = file.read(columns=columns[first : first + AT_ONCE], use_threads=False)
+            for at, column in enumerate(numbers.columns):
+                values[first + at] = column.to_numpy()
+    return features, values
 
 
 def _save(path: Path, values: np.ndarray) -> None:
@@ -175,7 +208,8 @@ def describe(table: FeatureTable) -> pd.DataFrame:
     """
     rows = []
     for session in dict.fromkeys(table.rows["session"]):
-        values = table.values[(table.rows["session"] == session).to_numpy()]
+        of_session = (table.rows["session"] == session).to_numpy()
+        values = table.values if of_session.all() else table.values[of_session]
         rows.append(
             {
                 "source": table.source,

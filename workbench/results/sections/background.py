@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.records import ReportTable, Section
+from workbench.results.claims import LIMIT_OF_KIND
 from workbench.results.details import sentence
 from workbench.results.requirements import gate_rows
 from workbench.results.sections.references import REFERENCES, cited
@@ -59,7 +60,7 @@ def limits(result: RunResult) -> Section:
 
 
 def _limits(scores: Scores) -> Iterator[str]:
-    yield OF_KIND[scores.claim_kind]
+    yield LIMIT_OF_KIND[scores.claim_kind]
     if scores.n_participants < 100:
         yield (
             f"{scores.n_participants} participants are few: R2 of such samples varies widely between studies, and the "
@@ -75,19 +76,6 @@ def _limits(scores: Scores) -> Iterator[str]:
     yield "The decision of a clinician was not part of the study, and nothing here was developed as a medical device."
     if scores.synthetic:
         yield "The participants are simulated: nothing here is a finding about patients."
-
-
-OF_KIND = {
-    "prognostic": (
-        "Treatments are not compared: the features may tell who gets better whatever is given, and this does not show "
-        "that they tell who responds to the treatment."
-    ),
-    "predictive": (
-        "The outcome compares treatments within or between participants. The difference between two scores of a "
-        "participant is not their own response: chance and the course of the illness are in it."
-    ),
-    "association": "No treatment is involved: an association with a score says nothing of how it would change.",
-}
 
 
 def methods(result: RunResult) -> Section:

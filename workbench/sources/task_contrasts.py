@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.knowledge.contrasts import contrast_named
+from workbench.sources.cell_hints import NUMBER
 from workbench.sources.delimited import LISTED
 from workbench.specs.linear_combination import CombinationError, linear_combination
+from workbench.specs.source import SourceSpec
 
 Weights = Mapping[str, float]
 """Weight of each label of a contrast."""
@@ -49,6 +52,65 @@ def feature_name(region: str, contrast: str) -> str:
     ('VS_L_reward anticipation', 'VS_L')
     """
     return f"{region}_{contrast}" if contrast else region
+
+
+def described_features(
+    regions: Sequence[str], wanted: Mapping[str, Weights], spec: SourceSpec, measure: str
+) -> dict[str, dict[str, str]]:
+    """Contrast, statistic and region of each feature; a contrast of the vocabulary has its name there.
+
+    Parameters
+    ----------
+    regions : sequence of str
+    wanted : mapping of str to mapping of str to float
+        From `chosen_contrasts`.
+    spec : SourceSpec
+        What it declares for all features is left to it.
+    measure : str
+        What the file says that its values are.
+
+    Returns
+    -------
+    dict of str to dict of str to str
+        As `Parsed.described`.
+    """
+    described = {}
+    for name, weights in wanted.items():
+        label = name or spec.contrast or next(iter(weights))
+        known = contrast_named(label)
+        said = {"contrast": known.name if known else label, "measure": "" if spec.measure else measure}
+        for region in regions:
+            described[feature_name(region, name)] = said | ({"region_a": region} if name else {})
+    return described
+
+
+def weighted_cell(cells: Mapping[str, str], weights: Weights) -> str:
+    """The cell of a weighted sum; a cell that is no number stands for the sum, and is judged as such.
+
+    Parameters
+    ----------
+    cells : mapping of str to str
+        By label of a contrast.
+    weights : mapping of str to float
+
+    Returns
+    -------
+    str
+        Empty where a contrast is not there.
+
+    Examples
+    --------
+    >>> weighted_cell({"gain": "3", "loss": "1.5"}, {"gain": 1.0, "loss": -1.0})
+    '1.5'
+    >>> weighted_cell({"gain": "3*", "loss": "1"}, {"gain": 1.0, "loss": -1.0}), weighted_cell({}, {"gain": 1.0})
+    ('3*', '')
+    """
+    if not set(weights) <= set(cells):
+        return ""
+    if list(weights.values()) == [1.0]:
+        return cells[next(iter(weights))]
+    odd = next((cells[label] for label in weights if not NUMBER.fullmatch(cells[label])), None)
+    return repr(sum(weight * float(cells[label]) for label, weight in weights.items())) if odd is None else odd
 
 
 def spellings(labels: Iterable[str]) -> dict[str, str]:
