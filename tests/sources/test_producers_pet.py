@@ -400,3 +400,59 @@ def test_the_toy_curves_of_petfit_synthetic_have_no_durations(formats, cohort_wi
     options = PBR28 | {"file": "test_tac_data.csv", "start": "time"}
     with pytest.raises(SourceError, match=r"duration: has no column 'Duration'"):
         table_from(formats / "kinfitr_bloodstream", cohort_with(["a"], ["1"]), **options)
+
+
+# --------------------------------------------------------------------------------------- tables beside them, and refused
+
+
+def wide_table(folder: Path, cohort: Cohort, file: str, **options: Any) -> FeatureTable:
+    declared = {"modality": "pet", "reader": "table", "file": file, "timing": "unknown", "tracer": "[11C]SCH23390"}
+    spec = READERS["table"].model_validate(declared | {"measure": "BPND", "reference": "Cerebellum"} | options)
+    return read_source("pet", spec, cohort, data=folder, features_dir=folder / "features")
+
+
+def test_a_wide_table_of_d1_binding_real_without_ids_is_refused(formats, cohort_with):
+    with pytest.raises(SourceError, match=r"pontusps_D1R_AllData.csv: id: has no column 'participant_id'; name the"):
+        wide_table(formats / "kinfitr_bloodstream", cohort_with(["1"]), "pontusps_D1R_AllData.csv")
+
+
+def test_a_wide_table_of_d1_binding_real_with_ids_synthetic_is_read_with_what_it_is_of(formats, cohort_with, tmp_path):
+    text = (formats / "kinfitr_bloodstream" / "pontusps_D1R_AllData.csv").read_text()
+    header, *rows = text.splitlines()
+    lines = [f"id,{header}", *(f"p{number:02d},{row}" for number, row in enumerate(rows))]
+    (tmp_path / "d1.csv").write_text("\n".join(lines) + "\n")
+    cohort = cohort_with([f"p{number:02d}" for number in range(len(rows))])
+    table = wide_table(tmp_path, cohort, "d1.csv", id="id", keep=("fsl*",), unit="ratio", window_min=(0.0, 51.0))
+    assert list(table.features["feature"]) == ["fslSTR", "fslLST"]
+    assert table.values[0].tolist() == [1.812496, 1.596573]
+    kinds = table.features[["tracer", "measure", "unit", "reference_region", "minutes"]].drop_duplicates()
+    assert kinds.to_numpy().tolist() == [["[11C]SCH23390", "BPND", "ratio", "Cerebellum", "0-51"]]
+
+
+def test_a_wide_table_real_that_is_only_a_header_holds_no_rows(formats, cohort_with):
+    with pytest.raises(SourceError, match=r"rogeau_data.HEADER_ONLY.csv: holds no rows"):
+        wide_table(formats / "kinfitr_bloodstream", cohort_with(["1"]), "rogeau_data.HEADER_ONLY.csv", id="partic_ID")
+
+
+def test_an_input_function_of_bloodstream_real_is_no_table_of_scans(formats, cohort_with):
+    file = "sub-01_ses-baseline_inputfunction.HEAD60.tsv"
+    options = PBR28 | {"file": file, "start": "time", "duration": None, "end": "time", "drop": ()}
+    given = {key: value for key, value in options.items() if value is not None}
+    with pytest.raises(SourceError, match=r"HEAD60.tsv: scan: has no column 'PET'"):
+        table_from(formats / "kinfitr_bloodstream", cohort_with(["a"], ["1"]), **given)
+
+
+def test_curves_of_magia_real_are_a_matlab_file(formats, cohort_with):
+    with pytest.raises(SourceError, match=r"AD06_tac_magia.mat: is a MATLAB file"):
+        table_from(formats / "pmod", cohort_with(["AD06"]), **PMOD | {"files": "{participant}_tac_magia.mat"})
+
+
+def test_acquisition_times_of_pmod_real_are_no_curves(formats, cohort_with):
+    with pytest.raises(SourceError, match=r"AD06.acqtimes: does not begin with start\[seconds\]"):
+        table_from(formats / "pmod", cohort_with(["AD06"]), **PMOD | {"files": "{participant}.acqtimes"})
+
+
+def test_demographics_of_pbr28_real_name_scans_in_columns_and_not_in_rows(pbr28, pbr28_cohort):
+    options = PBR28 | {"file": "pbr28_demographics.csv"}
+    with pytest.raises(SourceError, match=r"pbr28_demographics.csv: scan: has no column 'PET'"):
+        table_from(pbr28, pbr28_cohort, **options)

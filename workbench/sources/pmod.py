@@ -82,7 +82,7 @@ def times_of(header: Sequence[str], label: str) -> TimeColumns:
         pattern.fullmatch(header[at]) if at < len(header) else None for at, pattern in enumerate((START, END))
     )
     if start is None or end is None:
-        if header[0].startswith(("#", "//")):
+        if "PMOD_VOI_STATISTICS" in header[0]:
             found, hint = (
                 "is a table of statistics (.voistat)",
                 'reader = "pmod-voistat" reads fitted parameters from it',
