@@ -402,7 +402,7 @@ def test_the_toy_curves_of_petfit_synthetic_have_no_durations(formats, cohort_wi
         table_from(formats / "kinfitr_bloodstream", cohort_with(["a"], ["1"]), **options)
 
 
-# --------------------------------------------------------------------------------------- tables beside them, and refused
+# ------------------------------------------------------------------------------------- tables beside them, and refused
 
 
 def wide_table(folder: Path, cohort: Cohort, file: str, **options: Any) -> FeatureTable:
