@@ -63,7 +63,10 @@ def runs(relmat):
 
 
 def test_runs_and_their_concatenation_are_never_both_taken(runs, read):
-    expected = r'finds 3 files of one session: sub-0001.*run-01.*run-2.*runs = "mean".*hold the same volumes twice'
+    expected = (
+        r"finds several files for 1 session \(sub-0001_ses-b0\): sub-0001_ses-b0_task-rest_run-01_.*_run-2_.*"
+        r'; write runs = "mean" .*hold the same volumes twice'
+    )
     with pytest.raises(SourceError, match=expected):
         read()
 

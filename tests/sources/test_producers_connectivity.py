@@ -9,6 +9,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import read_source, source_files
+from workbench.sources.producers import PRODUCERS
 from workbench.specs.readers import READERS
 
 PEOPLE = "participant_id\nsub-01\nsub-04\nsub-10159\nsub-10171\nsub-MOA101\n"
@@ -237,6 +238,60 @@ def test_real_giga_connectome_like_values_have_the_names_of_a_list_as_long(draft
     assert table.features["feature"][0] == "kept 0--kept 1"
     if not options:
         assert table.values[0, 0] == 0.5677403008649535
+
+
+@pytest.fixture
+def names_only(formats, tmp_path):
+    """Real names of outputs of giga-connectome and HALFpipe, of which the contents could not be fetched."""
+    names = formats / "giga_connectome_like" / "wonkyconn_names_only" / "paths_first400.txt"
+    for name in names.read_text().splitlines():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"../../.git/annex/objects/{len(name)}")
+    return tmp_path
+
+
+def test_real_giga_connectome_names_are_told_apart_by_parcels_and_runs(names_only):
+    options = {"files": "data/giga_connectome/**/*", "entities": {"seg": "Schaefer20187Networks100Parcels"}}
+    with pytest.raises(
+        SourceError, match=r'several seg- values: .*entities = \{ seg = "Schaefer20187Networks100Parcels"'
+    ):
+        find("giga-connectome", names_only, files="data/giga_connectome/**/*")
+    with pytest.raises(SourceError, match=r'several task- values: .*task = "probabilisticclassification"'):
+        find("giga-connectome", names_only, **options)
+    options["task"] = "probabilisticclassification"
+    with pytest.raises(SourceError, match=r"finds several files for \d session.*sub-1_ses-timepoint1.*run-01"):
+        find("giga-connectome", names_only, **options)
+    files = find("giga-connectome", names_only, runs="mean", strategy="Simple", **options)
+    assert ("1", "sub-1") in {file.ids for file in files}
+    assert all(len(file.runs) in (0, 2) for file in files)
+    assert any(file.runs for file in files)
+
+
+def test_real_halfpipe_names_of_several_features_need_one(names_only):
+    with pytest.raises(SourceError, match=r'several feature- values: feature-cCompCor, .*feature = "cCompCor"'):
+        find("halfpipe", names_only, files="data/halfpipe/**/*", regions="lut.tsv")
+    files = find("halfpipe", names_only, files="data/halfpipe/**/*", regions="lut.tsv", feature="motionParameters")
+    assert len(files) > 10
+    assert all(file.label.endswith("_desc-correlation_matrix.tsv") for file in files)
+
+
+def test_real_files_that_were_not_fetched_are_named(names_only, read):
+    options = {"files": "data/halfpipe/**/*", "regions": "lut.tsv", "feature": "motionParameters"}
+    (names_only / "lut.tsv").write_text("1\tVS\n2\tACC\n")
+    with pytest.raises(
+        SourceError, match=r"sub-10171_task-rest_feature-motionParameters_.*was not fetched: it is only a"
+    ):
+        read("halfpipe", names_only, **options)
+
+
+def test_real_halfpipe_design_of_a_task_is_no_matrix_between_regions(formats, read):
+    with pytest.raises(SourceError, match=r"no file in .* is like this"):
+        read("halfpipe", formats / "halfpipe" / "paper2021", files="*", regions="lut.tsv")
+
+
+def find(reader, data, **options):
+    return PRODUCERS[reader].find(spec_of(reader, **options), data)
 
 
 # -------------------------------------------------------------------------------------------------------------- CONN

@@ -336,21 +336,26 @@ class NumberReader:
             for code in self._numbers:
                 given[given == code] = np.nan
             return given, np.flatnonzero(np.isinf(given)).tolist()
-        if self.missing.isdisjoint(cells):
-            values = self._fast(cells)
-            if values is not None:
-                return values, []
+        values = self._fast(cells)
+        if values is not None:
+            return values, []
         numbers = [self.one(cell) for cell in cells]
         bad = [position for position, number in enumerate(numbers) if number is None]
         return np.array([np.nan if number is None else number for number in numbers], dtype=float), bad
 
     def _fast(self, cells: Sequence[str]) -> np.ndarray | None:
-        """A row without missing cells in one go; None where anything in it needs a closer look."""
+        """A row of numbers and missing codes in one go; None where anything in it needs a closer look."""
+        n_missing = 0
+        if not self.missing.isdisjoint(cells):
+            n_missing = sum(map(self.missing.__contains__, cells))
+            cells = ["nan" if cell in self.missing else cell for cell in cells]
         try:
             values = np.array(cells, dtype=float)
         except ValueError:
             return None
-        if not np.isfinite(values).all() or "_" in "".join(cells):
+        # Python also reads nan, infinity, 1_000 and digits of other scripts, which are no numbers of a file.
+        text = "".join(cells)
+        if np.count_nonzero(~np.isfinite(values)) != n_missing or "_" in text or not text.isascii():
             return None
         for code in self._numbers:
             values[values == code] = np.nan

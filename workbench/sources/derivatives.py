@@ -97,16 +97,21 @@ def _key(entity: str) -> str:
 
 
 def _undeclared_runs(sessions: Sequence[Sequence[NamedFile]], where: str) -> Iterator[Problem]:
+    """All sessions with several files in one sentence, with the names of the files of the first."""
+    if not sessions:
+        return
+    names = [Path(file.label).name for file in sessions[0]]
+    whose = listed(["_".join(_whose(several[0])) for several in sessions], LISTED)
+    found = f"finds several files for {len(sessions)} session{'' if len(sessions) == 1 else 's'} ({whose})"
     hint = (
-        'runs = "mean" (each weighs the same), "first", or "concatenated" (the file without run-); '
+        'write runs = "mean" (each run weighs the same), "first", or "concatenated" (the file without run-); '
         "runs and their concatenation hold the same volumes twice"
     )
-    for several in sessions[:LISTED]:
-        yield Problem(
-            where, f"finds {len(several)} files of one session: {listed([f.label for f in several], 4)}", hint
-        )
-    if len(sessions) > LISTED:
-        yield Problem(where, f"and {len(sessions) - LISTED} more sessions with several files", hint)
+    yield Problem(where, f"{found}: {listed(names, 4)}", hint)
+
+
+def _whose(file: NamedFile) -> Iterator[str]:
+    return (f"{entity}-{file.entities[entity]}" for entity in ("sub", "ses") if entity in file.entities)
 
 
 def _chosen(

@@ -17,8 +17,8 @@ from workbench.tables.file_digests import FileDigests, file_digest
 from workbench.version import __version__
 from workbench.whole_files import written_whole
 
-AT_ONCE = 64
-"""Columns of a stored table that are read together."""
+MAPPED = 1 << 25
+"""Bytes above which stored values are mapped into memory instead of read."""
 
 
 def content_key(spec_hash: str, files: Sequence[Path], digests: FileDigests | None = None) -> str:
@@ -48,9 +48,10 @@ def content_key(spec_hash: str, files: Sequence[Path], digests: FileDigests | No
 def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder: Path) -> tuple[FeatureTable, bool]:
     """A built table from the cache, or built and put there.
 
-    ``NAME.parquet`` has one row per feature: its description, then one column per participant and session.
-    ``NAME.json`` has the key, the digests, the confounds, what it overlaps, the notes and which columns of the files
-    are no features; ``NAME.npy`` has the numbers of these. A table that is torn, of another schema version, or not as
+    ``NAME.values.npy`` has the values, one row per participant and session, and ``NAME.parquet`` one row per feature,
+    its description. ``NAME.json`` has the rows, the key, the digests, the confounds, what it overlaps, the notes and
+    which columns of the files are no features; ``NAME.npy`` has the numbers of these. Many values are not read but
+    mapped into memory, where changing them changes no file. A table that is torn, of another schema version, or not as
     it was stored, in its values or in what they mean, is built again without a word: it is only a cache.
 
     Parameters
@@ -88,13 +89,12 @@ def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
             return None
         if stored.pop("description_digest") != _description_digest(stored):
             return None
-        features, values = _read(folder / f"{name}.parquet")
         table = FeatureTable(
             source=stored["source"],
             modality=stored["modality"],
             rows=pd.DataFrame(stored["rows"], columns=["participant_id", "session"], dtype="str"),
-            values=values,
-            features=features,
+            values=_load_values(folder / f"{name}.values.npy"),
+            features=pd.read_parquet(folder / f"{name}.parquet")[list(FEATURE_COLUMNS)].astype("str"),
             digest=stored["digest"],
             overlaps=tuple(stored["overlaps"]),
             confounds=tuple(stored["confounds"]),
@@ -104,6 +104,13 @@ def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
     except (OSError, ValueError, KeyError, TypeError):  # torn, or written by something else; pyarrow's errors are these
         return None
     return table if table.content_digest() == table.digest and len(table.rows) == len(table.values) else None
+
+
+def _load_values(path: Path) -> np.ndarray:
+    values = np.load(path, allow_pickle=False, mmap_mode="c" if path.stat().st_size > MAPPED else None)
+    if values.dtype != np.float64 or values.ndim != 2:
+        raise ValueError(path)
+    return np.asarray(values)
 
 
 def _load_left_out(path: Path, stored: Mapping[str, Any] | None) -> LeftOut | None:
@@ -141,46 +148,11 @@ def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
     }
     stored["description_digest"] = _description_digest(stored)
     with written_whole(folder / f"{name}.parquet", private=True) as path:
-        _write(table, path)
+        table.features.to_parquet(path, index=False)
+    with written_whole(folder / f"{name}.values.npy", private=True) as path:
+        _save(path, table.values)
     with written_whole(folder / f"{name}.json", private=True) as path:
         path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
-
-
-def _write(table: FeatureTable, path: Path) -> None:
-    """A row for each feature; numbers as they are, since to compress them takes long and saves little."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    columns = [f"{row.participant_id} {row.session}".strip() for row in table.rows.itertuples()]
-    described = pa.Table.from_pandas(table.features, preserve_index=False)
-    numbers = [pa.array(row, from_pandas=True) for row in table.values]
-    whole = pa.Table.from_arrays([*described.columns, *numbers], names=[*described.column_names, *columns])
-    parquet.write_table(
-        whole,
-        path,
-        use_dictionary=list(described.column_names),
-        compression=dict.fromkeys(described.column_names, "snappy") | dict.fromkeys(columns, "none"),
-        write_statistics=False,
-        row_group_size=len(table.features) or None,
-    )
-
-
-def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """Descriptions and numbers, these column by column, so that they are held once."""
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        described, columns = names[: len(FEATURE_COLUMNS)], names[len(FEATURE_COLUMNS) :]
-        if described != list(FEATURE_COLUMNS):
-            raise ValueError(path)
-        features = file.read(columns=described, use_threads=False).to_pandas().astype("str")
-        values = np.empty((len(columns), len(features)))
-        for first in range(0, len(columns), AT_ONCE):
-            numbers = file.read(columns=columns[first : first + AT_ONCE], use_threads=False)
-            for at, column in enumerate(numbers.columns):
-                values[first + at] = column.to_numpy()
-    return features, values
 
 
 def _save(path: Path, values: np.ndarray) -> None:
@@ -208,19 +180,30 @@ def describe(table: FeatureTable) -> pd.DataFrame:
     """
     rows = []
     for session in dict.fromkeys(table.rows["session"]):
-        of_session = (table.rows["session"] == session).to_numpy()
-        values = table.values if of_session.all() else table.values[of_session]
+        at = np.flatnonzero((table.rows["session"] == session).to_numpy())
+        n_missing, n_constant = _missing_and_constant(table.values, at)
         rows.append(
             {
                 "source": table.source,
                 "modality": table.modality,
                 "session": session,
-                "participants": len(values),
-                "features": values.shape[1],
-                "missing": float(np.isnan(values).mean()),
-                "constant": int((np.fmax.reduce(values) == np.fmin.reduce(values)).sum()),
+                "participants": len(at),
+                "features": table.values.shape[1],
+                "missing": n_missing / (len(at) * table.values.shape[1]),
+                "constant": n_constant,
                 "circuits": table.features["circuit"].nunique(),
-                "unit": ", ".join(sorted(filter(None, set(table.features["unit"])))),
+                "unit": ", ".join(sorted(filter(None, table.features["unit"].unique()))),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _missing_and_constant(values: np.ndarray, at: np.ndarray) -> tuple[int, int]:
+    """Missing values of some rows, and features that are the same in all of them, in one pass over these rows."""
+    highest, lowest = (np.full(values.shape[1], np.nan) for _ in range(2))
+    n_missing = 0
+    for row in at:
+        n_missing += int(np.count_nonzero(np.isnan(values[row])))
+        np.fmax(highest, values[row], out=highest)
+        np.fmin(lowest, values[row], out=lowest)
+    return n_missing, int((highest == lowest).sum())
