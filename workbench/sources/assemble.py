@@ -7,7 +7,7 @@ decided here, and every problem of every file comes at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from workbench.errors import Problem, Problems, SourceError, did_you_mean, liste
 from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable
 from workbench.sources.agreement import misalignment, shared_columns
-from workbench.sources.columns import SESSION, Choice, choose
+from workbench.sources.columns import SESSION, Choice, choose, matching_nothing
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import (
     Described,
@@ -36,6 +36,7 @@ from workbench.sources.identity import Row, identity_notes, identity_problems, o
 from workbench.sources.network_summaries import mean_of_present, summarise
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.region_choice import choose_regions, region_circuits
+from workbench.sources.vanished import vanished_notes
 from workbench.specs.source import SourceSpec
 
 Parse = Callable[[SourceFile, ParseOptions], Parsed]
@@ -194,7 +195,7 @@ class _Assembly:
             why = {**parsed.left_out, **choice.left_out}
             part = FilePart(parsed, names=parsed.columns, left_out=why, of_regions=True)
         else:
-            choice = choose(parsed.columns, self.spec, self.described, parsed.label)
+            choice = choose(parsed.columns, self.spec, self.described, parsed.label, partial=parsed.partial)
             self.problems.extend(choice.problems)
             if choice.undeclared_session:
                 return None
@@ -298,12 +299,15 @@ class _Assembly:
             self.problems.add(f"{label}: timing", "stands beside sessions in the names of files", "leave timing out")
         self.problems.extend(copied_files(self.named))
         self.problems.extend(differing(self.parts, label))
+        if columns := dict.fromkeys(name for part in _partial_tables(self.parts) for name in part.parsed.columns):
+            self.problems.extend(matching_nothing(tuple(columns), self.spec, label))
         drop = 'leave it out: drop = ["{column}"]' if "drop" in type(self.spec).model_fields else ""
         for part in self.parts:
             if part.claims:
                 claims = {column: [cells[at] for cells in part.claims] for at, column in enumerate(part.shared)}
                 self.problems.extend(misalignment(part.rows, claims, self.cohort, part.parsed.label))
-            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, part.n_values, drop))
+            hint = "" if part.parsed.partial and part.n_values == 1 else drop  # one row says little of a column
+            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, part.n_values, hint))
         self.problems.raise_if_any(SourceError)
 
     def table(self) -> FeatureTable:
@@ -339,7 +343,12 @@ class _Assembly:
                 self.vocabulary,
                 edges={name: pair for edges in self._edges.values() for name, pair in edges.named_pairs},
             ),
-            notes=[*self.notes, *identity_notes(self.rows, self.cohort, self.spec.place()), *notes_of(self.parts)],
+            notes=[
+                *self.notes,
+                *identity_notes(self.rows, self.cohort, self.spec.place()),
+                *notes_of(self.parts),
+                *vanished_notes(_partial_tables(parts)),
+            ],
             left_out=all_left_out(parts),
         )
 
@@ -384,3 +393,8 @@ def _all_missing(cells: Cells, numbers: NumberReader) -> bool:
 
 def _some(cells: Cells, at: list[int]) -> Cells:
     return cells[at] if isinstance(cells, np.ndarray) else [cells[position] for position in at]
+
+
+def _partial_tables(parts: Iterable[FilePart]) -> list[FilePart]:
+    """Tables that each hold a part of the columns."""
+    return [part for part in parts if part.parsed.partial and not part.of_regions]

@@ -18,7 +18,7 @@ from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.sources.gathered import put_in_order, without
 from workbench.specs.source import SourceSpec
 
-DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure")
+DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure", "reference_region", "minutes")
 """What a `columns` table may say about a column."""
 
 NO_VALUE = "no value"
@@ -150,6 +150,8 @@ def describe_features(
         "measure": spec.measure or "",
         "unit": spec.unit or "",
         "atlas": spec.atlas or "",
+        "reference_region": reference_words(spec.reference),
+        "minutes": window_words(spec.window_min),
     }
     columns = {heading: [text] * len(known) for heading, text in of_source.items()}
     columns |= {"feature": list(features), "name": [f"{source}:{feature}" for feature in features]}
@@ -187,6 +189,34 @@ def _circuits(
         circuit or (between(of_region(a), of_region(b)) if a and b else between(of_region(a or feature)))
         for circuit, feature, a, b in each
     ]
+
+
+def reference_words(reference: str | tuple[str, ...] | None) -> str:
+    """One reference region, or several, in one text.
+
+    Parameters
+    ----------
+    reference : str, tuple of str or None
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> reference_words(("Left-Cerebellum-Cortex", "Right-Cerebellum-Cortex"))
+    'Left-Cerebellum-Cortex + Right-Cerebellum-Cortex'
+    """
+    return " + ".join((reference,) if isinstance(reference, str) else reference or ())
+
+
+def window_words(window_min: tuple[float, float] | None) -> str:
+    """Minutes after injection, from-to.
+
+    >>> window_words((60, 90)), window_words(None)
+    ('60-90', '')
+    """
+    return "-".join(f"{minute:g}" for minute in window_min or ())
 
 
 def regions_in(feature: str) -> tuple[str, str]:

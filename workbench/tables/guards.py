@@ -28,6 +28,7 @@ from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
+from workbench.tables.pet_scales import mixed_uptake
 from workbench.tables.quality_rules import late_scans
 from workbench.tables.selection import selected_by_outcome
 from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
@@ -328,6 +329,7 @@ def check_dataset(
         problems.extend(_telling_names(dataset, cohort, where))
         problems.extend(running_numbers(dataset, cohort, where))
         problems.extend(copies(dataset, where))
+        problems.extend(mixed_uptake(dataset.features, where))
         resembling, likely_copies = noisy_copies(dataset, cohort, where)
         problems.extend(resembling)
         problems.extend(_torn_groups(dataset))
