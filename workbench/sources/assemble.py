@@ -31,8 +31,10 @@ from workbench.sources.description import (
     read_columns_table,
 )
 from workbench.sources.edges import MIXED_SHAPES, Edges, square
+from workbench.sources.far_codes import far_codes
 from workbench.sources.identity import DUPLICATE, Row, identity_notes, identity_problems, owner_of
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.session_codes import SessionCodes
 from workbench.specs.source import SourceSpec
 
 Parse = Callable[[SourceFile, ParseOptions], Parsed]
@@ -153,7 +155,8 @@ class _Assembly:
         self.described = described
         self.vocabulary = vocabulary
         self.several = several
-        self.numbers = NumberReader(cohort.missing)
+        self.numbers = NumberReader(cohort.missing, spec.decimal)
+        self.codes = SessionCodes(spec.session_codes or {})
         self.problems = Problems()
         self.rows: list[Row] = []
         self.parts: list[_Part] = []
@@ -182,7 +185,7 @@ class _Assembly:
         if not file.ids:
             return None
         raw_id = next((raw for raw in file.ids if self.cohort.resolve(raw) is not None), file.ids[0])
-        sessions = file.sessions or ("",)
+        sessions = tuple(map(self.codes.of, file.sessions)) or ("",)
         otherwise = sessions[0] if self.cohort.sessions else sessions[-1]
         return Row(file.path.name, raw_id, next((raw for raw in sessions if raw in self.cohort.sessions), otherwise))
 
@@ -219,7 +222,7 @@ class _Assembly:
 
     def _row(self, row: Row, named: Row | None, label: str) -> Row:
         """A row with what the name of its file says where it says nothing itself."""
-        session = "" if row.raw_session in self.cohort.missing else row.raw_session
+        session = "" if row.raw_session in self.cohort.missing else self.codes.of(row.raw_session)
         if named is None:
             return Row(f"{label} {row.place}" if self.several else row.place, row.raw_id, session)
         place = f"{named.place} {row.place}".strip()
@@ -285,6 +288,7 @@ class _Assembly:
         if self.rows or not self.problems:
             sessions = self.spec.has_sessions()
             self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=sessions))
+        self.problems.extend(self.codes.problems(label, self.rows))
         self.problems.extend(_identical(self.named))
         self.problems.extend(_differing(self.parts, label))
         drop = 'leave it out: drop = ["{column}"]' if "drop" in type(self.spec).model_fields else ""
@@ -307,6 +311,9 @@ class _Assembly:
                 place = self.spec.place()
                 raise SourceError([Problem(place, each.found, each.hint) for each in error.problems]) from None
         owners = [owner for part in parts for owner in part.owners]
+        far = far_codes(values, features, owners, self.spec.measured or ())
+        if far:
+            raise SourceError([Problem(self.spec.place(), *each) for each in far])
         circuits = {region: circuit for part in parts for region, circuit in part.parsed.circuits.items()}
         return build_table(
             self.name,

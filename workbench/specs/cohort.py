@@ -10,6 +10,7 @@ from pydantic import Field
 from workbench.errors import SpecError
 from workbench.records import Design, Phase, Scale
 from workbench.specs.base import Columns, Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+from workbench.specs.table_file import TableFileSpec
 
 RESERVED = ("sequence", "arm", "period", "site")
 """Names that the workbench gives a meaning of its own."""
@@ -92,7 +93,7 @@ class SessionSpec(Spec):
             )
 
 
-class ColumnSpec(Spec):
+class ColumnSpec(TableFileSpec):
     """A covariate: one that lives in another file, or one of participants.tsv that needs a type or codes."""
 
     file: Text | None = None
@@ -122,7 +123,7 @@ class ColumnSpec(Spec):
             yield Finding(("codes",), "are given for a number", 'leave out codes, or write type = "categorical"')
 
 
-class ScoreSpec(Spec):
+class ScoreSpec(TableFileSpec):
     """A rating: long (one row per person and session) or wide (one column per session)."""
 
     file: Text
