@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.errors import listed
+from workbench.records import Doubt
 from workbench.sources.cell_hints import NUMBER
 
 TABLE_ENDINGS = (".tsv.gz", ".tsv", ".csv", ".txt", ".xlsx")
@@ -89,3 +92,61 @@ def _limit(said: object) -> float | None:
     ):
         return None
     return float(said)
+
+
+def beyond_limits(values: Sequence[object], where: Sequence[str], entry: ColumnEntry, label: str) -> Iterator[Doubt]:
+    """Numbers of a column that its dictionary says are not possible.
+
+    Parameters
+    ----------
+    values : sequence of object
+        The column as it was read; only numbers are looked at.
+    where : sequence of str
+        The line of each.
+    entry : ColumnEntry
+    label : str
+        How messages name the file.
+
+    Yields
+    ------
+    Doubt
+        One or none.
+    """
+    low = -math.inf if entry.minimum is None else entry.minimum
+    high = math.inf if entry.maximum is None else entry.maximum
+    beyond = [
+        f"{value:g} ({place})"
+        for value, place in zip(values, where, strict=True)
+        if isinstance(value, float) and not math.isnan(value) and not low <= value <= high
+    ]
+    if beyond:
+        limits = " to ".join("any" if math.isinf(limit) else f"{limit:g}" for limit in (low, high))
+        found = f"holds {listed(beyond, 3)} in {label}, and its dictionary (JSON) gives {limits}"
+        hint = "write a missing code where it stands for a missing value; else correct the value, or the dictionary"
+        yield Doubt(found, hint)
+
+
+def other_levels(
+    name: str, cells: Sequence[str], missing: Sequence[str], entry: ColumnEntry, label: str
+) -> Iterator[str]:
+    """A note where a column holds none of the codes that its dictionary lists.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    cells : sequence of str
+    missing : sequence of str
+    entry : ColumnEntry
+    label : str
+        How notes name the file.
+
+    Yields
+    ------
+    str
+        One sentence or none.
+    """
+    there = dict.fromkeys(cell for cell in cells if cell not in missing)
+    if entry.levels and there and not entry.levels.keys() & there.keys():
+        dictionary, file = listed(map(repr, entry.levels), 4), listed(map(repr, there), 4)
+        yield f"{label}: {name} holds {file}, and its dictionary (JSON) lists {dictionary}: nothing is taken from it"

@@ -49,7 +49,7 @@ def pattern_findings(pattern: str | None, key: Key, allowed: Iterable[str] = NAM
             each._replace(found=f"{group!r} is no part of a name that is known")
             for each in unknown(group, allowed, "part", key)
         )
-    if "session" in groups and "feature" in allowed and not {"feature", "region_a"} & set(groups):
+    if "session" in groups and "region_a" in allowed and not {"feature", "region_a"} & set(groups):
         yield Finding(key, "has a session and no feature", f"say which part names the feature, {example}")
 
 
