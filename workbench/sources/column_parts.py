@@ -48,7 +48,7 @@ def feature_of(name: str, parts: Parts) -> str:
     >>> feature_of("VS.PCC", {"region_a": "VS", "region_b": "PCC"})
     'VS--PCC'
     """
-    naming = [text for part, text in parts.items() if part in NAMING]
+    naming = [text for part, text in parts.items() if part in NAMING and text]
     regions = [parts[part] for part in ("region_a", "region_b") if part in parts]
     if regions and "feature" not in parts:
         naming.append("--".join(regions))

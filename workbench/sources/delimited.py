@@ -159,7 +159,14 @@ def table_rows(path: Path, label: str, layout: TableLayout = PLAIN) -> Iterator[
         return workbook_rows(data, label, layout)
     if layout.sheet is not None:
         raise SourceError(Problem(f"{label}: sheet", "is text, which has no sheets", "leave sheet out"))
-    return split_rows(text_of(data, label), label=label)
+    return _with_names_carried(split_rows(text_of(data, label), label=label), layout.header)
+
+
+def _with_names_carried(rows: Iterator[tuple[int, list[str]]], n_header: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows of text in whose header an upper name holds for the columns to its right that have none."""
+    for line, cells in islice(rows, n_header - 1):
+        yield line, carried(cells)
+    yield from rows
 
 
 def open_table(
@@ -207,8 +214,7 @@ def open_levels(
     top = [cells for _, cells in islice(rows, layout.header)] or [[]]
     width = max(map(len, top))
     top = [[*cells, *[""] * (width - len(cells))] for cells in top]
-    levels = list(zip(*(carried(cells) for cells in top[:-1]), top[-1], strict=True)) if len(top) > 1 else []
-    levels = levels or [(cell,) for cell in top[0]]
+    levels: list[tuple[str, ...]] = list(zip(*top, strict=True))
     while levels and not any(cells[len(levels) - 1] for cells in top):  # delimiters that a spreadsheet leaves behind
         levels.pop()
     header = [name_of(each) for each in levels]
