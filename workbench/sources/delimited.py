@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -210,7 +210,7 @@ def open_levels(
         An upper name holds for the columns to its right that have none.
     rows : iterator of (line, cells)
     """
-    rows = table_rows(path, label, layout)
+    rows = _without_title(table_rows(path, label, layout), label)
     top = [cells for _, cells in islice(rows, layout.header)] or [[]]
     width = max(map(len, top))
     top = [[*cells, *[""] * (width - len(cells))] for cells in top]
@@ -229,6 +229,18 @@ def open_levels(
         problems.add(label, "has no header", "the first line names the columns")
     problems.raise_if_any(SourceError)
     return levels, _even_rows(rows, header, label)
+
+
+def _without_title(rows: Iterator[tuple[int, list[str]]], label: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, unless its first one is a title or a comment above the names of the columns."""
+    first, second = next(rows, None), next(rows, None)
+    filled = [cell for cell in first[1] if cell] if first is not None else []
+    if first is not None and second is not None and len(filled) == 1:
+        apart = max((len(second[1][0].split(mark)) for mark in DELIMITERS if len(second[1]) == 1), default=0)
+        if (filled[0].startswith("#") and apart != 1) or sum(map(bool, second[1])) > 2 or apart > 2:
+            found = f"line {first[0]} is {filled[0]!r}: a title or a comment, not the names of columns"
+            raise SourceError(Problem(label, found, "take out what stands above the names of the columns"))
+    return chain(filter(None, (first, second)), rows)
 
 
 def name_of(levels: Sequence[str]) -> str:

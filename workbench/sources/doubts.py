@@ -68,6 +68,9 @@ def doubts_of(
     tuple of Doubt
     """
     there = [(cell, place) for cell, place in zip(cells, where, strict=True) if cell not in missing]
+    if not there:
+        found = f"holds no value in {label}: every cell is a missing code"
+        return (Doubt(found, "name the column that holds the values, or leave it out"),)
     if any(isinstance(value, str) for value in values):
         mixed = list(_mostly_numbers(name, there, label)) if declared.type is None and declared.codes is None else []
         return tuple(mixed or _alike(name, [value for value in values if isinstance(value, str)], label))

@@ -19,21 +19,18 @@ from workbench.sources.delimited import (
     LISTED,
     BadCell,
     NumberReader,
-    TextTable,
     bad_cell_problems,
 )
 from workbench.sources.dictionaries import ColumnEntry, beyond_limits, other_levels
 from workbench.sources.doubts import doubts_of
 from workbench.sources.identity import (
-    DUPLICATE,
     Row,
     identity_notes,
     identity_problems,
-    one_id_hint,
-    one_person_twice,
     owner_of,
 )
-from workbench.sources.near_matches import loosely, sessions_alike
+from workbench.sources.members import members
+from workbench.sources.near_matches import sessions_alike
 from workbench.sources.scores import read_scores
 from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec, ScoreSpec
 
@@ -93,7 +90,7 @@ class _Reader:
         table, ids = file.table, file.ids
         self.tables[self.spec.participants] = file
         bare = self._bare()
-        people, kept = _members(ids, table, bare, self.problems)
+        people, kept = members(ids, table, bare, self.problems)
         cohort = replace(bare, keys={bare.key(ids[at]): person for person, at in zip(people, kept, strict=True)})
         columns = {name: [cells[at] for at in kept] for name, cells in table.columns.items() if name != self.spec.id}
         lines = [table.lines[at] for at in kept]
@@ -339,53 +336,6 @@ class _Reader:
                 f"{self.spec.participants}: {column}", f"no arm is called {listed(unknown, LISTED)}", hint
             )
         return pd.Series([meaning.get(cell) for cell in cells], index=index, dtype="str")
-
-
-SUMMARIES = frozenset({"mean", "average", "sd", "std", "median", "total", "sum", "count", "minimum", "maximum"})
-"""What spreadsheets write below a table in place of an id."""
-
-
-def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Problems) -> tuple[list[str], list[int]]:
-    """Participant ids and their positions in the file; where two rows are one person, the first is kept for now."""
-    people: dict[str, int] = {}
-    raw_of: dict[str, dict[str, str]] = {}
-    by_looks: dict[str, tuple[str, str]] = {}
-    repeats: dict[str, list[str]] = {}
-    for at, (raw, line) in enumerate(zip(ids, table.lines, strict=True)):
-        if raw in bare.missing:
-            problems.add(table.label, f"no participant id in line {line}", "every row belongs to a participant")
-            continue
-        if raw.casefold() in SUMMARIES:
-            hint = "take the row out: a row of a summary is nobody"
-            problems.add(table.label, f"line {line} is of {raw!r}, not of a participant", hint)
-            continue
-        person = participant_id_of(raw, bare)
-        people.setdefault(person, at)
-        raw_of.setdefault(person, {}).setdefault(raw, f"line {line}")
-        repeats.setdefault(person, []).append(f"line {line}")
-        first, first_raw = by_looks.setdefault(loosely(bare.key(raw)), (person, raw))
-        if first != person:
-            found = f"{raw!r} (line {line}) and {first_raw!r} look like one participant"
-            problems.add(
-                table.label, found, one_id_hint(raw, first_raw, replace(bare, keys={first_raw: first})), DUPLICATE
-            )
-    for person, spelt in raw_of.items():
-        if len(spelt) > 1:
-            problems.extend([one_person_twice(person, spelt, table.label)])
-        elif len(repeats[person]) > 1:
-            found = f"{person} is there {len(repeats[person])} times ({listed(repeats[person], 5)})"
-            problems.add(table.label, found, "one row per participant: keep one of them", DUPLICATE)
-    if not people:
-        raise SourceError([*problems, Problem(table.label, "holds nobody", "one row per participant is expected")])
-    return list(people), list(people.values())
-
-
-def participant_id_of(raw: str, cohort: Cohort) -> str:
-    """The id that everything shows: ``sub-`` and the key.
-
-    A key that begins with ``sub-`` because nothing strips it gets no second one.
-    """
-    return "sub-" + cohort.key(raw).removeprefix("sub-")
 
 
 def _same_arm_twice(periods: pd.DataFrame, label: str) -> Iterable[Problem]:

@@ -13,6 +13,7 @@ from workbench.records import Cohort, Scale
 from workbench.sources.cohort_files import CohortFiles, StudyTable
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
 from workbench.sources.directions import direction_problems
+from workbench.sources.doubts import MISSING_CODES
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.items import ItemRules
 from workbench.sources.score_columns import columns_by_session
@@ -227,7 +228,9 @@ def impossible_values(name: str, score: ScoreSpec, scale: Scale, ratings: Sequen
     expected = f"{scale.name} goes from {scale.minimum:g} to {scale.maximum:g}"
     for rating in outside[:LISTED]:
         found = f"{name} is {rating.value:g} in {rating}"
-        yield Problem(score.file, found, expected, MIXED_SCORING if reason else "")
+        code = f'; if it stands for a missing value: missing = [.., "{rating.value:g}"] in cohort.toml'
+        usual = rating.value in MISSING_CODES
+        yield Problem(score.file, found, expected + (code if usual else ""), MIXED_SCORING if reason else "")
     for rating in between[:LISTED]:
         yield Problem(score.file, f"{name} is {rating.value:g} in {rating}", f"totals go in steps of {scale.step:g}")
     more = len(outside[LISTED:]) + len(between[LISTED:])
