@@ -1,4 +1,4 @@
-"""Ratings and covariates as labs and open datasets hold them: items, dictionaries, times in names, Excel, many files."""
+"""Ratings and covariates as labs and open datasets hold them: items, dictionaries, times in names, many files."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_pattern_that_fits_no_column_shows_the_names(read, write):
         read({"file": "m.tsv", "columns_pattern": "(?P<session>.+)_shaps"})
 
 
-# ----------------------------------------------------------------------------------------------------------------- items
+# -------------------------------------------------------------------------------------------------------------- items
 
 TEPS = [f"teps{number}" for number in range(1, 19)]
 ANTICIPATORY = tuple(f"teps{number}" for number in (1, 4, 6, 8, 10, 11, 13, 15, 16, 18))
