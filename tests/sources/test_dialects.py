@@ -126,6 +126,15 @@ def test_a_link_to_nothing_names_the_command_that_fetches_it(read, tmp_path):
         read("t.tsv")
 
 
+def test_matrices_with_a_decimal_comma_and_sessions_of_their_own_are_read(tmp_path, write, cohort, matrix_spec):
+    for person, value in (("0001", "0,25"), ("0002", "-0,5")):
+        write(f"conn/sub-{person}_ses-BL_conn.tsv", f"Node\tVS\tPCC\nVS\t1\t{value}\nPCC\t{value}\t1\n")
+    spec = matrix_spec(decimal=",", session_codes={"ses-BL": "ses-b0"})
+    table = read_source("x", spec, cohort, data=tmp_path, features_dir=tmp_path / "features")
+    assert table.values.ravel().tolist() == [0.25, -0.5]
+    assert set(table.rows["session"]) == {"ses-b0"}
+
+
 # ---------------------------------------------------------------------------------------------------------------- Excel
 
 

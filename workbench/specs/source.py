@@ -72,8 +72,8 @@ class SourceSpec(Spec):
     measure."""
     timing: Text | None = None
     """When the features were measured, where the file has no sessions: a session of cohort.toml, "before" (the first
-    infusion, in everybody), "concurrent" (with the outcome) or "unknown". Where people are treated, a source that does
-    not say is taken as unknown, which keeps every claim at exploratory."""
+    infusion, in everybody), "concurrent" (during the infusion) or "unknown". Where people are treated, a source
+    that does not say is taken as unknown; unknown and concurrent keep every claim at exploratory."""
     decimal: Decimal | None = None
     """"," where decimals follow a comma in every file of the source; a point otherwise."""
     session_codes: dict[Text, Name] | None = None
