@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.errors import Problem, SpecError, WorkbenchError, did_you_mean
+from workbench.whole_files import folder_to_write
 
 DESIGNS = ("parallel", "crossover", "single-arm", "observational")
 
@@ -59,6 +60,7 @@ def init_study(target: Path, design: str | None = None) -> tuple[Path, ...]:
     contents = _demo_study() if design is None else _skeleton(design)
     contents[Path(".gitignore")] = GITIGNORE.encode()
     _refuse_to_overwrite(target, contents)
+    folder_to_write(target)
     for relative, content in contents.items():
         path = target / relative
         path.parent.mkdir(parents=True, exist_ok=True)
