@@ -109,7 +109,9 @@ def test_a_source_that_is_measured_during_the_infusion_is_exploratory_at_most(st
     without_sessions(study, "concurrent")
     (plan,) = workbench.check(["quick"], study=study).plans
     (warning,) = [each for each in plan.warnings if each.where == "ec_dmn4" and each.code == "T2"]
-    assert "measured during the infusion, so they may be an effect of it: a claim is exploratory at most" in str(warning)
+    assert "measured during the infusion, so they may be an effect of it: a claim is exploratory at most" in str(
+        warning
+    )
     assert capped(study) == ["ec_dmn4 was measured during the infusion and may be an effect of it"]
 
 

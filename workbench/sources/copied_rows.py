@@ -53,7 +53,19 @@ def copied_rows(values: np.ndarray, owners: Sequence[tuple[str, str]]) -> list[l
 
 
 def copy_message(groups: Sequence[Sequence[str]], n_features: int) -> tuple[str, str]:
-    """What was found, and what to do."""
+    """What is said of rows that are copies.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of str
+        From `copied_rows`.
+    n_features : int
+
+    Returns
+    -------
+    (str, str)
+        What was found, and what to do.
+    """
     who = "; ".join(listed(group, 5) for group in groups[:5])
     more = f" and {len(groups) - 5} more groups" if len(groups) > 5 else ""
     hint = "one is a copy, or one participant has two ids: find out whose values these are, and take the other row out"

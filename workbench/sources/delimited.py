@@ -246,6 +246,17 @@ def _without_title(rows: Iterator[tuple[int, list[str]]], label: str) -> Iterato
 def name_of(levels: Sequence[str]) -> str:
     """The name of a column from the rows of its header.
 
+    Parameters
+    ----------
+    levels : sequence of str
+        Of one column, from the top; empty where a row says nothing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> name_of(("MADRS", "48h")), name_of(("", "age")), name_of(("participant_id", "participant_id"))
     ('MADRS_48h', 'age', 'participant_id')
     """

@@ -65,7 +65,17 @@ def dictionary_of(path: Path) -> dict[str, ColumnEntry]:
 
 
 def units_of(path: Path) -> dict[str, str]:
-    """Units by column, from the dictionary beside a table."""
+    """Units by column, from the dictionary beside a table.
+
+    Parameters
+    ----------
+    path : Path
+        Of the table.
+
+    Returns
+    -------
+    dict of str to str
+    """
     return {column: entry.units for column, entry in dictionary_of(path).items() if entry.units}
 
 

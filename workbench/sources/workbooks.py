@@ -26,6 +26,17 @@ FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
 def is_workbook(data: bytes) -> bool:
     """Whether bytes are a workbook that is read here: a zip archive with ``xl/workbook.xml`` in it.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of a file.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> is_workbook(b"participant_id,age")
     False
     """
@@ -197,6 +208,16 @@ def _merged(sheet: Any, grid: list[list[str]], header: Sequence[int], label: str
 def carried(cells: Sequence[str]) -> list[str]:
     """Names of an upper row of a header, each holding for the empty cells to its right.
 
+    Parameters
+    ----------
+    cells : sequence of str
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
     >>> carried(["", "MADRS", "", "SHAPS"])
     ['', 'MADRS', 'MADRS', 'SHAPS']
     """

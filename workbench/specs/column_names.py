@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 from workbench.specs.base import Finding, Key, repeated, unknown
 
 NamePart = Literal["feature", "session", "region_a", "region_b", "circuit", "contrast", "tracer", "measure", "unit"]
 """What a row of a header, or a named group of a pattern, may hold."""
 
-NAME_PARTS: tuple[str, ...] = NamePart.__args__  # type: ignore[attr-defined]
+NAME_PARTS: tuple[str, ...] = get_args(NamePart)
 
 NAMING = ("feature", "contrast", "tracer", "measure")
 """Parts that make the name of a feature, joined by _ in the order in which they stand; the others only describe it."""
@@ -81,6 +81,16 @@ def header_findings(header_is: tuple[str, ...] | None, header: int | None, key: 
 def groups_of(pattern: str | None) -> tuple[str, ...]:
     """Named groups of a pattern, in its order; none where it is no regular expression.
 
+    Parameters
+    ----------
+    pattern : str or None
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
     >>> groups_of("(?P<feature>.+)_(?P<session>bl|48h)")
     ('feature', 'session')
     """
