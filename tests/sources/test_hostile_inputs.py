@@ -152,10 +152,6 @@ def test_a_hostile_file_of_ratings_is_refused_by_name(cohort_of, write, kind):
 
 FEATURES: dict[str, tuple[str, str]] = {
     "-999": ("0001\t0.51\t1\n0002\t-999\t2\n0004\t0.7\t3", r"holds -999 in 1 cell \('VS' of sub-0002\)"),
-    "another participant's values": (
-        "0001\t0.51\t1.25\t0.5\n0002\t0.51\t1.25\t0.5\n0004\t0.7\t3\t1",
-        r"the same values in all 3 features: sub-0001, sub-0002; one is a copy, or one participant has two ids",
-    ),
     "a percent sign": ("0001\t51%\t1\n0002\t0.6\t2", r"'51%' is not a number: it has a percent sign"),
     "a unit": ("0001\t3mm\t1\n0002\t0.6\t2", r"'3mm' is a number with a unit"),
     "an id in other capitals": (

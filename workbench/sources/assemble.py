@@ -21,7 +21,6 @@ from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable, LeftOut
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.columns import SESSION, choose
-from workbench.sources.copied_rows import copied_rows, copy_message
 from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import (
     Described,
@@ -313,8 +312,6 @@ class _Assembly:
                 raise SourceError([Problem(place, each.found, each.hint) for each in error.problems]) from None
         owners = [owner for part in parts for owner in part.owners]
         far = far_codes(values, features, owners, self.spec.measured or ())
-        if not self.several and (copies := copied_rows(values, owners)):  # of several files `_identical` tells
-            far.append(copy_message(copies, len(features)))
         if far:
             raise SourceError([Problem(self.spec.place(), *each) for each in far])
         circuits = {region: circuit for part in parts for region, circuit in part.parsed.circuits.items()}
