@@ -177,6 +177,9 @@ def _scale(name: str, entry: dict[str, Any], values: dict[str, Any]) -> Scale:
         unverified=(*entry.get("unverified", ()), *values.get("unverified", ())),
         items=tuple(float(highest) for highest in values.get("items", ())),
         lowest_item=float(values.get("lowest_item", 0.0)),
+        item_numbers=tuple(entry.get("item_numbers", ())),
+        reversed_items=tuple(entry.get("reversed_items", ())),
+        recoding=entry.get("recoding", ""),
         no_sum=values.get("no_sum", ""),
         acute_effect=entry.get("acute_effect", False),
     )

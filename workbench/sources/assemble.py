@@ -29,6 +29,7 @@ from workbench.sources.description import (
     read_columns_table,
 )
 from workbench.sources.edges import Edges, square
+from workbench.sources.far_codes import far_codes
 from workbench.sources.file_part import FilePart, all_left_out, all_values, side_by_side
 from workbench.sources.files_together import copied_files, differing, notes_of
 from workbench.sources.gathered import GatheredRows
@@ -36,6 +37,7 @@ from workbench.sources.identity import Row, identity_notes, identity_problems, o
 from workbench.sources.network_summaries import mean_of_present, summarise
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.region_choice import choose_regions, region_circuits
+from workbench.sources.session_codes import SessionCodes
 from workbench.sources.vanished import vanished_notes
 from workbench.specs.source import SourceSpec
 
@@ -118,6 +120,7 @@ class _Assembly:
         self.vocabulary = vocabulary
         self.several, self.n_files = n_files > 1, n_files
         self.sessions = spec.has_sessions()
+        self.codes = SessionCodes(spec.session_codes or {})
         self.problems = Problems()
         self.rows: list[Row] = []
         self.parts: list[FilePart] = []
@@ -167,7 +170,7 @@ class _Assembly:
         if not file.ids:
             return None
         raw_id = next((raw for raw in file.ids if self.cohort.resolve(raw) is not None), file.ids[0])
-        sessions = file.sessions or ("",)
+        sessions = tuple(map(self.codes.of, file.sessions)) or ("",)
         otherwise = sessions[0] if self.cohort.sessions else sessions[-1]
         return Row(file.path.name, raw_id, next((raw for raw in sessions if raw in self.cohort.sessions), otherwise))
 
@@ -217,12 +220,12 @@ class _Assembly:
 
     def _reader(self, parsed: Parsed) -> NumberReader:
         if parsed.missing not in self._readers:
-            self._readers[parsed.missing] = NumberReader((*self.cohort.missing, *parsed.missing))
+            self._readers[parsed.missing] = NumberReader((*self.cohort.missing, *parsed.missing), self.spec.decimal)
         return self._readers[parsed.missing]
 
     def _row(self, row: Row, named: Row | None, label: str) -> Row:
         """A row with what the name of its file says where it says nothing itself."""
-        session = "" if row.raw_session in self.cohort.missing else row.raw_session
+        session = "" if row.raw_session in self.cohort.missing else self.codes.of(row.raw_session)
         if named is None:
             return Row(f"{label} {row.place}" if self.several else row.place, row.raw_id, session)
         place = f"{named.place} {row.place}".strip()
@@ -297,6 +300,7 @@ class _Assembly:
             self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=self.sessions))
         if self.sessions and self.spec.timing is not None:
             self.problems.add(f"{label}: timing", "stands beside sessions in the names of files", "leave timing out")
+        self.problems.extend(self.codes.problems(label, self.rows))
         self.problems.extend(copied_files(self.named))
         self.problems.extend(differing(self.parts, label))
         if columns := dict.fromkeys(name for part in _partial_tables(self.parts) for name in part.parsed.columns):
@@ -322,6 +326,9 @@ class _Assembly:
                 place = self.spec.place()
                 raise SourceError([Problem(place, each.found, each.hint) for each in error.problems]) from None
         owners = [owner for part in parts for owner in part.owners]
+        far = far_codes(values, features, owners, self.spec.measured or ())
+        if far:
+            raise SourceError([Problem(self.spec.place(), *each) for each in far])
         circuits = {region: circuit for part in parts for region, circuit in part.parsed.circuits.items()}
         described = self._descriptions(features, parts)
         wanted = tuple(getattr(self.spec, "summaries", (EDGES,)))

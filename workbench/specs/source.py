@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from workbench.specs.base import Columns, Finding, Name, Number, Spec, Text, repeated
+from workbench.specs.table_file import Decimal
 
 FittedOn = Literal["each participant", "other people", "everyone here", "unknown"]
 Harmonisation = Literal["none", "combat", "other", "unknown"]
@@ -76,8 +77,14 @@ class SourceSpec(Spec):
     measure, reference_region, minutes."""
     timing: Text | None = None
     """When the features were measured, where the file has no sessions: a session of cohort.toml, "before" (the first
-    infusion, in everybody), "concurrent" (with the outcome) or "unknown". Where people are treated, a source that does
-    not say is taken as unknown, which keeps every claim at exploratory."""
+    infusion, in everybody), "concurrent" (during the infusion) or "unknown". Where people are treated, a source
+    that does not say is taken as unknown; unknown and concurrent keep every claim at exploratory."""
+    decimal: Decimal | None = None
+    """"," where decimals follow a comma in every file of the source; a point otherwise."""
+    session_codes: dict[Text, Name] | None = None
+    """What the sessions of these files are called in the study: { baseline = "ses-b0", "48h" = "ses-d2" }."""
+    measured: tuple[Number, ...] | None = None
+    """Values that look like a code for a missing one (-9, 99, 999 far from all others) and were measured."""
     upstream: UpstreamSpec | None = None
     """What was done to the features before this file."""
 
