@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import Problem, quoted
 
 if TYPE_CHECKING:
-    from workbench.pipeline import CheckReport, FinishedRun, Frozen, PlannedClaim, StudyPlan
+    from workbench.pipeline import CheckReport, DraftedStudy, FinishedRun, Frozen, PlannedClaim, StudyPlan
     from workbench.records import GateRow
 
 HERE = Path(".")
@@ -252,6 +252,33 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
         say_wrapped(f"Note: {alert}")
     for note in report.notes if verbose else ():
         say_wrapped(f"Note: {note}")
+
+
+def print_draft(drafted: DraftedStudy, target: Path) -> None:
+    """What a draft recognised, guessed and left out, what must be answered, and the next command.
+
+    Parameters
+    ----------
+    drafted : DraftedStudy
+    target : Path
+        The study, as it was named.
+    """
+    draft = drafted.draft
+    for title, lines in (
+        ("Recognised", draft.recognised),
+        ("Guessed, each marked # guessed in the files; check them", draft.guessed),
+        ("Worth saying, marked # open", draft.open),
+        ("Looked at, and not in the draft", tuple(f"{each.label}: {each.why}" for each in draft.unused)),
+        ('To be answered before anything runs: write a value for each "?"', draft.questions),
+    ):
+        if lines:
+            print_markup(f"[bold]{title}[/]")
+            for line in lines:
+                say_wrapped(line)
+            print()
+    print(f"{len(drafted.written)} files in {target}; nothing of your data was copied.")
+    answer = f"answer the {len(draft.questions)} questions, then " if draft.questions else ""
+    print(f"Next: {answer}workbench check --study {quoted(target)}")
 
 
 def print_planned_claims(claims: Sequence[PlannedClaim]) -> None:

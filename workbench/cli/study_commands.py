@@ -12,6 +12,7 @@ from workbench.cli.printing import (
     HERE,
     print_check,
     print_details,
+    print_draft,
     print_frame,
     print_frozen,
     print_markup,
@@ -27,6 +28,7 @@ from workbench.errors import EXIT_USER, quoted
 @app.command()
 def init(
     target: Annotated[Path, typer.Argument(help="New folder.", metavar="DIR")],
+    more_files: Annotated[list[Path] | None, typer.Argument(help="Further files of --from.", metavar="[FILES...]")] = None,
     design: Annotated[
         str | None,
         typer.Option(
@@ -34,17 +36,30 @@ def init(
             metavar="DESIGN",
         ),
     ] = None,
+    from_files: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Draft the study from these tables and folders; none is copied.", metavar="FILES..."),
+    ] = None,
 ) -> None:
-    """Start a study: a copy of the demo study, or a commented skeleton.
+    """Start a study: drafted from your files, a commented skeleton, or a copy of the demo study.
 
     \b
     Examples:
-      workbench init mystudy                       the demo study, byte for byte
+      workbench init mystudy --from export.csv derivatives/   drafted from what is there; every guess says why
       workbench init mystudy --design crossover    a skeleton; change the lines marked CHANGE
+      workbench init mystudy                       the demo study, byte for byte
     """
-    from workbench.pipeline import init as make
+    from workbench import pipeline
+    from workbench.errors import Problem, SpecError
 
-    written = make(target, design=design)
+    if more_files and not from_files:
+        raise SpecError(Problem(str(more_files[0]), "stands after the folder", "files are named with --from FILES..."))
+    if from_files and design is not None:
+        raise SpecError(Problem("--design", "stands beside --from", "the draft says the design, or asks for it"))
+    if from_files:
+        print_draft(pipeline.init_from(target, [*from_files, *(more_files or ())]), target)
+        return
+    written = pipeline.init(target, design=design)
     print(f"{len(written)} files in {target}:")
     for path in written:
         print(f"  {path}")

@@ -17,11 +17,12 @@ from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.progress import Progress, Silent
-from workbench.pipeline.scaffold import init, simulate_study
+from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
 from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
 __all__ = [
+    "DraftedStudy",
     "AlignedData",
     "CheckReport",
     "ExperimentPlan",
@@ -41,6 +42,7 @@ __all__ = [
     "fit_model",
     "freeze",
     "init",
+    "init_from",
     "list_runs",
     "plan",
     "run",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, SpecError, did_you_mean
-from workbench.new_study import init_study
+from workbench.new_study import init_study, write_study_files
 from workbench.study import open_study
+
+if TYPE_CHECKING:
+    from workbench.drafting import Draft
 
 
 def init(target: str | Path, *, design: str | None = None) -> tuple[Path, ...]:
@@ -26,6 +31,47 @@ def init(target: str | Path, *, design: str | None = None) -> tuple[Path, ...]:
         The files written.
     """
     return init_study(Path(target), design)
+
+
+@dataclass(frozen=True)
+class DraftedStudy:
+    """A study that was drafted from files and written.
+
+    Parameters
+    ----------
+    written : tuple of Path
+    draft : Draft
+        What was recognised, guessed and asked.
+    """
+
+    written: tuple[Path, ...]
+    draft: Draft
+
+
+def init_from(target: str | Path, files: Sequence[str | Path]) -> DraftedStudy:
+    """Draft a study from the tables and folders that a lab has: every guess is marked, and what cannot be known asked.
+
+    Parameters
+    ----------
+    target : path
+        The study folder; nothing in it is ever overwritten.
+    files : sequence of path
+        Tables and folders. They are read and nothing of them is copied: the study names them where they are.
+
+    Returns
+    -------
+    DraftedStudy
+
+    Raises
+    ------
+    SpecError
+        If nothing can be drafted from these files, or a file is in the way.
+    """
+    from workbench.drafting import draft_study
+
+    draft = draft_study(Path(target), [Path(file) for file in files])
+    contents = {Path(name): text.encode("utf-8") for name, text in draft.texts.items()}
+    return DraftedStudy(write_study_files(Path(target), contents), draft)
 
 
 def simulate_study(
