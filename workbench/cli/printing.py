@@ -277,7 +277,8 @@ def print_draft(drafted: DraftedStudy, target: Path) -> None:
                 say_wrapped(line)
             print()
     print(f"{len(drafted.written)} files in {target}; nothing of your data was copied.")
-    answer = f"answer the {len(draft.questions)} questions, then " if draft.questions else ""
+    n_questions = len(draft.questions)
+    answer = f"answer the {n_questions} question{'' if n_questions == 1 else 's'}, then " if n_questions else ""
     print(f"Next: {answer}workbench check --study {quoted(target)}")
 
 

@@ -28,7 +28,9 @@ from workbench.errors import EXIT_USER, quoted
 @app.command()
 def init(
     target: Annotated[Path, typer.Argument(help="New folder.", metavar="DIR")],
-    more_files: Annotated[list[Path] | None, typer.Argument(help="Further files of --from.", metavar="[FILES...]")] = None,
+    more_files: Annotated[
+        list[Path] | None, typer.Argument(help="Further files of --from.", metavar="[FILES...]")
+    ] = None,
     design: Annotated[
         str | None,
         typer.Option(
@@ -38,7 +40,9 @@ def init(
     ] = None,
     from_files: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="Draft the study from these tables and folders; none is copied.", metavar="FILES..."),
+        typer.Option(
+            "--from", help="Draft the study from these tables and folders; none is copied.", metavar="FILES..."
+        ),
     ] = None,
 ) -> None:
     """Start a study: drafted from your files, a commented skeleton, or a copy of the demo study.

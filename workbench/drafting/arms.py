@@ -42,7 +42,9 @@ ARM_WORDS = frozenset(
     {"arm", "arms", "treatment", "treat", "drug", "infusion", "inf", "allocation", "randomisation", "randomization",
      "condition", "intervention", "medication", "tx", "sequence", "order", "period", "group"}
 )  # fmt: skip
-HEALTHY = frozenset({"hc", "control", "controls", "healthy", "healthy control", "con", "hv", "volunteer", "ctl", "hcs", "nc"})
+HEALTHY = frozenset(
+    {"hc", "control", "controls", "healthy", "healthy control", "con", "hv", "volunteer", "ctl", "hcs", "nc"}
+)
 GROUP_WORDS = frozenset({"group", "diagnosis", "dx", "diag", "cohort", "type", "status", "patient", "case"})
 MOST_LEVELS = 4
 
@@ -156,7 +158,11 @@ def _order(table: Table, candidates: Sequence[str]) -> list[str]:
         if "#" not in family or len(names) != 2:
             continue
         first, second = (table.columns[name] for name in names)
-        filled = [(a, b) for a, b in zip(first, second, strict=True) if a in table.levels(names[0]) and b in table.levels(names[1])]
+        filled = [
+            (a, b)
+            for a, b in zip(first, second, strict=True)
+            if a in table.levels(names[0]) and b in table.levels(names[1])
+        ]
         if set(table.levels(names[0])) == set(table.levels(names[1])) and filled and all(a != b for a, b in filled):
             return sorted(names)
     return []
@@ -172,7 +178,9 @@ def _crossover(table: Table, order: list[str]) -> Arms:
     order_known = guessed(list(order), "they are numbered and hold each arm once")
     if len(controls) != 1 or len(others) != 1:
         ask = question(f"which of {words} is the treatment under study? Write active and control, and [arms] codes")
-        return Arms(design, ask, question(f"which of {words} is it compared with?"), order=order_known, used=tuple(order))
+        return Arms(
+            design, ask, question(f"which of {words} is it compared with?"), order=order_known, used=tuple(order)
+        )
     control, active = controls[0], others[0]
     control_name, active_name = meanings[control], meanings.get(active)
     because = f"the columns hold {words}"
@@ -180,7 +188,9 @@ def _crossover(table: Table, order: list[str]) -> Arms:
     coded = {code: arm for code, arm in codes.items() if code != arm}
     return Arms(
         design,
-        guessed(codes[active], because if active_name else f"{because}, and {active!r} is not the control; is it ketamine?"),
+        guessed(
+            codes[active], because if active_name else f"{because}, and {active!r} is not the control; is it ketamine?"
+        ),
         guessed(control_name, because),
         order=order_known,
         codes=guessed(coded, f"{control!r} is read as {control_name}") if coded else None,
@@ -203,7 +213,9 @@ def _parallel(table: Table, column: str) -> Arms:
     if len(controls) != 1 or len(actives) != 1:
         note = f"column {column!r} holds {words}: which is the treatment under study, and which is it compared with?"
         known = {"active": question(note), "control": question(f"what is it compared with, of {words}?")}
-        return Arms(guessed("parallel", f"column {column!r} holds {words}"), **known, column=Known(column), used=(column,))
+        return Arms(
+            guessed("parallel", f"column {column!r} holds {words}"), **known, column=Known(column), used=(column,)
+        )
     coded = {level: names[level] for level in (*actives, *controls) if level != names[level]}
     return Arms(
         guessed("parallel", f"column {column!r} holds {words}, one for each participant"),
@@ -221,8 +233,10 @@ def _name_of(level: str) -> str:
 
 def _is_sequence(table: Table, name: str) -> bool:
     levels = list(table.levels(name))
-    return len(levels) == 2 and all(re.fullmatch(r"[A-Za-z]{2}|[a-z]+[-_/>][a-z]+", level) for level in levels) and (
-        sorted(levels[0].lower()) == sorted(levels[1].lower())
+    return (
+        len(levels) == 2
+        and all(re.fullmatch(r"[A-Za-z]{2}|[a-z]+[-_/>][a-z]+", level) for level in levels)
+        and (sorted(levels[0].lower()) == sorted(levels[1].lower()))
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workbench.drafting.people import People, Ratings, unmet_words
-from workbench.drafting.records import DraftedFile, Entry, Section, question
+from workbench.drafting.records import DraftedFile, Entry, Section
 from workbench.drafting.sessions import sections_of
 from workbench.errors import listed
 from workbench.specs.cohort import ScoreSpec
@@ -39,7 +39,7 @@ def cohort_file(people: People, data: str) -> DraftedFile:
     for each in people.ratings:
         sections += _score(each, people)
     if not people.ratings:
-        note = "no column is named after a scale of the registry (MADRS, HDRS-17, SHAPS ..). A rating is declared like this:\n"
+        note = "no column is named after a scale of the registry (MADRS, HDRS-17, SHAPS ..). A rating is declared so:\n"
         note += '[scores.MADRS]\nfile = "FILE"\nsession = "COLUMN"\ncolumn = "COLUMN"'
         sections.append(Section((), (), (Entry("", None, "open", note),)))
     return DraftedFile("features/cohort.toml", OPENING, tuple(sections))
@@ -94,7 +94,9 @@ def _score(ratings: Ratings, people: People) -> list[Section]:
     if here.value != own_id and "id" in ScoreSpec.model_fields:
         entries.append(here.entry("id"))
     elif here.value != own_id and here.kind != "question":
-        entries[0] = Entry("file", table.label, "open", f"its ids are in {here.value!r}; the participants file calls them {own_id!r}")
+        entries[0] = Entry(
+            "file", table.label, "open", f"its ids are in {here.value!r}; the participants file calls them {own_id!r}"
+        )
     if table.sheet and "sheet" in ScoreSpec.model_fields:
         entries.append(Entry("sheet", table.sheet))
     if ratings.session:
@@ -121,9 +123,3 @@ def _score(ratings: Ratings, people: People) -> list[Section]:
 
 def _one_or_list(columns: tuple[str, ...]) -> Any:
     return columns[0] if len(columns) == 1 else list(columns)
-
-
-NO_OUTCOME = question(
-    "what is to be predicted? No scale was recognised: write the name of a score that cohort.toml declares, or take the "
-    'line out and write column = ".." for a column of the participants'
-)

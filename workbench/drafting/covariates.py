@@ -15,7 +15,6 @@ from workbench.errors import listed
 SITES = frozenset({"site", "center", "centre", "scanner", "hospital", "clinic", "institution", "location"})
 SEXES = frozenset({"sex", "gender", "geschlecht", "geslacht"})
 MOTION = ("fd", "motion", "framewise", "displacement")
-FEWEST_CODES, MOST_CODES = 3, 8
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,10 @@ class Covariates:
     ----------
     age, sex, site : str
         Empty where there is none.
-    site_note, codes : Known or None
-        Why a column is the site; what codes of sex stand for.
+    site_note, sex_note : Known or None
+        Why a column is the site; that sex is written in codes.
     motion : str
         Column with the mean framewise displacement.
-    categories : dict of str to Known
-        Columns of few whole numbers whose type has to be said.
     """
 
     age: str = ""
@@ -40,7 +37,6 @@ class Covariates:
     site_note: Known | None = None
     sex_note: Known | None = None
     motion: str = ""
-    categories: dict[str, Known] | None = None
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -66,12 +62,14 @@ def covariates_of(table: Table, missing: Sequence[str], *, leave_out: Iterable[s
     age = next((name for name in columns if _is_age(table, name, missing)), "")
     sex = next((name for name in columns if set(words_in(name)) & SEXES and len(table.levels(name)) <= 6), "")
     site, site_note = _site(table, columns)
-    return Covariates(age, sex, site, site_note, _sex_note(table, sex) if sex else None, motion_column(table, missing, columns))
+    return Covariates(
+        age, sex, site, site_note, _sex_note(table, sex) if sex else None, motion_column(table, missing, columns)
+    )
 
 
 def _is_age(table: Table, name: str, missing: Sequence[str]) -> bool:
     words = words_in(name)
-    if not words or words[0] != "age" and words[-1] != "age" or not table.is_numeric(name):
+    if not words or (words[0] != "age" and words[-1] != "age") or not table.is_numeric(name):
         return False
     values = table.numbers(name, missing)
     return not np.isnan(values).all() and 3 <= float(np.nanmedian(values)) <= 100
@@ -91,7 +89,9 @@ def _site(table: Table, columns: Sequence[str]) -> tuple[str, Known | None]:
 def _sex_note(table: Table, sex: str) -> Known | None:
     levels = sorted(table.levels(sex))
     if len(levels) >= 2 and all(level.replace(".0", "").isdigit() for level in levels):
-        return guessed("categorical", f"{sex!r} is written {listed(map(repr, levels))}: write codes = {{ .. }} for words")
+        return guessed(
+            "categorical", f"{sex!r} is written {listed(map(repr, levels))}: write codes = {{ .. }} for words"
+        )
     return None
 
 
@@ -119,7 +119,8 @@ def motion_column(table: Table, missing: Sequence[str], columns: Iterable[str] |
             continue
         values = table.numbers(name, missing)
         known = values[~np.isnan(values)]
-        if len(known) > 2 and 0 <= known.min() and known.max() < 5 and np.median(known) < 1:
+        if len(known) > 2 and known.min() >= 0 and known.max() < 5 and np.median(known) < 1:
             candidates.append(name)
     plain = [name for name in candidates if not any(is_moment(word) for word in words_in(name))] or candidates
-    return min(plain, key=lambda name: (len(words_in(name)), len(name)), default="")
+    resting = [name for name in plain if any(word.startswith("rest") for word in words_in(name))] or plain
+    return min(resting, key=lambda name: (len(words_in(name)), len(name)), default="")

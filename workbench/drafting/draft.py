@@ -16,6 +16,11 @@ from workbench.drafting.sources import DraftedSource, Unused, sources_of, with_u
 from workbench.drafting.toml_text import LONGEST_NAMED, as_text, as_value
 from workbench.errors import listed
 
+NO_SOURCE = (
+    "features/: no table or folder was recognised as brain features; declare one as "
+    "features/NAME.toml (workbench init DIR --design .. writes examples)"
+)
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -72,7 +77,7 @@ def draft_study(target: Path, files: Sequence[Path]) -> Draft:
         tuple(_recognised(people, sources)),
         tuple(_remarks(files_of_draft, "guessed")),
         tuple(_remarks(files_of_draft, "question")),
-        tuple(_remarks(files_of_draft, "open")),
+        (*_remarks(files_of_draft, "open"), *([] if sources else [NO_SOURCE])),
         (*unread, *unused),
     )
 
@@ -109,8 +114,9 @@ def _short(value: object) -> str:
 def _recognised(people: People, sources: Sequence[DraftedSource]) -> Iterator[str]:
     """What the draft found, in a line for each kind of thing."""
     if people.participants is not None:
-        keys = people.keys[people.participants.label]
-        yield f"{len(people.ids_in(people.participants))} participants of {people.participants.label}, by {keys.column or 'a column to be named'}"
+        keys, n = people.keys[people.participants.label], len(people.ids_in(people.participants))
+        by = f", by {keys.column}" if keys.column else ""
+        yield f"{n} participants of {people.participants.label}{by}"
     design = people.arms.design
     if design.kind != "question":
         arms = [str(arm.value) for arm in (people.arms.active, people.arms.control) if arm and arm.kind != "question"]

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from workbench.drafting.arms import patients_of
-from workbench.drafting.cohort_file import NO_OUTCOME
 from workbench.drafting.people import People, Ratings, choices, rated_at
-from workbench.drafting.records import UNANSWERED, DraftedFile, Entry, Known, Section, guessed, question
+from workbench.drafting.records import DraftedFile, Entry, Kind, Known, Section, guessed, question
 from workbench.drafting.sources import DraftedSource
+from workbench.specs.unanswered import UNANSWERED
 
 NAME = "first_question"
 PREFERRED = ("MADRS", "HDRS-17", "HAMD-6", "QIDS-SR16", "BDI-II", "SHAPS", "TEPS-ANT")
 """Scores by how often trials of ketamine have them as their outcome; others come after these."""
+MOST_NAMED = 60
+"""Columns of the participants above which none is proposed as an outcome: most are features."""
 USUAL_HOURS = 24.0
 """When ketamine's effect on mood is largest in most trials: the session nearest to it is the outcome's."""
 
@@ -81,7 +83,9 @@ def _top(people: People, sources: Sequence[DraftedSource], outcome: _Outcome, na
         yield _sessions(people, outcome)
     yield _clinical(people, outcome)
     if len(names) > 1:
-        yield Entry("primary", f"ridge . {names[0]}", "guessed", "most participants have it; only this run may carry a claim")
+        yield Entry(
+            "primary", f"ridge . {names[0]}", "guessed", "most participants have it; only this run may carry a claim"
+        )
     if people.motion is None and people.covariates.age:
         note = "it changes brain and symptoms alike, and a claim needs something held fixed"
         if any(source.modality in ("connectivity", "task") for source in sources):
@@ -118,7 +122,7 @@ def _clinical(people: People, outcome: _Outcome) -> Entry:
 def _outcome(people: People) -> _Outcome:
     chosen = _chosen(people)
     if chosen is None:
-        return _Outcome((NO_OUTCOME.entry("score"),), "the outcome", "")
+        return _not_known(people)
     before, after = _sides(chosen, people)
     why = "it is the first of the usual outcomes that the files have at the sessions needed"
     score = Entry("score", chosen.name, "guessed", why)
@@ -129,30 +133,83 @@ def _outcome(people: People) -> _Outcome:
     baseline = f"{chosen.name}@{before}" if before else ""
     if arms.design.value == "crossover" and (pair := _pair(people, after)) is not None:
         active, control = pair
-        entries = (
+        pair_entries = (
             score,
-            Entry("kind", "ketamine-minus-placebo", "guessed", "everybody has both: their own difference, which compares treatments"),
-            Entry("at", active, "guessed", f"it is the session after {arms.active.value if arms.active else 'treatment'} nearest to a day"),
+            Entry(
+                "kind",
+                "ketamine-minus-placebo",
+                "guessed",
+                "everybody has both: their own difference, which compares treatments",
+            ),
+            Entry(
+                "at",
+                active,
+                "guessed",
+                f"it is the session after {arms.active.value if arms.active else 'treatment'} nearest to a day",
+            ),
             Entry("placebo_at", control, "guessed", "it is as long after the control"),
             Entry("adjust", ["sequence"], "read", "who had which treatment first"),
         )
-        return _Outcome(entries, f"how much lower {chosen.name} is after treatment than after the control", before, baseline, chosen.name)
+        return _Outcome(
+            pair_entries,
+            f"how much lower {chosen.name} is after treatment than after the control",
+            before,
+            baseline,
+            chosen.name,
+        )
     if not before:
         ask = question(f"which session is before treatment, of {choices(rated_at(chosen))}?")
         return _Outcome((score, Entry("kind", "ancova"), ask.entry("from"), Entry("at", after[0])), chosen.name, "")
-    at = _nearest(people, after)
+    nearest = _nearest(people, after)
     entries = [
         score,
-        Entry("kind", "ancova", "guessed", "the score at the end, given the score at the start; or change, response .."),
+        Entry(
+            "kind", "ancova", "guessed", "the score at the end, given the score at the start; or change, response .."
+        ),
         Entry("from", before, "guessed", "it is the session before treatment"),
-        at.entry("at"),
+        nearest.entry("at"),
     ]
     if arms.design.value == "parallel":
         active = arms.active.value if arms.active else UNANSWERED
-        kind = "guessed" if active != UNANSWERED else "question"
-        note = "one arm alone gives a prognostic marker" if kind == "guessed" else "whose outcome is predicted: which arm?"
-        entries.append(Entry("arms", [active], kind, note))  # type: ignore[arg-type]
-    return _Outcome(tuple(entries), f"{chosen.name} at {at.value}", before, baseline, chosen.name)
+        kind: Kind = "guessed" if active != UNANSWERED else "question"
+        note = (
+            "one arm alone gives a prognostic marker" if kind == "guessed" else "whose outcome is predicted: which arm?"
+        )
+        entries.append(Entry("arms", [active], kind, note))
+    return _Outcome(tuple(entries), f"{chosen.name} at {nearest.value}", before, baseline, chosen.name)
+
+
+def _not_known(people: People) -> _Outcome:
+    """A placeholder: an outcome is never made up."""
+    amounts = _amounts(people)
+    ask = "what is to be predicted? No scale was recognised."
+    if people.arms.design.value == "observational":
+        ask += f" Columns of the participants that hold numbers: {choices(amounts)}" if amounts else ""
+        return _Outcome(
+            (question(f"{ask}; or take the line out, and write score = a score of cohort.toml").entry("column"),),
+            "it",
+            "",
+        )
+    ask += " Declare one in cohort.toml as [scores.NAME] and write its name; or take the line out and write column = "
+    ask += f"a column of the participants: {choices(amounts)}"
+    entries = [question(ask).entry("score")]
+    if (
+        people.arms.design.value == "parallel"
+        and people.arms.active is not None
+        and people.arms.active.kind != "question"
+    ):
+        entries.append(Entry("arms", [people.arms.active.value], "guessed", "one arm alone gives a prognostic marker"))
+    return _Outcome(tuple(entries), "the outcome", "")
+
+
+def _amounts(people: People) -> list[str]:
+    table = people.participants
+    if table is None or len(table.columns) > MOST_NAMED:
+        return []
+    taken = {people.keys[table.label].column, people.covariates.sex, people.covariates.site}
+    return [
+        name for name in table.columns if name not in taken and table.is_numeric(name) and len(table.levels(name)) > 5
+    ]
 
 
 def _chosen(people: People) -> Ratings | None:
@@ -178,7 +235,9 @@ def _sides(ratings: Ratings, people: People) -> tuple[str, list[str]]:
     visits = [visit for visit in people.visits.visits if visit.name in rated]
     some_before = any(visit.first for visit in people.visits.visits)
     before = [v.name for at, v in enumerate(visits) if v.first or (not some_before and at == 0)]
-    after = [v.name for v in visits if v.name not in before and v.moment.when != "during" and v.name not in people.acute]
+    after = [
+        v.name for v in visits if v.name not in before and v.moment.when != "during" and v.name not in people.acute
+    ]
     return (before[0] if before else ""), after
 
 

@@ -12,14 +12,48 @@ from workbench.errors import listed
 from workbench.sources.columns import SESSION_COLUMNS
 from workbench.sources.identity import ID_COLUMNS
 
-MORE_ID_NAMES = (
-    "participantid", "subjectid", "subject_key", "src_subject_id", "subid", "subj", "subj_id", "ppid", "pid", "pseudonym",
-    "patient", "patient_id", "patientid", "pat_id", "code", "case", "mrn", "guid", "studyid", "study_id", "subjname", "proband",
-)  # fmt: skip
-MORE_SESSION_NAMES = (
-    "timepoint", "time_point", "visit_id", "visit_name", "redcap_event_name", "event", "eventname", "wave", "time",
-    "assessment", "week", "day",
-)  # fmt: skip
+MORE_ID_NAMES = tuple(
+    [
+        "participantid",
+        "subjectid",
+        "subject_key",
+        "src_subject_id",
+        "subid",
+        "subj",
+        "subj_id",
+        "ppid",
+        "pid",
+        "pseudonym",
+        "patient",
+        "patient_id",
+        "patientid",
+        "pat_id",
+        "code",
+        "case",
+        "mrn",
+        "guid",
+        "studyid",
+        "study_id",
+        "subjname",
+        "proband",
+    ]
+)
+MORE_SESSION_NAMES = tuple(
+    [
+        "timepoint",
+        "time_point",
+        "visit_id",
+        "visit_name",
+        "redcap_event_name",
+        "event",
+        "eventname",
+        "wave",
+        "time",
+        "assessment",
+        "week",
+        "day",
+    ]
+)
 SOUGHT_IN = 200
 """Columns from the left in which ids and sessions are looked for."""
 
@@ -81,8 +115,12 @@ def keys_of(table: Table) -> Keys:
         choices = listed([f'"{name}" ({next(iter(table.filled(name)), "")})' for name in candidates], 6)
         return Keys(question(f"which column holds the ids that other files use: {choices}?"), session, unique)
     why = f"it is called so, and every {'row' if unique else 'row of a session'} has another"
-    known = Known(best) if named and _plain(best) in FIRST_NAMES else guessed(best, f"no two rows are alike in it; {why}")
-    return Keys(known if named else guessed(best, "its cells look like ids, and no two rows are alike in it"), session, unique)
+    known = (
+        Known(best) if named and _plain(best) in FIRST_NAMES else guessed(best, f"no two rows are alike in it; {why}")
+    )
+    return Keys(
+        known if named else guessed(best, "its cells look like ids, and no two rows are alike in it"), session, unique
+    )
 
 
 def _plain(name: str) -> str:
@@ -185,7 +223,10 @@ def rule_for(participants: Sequence[str], others: Mapping[str, Sequence[str]]) -
     rules = [IdRule(Known(strip), Known(pad), {}) for strip, pad in choices]
     safe = [rule for rule in rules if len({rule.key(each) for each in participants}) == len(set(participants))]
     best = max(safe or rules[:1], key=lambda rule: _n_met(rule, participants, others))  # the first, simplest, of equals
-    unmet = {name: len({best.key(each) for each in ids} - {best.key(p) for p in participants}) for name, ids in others.items()}
+    unmet = {
+        name: len({best.key(each) for each in ids} - {best.key(p) for p in participants})
+        for name, ids in others.items()
+    }
     plain = _n_met(rules[0], participants, others)
     if best is rules[0]:
         return IdRule(Known([]), Known(0), unmet)

@@ -65,7 +65,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("PMOD", r"\.tac", "pmod", "pet"),
     Kind("fMRIPrep", r"_desc-confounds_(timeseries|regressors)\.tsv", "fmriprep", "quality", secondary=True),
     Kind("time series", r"_timeseries\.tsv", "xcpd", "connectivity", secondary=True),
-    Kind("a BIDS dataset", r"_(sessions|scans|events|channels|physio|inputfunction|blood)\.tsv", "", "", secondary=True),
+    Kind("a BIDS dataset", r"_(sessions|scans|events|physio|inputfunction|blood)\.tsv", "", "", secondary=True),
 )  # fmt: skip
 
 
@@ -91,6 +91,17 @@ def kind_of(name: str) -> Kind | None:
 def entity(name: str, *keys: str) -> str:
     """The value of the first of these keys in a name of BIDS; empty where there is none.
 
+    Parameters
+    ----------
+    name : str
+    *keys : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> entity("sub-{participant}_seg-4S156Parcels_relmat.tsv", "atlas", "seg")
     '4S156Parcels'
     """

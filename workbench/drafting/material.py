@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from os.path import commonpath
 from pathlib import Path
 
 from workbench.drafting.cells import Table
@@ -87,7 +88,9 @@ def look_at(files: Sequence[Path]) -> Material:
     """
     absent = [path for path in files if not path.exists()]
     if absent:
-        raise SpecError([Problem(str(path), "no such file or folder", "--from takes tables and folders") for path in absent])
+        raise SpecError(
+            [Problem(str(path), "no such file or folder", "--from takes tables and folders") for path in absent]
+        )
     data = _common_folder(files)
     single = [path.absolute() for path in files if path.is_file()]
     found = [path for folder in files if folder.is_dir() for path in _walk(folder.absolute())]
@@ -101,7 +104,10 @@ def look_at(files: Sequence[Path]) -> Material:
         try:
             tables.extend(read_table(path, path.relative_to(data).as_posix()))
         except SourceError as error:
-            unread += [(path.relative_to(data).as_posix(), f"{problem.found}; {problem.hint}") for problem in error.problems[:1]]
+            unread += [
+                (path.relative_to(data).as_posix(), f"{problem.found}; {problem.hint}")
+                for problem in error.problems[:1]
+            ]
     if not tables and not groups and not more:
         found_words = f"hold no table or file of a participant ({', '.join((*TABLES, *SHEETS, *OTHERS))})"
         raise SpecError(
@@ -119,7 +125,11 @@ def _walk(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if each.lower() not in SKIPPED and not each.startswith("."))
         for name in sorted(names):
-            if name.lower().endswith((*TABLES, *SHEETS, *OTHERS)) and not name.startswith(("README", ".", "~")):
+            table = name.lower().endswith((*TABLES, *SHEETS, *OTHERS)) and not name.startswith(("README", ".", "~"))
+            of_an_atlas = name.startswith(("atlas-", "tpl-")) or (
+                name.endswith("_dseg.tsv") and not name.startswith("sub-")
+            )
+            if table and not of_an_atlas:
                 yield Path(root) / name
 
 
@@ -176,12 +186,14 @@ def _grouped_by_shape(paths: Sequence[Path], data: Path) -> tuple[list[FileGroup
     """Other files of one folder that share the beginning and the end of their names; those of no group."""
     by_folder: dict[tuple[Path, str], list[Path]] = {}
     for path in paths:
-        by_folder.setdefault((path.parent, "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix), []).append(path)
+        by_folder.setdefault(
+            (path.parent, "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix), []
+        ).append(path)
     groups, alone = [], []
     for (folder, _), members in by_folder.items():
         names = [path.name for path in members]
-        start = os.path.commonprefix(names)
-        end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]
+        start = commonpath(names)
+        end = commonpath([name[len(start) :][::-1] for name in names])[::-1]
         start = re.sub(r"\d+$", "", start)  # digits that all ids begin with are part of them
         middles = [name[len(start) : len(name) - len(end)] for name in names]
         alike = len({path.stat().st_size // 1024 for path in members}) <= max(3, len(members) // 3)
@@ -248,9 +260,11 @@ def square_of(path: Path) -> Square | None:
     if len(lines) < 2:
         return None
     delimiter = delimiter_of(lines[1])
-    rows = [[cell.strip().strip('"') for cell in line.split(delimiter)] for line in lines] if delimiter in lines[1] else [
-        line.split() for line in lines
-    ]
+    rows = (
+        [[cell.strip().strip('"') for cell in line.split(delimiter)] for line in lines]
+        if delimiter in lines[1]
+        else [line.split() for line in lines]
+    )
     numeric = [all(NUMBER.fullmatch(cell) or cell.lower() in ("n/a", "nan", "") for cell in row) for row in rows]
     header = not numeric[0]
     body = rows[1:] if header else rows

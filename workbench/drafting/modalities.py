@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os.path import commonpath
 
 import numpy as np
 
@@ -18,18 +19,72 @@ from workbench.sources.description import regions_in
 
 WORDS: dict[str, frozenset[str]] = {
     "connectivity": frozenset(
-        {"fc", "rsfc", "ec", "conn", "connectivity", "rest", "rs", "seed", "edge", "edges", "dcm", "correlation", "relmat",
-         "conmat"}
+        [
+            "fc",
+            "rsfc",
+            "ec",
+            "conn",
+            "connectivity",
+            "rest",
+            "rs",
+            "seed",
+            "edge",
+            "edges",
+            "dcm",
+            "correlation",
+            "relmat",
+            "conmat",
+        ]
     ),
     "pet": frozenset(
-        {"pet", "bp", "bpnd", "bpp", "bpf", "suvr", "suv", "dvr", "vt", "binding", "fdg", "srtm", "mrtm", "mrtm2", "logan"}
+        [
+            "pet",
+            "bp",
+            "bpnd",
+            "bpp",
+            "bpf",
+            "suvr",
+            "suv",
+            "dvr",
+            "vt",
+            "binding",
+            "fdg",
+            "srtm",
+            "mrtm",
+            "mrtm2",
+            "logan",
+        ]
     ),
     "task": frozenset(
-        {"task", "beta", "betas", "mid", "cope", "contrast", "anticip", "anticipation", "reward", "gain", "win", "loss",
-         "feedback", "emotion", "faces", "face", "fear", "happy", "sad", "psc", "gonogo", "roibetas"}
+        [
+            "task",
+            "beta",
+            "betas",
+            "mid",
+            "cope",
+            "contrast",
+            "anticip",
+            "anticipation",
+            "reward",
+            "gain",
+            "win",
+            "loss",
+            "feedback",
+            "emotion",
+            "faces",
+            "face",
+            "fear",
+            "happy",
+            "sad",
+            "psc",
+            "gonogo",
+            "roibetas",
+        ]
     ),
-    "structure": frozenset({"thickness", "thick", "area", "volume", "vol", "gmv", "mt", "curv", "sulc", "morph", "cortical"}),
-}  # fmt: skip
+    "structure": frozenset(
+        ["thickness", "thick", "area", "volume", "vol", "gmv", "mt", "curv", "sulc", "morph", "cortical"]
+    ),
+}
 """Words in the names of files and columns that tell a modality."""
 
 MEASURES: dict[str, tuple[str, str]] = {
@@ -65,10 +120,30 @@ TRACERS: dict[str, str] = {
     "sch23390": "[11C]SCH-23390",
 }
 
-QUALITY = frozenset({"fd", "dvars", "motion", "snr", "tsnr", "efc", "fber", "aor", "aqi", "gcor", "gsr", "rotation", "rms",
-                     "outlier", "outliers", "quality", "qc", "mriqc"})  # fmt: skip
+QUALITY = frozenset(
+    [
+        "fd",
+        "dvars",
+        "motion",
+        "snr",
+        "tsnr",
+        "efc",
+        "fber",
+        "aor",
+        "aqi",
+        "gcor",
+        "gsr",
+        "rotation",
+        "rms",
+        "outlier",
+        "outliers",
+        "quality",
+        "qc",
+        "mriqc",
+    ]
+)
 FEWEST, SHARE = 3, 0.4
-"""Columns that make a source; share of the columns of a table that must say what they are for the others to be believed."""
+"""Columns that make a source; share of the columns of a table that must say what they are."""
 LISTED_AT_MOST = 30
 """Columns that are named in the file of a source; more go into a table beside it."""
 
@@ -88,7 +163,7 @@ class FeatureColumns:
     keep, drop : Known or None
         Lists that divide the columns of the table.
     listed : bool
-        The columns have to be listed in a table of their own.
+        The columns have to be listed in a table of their own, so that they are told from the others.
     """
 
     name: str
@@ -101,7 +176,8 @@ class FeatureColumns:
     keep: Known | None = None
     drop: Known | None = None
     listed: bool = False
-    n_with_region: int = 0
+    regions: tuple[tuple[str, str], ...] = ()
+    """Of each column: the regions that its name holds beside other words; empty where none was read."""
 
 
 def feature_columns(table: Table, taken: Iterable[str], missing: Sequence[str]) -> list[FeatureColumns]:
@@ -128,7 +204,7 @@ def feature_columns(table: Table, taken: Iterable[str], missing: Sequence[str]) 
     speaking = [name for name, each in read.items() if each.modality or each.edge or each.region]
     alone = len(numeric) >= FEWEST and (len(speaking) >= SHARE * len(numeric) or (of_file and _uniform(numeric)))
     quality = sum(bool(set(words_in(name)) & QUALITY) for name in numeric) > 0.3 * len(numeric)
-    if not alone and len(speaking) < FEWEST or quality:
+    if (not alone and len(speaking) < FEWEST) or quality:
         return []
     mixed = any(name in taken for name in list(table.columns)[1:]) and len(taken) > 3
     groups: dict[str, list[str]] = {}
@@ -164,15 +240,22 @@ class _Read:
     modality: str
     edge: bool
     region: bool
+    regions: tuple[str, str] = ("", "")
+    """As they stand in the name."""
 
 
 def _read(name: str) -> _Read:
-    region_a, region_b = regions_in(name)
-    edge = bool(region_a and region_b) or _edge_of_regions(name)
-    words = words_in(name)
     said = {word for known in WORDS.values() for word in known} | set(TRACERS)
-    bare = "_".join(part for part in re.split(r"[_.\s]+", name) if part.lower() not in said)
-    return _Read(modality_in(words), edge, not edge and (_is_region(name) or (bare != name and _is_region(bare))))
+    kept = [part for part in re.split(r"(?<=[_.\s])(?=[^_.\s])", name) if part.strip("_. ").lower() not in said]
+    bare = "".join(kept).strip("_. ")
+    modality = modality_in(words_in(name))
+    pair = _edge(name) or _edge(bare)
+    if pair is not None:
+        return _Read(modality, edge=True, region=False, regions=pair)
+    for text in (name, bare, *(bare[at + 1 :] for at, sign in enumerate(bare) if sign in "_. ")):
+        if _is_region(text):
+            return _Read(modality, edge=False, region=True, regions=(text, ""))
+    return _Read(modality, edge=False, region=False)
 
 
 def _is_region(text: str) -> bool:
@@ -182,17 +265,50 @@ def _is_region(text: str) -> bool:
         return True
 
 
-def _edge_of_regions(name: str) -> bool:
-    for sign in ("__", "_to_", "~", " - ", "<->"):
+def _edge(name: str) -> tuple[str, str] | None:
+    """The two regions of a connection by its name; None where it is none."""
+    region_a, region_b = regions_in(name)
+    if region_a and region_b:
+        return region_a, region_b
+    for sign in ("__", "_to_", "~", " - ", "<->", ".."):
         first, found, second = name.partition(sign)
         if found and _is_region(first) and _is_region(second):
-            return True
-    return False
+            return first, second
+    return None
 
 
 def _uniform(names: Sequence[str]) -> bool:
     """Names that differ in numbers alone: fc_1 to fc_105."""
     return len({re.sub(r"\d+", "#", name) for name in names}) <= max(2, len(names) // 20)
+
+
+def columns_table(found: FeatureColumns) -> str:
+    """The table of the columns of a source, where the source needs one.
+
+    Parameters
+    ----------
+    found : FeatureColumns
+
+    Returns
+    -------
+    str
+        Tab-separated text: every feature, with the regions in its name where these are not the name itself; empty where
+        no table is needed.
+    """
+    beside = [
+        name for name, (a, b) in zip(found.columns, found.regions, strict=True) if a and (a, b) not in _plain(name)
+    ]
+    if not found.listed and not beside:
+        return ""
+    edges = any(region_b for _, region_b in found.regions)
+    header = ["column", "region_a", *(["region_b"] if edges else [])]
+    rows = [[name, a, *([b] if edges else [])] for name, (a, b) in zip(found.columns, found.regions, strict=True)]
+    return "".join("\t".join(row) + "\n" for row in [header, *rows])
+
+
+def _plain(name: str) -> tuple[tuple[str, str], ...]:
+    """What is read of a name without a table: the region that it is, or the two of a connection."""
+    return ((name, ""), regions_in(name))
 
 
 def _described(
@@ -216,7 +332,7 @@ def _described(
         if modality
         else question(f'what are the {seen}: "connectivity", "task", "pet" or another word? Write the modality')
     )
-    told = next((MEASURES[word] for word in MEASURES if word in words), None)
+    told = _measure_in(words_in(stem), columns)
     values = np.concatenate([table.numbers(name, missing) for name in columns[:200]])
     name = _source_name(stem, modality, several=several)
     keep, drop, listing = _division(table, columns, keys)
@@ -224,13 +340,20 @@ def _described(
     unit = guessed(told[1], f"{told[0]} is given in it by most pipelines") if told and told[1] and measure else None
     if modality == "connectivity" and not np.isnan(values).all() and np.nanmax(np.abs(values)) > 1:
         measure = question(
-            f"what do the numbers measure? They run from {np.nanmin(values):.3g} to {np.nanmax(values):.3g}, so they are no "
-            'correlations: "Fisher z", "spectral DCM A" ..'
+            f"what do the numbers measure? They run from {np.nanmin(values):.3g} to {np.nanmax(values):.3g}, so they "
+            'are no correlations: "Fisher z", "spectral DCM A" ..'
         )
     return FeatureColumns(
         name, table, tuple(columns), known, measure, unit, tracer_of(words) if modality == "pet" else None, keep, drop,
-        listing, n_regions,
+        listing, tuple(read[name].regions for name in columns),
     )  # fmt: skip
+
+
+def _measure_in(of_file: Sequence[str], columns: Sequence[str]) -> tuple[str, str] | None:
+    """Measure and unit that the name of the file tells, or those of most columns."""
+    counted = {word: sum(word in words_in(name) for name in columns) for word in MEASURES}
+    told = [word for word in MEASURES if word in of_file] or [w for w in MEASURES if 2 * counted[w] > len(columns)]
+    return MEASURES[told[0]] if told else None
 
 
 def tracer_of(words: Iterable[str]) -> Known:
@@ -264,7 +387,11 @@ def _division(table: Table, columns: Sequence[str], keys: set[str]) -> tuple[Kno
         return None, None, False
     for prefix in _prefixes(columns):
         if not any(name.startswith(prefix) for name in others):
-            return guessed([f"{prefix}*"], f"all {len(columns)} features begin like this, and no other column"), None, False
+            return (
+                guessed([f"{prefix}*"], f"all {len(columns)} features begin like this, and no other column"),
+                None,
+                False,
+            )
     if len(columns) <= LISTED_AT_MOST:
         return guessed(list(columns), "these are the columns of regions"), None, False
     if len(others) <= LISTED_AT_MOST:
@@ -273,8 +400,7 @@ def _division(table: Table, columns: Sequence[str], keys: set[str]) -> tuple[Kno
 
 
 def _prefixes(columns: Sequence[str]) -> list[str]:
-    import os
 
-    shared = os.path.commonprefix(list(columns))
+    shared = commonpath(list(columns))
     ends = [at + 1 for at, character in enumerate(shared) if character in "_-. "]
     return [shared[:end] for end in ends if not set("[]*?") & set(shared[:end])]

@@ -1,4 +1,4 @@
-"""When something was measured, from the words for it in names: ``bl``, ``48h``, ``pre_inf1``, ``ses-d10``, ``week2``."""
+"""When something was measured, by the words for it in names: ``bl``, ``48h``, ``pre_inf1``, ``ses-d10``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Literal
 
 When = Literal["before", "during", "after", "unknown"]
 
-BEFORE = frozenset({"bl", "bsl", "base", "baseline", "pre", "screening", "screen", "scr", "b0", "predose", "preinf", "before"})
+BEFORE = frozenset(
+    {"bl", "bsl", "base", "baseline", "pre", "screening", "screen", "scr", "b0", "predose", "preinf", "before"}
+)
 DURING = frozenset({"during", "peak", "intra"})
 AFTER = frozenset({"post", "after", "end", "endpoint", "final", "last", "fu", "followup", "postdose", "postinf", "eot"})
 COUNTED = ("t", "v", "visit", "session", "ses", "time", "timepoint", "tp", "wave", "scan", "post", "fu", "followup")
@@ -78,6 +80,16 @@ class Moment:
 def words_in(name: str) -> list[str]:
     """The words of a name in lower case, numbers put to the word that they belong to.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
     >>> words_in("X2hr_inf1_shaps_total"), words_in("MADRS.48h"), words_in("SHAPS day 2"), words_in("madrsTotal_T1")
     (['2hr', 'inf1', 'shaps', 'total'], ['madrs', '48h'], ['shaps', 'day2'], ['madrs', 'total', 't1'])
     """
@@ -85,9 +97,9 @@ def words_in(name: str) -> list[str]:
     words = [re.sub(r"^x(?=\d)", "", part.lower()) for part in parts]  # R puts an X before a digit
     joined: list[str] = []
     for word in words:
-        if joined and word.isdigit() and joined[-1] in JOINED:
-            joined[-1] += word
-        elif joined and joined[-1].isdigit() and word in JOINED and word in HOURS_IN:
+        if (joined and word.isdigit() and joined[-1] in JOINED) or (
+            joined and joined[-1].isdigit() and word in JOINED and word in HOURS_IN
+        ):
             joined[-1] += word
         else:
             joined.append(word)
@@ -97,6 +109,16 @@ def words_in(name: str) -> list[str]:
 def is_moment(word: str) -> bool:
     """Whether a word says when.
 
+    Parameters
+    ----------
+    word : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> [word for word in ("bl", "48h", "d10", "inf1", "total", "17", "week2") if is_moment(word)]
     ['bl', '48h', 'd10', 'inf1', 'week2']
     """
@@ -148,7 +170,9 @@ def _one(word: str) -> Moment | None:
         return Moment(word, period=str(count))
     if unit in HOURS_IN and not (unit == "m" and number[1] is None and count > 24):
         letter = unit if unit == "d" and number[3] else ""
-        return Moment(word, "before" if count == 0 else "after", None if count == 0 else HOURS_IN[unit] * count, "", letter)
+        return Moment(
+            word, "before" if count == 0 else "after", None if count == 0 else HOURS_IN[unit] * count, "", letter
+        )
     if number[3] and unit in COUNTED:
         when: When = "after" if unit in AFTER else "before" if count == 0 else "unknown"
         return Moment(word, when, count=count)
@@ -170,7 +194,16 @@ def _together(before: Moment, one: Moment) -> Moment:
 
 
 def in_order(moments: Iterable[Moment]) -> list[Moment]:
-    """From the earliest: what is before, then by period, hours and count."""
+    """From the earliest: what is before, then by period, hours and count.
+
+    Parameters
+    ----------
+    moments : iterable of Moment
+
+    Returns
+    -------
+    list of Moment
+    """
     rank = {"before": 0, "unknown": 1, "during": 2, "after": 3}
     return sorted(
         moments,

@@ -10,11 +10,12 @@ from workbench.drafting.cells import Table, missing_codes
 from workbench.drafting.covariates import Covariates, covariates_of, motion_column
 from workbench.drafting.ids import IdRule, Keys, keys_of, rule_for
 from workbench.drafting.material import FileGroup, Material
-from workbench.drafting.records import UNANSWERED, Known, ScaleColumns, guessed, question
+from workbench.drafting.records import Known, ScaleColumns, guessed, question
 from workbench.drafting.scales import derived_columns, in_their_names, rating_columns
 from workbench.drafting.sessions import ONLY_VISIT, Visits, visits_of
 from workbench.errors import listed
 from workbench.knowledge.scales import SCALES
+from workbench.specs.unanswered import UNANSWERED
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ def people_of(material: Material) -> People:
     participants, why = _participants(tables, keys, ratings)
     visits = _visits(material, keys, ratings)
     treated = any(visit.moment.when in ("after", "during") for visit in visits.visits) or len(visits.visits) > 1
-    unlocated = Arms(question("who is treated, and how? No table has one row per participant")) 
+    unlocated = Arms(question("who is treated, and how? No table has one row per participant"))
     arms = arms_of(participants, treated=treated) if participants else unlocated
     taken = [keys[participants.label].column, *arms.used] if participants else []
     covariates = covariates_of(participants, codes, leave_out=taken) if participants else Covariates()
@@ -231,7 +232,9 @@ def _rated_at(ratings: Ratings) -> Iterator[str]:
         return
     values = ratings.table.columns[ratings.scale.by_moment[""][0]]
     filled = {cell.lower() for cell in ratings.table.filled(ratings.scale.by_moment[""][0])}
-    rated = {s for s, cell in zip(ratings.table.columns[ratings.session], values, strict=True) if cell.lower() in filled}
+    rated = {
+        s for s, cell in zip(ratings.table.columns[ratings.session], values, strict=True) if cell.lower() in filled
+    }
     yield from (session for session in dict.fromkeys(ratings.table.columns[ratings.session]) if session in rated)
 
 

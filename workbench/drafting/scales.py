@@ -10,18 +10,47 @@ import numpy as np
 
 from workbench.drafting.cells import Table
 from workbench.drafting.moments import is_moment, moment_of, words_in
-from workbench.drafting.records import UNANSWERED, Known, ScaleColumns, guessed, question
+from workbench.drafting.records import Known, ScaleColumns, guessed, question
 from workbench.knowledge.scales import SCALES, Instrument, is_name, versions_of
+from workbench.specs.unanswered import UNANSWERED
 
-TOTALS = frozenset({"total", "tot", "sum", "score", "sumscore", "totalscore", "scale", "clinician", "rating", "raw", "value"})
+TOTALS = frozenset(
+    ["total", "tot", "sum", "score", "sumscore", "totalscore", "scale", "clinician", "rating", "raw", "value"]
+)
 ITEMS = frozenset({"item", "items", "q", "i", "it", "question"})
 DERIVED = frozenset(
-    {
-        "delta", "change", "pct", "percent", "diff", "difference", "response", "responder", "remission", "remitter", "minus",
-        "improvement", "z", "zscore", "reduction", "missing", "date", "complete", "timestamp", "comment", "notes", "rater",
-        "severity", "cat", "category", "group", "auc", "slope", "residual",
-    }
-)  # fmt: skip
+    [
+        "delta",
+        "change",
+        "pct",
+        "percent",
+        "diff",
+        "difference",
+        "response",
+        "responder",
+        "remission",
+        "remitter",
+        "minus",
+        "improvement",
+        "z",
+        "zscore",
+        "reduction",
+        "missing",
+        "date",
+        "complete",
+        "timestamp",
+        "comment",
+        "notes",
+        "rater",
+        "severity",
+        "cat",
+        "category",
+        "group",
+        "auc",
+        "slope",
+        "residual",
+    ]
+)
 """Words of columns that are made from ratings, or stand beside them: no ratings, and leaks as features."""
 
 
@@ -65,7 +94,16 @@ def rating_columns(table: Table, missing: Iterable[str], *, leave_out: Iterable[
 
 
 def derived_columns(table: Table) -> list[str]:
-    """Columns that name a scale but are made from it: changes, responders."""
+    """Columns that name a scale but are made from it: changes, responders.
+
+    Parameters
+    ----------
+    table : Table
+
+    Returns
+    -------
+    list of str
+    """
     return [name for name in table.columns if (each := _taken_apart(name)) is not None and each.derived]
 
 
@@ -110,7 +148,9 @@ def _with_rest(column: str, stem: str, candidates: tuple[str, ...], digits: str,
     return _Read(column, stem, candidates, moment, item, any(word in DERIVED for word in words), words)
 
 
-def _scale(table: Table, missing: Sequence[str], candidates: tuple[str, ...], members: list[_Read]) -> ScaleColumns | None:
+def _scale(
+    table: Table, missing: Sequence[str], candidates: tuple[str, ...], members: list[_Read]
+) -> ScaleColumns | None:
     totals = [each for each in members if each.item is None]
     items = [each for each in members if each.item is not None]
     plainest = min((len(each.rest) for each in totals), default=0)
@@ -149,7 +189,9 @@ def _which(stem: str, possible: Sequence[str], candidates: Sequence[str], seen: 
     if len(candidates) == 1:
         if is_name(stem):
             return Known(candidates[0]), candidates[0]
-        return guessed(candidates[0], f"the only scale of the registry that is called {stem!r} for short; {seen}"), candidates[0]
+        return guessed(
+            candidates[0], f"the only scale of the registry that is called {stem!r} for short; {seen}"
+        ), candidates[0]
     if len(possible) == 1:
         return guessed(possible[0], f"{seen}, which no other scale of this name allows"), possible[0]
     choices = " or ".join(f'"{name}"' for name in possible)
@@ -207,7 +249,16 @@ def _of_items(
 
 
 def in_their_names(columns: Iterable[ScaleColumns]) -> Iterator[str]:
-    """All columns that hold ratings."""
+    """All columns that hold ratings.
+
+    Parameters
+    ----------
+    columns : iterable of ScaleColumns
+
+    Yields
+    ------
+    str
+    """
     for scale in columns:
         for names in scale.by_moment.values():
             yield from names

@@ -1,4 +1,4 @@
-"""The visits of a study: those that columns name, and those in the names of columns, put together and placed in time."""
+"""The visits of a study, as columns and the names of columns tell them, put together and placed in time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from workbench.drafting.arms import Arms
 from workbench.drafting.moments import Moment, in_order, moment_of, words_in
-from workbench.drafting.records import UNANSWERED, Entry, Section
+from workbench.drafting.records import Entry, Section
+from workbench.specs.unanswered import UNANSWERED
 
 ONLY_VISIT = "ses-1"
 """Name of the visit of a study whose files name none."""
@@ -157,7 +158,9 @@ def _placed(visit: Visit, arms: Arms, acute: Sequence[str], *, first: bool) -> t
     if moment.when == "before":
         return {"phase": "before"}, f"{moment.words!r} is read as before treatment"
     if moment.hours is None:
-        return {"phase": moment.when}, f"{moment.words!r} is read as {moment.when} treatment; add hours = from the infusion"
+        return {
+            "phase": moment.when
+        }, f"{moment.words!r} is read as {moment.when} treatment; add hours = from the infusion"
     hours = round(moment.hours, 3)
     return {"phase": moment.when, "hours": hours}, f"{moment.words!r} is read as {hours:g} hours after the infusion"
 

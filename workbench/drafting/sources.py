@@ -8,17 +8,16 @@ from dataclasses import dataclass
 
 from workbench.drafting.kinds import Kind, entity, kind_of
 from workbench.drafting.material import FileGroup, Material, Square, square_of
-from workbench.drafting.modalities import FeatureColumns, feature_columns
+from workbench.drafting.modalities import FeatureColumns, columns_table, feature_columns
 from workbench.drafting.moments import moment_of, words_in
 from workbench.drafting.people import People, choices, unmet_words
 from workbench.drafting.records import DraftedFile, Entry, Known, Section, guessed, question
 from workbench.errors import listed
 from workbench.specs.readers import READERS
-from workbench.specs.source import SourceSpec
 
 UPSTREAM = (
-    "what was done before these files? Values do not tell, only who made them knows; without it a claim is exploratory at "
-    "most. Take the marks off and choose:"
+    "what was done before these files? Values do not tell, only who made them knows; without it a claim is exploratory "
+    "at most. Take the marks off and choose:"
 )
 UPSTREAM_KEYS = """\
 # [upstream]
@@ -80,7 +79,8 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
             unused.append(Unused(table.label, "no column holds ids of participants"))
             continue
         found = feature_columns(table, people.taken(table), people.missing.value)
-        used = table is people.participants or any(each.table is table for each in people.ratings)
+        used = table is people.participants
+        used |= any(each.table is table or table.label in each.others for each in people.ratings)
         used |= people.motion is not None and people.motion[0] is table
         if not found and not used:
             unused.append(Unused(table.label, "its columns name no region, connection, contrast or scale"))
@@ -101,9 +101,7 @@ def _of_table(found: FeatureColumns, people: People) -> DraftedSource:
     if table.sheet:
         entries.append(Entry("sheet", table.sheet))
     own_id = people.keys[people.participants.label].column if people.participants else ""
-    if keys.column and keys.column != own_id:
-        entries.append(keys.id.entry("id"))
-    elif keys.id.kind == "question":
+    if (keys.column and keys.column != own_id) or keys.id.kind == "question":
         entries.append(keys.id.entry("id"))
     session = ""
     if keys.session:
@@ -113,20 +111,27 @@ def _of_table(found: FeatureColumns, people: People) -> DraftedSource:
         if timing is not None:
             entries.append(timing.entry("timing"))
             session = timing.value if timing.kind != "question" else ""
-    for key in ("keep", "drop", "measure", "unit", "tracer"):
+    division = () if columns_table(found) else ("keep", "drop")  # such a table lists the features itself
+    for key in (*division, "measure", "unit", "tracer"):
         known = getattr(found, key)
         if known is not None:
             entries.append(known.entry(key))
-    columns = ""
-    if found.listed:
-        columns = "column\n" + "".join(f"{name}\n" for name in found.columns)
-        entries.append(Entry("columns", f"{found.name}_columns.tsv", "read", "the columns that are features"))
+    columns = columns_table(found)
+    if columns:
+        note = "every feature with the regions that were read from its name; circuits follow from them"
+        entries.append(Entry("columns", f"{found.name}_columns.tsv", "guessed", note))
     entries += _confounds(found.modality.value, people)
     opening = f"{len(found.columns)} columns of {table.label}: {len(people.ids_in(table))} participants."
     unmet = unmet_words(people, table.label)
     file = DraftedFile(f"features/{found.name}.toml", f"{opening} {unmet}".strip(), (Section((), tuple(entries)),))
     return DraftedSource(
-        found.name, file, str(found.modality.value), frozenset(people.ids_in(table)), columns, session, bool(keys.session)
+        found.name,
+        file,
+        str(found.modality.value),
+        frozenset(people.ids_in(table)),
+        columns,
+        session,
+        bool(keys.session),
     )
 
 
@@ -152,7 +157,11 @@ def _timing(found: FeatureColumns, people: People) -> Known | None:
 
 def _plain_moments(name: str) -> list[str]:
     """Words for a time that no region has: bl, baseline, 48h, week2; p24 and v1 are regions too."""
-    return [word for word in words_in(name) if re.fullmatch(r"bl|base|baseline|pre|post|\d+(h|hr|hrs|d|wk|w)|(day|week|wk|visit|ses)\d+", word)]
+    return [
+        word
+        for word in words_in(name)
+        if re.fullmatch(r"bl|base|baseline|pre|post|\d+(h|hr|hrs|d|wk|w)|(day|week|wk|visit|ses)\d+", word)
+    ]
 
 
 def _confounds(modality: str, people: People) -> list[Entry]:
@@ -174,7 +183,9 @@ def _of_group(group: FileGroup, people: People, kinds: set[Kind]) -> DraftedSour
     elif square is not None:
         entries = _matrix(group, kind, square)
     elif kind is not None:
-        return Unused(group.pattern, f"results of {kind.producer} ({len(group.files)} files), for which there is no reader here")
+        return Unused(
+            group.pattern, f"results of {kind.producer} ({len(group.files)} files), for which there is no reader here"
+        )
     else:
         return Unused(group.pattern, f"{len(group.files)} files of a kind that is not known")
     if not group.sessions and len(people.visits.visits) > 0:
@@ -183,7 +194,10 @@ def _of_group(group: FileGroup, people: People, kinds: set[Kind]) -> DraftedSour
     entries += _confounds(modality, people)
     name = _name_of(group, kind, modality)
     there = frozenset(
-        key for raw in group.participants for key in {people.rule.key(raw), people.rule.key(f"sub-{raw}")} if _is_known(key, people)
+        key
+        for raw in group.participants
+        for key in {people.rule.key(raw), people.rule.key(f"sub-{raw}")}
+        if _is_known(key, people)
     )
     opening = f"{len(group.files)} files of {len(group.participants)} participants"
     opening += f" and {len(group.sessions)} sessions, " if group.sessions else ", "
@@ -207,13 +221,18 @@ def _timing_of_files(people: People) -> Known:
 
 
 def _name_of(group: FileGroup, kind: Kind | None, modality: str) -> str:
-    parts = [modality, entity(group.pattern, "atlas", "seg"), entity(group.pattern, "task"), entity(group.pattern, "run")]
+    parts = [
+        modality,
+        entity(group.pattern, "atlas", "seg"),
+        entity(group.pattern, "task"),
+        entity(group.pattern, "run"),
+    ]
     return re.sub(r"[^A-Za-z0-9_-]+", "_", "_".join(filter(None, parts)))
 
 
 def _matrix(group: FileGroup, kind: Kind | None, square: Square) -> list[Entry]:
     """A source of the plain reader of matrices."""
-    correlations = -1.0001 <= square.lowest and square.highest <= 1.0001
+    correlations = square.lowest >= -1.0001 and square.highest <= 1.0001
     unit_diagonal = abs(square.diagonal - 1) < 1e-6
     modality = "connectivity"
     entries = [
@@ -236,12 +255,20 @@ def _matrix(group: FileGroup, kind: Kind | None, square: Square) -> list[Entry]:
         entries.append(Entry("measure", kind.measure))
         correlations = correlations and kind.measure == "Pearson r"
     elif correlations and unit_diagonal:
-        entries.append(Entry("measure", "Pearson r", "guessed", "all values are within -1 and 1, and the diagonal is 1"))
+        entries.append(
+            Entry("measure", "Pearson r", "guessed", "all values are within -1 and 1, and the diagonal is 1")
+        )
     else:
         span = f"values run from {square.lowest:.3g} to {square.highest:.3g}, the diagonal is {square.diagonal:.3g}"
-        entries.append(question(f'what do the matrices measure: "Pearson r", "Fisher z", "partial correlation"? {span}').entry("measure"))
+        entries.append(
+            question(f'what do the matrices measure: "Pearson r", "Fisher z", "partial correlation"? {span}').entry(
+                "measure"
+            )
+        )
     if correlations and unit_diagonal:
-        entries.append(Entry("transform", "fisher-z", "guessed", "these are correlations, and arctanh evens out their errors"))
+        entries.append(
+            Entry("transform", "fisher-z", "guessed", "these are correlations, and arctanh evens out their errors")
+        )
     entries.append(Entry("gsr", "unknown", "open", "was the global signal regressed out? gsr = true or false"))
     return entries
 
@@ -269,7 +296,9 @@ def _overlapping(sources: list[DraftedSource]) -> list[DraftedSource]:
             and 2 * len(source.participants & other.participants) > len(source.participants)
         ]  # fmt: skip
         if others:
-            entry = Entry("overlaps", others, "guessed", "the same participants have both: the same scans with other regions?")
+            entry = Entry(
+                "overlaps", others, "guessed", "the same participants have both: the same scans with other regions?"
+            )
             file = source.file
             sections = (Section((), (*file.sections[0].entries, entry)), *file.sections[1:])
             source = DraftedSource(

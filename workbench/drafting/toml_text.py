@@ -81,6 +81,16 @@ def _key(name: str) -> str:
 def as_value(value: Any) -> str:
     """A value as TOML writes it, in one line where it fits.
 
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> as_value({"d": "ketamine", "a b": [1, 0.5]})
     '{ d = "ketamine", "a b" = [1, 0.5] }'
     """

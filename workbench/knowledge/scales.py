@@ -136,6 +136,16 @@ def versions_of(name: str) -> tuple[str, ...]:
 def is_name(name: str) -> bool:
     """Whether this is the name or an alias of one instrument, and no abbreviation that several share.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> is_name("madrs"), is_name("BDI")
     (True, False)
     """

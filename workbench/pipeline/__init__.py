@@ -22,9 +22,9 @@ from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list
 from workbench.pipeline.study_data import describe, features
 
 __all__ = [
-    "DraftedStudy",
     "AlignedData",
     "CheckReport",
+    "DraftedStudy",
     "ExperimentPlan",
     "FinishedRun",
     "FinishedRuns",

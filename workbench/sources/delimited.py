@@ -82,6 +82,16 @@ def read_text(path: Path, label: str) -> str:
 def delimiter_of(header: str) -> str:
     r"""The delimiter of a file, from its header line: a tab wherever there is one, else the more frequent of , and ;.
 
+    Parameters
+    ----------
+    header : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> delimiter_of("id;madrs, total;age")
     ';'
     """
