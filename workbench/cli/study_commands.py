@@ -11,6 +11,7 @@ from workbench.cli.options import DataOption, QuietOption, StudyOption, VerboseO
 from workbench.cli.printing import (
     HERE,
     print_check,
+    print_described,
     print_details,
     print_draft,
     print_frame,
@@ -18,6 +19,7 @@ from workbench.cli.printing import (
     print_markup,
     print_page,
     print_problems,
+    print_templates,
     print_warning,
     say_wrapped,
 )
@@ -106,6 +108,18 @@ def features(
     names: Annotated[list[str] | None, typer.Argument(help="Sources; default: all.")] = None,
     study: StudyOption = HERE,
     data: DataOption = None,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Missing values, ranges, zeros, constant features and circuits.")
+    ] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="With --describe: folder for tables and pictures.", metavar="DIR"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an earlier description.")] = False,
+    template: Annotated[
+        bool,
+        typer.Option("--circuits-template", help="Write tables to fill in, for features that belong to no circuit."),
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Build the feature tables and describe them. Rebuilds only what changed.
@@ -114,9 +128,29 @@ def features(
     Examples:
       workbench features
       workbench features connectivity pet
+      workbench features --describe --to OUT      every source in numbers and a picture; no outcome is looked at
+      workbench features --circuits-template      what has no circuit, as tables to fill in
     """
     from workbench import pipeline
+    from workbench.errors import Problem, SpecError
 
+    if (to is not None or force) and not describe:
+        raise SpecError(
+            Problem("--to" if to else "--force", "needs --describe", "workbench features --describe --to DIR")
+        )
+    if template:
+        with progress_bars(quiet) as progress:
+            made = pipeline.circuits_template(names or (), study=study, data=data, progress=progress)
+        print_templates(*made)
+        return
+    if describe:
+        with progress_bars(quiet) as progress:
+            described = pipeline.describe_features(
+                names or (), study=study, data=data, to=to, force=force, progress=progress
+            )
+        for each in described:
+            print_described(each)
+        return
     with progress_bars(quiet) as progress:
         tables = pipeline.features(names or (), study=study, data=data, progress=progress)
     for name, (table, fresh) in tables.items():

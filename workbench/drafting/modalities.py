@@ -338,11 +338,12 @@ def _described(
     keep, drop, listing = _division(table, columns, keys)
     measure = guessed(told[0], "of the names") if told and modality != "connectivity" else None
     unit = guessed(told[1], f"{told[0]} is given in it by most pipelines") if told and told[1] and measure else None
-    if modality == "connectivity" and not np.isnan(values).all() and np.nanmax(np.abs(values)) > 1:
-        measure = question(
-            f"what do the numbers measure? They run from {np.nanmin(values):.3g} to {np.nanmax(values):.3g}, so they "
-            'are no correlations: "Fisher z", "spectral DCM A" ..'
-        )
+    if modality == "connectivity" and not np.isnan(values).all():
+        within = bool(np.nanmax(np.abs(values)) <= 1)
+        span = f"They run from {np.nanmin(values):.3g} to {np.nanmax(values):.3g}"
+        may_be = '"Pearson r", "partial correlation", "Fisher z" ..' if within else '"Fisher z", "spectral DCM A" ..'
+        no = "" if within else ", so they are no correlations"
+        measure = question(f"what do the numbers measure? {span}{no}: {may_be}")
     return FeatureColumns(
         name, table, tuple(columns), known, measure, unit, tracer_of(words) if modality == "pet" else None, keep, drop,
         listing, tuple(read[name].regions for name in columns),

@@ -10,8 +10,10 @@ a step and leans on none but those before it: `progress`, `study_data`, `named_e
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
 from workbench.pipeline.checks import CheckReport, check
+from workbench.pipeline.circuits import WithoutCircuit
 from workbench.pipeline.claim_gate import PlannedClaim, that_carries
 from workbench.pipeline.demonstration import demo
+from workbench.pipeline.describing import DescribedSource, circuits_template, describe_features
 from workbench.pipeline.experiment import run
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
@@ -24,6 +26,7 @@ from workbench.pipeline.study_data import describe, features
 __all__ = [
     "AlignedData",
     "CheckReport",
+    "DescribedSource",
     "DraftedStudy",
     "ExperimentPlan",
     "FinishedRun",
@@ -33,10 +36,13 @@ __all__ = [
     "Progress",
     "Silent",
     "StudyPlan",
+    "WithoutCircuit",
     "aligned_data",
     "check",
+    "circuits_template",
     "demo",
     "describe",
+    "describe_features",
     "export_run",
     "features",
     "fit_model",
