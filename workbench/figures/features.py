@@ -20,7 +20,7 @@ MOST = 12
 OTHERS = "all others"
 LEFT = 2.45
 """Inches on the left, for names of circuits."""
-RIGHT, RIGHT_OF_MAP = 0.45, 0.3
+RIGHT, RIGHT_OF_MAP = 0.45, 0.95
 """Inches on the right of panels, and of the map with its key."""
 ROW, PANEL, GAP = 0.36, 2.0, 1.0
 """Inches of a circuit, of the histogram, and between panels."""
@@ -45,10 +45,10 @@ def draw(described: Description, *, synthetic: bool = False) -> Picture:
     rows = ROW * len(circuits)
     heights = [PANEL, rows, *([max(rows, 1.2)] if missing else [])]
     title = f"{table.source}: what was measured"
-    n = table.rows["participant_id"].nunique()
+    n, kind = table.rows["participant_id"].nunique(), "simulated participants" if synthetic else "participants"
     heads = (
         title,
-        f"{n} {'simulated ' if synthetic else ''}participants, {len(table.rows)} rows, {table.values.shape[1]:,} features   |   {table.modality}",
+        f"{n} {kind}, {len(table.rows)} rows, {table.values.shape[1]:,} features   |   {table.modality}",
         "Before any outcome is looked at",
     )
     height = sum(heights) + GAP * (len(heights) - 1)
@@ -147,7 +147,7 @@ def _missing(axes: Axes, described: Description, names: list[str]) -> None:
     order = np.argsort(gone.mean(axis=1), kind="stable")
     shades = LinearSegmentedColormap.from_list("missing", ["#FFFFFF", VERMILLION])
     picture = axes.imshow(
-        np.array(shares)[:, order], aspect="auto", cmap=shades, vmin=0, vmax=1, interpolation="nearest"
+        np.array(shares)[:, order], aspect="auto", cmap=shades, norm=PowerNorm(0.5, 0, 1), interpolation="nearest"
     )
     _name_circuits(axes, names)
     for side in ("top", "right", "bottom", "left"):
