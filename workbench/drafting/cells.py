@@ -85,14 +85,14 @@ class Table:
         return Counter(self.filled(column))
 
 
-def missing_codes(tables: Sequence[Table], features: Mapping[str, Sequence[str]] | None = None) -> Known:
+def missing_codes(tables: Sequence[Table], leave_out: Mapping[str, Sequence[str]] | None = None) -> Known:
     """The codes for a missing value in all tables together.
 
     Parameters
     ----------
     tables : sequence of Table
-    features : mapping of str to sequence of str, optional
-        By label of a table: columns that are looked at; default: the first 200.
+    leave_out : mapping of str to sequence of str, optional
+        By label of a table: columns that are not looked at, such as those of ids. Of the others, the first 200 are.
 
     Returns
     -------
@@ -103,7 +103,9 @@ def missing_codes(tables: Sequence[Table], features: Mapping[str, Sequence[str]]
     numbers: dict[str, str] = {}
     amounts: set[str] = set()
     for table in tables:
-        for column in list((features or {}).get(table.label, list(table.columns)[:200])):
+        for column in [
+            each for each in list(table.columns)[:200] if each not in (leave_out or {}).get(table.label, ())
+        ]:
             for cell in table.columns[column]:
                 if cell.lower() in MISSING_WORDS:
                     words.setdefault(cell, f"column {column!r} of {table.label}")
@@ -125,11 +127,13 @@ def missing_codes(tables: Sequence[Table], features: Mapping[str, Sequence[str]]
 
 def _codes_in(table: Table, column: str) -> tuple[set[str], set[str]]:
     """Cells that are a usual code: far from all others, and those that may be amounts."""
-    cells = {cell for cell in table.columns[column] if NUMBER.fullmatch(cell)}
+    written = set(table.columns[column])
+    cells = {cell for cell in written if NUMBER.fullmatch(cell)}
     usual = {cell for cell in cells if float(cell) in MISSING_CODES}
     if not usual:
         return set(), set()
-    others = [float(cell) for cell in cells - usual]
+    commas = [float(cell.replace(",", ".")) for cell in written if COMMA_NUMBER.fullmatch(cell)]
+    others = [*(float(cell) for cell in cells - usual), *commas]
     if len(others) < 2:
         return set(), usual
     low, high = min(others), max(others)

@@ -8,8 +8,9 @@ from typing import Any
 from workbench.drafting.people import People, Ratings, unmet_words
 from workbench.drafting.records import DraftedFile, Entry, Section
 from workbench.drafting.sessions import sections_of
+from workbench.drafting.table_keys import keys_of_file
 from workbench.errors import listed
-from workbench.specs.cohort import ScoreSpec
+from workbench.specs.cohort import CohortSpec, ScoreSpec
 
 OPENING = (
     "Who is in the study: ids, treatment, visits and ratings. Drafted from the files, of which nothing was copied.\n"
@@ -49,8 +50,7 @@ def _top(people: People, data: str) -> Iterator[Entry]:
     yield Entry("data", data, "read", "where the files are, relative to the study; --data DIR goes before it")
     yield people.why.entry("participants")
     if people.participants is not None:
-        if people.participants.sheet:
-            yield Entry("sheet", people.participants.sheet)
+        yield from keys_of_file(people.participants, CohortSpec)
         yield people.keys[people.participants.label].id.entry("id")
     found = people.covariates
     if found.site and found.site_note is not None:
@@ -97,8 +97,8 @@ def _score(ratings: Ratings, people: People) -> list[Section]:
         entries[0] = Entry(
             "file", table.label, "open", f"its ids are in {here.value!r}; the participants file calls them {own_id!r}"
         )
-    if table.sheet and "sheet" in ScoreSpec.model_fields:
-        entries.append(Entry("sheet", table.sheet))
+    if table is not people.participants:
+        entries += keys_of_file(table, ScoreSpec)
     if ratings.session:
         entries += [Entry("session", ratings.session), Entry("column", _one_or_list(scale.by_moment[""]))]
     if scale.scale.kind != "read" or scale.scale.value != scale.name:

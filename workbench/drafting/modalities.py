@@ -120,6 +120,9 @@ TRACERS: dict[str, str] = {
     "sch23390": "[11C]SCH-23390",
 }
 
+SAID = frozenset(word for known in WORDS.values() for word in known) | frozenset(TRACERS)
+"""All words that tell a modality or a tracer: what is left of a name is its region."""
+
 QUALITY = frozenset(
     [
         "fd",
@@ -245,8 +248,7 @@ class _Read:
 
 
 def _read(name: str) -> _Read:
-    said = {word for known in WORDS.values() for word in known} | set(TRACERS)
-    kept = [part for part in re.split(r"(?<=[_.\s])(?=[^_.\s])", name) if part.strip("_. ").lower() not in said]
+    kept = [part for part in re.split(r"(?<=[_.\s])(?=[^_.\s])", name) if part.strip("_. ").lower() not in SAID]
     bare = "".join(kept).strip("_. ")
     modality = modality_in(words_in(name))
     pair = _edge(name) or _edge(bare)
@@ -352,6 +354,7 @@ def _described(
 
 def _measure_in(of_file: Sequence[str], columns: Sequence[str]) -> tuple[str, str] | None:
     """Measure and unit that the name of the file tells, or those of most columns."""
+    columns = columns[:200]
     counted = {word: sum(word in words_in(name) for name in columns) for word in MEASURES}
     told = [word for word in MEASURES if word in of_file] or [w for w in MEASURES if 2 * counted[w] > len(columns)]
     return MEASURES[told[0]] if told else None
@@ -383,7 +386,8 @@ def _source_name(stem: str, modality: str, *, several: bool) -> str:
 
 def _division(table: Table, columns: Sequence[str], keys: set[str]) -> tuple[Known | None, Known | None, bool]:
     """How the features of a table are told from its other columns: keep, drop, or a list."""
-    others = [name for name in table.columns if name not in {*columns, *keys}]
+    known = {*columns, *keys}
+    others = [name for name in table.columns if name not in known]
     if not others:
         return None, None, False
     for prefix in _prefixes(columns):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 When = Literal["before", "during", "after", "unknown"]
@@ -77,7 +78,8 @@ class Moment:
         return (self.when, self.hours, self.period, self.letter, self.count)
 
 
-def words_in(name: str) -> list[str]:
+@lru_cache(maxsize=65536)
+def words_in(name: str) -> tuple[str, ...]:
     """The words of a name in lower case, numbers put to the word that they belong to.
 
     Parameters
@@ -86,12 +88,12 @@ def words_in(name: str) -> list[str]:
 
     Returns
     -------
-    list of str
+    tuple of str
 
     Examples
     --------
     >>> words_in("X2hr_inf1_shaps_total"), words_in("MADRS.48h"), words_in("SHAPS day 2"), words_in("madrsTotal_T1")
-    (['2hr', 'inf1', 'shaps', 'total'], ['madrs', '48h'], ['shaps', 'day2'], ['madrs', 'total', 't1'])
+    (('2hr', 'inf1', 'shaps', 'total'), ('madrs', '48h'), ('shaps', 'day2'), ('madrs', 'total', 't1'))
     """
     parts = [part for part in re.split(r"[^A-Za-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name)) if part]
     words = [re.sub(r"^x(?=\d)", "", part.lower()) for part in parts]  # R puts an X before a digit
@@ -103,7 +105,7 @@ def words_in(name: str) -> list[str]:
             joined[-1] += word
         else:
             joined.append(word)
-    return joined
+    return tuple(joined)
 
 
 def is_moment(word: str) -> bool:

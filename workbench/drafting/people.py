@@ -105,7 +105,7 @@ def people_of(material: Material) -> People:
     """
     tables = material.tables
     keys = {table.label: keys_of(table) for table in tables}
-    missing = missing_codes(tables)
+    missing = missing_codes(tables, {label: [each.column, each.session] for label, each in keys.items()})
     codes = missing.value
     ratings = {
         table.label: rating_columns(table, codes, leave_out=[keys[table.label].column, keys[table.label].session])

@@ -85,12 +85,33 @@ def rating_columns(table: Table, missing: Iterable[str], *, leave_out: Iterable[
     """
     missing, out = tuple(missing), set(leave_out)
     read = [each for name in table.columns if name not in out and (each := _taken_apart(name)) is not None]
+    read = _numbered_as_items(read)
     by_scale: dict[tuple[str, tuple[str, ...]], list[_Read]] = {}
     for each in read:
         if not each.derived and table.is_numeric(each.column):
             by_scale.setdefault((each.stem, each.candidates), []).append(each)
     found = [_scale(table, missing, candidates, members) for (_, candidates), members in by_scale.items()]
     return [scale for scale in found if scale is not None]
+
+
+def _numbered_as_items(read: list[_Read]) -> list[_Read]:
+    """MADRS_8 and MADRS_10 are scales by name, but items where MADRS_1, MADRS_2 .. stand beside them."""
+    families: dict[str, list[tuple[int, int, _Read]]] = {}
+    for at, each in enumerate(read):
+        words = [word for word in words_in(each.column) if word not in ITEMS]
+        numbers = [word for word in words if word.isdigit()]
+        if len(numbers) == 1 and (versions := versions_of("".join(words[: words.index(numbers[0])]))):
+            rest = [word for word in words if word not in numbers]
+            stem = "".join(words[: words.index(numbers[0])])
+            moment = moment_of([word for word in rest if is_moment(word)]).words
+            item = _Read(each.column, stem, versions, moment, int(numbers[0]), each.derived, ())
+            families.setdefault(stem, []).append((at, item.item or 0, item))
+    as_items = list(read)
+    for members in families.values():
+        if {1, 2, 3} <= {number for _, number, _ in members}:
+            for at, _, item in members:
+                as_items[at] = item
+    return as_items
 
 
 def derived_columns(table: Table) -> list[str]:

@@ -12,8 +12,10 @@ from workbench.drafting.modalities import FeatureColumns, columns_table, feature
 from workbench.drafting.moments import moment_of, words_in
 from workbench.drafting.people import People, choices, unmet_words
 from workbench.drafting.records import DraftedFile, Entry, Known, Section, guessed, question
+from workbench.drafting.table_keys import keys_of_file
 from workbench.errors import listed
 from workbench.specs.readers import READERS
+from workbench.specs.table_source import TableSource
 
 UPSTREAM = (
     "what was done before these files? Values do not tell, only who made them knows; without it a claim is exploratory "
@@ -98,8 +100,7 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
 def _of_table(found: FeatureColumns, people: People) -> DraftedSource:
     table, keys = found.table, people.keys[found.table.label]
     entries = [found.modality.entry("modality"), Entry("reader", "table"), Entry("file", table.label)]
-    if table.sheet:
-        entries.append(Entry("sheet", table.sheet))
+    entries += keys_of_file(table, TableSource)
     own_id = people.keys[people.participants.label].column if people.participants else ""
     if (keys.column and keys.column != own_id) or keys.id.kind == "question":
         entries.append(keys.id.entry("id"))

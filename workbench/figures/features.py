@@ -57,7 +57,7 @@ def draw(described: Description, *, synthetic: bool = False) -> Picture:
     foot = axes.get_position().y0 * total
     axes.remove()
     top = foot + height
-    panels = []
+    panels: list[Axes] = []
     for inches in heights:
         width = WIDTH - LEFT - (RIGHT_OF_MAP if len(panels) == 2 else RIGHT)
         place = (LEFT / WIDTH, (top - inches) / total, width / WIDTH, inches / total)

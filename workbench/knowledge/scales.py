@@ -127,10 +127,17 @@ def versions_of(name: str) -> tuple[str, ...]:
     known = _by_spelling()
     if spelling in known:
         return (known[spelling],)
-    found = {
-        instrument for key, instrument in known.items() if spelling in (_stem(key), re.sub(r"(sr|c)$", "", _stem(key)))
-    }
-    return tuple(each for each in SCALES if spelling and each in found)
+    return _by_abbreviation().get(spelling, ())
+
+
+@lru_cache(maxsize=1)
+def _by_abbreviation() -> dict[str, tuple[str, ...]]:
+    """What several spellings share: `hamd` of `hamd17` and `hamd6`, `qids` of `qidssr16`."""
+    found: dict[str, set[str]] = {}
+    for spelling, instrument in _by_spelling().items():
+        for short in {_stem(spelling), re.sub(r"(sr|c)$", "", _stem(spelling))}:
+            found.setdefault(short, set()).add(instrument)
+    return {short: tuple(each for each in SCALES if each in names) for short, names in found.items() if short}
 
 
 def is_name(name: str) -> bool:
