@@ -12,6 +12,23 @@ from workbench.cli import run_command
 
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"
+
+
+def test_all_files_that_a_skeleton_lacks_are_named_at_once(tmp_path):
+    workbench.init(tmp_path / "mine", design="parallel")
+    (tmp_path / "mine" / "sources").mkdir()
+    report = workbench.check(study=tmp_path / "mine")
+    lacking = [problem.place for problem in report.problems if "there is no such file" in problem.found]
+    assert lacking == [
+        "participants.tsv",
+        "bold_qc.tsv",
+        "phenotype.tsv",
+        "connectivity.tsv",
+        "pet.tsv",
+        "task_betas.tsv",
+    ]
+
+
 QUESTION = """\
 question = "Does connectivity before treatment predict the fall in MADRS?"
 include = { group = ["MDD"] }

@@ -76,6 +76,12 @@ def test_a_file_as_target_is_refused(template: Path, tmp_path: Path) -> None:
         init_study(tmp_path / "mine")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, below which no folder can be made")
+def test_where_no_folder_can_be_made_the_target_is_named(template: Path) -> None:
+    with pytest.raises(WorkbenchError, match=r"/proc/study: no folder can be made there; name another folder"):
+        init_study(Path("/proc/study"))
+
+
 def test_unknown_design_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="'cross-over' is not a design; did you mean 'crossover'"):
         init_study(tmp_path / "mine", "cross-over")

@@ -515,7 +515,10 @@ def test_the_verdict_gives_both_truths_and_the_power_for_supported(small_plan):
 
 
 def test_a_plan_that_shares_its_level_over_runs_says_so(small_plan):
-    assert "held to .05 / 3, for the 3 runs of the experiment" in " ".join(words.notes(replace(small_plan, n_runs=3)))
+    notes = " ".join(words.notes(replace(small_plan, n_runs=3)))
+    assert "held to .05 / 3, for the 3 runs of the experiment" in notes
+    raised = " ".join(words.notes(replace(small_plan, n_runs=3, permutations=119)))
+    assert "119 permutations each (as many as a p corrected over 3 runs takes)" in raised
 
 
 def test_the_notes_say_what_features_per_person_the_ceiling_and_the_made_up_truth_mean(small_plan):
@@ -537,7 +540,11 @@ def test_the_smallest_r2_found_is_told_only_between_those_asked_about(small_plan
 
 
 def test_a_share_above_the_ceiling_cannot_be(small_plan):
-    assert "A true R2 of 0.60 is impossible." in " ".join(words.notes(replace(small_plan, ceiling=0.3)))
+    low = replace(small_plan, ceiling=0.3)
+    assert "A true R2 of 0.60 is impossible." in " ".join(words.notes(low))
+    assert "0.60 (above the reliability ceiling)" in set(words.shown_power(low)["true R2"])
+    assert "true R2 0.60 (above the reliability ceiling)" in words.shown_curve(low).columns
+    assert not any("ceiling" in cell for cell in words.shown_power(small_plan)["true R2"])
 
 
 def test_the_picture_says_in_words_what_it_shows(small_plan, tmp_path):

@@ -57,9 +57,19 @@ def test_one_name_is_as_good_as_a_list_of_one(study):
     assert list(one.table()["experiment"]) == ["question"]
 
 
+def test_a_call_that_contradicts_itself_is_refused_with_everything_that_is_wrong(study):
+    with pytest.raises(SpecError) as caught:
+        workbench.run([], study=study, jobs=0, grid={"alpha": [1.0]})
+    assert [str(problem).split(";")[0] for problem in caught.value.problems] == [
+        "run: names no experiment",
+        "jobs: is 0",
+        "grid: stands without estimator",
+    ]
+
+
 def test_a_report_of_problems_is_shown_with_what_to_do(study):
     report = workbench.check("no_such_experiment", study=study)
-    assert repr(report).startswith("1 problems")
+    assert repr(report).startswith("1 problem\n")
     assert "what to do" in report._repr_html_()
 
 

@@ -85,11 +85,16 @@ def test_data_folder_is_the_argument_then_the_local_file_then_the_cohort_s(root:
 
 def test_missing_data_folder_is_said_once_with_who_said_it(root: Path, tmp_path: Path) -> None:
     (problem,) = check_study(open_study(root, tmp_path / "nowhere"))
-    assert str(problem).startswith("--data: data: no such folder: ")
+    assert str(problem).startswith("--data: no such folder: ")
     (root / "sources").rmdir()
     (problem,) = check_study(open_study(root))
     assert "features/cohort.toml: data: no such folder" in str(problem)
     assert "say --data DIR" in str(problem)
+    assert "workbench demo" not in str(problem)
+    cohort = root / "features/cohort.toml"
+    cohort.write_text("synthetic = true\n" + cohort.read_text())
+    (problem,) = check_study(open_study(root))
+    assert "workbench demo --study" in str(problem)
 
 
 def test_local_file_is_strict_too(root: Path) -> None:

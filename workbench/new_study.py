@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.errors import Problem, SpecError, WorkbenchError, did_you_mean
+from workbench.whole_files import folder_to_write
 
 DESIGNS = ("parallel", "crossover", "single-arm", "observational")
 
@@ -82,6 +83,7 @@ def write_study_files(target: Path, contents: dict[Path, bytes]) -> tuple[Path, 
     """
     contents = {**contents, Path(".gitignore"): GITIGNORE.encode()}
     _refuse_to_overwrite(target, contents)
+    folder_to_write(target)
     for relative, content in contents.items():
         path = target / relative
         path.parent.mkdir(parents=True, exist_ok=True)

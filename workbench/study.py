@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from workbench.errors import Problem, Problems, SpecError, did_you_mean, is_text
+from workbench.errors import Problem, Problems, SpecError, did_you_mean, is_text, quoted
 from workbench.knowledge.vocabulary import OWN_FILE, Vocabulary, vocabulary_of
 from workbench.new_study import init_study
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
@@ -25,6 +25,8 @@ __all__ = ["Examined", "LocalSpec", "Study", "check_study", "init_study", "open_
 
 COHORT_FILE = "features/cohort.toml"
 LOCAL_FILE = "workbench.local.toml"
+DATA_OPTION = "--data"
+"""Who named the data folder, where the command did."""
 
 
 class LocalSpec(Spec):
@@ -193,9 +195,12 @@ class Study:
         if self.data.is_dir():
             return None
         found = "is a file, not a folder" if self.data.exists() else f"no such folder: {self.data}"
-        return Problem(
-            f"{self.data_from}: data", found, f"put the data there, say --data DIR, or data = in {LOCAL_FILE}"
-        )
+        if self.data_from == DATA_OPTION:
+            return Problem(DATA_OPTION, found, "name the folder that holds the files of the study")
+        hint = f"put the data there, say --data DIR, or data = in {LOCAL_FILE}"
+        if self.cohort.synthetic:
+            hint = f"workbench demo --study {quoted(self.root)} simulates the data of the demo; else {hint}"
+        return Problem(f"{self.data_from}: data", found, hint)
 
 
 # -------------------------------------------------------------------------------------------------------------- opening
@@ -305,7 +310,7 @@ def _bad_name(label: str) -> Problem:
 
 def _data_folder(root: Path, data: Path | None, cohort: CohortSpec, problems: Problems) -> tuple[Path, str]:
     if data is not None:
-        return Path(data).expanduser().resolve(), "--data"
+        return Path(data).expanduser().resolve(), DATA_OPTION
     if (root / LOCAL_FILE).is_file():
         local = examine(root / LOCAL_FILE, LOCAL_FILE, LocalSpec)
         problems.extend(local.problems)

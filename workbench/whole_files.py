@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
 
+from workbench.errors import Problem, WorkbenchError
+
 TEMPORARY = ".tmp"
 """Ending of a file that is not finished."""
 
@@ -39,3 +41,29 @@ def written_whole(path: Path, *, private: bool = False) -> Iterator[Path]:
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def folder_to_write(folder: Path) -> Path:
+    """A folder that the user named for new files; made, with those above it, where it does not exist.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    WorkbenchError
+        If no folder can be made there, as below ``/proc``.
+    OSError
+        As the disk says: full, read-only, a file in the way.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:
+        raise WorkbenchError(Problem(str(folder), "no folder can be made there", "name another folder")) from None
+    return folder

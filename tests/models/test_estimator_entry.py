@@ -113,8 +113,11 @@ def test_what_cannot_be_used_is_refused_with_the_way_out(estimator, options, mes
 
 def test_every_problem_of_an_entry_is_told_at_once(settled):
     with pytest.raises(SpecError) as caught:
-        settled(NUSVR, params={"nuu": 1.0, "Cc": 2.0})
-    assert len(caught.value.problems) == 2
+        settled(NUSVR, params={"nuu": 1.0, "Cc": 2.0, "kernel": "bogus"}, grid={"Gamma": (1.0,), "nu": (0.5, 7.0)})
+    problems = [str(problem) for problem in caught.value.problems]
+    assert len(problems) == 5
+    for name in ("nuu", "Cc", "kernel", "Gamma", "nu'"):
+        assert any(name in problem for problem in problems), name
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,33 @@ def test_show_works_after_the_study_was_moved(root, shown_result, tmp_path):
     assert shown.result.scores == shown_result.scores
 
 
+def test_the_report_of_a_run_is_written_beside_its_files_or_where_it_is_asked_for(root, shown_result, tmp_path, capsys):
+    run_id = keep(root, shown_result)
+    assert run_command(["report", run_id[:8], "--study", str(root)]) == 0
+    written = Path(capsys.readouterr().out.strip())
+    assert written.name == "report.html"
+    assert shown_result.scores.question in written.read_text()
+    assert pipeline.show_run(run_id, study=root).report.endswith("report.html")
+    assert run_command(["report", "--study", str(root), "--to", str(tmp_path / "mine" / "a.html")]) == 0
+    assert (tmp_path / "mine" / "a.html").read_text() == written.read_text()
+    assert run_command(["report", "--study", str(root), "--to", str(tmp_path)]) == 2
+    assert "is a folder; name a file in it" in capsys.readouterr().err
+
+
+def test_the_report_of_an_experiment_sets_its_runs_side_by_side(root, shown_result):
+    keep(root, shown_result)
+    experiment = shown_result.scores.experiment
+    written = pipeline.report(experiment, study=root)
+    assert written == root.resolve() / "mlruns" / "reports" / f"{experiment}.html"
+    assert "runs side by side" in written.read_text()
+
+
+def test_an_experiment_stands_for_its_last_run(root, shown_result):
+    keep(root, shown_result)
+    experiment = shown_result.scores.experiment
+    assert pipeline.show_run(experiment, study=root).run_id == pipeline.show_run(study=root).run_id
+
+
 def test_an_unknown_run_is_refused_with_the_choices(root, shown_result, capsys):
     keep(root, shown_result)
     assert run_command(["show", "nothing", "--study", str(root)]) == 2

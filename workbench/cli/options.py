@@ -35,6 +35,7 @@ DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="Where the data are, if not where cohort.toml says.", metavar="DIR"),
 ]
+RunArgument = Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, experiment, or latest.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every detail.")]
 HERE = Path(".")

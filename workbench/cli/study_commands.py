@@ -1,4 +1,4 @@
-"""Commands on a study: init, check, features, run, freeze, show, ui and export."""
+"""Commands on a study: init, check, features, run, freeze, show, report, ui and export."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import DataOption, QuietOption, StudyOption, VerboseOption, app
+from workbench.cli.options import DataOption, QuietOption, RunArgument, StudyOption, VerboseOption, app
 from workbench.cli.printing import (
     HERE,
     print_check,
@@ -252,7 +252,7 @@ def freeze(
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    run: RunArgument = "latest",
     study: StudyOption = HERE,
     verbose: VerboseOption = False,
 ) -> None:
@@ -278,6 +278,29 @@ def show(
 
 
 @app.command()
+def report(
+    run: RunArgument = "latest",
+    study: StudyOption = HERE,
+    to: Annotated[
+        Path | None, typer.Option(help="File to write; default: beside the files of the run.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Write the report of a run again: one HTML file that needs no other. Of an experiment, its runs side by side.
+
+    Every run writes its report when it ends; this one is for runs of older versions and for comparisons.
+
+    \b
+    Examples:
+      workbench report
+      workbench report "ridge . dmn4" --to ridge.html
+      workbench report madrs_change --study examples/kmoa
+    """
+    from workbench import pipeline
+
+    print(pipeline.report(run, study=study, to=to))
+
+
+@app.command()
 def ui(
     study: StudyOption = HERE,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", metavar="PORT")] = 5000,
@@ -298,7 +321,7 @@ def ui(
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, or latest.")] = "latest",
+    run: RunArgument = "latest",
     to: Annotated[Path, typer.Option(help="Folder to write.", metavar="DIR")] = ...,  # type: ignore[assignment]
     study: StudyOption = HERE,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,

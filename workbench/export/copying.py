@@ -8,9 +8,13 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problems, StoreError
+from workbench.errors import Problems, StoreError, listed
 from workbench.export.dictionary import COLUMNS, MODEL_FOLDER, described
 from workbench.records import LoggedRun
+from workbench.whole_files import folder_to_write
+
+LISTED = 5
+"""Names of files in one message."""
 
 
 def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool = False) -> tuple[Path, ...]:
@@ -40,7 +44,7 @@ def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool 
     _refuse_overwriting(contents, to, force)
     for name, content in contents.items():
         target = to / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder_to_write(target.parent)
         if isinstance(content, Path):
             shutil.copyfile(content, target)
         else:
@@ -63,12 +67,17 @@ def _refuse_overwriting(contents: dict[str, Path | bytes], to: Path, force: bool
     if to.exists() and not to.is_dir():
         problems.add(to, "is a file", "name a folder")
         problems.raise_if_any(StoreError)
+    differing = []
     for name, content in contents.items():
         target = to / name
         if target.is_dir():
             problems.add(target, "is a folder where a file would be written", "export to another folder")
         elif target.exists() and not force and target.read_bytes() != _bytes(content):
-            problems.add(target, "already holds something else", "export to another folder, or overwrite with --force")
+            differing.append(name)
+    if differing:
+        files = f"{len(differing)} file{'s' if len(differing) > 1 else ''} of another export or with other content"
+        hint = "export to another folder, or overwrite them with --force"
+        problems.add(to, f"already holds {files} ({listed(differing, LISTED)})", hint)
     problems.raise_if_any(StoreError)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.export.dictionary import COLUMNS, MISSING
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
+from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ def write_run(result: RunResult, folder: Path, *, run_id: str = "") -> tuple[Pat
     tuple of Path
         The files written, sorted.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder_to_write(folder)
     biomarkers = readable(_with_run(result.biomarkers, run_id))
     texts = {
         "spec.toml": result.spec_toml,

@@ -10,7 +10,7 @@ import inspect
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from workbench.errors import Problem, did_you_mean
@@ -194,6 +194,22 @@ def seeded(estimator: Any, seed: int) -> Any:
 # --------------------------------------------------------------------------------------------------- what is refused
 
 
+def unknown_parameters(cls: type[Any], names: Iterable[str]) -> list[str]:
+    """Those that the class does not take; parameters of estimators inside are known only once it is made.
+
+    Parameters
+    ----------
+    cls : type
+    names : iterable of str
+
+    Returns
+    -------
+    list of str
+    """
+    signature = inspect.signature(cls.__init__).parameters
+    return [name for name in names if "__" not in name and (name == "self" or name not in signature)]
+
+
 def refusals_of_class(cls: type[Any], params: Mapping[str, Any], where: str) -> Iterator[Problem]:
     """What is wrong with a class and the names of its parameters, before it is made.
 
@@ -221,11 +237,9 @@ def refusals_of_class(cls: type[Any], params: Mapping[str, Any], where: str) -> 
         hint = "name the estimator inside it, and give the values to try as grid: the inner folds choose among them"
         yield Problem(where, found, hint)
         return
-    known = [name for name in signature if name != "self"]
-    for name in params:
-        if "__" not in name and name not in known:  # those of estimators inside are known once it is made
-            possible = [each for each in known if each not in SET_BY_THE_WORKBENCH]
-            yield Problem(f"{where}: {name}", f"is not a parameter of {cls.__name__}", did_you_mean(name, possible))
+    possible = [name for name in signature if name != "self" and name not in SET_BY_THE_WORKBENCH]
+    for name in unknown_parameters(cls, params):
+        yield Problem(f"{where}: {name}", f"is not a parameter of {cls.__name__}", did_you_mean(name, possible))
     for name, parameter in signature.items():
         needed = parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         if needed and name != "self" and name not in params:

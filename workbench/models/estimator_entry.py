@@ -17,6 +17,7 @@ from workbench.models.estimator_building import (
     refusal_of_values,
     refusals,
     refusals_of_class,
+    unknown_parameters,
     written,
     written_params,
 )
@@ -62,17 +63,24 @@ def settle(spec: EstimatorSpec, allowed: Allowed, where: str) -> EstimatorSpec:
     def find(name: str) -> type[Any]:
         return find_class(name, allowed, where)[1]
 
-    problems.extend(refusals_of_class(cls, {**spec.params, **spec.grid, **spec.space}, where))
-    problems.raise_if_any(SpecError)
-    tried = {name: _first(spec, name) for name in (*spec.grid, *spec.space)}
+    given = {**spec.params, **spec.grid, **spec.space}
+    unknown = unknown_parameters(cls, given)
+    refused = list(refusals_of_class(cls, given, where))
+    problems.extend(refused)
+    if len(refused) > len(unknown):  # of the class itself, so that nothing more can be asked of it
+        problems.raise_if_any(SpecError)
+    rest = _without(spec, unknown)
+    tried = {name: _first(rest, name) for name in (*rest.grid, *rest.space)}
     try:
-        estimator = make(cls, {name: each for name, each in {**spec.params, **tried}.items() if "__" not in name}, find)
+        estimator = make(cls, {name: each for name, each in {**rest.params, **tried}.items() if "__" not in name}, find)
     except Exception as error:
-        raise SpecError(Problem(f"{where}: params", f"{cls.__name__} refuses them: {error}", "mend params")) from error
-    problems.extend(_unknown_inside(spec, estimator, where))
-    problems.raise_if_any(SpecError)
-    estimator.set_params(**{name: meant(value, find) for name, value in spec.params.items() if "__" in name})
-    problems.extend(_refused(spec, estimator, where, find))
+        problems.add(f"{where}: params", f"{cls.__name__} refuses them: {error}", "mend params")
+        raise SpecError(problems) from error
+    unknown_inside = list(_unknown_inside(rest, estimator, where))
+    problems.extend(each for _, each in unknown_inside)
+    rest = _without(rest, [name for name, _ in unknown_inside])
+    estimator.set_params(**{name: meant(value, find) for name, value in rest.params.items() if "__" in name})
+    problems.extend(_refused(rest, estimator, where, find))
     problems.raise_if_any(SpecError)
     return settled.model_copy(update={"params": written_params(estimator, tuple(tried))})
 
@@ -133,7 +141,7 @@ def handed_over(
         ) from error
     except ValueError as error:
         raise SpecError(Problem(where, str(error), "mend its grid")) from error
-    problems.extend(_unknown_inside(spec, estimator, where))
+    problems.extend(each for _, each in _unknown_inside(spec, estimator, where))
     problems.raise_if_any(SpecError)
     problems.extend(_refused(spec, clone(estimator), where, load_class))
     problems.raise_if_any(SpecError)
@@ -209,14 +217,21 @@ def _first(spec: EstimatorSpec, name: str) -> Any:
     return within.low if within.choices is None else within.choices[0]
 
 
-def _unknown_inside(spec: EstimatorSpec, estimator: Any, where: str) -> Iterator[Problem]:
-    """Parameters of estimators inside, ``svr__C``, and of an object, that are not there."""
+def _without(spec: EstimatorSpec, names: Sequence[str]) -> EstimatorSpec:
+    """An entry without the parameters of these names, whichever table holds them."""
+    tables = ("params", "grid", "space")
+    kept = {table: {n: each for n, each in getattr(spec, table).items() if n not in names} for table in tables}
+    return spec.model_copy(update=kept)
+
+
+def _unknown_inside(spec: EstimatorSpec, estimator: Any, where: str) -> Iterator[tuple[str, Problem]]:
+    """Parameters of estimators inside, ``svr__C``, and of an object, that are not there, by name."""
     known = estimator.get_params(deep=True)
     for table in ("params", "grid", "space"):
         for name in getattr(spec, table):
             if name not in known:
                 found = f"is not a parameter of {type(estimator).__name__}"
-                yield Problem(f"{where}: {table}.{name}", found, did_you_mean(name, known))
+                yield name, Problem(f"{where}: {table}.{name}", found, did_you_mean(name, known))
 
 
 def _refused(spec: EstimatorSpec, estimator: Any, where: str, find: Any) -> Iterator[Problem]:

@@ -1,11 +1,11 @@
 """The flow: composes the stages, and is what a notebook calls.
 
-    files -> sources -> tables -> models -> results -> figures / export / tracking
+    files -> sources -> tables -> models -> results -> figures / report / export / tracking
 
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
-`single_run`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`, `simulated_trials`,
-`power`, `pages`, `scaffold`, `demonstration`.
+`single_run`, `reports`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`,
+`simulated_trials`, `power`, `pages`, `scaffold`, `demonstration`.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
@@ -19,6 +19,7 @@ from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.reports import report
 from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
 from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, show_run, ui
 from workbench.pipeline.study_data import describe, features
@@ -51,6 +52,7 @@ __all__ = [
     "init_from",
     "list_runs",
     "plan",
+    "report",
     "run",
     "show_run",
     "simulate_study",

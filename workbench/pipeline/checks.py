@@ -60,7 +60,7 @@ class CheckReport:
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
-        lines = [f"{len(self.problems)} problems"]
+        lines = [f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"]
         lines += [f"{problem.place}: {problem.found}" for problem in self.problems]
         planned = self.table()
         return "\n".join(lines + ([planned.to_string(index=False)] if len(planned) else []))

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from workbench.errors import GuardError, Problems
+from workbench.errors import GuardError, Problems, SpecError
 from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
@@ -86,6 +86,7 @@ def run(
 
     progress = progress or Silent()
     experiments, only = one_or_several(experiments), one_or_several(only)
+    _refuse_contradictions(experiments, jobs, estimator, grid)
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
@@ -125,6 +126,21 @@ def run(
     for _ in helpers or ():  # else letting go of them would stop what they do
         pass
     return FinishedRuns(finished)
+
+
+def _refuse_contradictions(
+    experiments: Sequence[str], jobs: int | None, estimator: Any, grid: Mapping[str, Sequence[Any]] | None
+) -> None:
+    """What a call from Python may get wrong and the command line cannot."""
+    problems = Problems()
+    if not experiments:
+        problems.add("run", "names no experiment", 'such as run("madrs_change")')
+    if jobs is not None and jobs < 1:
+        problems.add("jobs", f"is {jobs}", "1 or more; None takes all cores")
+    if grid is not None and estimator is None:
+        hint = "give the estimator that it belongs to; the models of an experiment file have their grid in the file"
+        problems.add("grid", "stands without estimator", hint)
+    problems.raise_if_any(SpecError)
 
 
 def _units(spec: ExperimentSpec, only: Sequence[str]) -> int:

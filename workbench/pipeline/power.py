@@ -17,6 +17,7 @@ from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData
 from workbench.records import Dataset, SetPlan
 from workbench.specs.experiment import ValidationSpec
+from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,8 @@ def plan(
     runs = {run.dataset.feature_set: run for run in reversed(experiment_plan.runs)}
     folders = {each: Path(to) / each for each in reversed(runs)} if to is not None else {}
     _free(folders.values(), force)
+    for folder in folders.values():
+        folder_to_write(folder)
     question = Question(tuple(r2) or Question.r2s, simulations, permutations, people, prevalence, mean, sd)
     done = []
     for feature_set in reversed(runs):

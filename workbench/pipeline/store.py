@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.reports import FILE as REPORT
+from workbench.pipeline.reports import write_report
 from workbench.records import GateRow, RunResult
 from workbench.study import open_study
 
@@ -36,10 +38,12 @@ class FinishedRun:
 
     @property
     def report(self) -> str:
-        """Where its files lie, from the current folder where they lie below it; empty for a rehearsal."""
+        """Its report, from the current folder where it lies below it; the folder of its files for a run of an older
+        version, which has none, and empty for a rehearsal."""
         if self.artifacts is None:
             return ""
-        path, folder = self.artifacts.resolve(), Path.cwd().resolve()
+        own = self.artifacts / REPORT
+        path, folder = (own if own.is_file() else self.artifacts).resolve(), Path.cwd().resolve()
         return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
     def abstract(self, next_command: str = "") -> str:
@@ -198,6 +202,7 @@ def keep(
         exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
         for _ in drawing:
             pass
+        write_report(result, opened.artifacts, run_id=opened.run_id)
     return FinishedRun(result, opened.run_id, opened.artifacts)
 
 
@@ -207,7 +212,7 @@ def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
     Parameters
     ----------
     run : str
-        MLflow run id, a unique prefix of one, a run name, or ``latest``.
+        MLflow run id, a unique prefix of one, a run name, an experiment (its last run), or ``latest``.
     study : path
         The study folder.
 
@@ -263,7 +268,7 @@ def export_run(
     Parameters
     ----------
     run : str
-        MLflow run id, a unique prefix of one, a run name, or ``latest``.
+        MLflow run id, a unique prefix of one, a run name, an experiment (its last run), or ``latest``.
     to : path
         Made where it does not exist; files of other names in it are left alone.
     study : path

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problems, SourceError
+from workbench.errors import Problem, Problems, SourceError
 from workbench.pipeline.progress import Progress, Silent
 from workbench.records import Cohort, Dataset, FeatureTable
 from workbench.specs import spec_hash
@@ -53,11 +53,12 @@ def load_study_data(
 
     progress = progress or Silent()
     cohort = read_cohort(study.cohort, study.data, problems=problems)
+    wanted = list(study.sources if names is None else names)
     if cohort is None:
+        problems.extend([each for each in _files_not_there(study, wanted) if each not in list(problems)])
         return None
     tables: dict[str, FeatureTable] = {}
     rebuilt: list[str] = []
-    wanted = list(study.sources if names is None else names)
     for position, name in enumerate(wanted):
         progress.advance("feature tables", position, len(wanted))
         with problems.gather():
@@ -66,6 +67,24 @@ def load_study_data(
                 rebuilt.append(name)
     progress.advance("feature tables", len(wanted), len(wanted))
     return StudyData(study, cohort, tables, tuple(rebuilt))
+
+
+def _files_not_there(study: Study, sources: Sequence[str]) -> Iterator[Problem]:
+    """Files that the study names and nobody has opened yet, since there is no cohort to join them to."""
+    from workbench.sources.file_kinds import no_file
+    from workbench.sources.producers import producer_of
+
+    cohort = study.cohort
+    of_cohort = [cohort.participants, *(each.file for each in cohort.columns.values())]
+    of_cohort += [each.file for each in cohort.scores.values()]
+    named = {label: study.data / label for label in of_cohort if label}
+    for source in sources:
+        spec = study.sources[source]
+        files = producer_of(spec.reader, study=study.root).find(spec, study.data)
+        named |= {file.label: file.path for file in files}
+    for label, path in named.items():
+        if not path.is_file():
+            yield no_file(path, label)
 
 
 def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, bool]:

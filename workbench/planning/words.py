@@ -7,7 +7,7 @@ from math import isinf
 
 import pandas as pd
 
-from workbench.planning.power import HELD_SHARE, WANTED
+from workbench.planning.power import HELD_SHARE, WANTED, permutations_needed
 from workbench.records import GateRow, PowerPoint, SetPlan
 
 ENOUGH = "at least 50 participants"
@@ -173,7 +173,7 @@ def shown_power(plan: SetPlan) -> pd.DataFrame:
         Without the columns of which every cell would be empty or 0.
     """
     columns = {
-        "true R2": [_r2(point.r2) for point in plan.power],
+        "true R2": [f"{_r2(point.r2)}{_impossible(plan, point.r2)}" for point in plan.power],
         "confounds explain": [_percent(point.confound_share) for point in plan.power],
         "prediction shown": [_percent(point.power) for point in plan.power],
         "95 % CI": [f"{100 * point.low:.0f} to {_percent(point.high)}" for point in plan.power],
@@ -186,6 +186,11 @@ def shown_power(plan: SetPlan) -> pd.DataFrame:
     if not any(columns["supported"]):
         del columns["supported"]
     return pd.DataFrame(columns)
+
+
+def _impossible(plan: SetPlan, r2: float) -> str:
+    """A mark for what no model can reach, whatever the number of participants."""
+    return " (above the reliability ceiling)" if plan.ceiling is not None and r2 > max(plan.ceiling, 0.0) else ""
 
 
 def shown_curve(plan: SetPlan) -> pd.DataFrame:
@@ -203,7 +208,8 @@ def shown_curve(plan: SetPlan) -> pd.DataFrame:
     for r2 in dict.fromkeys(point.r2 for point in plan.curve):
         own = [point for point in plan.curve if point.r2 == r2]
         columns["participants"] = [f"{point.n}{'' if point.measured else ' (carried on)'}" for point in own]
-        columns[f"true R2 {_r2(r2)}"] = [f"{_r2(p.expected)} ({_r2(p.low)} to {_r2(p.high)})" for p in own]
+        title = f"true R2 {_r2(r2)}{_impossible(plan, r2)}"
+        columns[title] = [f"{_r2(point.expected)} ({_r2(point.low)} to {_r2(point.high)})" for point in own]
     return pd.DataFrame(columns)
 
 
@@ -284,7 +290,9 @@ def _ceiling(plan: SetPlan) -> str:
 
 def _how(plan: SetPlan) -> str:
     counts = {point.n_simulations for point in plan.power}
-    trials = f"{max(counts)} trials for every row, {plan.permutations} permutations each; " if counts else ""
+    raised = plan.n_runs > 1 and plan.permutations == permutations_needed(1, plan.n_runs)
+    why = f" (as many as a p corrected over {plan.n_runs} runs takes)" if raised else ""
+    trials = f"{max(counts)} trials for every row, {plan.permutations} permutations each{why}; " if counts else ""
     binary = " Outcomes are binary, their folds not balanced on them." if plan.outcome_type == "binary" else ""
     runs = f" (held to .05 / {plan.n_runs}, for the {plan.n_runs} runs of the experiment)" if plan.n_runs > 1 else ""
     held = ""

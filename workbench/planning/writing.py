@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workbench.planning.words import curve_table, power_table, size_table, text
 from workbench.records import SetPlan
+from workbench.whole_files import folder_to_write
 
 TABLES = {"power.tsv": power_table, "learning_curve.tsv": curve_table, "sample_size.tsv": size_table}
 
@@ -23,7 +24,7 @@ def write_plan(plan: SetPlan, folder: Path) -> tuple[Path, ...]:
     tuple of Path
         Files written, ``plan.txt`` first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder_to_write(folder)
     written = [folder / "plan.txt"]
     written[0].write_text(text(plan), encoding="utf-8")
     for name, table in TABLES.items():

@@ -30,6 +30,7 @@ from workbench.records.data import (
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
+from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedRun, RunResult
 from workbench.records.scores import (
     Increment,
@@ -68,6 +69,7 @@ __all__ = [
     "ClaimKind",
     "Cohort",
     "ConformalFold",
+    "Contribution",
     "Covariates",
     "CurvePoint",
     "Dataset",
@@ -90,16 +92,21 @@ __all__ = [
     "Notice",
     "Outcome",
     "OutcomeType",
+    "ParticipantPage",
     "Performance",
     "PermutationTest",
     "Phase",
     "PowerPoint",
     "ProcedureResult",
     "RegressionToMean",
+    "Report",
+    "ReportPicture",
+    "ReportTable",
     "RunResult",
     "Scale",
     "ScaleEnds",
     "Scores",
+    "Section",
     "Sensitivity",
     "Session",
     "SetPlan",

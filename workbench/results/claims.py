@@ -196,6 +196,20 @@ def _whom(scores: Scores) -> str:
     return "held-out simulated participants" if scores.synthetic else "held-out participants"
 
 
+LIMIT_OF_KIND: dict[ClaimKind, str] = {
+    "prognostic": (
+        "Treatments are not compared: the features may tell who gets better whatever is given, and this does not show "
+        "that they tell who responds to the treatment."
+    ),
+    "predictive": (
+        "The outcome compares treatments within or between participants. The difference between two scores of a "
+        "participant is not their own response: chance and the course of the illness are in it."
+    ),
+    "association": "No treatment is involved: an association with a score says nothing of how it would change.",
+}
+"""What a result of this kind cannot say, whatever its numbers are."""
+
+
 WORDING: dict[ClaimKind, str] = {
     "prognostic": "{verdict}, prognostic: {what} predicts {outcome} in {whom} ({r2}); "
     "treatments are not compared, so this says nothing about ketamine in particular",

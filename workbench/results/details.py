@@ -34,31 +34,46 @@ def details(result: RunResult, *, width: int | None = None) -> str:
     -------
     str
     """
-    scores = result.scores
-    lines = [
-        ("Question", scores.question),
-        ("Claim", f"{result.claim.sentence}."),
-        ("Not stronger" if result.claim.shows_prediction else "Why", _sentences(result.claim.reasons)),
-        ("Outcome", f"{scores.outcome} ({scores.outcome_unit})" if scores.outcome_unit else scores.outcome),
-        ("Estimand", scores.estimand),
-        ("Flow", flow(result.flow)),
-        ("Validation", scores.validation),
-        ("Stored as", scores.run_name),
-        ("R2", _r2(scores)),
-        ("Error", _error(scores)),
-        ("Permutation test", _p(scores)),
-        ("Increment", _increment(scores)),
-        ("Reliability ceiling", _ceiling(scores)),
-        ("Sites", _sites(scores)),
-        ("Baseline", _baseline_held(scores)),
-        ("Influence", _influence(scores)),
-        ("Negative control", shuffled(scores)),
-        ("Leakage check", leakage(scores)),
-        ("Sensitivity", " ".join(_sentence(each) for each in sensitivity.in_words(scores))),
-        ("Viewed", viewed(scores)),
-    ]
     wide = terminal_width() if width is None else width
-    return "\n".join(_line(label, text, wide) for label, text in lines if text)
+    return "\n".join(_line(label, text, wide) for label, text in labelled(result).items())
+
+
+def labelled(result: RunResult) -> dict[str, str]:
+    """What there is to say about a run beside its page, by label; what does not apply is left out.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    dict of str to str
+        May name participants.
+    """
+    scores = result.scores
+    texts = {
+        "Question": scores.question,
+        "Claim": f"{result.claim.sentence}.",
+        "Not stronger" if result.claim.shows_prediction else "Why": _sentences(result.claim.reasons),
+        "Outcome": f"{scores.outcome} ({scores.outcome_unit})" if scores.outcome_unit else scores.outcome,
+        "Estimand": scores.estimand,
+        "Flow": flow(result.flow),
+        "Validation": scores.validation,
+        "Stored as": scores.run_name,
+        "R2": _r2(scores),
+        "Error": _error(scores),
+        "Permutation test": _p(scores),
+        "Increment": _increment(scores),
+        "Reliability ceiling": _ceiling(scores),
+        "Sites": _sites(scores),
+        "Baseline": _baseline_held(scores),
+        "Influence": _influence(scores),
+        "Negative control": shuffled(scores),
+        "Leakage check": leakage(scores),
+        "Sensitivity": " ".join(sentence(each) for each in sensitivity.in_words(scores)),
+        "Viewed": viewed(scores),
+    }
+    return {label: text for label, text in texts.items() if text}
 
 
 def flow(steps: tuple[FlowStep, ...]) -> str:
@@ -207,22 +222,32 @@ def leakage(scores: Scores) -> str:
     """What the check for leaks did, in one sentence."""
     if not scores.blind_fits:
         return ""
-    return f"leakage check passed: replacing held-out data by noise left all {scores.blind_fits} fits unchanged"
+    fits = "the fit" if scores.blind_fits == 1 else f"all {scores.blind_fits} fits"
+    return f"leakage check passed: replacing held-out data by noise left {fits} unchanged"
 
 
 def _sentences(reasons: tuple[str, ...]) -> str:
-    return " ".join(_sentence(f"{reason}.") for reason in reasons)
+    return " ".join(sentence(f"{reason}.") for reason in reasons)
 
 
-def _sentence(text: str) -> str:
-    """With a capital, where it begins with a word and not with a symbol such as p."""
+def sentence(text: str) -> str:
+    """With a capital, where it begins with a word and not with a symbol such as p.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     first = text.partition(" ")[0]
     return text[:1].upper() + text[1:] if first.isalpha() and len(first) > 1 else text
 
 
 def _line(label: str, text: str, width: int) -> str:
     return fill(
-        text if label == "Stored as" else _sentence(text),
+        text if label == "Stored as" else sentence(text),
         width=max(width, 3 * LABEL),
         initial_indent="  " + label.ljust(LABEL),
         subsequent_indent="  " + " " * LABEL,

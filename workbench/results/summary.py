@@ -208,7 +208,7 @@ def _r2(scores: Scores) -> str:
 
 def _error(scores: Scores) -> str:
     """MAE, or for a binary outcome AUC and Brier score, beside the clinical model; the calibration slope."""
-    own, clinical = scores.performance, _clinical(scores)
+    own, clinical = scores.performance, clinical_model(scores)
     if scores.outcome_type == "binary":
         auc = _beside("AUC", own.auc, None if clinical is None else clinical.auc, "")
         brier = _beside("Brier score", own.brier, None if clinical is None else clinical.brier, "")
@@ -242,7 +242,17 @@ def slope(performance: Performance) -> str:
     return f"calibration slope {number(performance.calibration_slope)}"
 
 
-def _clinical(scores: Scores) -> Performance | None:
+def clinical_model(scores: Scores) -> Performance | None:
+    """The best clinical model of a run; None where it has none.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    Performance or None
+    """
     return None if scores.increment is None else procedure(scores, scores.increment.against)
 
 
@@ -384,7 +394,17 @@ def _effect(scores: Scores, direction: str) -> str:
 
 
 def no_candidates(result: RunResult) -> str:
-    """Why a run that predicts has no candidate circuit."""
+    """Why a run that predicts has no candidate circuit.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    str
+        Without a capital or a full stop.
+    """
     tested = int(result.circuits["q"].notna().sum())
     if not tested and set(result.circuits["circuit"]) <= {UNASSIGNED}:
         return "none: no feature is assigned to a circuit, so no circuit could be tested"

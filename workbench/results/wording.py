@@ -118,6 +118,16 @@ def p_text(p: float) -> str:
 def signed(value: float) -> str:
     """An R2 that is a difference: "+0.07", "-0.94".
 
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> signed(0.071), signed(-0.94)
     ('+0.07', '-0.94')
     """

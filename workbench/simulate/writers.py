@@ -26,6 +26,7 @@ from workbench.simulate.study_files import (
     shaps_column,
     study_files,
 )
+from workbench.whole_files import folder_to_write
 
 MISSING = "n/a"
 TRUTH_FILE = "truth.json"
@@ -113,7 +114,7 @@ def write_study(trial: Trial, folder: Path) -> tuple[Path, ...]:
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder_to_write(path.parent)
     path.write_bytes(text.encode("utf-8"))
     return path
 

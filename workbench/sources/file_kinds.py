@@ -82,7 +82,7 @@ def content_of(path: Path, label: str) -> bytes:
         what it is and what to do.
     """
     if not path.is_file():
-        raise SourceError(_no_file(path, label))
+        raise SourceError(no_file(path, label))
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -217,7 +217,19 @@ def _with_nulls(data: bytes) -> tuple[str, str]:
     return "is not a text file (it holds zero bytes)", f"{AS_TEXT} from the program that wrote it"
 
 
-def _no_file(path: Path, label: str) -> Problem:
+def no_file(path: Path, label: str) -> Problem:
+    """What is wrong where no file can be opened: there is none, it was not fetched, it is a folder.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    Problem
+    """
     if path.is_symlink():
         return Problem(label, "was not fetched: it is a link to nothing", _fetch(path))
     if path.is_dir():

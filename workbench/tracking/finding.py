@@ -149,8 +149,8 @@ def find_run(study: Study, run: str = "latest") -> LoggedRun:
     ----------
     study : Study
     run : str
-        MLflow run id, a unique prefix of one, a run name, or ``latest``: of the runs that were finished together last,
-        the primary one of their experiment where it names one, else the last.
+        MLflow run id, a unique prefix of one, a run name, an experiment, or ``latest``: of the runs (of the experiment)
+        that were finished together last, the primary one where the experiment names one, else the last.
 
     Returns
     -------
@@ -175,9 +175,13 @@ def find_run(study: Study, run: str = "latest") -> LoggedRun:
     chosen = [each for each in runs if run and (each.run_id.startswith(run.lower()) or each.name == run)]
     if len(chosen) == 1:
         return chosen[0]
+    of_experiment = [each for each in runs if each.experiment == run]
+    if of_experiment:
+        return _latest(study, of_experiment)
     if chosen:
         raise StoreError(f"{len(chosen)} runs are meant by {run!r}; give more of one id:\n{_choices(chosen)}")
-    raise StoreError(f"no finished run has the id or name {run!r}; the last ones are:\n{_choices(runs)}")
+    what = f"no finished run has the id or name {run!r}, nor is it an experiment with one"
+    raise StoreError(f"{what}; the last ones are:\n{_choices(runs)}")
 
 
 def _latest(study: Study, runs: Sequence[LoggedRun]) -> LoggedRun:

@@ -1,0 +1,188 @@
+"""The report of a run: one page that needs no other, in which every question is answered by the record of the run."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.export import read_run, write_run
+from workbench.figures import draw_run
+from workbench.pipeline.reports import html_of
+from workbench.records import Contribution, ReportTable
+from workbench.report.page import THEME_COLOURS, bars, is_numeric, report_html, with_theme_colours
+from workbench.results.sections import report_of
+from workbench.results.sections.background import methods_text
+from workbench.results.sections.references import REFERENCES, bibtex
+
+
+class Page(HTMLParser):
+    """Tags, ids and links of a page, and whether every tag is closed."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "input", "use", "path", "rect", "circle", "line", "polyline"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.addresses: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = dict(attrs)
+        if "id" in own:
+            self.ids.append(own["id"] or "")
+        for name in ("src", "href", "xlink:href", "action"):
+            if name in own:
+                (self.links if (own[name] or "").startswith("#") else self.addresses).append(own[name] or "")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+
+@pytest.fixture(scope="module")
+def made(shown_result, tmp_path_factory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("run")
+    write_run(shown_result, folder, run_id="1" * 32)
+    draw_run(shown_result, folder / "figures")
+    return html_of(folder, run_id="1" * 32), folder
+
+
+def test_the_report_asks_nothing_of_the_network_and_forbids_it(made):
+    page = Page(made[0])
+    assert page.open == []
+    assert [address for address in page.addresses if not address.startswith("data:")] == []
+    assert "url(http" not in made[0]
+    assert "@import" not in made[0]
+    assert "default-src 'none'" in made[0]
+    assert len(made[0]) < 10_000_000
+
+
+def test_every_link_in_the_report_leads_somewhere_and_no_id_stands_twice(made):
+    page = Page(made[0])
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_report_begins_with_verdict_and_question_and_why_the_claim_is_not_stronger(made, shown_result):
+    text = re.sub(r"<[^>]+>", " ", html.unescape(made[0][made[0].index("<main>") :]))
+    words = " ".join(text.split())
+    verdict = words.index(f"{shown_result.claim.verdict}, {shown_result.claim.kind}")
+    assert verdict < words.index(shown_result.scores.question) < words.index("Who is this about?")
+    for reason in shown_result.claim.reasons:
+        assert reason[1:] in words[: words.index("Who is this about?")]
+
+
+def test_every_figure_of_the_run_stands_in_the_report_in_the_colours_of_the_page(made):
+    drawn = {path.stem for path in (made[1] / "figures").glob("*.svg") if not path.stem.endswith("-dark")}
+    assert len(re.findall(r"<figure><svg", made[0])) == len(drawn) > 5
+    body = made[0][made[0].index("<main>") :]
+    assert not any(colour in body.lower() for colour in THEME_COLOURS)
+    assert "var(--blue)" in body
+
+
+def test_colours_of_the_figures_are_those_of_the_page():
+    from workbench.figures.style import DARK
+
+    assert {colour.lower() for colour in DARK.colours} == set(THEME_COLOURS)
+
+
+def test_ids_inside_a_drawing_become_its_own():
+    svg = '<?xml?><svg aria-labelledby="title desc"><title id="title">a</title><path id="p" style="fill: #0072B2"/>'
+    svg += '<use xlink:href="#p"/><g clip-path="url(#p)"/></svg>'
+    assert with_theme_colours(svg, "flow") == (
+        '<svg aria-labelledby="flow-title flow-desc"><title id="flow-title">a</title>'
+        '<path id="flow-p" style="fill: var(--blue)"/><use xlink:href="#flow-p"/><g clip-path="url(#flow-p)"/></svg>'
+    )
+
+
+def test_what_a_study_says_is_text_in_the_report_and_never_markup(shown_result):
+    question = 'Does <script>alert(1)</script> & "x" predict?'
+    scores = replace(shown_result.scores, question=question, outcome="<img src=x onerror=alert(1)>")
+    page = report_html(report_of(replace(shown_result, scores=scores)))
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert html.escape("<script>alert(1)</script>") in page
+
+
+def test_contributions_of_circuits_add_up_to_what_is_explained_for_every_participant(made, shown_result):
+    report = report_of(shown_result)
+    (individuals,) = [section for section in report.sections if section.name == "individuals"]
+    assert len(individuals.participants) == shown_result.scores.n_participants
+    shap = shown_result.shap.set_index("participant_id")
+    names = [column for column in shap if column not in ("session", "base")]
+    for page in individuals.participants:
+        row = shap.loc[page.participant_id]
+        total = page.base + sum(each.value for each in page.contributions)
+        assert total == pytest.approx(row["base"] + row[names].sum(), abs=1e-9)
+        assert all(
+            abs(a.value) >= abs(b.value) for a, b in zip(page.contributions, page.contributions[1:], strict=False)
+        )
+
+
+def test_nothing_is_ranked_or_explained_where_prediction_is_not_shown(null_result):
+    report = report_of(null_result)
+    sections = {section.name: section for section in report.sections}
+    assert not report.shown
+    assert sections["explanations"].answer == "Nothing is ranked: the model does not predict held-out participants."
+    assert sections["explanations"].pictures == ()
+    assert sections["candidates"].answer.startswith("None: candidates are listed only where")
+    assert not any(page.contributions for page in sections["individuals"].participants)
+    assert not any("SHAP" in column for table in sections["explanations"].tables for column in table.columns)
+
+
+def test_a_report_read_again_from_files_is_the_one_that_was_written(shown_result, made):
+    report = report_of(shown_result)
+    again = report_of(read_run(made[1]))
+    assert [section.name for section in again.sections] == [section.name for section in report.sections]
+    assert again.numbers == report.numbers
+    assert again.reasons == report.reasons
+
+
+def test_every_row_of_the_claim_gate_stands_in_the_report(shown_result):
+    from workbench.results.requirements import gate_rows
+
+    (section,) = [each for each in report_of(shown_result).sections if each.name == "requirements"]
+    assert [row[0] for row in section.tables[0].rows] == [row.requirement for row in gate_rows(shown_result.scores)]
+
+
+def test_methods_cite_only_papers_that_are_in_the_list_of_references(shown_result, null_result, binary_result):
+    for result in (shown_result, null_result, binary_result):
+        text, keys = methods_text(result)
+        assert set(keys) <= set(REFERENCES)
+        for key in keys:
+            assert key in text or key.replace(" ", " ") in text
+    assert bibtex(["Haufe 2014", "Haufe 2014"]).count("@article{haufe2014,") == 1
+
+
+def test_bars_are_as_long_as_their_values_around_the_middle():
+    drawn = bars([Contribution("a", 2.0), Contribution("b", -1.0), Contribution("c", 0.0)])
+    assert [(bar.left, bar.width, bar.raises) for bar in drawn] == [(50, 50, True), (25, 25, False), (50, 0, True)]
+    assert [bar.value for bar in drawn] == ["+2.00", "-1.00", "+0.00"]
+
+
+def test_columns_of_numbers_are_told_from_columns_of_words():
+    rows = ReportTable(("a", "b", "c"), (("1.5 (0.1 to 2)", "site-1", ""), (".04", "2 sites", ""))).rows
+    assert [is_numeric(rows, column) for column in range(3)] == [True, False, False]
+
+
+def test_spread_of_predictions_is_over_the_repeats(shown_result):
+    (individuals,) = [each for each in report_of(shown_result).sections if each.name == "individuals"]
+    page = individuals.participants[0]
+    own = shown_result.predictions.query("participant_id == @page.participant_id")["predicted"]
+    assert f"{np.round(own.mean(), 1):.1f}" in dict(page.facts)["Predicted"]
+    assert f"over {len(own)} repeats" in dict(page.facts)["Predicted"]

@@ -1,0 +1,8 @@
+"""A run as one self-contained page: no request to anywhere, everything escaped, light and dark, screen and paper."""
+
+from __future__ import annotations
+
+from workbench.report.page import comparison_html, report_html
+from workbench.report.pictures import pictures_in
+
+__all__ = ["comparison_html", "pictures_in", "report_html"]

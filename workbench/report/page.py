@@ -1,0 +1,182 @@
+"""The HTML of a report: templates filled with records, drawings that follow the theme of the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from workbench.records import Contribution, Report
+from workbench.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+THEME_COLOURS = {
+    "#ffffff": "--paper",
+    "#222222": "--ink",
+    "#5f666d": "--grey",
+    "#b4bbc2": "--pale",
+    "#0072b2": "--blue",
+    "#e69f00": "--orange",
+    "#8a5a00": "--brown",
+    "#c24f00": "--vermillion",
+}
+"""Colours of the figures on a light ground, and the property of the page that takes their place."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A contribution as a bar: where it begins and ends, in percent of the width."""
+
+    name: str
+    value: str
+    left: float
+    width: float
+    raises: bool
+
+
+def report_html(report: Report) -> str:
+    """The report as one HTML document.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    str
+        Holds its style, its script and its drawings; a policy in it forbids every request.
+    """
+    return _environment().get_template("report.html").render(report=report, version=__version__, bars=bars)
+
+
+def comparison_html(title: str, reports: Sequence[Report]) -> str:
+    """The runs of an experiment side by side, each row with a link to nothing but this page.
+
+    Parameters
+    ----------
+    title : str
+        The experiment.
+    reports : sequence of Report
+
+    Returns
+    -------
+    str
+    """
+    template = _environment().get_template("comparison.html")
+    return template.render(title=title, reports=reports, version=__version__, bars=bars)
+
+
+def with_theme_colours(svg: str, name: str) -> str:
+    """A drawing whose colours follow the theme of the page, and whose ids are its own.
+
+    Parameters
+    ----------
+    svg : str
+        With the colours of the light theme.
+    name : str
+        Of the drawing, which its ids begin with.
+
+    Returns
+    -------
+    str
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"#[0-9a-f]{6}\b", lambda match: _themed(match[0]), body, flags=re.IGNORECASE)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    body = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{name}-\2"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
+    return re.sub(r'aria-labelledby="([^"]+)"', lambda match: _labelled(match[1], name), body)
+
+
+def _themed(colour: str) -> str:
+    known = THEME_COLOURS.get(colour.lower())
+    return colour if known is None else f"var({known})"
+
+
+def _labelled(ids: str, name: str) -> str:
+    return 'aria-labelledby="' + " ".join(f"{name}-{each}" for each in ids.split()) + '"'
+
+
+def bars(contributions: Sequence[Contribution]) -> list[Bar]:
+    """Contributions as bars around a middle line, the largest as wide as half of the room.
+
+    Parameters
+    ----------
+    contributions : sequence of Contribution
+
+    Returns
+    -------
+    list of Bar
+    """
+    values = [each.value for each in contributions]
+    largest = max(map(abs, values), default=0.0) or 1.0
+    drawn = []
+    for each, value in zip(contributions, values, strict=True):
+        width = 50 * abs(value) / largest
+        left = 50.0 if value >= 0 else 50.0 - width
+        drawn.append(Bar(each.name, _signed(value, largest), round(left, 2), round(width, 2), value >= 0))
+    return drawn
+
+
+def _signed(value: float, largest: float) -> str:
+    decimals = 1 if largest >= 10 else 2 if largest >= 0.1 else 4
+    return f"{value:+.{decimals}f}"
+
+
+def sort_key(cell: str) -> str:
+    """What a column is sorted by: the first number of a cell, or its text.
+
+    Parameters
+    ----------
+    cell : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> sort_key("2.18 (-0.09 to 4.46)"), sort_key(".042"), sort_key("default mode")
+    ('2.18', '0.042', '')
+    """
+    match = NUMBER.match(cell.replace(",", ""))
+    return "" if match is None else str(float(match[0]))
+
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=$|[\s%(])")
+
+
+def is_numeric(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether a column holds numbers, so that it is set to the right.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+    column : int
+
+    Returns
+    -------
+    bool
+    """
+    cells = [row[column] for row in rows if row[column]]
+    return bool(cells) and all(sort_key(cell) for cell in cells)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("workbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"sort_key": sort_key}
+    environment.globals |= {"is_numeric": is_numeric}
+    return environment

@@ -1,0 +1,249 @@
+"""What the predictions rest on: circuits, features, candidates beside published findings, and the settings chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from workbench.records import UNASSIGNED, ReportTable, Section
+from workbench.results.biomarkers import COLUMNS
+from workbench.results.summary import no_candidates
+from workbench.results.wording import number, p_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.records import RunResult
+
+SHOWN_FEATURES = 20
+HOW_TO_READ = (
+    "SHAP values say how this model came to its predictions, not what causes the outcome. The null quantile is "
+    "what 95 % of permuted outcomes stay below: it is of a global null. The circuit test asks of each circuit "
+    "by itself whether its features are associated with the outcome beyond the confounds."
+)
+
+
+def explanations(result: RunResult) -> Section:
+    """Contribution of circuits, modalities and features to the predictions; nothing is ranked without prediction.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Section
+    """
+    title, question = "Explanation of the predictions", "Which circuits raise or lower the prediction?"
+    if not result.claim.shows_prediction:
+        why = (
+            "the run was not tested"
+            if result.claim.verdict == "not tested"
+            else "the model does not predict held-out participants"
+        )
+        return Section("explanations", title, question, f"Nothing is ranked: {why}.", tables=(_circuits(result),))
+    tables = [_circuits(result), _modalities(result), _top_features(result)]
+    return Section(
+        name="explanations",
+        title=title,
+        question=question,
+        answer=_largest(result.circuits),
+        notes=(HOW_TO_READ,),
+        tables=tuple(table for table in tables if table is not None),
+        pictures=("shap_circuits", "shap_beeswarm", "shap_features", "dependence"),
+    )
+
+
+def _largest(circuits: pd.DataFrame) -> str:
+    known = circuits[circuits["mean_abs_shap"].notna() & (circuits["circuit"] != UNASSIGNED)]
+    if not len(known):
+        return ""
+    first = known.sort_values("mean_abs_shap", ascending=False).iloc[0]
+    return f"The largest share is that of {first['circuit']} ({100 * first['share']:.0f} % of mean |SHAP|)."
+
+
+def _circuits(result: RunResult) -> ReportTable:
+    """Every circuit tested; the columns of SHAP only where predictions are explained."""
+    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    ordered = result.circuits.sort_values(["q", "p", "circuit"], kind="stable").reset_index(drop=True)
+    rows = tuple(
+        (
+            str(row["circuit"]),
+            str(row["n_features"]),
+            _p(row["p"]),
+            _p(row["q"]),
+            _effect(row),
+            _number(row["mean_abs_shap"]),
+            _number(row["null_quantile"]),
+            _ranks(row),
+        )
+        for row in ordered.to_dict("records")
+    )
+    columns = (
+        "Circuit",
+        "Features",
+        "p",
+        "q",
+        f"Effect per SD{unit}, 95 % CI",
+        f"Mean |SHAP|{unit}",
+        "Null quantile",
+        "Rank over repeats",
+    )
+    explained = result.claim.shows_prediction and bool(ordered["mean_abs_shap"].notna().any())
+    kept = range(len(columns)) if explained else range(5)
+    marked = frozenset(int(at) for at in ordered.index[ordered["candidate"].astype(bool)])
+    return ReportTable(
+        tuple(columns[at] for at in kept),
+        tuple(tuple(row[at] for at in kept) for row in rows),
+        "Circuits tested; candidates are marked",
+        marked,
+    )
+
+
+def _modalities(result: RunResult) -> ReportTable | None:
+    if len(result.modalities) < 2 or not result.modalities["mean_abs_shap"].notna().any():
+        return None
+    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    rows = tuple(
+        (str(row["modality"]), str(row["n_features"]), _number(row["mean_abs_shap"]), f"{100 * row['share']:.0f} %")
+        for row in result.modalities.to_dict("records")
+    )
+    return ReportTable(("Modality", "Features", f"Mean |SHAP|{unit}", "Share"), rows, "Modalities")
+
+
+def _top_features(result: RunResult) -> ReportTable | None:
+    if "mean_abs_shap" not in result.features or not result.features["mean_abs_shap"].notna().any():
+        return None
+    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    top = result.features.sort_values("mean_abs_shap", ascending=False, kind="stable").head(SHOWN_FEATURES)
+    rows = tuple(
+        (
+            str(row["name"]),
+            str(row["circuit"]),
+            _number(row["mean_abs_shap"]),
+            _number(row["weight"]),
+            _with_limits(row["haufe"], row["haufe_low"], row["haufe_high"]),
+            _effect(row),
+        )
+        for row in top.to_dict("records")
+    )
+    columns = (
+        "Feature",
+        "Circuit",
+        f"Mean |SHAP|{unit}",
+        "Weight",
+        "Haufe pattern, 95 % CI",
+        f"Effect per SD{unit}, 95 % CI",
+    )
+    return ReportTable(columns, rows, f"The {len(rows)} features with the largest mean |SHAP|")
+
+
+def candidates(result: RunResult) -> Section:
+    """Candidate biomarkers in words and numbers, or why there are none.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Section
+    """
+    title, question = "Candidate biomarkers", "Which circuits are worth testing in another cohort?"
+    if not result.claim.shows_prediction:
+        why = "a permutation test shows prediction" if result.claim.verdict == "not tested" else "prediction is shown"
+        return Section("candidates", title, question, f"None: candidates are listed only where {why}.")
+    if not len(result.biomarkers):
+        return Section(
+            "candidates", title, question, f"{no_candidates(result)[:1].upper()}{no_candidates(result)[1:]}."
+        )
+    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    rows = tuple(
+        (
+            "circuit" if row["level"] == "circuit" else "feature",
+            str(row["circuit"] if row["level"] == "circuit" else row["feature"]),
+            _text(row["direction"]),
+            _effect(row),
+            _p(row["q_value"]),
+            *(_text(row[name]) for name in ("haufe_sign", "tag", "evidence")),
+        )
+        for row in result.biomarkers.reindex(columns=list(COLUMNS)).to_dict("records")
+    )
+    columns = ("Level", "Name", "Direction", f"Effect per SD{unit}, 95 % CI", "q", "Haufe sign", "Tag", "Published")
+    kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
+    return Section(
+        name="candidates",
+        title=title,
+        question=question,
+        answer=f"{len(circuits)} circuit{'' if len(circuits) == 1 else 's'} with a q of at most .10.",
+        paragraphs=tuple(f"{_capital(str(each))}." for each in circuits["sentence"]),
+        notes=("Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",),
+        tables=(
+            ReportTable(
+                tuple(columns[at] for at in kept),
+                tuple(tuple(row[at] for at in kept) for row in rows),
+                "Candidate circuits, each followed by its features",
+                frozenset(at for at, row in enumerate(rows) if row[0] == "circuit"),
+            ),
+        ),
+        pictures=("brain", "connectome", "chord"),
+    )
+
+
+def tuning(result: RunResult) -> Section | None:
+    """The settings that the inner folds chose.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Section or None
+        None for a model without settings.
+    """
+    if not result.scores.tuning:
+        return None
+    rows = tuple(
+        (name, value if isinstance(value, str) else f"{value:g}") for name, value in result.scores.tuning.items()
+    )
+    return Section(
+        name="tuning",
+        title="Settings chosen",
+        question="What did tuning choose?",
+        tables=(ReportTable(("Setting", "Median or most frequent over folds"), rows),),
+        pictures=("tuning",),
+    )
+
+
+def _effect(row: Mapping[Hashable, Any]) -> str:
+    """An effect with its interval, which runs of older versions lack."""
+    return _with_limits(row.get("effect"), row.get("effect_low"), row.get("effect_high"))
+
+
+def _with_limits(value: object, low: object, high: object) -> str:
+    text = _number(value)
+    return f"{text} ({_number(low)} to {_number(high)})" if text and _number(low) else text
+
+
+def _ranks(row: Mapping[Hashable, Any]) -> str:
+    low, high = _number(row["rank_low"]), _number(row["rank_high"])
+    return f"{float(row['rank_low']):.0f} to {float(row['rank_high']):.0f}" if low and high else ""
+
+
+def _number(value: object) -> str:
+    return "" if not isinstance(value, int | float) or isnan(value) else number(float(value))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _p(value: object) -> str:
+    return "" if not isinstance(value, int | float) or isnan(value) else p_text(float(value))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,105 @@
+"""One page for each participant: what was predicted while they were held out, and what moved the prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbench.records import UNASSIGNED, Contribution, ParticipantPage, Section
+from workbench.results.wording import amounts
+
+if TYPE_CHECKING:
+    from workbench.records import RunResult
+
+MOST_PAGES = 1000
+SHOWN_FEATURES = 5
+UNEXPLAINED = "Predictions are not explained: no prediction was shown."
+
+
+def participants(result: RunResult) -> Section | None:
+    """A page for each participant, in the order of their ids.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Section or None
+        None for more participants than anybody reads about. Explained only where prediction is shown.
+    """
+    people = sorted(set(result.predictions["participant_id"]))
+    if not people or len(people) > MOST_PAGES:
+        return None
+    explained = result.claim.shows_prediction and result.shap is not None
+    pages = _pages(result, explained)
+    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    note = (
+        f"Bars are SHAP values{unit} of the model fitted without the participant, averaged over repeats: what each "
+        "circuit added to or took from the mean prediction. They explain the model and not the patient."
+    )
+    return Section(
+        name="individuals",
+        title="Each participant",
+        question="What was predicted for whom, and why?",
+        notes=(note,) if explained else (UNEXPLAINED,),
+        participants=pages,
+    )
+
+
+def _pages(result: RunResult, explained: bool) -> tuple[ParticipantPage, ...]:
+    unit = f" {result.scores.outcome_unit}".rstrip()
+    by_person = result.predictions.groupby("participant_id", sort=True)
+    facts = {
+        str(person): _facts(own["observed"], own["predicted"], own["reference"], unit) for person, own in by_person
+    }
+    if not explained or result.shap is None:
+        return tuple(ParticipantPage(person, own) for person, own in facts.items())
+    names = [column for column in result.shap if column not in ("participant_id", "session", "base")]
+    circuits = result.features.set_index("name")["circuit"].reindex(names).fillna("").to_numpy(dtype=str)
+    circuits = np.where(circuits == "", UNASSIGNED, circuits)
+    values = result.shap[names].to_numpy(dtype=float)
+    people = result.shap["participant_id"].to_numpy(dtype=str)
+    base = result.shap["base"].to_numpy(dtype=float)
+    pages = []
+    for person, own in facts.items():
+        rows = people == person
+        if not rows.any():
+            pages.append(ParticipantPage(person, own))
+            continue
+        mean = values[rows].mean(axis=0)
+        pages.append(
+            ParticipantPage(
+                person, own, float(base[rows].mean()), _by_circuit(mean, circuits), _largest(mean, np.array(names))
+            )
+        )
+    return tuple(pages)
+
+
+def _facts(observed: pd.Series, predicted: pd.Series, reference: pd.Series, unit: str) -> tuple[tuple[str, str], ...]:
+    seen, mean, low, high, expected = amounts(
+        float(observed.mean()),
+        float(predicted.mean()),
+        float(predicted.min()),
+        float(predicted.max()),
+        float(reference.mean()),
+    )
+    spread = f" ({low} to {high} over {len(predicted)} repeats)" if len(predicted) > 1 else ""
+    return (
+        ("Observed", f"{seen}{unit}"),
+        ("Predicted", f"{mean}{unit}{spread}"),
+        ("Reference", f"{expected}{unit}"),
+    )
+
+
+def _by_circuit(values: np.ndarray, circuits: np.ndarray) -> tuple[Contribution, ...]:
+    sums = pd.Series(values).groupby(circuits).sum()
+    ordered = sums.reindex(sums.abs().sort_values(ascending=False, kind="stable").index)
+    return tuple(Contribution(str(name), float(value)) for name, value in ordered.items())
+
+
+def _largest(values: np.ndarray, names: np.ndarray) -> tuple[Contribution, ...]:
+    order = np.argsort(-np.abs(values), kind="stable")[:SHOWN_FEATURES]
+    return tuple(Contribution(str(names[at]), float(values[at])) for at in order if values[at])
