@@ -71,7 +71,8 @@ def test_what_a_merged_export_does_not_tell_is_asked_and_nothing_else(merged):
     }
     scoring = next(problem for problem in problems if "scoring" in problem.place)
     assert scoring.hint.startswith("how is SHAPS scored? totals run from 18 to ")
-    assert '"14-56"' in scoring.hint and '"0-14"' not in scoring.hint, "totals above 14 cannot be scored 0-14"
+    assert '"14-56"' in scoring.hint
+    assert '"0-14"' not in scoring.hint, "totals above 14 cannot be scored 0-14"
 
 
 def test_check_passes_once_the_marked_answers_of_a_merged_export_are_filled(merged):
