@@ -61,7 +61,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("PETPrep", r"_kinpar\.tsv", "kinpar", "pet"),
     Kind("PETPrep", r"_(desc-\w+_)?tacs\.tsv", "petprep", "pet"),
     Kind("PETPrep", r"_(morph|dseg)\.tsv", "petprep", "pet", secondary=True),
-    Kind("PMOD", r"\.voistat", "pmod", "pet"),
+    Kind("PMOD", r"\.voistat", "pmod-voistat", "pet"),
     Kind("PMOD", r"\.tac", "pmod", "pet"),
     Kind("fMRIPrep", r"_desc-confounds_(timeseries|regressors)\.tsv", "fmriprep", "quality", secondary=True),
     Kind("time series", r"_timeseries\.tsv", "xcpd", "connectivity", secondary=True),

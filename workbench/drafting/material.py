@@ -10,6 +10,7 @@ from os.path import commonpath
 from pathlib import Path
 
 from workbench.drafting.cells import Table
+from workbench.drafting.kinds import kind_of
 from workbench.errors import Problem, SourceError, SpecError
 from workbench.sources.delimited import read_text_table
 
@@ -98,6 +99,9 @@ def look_at(files: Sequence[Path]) -> Material:
     rest = [path for path in found if path not in set(by_participant)]
     groups, alone = _grouped(by_participant, data)
     more, alone_too = _grouped_by_shape(rest, data)
+    of_all = [path for path in alone_too if path.suffix == ".mat" and kind_of(path.name) is not None]
+    alone_too = [path for path in alone_too if path not in of_all]
+    more += [FileGroup(path.relative_to(data).as_posix(), (path,), (), ()) for path in of_all]
     tables: list[Table] = []
     unread: list[tuple[str, str]] = []
     for path in [*single, *alone_too, *alone]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.drafting.kinds import Kind, entity, kind_of
@@ -11,6 +10,7 @@ from workbench.drafting.material import FileGroup, Material, Square, square_of
 from workbench.drafting.modalities import FeatureColumns, columns_table, feature_columns
 from workbench.drafting.moments import moment_of, words_in
 from workbench.drafting.people import People, choices, unmet_words
+from workbench.drafting.producers import DRAFTED_BY
 from workbench.drafting.records import DraftedFile, Entry, Known, Section, guessed, question
 from workbench.drafting.table_keys import keys_of_file
 from workbench.errors import listed
@@ -277,10 +277,6 @@ def _matrix(group: FileGroup, kind: Kind | None, square: Square) -> list[Entry]:
 def _seen(square: Square) -> str:
     named = f" such as {listed(map(repr, square.regions), 2)}" if square.regions else ""
     return f"each file is a square of {square.n_regions} regions{named}"
-
-
-DRAFTED_BY: dict[str, Callable[[FileGroup, Kind, Square | None], list[Entry]]] = {}
-"""By reader: the keys of a source that it reads; a reader without a row here is passed over."""
 
 
 # ------------------------------------------------------------------------------------------------------------- together
