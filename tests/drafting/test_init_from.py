@@ -14,6 +14,8 @@ import workbench
 from workbench.drafting.cells import Table
 from workbench.drafting.scales import rating_columns
 from workbench.errors import SpecError
+from workbench.specs.readers import READERS
+from workbench.specs.reading import examine_source
 from workbench.specs.table_source import TableSource
 
 
@@ -302,3 +304,44 @@ def test_the_generated_matrices_of_xcpd_are_recognised_and_who_took_part_is_aske
     assert source["atlas"] == "Tian"
     assert source["modality"] == "connectivity"
     assert any("which table has one row per participant" in question for question in drafted.draft.questions)
+
+
+ANSWERS = {
+    "regions": "regions.txt",
+    "subjects": "subjects.txt",
+    "analysis": "correlation",
+    "condition": "rest",
+    "tracer": "[11C]raclopride",
+    "measure": "VT",
+    "reference": "Left-Cerebellum-Cortex",
+    "window_min": "60 to 90",
+    "atlas_image": "atlas.nii.gz",
+    "atlas_labels": "atlas.tsv",
+}
+
+
+@pytest.mark.parametrize(
+    ("reader", "sample"),
+    [
+        ("xcpd", "xcpd/generated_by_writer_26.1.1"),
+        ("halfpipe", "halfpipe/real_1.2.3dev_ds000030_TRUNCATED"),
+        ("giga-connectome", "giga_connectome_like/halfpipe2bids_draft"),
+        ("conn", "conn/synthetic_twin_from_source"),
+        ("dcm", "spectral_dcm"),
+        ("petprep", "petprep_0.0.3"),
+        ("kinpar", "petprep_km_2025"),
+        ("maps", "glm_nilearn/generated_nilearn_0.14.1"),
+    ],
+)
+def test_what_is_drafted_for_the_files_of_a_producer_is_what_its_reader_takes(real_data, tmp_path, reader, sample):
+    """The README beside each sample says whether it is real, generated or synthetic."""
+    if reader not in READERS:
+        pytest.skip(f"this version has no reader {reader!r}")
+    workbench.init_from(tmp_path / "study", [real_data / "formats" / sample])
+    drafted = [path for path in sorted((tmp_path / "study/features").glob("*.toml")) if path.stem != "cohort"]
+    assert {toml(path)["reader"] for path in drafted} == {reader}
+    for path in drafted:
+        asked = re.compile(r'^(\w+) = "\?"$', re.MULTILINE)
+        text = asked.sub(lambda key: f'{key[1]} = "{ANSWERS[key[1]]}"', path.read_text())
+        path.write_text(text.replace('"60 to 90"', "[60, 90]"))
+        assert examine_source(path).problems == ()

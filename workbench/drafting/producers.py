@@ -14,6 +14,12 @@ from workbench.drafting.records import Entry, question
 Drafting = Callable[[FileGroup, Kind, "Square | None"], list[Entry]]
 
 
+CONN_ANALYSIS = (
+    'which measure had the analysis in CONN: "correlation", "semipartial-correlation", "regression" or '
+    '"multivariate-regression"? Its files do not say'
+)
+
+
 def glob_of(pattern: str) -> str:
     """A pattern as a glob: ids are read from the names by the reader itself.
 
@@ -81,7 +87,7 @@ def _conn(group: FileGroup, kind: Kind, square: Square | None) -> list[Entry]:
         question("which file lists the participants in the order of the CONN project, one id per line?").entry(
             "subjects"
         ),
-        question("which measure had the analysis in CONN? Its files do not say").entry("analysis"),
+        question(CONN_ANALYSIS).entry("analysis"),
         question('which condition, by its name in CONN or its number, such as "rest"?').entry("condition"),
         Entry("gsr", "unknown", "open", "was the global signal regressed out? gsr = true or false"),
     ]
