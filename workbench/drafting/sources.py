@@ -222,12 +222,8 @@ def _timing_of_files(people: People) -> Known:
 
 
 def _name_of(group: FileGroup, kind: Kind | None, modality: str) -> str:
-    parts = [
-        modality,
-        entity(group.pattern, "atlas", "seg"),
-        entity(group.pattern, "task"),
-        entity(group.pattern, "run"),
-    ]
+    told = (("atlas", "seg"), ("task",), ("contrast", "taskcontrast"), ("model",), ("run",))
+    parts = [modality, *(entity(group.pattern, *keys) for keys in told)]
     return re.sub(r"[^A-Za-z0-9_-]+", "_", "_".join(filter(None, parts)))
 
 
