@@ -108,6 +108,15 @@ FIGURES = [
     Figure("features_wide_over_plain", "Wide table 200 x 5,000, checked", "ours / plain pandas"),
     Figure("features_matrices_over_plain", "200 matrix files of 100 regions, checked", "ours / plain pandas"),
     Figure("features_wide_cached_seconds", "Wide table 200 x 5,000", "from the cache", "s"),
+    Figure("features_xcpd_over_pandas", "623 XCP-D matrices of 400 regions", "ours / pandas.read_csv alone", most=1.25),
+    Figure(
+        "features_xcpd_peak_mb", "623 XCP-D matrices of 400 regions", "peak of `workbench features`", "MB", most=2000
+    ),
+    Figure(
+        "features_xcpd_again_wall_s", "623 XCP-D matrices of 400 regions", "`workbench features` again", "s", most=2
+    ),
+    Figure("features_described_over_half", "80,000 described columns", "time of 40,000 times", most=2.5),
+    Figure("features_many_columns_over_half", "Wide table of 100,000 columns", "time of 50,000 times", most=2.5),
 ]
 
 

@@ -57,6 +57,10 @@ def against_features(spec: ExperimentSpec, cohort: CohortSpec, sources: Mapping[
     yield from _feature_sets(spec, sources)
     yield from _terms(spec, cohort)
     yield from _people(spec, cohort)
+    if spec.harmonise is not None:
+        yield from _term(spec.harmonise.batch, ("harmonise", "batch"), cohort)
+        for position, source in enumerate(spec.harmonise.sources):
+            yield from unknown(source, sources, "source", ("harmonise", "sources", position))
 
 
 def _sessions(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
@@ -105,6 +109,7 @@ def _terms(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
         (("outcome", "adjust"), spec.outcome.adjust),
         (("validation", "blocks"), spec.validation.blocks),
         (("validation", "strata"), spec.validation.strata),
+        (("harmonise", "preserve"), spec.harmonise.preserve if spec.harmonise else ()),
     ):
         for position, term in enumerate(terms):
             yield from _term(term, (*key, position), cohort)

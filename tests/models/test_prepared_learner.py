@@ -10,6 +10,7 @@ from workbench.models import fitted_models
 from workbench.models.estimators import make_learner
 from workbench.models.prepared_learner import PreparedLearner
 from workbench.models.state import Stateful
+from workbench.records import Batches
 from workbench.specs.learners import KernelRidgeSpec, LinearSVRSpec, RidgeSpec, XGBoostSpec
 
 SPECS = [
@@ -28,9 +29,10 @@ class SiteMeans(Stateful):
     shifts: np.ndarray
 
     kind = "site means"
+    keeps_columns = True
 
-    def transform(self, X, N, sites):
-        same = sites[:, None] == self.sites
+    def transform(self, X, N, batches):
+        same = batches.labels[:, None] == self.sites
         return X - same.astype(float) @ self.shifts
 
     def attributed(self, values):
@@ -46,8 +48,9 @@ class CentreSites:
     def needed(self, n_features):
         return True
 
-    def fit(self, X, N, sites, Y):
-        self.seen.append((len(X), N.shape, None if sites is None else sites.shape, Y.shape))
+    def fit(self, X, N, batches, Y):
+        sites = batches.labels
+        self.seen.append((len(X), N.shape, sites.shape, Y.shape))
         each = np.unique(sites)
         shifts = np.array([np.nanmean(X[sites == site], axis=0) - np.nanmean(X, axis=0) for site in each])
         return [SiteMeans(each, shifts)]
@@ -59,14 +62,15 @@ def at_sites(make_fold, monkeypatch):
     fold, y = make_fold(n=60, p=30, n_nuisance=1, missing=0.02)
     sites = np.resize(["A", "B", "C"], 60)
     fold.X[:] += 5 * (sites == "B")[:, None]
-    return replace(fold, sites=sites), y
+    return replace(fold, batches=Batches(sites, np.empty((60, 0)))), y
 
 
 def prepared_by_hand(fold, rows):
     X = fold.X.copy()
-    for site in np.unique(fold.sites):
-        of_site = rows[fold.sites[rows] == site]
-        X[fold.sites == site] -= np.nanmean(fold.X[of_site], axis=0) - np.nanmean(fold.X[rows], axis=0)
+    sites = fold.batches.labels
+    for site in np.unique(sites):
+        of_site = rows[sites[rows] == site]
+        X[sites == site] -= np.nanmean(fold.X[of_site], axis=0) - np.nanmean(fold.X[rows], axis=0)
     return X
 
 
@@ -126,7 +130,7 @@ def test_the_model_takes_its_step_along(spec, at_sites):
     fitted = explained_fit(PreparedLearner(make_learner(spec), CentreSites()), fold, y[:, None])
     model = fitted.model()
     again = fitted_models.from_state(fitted_models.state_of(model))
-    rows = fold.X[fold.test], fold.nuisance[fold.test], fold.sites[fold.test]
+    rows = fold.X[fold.test], fold.nuisance[fold.test], fold.batches.take(fold.test)
     assert np.abs(model.predict(*rows) - fitted.predicted[:, 0]).max() <= 1e-10 * y.std()
     assert again.predict(*rows).tobytes() == model.predict(*rows).tobytes()
     assert np.abs(fitted.shap_base + fitted.shap.sum(axis=1) - fitted.predicted[:, 0]).max() <= 1e-5 * y.std()

@@ -161,10 +161,10 @@ def test_a_row_of_another_length_is_an_error_of_the_file(table_of):
 def test_the_text_of_a_file_is_let_go_once_it_became_numbers(cohort):
     """Hundreds of matrices would be held as text beside their numbers otherwise."""
     spec = TableSource.model_validate({"modality": "task", "reader": "table", "file": "all", "session": "session_id"})
-    assembly = _Assembly("x", spec, cohort, None, published(), several=True)
+    assembly = _Assembly("x", spec, cohort, None, published(), n_files=2)
     options = ParseOptions(spec, "participant_id", frozenset(), Path)
     for person in ("0001", "0002"):
         file = named(f"{person}.tsv", person, "ses-b0")
         assembly.read(file, lambda file, _: rows_of(file.label, ("VS",), ("", "", ["1"])), options)
     assert [part.parsed.entries for part in assembly.parts] == [(), ()]
-    assert [len(part.values) for part in assembly.parts] == [1, 1]
+    assert [part.n_values for part in assembly.parts] == [1, 1]

@@ -113,7 +113,19 @@ def test_a_numeric_code_covers_its_other_spelling():
     assert np.isnan(values[1:]).all()
 
 
-@pytest.mark.parametrize("cells", [["1.5", "-2e-3", "+4", ".5"], ["1.5", "n/a", "x", "inf"], ["1_0", "2", "3", "4"]])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1.5", "-2e-3", "+4", ".5"],
+        ["1.5", "n/a", "x", "inf"],
+        ["1_0", "2", "3", "4"],
+        ["1.5", "n/a", "n/a", "-0"],
+        ["nan", "n/a", "1", "2"],
+        ["inf", "n/a", "1e999", "2"],
+        ["n/a", "1_0", "2", "3"],
+        ["\u0661", "2", "3", "4"],
+    ],
+)
 def test_rows_are_read_as_their_cells_are(cells):
     reader = NumberReader(["n/a"])
     values, bad = reader.row(cells)

@@ -8,7 +8,7 @@ from workbench.errors import SpecError
 from workbench.specs import read_cohort_spec, read_experiment_spec, read_source_spec
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
-from workbench.specs.readers import AnySource
+from workbench.specs.readers import READERS, AnySource
 from workbench.specs.reading import _Examination
 
 ROOTS = {"cohort": CohortSpec, "source": AnySource, "experiment": ExperimentSpec}
@@ -148,7 +148,12 @@ def test_option_of_another_kind_is_named(changed) -> None:
     ("kind", "old", "new", "message"),
     [
         ("source", '"table"', '"tabel"', "reader: 'tabel' is not a choice; did you mean 'table'? choose one of"),
-        ("source", 'reader = "table"\n', "", "reader: is missing; write one of 'matrix', 'table'"),
+        (
+            "source",
+            'reader = "table"\n',
+            "",
+            f"reader: is missing; write one of {', '.join(map(repr, sorted(READERS)))}",
+        ),
         ("source", 'modality = "connectivity"\n', "", "modality: is missing; it says: connectivity, task, pet"),
         ("source", '"unknown"', "3", "gsr: found 3; expected true or false or 'unknown'"),
         ("source", '"connectivity"', '"rest fMRI"', "a name has letters, digits"),

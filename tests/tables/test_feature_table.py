@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from workbench.tables import feature_table
 from workbench.tables.feature_table import cached_table, content_key, describe
 
 
@@ -56,6 +57,16 @@ def torn_json(folder):
     (folder / "fc.json").write_text("{")
 
 
+def torn_values(folder):
+    path = folder / "fc.values.npy"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def other_values(folder):
+    path = folder / "fc.values.npy"
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+
+
 def absent_parquet(folder):
     (folder / "fc.parquet").unlink()
 
@@ -70,7 +81,9 @@ def another_digest(folder):
     (folder / "fc.json").write_text(json.dumps(said | {"digest": "0" * 64}))
 
 
-@pytest.mark.parametrize("spoil", [torn_parquet, torn_json, absent_parquet, another_version, another_digest])
+@pytest.mark.parametrize(
+    "spoil", [torn_parquet, torn_values, other_values, torn_json, absent_parquet, another_version, another_digest]
+)
 def test_what_cannot_be_trusted_is_built_anew(cached, tmp_path, spoil):
     cached()
     spoil(tmp_path / "tables")
@@ -80,7 +93,11 @@ def test_what_cannot_be_trusted_is_built_anew(cached, tmp_path, spoil):
 
 def test_nothing_half_written_is_left_behind(cached, tmp_path):
     cached()
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["fc.json", "fc.parquet"]
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [
+        "fc.json",
+        "fc.parquet",
+        "fc.values.npy",
+    ]
 
 
 def test_the_key_follows_content_and_not_dates(tmp_path):
@@ -139,3 +156,15 @@ def test_an_error_that_is_not_of_the_disk_is_not_hidden(table, tmp_path, monkeyp
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="a bug"):
         cached_table("fc", "key", lambda: table, tmp_path)
+
+
+def test_many_values_are_mapped_into_memory_and_to_change_them_changes_no_file(cached, table, tmp_path, monkeypatch):
+    cached()
+    monkeypatch.setattr(feature_table, "MAPPED", 0)
+    kept, rebuilt = cached()
+    assert not rebuilt
+    np.testing.assert_array_equal(kept.values, table.values)
+    kept.values[0, 0] = 7.0
+    again, rebuilt = cached()
+    assert not rebuilt
+    np.testing.assert_array_equal(again.values, table.values)

@@ -254,6 +254,8 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
             print_frame(pd.DataFrame(rows))
             print()
+        for words in dict.fromkeys(words for planned in plan.runs for words in planned.dataset.in_fold):
+            print_labelled("In the folds", words)
         print_planned_claims(report.claims.get(plan.name, ()))
         for step in flow_of(plan) if verbose else ():
             print_labelled("Flow", step)

@@ -12,7 +12,8 @@ from workbench.models.estimators import as_permuted, beside_main, make_learner
 from workbench.models.fitted_models import digest
 from workbench.models.learner import Fitted
 from workbench.models.nested_cv import fit_alone, located, spawned
-from workbench.records import ABSENT, Covariates, Dataset, FeatureBlocks, WorkUnit
+from workbench.models.steps_in_fold import covariance_blocks
+from workbench.records import ABSENT, Batches, Covariates, Dataset, FeatureBlocks, Harmonisation, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
 NOISE_STREAM = 3
@@ -28,9 +29,10 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
     """Fit with the held-out participants replaced by noise: nothing that is learnt may change (METHODS 2.11, L1.2 and
     L1.3).
 
-    Features, covariates and clinical variables of all held-out rows but the first become noise, and the outcome of all
-    of them. What was learnt must be the same to the last bit (`fitted_models.digest`), and so must the tuning and the
-    prediction for the first held-out row, which also speaks where a learner keeps no model.
+    Features, covariates and clinical variables of all held-out rows but the first become noise, and so does what a
+    harmonisation knows of them; and the outcome of all of them. What was learnt must be the same to the last bit
+    (`fitted_models.digest`), and so must the tuning and the prediction for the first held-out row, which also speaks
+    where a learner keeps no model.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
     else:
         y = _noise(dataset.y, test, rng)
     if dataset.complete:
-        blind = dataset.with_features(_noise(dataset.X, others, rng))
+        blind = dataset.with_features(_noise_of_features(dataset, others, rng))
     else:
         blind = replace(dataset, feature_blocks=_blinded_blocks(dataset.feature_blocks, others, rng))
     return replace(
@@ -114,7 +116,29 @@ def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
         confounds=covariates(dataset.confounds),
         forced=covariates(dataset.forced),
         clinical=covariates(dataset.clinical),
+        harmonisation=_blinded_batches(dataset.harmonisation, unit, rng),
     )
+
+
+def _noise_of_features(dataset: Dataset, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise in some rows; covariances become those of noise, which have a tangent vector too."""
+    blind = _noise(dataset.X, rows, rng)
+    for block in covariance_blocks(dataset.features):
+        n_regions = int(block.pairs.max()) + 1
+        signals = rng.standard_normal((len(rows), n_regions, 2 * n_regions + 10))
+        covariances = NOISE_SDS * signals @ signals.swapaxes(1, 2) / signals.shape[2]
+        variances = dataset.X[:, block.columns[block.pairs[0] == block.pairs[1]]]
+        blind[np.ix_(rows, block.columns)] = variances.mean() * covariances[:, block.pairs[0], block.pairs[1]]
+    return blind
+
+
+def _blinded_batches(plan: Harmonisation | None, unit: WorkUnit, rng: np.random.Generator) -> Harmonisation | None:
+    """Batches drawn anew from those of the training rows, and noise in what is preserved."""
+    if plan is None:
+        return None
+    others, labels = unit.outer.test[1:], plan.batches.labels.copy()
+    labels[others] = rng.choice(labels[unit.outer.train], len(others))
+    return replace(plan, batches=Batches(labels, _noise(plan.batches.preserved, others, rng)))
 
 
 def _noise(values: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

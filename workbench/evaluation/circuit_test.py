@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.models.preprocessing import spanning_basis
+from workbench.models.steps_in_fold import prepared_together
 from workbench.records import CircuitTest, Dataset
 
 FEATURES_AT_ONCE = 2048
@@ -28,6 +29,9 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     of the outcome on it, given N, per SD; its 95 % interval clusters by people or families (`effects`). Signs
     of the features of a circuit are not aligned to the outcome, so opposite ones cancel in its mean.
 
+    Features that a tangent space or ComBat makes are made once here, of all participants together: neither looks at the
+    outcome, and permuted outcomes meet the same features.
+
     Parameters
     ----------
     dataset : Dataset
@@ -42,6 +46,7 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     ----------
     Freedman, D., Lane, D. (1983). J. Business & Economic Statistics 1, 292-298.
     """
+    dataset = prepared_together(dataset)
     N = dataset.nuisance.values
     basis = spanning_basis(N, N[:0]).train
     Y = _unit_columns(residual_of(targets, basis), targets)

@@ -17,6 +17,7 @@ from workbench.models.estimators import as_permuted, make_learner
 from workbench.models.procedures import planned_procedures
 from workbench.models.rehearsed_folds import as_drawn
 from workbench.models.splitters import balanced_on_outcome, for_interval
+from workbench.models.steps_in_fold import covariance_blocks, steps_of
 from workbench.records import Dataset
 from workbench.specs.experiment import INFLUENCE_REPEATS, ValidationSpec
 from workbench.specs.learner_work import Work
@@ -24,6 +25,12 @@ from workbench.specs.learners import PREPARATION_SECONDS, EstimatorSpec, Learner
 
 SCREEN_SECONDS = 1e-7
 """One feature of one target ranked in one training set."""
+GEOMETRIC_MEAN_SECONDS, TANGENT_SECONDS = 1e-8, 2.5e-9
+"""Of one participant and cubed number of regions: in the geometric mean of a training set, and as a tangent vector."""
+COMBAT_SECONDS = 1.5e-7
+"""One value of one training set."""
+ON_FEATURES = frozenset({"main", "raw", "increment", "joint"})
+"""Procedures that learn from the features."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,27 @@ def _of_division(dataset: Dataset, validation: ValidationSpec, learner: LearnerS
     if work.n_features < n_features:
         seconds += work.training_sets * work.targets * n_features * SCREEN_SECONDS
     memory = 8.0 * (3 * n * n_features + 3 * n * work.targets) + 2e8
+    if steps_of(dataset):
+        seconds += _seconds_of_steps(dataset, work)
+        memory += 16.0 * (work.inner + 1) * n * n_features
     disk = work.folds * 8.0 * (2 * work.permuted * work.targets + 0.3 * n * n_features)
     return Cost(work.fits, seconds, memory, disk)
+
+
+def _seconds_of_steps(dataset: Dataset, work: Work) -> float:
+    """Tangent spaces, learnt once for all procedures, and ComBat, in every training set; permuted outcomes share them,
+    but where each has folds of its own."""
+    sets = work.folds * (work.inner + 1)
+    procedures = len(ON_FEATURES.intersection(work.procedures))
+    if work.one_by_one and work.n_features == dataset.X.shape[1]:
+        sets *= work.targets
+    seconds = 0.0
+    for block in covariance_blocks(dataset.features):
+        cubed = (float(block.pairs.max()) + 1.0) ** 3
+        seconds += sets * work.n * cubed * (GEOMETRIC_MEAN_SECONDS + procedures * TANGENT_SECONDS)
+    if dataset.harmonisation is not None:
+        seconds += sets * procedures * work.n * len(dataset.harmonisation.columns) * COMBAT_SECONDS
+    return seconds
 
 
 def _estimator_seconds(dataset: Dataset, work: Work, learner: EstimatorSpec) -> float:

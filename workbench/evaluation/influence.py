@@ -18,6 +18,7 @@ from workbench.models.estimators import make_learner, make_tuned
 from workbench.models.learner import Fold, Learner, Together, residualises
 from workbench.models.procedures import modalities
 from workbench.models.stacked import held_out_references
+from workbench.models.steps_in_fold import prepared
 from workbench.records import Dataset, Influence, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
@@ -348,6 +349,7 @@ def _refit_unit(unit: WorkUnit, *, dataset: Dataset, refits: Mapping[str, _Refit
     model = make_learner(learner)
     if not model.batched:
         model = make_tuned(learner, chosen["main"])
+    model = prepared(model, dataset)
     procedures = dict(zip(map(_without, range(len(groups))), _refits_of(dataset, model, folds, unit), strict=True))
     if bends:
         on_covariates, nothing = make_tuned(learner, chosen["confounds"]), np.empty((dataset.n_rows, 0))
@@ -371,7 +373,9 @@ def _fold_without(dataset: Dataset, N: np.ndarray, unit: WorkUnit, keep: np.ndar
     left = (Split(split.train[keep[split.train]], split.test[keep[split.test]]) for split in unit.inner)
     inner = tuple(split for split in left if len(split.train) and len(split.test))
     train = unit.outer.train[keep[unit.outer.train]]
-    return Fold(dataset.X, N, train, unit.outer.test, inner, dataset.outcome.type, bands=modalities(dataset))
+    batches = None if dataset.harmonisation is None else dataset.harmonisation.batches
+    where = (train, unit.outer.test, inner, dataset.outcome.type)
+    return Fold(dataset.X, N, *where, bands=modalities(dataset), batches=batches)
 
 
 def _refits_of(dataset: Dataset, model: Learner, folds: Sequence[Fold], unit: WorkUnit) -> list[ProcedureResult]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.models.everyone import fit_everyone
+from workbench.models.prepared_learner import model_inputs
 from workbench.models.preprocessing import fit_nuisance
 from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec
@@ -37,4 +38,5 @@ def predict_unobserved(
         return None
     y, binary = np.asarray(dataset.y, dtype=float)[:, None], dataset.outcome.type == "binary"
     reference = fit_nuisance(y, dataset.nuisance.values, others.nuisance, binary=binary).test
-    return everyone.model.predict(others.X, others.nuisance), reference[:, 0]
+    inputs = model_inputs(everyone.model, others.X, others.nuisance, others.batches)
+    return everyone.model.predict(*inputs), reference[:, 0]

@@ -14,11 +14,13 @@ from workbench.models.estimators import beside_main, make_learner
 from workbench.models.fitted_models import from_state, state_of
 from workbench.models.learner import Fold, Model, refuse_untaken, taken_from
 from workbench.models.nested_cv import spawned
+from workbench.models.prepared_learner import model_inputs
 from workbench.models.preprocessing import Floats
 from workbench.models.procedures import modalities
 from workbench.models.splitters import inner_folds
 from workbench.models.state import State, plain, substate
-from workbench.records import Dataset, VariableCoding, codings_from_text, codings_to_text
+from workbench.models.steps_in_fold import prepared
+from workbench.records import Batches, Dataset, VariableCoding, as_level, codings_from_text, codings_to_text
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -38,11 +40,17 @@ class StudyModel:
         Names of the features, in order.
     covariates : tuple of VariableCoding
         Confounds, in order.
+    batch : str
+        Column that says where each person was measured, where features are harmonised; else empty.
+    preserved : tuple of VariableCoding
+        Covariates that the harmonisation preserves, in order.
     """
 
     model: Model
     features: tuple[str, ...]
     covariates: tuple[VariableCoding, ...]
+    batch: str = ""
+    preserved: tuple[VariableCoding, ...] = ()
 
     def predict(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> Floats:
         """Predictions for any people, (n,).
@@ -52,43 +60,66 @@ class StudyModel:
         X : ndarray of shape (n, n_features)
             Raw features in the order of `features`, NaN for single missing values.
         covariates : mapping of str to sequence
-            Raw values by variable, numbers or levels as text; ones that the model does not hold fixed are not used.
+            Raw values by variable, numbers or levels as text: those held fixed and, where features are harmonised, the
+            batch and what is preserved. Others are not used.
 
         Raises
         ------
         FitError
             If a variable or a value is missing, or is a level that nobody had among those it was fitted to.
         """
-        return self.model.predict(X, self.coded(covariates, len(X)))
+        return self.model.predict(*self._inputs(X, covariates))
 
     def explain(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Floats, Floats]:
         """Base (n,) and SHAP values (n, n_features) of these predictions; see `predict`."""
-        return self.model.explain(X, self.coded(covariates, len(X)))
+        return self.model.explain(*self._inputs(X, covariates))
+
+    def _inputs(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+        return model_inputs(self.model, X, self.coded(covariates, len(X)), self._batches(covariates, len(X)))
+
+    def _batches(self, covariates: Mapping[str, Sequence[Any]], n: int) -> Batches | None:
+        """Where n people were measured and what of it is preserved; None where features are not harmonised."""
+        if not self.batch:
+            return None
+        if self.batch not in covariates:
+            hint = did_you_mean(self.batch, covariates) if covariates else "give its values by that name"
+            raise FitError(Problem(self.batch, "says where features were measured and is not given", hint))
+        labels = np.array([as_level(label) for label in covariates[self.batch]], dtype=np.str_)
+        return Batches(labels, _coded(self.preserved, covariates, n, "is preserved by the harmonisation"))
 
     def coded(self, covariates: Mapping[str, Sequence[Any]], n: int) -> Floats:
         """Covariates of n people as the model takes them, (n, n_columns); see `predict`."""
-        problems, columns = Problems(), [np.empty((n, 0))]
-        for coding in self.covariates:
-            with problems.gather():
-                if coding.term in covariates:
-                    columns.append(_columns(coding, covariates[coding.term]))
-                elif coding.names:
-                    hint = did_you_mean(coding.term, covariates) if covariates else "give its values by that name"
-                    raise FitError(Problem(coding.term, "is held fixed by this model and is not given", hint))
-        problems.raise_if_any(FitError)
-        return np.column_stack(columns)
+        return _coded(self.covariates, covariates, n, "is held fixed by this model")
 
     def state(self) -> dict[str, Any]:
         """Everything learnt: the model, and how covariates were coded."""
-        names = {"features": json.dumps(self.features), "covariates": codings_to_text(self.covariates)}
+        names = {
+            "features": json.dumps(self.features),
+            "covariates": codings_to_text(self.covariates),
+            "batch": self.batch,
+            "preserved": codings_to_text(self.preserved),
+        }
         return names | {f"model.{name}": value for name, value in state_of(self.model).items()}
 
     @classmethod
     def from_state(cls, state: State) -> StudyModel:
         """The model with this state, bit for bit."""
         features = tuple(json.loads(str(plain(state["features"]))))
-        covariates = codings_from_text(str(plain(state["covariates"])))
-        return cls(from_state(substate(state, "model")), features, covariates)
+        covariates, preserved = (codings_from_text(str(plain(state[name]))) for name in ("covariates", "preserved"))
+        return cls(from_state(substate(state, "model")), features, covariates, str(plain(state["batch"])), preserved)
+
+
+def _coded(codings: Sequence[VariableCoding], given: Mapping[str, Sequence[Any]], n: int, role: str) -> Floats:
+    problems, columns = Problems(), [np.empty((n, 0))]
+    for coding in codings:
+        with problems.gather():
+            if coding.term in given:
+                columns.append(_columns(coding, given[coding.term]))
+            elif coding.names:
+                hint = did_you_mean(coding.term, given) if given else "give its values by that name"
+                raise FitError(Problem(coding.term, f"{role} and is not given", hint))
+    problems.raise_if_any(FitError)
+    return np.column_stack(columns)
 
 
 def _columns(coding: VariableCoding, values: Sequence[Any]) -> Floats:
@@ -128,7 +159,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     FitError
         If it cannot be fitted.
     """
-    made = make_learner(beside_main(learner))
+    made = prepared(make_learner(beside_main(learner)), dataset)
     refuse_untaken(made, dataset, learner.label)
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
@@ -140,7 +171,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         inner=inner_folds(dataset, everyone, validation, seed),
         outcome_type=dataset.outcome.type,
         bands=modalities(dataset),
-        sites=dataset.sites,
+        batches=dataset.harmonisation.batches if dataset.harmonisation is not None else None,
         circuits=dataset.circuit_of_feature,
         **taken_from(dataset, made),
     )
@@ -148,4 +179,6 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     fitted = made.fit(fold, y[:, None], seed=seed)
     if fitted.model is None:
         return None
-    return StudyModel(fitted.model(), tuple(dataset.features["name"]), dataset.nuisance.coding)
+    plan = dataset.harmonisation
+    known = ("", ()) if plan is None else (plan.batch, plan.coding)
+    return StudyModel(fitted.model(), tuple(dataset.features["name"]), dataset.nuisance.coding, *known)

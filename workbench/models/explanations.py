@@ -11,7 +11,7 @@ from workbench.models.kernel_model import KernelModel
 from workbench.models.learner import Fitted, Fold, Model
 from workbench.models.linear_model import LinearModel
 from workbench.models.preparation import Preparation, preparation_of
-from workbench.models.prepared_learner import PreparedModel
+from workbench.models.prepared_learner import PreparedModel, model_inputs
 from workbench.models.preprocessing import Floats, Rows
 
 NIL_PREDICTION = 1e-12
@@ -52,25 +52,39 @@ def explained(fitted: Fitted, fold: Fold, *, residualised: bool, circuits: NDArr
     model = fitted.model()
     explains = getattr(model, "explains", True)
     base, shap = model.explain(*_inputs(model, fold, fold.test)) if explains else (None, None)
-    X, N = fold.X[fold.train], fold.nuisance[fold.train]
+    N = fold.nuisance[fold.train]
     predicted, alone = model.predict(*_inputs(model, fold, fold.train)), model.covariates_alone(N)
+    X, seen_by = _as_explained(model, fold, fold.train)
     by_circuit = None
     if shap is not None and circuits is not None and len(circuits):
         of_first = np.abs(shap).mean(axis=0)[None]
         others = fitted.mean_abs_shap() if fitted.mean_abs_shap is not None else of_first[:0]
         by_circuit = sums_by_circuit(np.vstack([of_first, others]), circuits)
     part = predicted - alone
-    if isinstance(model, LinearModel | KernelModel):  # what all features went through is known already
-        haufe = _pattern(X, model.basis.rows(N), model.preparation, part, alone)
+    if isinstance(seen_by, LinearModel | KernelModel):  # what all features went through is known already
+        haufe = _pattern(X, seen_by.basis.rows(N), seen_by.preparation, part, alone)
     else:
         haufe = haufe_pattern(X, N if residualised else N[:, :0], part, alone)
     return Explanation(shap, base, haufe, model.weights(predicted), by_circuit)
 
 
 def _inputs(model: Model, fold: Fold, rows: Rows) -> tuple[np.ndarray, ...]:
-    """What a model is given of some rows: features and covariates, and sites where a step before it may need them."""
-    sites = (fold.sites[rows],) if fold.sites is not None and isinstance(model, PreparedModel) else ()
-    return fold.X[rows], fold.nuisance[rows], *sites
+    """What a model is given of some rows: features and covariates, and batches where a step before it may need them."""
+    batches = None if fold.batches is None else fold.batches.take(rows)
+    return model_inputs(model, fold.X[rows], fold.nuisance[rows], batches)
+
+
+def _as_explained(model: Model, fold: Fold, rows: Rows) -> tuple[Floats, Model]:
+    """The features that are explained, and the model that is given these: behind steps that change them in place.
+
+    A tangent space and ComBat give other values of the same features. A screen gives fewer features, and the pattern is
+    that of all which it was offered.
+    """
+    X, N = fold.X[rows], fold.nuisance[rows]
+    batches = None if fold.batches is None else fold.batches.take(rows)
+    while isinstance(model, PreparedModel) and model.step.keeps_columns:
+        X, model = model.step.transform(X, N, batches), model.model
+    return X, model
 
 
 def haufe_pattern(X: Floats, N: Floats, part: Floats, alone: Floats) -> Floats:

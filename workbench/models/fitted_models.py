@@ -15,13 +15,14 @@ from workbench.models.linear_model import LinearModel
 from workbench.models.prepared_learner import FittedStep, PreparedModel
 from workbench.models.screening import KeptFeatures
 from workbench.models.state import State, plain, substate
+from workbench.models.steps_in_fold import Harmonised, TangentSpaces
 from workbench.models.tree_models import BoostedModel, ForestModel
 
 KINDS: dict[str, Any] = {
     one.kind: one for one in (LinearModel, KernelModel, BoostedModel, ForestModel, EstimatorModel, PreparedModel)
 }
 """Kind of a fitted model to its class."""
-STEPS: dict[str, Any] = {one.kind: one for one in (KeptFeatures,)}
+STEPS: dict[str, Any] = {one.kind: one for one in (KeptFeatures, TangentSpaces, Harmonised)}
 """Kind of a fitted step before a learner to its class."""
 
 
@@ -98,5 +99,8 @@ def digest(model: Model) -> str:
 def _learnt(model: Model) -> dict[str, Any]:
     """The state of a model, or what stands for it in a digest."""
     if isinstance(model, PreparedModel):
-        return {**{f"step.{name}": value for name, value in model.step.state().items()}, **_learnt(model.model)}
+        behind = _learnt(model.model)
+        if isinstance(model.model, PreparedModel):
+            behind = {f"behind.{name}": value for name, value in behind.items()}
+        return {**{f"step.{name}": value for name, value in model.step.state().items()}, **behind}
     return model.fingerprint() if isinstance(model, EstimatorModel) else state_of(model)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.records import Dataset, FeatureBlocks, OutcomeType, Split, Treatment
+    from workbench.records import Batches, Dataset, FeatureBlocks, OutcomeType, Split, Treatment
 
     Floats = NDArray[np.float64]
 
@@ -43,8 +43,8 @@ class Fold:
     feature_blocks, treatment, weights
         As of `workbench.records.Dataset`, for learners that say that they take them (`Learner.takes`); else None. Where
         rows lack blocks, `X` has no column.
-    sites : ndarray of str, shape (n_rows,), or None
-        Where each row was measured, for steps that harmonise (`prepared_learner`).
+    batches : Batches or None
+        Where each row was measured, for steps that harmonise (`steps_in_fold`).
     circuits : ndarray of int, shape (n_features,), or None
         Circuit of each feature, for models that are explained by whole circuits.
     """
@@ -59,7 +59,7 @@ class Fold:
     feature_blocks: FeatureBlocks | None = None
     treatment: Treatment | None = None
     weights: np.ndarray | None = None
-    sites: np.ndarray | None = None
+    batches: Batches | None = None
     circuits: np.ndarray | None = None
 
 

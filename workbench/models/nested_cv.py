@@ -323,7 +323,7 @@ def _fold(procedure: Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
         outcome_type=dataset.outcome.type,
         bands=procedure.bands,
         circuits=dataset.circuit_of_feature if procedure.X.shape[1] == len(dataset.features) else None,
-        sites=dataset.sites,
+        batches=None if dataset.harmonisation is None else dataset.harmonisation.batches,
         **taken_from(dataset, procedure.learner),
     )
 

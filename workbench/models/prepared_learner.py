@@ -7,21 +7,20 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.models.learner import Fitted, Fold, Learner, Model, fitted_one_by_one, residualises
 from workbench.models.preprocessing import Floats, Rows
-from workbench.records import Split
-
-Sites = NDArray[np.str_] | None
+from workbench.records import Batches, Split
 
 
 class FittedStep(Protocol):
     """What a step learnt in one training set; a `workbench.models.state.Stateful`."""
 
     kind: ClassVar[str]
+    keeps_columns: ClassVar[bool]
+    """Whether a learner is given every feature in its place, changed; else columns may be other features."""
 
-    def transform(self, X: Floats, N: Floats, sites: Sites) -> Floats:
+    def transform(self, X: Floats, N: Floats, batches: Batches | None) -> Floats:
         """Features that a learner is given, (n, n_given), of raw features (n, n_features) of any people."""
         ...
 
@@ -49,7 +48,7 @@ class Step(Protocol):
         """Whether it changes anything; if not, the learner is handed the fold as it is."""
         ...
 
-    def fit(self, X: Floats, N: Floats, sites: Sites, Y: Floats) -> Sequence[FittedStep]:
+    def fit(self, X: Floats, N: Floats, batches: Batches | None, Y: Floats) -> Sequence[FittedStep]:
         """Learn from the rows of one training set: one fitted step per target if supervised, else one in all.
 
         Parameters
@@ -57,7 +56,8 @@ class Step(Protocol):
         X : ndarray of shape (n_train, n_features)
             Raw features, NaN for single missing values; not to be written to.
         N : ndarray of shape (n_train, n_nuisance)
-        sites : ndarray of str, shape (n_train,), or None
+        batches : Batches or None
+            Where each row was measured, where the dataset is harmonised.
         Y : ndarray of shape (n_train, n_targets)
         """
         ...
@@ -94,8 +94,8 @@ class PreparedLearner:
         return fitted_one_by_one(predicted, alone[0].chosen, fold, tuple(models))
 
     def _fitted_steps(self, fold: Fold, train: Rows, Y: Floats) -> Sequence[FittedStep]:
-        sites = None if fold.sites is None else fold.sites[train]
-        return self.step.fit(fold.X[train], fold.nuisance[train], sites, Y[train])
+        batches = None if fold.batches is None else fold.batches.take(train)
+        return self.step.fit(fold.X[train], fold.nuisance[train], batches, Y[train])
 
     def _one(
         self, fold: Fold, splits: Sequence[Split], steps: Sequence[FittedStep], Y: Floats, seed: int, explain: int
@@ -122,9 +122,10 @@ def _one_copy_per_training_set(
         for split, start, stop in zip(splits, starts[:-1], starts[1:], strict=True)
     ]
     every = np.concatenate(rows)
-    sites = [None if fold.sites is None else fold.sites[one] for one in rows]
-    made = zip(steps, rows, sites, strict=True)
-    X = np.vstack([step.transform(fold.X[one], fold.nuisance[one], site) for step, one, site in made])
+    batches = [None if fold.batches is None else fold.batches.take(one) for one in rows]
+    made = zip(steps, rows, batches, strict=True)
+    X = np.vstack([step.transform(fold.X[one], fold.nuisance[one], batch) for step, one, batch in made])
+    same = steps[-1].keeps_columns  # else a column may be another feature in each training set
     small = replace(
         fold,
         X=X,
@@ -132,9 +133,9 @@ def _one_copy_per_training_set(
         train=moved[-1].train,
         test=moved[-1].test,
         inner=tuple(moved[:-1]),
-        bands=None,  # a column may be another feature in each training set
-        circuits=None,
-        sites=None if fold.sites is None else fold.sites[every],
+        bands=fold.bands if same else None,
+        circuits=fold.circuits if same else None,
+        batches=None if fold.batches is None else fold.batches.take(every),
     )
     return small, Y[every]
 
@@ -148,17 +149,17 @@ class PreparedModel:
 
     kind: ClassVar[str] = "prepared"
 
-    def predict(self, X: Floats, N: Floats, sites: Sites = None) -> Floats:
+    def predict(self, X: Floats, N: Floats, batches: Batches | None = None) -> Floats:
         """Predictions, (n,); see `Model`."""
-        return self.model.predict(self.step.transform(X, N, sites), N)
+        return self.model.predict(*model_inputs(self.model, self.step.transform(X, N, batches), N, batches))
 
     def covariates_alone(self, N: Floats) -> Floats:
         """What is predicted without the features, (n,); see `Model`."""
         return self.model.covariates_alone(N)
 
-    def explain(self, X: Floats, N: Floats, sites: Sites = None) -> tuple[Floats, Floats]:
+    def explain(self, X: Floats, N: Floats, batches: Batches | None = None) -> tuple[Floats, Floats]:
         """Base (n,) and SHAP values (n, n_features); see `Model`."""
-        base, shap = self.model.explain(self.step.transform(X, N, sites), N)
+        base, shap = self.model.explain(*model_inputs(self.model, self.step.transform(X, N, batches), N, batches))
         return base, self.step.attributed(shap)
 
     @property
@@ -179,3 +180,21 @@ class PreparedModel:
             of_part = {"kind": part.kind, **part.state()}
             state |= {f"{one.name}.{name}": value for name, value in of_part.items()}
         return state
+
+
+def model_inputs(model: Model, X: Floats, N: Floats, batches: Batches | None) -> tuple[Any, ...]:
+    """What a model predicts and explains rows from: features and covariates, and where they were measured if it asks.
+
+    Parameters
+    ----------
+    model : Model
+    X : ndarray of shape (n, n_features)
+    N : ndarray of shape (n, n_nuisance)
+    batches : Batches or None
+
+    Returns
+    -------
+    tuple
+        Arguments of `Model.predict` and `Model.explain`.
+    """
+    return (X, N, batches) if isinstance(model, PreparedModel) else (X, N)

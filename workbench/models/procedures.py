@@ -13,6 +13,7 @@ from workbench.models.estimators import LeastSquaresLearner, beside_main, make_l
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Learner, refuse_untaken, residualises
 from workbench.models.preprocessing import impute_means
+from workbench.models.steps_in_fold import prepared
 from workbench.records import Covariates, Dataset, WorkUnit
 from workbench.specs.learners import LearnerSpec, RidgeSpec
 
@@ -112,7 +113,8 @@ def procedure_of(
     FitError
         If the dataset holds what the learner does not take.
     """
-    model = make_learner(learner if name == "main" else beside_main(learner))
+    bare = make_learner(learner if name == "main" else beside_main(learner))
+    model = prepared(bare, dataset)
     refuse_untaken(model, dataset, learner.label)
     X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
     nuisance = dataset.nuisance.values
@@ -126,7 +128,7 @@ def procedure_of(
         return Procedure(model, X, forced, observed, forced, bands)
     if name == "confounds":
         # Without features a learner that residualises is the nuisance model itself; trees may bend it.
-        alone = LeastSquaresLearner() if residualises(model) else model
+        alone = LeastSquaresLearner() if residualises(bare) else bare
         return Procedure(alone, nothing, nuisance, every, nothing)
     if name == "increment":
         held = with_clinical(dataset, unit.outer.train)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import FitError, Problem
 from workbench.models.nested_cv import INNER_STREAM, spawned
 from workbench.models.splitters import for_interval, inner_folds, outer_folds
-from workbench.records import Dataset
+from workbench.records import Dataset, Split
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
+
+FEWEST_AT_SITE = 3
+"""Training participants of a site that is held out: one at least is left where any two are left out (influence)."""
 
 
 def as_drawn(dataset: Dataset, validation: ValidationSpec) -> ValidationSpec:
@@ -58,9 +65,44 @@ def draw_folds(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpe
 
 
 def _draw(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> None:
-    repeats = learner.repeats or validation.repeats
+    repeats, at_sites = learner.repeats or validation.repeats, _Refused.of(dataset)
     if dataset.given_folds is not None and learner.repeats is None:
         repeats = dataset.given_folds.shape[1]
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
-            inner_folds(dataset, outer.train, validation, spawned(validation.seed, INNER_STREAM, repeat, fold))
+            drawn_from = spawned(validation.seed, INNER_STREAM, repeat, fold)
+            inner = inner_folds(dataset, outer.train, validation, drawn_from)
+            if at_sites is not None:
+                at_sites.refuse_unseen((outer, *inner))
+
+
+class _Refused:
+    """The rule that nobody is held out whose site is not among the training participants of the same fold."""
+
+    def __init__(self, batch: str, labels: NDArray[np.str_]) -> None:
+        self.batch = batch
+        self.levels, self.codes = np.unique(labels, return_inverse=True)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> _Refused | None:
+        """The rule for a dataset; None where it has none."""
+        plan = dataset.harmonisation
+        return None if plan is None or plan.unseen != "refuse" else cls(plan.batch, plan.batches.labels)
+
+    def refuse_unseen(self, splits: Sequence[Split]) -> None:
+        """Refuse splits that hold out participants of a site with fewer than `FEWEST_AT_SITE` in training."""
+        for split in splits:
+            trained = np.bincount(self.codes[split.train], minlength=len(self.levels))
+            held_out = np.bincount(self.codes[split.test], minlength=len(self.levels)) > 0
+            rare = held_out & (trained < FEWEST_AT_SITE)
+            if rare.any():
+                level = self.levels[rare][0]
+                found = (
+                    f"a fold holds out participants of {self.batch} {str(level)!r} and trains on "
+                    f"{int(trained[rare][0])} of it; ComBat is to learn what is held out from {FEWEST_AT_SITE} or more"
+                )
+                hint = (
+                    f'balance the folds on it (strata = ["{self.batch}"] in [validation]), leave it out (exclude), '
+                    'or say what becomes of it: unseen = "none" or "reference" in [harmonise]'
+                )
+                raise FitError(Problem("harmonise: unseen", found, hint))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.models.preprocessing import Floats, nuisance_basis, nuisance_on_basis, prepare_on_basis
 from workbench.models.state import Stateful
+from workbench.records import Batches
 
 TARGETS_AT_ONCE = 64
 TIE_SHARE = 1e-10
@@ -42,7 +43,7 @@ class Screen:
         """Whether there are more features than may pass."""
         return n_features > self.keep
 
-    def fit(self, X: Floats, N: Floats, sites: NDArray[np.str_] | None, Y: Floats) -> Sequence[KeptFeatures]:
+    def fit(self, X: Floats, N: Floats, batches: Batches | None, Y: Floats) -> Sequence[KeptFeatures]:
         """What passes for each target; see `Step`."""
         return [KeptFeatures(kept, X.shape[1]) for kept in screen(X, N, Y, self.keep)]
 
@@ -63,8 +64,9 @@ class KeptFeatures(Stateful):
     n_features: int
 
     kind: ClassVar[str] = "kept features"
+    keeps_columns: ClassVar[bool] = False
 
-    def transform(self, X: Floats, N: Floats, sites: NDArray[np.str_] | None) -> Floats:
+    def transform(self, X: Floats, N: Floats, batches: Batches | None) -> Floats:
         """The features that passed, (n, n_kept)."""
         return X[:, self.kept]
 

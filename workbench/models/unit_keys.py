@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.models.estimator_entry import identity
 from workbench.models.splitters import balanced_on_outcome
-from workbench.records import SCHEMA_VERSION, Dataset, WorkUnit
+from workbench.records import SCHEMA_VERSION, TANGENT, Dataset, WorkUnit
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import BandedRidgeSpec, EstimatorSpec, LearnerSpec
 
@@ -62,6 +62,10 @@ def common_digest(
         settings["bands"] = dataset.features["modality"].to_numpy(str).tolist()
     if isinstance(learner, EstimatorSpec):
         settings["estimator"] = identity(learner)
+    if dataset.harmonisation is not None:
+        settings["harmonisation"] = dataset.harmonisation.settings
+    if (dataset.features["measure"] == TANGENT).any():
+        settings["ends"] = dataset.features[["region_a", "region_b"]].to_numpy(str).tolist()
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
     blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)

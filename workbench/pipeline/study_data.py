@@ -93,13 +93,18 @@ def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, b
     from workbench.sources import read_source, source_files
     from workbench.sources.producers import producer_of
     from workbench.tables.feature_table import cached_table, content_key
+    from workbench.tables.file_digests import FileDigests
 
     spec = study.sources[name]
     files = source_files(spec, data=study.data, features_dir=study.features_dir)
     ids = (sorted(cohort.keys.items()), sorted(cohort.sessions), cohort.id_column, cohort.missing)
     # Covariates count too: a file that repeats one of them is read against it (T15).
     version = producer_of(spec.reader, study=study.root).version
-    key = content_key(f"{spec_hash(spec)}\n{version}\n{ids}\n{cohort.participants.to_csv()}\n{published_text()}", files)
+    digests = FileDigests(study.tables_dir)
+    key = content_key(
+        f"{spec_hash(spec)}\n{version}\n{ids}\n{cohort.participants.to_csv()}\n{published_text()}", files, digests
+    )
+    digests.remember()
     build = partial(read_source, name, spec, cohort, data=study.data, features_dir=study.features_dir)
     return cached_table(name, key, build, study.tables_dir)
 

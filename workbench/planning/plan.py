@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from workbench.errors import FitError
+from workbench.models.steps_in_fold import prepared_together, steps_of
 from workbench.planning import curve
 from workbench.planning.people import Population, ranks, some_of
 from workbench.planning.power import Cohort, Engine, detectable, permutations_needed, power
@@ -89,9 +90,10 @@ def plan_set(
     -------
     SetPlan
     """
-    dataset = blind(dataset)
+    raw, dataset = dataset, blind(prepared_together(dataset))
     prevalence = question.prevalence if dataset.outcome.type == "binary" else None
     cohorts, people = _cohorts(dataset, question, seed)
+    people += "" if not steps_of(raw) else "; what is learnt from features in the folds was learnt once, of them all"
     refused = engine.refusal(_with_an_outcome(cohorts[0], question.r2s[0], prevalence), question.permutations)
     found: tuple[PowerPoint, ...] = ()
     if not refused:

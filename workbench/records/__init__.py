@@ -5,12 +5,12 @@
 A *row* is one participant in one session. Participant ids are the canonical text of the cohort, always with the prefix
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
-The modules in the order of the flow: `study`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`; `plan` stands
-beside them. All names can be imported from `workbench.records`.
+The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`;
+`plan` stands beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
-from workbench.records.coding import VariableCoding, codings_from_text, codings_to_text
+from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
@@ -29,6 +29,7 @@ from workbench.records.data import (
     Unobserved,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
+from workbench.records.in_fold import TANGENT, Batches, Harmonisation
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedRun, RunResult
@@ -61,9 +62,11 @@ __all__ = [
     "FEATURE_COLUMNS",
     "PROCEDURES",
     "SCHEMA_VERSION",
+    "TANGENT",
     "UNASSIGNED",
     "AnalysisPlan",
     "Background",
+    "Batches",
     "CircuitTest",
     "Claim",
     "ClaimKind",
@@ -84,6 +87,7 @@ __all__ = [
     "FlowStep",
     "Freeze",
     "GateRow",
+    "Harmonisation",
     "Increment",
     "Influence",
     "Interval",
@@ -122,6 +126,7 @@ __all__ = [
     "Verdict",
     "Viewing",
     "WorkUnit",
+    "as_level",
     "codings_from_text",
     "codings_to_text",
     "feature_set_name",

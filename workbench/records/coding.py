@@ -122,3 +122,22 @@ def codings_from_text(text: str) -> tuple[VariableCoding, ...]:
     return tuple(
         VariableCoding(**{**one, "names": tuple(one["names"]), "levels": tuple(one["levels"])}) for one in read
     )
+
+
+def as_level(value: object) -> str:
+    """A level as text, whole numbers without a point: 1 in a rule is 1.0 in a column.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    str
+        True is ``1``, False is ``0``.
+    """
+    import numpy as np
+
+    if isinstance(value, bool):
+        return str(int(value))
+    return f"{value:.15g}" if isinstance(value, int | float | np.number) else str(value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.records.coding import VariableCoding
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
+from workbench.records.in_fold import Batches, Harmonisation
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
 
@@ -104,8 +105,8 @@ class FeatureTable:
         content = hashlib.sha256(repr(self.values.shape).encode())
         for frame in (self.rows, self.features):
             for column in frame.columns:
-                content.update("\x1f".join((column, *frame[column].astype(str))).encode() + b"\x1e")
-        content.update(np.ascontiguousarray(self.values, dtype="<f8").tobytes())
+                content.update("\x1f".join((column, *frame[column].astype(str).tolist())).encode() + b"\x1e")
+        content.update(np.ascontiguousarray(self.values, dtype="<f8").data.cast("B"))
         return content.hexdigest()
 
 
@@ -261,11 +262,14 @@ class Unobserved:
     X : ndarray of shape (n_people, n_features)
     nuisance : ndarray of shape (n_people, n_nuisance)
         Columns as those of `Dataset.nuisance`.
+    batches : Batches or None
+        Where they were measured, as those of `Dataset.harmonisation`.
     """
 
     participants: tuple[str, ...]
     X: np.ndarray
     nuisance: np.ndarray
+    batches: Batches | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,6 +308,8 @@ class Dataset:
         Arm and allocation probability of each row, where the effect of the treatment is asked for.
     weights : ndarray of shape (n_rows,), or None
         What each row counts for, not negative; None counts all alike.
+    harmonisation : Harmonisation or None
+        How differences between sites are taken out of the features of every training set; None leaves them in.
     """
 
     feature_set: str
@@ -331,12 +337,17 @@ class Dataset:
     block_names: tuple[str, ...] = ()
     treatment: Treatment | None = None
     weights: np.ndarray | None = None
+    harmonisation: Harmonisation | None = None
+    in_fold: tuple[str, ...] = ()
+    """What is learnt from the features in every training set before a model sees them, in sentences."""
 
     def __post_init__(self) -> None:
         n_rows = len(self.y)
         lengths = {"features": len(self.feature_blocks), "rows": len(self.rows)}
         if self.treatment is not None:
             lengths["treatment"] = len(self.treatment.arms)
+        if self.harmonisation is not None:
+            lengths["harmonisation"] = len(self.harmonisation.batches)
         if self.weights is not None:
             lengths["weights"] = len(self.weights)
             if not (self.weights >= 0).all() or not 0 < self.weights.sum() < float("inf"):
@@ -425,4 +436,5 @@ class Dataset:
             sites=None if self.sites is None else self.sites[keep],
             treatment=None if self.treatment is None else self.treatment.take(keep),
             weights=None if self.weights is None else self.weights[keep],
+            harmonisation=None if self.harmonisation is None else self.harmonisation.take(keep),
         )

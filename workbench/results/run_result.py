@@ -87,7 +87,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
 def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added: Increment | None) -> Scores:
     dataset, outcome = inputs.dataset, inputs.dataset.outcome
     gap = explanations.additivity(inputs.unit_results)
-    notes = [*dataset.notes, *outcome.notes, *map(str, inputs.warnings)]
+    notes = [*dataset.in_fold, *dataset.notes, *outcome.notes, *map(str, inputs.warnings)]
     notes += description.division_in_words(inputs)
     notes += conformal.in_words(dataset, inputs.conformal, inputs.validation.leave_out)
     if not explanations.additive(gap, linear=inputs.residualised, outcome_sd=float(np.std(dataset.y, ddof=1))):

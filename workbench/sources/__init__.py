@@ -56,4 +56,6 @@ def source_files(spec: AnySource, *, data: Path, features_dir: Path) -> tuple[Pa
     companions = [beside(name, features_dir=features_dir, data=data) for name in spec.companions()]
     own = features_dir.parent / OWN_FILE
     companions += [own] if own.is_file() else []
-    return (*(file.path for file in producer.find(spec, data)), *companions)
+    files = [run for file in producer.find(spec, data) for run in file.runs or (file,)]
+    own_files = [path for file in files for path in (file.path, *file.companions.values())]
+    return (*dict.fromkeys(own_files), *companions)

@@ -106,6 +106,17 @@ def _absent(described: Described, columns: Sequence[str], label: str) -> Iterato
 def matches(column: str, globs: Iterable[str]) -> bool:
     """Whether a column is named, or like a glob; brackets in a plain name ([11C]..) do not make it a pattern.
 
+    Parameters
+    ----------
+    column : str
+    globs : iterable of str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> matches("[11C]VS", ["[11C]VS"]), matches("lh_insula_area", ["lh_*"])
     (True, True)
     """

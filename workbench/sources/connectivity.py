@@ -1,16 +1,16 @@
-"""Matrix files, one per participant (and session): region names in the first row and column, or in a list."""
+"""Matrix files, one per participant (and session), or time series that a matrix is made of."""
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from workbench.errors import Problem, SourceError, listed
-from workbench.sources.cell_hints import NUMBER
-from workbench.sources.delimited import DELIMITERS, LISTED, read_text, read_text_table, split_rows
 from workbench.sources.file_names import matching
 from workbench.sources.identity import Row
+from workbench.sources.matrix_files import read_square
 from workbench.sources.parsed import Parsed, ParsedMatrix, ParseOptions, SourceFile
+from workbench.sources.region_lists import read_regions
+from workbench.sources.time_series import parsed_series, read_series
 from workbench.specs.matrix_source import MatrixSource
 
 
@@ -42,7 +42,8 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     Returns
     -------
     Parsed
-        One `ParsedMatrix`, its cells as text; whose it is, the name of the file says.
+        One `ParsedMatrix`, its cells as text (numbers where the file is a NumPy array); whose it is, the name of the
+        file says.
 
     Raises
     ------
@@ -50,83 +51,26 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         If the file, or the list of regions, cannot be read.
     """
     spec: MatrixSource = options.spec
-    order, circuits = _read_regions(spec, options)
-    text = read_text(file.path, file.label)
-    first = next(iter(text.splitlines()), "")
-    delimiter = None if any(mark in first for mark in DELIMITERS) else " "
-    rows = list(split_rows(text, delimiter, file.label))
-    columns: list[str] = []
-    row_names: list[str] = []
-    if spec.header and rows:
-        columns, row_names, rows = _named(rows, order)
-    elif header := _header_of(rows, order):
-        hint = "write header = true: its first line is read as names then, and rows follow the columns"
-        raise SourceError(Problem(file.label, f"has a header ({header}) without row names", hint))
+    order, circuits = read_regions(spec.regions, options)
+    if spec.connectivity is not None:
+        series = read_series(file, options.missing, header=spec.header)
+        parsed = parsed_series(file, spec, series, series.regions or order)
+        return replace(parsed, order=order, order_label=spec.regions or "", circuits=circuits)
+    read = read_square(file, options.missing, header=spec.header, order=order)
     matrix = ParsedMatrix(
         Row(""),
-        [cells for _, cells in rows],
-        row_names=tuple(row_names),
-        lines=tuple(line for line, _ in rows),
+        read.cells,
+        row_names=read.row_names,
+        lines=read.lines,
         symmetric=spec.symmetric,
         diagonal=spec.diagonal,
+        triangle=spec.triangle,
     )
     return Parsed(
         label=file.label,
-        columns=tuple(columns) or order,
+        columns=read.columns or order,
         entries=[matrix],
         order=order,
         order_label=spec.regions or "",
         circuits=circuits,
     )
-
-
-Lines = list[tuple[int, list[str]]]
-
-
-def _named(rows: Lines, order: tuple[str, ...]) -> tuple[list[str], list[str], Lines]:
-    """Names of the columns, names of the rows where there are any, and the lines of values.
-
-    A header that is as wide as the values and stands above as many rows is one without row names: rows follow the
-    columns. Where such a header only counts its columns, names are those of the `regions` list, if it is as long.
-    """
-    header, values = rows[0][1], rows[1:]
-    if values and all(len(cells) == len(header) == len(values) for _, cells in values):
-        return (list(order) if _counts(header) and len(order) == len(header) else header), [], values
-    row_names = [cells[0] for _, cells in values]
-    values = [(line, cells[1:]) for line, cells in values]
-    return (header[1:] if not values or len(header) == len(values[0][1]) + 1 else header), row_names, values
-
-
-def _counts(header: list[str]) -> bool:
-    """Whether a header is 0, 1, 2, .. or 1, 2, 3, .., which names nothing."""
-    return header in ([str(at + first) for at in range(len(header))] for first in (0, 1))
-
-
-def _header_of(rows: Lines, order: tuple[str, ...]) -> str:
-    """The first line, shortened, where it is a header above a matrix without row names."""
-    if len(rows) < 3 or any(len(cells) != len(rows) - 1 for _, cells in rows):
-        return ""
-    first = rows[0][1]
-    named = _counts(first) or set(first) <= set(order) or not any(map(NUMBER.fullmatch, first))
-    return listed(first, 3) if named else ""
-
-
-def _read_regions(spec: MatrixSource, options: ParseOptions) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Region names in order, and their circuits, from the `regions` file; both empty where there is none."""
-    if spec.regions is None:
-        return (), {}
-    path = options.beside(spec.regions)
-    text = read_text(path, spec.regions)
-    first = next(iter(text.splitlines()), "")
-    if any(delimiter in first for delimiter in DELIMITERS) or first.strip() == "region":
-        table = read_text_table(path, spec.regions)
-        names = table.column("region")
-        circuits = dict(zip(names, table.columns.get("circuit", [""] * len(names)), strict=True))
-    else:
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-        circuits = {}
-    repeated = [region for region, count in Counter(names).items() if count > 1]
-    if repeated:
-        found = f"names {listed(map(repr, repeated), LISTED)} twice"
-        raise SourceError(Problem(spec.regions, found, "one line per region"))
-    return tuple(names), circuits

@@ -332,25 +332,33 @@ class NumberReader:
         Of an array of numbers these are the infinite ones; NaN is missing, and so are codes that are numbers.
         """
         if isinstance(cells, np.ndarray):
-            numbers_given = np.where(np.isin(cells, self._numbers), np.nan, np.asarray(cells, dtype=float))
-            return numbers_given, np.flatnonzero(np.isinf(numbers_given)).tolist()
-        if self.missing.isdisjoint(cells):
-            values = self._fast(cells)
-            if values is not None:
-                return values, []
+            given = np.array(cells, dtype=float)
+            for code in self._numbers:
+                given[given == code] = np.nan
+            return given, np.flatnonzero(np.isinf(given)).tolist()
+        values = self._fast(cells)
+        if values is not None:
+            return values, []
         numbers = [self.one(cell) for cell in cells]
         bad = [position for position, number in enumerate(numbers) if number is None]
         return np.array([np.nan if number is None else number for number in numbers], dtype=float), bad
 
     def _fast(self, cells: Sequence[str]) -> np.ndarray | None:
-        """A row without missing cells in one go; None where anything in it needs a closer look."""
+        """A row of numbers and missing codes in one go; None where anything in it needs a closer look."""
+        n_missing = 0
+        if not self.missing.isdisjoint(cells):
+            n_missing = sum(map(self.missing.__contains__, cells))
+            cells = ["nan" if cell in self.missing else cell for cell in cells]
         try:
             values = np.array(cells, dtype=float)
         except ValueError:
             return None
-        if not np.isfinite(values).all() or "_" in "".join(cells):
+        # Python also reads nan, infinity, 1_000 and digits of other scripts, which are no numbers of a file.
+        text = "".join(cells)
+        if np.count_nonzero(~np.isfinite(values)) != n_missing or "_" in text or not text.isascii():
             return None
-        values[np.isin(values, self._numbers)] = np.nan
+        for code in self._numbers:
+            values[values == code] = np.nan
         return values
 
 
@@ -384,8 +392,8 @@ def bad_cell_problems(label: str, cells: Sequence[BadCell], n_rows: int, drop_hi
         At most `LISTED` columns and `LISTED` single cells by name, the others as a count.
     """
     by_column = Counter(cell.column for cell in cells)
-    whole = [column for column, count in by_column.items() if count == n_rows and drop_hint]
-    for column in whole[:LISTED]:
+    whole = dict.fromkeys(column for column, count in by_column.items() if count == n_rows and drop_hint)
+    for column in list(whole)[:LISTED]:
         examples = dict.fromkeys(cell.cell for cell in cells if cell.column == column)
         found = f"column {column!r} holds no numbers but {listed(map(repr, examples), 3)}"
         kinds = {what_is(cell) for cell in list(examples)[:LISTED]}

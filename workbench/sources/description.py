@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.knowledge.vocabulary import Vocabulary
-from workbench.records import FEATURE_COLUMNS, UNASSIGNED, FeatureTable, LeftOut
+from workbench.records import FEATURE_COLUMNS, TANGENT, UNASSIGNED, FeatureTable, LeftOut
 from workbench.sources.delimited import LISTED, TextTable, read_text_table
+from workbench.sources.gathered import put_in_order, without
 from workbench.specs.source import SourceSpec
 
 DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure")
@@ -85,9 +87,12 @@ def read_columns_table(name: str, *, features_dir: Path, data: Path) -> Describe
         meant = did_you_mean(heading, DESCRIBED)
         if heading not in ("column", *DESCRIBED) and meant.startswith("did you mean"):
             problems.add(name, f"{heading!r} is not a heading I know", meant)
-    twice = sorted({column for column in names if names.count(column) > 1})
+    twice = sorted(column for column, count in Counter(names).items() if count > 1)
     if twice:
         problems.add(name, f"describes {listed(map(repr, twice), LISTED)} twice", "one row per column")
+    if TANGENT in table.columns.get("measure", ()):
+        hint = f'transform = "{TANGENT}" of the source makes it in every fold; give what was made before another name'
+        problems.add(name, f"says that the measure of a column is {TANGENT!r}", hint)
     problems.raise_if_any(SourceError)
     return Described(name, _by_column(table, names))
 
@@ -107,6 +112,8 @@ def describe_features(
     described: Mapping[str, Mapping[str, str]],
     region_circuits: Mapping[str, str] | None = None,
     vocabulary: Vocabulary | None = None,
+    *,
+    edges: Mapping[str, tuple[str, str]] | None = None,
 ) -> pd.DataFrame:
     """One row of `FEATURE_COLUMNS` per feature.
 
@@ -126,43 +133,60 @@ def describe_features(
         Circuit by region, where the study gives one; the vocabulary is asked for the others.
     vocabulary : Vocabulary, optional
         Names of regions; default: those of the package.
+    edges : mapping of str to (str, str), optional
+        Regions of the features that are edges between them; of the others they are told from the name.
 
     Returns
     -------
     DataFrame of shape (n_features, len(FEATURE_COLUMNS))
         Text throughout, rows in the order of `features`.
     """
-    circuits = region_circuits or {}
-    known = partial(_known_circuit, vocabulary=vocabulary)
-    rows = [_describe(source, spec, feature, described.get(feature, {}), circuits, known) for feature in features]
-    return pd.DataFrame(rows, columns=list(FEATURE_COLUMNS), dtype="str")
+    known = [described.get(feature, {}) for feature in features]
+    of_source = {
+        "source": source,
+        "modality": spec.modality,
+        "contrast": spec.contrast or "",
+        "tracer": spec.tracer or "",
+        "measure": spec.measure or "",
+        "unit": spec.unit or "",
+        "atlas": spec.atlas or "",
+    }
+    columns = {heading: [text] * len(known) for heading, text in of_source.items()}
+    columns |= {"feature": list(features), "name": [f"{source}:{feature}" for feature in features]}
+    pairs = [(edges or {}).get(feature) or regions_in(feature) for feature in features]
+    columns |= {heading: [pair[at] for pair in pairs] for at, heading in enumerate(("region_a", "region_b"))}
+    columns |= {heading: [""] * len(known) for heading in FEATURE_COLUMNS if heading not in columns}
+    for at, more in enumerate(known):
+        if more.get("region_a"):
+            columns["region_b"][at] = ""
+        for heading, text in more.items():
+            if text and heading in columns:
+                columns[heading][at] = text
+    if spec.projected():
+        columns |= {"measure": [TANGENT] * len(known), "unit": [""] * len(known)}
+    columns["circuit"] = _circuits(columns, region_circuits or {}, spec.atlas or "", vocabulary)
+    return pd.DataFrame(columns, columns=list(FEATURE_COLUMNS), dtype="str")
 
 
-def _describe(
-    source: str,
-    spec: SourceSpec,
-    feature: str,
-    said: Mapping[str, str],
-    circuits: Mapping[str, str],
-    known: Callable[[str, str], str],
-) -> dict[str, str]:
-    row = dict.fromkeys(FEATURE_COLUMNS, "")
-    row.update(
-        name=f"{source}:{feature}",
-        source=source,
-        modality=spec.modality,
-        feature=feature,
-        contrast=spec.contrast or "",
-        tracer=spec.tracer or "",
-        measure=spec.measure or "",
-        unit=spec.unit or "",
-        atlas=spec.atlas or "",
-    )
-    if not said.get("region_a"):
-        row["region_a"], row["region_b"] = regions_in(feature)
-    row.update({key: value for key, value in said.items() if value})
-    row["circuit"] = row["circuit"] or _circuit(row, circuits, known) or UNASSIGNED
-    return row
+def _circuits(
+    columns: Mapping[str, Sequence[str]], given: Mapping[str, str], atlas: str, vocabulary: Vocabulary | None
+) -> list[str]:
+    """The circuit of every feature: as given, or of its regions, or of the region that it is named after."""
+    from workbench.knowledge.circuits import circuit_of
+
+    @cache
+    def of_region(region: str) -> str:
+        return given.get(region) or circuit_of(region, atlas, vocabulary)
+
+    @cache
+    def between(*circuits: str) -> str:
+        return edge_circuit(*circuits) if all(circuits) else UNASSIGNED
+
+    each = zip(columns["circuit"], columns["feature"], columns["region_a"], columns["region_b"], strict=True)
+    return [
+        circuit or (between(of_region(a), of_region(b)) if a and b else between(of_region(a or feature)))
+        for circuit, feature, a, b in each
+    ]
 
 
 def regions_in(feature: str) -> tuple[str, str]:
@@ -188,34 +212,35 @@ def regions_in(feature: str) -> tuple[str, str]:
     return "", ""
 
 
-def _circuit(row: Mapping[str, str], circuits: Mapping[str, str], known: Callable[[str, str], str]) -> str:
-    regions = [row["region_a"], row["region_b"]] if row["region_a"] else [row["feature"]]
-    found = [circuits.get(region) or known(region, row["atlas"]) for region in filter(None, regions)]
-    return edge_circuit(*found) if all(found) else ""
-
-
-def _known_circuit(region: str, atlas: str, *, vocabulary: Vocabulary | None) -> str:
-    from workbench.knowledge.circuits import circuit_of
-
-    return circuit_of(region, atlas, vocabulary)
-
-
 def edge_circuit(*circuits: str) -> str:
     """The circuit of an edge: that of its regions, or both names where it runs between two circuits.
 
+    Parameters
+    ----------
+    *circuits : str
+        Of its regions.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> edge_circuit("salience", "default mode"), edge_circuit("reward", "reward")
     ('default mode - salience', 'reward')
     """
     return " - ".join(sorted(set(circuits)))
 
 
-def fisher_z(correlations: np.ndarray) -> np.ndarray:
+def fisher_z(correlations: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
     """Variance-stabilise correlations: arctanh(r).
 
     Parameters
     ----------
     correlations : ndarray
         Pearson r, strictly inside (-1, 1), or NaN.
+    out : ndarray, optional
+        Where z is written, of the same shape; may be `correlations` itself.
 
     Returns
     -------
@@ -231,13 +256,16 @@ def fisher_z(correlations: np.ndarray) -> np.ndarray:
     ----------
     Fisher, R. A. (1921). Metron 1, 3-32.
     """
-    outside = np.abs(correlations) >= 1
-    if outside.any():
-        worst = correlations[outside][np.abs(correlations[outside]).argmax()]
-        found = f"{outside.sum()} values are not inside -1 to 1 (the largest is {worst:g}), so fisher-z has no meaning"
+    beyond = np.fmax(
+        np.fmax.reduce(correlations, axis=None, initial=0), -np.fmin.reduce(correlations, axis=None, initial=0)
+    )
+    if beyond >= 1:
+        outside = correlations[np.abs(correlations) >= 1]
+        worst = outside[np.abs(outside).argmax()]
+        found = f"{len(outside)} values are not inside -1 to 1 (the largest is {worst:g}), so fisher-z has no meaning"
         hint = 'a diagonal, a region that is there twice, or values that are Fisher z already: transform = "none"'
         raise SourceError(Problem("", found, hint))
-    z: np.ndarray = np.arctanh(correlations)
+    z: np.ndarray = np.arctanh(correlations, out=out)
     return z
 
 
@@ -262,6 +290,7 @@ def build_table(
     people, sessions : sequence of str
         Participant id and session of every row of `values`.
     values : ndarray of shape (n_rows, n_features)
+        C-contiguous, and used up: the table takes its memory over.
     features : DataFrame
         From `describe_features`.
     notes : sequence of str
@@ -280,8 +309,7 @@ def build_table(
         If nothing is left.
     """
     notes = list(notes)
-    empty_rows = np.isnan(values).all(axis=1)
-    empty_columns = np.isnan(values[~empty_rows]).all(axis=0)
+    empty_rows, empty_columns = _empty(values)
     if empty_rows.any():
         notes.append(f"{empty_rows.sum()} rows without any value left out")
     if empty_columns.any():
@@ -292,11 +320,13 @@ def build_table(
         raise SourceError(Problem(source, "holds no value at all", "check the missing codes and the files"))
     rows = pd.DataFrame({"participant_id": list(people), "session": list(sessions)}, dtype="str")[~empty_rows]
     order = rows.reset_index(drop=True).sort_values(["participant_id", "session"]).index
+    values = without(values, empty_rows, empty_columns)
+    put_in_order(values, order.to_numpy())
     table = FeatureTable(
         source=source,
         modality=spec.modality,
         rows=rows.reset_index(drop=True).loc[order].reset_index(drop=True),
-        values=np.ascontiguousarray(values[~empty_rows][order][:, ~empty_columns]),
+        values=values,
         features=features[~empty_columns].reset_index(drop=True),
         digest="",
         overlaps=tuple(spec.overlaps),
@@ -305,6 +335,19 @@ def build_table(
         left_out=left_out and _numbers_of(left_out, ~empty_rows, order),
     )
     return replace(table, digest=table.content_digest())
+
+
+def _empty(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows and which columns hold no value, row by row, since most are known after the first."""
+    rows, columns = np.zeros(len(values), dtype=bool), np.ones(values.shape[1], dtype=bool)
+    for at, row in enumerate(values):
+        if columns.any():
+            missing = np.isnan(row)
+            rows[at] = missing.all()
+            columns &= missing
+        else:
+            rows[at] = bool(np.isnan(row[:1]).all()) and np.isnan(row).all()
+    return rows, columns
 
 
 def _numbers_of(left_out: LeftOut, kept: np.ndarray, order: pd.Index) -> LeftOut:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.delimited import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import DIRECTED, UNDIRECTED
 from workbench.sources.parsed import Parsed, ParsedMatrix
+from workbench.sources.triangles import filled, mirrored, says_more, triangle_of
 
 MIXED_SHAPES = "T16"
 """Guard code of files of several shapes in one source (METHODS 4.2; found in real data)."""
@@ -52,20 +53,37 @@ class Edges:
     def names(self) -> tuple[str, ...]:
         """Names of the edges."""
         sign = UNDIRECTED if self.symmetric else DIRECTED
-        return tuple(f"{first}{sign}{second}" for first, second in self.pairs)
+        return tuple([f"{first}{sign}{second}" for first, second in self.pairs])
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The two regions of every edge."""
+        rows, columns = (np.array(self.regions, dtype=object)[at].tolist() for at in self.positions)
+        return tuple(zip(rows, columns, strict=True))
 
     @property
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """The two regions of every edge."""
-        rows, columns = self.positions
-        return ((self.regions[a], self.regions[b]) for a, b in zip(rows.tolist(), columns.tolist(), strict=True))
+    def named_pairs(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Name and regions of every edge."""
+        return zip(self.names, self.pairs, strict=True)
 
-    def of(self, values: np.ndarray, regions: Sequence[str]) -> np.ndarray:
+    def of(self, values: np.ndarray, regions: tuple[str, ...]) -> np.ndarray:
         """The edges of a matrix whose rows and columns are `regions`, in any order, as a vector."""
-        position = {region: at for at, region in enumerate(regions)}
-        order = [position[region] for region in self.regions]
-        edges: np.ndarray = values[np.ix_(order, order)][self.positions]
+        edges: np.ndarray = values.ravel().take(self._places(regions))
         return edges
+
+    def _places(self, regions: tuple[str, ...]) -> np.ndarray:
+        """Where each edge stands in a matrix with these rows and columns, row after row; once for all such files."""
+        known = self._places_by_regions.get(regions)
+        if known is None:
+            position = {region: at for at, region in enumerate(regions)}
+            order = np.array([position[region] for region in self.regions], dtype=np.int64)
+            rows, columns = self.positions
+            known = self._places_by_regions[regions] = order[rows] * len(regions) + order[columns]
+        return known
+
+    @cached_property
+    def _places_by_regions(self) -> dict[tuple[str, ...], np.ndarray]:
+        return {}
 
 
 def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.ndarray:
@@ -86,21 +104,24 @@ def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.nd
     ------
     SourceError
         If it is not square, names regions twice or otherwise in rows than in columns, holds cells that are neither
-        numbers nor missing, or is declared symmetric and is not: all of it.
+        numbers nor missing, is declared symmetric and is not, or has values in a triangle that should have none: all
+        of it.
     """
     names, label = parsed.columns, parsed.label
+    if matrix.triangle != "both":
+        matrix = replace(matrix, cells=filled(matrix))
     _check_shape(parsed, matrix)
     row_names = matrix.row_names or names
-    values = np.empty((len(names), len(names)))
-    bad: list[BadCell] = []
-    for at, cells in enumerate(matrix.cells):
-        values[at], wrong = numbers.row(cells)
-        place = f"line {matrix.lines[at]}" if matrix.lines else f"row {at + 1}"
-        bad += [BadCell(place, names[k], f"row {row_names[at]!r}", str(cells[k])) for k in wrong]
+    values, bad = _numbers(matrix, names, row_names, numbers)
     problems = Problems()
     problems.extend(bad_cell_problems(label, bad, len(names)))
     if matrix.row_names:
         problems.extend(_names_agree(label, names, row_names))
+    if matrix.triangle != "both":
+        problems.extend(_in_order(label, names, row_names))
+        problems.raise_if_any(SourceError)
+        values, differing = _of_triangle(values, matrix.triangle, names, label)
+        problems.extend(differing)
     problems.raise_if_any(SourceError)
     if row_names != names:
         position = {region: at for at, region in enumerate(row_names)}
@@ -111,8 +132,34 @@ def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.nd
     return values
 
 
+def _numbers(
+    matrix: ParsedMatrix, names: Sequence[str], row_names: Sequence[str], numbers: NumberReader
+) -> tuple[np.ndarray, list[BadCell]]:
+    """The cells of a matrix as numbers, and those that are neither numbers nor missing."""
+    if isinstance(matrix.cells, np.ndarray):
+        flat, wrong = numbers.row(matrix.cells.reshape(-1))
+        places = [divmod(at, len(names)) for at in wrong]
+        values = flat.reshape(len(names), len(names))
+    else:
+        values, places = np.empty((len(names), len(names))), []
+        for at, cells in enumerate(matrix.cells):
+            values[at], wrong = numbers.row(cells)
+            places += [(at, k) for k in wrong]
+    lines = matrix.lines
+    return values, [
+        BadCell(
+            f"line {lines[at]}" if lines else f"row {at + 1}",
+            names[k],
+            f"row {row_names[at]!r}",
+            str(matrix.cells[at][k]),
+        )
+        for at, k in places
+    ]
+
+
 def _check_shape(parsed: Parsed, matrix: ParsedMatrix) -> None:
-    widths, expected = [len(cells) for cells in matrix.cells], len(parsed.columns)
+    cells, expected = matrix.cells, len(parsed.columns)
+    widths = [cells.shape[1]] * len(cells) if isinstance(cells, np.ndarray) else [len(row) for row in cells]
     if any(width != len(widths) for width in widths) or not widths:
         shape = f"{len(widths)} rows of {listed(sorted(set(widths)), 3)} values"
         hint = "the matrix is square, with region names in the first row and column; header = false where it has none"
@@ -135,13 +182,29 @@ def _names_agree(label: str, columns: Sequence[str], row_names: Sequence[str]) -
         yield Problem(label, found, "the same regions in both, or header = false")
 
 
+def _in_order(label: str, columns: Sequence[str], row_names: Sequence[str]) -> Iterator[Problem]:
+    if list(row_names) != list(columns):
+        hint = "a triangle has a meaning only where rows are in the order of columns"
+        yield Problem(label, "has its rows in another order than its columns", hint)
+
+
+def _of_triangle(
+    values: np.ndarray, triangle: str, names: Sequence[str], label: str
+) -> tuple[np.ndarray, list[Problem]]:
+    complete, place = mirrored(values, triangle)
+    return complete, [] if place is None else list(says_more(label, names, values, place, triangle))
+
+
 def _asymmetric(label: str, regions: Sequence[str], values: np.ndarray) -> Iterator[Problem]:
-    largest = np.nanmax(np.abs(values), initial=1.0)
-    differ = ~np.isclose(values, values.T, rtol=0, atol=SYMMETRY_TOLERANCE * largest, equal_nan=True)
+    largest = np.fmax.reduce(np.abs(values), axis=None, initial=1.0)
+    missing = np.isnan(values)
+    differ = (np.abs(values - values.T) > SYMMETRY_TOLERANCE * largest) | (missing != missing.T)
     if differ.any():
         row, column = np.argwhere(differ)[0]
         found = (
             f"is not symmetric: {regions[row]!r} to {regions[column]!r} is {values[row, column]:g}, "
             f"back {values[column, row]:g}"
         )
-        yield Problem(label, found, "directed matrices: symmetric = false")
+        alone = triangle_of(values)
+        hint = f'one triangle alone: triangle = "{alone}"; ' if alone else ""
+        yield Problem(label, found, f"{hint}directed matrices: symmetric = false")

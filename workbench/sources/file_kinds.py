@@ -13,6 +13,8 @@ AS_TEXT = "export it as TSV or CSV"
 
 SPREADSHEET = "save the sheet that holds the table as TSV or CSV (UTF-8), and name that file"
 
+XZ = b"\xfd7zXZ\0"
+
 SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x93NUMPY", "is a NumPy array (.npy)", 'write it as text: numpy.savetxt("FILE.tsv", array, delimiter="\\t")'),
     (b"\x89HDF\r\n\x1a\n", "is an HDF5 file (MATLAB 7.3, pandas or AFQ)", AS_TEXT),
@@ -30,7 +32,7 @@ SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\xd8\xff", "is a picture (JPEG)", "ask for the table itself, as TSV or CSV"),
     (b"SQLite format 3\0", "is an SQLite database", AS_TEXT),
     (b"BZh", "is compressed with bzip2", "unpack it, or pack it with gzip as .gz"),
-    (b"\xfd7zXZ\0", "is compressed with xz", "unpack it, or pack it with gzip as .gz"),
+    (XZ, "is compressed with xz", "end its name in .xz, or unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", "unpack it, and name the file in it"),
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "unpack it, or pack it with gzip as .gz"),
     (b"Rar!", "is a RAR archive", "unpack it, and name the file in it"),
@@ -63,7 +65,7 @@ MANY_BYTES = 1 << 20
 
 
 def content_of(path: Path, label: str) -> bytes:
-    """The bytes of a file, of a `.gz` unpacked.
+    """The bytes of a file that should be text, of a `.gz` or `.xz` unpacked.
 
     Parameters
     ----------
@@ -81,10 +83,61 @@ def content_of(path: Path, label: str) -> bytes:
         If it is missing, a folder, empty, only a pointer to a file that was not fetched, cut short, or not text: says
         what it is and what to do.
     """
+    data = unpacked_bytes(path, label)
+    another = kind_of(data)
+    if another:
+        raise SourceError(Problem(label, *another))
+    return data
+
+
+def unpacked_bytes(path: Path, label: str) -> bytes:
+    """The bytes of a file of any kind, of a `.gz` or `.xz` unpacked.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    SourceError
+        As `fetched_bytes`, and if it is cut short.
+    """
+    data = fetched_bytes(path, label)
+    if path.suffix == ".gz":
+        return _unpacked(data, label)
+    return _unpacked_xz(data, label) if path.suffix == ".xz" else data
+
+
+def fetched_bytes(path: Path, label: str, *, at_most: int = -1) -> bytes:
+    """The bytes of a file of any kind that is really there.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+    at_most : int
+        Bytes that are read from its beginning; -1 for all.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    SourceError
+        If it is missing, a folder, cannot be read, is empty, or only a pointer to a file that was not fetched.
+    """
     if not path.is_file():
         raise SourceError(no_file(path, label))
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if at_most < 0 else _beginning(path, at_most)
     except OSError as error:
         hint = "let this account read it, or see whether the disk is failing"
         raise SourceError(Problem(label, f"cannot be read ({error.strerror})", hint)) from error
@@ -93,12 +146,12 @@ def content_of(path: Path, label: str) -> bytes:
     pointer = _pointer(data, path)
     if pointer:
         raise SourceError(Problem(label, *pointer))
-    if path.suffix == ".gz":
-        data = _unpacked(data, label)
-    another = kind_of(data)
-    if another:
-        raise SourceError(Problem(label, *another))
     return data
+
+
+def _beginning(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(n_bytes)
 
 
 def text_of(data: bytes, label: str) -> str:
@@ -140,6 +193,17 @@ def text_of(data: bytes, label: str) -> str:
 def kind_of(data: bytes) -> tuple[str, str] | None:
     """What a file is, where it is not text, and what to do; None where nothing speaks against text.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of a file.
+
+    Returns
+    -------
+    tuple of (str, str), or None
+
+    Examples
+    --------
     >>> kind_of(b"participant_id\\tage\\n") is None
     True
     >>> kind_of(b"PK\\x03\\x04 ... xl/workbook.xml")[0]
@@ -189,6 +253,19 @@ def _unpacked(data: bytes, label: str) -> bytes:
         raise SourceError(Problem(label, found, "download or copy it again")) from error
     except (OSError, zlib.error) as error:
         raise SourceError(Problem(label, "is damaged: it cannot be unpacked", "download or copy it again")) from error
+
+
+def _unpacked_xz(data: bytes, label: str) -> bytes:
+    if not data.startswith(XZ):
+        another = kind_of(data) or ("is not compressed, whatever its name says", "take .xz out of its name")
+        raise SourceError(Problem(label, f"{another[0]}: no xz file", another[1]))
+    import lzma
+
+    try:
+        return lzma.decompress(data)
+    except lzma.LZMAError as error:
+        found = "is cut short or damaged: it cannot be unpacked"
+        raise SourceError(Problem(label, found, "download or copy it again")) from error
 
 
 def _no_unicode(data: bytes, error: UnicodeDecodeError, encoding: str) -> tuple[str, str]:

@@ -30,12 +30,23 @@ class SourceFile:
         where the file itself says whose each row is.
     sessions : tuple of str
         The same for the session.
+    companions : mapping of str to Path
+        Files that are read along with it, by what they are: ``sidecar``, ``reference``. A table is made anew when
+        one of them changes.
+    runs : tuple of SourceFile
+        All runs of one session, this file the first of them, where their mean is taken; else empty.
     """
 
     path: Path
     label: str
     ids: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
+    companions: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    runs: tuple[SourceFile, ...] = ()
+
+    def measurements(self) -> dict[str, Path]:
+        """The files that hold what was measured, by how messages name them: no two of them are the same."""
+        return {self.label: self.path}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +102,8 @@ class ParsedMatrix:
         Both triangles hold the same values, and the upper one is kept; else every entry, row to column.
     diagonal : bool
         The diagonal is kept too.
+    triangle : {"both", "upper", "lower"}
+        Which triangle of a symmetric matrix the file holds; blanks, zeros and missing codes of the other are no values.
     """
 
     row: Row
@@ -99,6 +112,7 @@ class ParsedMatrix:
     lines: tuple[int, ...] = ()
     symmetric: bool = True
     diagonal: bool = False
+    triangle: str = "both"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +137,20 @@ class Parsed:
         Circuit by region, where the study gives one.
     coverage : mapping of str to float
         Share of a column's region that was measured, 0 to 1; with 0 its values are missing, whatever is written.
+    min_coverage : float
+        The same where the share is smaller than this.
+    missing : frozenset of str
+        Codes for a missing value that the producer writes whatever the study says: ``n/a`` of XCP-D.
     partial : bool
         A column that this file lacks and other files have is a missing value; else all files have the same columns.
     left_out : mapping of str to str
         Columns of the file that are not among `columns`, and why: ``participant id``, ``session``, ``names a person``.
+    n_volumes : int
+        Volumes of the time series that a matrix was made of; 0 where the file holds no series.
     provenance : tuple of str
         What made the file, in words without ids: ``XCP-D 0.7.1``.
+    notes : tuple of str
+        What was met while reading, in words without ids; files that say the same are counted together.
     problems : tuple of Problem
         What is wrong with the file though it can be read.
     """
@@ -141,7 +163,11 @@ class Parsed:
     described: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     circuits: Mapping[str, str] = field(default_factory=dict)
     coverage: Mapping[str, float] = field(default_factory=dict)
+    min_coverage: float = 0.0
+    missing: frozenset[str] = frozenset()
     partial: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+    n_volumes: int = 0
     provenance: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()

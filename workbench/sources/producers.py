@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.sources import connectivity, wide_table
+from workbench.sources import (
+    abcd,
+    afni,
+    conn,
+    connectivity,
+    dcm,
+    featquery,
+    giga_connectome,
+    halfpipe,
+    maps,
+    wide_table,
+    xcpd,
+)
 from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
 from workbench.specs.readers import READER_GROUP
 from workbench.third_party import load
@@ -35,6 +47,15 @@ class Producer:
 PRODUCERS: dict[str, Producer] = {
     "table": Producer(wide_table.find, wide_table.parse),
     "matrix": Producer(connectivity.find, connectivity.parse),
+    "xcpd": Producer(xcpd.find, xcpd.parse),
+    "halfpipe": Producer(halfpipe.find, halfpipe.parse),
+    "giga-connectome": Producer(giga_connectome.find, giga_connectome.parse),
+    "conn": Producer(conn.find, conn.parse),
+    "dcm": Producer(dcm.find, dcm.parse),
+    "abcd": Producer(abcd.find, abcd.parse),
+    "afni": Producer(afni.find, afni.parse),
+    "featquery": Producer(featquery.find, featquery.parse),
+    "maps": Producer(maps.find, maps.parse),
 }
 """Producers by the name of a reader; their options are in `workbench.specs.readers.READERS`, under the same names."""
 

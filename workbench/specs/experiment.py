@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag
 
 from workbench.errors import did_you_mean
 from workbench.specs.base import Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+from workbench.specs.harmonise import HarmoniseSpec
 from workbench.specs.learners import AnyLearner
 
 NOT_YET = ("area-under-course", "durability")
@@ -255,6 +256,8 @@ class ExperimentSpec(Spec):
     feature_sets: dict[Name, tuple[Name, ...]] = {}
     """Default: each source alone, and all that do not overlap together."""
     validation: ValidationSpec = ValidationSpec()
+    harmonise: HarmoniseSpec | None = None
+    """How differences between sites are taken out of the features, in every training set."""
     models: tuple[AnyLearner, ...] = Field(min_length=1)
     external: dict[Name, ExternalSpec] = {}
 
@@ -268,6 +271,7 @@ class ExperimentSpec(Spec):
         yield from self._feature_sets()
         yield from self._models()
         yield from self._primary()
+        yield from self._harmonise()
         yield from self._stray_keys()
         if self.external:
             yield Finding(("external",), "is not available yet", "leave it out")
@@ -327,6 +331,25 @@ class ExperimentSpec(Spec):
         model, separator, _ = self.primary.partition(" . ")
         if (known and self.primary not in known) or not separator or model not in [each.label for each in self.models]:
             yield Finding(("primary",), f"{self.primary!r} is not a run of this experiment", hint)
+
+    def _harmonise(self) -> Iterator[Finding]:
+        """What is preserved is written into the features of those held out: never what is to be predicted."""
+        spec = self.harmonise
+        if spec is None:
+            return
+        own = {name.casefold() for name in (self.outcome.score, self.outcome.column) if name}
+        for position, term in enumerate(spec.preserve):
+            if term.partition("@")[0].partition("^")[0].casefold() in own:
+                found = f"holds {term!r}, which the outcome is made from"
+                hint = "what is preserved is written into the features of the held-out participants: leave it out"
+                yield Finding(("harmonise", "preserve", position), found, hint)
+        if spec.batch.casefold() in own:
+            yield Finding(
+                ("harmonise", "batch"), f"is {spec.batch!r}, which is the outcome", "name where they were measured"
+            )
+        if self.validation.leave_out == spec.batch and spec.unseen == "refuse":
+            hint = 'unseen = "reference" or "none" says what becomes of a site that is left out'
+            yield Finding(("harmonise", "unseen"), f'is "refuse", and leave_out = "{spec.batch}"', hint)
 
     def _stray_keys(self) -> Iterator[Finding]:
         """Tables with free names swallow keys of the whole file that were written after them."""

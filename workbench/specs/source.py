@@ -64,8 +64,9 @@ class SourceSpec(Spec):
     """PET: the tracer, such as "[11C]AZ10419369"."""
     contrast: Text | None = None
     """Task: the contrast, where the file holds one."""
-    transform: Literal["none", "fisher-z"] = "none"
-    """Applied to every value when the table is built; fisher-z is arctanh(r)."""
+    transform: Literal["none", "fisher-z", "tangent"] = "none"
+    """fisher-z is arctanh(r), applied to every value when the table is built. tangent is for covariance matrices: they
+    become tangent vectors at the geometric mean of the training participants, learnt anew in every fold."""
     columns: Text | None = None
     """Table beside the spec or the data: column, and any of circuit, region_a, region_b, contrast, tracer, unit,
     measure."""
@@ -100,13 +101,27 @@ class SourceSpec(Spec):
         """Whether the `columns` table lists all features, so that other columns are none; else it only describes."""
         return False
 
+    def projected(self) -> bool:
+        """Whether features are entries of covariances that become tangent vectors in every training set."""
+        return self.transform == "tangent"
+
     def rules(self) -> Iterator[Finding]:
-        """Lists say things once, and so is the time of measurement."""
+        """Lists say things once, and so are the measure and the time of measurement."""
         yield from repeated(self.overlaps, ("overlaps",))
         yield from repeated(self.confounds, ("confounds",))
         if self.timing is not None and self.has_sessions():
             hint = "the file says at which session each row was measured: leave timing out"
             yield Finding(("timing",), "stands beside sessions of the file", hint)
+        if self.projected() and self.measure is not None:
+            yield Finding(
+                ("measure",), "stands beside a tangent space", "tangent vectors are what is measured: leave it out"
+            )
+        if self.measure == "tangent" and not self.projected():
+            hint = (
+                'transform = "tangent" learns it from covariances in every fold; what was projected before this file '
+                'has another name, such as measure = "tangent, made before", and [upstream] says in whom'
+            )
+            yield Finding(("measure",), "is 'tangent', which is made here", hint)
         said = self.upstream
         if said is not None and said.selected_by == "atlas" and not (self.atlas or said.reference):
             hint = 'atlas = ".." of the source names it, or a reference'

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.records import Background, Cohort, Covariates, Outcome, Session, Unobserved
+from workbench.records import (
+    Background,
+    Batches,
+    Cohort,
+    Covariates,
+    Harmonisation,
+    Outcome,
+    Session,
+    Unobserved,
+    VariableCoding,
+    as_level,
+)
 from workbench.specs.experiment import ExperimentSpec, OutcomeSpec
 from workbench.tables.covariates import AT, values_of
 
@@ -85,8 +96,10 @@ def baseline_term(
     return f"{outcome.score}{AT}{start}" if start else ""
 
 
-def unobserved(X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequence[str]) -> Unobserved | None:
-    """Those who have features and every covariate held fixed, and no outcome.
+def unobserved(
+    X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequence[str], plan: Harmonisation | None = None
+) -> Unobserved | None:
+    """Those who have features, every covariate held fixed and what a harmonisation needs, and no outcome.
 
     Parameters
     ----------
@@ -98,18 +111,35 @@ def unobserved(X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequ
     cohort : Cohort
     people : sequence of str
         Participant ids, in the order of the rows of `X`.
+    plan : Harmonisation, optional
+        Of those analysed: whoever lacks what it needs is left out, and where it refuses other batches whoever has one.
 
     Returns
     -------
     Unobserved or None
         None where there are none.
     """
-    raw = [(coding, values_of(coding.term, cohort, people)) for coding in nuisance.coding]
-    held = np.column_stack([np.empty((len(people), 0)), *(coding.columns(values) for coding, values in raw)])
-    whole = ~np.isnan(held).any(axis=1)
-    for coding, values in raw:
-        whole &= ~coding.unseen(values)
+    held, whole = _coded(nuisance.coding, cohort, people)
+    batches = None
+    if plan is not None:
+        where = values_of(plan.batch, cohort, people)
+        labels = np.array(["" if pd.isna(label) else as_level(label) for label in where], dtype="U")
+        preserved, complete = _coded(plan.coding, cohort, people)
+        batches = Batches(labels, preserved)
+        whole &= complete & where.notna().to_numpy()
+        if plan.unseen == "refuse":
+            whole &= np.isin(labels, plan.batches.labels)
     if not whole.any():
         return None
     there = tuple(person for person, kept in zip(people, whole, strict=True) if kept)
-    return Unobserved(there, X[whole], held[whole])
+    return Unobserved(there, X[whole], held[whole], None if batches is None else batches.take(whole))
+
+
+def _coded(codings: Sequence[VariableCoding], cohort: Cohort, people: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of covariates, and who has all of them at levels that are known."""
+    raw = [(coding, values_of(coding.term, cohort, people)) for coding in codings]
+    columns = np.column_stack([np.empty((len(people), 0)), *(coding.columns(values) for coding, values in raw)])
+    whole = ~np.isnan(columns).any(axis=1)
+    for coding, values in raw:
+        whole &= ~coding.unseen(values)
+    return columns, whole

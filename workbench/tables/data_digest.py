@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from workbench.records import Dataset
+from workbench.records import TANGENT, Dataset
 
 
 def data_hash(dataset: Dataset, *, named: bool = True) -> str:
@@ -61,4 +61,9 @@ def data_hash(dataset: Dataset, *, named: bool = True) -> str:
         numbers(dataset.treatment.probability)
     if dataset.weights is not None:
         numbers(dataset.weights)
+    if (dataset.features["measure"] == TANGENT).any():
+        text(np.flatnonzero(dataset.features["measure"] == TANGENT))
+    if dataset.harmonisation is not None:
+        text(dataset.harmonisation.batches.labels)
+        numbers(dataset.harmonisation.batches.preserved)
     return content.hexdigest()

@@ -20,17 +20,21 @@ from workbench.records import (
     Outcome,
     Unobserved,
     VariableCoding,
+    as_level,
 )
 from workbench.specs.experiment import ExperimentSpec
 from workbench.tables.background import background, unobserved
+from workbench.tables.covariance_features import is_projected, refuse_covariances, without_tangent
 from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
 from workbench.tables.data_digest import data_hash
+from workbench.tables.harmonised import harmonisation, in_words, needed_to_harmonise
 from workbench.tables.measurements import Measured, measure
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
-from workbench.tables.people import as_level, flow_step, nobody_left
+from workbench.tables.people import flow_step, nobody_left
 
 UNKNOWN = "(not known)"
 """Level of a block or stratum in those who have none: they form one of their own."""
+TANGENT_NOTE = "{}: covariances become tangent vectors at the geometric mean of every training set"
 
 
 def assemble(
@@ -154,6 +158,9 @@ class _Join:
         excluded = incomplete(tuple(dict.fromkeys(needed)), self.cohort, self.people)
         if needed:
             self._exclude("with complete confounds", excluded)
+        known = needed_to_harmonise(experiment)
+        if known:
+            self._exclude(f"with {' and '.join(known)}, to harmonise", incomplete(known, self.cohort, self.people))
 
     def dataset(self, feature_set: str, sources: tuple[str, ...], given_folds: pd.DataFrame | None) -> Dataset:
         """Put the rows of those who are left together."""
@@ -188,6 +195,12 @@ class _Join:
             background=background(self.experiment, self.cohort, self.outcome, self.included),
             block_names=blocks,
         )
+        done = [TANGENT_NOTE.format(source) for source in sources if is_projected(self.tables[source].features)]
+        plan, left_out = harmonisation(self.experiment.harmonise, dataset, self.cohort, self.people)
+        if plan is not None and self.experiment.harmonise is not None:
+            done.append(in_words(plan, self.experiment.harmonise, sources))
+        notes = tuple(dict.fromkeys([*dataset.notes, *left_out]))
+        dataset = replace(dataset, harmonisation=plan, in_fold=tuple(done), notes=notes)
         return replace(dataset, data_hash=data_hash(dataset), unobserved=self._unobserved(dataset))
 
     def _unobserved(self, dataset: Dataset) -> Unobserved | None:
@@ -199,7 +212,9 @@ class _Join:
             return None
         parts = [self.parts[source] for source in dataset.sources]
         X = np.hstack([part.values[part.positions(people)] for part in parts])
-        return unobserved(X, dataset.nuisance, self.cohort, people)
+        projected = ~without_tangent(dataset.features, X)
+        there = [person for person, kept in zip(people, projected, strict=True) if kept]
+        return unobserved(X[projected], dataset.nuisance, self.cohort, there, dataset.harmonisation) if there else None
 
     # --------------------------------------------------------------------------------------------------------- features
 
@@ -209,6 +224,11 @@ class _Join:
         blocks = []
         for source in sources:
             part = self.parts[source]
+            if is_projected(part.table.features):
+                change = self.experiment.change is not None
+                at = part.positions(self.people)
+                there = [person for person, position in zip(self.people, at, strict=True) if position >= 0]
+                refuse_covariances(part.table, part.values[at[at >= 0]], there, change=change)
             features = part.table.features.assign(session=part.session)
             if len(sessions) > 1 and part.session:
                 features["name"] = features["name"] + f"{AT}{part.session}"

@@ -13,13 +13,15 @@ import pandas as pd
 
 from workbench.errors import of_the_disk
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
+from workbench.tables.file_digests import FileDigests, file_digest
 from workbench.version import __version__
 from workbench.whole_files import written_whole
 
-CHUNK = 1 << 20
+MAPPED = 1 << 25
+"""Bytes above which stored values are mapped into memory instead of read."""
 
 
-def content_key(spec_hash: str, files: Sequence[Path]) -> str:
+def content_key(spec_hash: str, files: Sequence[Path], digests: FileDigests | None = None) -> str:
     """What a built table depends on, as one digest.
 
     Parameters
@@ -28,6 +30,8 @@ def content_key(spec_hash: str, files: Sequence[Path]) -> str:
         Hash of the specification, and of whatever else of the study decides who a row belongs to.
     files : sequence of Path
         Files that the table is made from; their names and bytes count, not their dates. An absent file counts as such.
+    digests : FileDigests, optional
+        Remembers the digests of files that are as they were; by default every file is read.
 
     Returns
     -------
@@ -35,27 +39,19 @@ def content_key(spec_hash: str, files: Sequence[Path]) -> str:
         SHA-256.
     """
     content = hashlib.sha256(f"{SCHEMA_VERSION}\n{__version__}\n{spec_hash}\n".encode())
+    digest_of = file_digest if digests is None else digests.of
     for path in files:
-        content.update(f"{path.name}\x1f{_digest(path)}\n".encode())
-    return content.hexdigest()
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        return "absent"
-    content = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            content.update(chunk)
+        content.update(f"{path.name}\x1f{digest_of(path)}\n".encode())
     return content.hexdigest()
 
 
 def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder: Path) -> tuple[FeatureTable, bool]:
     """A built table from the cache, or built and put there.
 
-    ``NAME.parquet`` has one row per feature: its description, then one column per participant and session.
-    ``NAME.json`` has the key, the digests, the confounds, what it overlaps, the notes and which columns of the files
-    are no features; ``NAME.npy`` has the numbers of these. A table that is torn, of another schema version, or not as
+    ``NAME.values.npy`` has the values, one row per participant and session, and ``NAME.parquet`` one row per feature,
+    its description. ``NAME.json`` has the rows, the key, the digests, the confounds, what it overlaps, the notes and
+    which columns of the files are no features; ``NAME.npy`` has the numbers of these. Many values are not read but
+    mapped into memory, where changing them changes no file. A table that is torn, of another schema version, or not as
     it was stored, in its values or in what they mean, is built again without a word: it is only a cache.
 
     Parameters
@@ -93,13 +89,12 @@ def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
             return None
         if stored.pop("description_digest") != _description_digest(stored):
             return None
-        frame = pd.read_parquet(folder / f"{name}.parquet")
         table = FeatureTable(
             source=stored["source"],
             modality=stored["modality"],
             rows=pd.DataFrame(stored["rows"], columns=["participant_id", "session"], dtype="str"),
-            values=np.ascontiguousarray(frame.drop(columns=list(FEATURE_COLUMNS)).to_numpy(dtype=float).T),
-            features=frame[list(FEATURE_COLUMNS)].astype("str"),
+            values=_load_values(folder / f"{name}.values.npy"),
+            features=pd.read_parquet(folder / f"{name}.parquet")[list(FEATURE_COLUMNS)].astype("str"),
             digest=stored["digest"],
             overlaps=tuple(stored["overlaps"]),
             confounds=tuple(stored["confounds"]),
@@ -111,26 +106,34 @@ def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
     return table if table.content_digest() == table.digest and len(table.rows) == len(table.values) else None
 
 
+def _load_values(path: Path) -> np.ndarray:
+    values = np.load(path, allow_pickle=False, mmap_mode="c" if path.stat().st_size > MAPPED else None)
+    if values.dtype != np.float64 or values.ndim != 2:
+        raise ValueError(path)
+    return np.asarray(values)
+
+
 def _load_left_out(path: Path, stored: Mapping[str, Any] | None) -> LeftOut | None:
     """Columns that are no features; raises ValueError where their numbers are not as they were stored."""
     if stored is None:
         return None
     values = np.load(path, allow_pickle=False)
-    if _digest(path) != stored["digest"]:
+    if file_digest(path) != stored["digest"]:
         raise ValueError(path)
     return LeftOut(stored["why"], tuple(stored["columns"]), values)
 
 
 def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
-    columns = [f"{row.participant_id} {row.session}".strip() for row in table.rows.itertuples()]
-    values = pd.DataFrame(table.values.T, columns=columns, index=table.features.index)
-    frame = pd.concat([table.features, values], axis=1)
     beside, left_out = folder / f"{name}.npy", None
     if table.left_out is not None:
         numbers = table.left_out.values
         with written_whole(beside, private=True) as path:
             _save(path, numbers)
-        left_out = {"why": dict(table.left_out.why), "columns": list(table.left_out.columns), "digest": _digest(beside)}
+        left_out = {
+            "why": dict(table.left_out.why),
+            "columns": list(table.left_out.columns),
+            "digest": file_digest(beside),
+        }
     stored = {
         "schema_version": SCHEMA_VERSION,
         "key": key,
@@ -145,7 +148,9 @@ def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
     }
     stored["description_digest"] = _description_digest(stored)
     with written_whole(folder / f"{name}.parquet", private=True) as path:
-        frame.to_parquet(path, index=False)
+        table.features.to_parquet(path, index=False)
+    with written_whole(folder / f"{name}.values.npy", private=True) as path:
+        _save(path, table.values)
     with written_whole(folder / f"{name}.json", private=True) as path:
         path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
 
@@ -175,18 +180,30 @@ def describe(table: FeatureTable) -> pd.DataFrame:
     """
     rows = []
     for session in dict.fromkeys(table.rows["session"]):
-        values = table.values[(table.rows["session"] == session).to_numpy()]
+        at = np.flatnonzero((table.rows["session"] == session).to_numpy())
+        n_missing, n_constant = _missing_and_constant(table.values, at)
         rows.append(
             {
                 "source": table.source,
                 "modality": table.modality,
                 "session": session,
-                "participants": len(values),
-                "features": values.shape[1],
-                "missing": float(np.isnan(values).mean()),
-                "constant": int((np.fmax.reduce(values) == np.fmin.reduce(values)).sum()),
+                "participants": len(at),
+                "features": table.values.shape[1],
+                "missing": n_missing / (len(at) * table.values.shape[1]),
+                "constant": n_constant,
                 "circuits": table.features["circuit"].nunique(),
-                "unit": ", ".join(sorted(filter(None, set(table.features["unit"])))),
+                "unit": ", ".join(sorted(filter(None, table.features["unit"].unique()))),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _missing_and_constant(values: np.ndarray, at: np.ndarray) -> tuple[int, int]:
+    """Missing values of some rows, and features that are the same in all of them, in one pass over these rows."""
+    highest, lowest = (np.full(values.shape[1], np.nan) for _ in range(2))
+    n_missing = 0
+    for row in at:
+        n_missing += int(np.count_nonzero(np.isnan(values[row])))
+        np.fmax(highest, values[row], out=highest)
+        np.fmin(lowest, values[row], out=lowest)
+    return n_missing, int((highest == lowest).sum())

@@ -22,6 +22,7 @@ from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
 from workbench.tables.doubtful import doubtful_columns
 from workbench.tables.feature_sets import feature_sets
+from workbench.tables.harmonised import harmonise_problems, harmonise_warnings
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
@@ -76,6 +77,7 @@ def check_experiment(
         used = {source for members in feature_sets(experiment, specs).values() for source in members}
     problems.extend(_feature_sessions(experiment, cohort, people, outcome))
     problems.extend(_covariates(experiment, cohort, specs, people))
+    problems.extend(harmonise_problems(experiment, cohort, people))
     problems.extend(doubtful_columns(experiment, cohort, specs))
     problems.extend(_selection(experiment, cohort, people))
     problems.extend(_percent_change(experiment, specs))
@@ -284,6 +286,7 @@ def _experiment_warnings(
             if isinstance(one, TableSource) and isinstance(other, TableSource) and one.file == other.file:
                 text = f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
                 yield Notice(text)
+    yield from harmonise_warnings(experiment, cohort)
 
 
 # ---------------------------------------------------------------------------------------------------------- joined data
@@ -331,7 +334,8 @@ def check_dataset(
         problems.extend(chosen)
         warnings = [*likely_copies, *warnings]
     warnings += untimed_warnings(dataset, cohort, specs)
-    warnings += upstream_warnings(specs, dataset.sources)
+    harmonised = dataset.harmonisation is not None
+    warnings += upstream_warnings(specs, dataset.sources, harmonised=harmonised)
     return list(problems), [*warnings, *dataset_warnings(dataset, cohort)]
 
 

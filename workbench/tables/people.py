@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, TableError, did_you_mean, listed
-from workbench.records import ELIGIBLE, Cohort, FlowStep
+from workbench.records import ELIGIBLE, Cohort, FlowStep, as_level
 from workbench.specs.experiment import Bounds, ExperimentSpec, Rule
 from workbench.tables.covariates import values_of
 
@@ -109,23 +108,6 @@ def _within(column: str, bounds: Bounds, values: pd.Series, key: str) -> pd.Seri
     low = values >= bounds.min if bounds.min is not None else values.notna()
     high = values <= bounds.max if bounds.max is not None else values.notna()
     return low & high
-
-
-def as_level(value: object) -> str:
-    """A level as text, whole numbers without a point: 1 in a rule is 1.0 in a column.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    str
-        True is ``1``, False is ``0``.
-    """
-    if isinstance(value, bool):
-        return str(int(value))
-    return f"{value:.15g}" if isinstance(value, int | float | np.number) else str(value)
 
 
 def _rule_in_words(key: str, column: str, rule: Rule) -> str:

@@ -76,7 +76,9 @@ def _is_outcome(term: str, outcome: OutcomeSpec, cohort: Cohort) -> str:
     return "is the outcome" if column.casefold() in own else looks_like_outcome(column, cohort)
 
 
-def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) -> Iterator[Notice]:
+def upstream_warnings(
+    specs: Mapping[str, AnySource], sources: Sequence[str], *, harmonised: bool = False
+) -> Iterator[Notice]:
     """Declared steps that learnt from everybody at once, the outcome apart.
 
     Parameters
@@ -84,14 +86,22 @@ def upstream_warnings(specs: Mapping[str, AnySource], sources: Sequence[str]) ->
     specs : mapping of str to AnySource
     sources : sequence of str
         Those that are used; one without a specification is passed over.
+    harmonised : bool
+        Whether the experiment harmonises in every training set.
 
     Yields
     ------
     Notice
-        T5, at most one per source.
+        T5, at most one per source, and one where sites are harmonised twice.
     """
     for source in sources:
         said = specs[source].upstream if source in specs else None
+        if said is not None and harmonised and said.harmonised in ("combat", "other"):
+            text = (
+                "sites were harmonised before the file, and [harmonise] does it again in every training set: what was "
+                "learnt from everybody stays in; give the features as they were before"
+            )
+            yield Notice(text, where=source, code="T5")
         if said is None or said.fitted_on == "other people":
             continue
         steps = ["steps before the file"] if said.fitted_on == "everyone here" else []

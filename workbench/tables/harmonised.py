@@ -1,0 +1,190 @@
+"""``[harmonise]`` of an experiment put to its participants: batches, covariates to preserve, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import Problem, Problems, TableError, WorkbenchError, did_you_mean, listed
+from workbench.records import Batches, Cohort, Dataset, Harmonisation, Notice, as_level
+from workbench.specs.experiment import SITES_TO_LEAVE_OUT, ExperimentSpec
+from workbench.specs.harmonise import HarmoniseSpec
+from workbench.tables.covariates import AT, base_of, encode, refuse_after_infusion, values_of
+from workbench.tables.names import looks_like_outcome
+
+LEAK = "T7"
+"""Guard code of an outcome that a harmonisation preserves (METHODS 4.2)."""
+
+
+def needed_to_harmonise(experiment: ExperimentSpec) -> tuple[str, ...]:
+    """What must be known of everyone whose features are harmonised: batch and preserved covariates.
+
+    Parameters
+    ----------
+    experiment : ExperimentSpec
+
+    Returns
+    -------
+    tuple of str
+        Empty where nothing is harmonised.
+    """
+    spec = experiment.harmonise
+    return () if spec is None else tuple(dict.fromkeys((spec.batch, *spec.preserve)))
+
+
+def harmonise_problems(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]) -> Iterator[Problem]:
+    """A batch or covariate that the study does not have, that comes after the infusion, or that is the outcome.
+
+    Parameters
+    ----------
+    experiment : ExperimentSpec
+    cohort : Cohort
+    people : sequence of str
+        Participant ids of those with an outcome.
+
+    Yields
+    ------
+    Problem
+    """
+    spec = experiment.harmonise
+    if spec is None:
+        return
+    outcome_term = f"{experiment.outcome.score}{AT}{experiment.outcome.at}"
+    for where, terms in (("harmonise: batch", (spec.batch,)), ("harmonise: preserve", spec.preserve)):
+        for term in terms:
+            try:
+                values_of(term, cohort, people)
+            except WorkbenchError as error:
+                yield from (Problem(f"{where}: {each.where}", each.found, each.hint) for each in error.problems)
+                continue
+            yield from refuse_after_infusion([term], cohort, people, where, outcome_term)
+            why = "" if AT in term else looks_like_outcome(base_of(term), cohort)
+            if why:
+                hint = "what is preserved is written into the features of the held-out participants: leave it out"
+                yield Problem(f"{where}: {term}", why, hint, LEAK)
+
+
+def harmonisation(
+    spec: HarmoniseSpec | None, dataset: Dataset, cohort: Cohort, people: Sequence[str]
+) -> tuple[Harmonisation | None, list[str]]:
+    """What the folds of a dataset are harmonised with.
+
+    Parameters
+    ----------
+    spec : HarmoniseSpec or None
+    dataset : Dataset
+        Its features and sources.
+    cohort : Cohort
+    people : sequence of str
+        Participant id of each row, with a batch and every covariate to preserve.
+
+    Returns
+    -------
+    Harmonisation or None
+        None where nothing is asked for, or where there is one batch only.
+    notes : list of str
+        What was left out, for the report.
+
+    Raises
+    ------
+    TableError
+        If the reference is no batch, or a covariate cannot be told from the batches.
+    """
+    sources = () if spec is None else tuple(s for s in dataset.sources if not spec.sources or s in spec.sources)
+    if spec is None or not sources:
+        return None, []
+    labels = np.array([as_level(label) for label in values_of(spec.batch, cohort, people)], dtype="U")
+    levels = sorted(set(labels.tolist()))
+    if len(levels) < 2:
+        return None, [f"everyone analysed has {spec.batch} {levels[0]}: there is nothing to harmonise"]
+    preserved, notes = encode(spec.preserve, cohort, people)
+    problems = Problems()
+    if spec.reference is not None and spec.reference not in levels:
+        found = f"nobody analysed has {spec.batch} {spec.reference!r}"
+        problems.add("harmonise: reference", found, did_you_mean(spec.reference, levels))
+    for term, name in _within_batches(labels, preserved.values, preserved.terms, preserved.names):
+        found = f"{name} does not vary within any {spec.batch}, so it cannot be told from it"
+        problems.add(f"harmonise: preserve: {term}", found, "leave it out")
+    problems.raise_if_any(TableError)
+    features = dataset.features
+    columns = np.flatnonzero(features["source"].isin(sources))
+    made = Harmonisation(
+        batch=spec.batch,
+        batches=Batches(labels, preserved.values),
+        coding=preserved.coding,
+        columns=columns,
+        pools=_pools(features.iloc[columns], spec),
+        unseen=spec.unseen,
+        reference=spec.reference or "",
+        location_only_below=spec.location_only_below,
+    )
+    return made, notes
+
+
+def _pools(features: pd.DataFrame, spec: HarmoniseSpec) -> np.ndarray:
+    if spec.priors == "all":
+        return np.zeros(len(features), dtype=np.int64)
+    numbers: np.ndarray = features.groupby(["source", "session"], sort=False).ngroup().to_numpy(np.int64)
+    return numbers
+
+
+def _within_batches(
+    labels: np.ndarray, values: np.ndarray, terms: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Columns of which nothing is left within batches."""
+    codes = np.unique(labels, return_inverse=True)[1]
+    for term, name, column in zip(terms, names, values.T, strict=True):
+        means = np.bincount(codes, column) / np.bincount(codes)
+        if np.abs(column - means[codes]).max() <= 1e-9 * np.abs(column).max():
+            yield term, name
+
+
+def in_words(plan: Harmonisation, spec: HarmoniseSpec, sources: Sequence[str]) -> str:
+    """A sentence on how features are harmonised, for the report.
+
+    Parameters
+    ----------
+    plan : Harmonisation
+    spec : HarmoniseSpec
+    sources : sequence of str
+        Those of the feature set.
+
+    Returns
+    -------
+    str
+    """
+    sources = [source for source in sources if not spec.sources or source in spec.sources]
+    n = len(set(plan.batches.labels.tolist()))
+    kept = f", preserving {listed(spec.preserve)}" if spec.preserve else ""
+    target = f", to {plan.batch} {plan.reference}" if plan.reference else ""
+    unseen = "" if plan.unseen == "refuse" else f"; whoever has a {plan.batch} that a training set lacks is left as is"
+    return (
+        f"ComBat over {n} levels of {plan.batch}{target}{kept} in {listed(sources)}, learnt in every training set and "
+        f"applied to those held out{unseen}"
+    )
+
+
+def harmonise_warnings(experiment: ExperimentSpec, cohort: Cohort) -> Iterator[Notice]:
+    """What a harmonisation costs a claim.
+
+    Parameters
+    ----------
+    experiment : ExperimentSpec
+    cohort : Cohort
+
+    Yields
+    ------
+    Notice
+    """
+    spec = experiment.harmonise
+    if spec is None or spec.unseen != "refuse" or spec.batch not in cohort.participants:
+        return
+    n = int(cohort.participants[spec.batch].nunique())
+    if spec.batch == "site" and n >= SITES_TO_LEAVE_OUT:
+        text = (
+            'unseen = "refuse" leaves no way to predict a site that is left out, which a claim beyond exploratory asks '
+            'for: "reference" or "none" does'
+        )
+        yield Notice(text, where="harmonise")
