@@ -222,6 +222,16 @@ def window_words(window_min: tuple[float, float] | None) -> str:
 def regions_in(feature: str) -> tuple[str, str]:
     """The two regions of an edge by its name, or two empty texts.
 
+    Parameters
+    ----------
+    feature : str
+
+    Returns
+    -------
+    (str, str)
+
+    Examples
+    --------
     >>> regions_in("PCC->AG_L"), regions_in("thickness")
     (('PCC', 'AG_L'), ('', ''))
     """
