@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.sources.cell_hints import NUMBER, what_is
-from workbench.sources.delimited import BadCell, bad_cell_problems
+from workbench.sources.number_cells import BadCell, bad_cell_problems
 
 TRUE_VALUES = {
     "\u22120.76": -0.76,

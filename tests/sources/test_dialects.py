@@ -108,7 +108,7 @@ def test_thousands_separators_are_refused_with_a_decimal_comma_too(read, cell):
         (b"/annex/objects/MD5E-s12--0.tsv\n", "only a DataLad pointer; .*datalad get"),
         (text().encode("utf-16-le"), "UTF-16 text without a byte order mark; save it again as UTF-8"),
         (text().replace("VS", "V\xe9").encode("cp1252"), "is not UTF-8 text .line 1, byte 0xE9."),
-        (b"\xfd7zXZ\0\x00\x04", "compressed with xz; unpack it"),
+        (b"\xfd7zXZ\0\x00\x04", "compressed with xz; end its name in .xz, or unpack it"),
         (b"PK\x03\x04\x14\x00table.csv", "is a zip archive; unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, r"old Office \(.xls, .doc\).*; save it as .xlsx"),
     ],

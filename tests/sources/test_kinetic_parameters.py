@@ -179,7 +179,7 @@ COLUMNS = "// Component [string]\tFile [string]\tPatientName [string]\tPatientID
 
 def voistat(*rows: str, title: str = "BPnd_Logan |> BPnd_SRTM", value: str = "Averaged [1/1]") -> str:
     header = f"{COLUMNS}SeriesDescription [string]\tVoiName(Region) [string]\tTime [seconds]\t{value}"
-    personal = "/home/secret/Doe.dcm\tDoe_1\tDoe^Jane\tMRN4711\t20200229_080000"
+    personal = "secret/Doe.dcm\tDoe_1\tDoe^Jane\tMRN4711\t20200229_080000"
     return ABOUT + "\n".join((header, *(f"{personal}\t{title}\t{row}" for row in rows))) + "\n"
 
 

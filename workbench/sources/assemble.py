@@ -19,7 +19,7 @@ from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.columns import SESSION, Choice, choose, matching_nothing
-from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
+from workbench.sources.delimited import LISTED
 from workbench.sources.description import (
     Described,
     beside,
@@ -35,6 +35,7 @@ from workbench.sources.files_together import copied_files, differing, notes_of
 from workbench.sources.gathered import GatheredRows
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.network_summaries import mean_of_present, summarise
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.region_choice import choose_regions, region_circuits
 from workbench.sources.session_codes import SessionCodes

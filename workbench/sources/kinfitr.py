@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
-from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems, open_table
+from workbench.sources.delimited import LISTED, open_table
 from workbench.sources.file_names import name_pattern
 from workbench.sources.identity import Row, id_hint
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.pet_curves import TIME, Curves, Ratios, is_wanted, left_out_of, ratios_of, read_numbers
 from workbench.sources.pet_frames import MINUTE_S, Frames

@@ -11,9 +11,10 @@ import numpy as np
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.knowledge.pet_measures import OF_A_REFERENCE, known_measure
 from workbench.sources.cell_hints import NUMBER
-from workbench.sources.delimited import BadCell, NumberReader, bad_cell_problems, open_table, read_text, split_rows
+from workbench.sources.delimited import open_table, read_text, split_rows
 from workbench.sources.description import reference_words
 from workbench.sources.identity import Row
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.pet_scans import find_named
 from workbench.sources.sidecars import makers, read_sidecar, sidecar_label

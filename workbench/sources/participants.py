@@ -15,12 +15,7 @@ from workbench.records import Cohort, Doubt, Session
 from workbench.sources.agreement import misalignment, shared_columns
 from workbench.sources.cell_hints import NUMBER
 from workbench.sources.cohort_files import CohortFiles, StudyTable
-from workbench.sources.delimited import (
-    LISTED,
-    BadCell,
-    NumberReader,
-    bad_cell_problems,
-)
+from workbench.sources.delimited import LISTED
 from workbench.sources.dictionaries import ColumnEntry, beyond_limits, other_levels
 from workbench.sources.doubts import doubts_of
 from workbench.sources.identity import (
@@ -31,6 +26,7 @@ from workbench.sources.identity import (
 )
 from workbench.sources.members import members
 from workbench.sources.near_matches import sessions_alike
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.quality import quality_columns
 from workbench.sources.scores import read_scores
 from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec, ScoreSpec

@@ -11,8 +11,9 @@ import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.columns import matches
-from workbench.sources.delimited import BadCell, NumberReader, bad_cell_problems, open_table, read_text_table
+from workbench.sources.delimited import open_table, read_text_table
 from workbench.sources.identity import Row
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.pet_frames import MINUTE_S, SLACK_S, Frames, frame_span, frame_weights, suvr
 from workbench.sources.sidecars import makers, read_sidecar, sidecar_label

@@ -18,9 +18,10 @@ import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.records import Cohort
-from workbench.sources.delimited import LISTED, NumberReader, TextTable, read_text, read_text_table
+from workbench.sources.delimited import LISTED, TextTable, read_text, read_text_table
 from workbench.sources.file_names import matching
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
+from workbench.sources.number_cells import NumberReader
 from workbench.sources.parsed import SourceFile
 from workbench.specs.quality import QualitySpec
 

@@ -11,11 +11,12 @@ import pandas as pd
 from workbench.errors import Problem, Problems
 from workbench.records import Cohort, Scale
 from workbench.sources.cohort_files import CohortFiles, StudyTable
-from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
+from workbench.sources.delimited import LISTED
 from workbench.sources.directions import direction_problems
 from workbench.sources.doubts import MISSING_CODES
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.items import ItemRules
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.score_columns import columns_by_session
 from workbench.specs.cohort import CohortSpec, ScaleSpec, ScoreSpec
 

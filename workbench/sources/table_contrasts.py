@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from workbench.errors import Problems, SourceError, did_you_mean, listed
 from workbench.sources.column_parts import Parts, description_of, feature_of
-from workbench.sources.delimited import NumberReader
+from workbench.sources.number_cells import NumberReader
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions
 from workbench.specs.linear_combination import linear_combination
 
