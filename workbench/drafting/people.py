@@ -157,8 +157,8 @@ def _participants(
 
     best = max(single, key=weight)
     if len(single) == 1 or best.path.stem.lower() == "participants":
-        return best, Known(best.label)
-    return best, guessed(best.label, "it has one row per participant, and says most about them")
+        return best, Known(best.named)
+    return best, guessed(best.named, "it has one row per participant, and says most about them")
 
 
 def _visits(material: Material, keys: Mapping[str, Keys], ratings: Mapping[str, list[ScaleColumns]]) -> Visits:

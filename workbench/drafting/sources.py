@@ -99,7 +99,7 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
 
 def _of_table(found: FeatureColumns, people: People) -> DraftedSource:
     table, keys = found.table, people.keys[found.table.label]
-    entries = [found.modality.entry("modality"), Entry("reader", "table"), Entry("file", table.label)]
+    entries = [found.modality.entry("modality"), Entry("reader", "table"), Entry("file", table.named)]
     entries += keys_of_file(table, TableSource)
     own_id = people.keys[people.participants.label].column if people.participants else ""
     if (keys.column and keys.column != own_id) or keys.id.kind == "question":
@@ -237,7 +237,7 @@ def _matrix(group: FileGroup, kind: Kind | None, square: Square) -> list[Entry]:
         Entry("reader", "matrix"),
         Entry("files", group.pattern),
     ]
-    if not (square.header and square.row_names):
+    if not square.header:
         entries.append(Entry("header", False, "guessed", f"its {square.n_regions} rows have no names of regions"))
         entries.append(
             question(
