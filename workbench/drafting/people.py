@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workbench.drafting.arms import Arms, arms_of
 from workbench.drafting.cells import Table, missing_codes
 from workbench.drafting.covariates import Covariates, covariates_of, motion_column
 from workbench.drafting.ids import IdRule, Keys, keys_of, rule_for
 from workbench.drafting.material import FileGroup, Material
+from workbench.drafting.moments import moment_of, words_in
 from workbench.drafting.records import Known, ScaleColumns, guessed, question
 from workbench.drafting.scales import derived_columns, in_their_names, rating_columns
 from workbench.drafting.sessions import ONLY_VISIT, Visits, visits_of
@@ -168,15 +169,26 @@ def _visits(material: Material, keys: Mapping[str, Keys], ratings: Mapping[str, 
         if session:
             written[table.label] = list(dict.fromkeys(table.filled(session)))
     named = [raw for sessions in written.values() for raw in sessions]
-    for group in material.groups:
-        prefixed = [f"ses-{raw}" for raw in group.sessions]
-        written[group.pattern] = [each for each, raw in zip(prefixed, group.sessions, strict=True) if raw not in named]
     in_names = {
         label: [moment for scale in scales for moment in scale.by_moment if moment]
         for label, scales in ratings.items()
         if not keys[label].session
     }
-    return visits_of(written, in_names)
+    of_ratings = visits_of(written, in_names)
+    counted: dict[str, list[str]] = {}
+    for group in material.groups:
+        prefixed = [f"ses-{raw}" for raw in group.sessions]
+        new = [each for each, raw in zip(prefixed, group.sessions, strict=True) if raw not in named]
+        if of_ratings.any_before and new and all(_only_counted(each, of_ratings) for each in new):
+            counted[group.pattern] = new
+        else:
+            written[group.pattern] = new
+    return replace(visits_of(written, in_names), counted=counted)
+
+
+def _only_counted(session: str, visits: Visits) -> bool:
+    """Whether a session in names of files is a number, which the visits of the ratings are not called by."""
+    return moment_of(words_in(session)).when == "unknown" and session not in {visit.name for visit in visits.visits}
 
 
 def _scores(

@@ -204,7 +204,9 @@ def _of_group(group: FileGroup, people: People, kinds: set[Kind]) -> DraftedSour
     opening += f" and {len(group.sessions)} sessions, " if group.sessions else ", "
     opening += f"written by {kind.producer}." if kind else "matrices between regions."
     unmet = unmet_words(people, group.pattern)
-    file = DraftedFile(f"features/{name}.toml", f"{opening} {unmet}".strip(), (Section((), tuple(entries)),))
+    codes = people.visits.codes_of(group.pattern)
+    sections = (Section((), tuple(entries)), *([codes] if codes else []))
+    file = DraftedFile(f"features/{name}.toml", f"{opening} {unmet}".strip(), sections)
     return DraftedSource(name, file, modality, there, has_sessions=bool(group.sessions))
 
 
