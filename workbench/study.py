@@ -331,7 +331,10 @@ def _label(path: Path, root: Path) -> str:
 
 
 def _problems(label: str, findings: Iterable[Finding]) -> list[Problem]:
-    return [Problem(f"{label}: {place}" if (place := place_in_words(key)) else label, found, hint) for key, found, hint in findings]
+    return [
+        Problem(f"{label}: {place}" if (place := place_in_words(key)) else label, found, hint)
+        for key, found, hint in findings
+    ]
 
 
 def check_study(study: Study, experiments: Sequence[str | Path] = ()) -> list[Problem]:

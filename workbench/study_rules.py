@@ -105,9 +105,7 @@ def _quoted(word: str) -> str:
     return f'"{word}"'
 
 
-def _feature_sets(
-    spec: ExperimentSpec, sources: Mapping[str, AnySource], unread: Collection[str]
-) -> Iterator[Finding]:
+def _feature_sets(spec: ExperimentSpec, sources: Mapping[str, AnySource], unread: Collection[str]) -> Iterator[Finding]:
     for name, members in spec.feature_sets.items():
         for position, member in enumerate(members):
             if member not in unread:

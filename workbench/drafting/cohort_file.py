@@ -37,6 +37,7 @@ def cohort_file(people: People, data: str) -> DraftedFile:
     sections += _arms(people)
     sections += sections_of(people.visits, people.arms, people.acute)
     sections += _columns(people)
+    sections += [people.scans.section] if people.scans is not None else []
     for each in people.ratings:
         sections += _score(each, people)
     if not people.ratings:

@@ -11,6 +11,7 @@ from workbench.drafting.covariates import Covariates, covariates_of, motion_colu
 from workbench.drafting.ids import IdRule, Keys, keys_of, rule_for
 from workbench.drafting.material import FileGroup, Material
 from workbench.drafting.moments import moment_of, words_in
+from workbench.drafting.motion_files import MotionFiles, motion_files
 from workbench.drafting.records import Known, ScaleColumns, guessed, question
 from workbench.drafting.scales import derived_columns, in_their_names, rating_columns
 from workbench.drafting.sessions import ONLY_VISIT, Visits, visits_of
@@ -75,6 +76,13 @@ class People:
     motion: tuple[Table, str] | None = None
     acute: tuple[str, ...] = ()
     derived: dict[str, list[str]] = field(default_factory=dict)
+    scans: MotionFiles | None = None
+    """Files of a pipeline with the motion in the scanner, where no table has it."""
+
+    @property
+    def holds_motion(self) -> bool:
+        """Whether the study has a column ``mean_fd``."""
+        return self.motion is not None or self.scans is not None
 
     def ids_in(self, table: Table) -> set[str]:
         """Participants of a table, as the study has them."""
@@ -124,6 +132,7 @@ def people_of(material: Material) -> People:
     if scores and not visits.visits:
         visits = visits_of({scores[0].table.label: [ONLY_VISIT]}, {})
         scores = _scores(tables, keys, ratings, visits, codes)
+    motion = _motion(tables, keys, participants, covariates, codes)
     return People(
         participants,
         why,
@@ -134,9 +143,10 @@ def people_of(material: Material) -> People:
         visits,
         tuple(scores),
         _rule(material, participants, keys),
-        _motion(tables, keys, participants, covariates, codes),
+        motion,
         _acute(scores),
         {table.label: derived_columns(table) for table in tables},
+        motion_files(material.groups, visits) if motion is None else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.drafting.kinds import Kind, entity, kind_of
@@ -88,9 +89,12 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
             unused.append(Unused(table.label, "its columns name no region, connection, contrast or scale"))
         sources += [_of_table(each, people) for each in found]
     wanted = {kind_of(group.example.name) for group in material.groups}
+    unused += _beside_results(material.groups, people)
     for group in material.groups:
-        made = _of_group(group, people, {kind for kind in wanted if kind is not None})
-        (sources if isinstance(made, DraftedSource) else unused).append(made)  # type: ignore[arg-type]
+        kind = kind_of(group.example.name)
+        if kind is None or not kind.secondary:
+            made = _of_group(group, people, {kind for kind in wanted if kind is not None})
+            (sources if isinstance(made, DraftedSource) else unused).append(made)  # type: ignore[arg-type]
     return _named_apart(_overlapping(sources)), unused
 
 
@@ -166,7 +170,9 @@ def _plain_moments(name: str) -> list[str]:
 
 
 def _confounds(modality: str, people: People) -> list[Entry]:
-    if modality not in ("connectivity", "task") or people.motion is None:
+    if modality == "task" and people.motion is None:  # motion in another scan
+        return []
+    if modality not in ("connectivity", "task") or not people.holds_motion:
         return []
     return [Entry("confounds", ["mean_fd"], "guessed", "motion in the scanner changes it, and may go with symptoms")]
 
@@ -174,10 +180,25 @@ def _confounds(modality: str, people: People) -> list[Entry]:
 # ---------------------------------------------------------------------------------------------------------------- files
 
 
+def _beside_results(groups: Sequence[FileGroup], people: People) -> list[Unused]:
+    """Files that stand beside the results of a producer, by the ends of their names; motion that is used is none."""
+    ends: dict[str, list[str]] = {}
+    for group in groups:
+        kind = kind_of(group.example.name)
+        used = people.scans is not None and people.scans.pattern == group.pattern
+        if kind is not None and kind.secondary and not used:
+            words = group.pattern.rpartition("/")[2].split("_")
+            ends.setdefault(kind.producer, []).append(
+                "*_" + "_".join(words[-2:] if len(words) > 1 and "-" in words[-2] else words[-1:])
+            )
+    return [
+        Unused(f"{producer}: {listed(dict.fromkeys(names), 6)}", "beside the results, and no source by itself")
+        for producer, names in ends.items()
+    ]
+
+
 def _of_group(group: FileGroup, people: People, kinds: set[Kind]) -> DraftedSource | Unused:
     kind = kind_of(group.example.name)
-    if kind is not None and kind.secondary:
-        return Unused(group.pattern, f"stands beside the results of {kind.producer}, and is no source by itself")
     square = square_of(group.example)
     if kind is not None and kind.reader in READERS and kind.reader in DRAFTED_BY:
         entries = DRAFTED_BY[kind.reader](group, kind, square)

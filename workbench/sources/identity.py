@@ -253,7 +253,7 @@ def one_id_hint(raw: str, key: str, cohort: Cohort) -> str:
     str
     """
     if letter_for_digit(cohort.key(raw), key):
-        return f"a letter among digits is a slip of typing: mend it in the participants file, or in this file if it is here"
+        return "a letter among digits is a slip of typing: mend it in the participants file, or here if it is here"
     rule = suggest_rule([raw], replace(cohort, keys={key: cohort.keys.get(key, key)}))
     if rule.startswith("write") and not set(raw + key) & set(INVISIBLE):
         return rule
