@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from pathlib import Path
 
 from workbench.drafting.cells import Table
@@ -233,8 +232,8 @@ def _grouped_by_shape(paths: Sequence[Path], data: Path) -> tuple[list[FileGroup
     groups, alone = [], []
     for (folder, _), members in by_folder.items():
         names = [path.name for path in members]
-        start = commonprefix(names)
-        end = commonprefix([name[len(start) :][::-1] for name in names])[::-1]
+        start = _shared_start(names)
+        end = _shared_start([name[len(start) :][::-1] for name in names])[::-1]
         end = re.sub(r"^[^._-]+", "", end)  # letters and digits that all ids end with are part of them
         start = re.sub(r"\d+$", "", start)  # digits that all ids begin with are part of them
         middles = [name[len(start) : len(name) - len(end)] for name in names]
@@ -246,6 +245,12 @@ def _grouped_by_shape(paths: Sequence[Path], data: Path) -> tuple[list[FileGroup
         else:
             alone += members
     return groups, alone
+
+
+def _shared_start(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)  # what these two share, all that lie between them share
+    differ = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(differ, min(len(first), len(last)))]
 
 
 def _same_shape(paths: Sequence[Path]) -> bool:
