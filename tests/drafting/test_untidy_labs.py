@@ -147,7 +147,7 @@ def test_a_workbook_of_several_sheets_and_a_header_of_two_rows_is_read_sheet_by_
     book.create_sheet("Codes").append(["-999 is missing"])
     book.save(tmp_path / "export.xlsx")
     drafted = workbench.init_from(tmp_path / "study", [tmp_path / "export.xlsx"])
-    cohort, source = (toml(tmp_path / f"study/features/{name}.toml") for name in ("cohort", "pet"))
+    cohort, source = (toml(tmp_path / f"study/features/{name}.toml") for name in ("cohort", "PET"))
     assert (cohort["participants"], cohort["sheet"], cohort["header"]) == ("export.xlsx", "Ratings", 2)
     assert cohort["scores"]["MADRS"]["at"] == {"bl": "MADRS_bl", "24h": "MADRS_24h"}
     assert (source["file"], source["sheet"], source["id"]) == ("export.xlsx", "PET", "Patient")

@@ -130,6 +130,17 @@ def in_what_way(raw: str, known: str) -> str:
 def letter_for_digit(raw: str, known: str) -> bool:
     """Whether one of two ids has the letter O where the other has a zero.
 
+    Parameters
+    ----------
+    raw, known : str
+        Two ids that look alike.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> letter_for_digit("007", "0O7"), letter_for_digit("007", "7")
     (True, False)
     """
