@@ -24,8 +24,8 @@ MOST_VALUES = 2**14
 """Training rows x features of such a fold, 128 kB: more features are better read once for all training sets."""
 SETS_AT_ONCE = 192
 """Training sets in one stack; bounds what is allocated to some tens of MB."""
-PRODUCT_VALUES = 2**17
-"""Errors of alphas and targets computed at once, 1 MB: they are read again while they are in the cache."""
+PRODUCT_VALUES = 2**15
+"""Errors of alphas and targets computed at once, 256 kB: they are read again while they are in the cache."""
 
 
 def is_small(fold: Fold) -> bool:
@@ -46,7 +46,8 @@ def _inner_rows_are_training_rows(fold: Fold) -> bool:
     """Not so where every training set has rows of its own, made by a step of preparation."""
     trained = np.zeros(len(fold.X), dtype=bool)
     trained[fold.train] = True
-    return all(trained[split.train].all() and trained[split.test].all() for split in fold.inner)
+    rows = [rows for split in fold.inner for rows in (split.train, split.test)]
+    return not rows or bool(trained[np.concatenate(rows)].all())
 
 
 def are_small(n_train: int, n_features: int, outcome_type: OutcomeType) -> bool:
@@ -188,7 +189,10 @@ def held_out_references(
             continue
         for number, train, on_train, on_test in zip(*stack[:2], *stack[3:5], strict=True):
             targets = Ys[number].take(train, axis=0)
-            means = targets.mean(axis=0)
+            means = targets.sum(axis=0) / len(targets)
+            if on_train.shape[1] == 1:  # without covariates it is the mean
+                predictions[number] = np.tile(means, (len(on_test), 1))
+                continue
             targets -= means
             predictions[number] = means + on_test @ (on_train.T @ targets)
     return predictions
@@ -313,11 +317,13 @@ def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats]:
     if has_missing:
         train[missing] = 0.0
         test[np.isnan(test)] = 0.0
-    total = np.einsum("sij,sij->sj", train, train)
-    coefficients = sets.on_train.transpose(0, 2, 1) @ train
-    train -= sets.on_train @ coefficients
-    test -= sets.on_test @ coefficients
-    scales = np.sqrt(np.einsum("sij,sij->sj", train, train) / n_train)
+    total = squares = np.einsum("sij,sij->sj", train, train)
+    if sets.on_train.shape[2] > 1:  # nothing is left to project on the constant
+        coefficients = sets.on_train.transpose(0, 2, 1) @ train
+        train -= sets.on_train @ coefficients
+        test -= sets.on_test @ coefficients
+        squares = np.einsum("sij,sij->sj", train, train)
+    scales = np.sqrt(squares / n_train)
     kept = scales > NIL_SHARE * np.sqrt(np.square(means) + total / n_train)
     scales[~kept] = 1.0
     factors = (kept / scales)[:, None]
@@ -377,7 +383,7 @@ def _losses(fold: Fold, Y: Floats, maps: Floats, buffer: Floats) -> Floats:
     n_alphas, n_errors, n_train = maps.shape
     maps = maps.reshape(n_alphas * n_errors, n_train)
     targets = Y.take(fold.train, axis=0)
-    targets -= targets.mean(axis=0)
+    targets -= targets.sum(axis=0) / len(targets)
     n_targets = Y.shape[1]
     losses = np.empty((n_alphas, n_targets))
     width = max(len(buffer) // len(maps), 1)
@@ -385,7 +391,7 @@ def _losses(fold: Fold, Y: Floats, maps: Floats, buffer: Floats) -> Floats:
         stop = min(start + width, n_targets)
         errors = buffer[: len(maps) * (stop - start)].reshape(len(maps), stop - start)
         np.matmul(maps, targets[:, start:stop], out=errors)
-        errors *= errors
-        errors.reshape(n_alphas, n_errors, stop - start).sum(axis=1, out=losses[:, start:stop])
+        by_alpha = errors.reshape(n_alphas, n_errors, stop - start)
+        np.einsum("aep,aep->ap", by_alpha, by_alpha, out=losses[:, start:stop])
     losses /= len(fold.inner)
     return losses
