@@ -134,7 +134,7 @@ class RidgeLearner:
         explain: int = 0,
     ) -> list[Fitted]:
         """`fit` of several folds of one X, small ones in a fraction of the time; see `learner.Together`."""
-        if not all(is_small(fold) for fold in folds):
+        if not all(map(is_small, folds)):
             return [self.fit(fold, Y, seed=0, explain=explain) for fold, Y in zip(folds, Ys, strict=True)]
         if len(self.alphas) > 1 and not all(fold.inner for fold in folds):
             raise nothing_to_choose_in()
