@@ -159,10 +159,10 @@ class RidgeLearner:
         explain: int,
     ) -> Fitted:
         """The fit on all training rows, each target with the alpha of its smallest loss."""
-        chosen = np.argmin(losses, axis=0)  # the first of equals, as GridSearchCV
+        chosen = _first_of_least(losses)
         filters = 1.0 / (ridge.values[:, None] + self.alphas)
         coordinates = ridge.scores.T @ Y_train
-        coordinates *= filters.take(chosen, axis=1)
+        coordinates *= filters.T.take(chosen, axis=0).T  # a fifth of the time of taking columns
         y_train = np.ascontiguousarray(Y_train[:, 0])
         solution = LinearSolution(
             fold,
@@ -172,6 +172,20 @@ class RidgeLearner:
             (lambda: ridge.weights(coordinates[:, 1:explain])) if explain > 1 else None,
         )
         return solution.fitted(base + ridge.held_out @ coordinates, {"alpha": float(self.alphas[chosen[0]])})
+
+
+def _first_of_least(losses: Floats) -> Rows:
+    """Which alpha has the smallest loss of every target, the first of equals, as GridSearchCV.
+
+    It is `np.argmin`, which takes three times as long along the first axis of many columns.
+    """
+    least = losses.min(axis=0)
+    if len(least) == 1 or np.isnan(least).any():
+        return np.argmin(losses, axis=0)
+    chosen = np.zeros(len(least), dtype=np.intp)
+    for number in reversed(range(len(losses))):
+        np.copyto(chosen, number, where=losses[number] == least)
+    return chosen
 
 
 def decompose(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:
