@@ -181,8 +181,9 @@ def _first_of_least(losses: Floats) -> Rows:
     """
     least = losses.min(axis=0)
     if len(least) == 1 or np.isnan(least).any():
-        return np.argmin(losses, axis=0)
-    chosen = np.zeros(len(least), dtype=np.intp)
+        single: Rows = np.argmin(losses, axis=0)
+        return single
+    chosen: Rows = np.zeros(len(least), dtype=np.intp)
     for number in reversed(range(len(losses))):
         np.copyto(chosen, number, where=losses[number] == least)
     return chosen

@@ -406,24 +406,16 @@ def _reduced(
     results, y = [], np.ascontiguousarray(procedures[0].Y[:, 0])
     for procedure, fitted, reference, unit in zip(procedures, fits, references, units, strict=True):
         observed = procedure.Y.take(unit.outer.test, axis=0)
-        outcomes = y.take(unit.outer.train)
         result = ProcedureResult(
             predicted=fitted.predicted[:, 0].copy(),
             reference=reference[:, 0].copy(),
-            mean=float(outcomes.sum() / len(outcomes)),
-            squared_error=_sums_of_squares(observed - fitted.predicted),
-            squared_error_reference=_sums_of_squares(observed - reference),
+            mean=float(y.take(unit.outer.train).mean()),
+            squared_error=np.square(observed - fitted.predicted).sum(axis=0),
+            squared_error_reference=np.square(observed - reference).sum(axis=0),
             chosen=fitted.chosen,
         )
         results.append(result)
     return results
-
-
-def _sums_of_squares(errors: np.ndarray) -> np.ndarray:
-    """Of every column, (n_columns,); the errors are used up."""
-    errors *= errors
-    sums: np.ndarray = errors.sum(axis=0)
-    return sums
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:
