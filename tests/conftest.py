@@ -102,6 +102,14 @@ def built_stores(_copied_stores, monkeypatch) -> None:
     monkeypatch.setattr("workbench.tracking.store._create", _copied_stores)
 
 
+@pytest.fixture(scope="module")
+def without_pictures() -> Iterator[None]:
+    """For modules whose runs are kept and whose pictures nobody looks at: drawing them takes seconds a run."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("workbench.figures.PICTURES", {})
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real data: ``WORKBENCH_REAL_DATA``, or ``shared/data`` beside the repository; skips where absent."""

@@ -29,8 +29,18 @@ def make_study(folder: Path, migrated: Path) -> Path:
     return folder
 
 
+COMMAND_LINE = """
+import sys
+from workbench import figures
+from workbench.cli import main
+figures.PICTURES.clear()  # they come after everything that is interrupted here, and nobody looks at them
+sys.argv[0] = "workbench"
+main()
+"""
+
+
 def command(study: Path, *more: str) -> list[str]:
-    run = [sys.executable, "-m", "workbench.cli", "run", "madrs_change", "--only", "ridge"]
+    run = [sys.executable, "-c", COMMAND_LINE, "run", "madrs_change", "--only", "ridge"]
     return [*run, "--study", str(study), "--data", str(TWIN), *more]
 
 
