@@ -19,6 +19,13 @@ pytest_plugins = ["made_datasets", "made_runs"]  # in tests/fixtures
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+LONGEST = {f"test_{name}.py" for name in ("calibration", "interval_division", "real_cohorts", "resume", "routes")}
+"""Files that take half a minute and more: they begin, so that no worker ends with one while the other has nothing."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture(scope="session")
 def _registries(tmp_path_factory) -> Iterator[Path]:
