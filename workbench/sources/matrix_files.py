@@ -158,7 +158,13 @@ def refuse_numbers_as_names(header: Sequence[str], label: str) -> None:
     """
     if header and all(map(NUMBER.fullmatch, header)) and not all(map(WHOLE.fullmatch, header)):
         found = f"has no names: its first line is {listed(header, 3)}"
-        raise SourceError(Problem(label, found, 'header = false, and regions = ".." with one name a line'))
+        raise SourceError(
+            Problem(
+                label,
+                found,
+                'its header is lost; reader = "matrix" takes header = false, and regions = ".." with one name a line',
+            )
+        )
 
 
 def counts(header: Sequence[str]) -> bool:

@@ -135,7 +135,9 @@ def read_volume(path: Path, label: str, *, several: bool = False) -> Volume:
     try:
         values = np.asanyarray(image.dataobj)
     except (EOFError, OSError, ValueError, MemoryError, zlib.error) as error:
-        found = f"is cut short or damaged: its voxels cannot be read ({error or 'its header says more than memory holds'})"
+        found = (
+            f"is cut short or damaged: its voxels cannot be read ({error or 'its header says more than memory holds'})"
+        )
         raise SourceError(Problem(label, found, DAMAGED)) from None
     if values.dtype.kind not in "fiub":
         what = "complex numbers" if values.dtype.kind == "c" else "colours"
