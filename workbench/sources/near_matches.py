@@ -41,6 +41,7 @@ def loosely(raw: str) -> str:
     """
     text = unicodedata.normalize("NFKD", "".join(each for each in raw if each not in INVISIBLE))
     text = "".join(each for each in text if not unicodedata.combining(each)).casefold().strip()
+    text = "".join(str(unicodedata.decimal(each, each)) for each in text)
     text = LETTER_O.sub("0", text)
     text = re.sub(r"(\d)\.0+$", r"\1", text)
     shortened = SCIENTIFIC.search(text)
