@@ -128,7 +128,7 @@ def preserved_and_free(dataset: Dataset) -> Iterator[Notice]:
         text = (
             f"{listed(free)}: preserved, and associated with the outcome (R2 = {explained:.2f}), but not held fixed: "
             "where sites differ in variance, features that know nothing of it may predict by what is written into "
-            "them; name it among the confounds"
+            "them, which the permutation test allows for and R2 does not; name it among the confounds"
         )
         yield Notice(text, where="harmonise: preserve", code=LEAK)
 
