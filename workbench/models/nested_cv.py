@@ -16,7 +16,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import as_permuted
 from workbench.models.explanations import Explanation, explained
 from workbench.models.learner import Fitted, Fold, Together, residualises, taken_from
-from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
+from workbench.models.permutations import beside_preserved, is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.procedures import (
     Procedure,
     planned_procedures,
@@ -66,7 +66,8 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     if n and balanced_on_outcome(dataset, validation):
         design, binary = (dataset.blocks, dataset.groups), is_binary(dataset)
         for name, nuisance in held_fixed.items():
-            matrices[ORDERS[name]] = outcome_rows(dataset.y, nuisance, *design, n, seed, binary=binary)
+            held = beside_preserved(dataset, nuisance)
+            matrices[ORDERS[name]] = outcome_rows(dataset.y, held, *design, n, seed, binary=binary)
     return matrices
 
 
