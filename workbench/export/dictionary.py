@@ -172,7 +172,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "haufe_sign": "sign of the covariance with the prediction (Haufe 2014)",
         "selection_frequency": "share of subsamples that select it; empty where none were drawn",
         "q_value": "false discovery rate: over circuits, or over the features of the circuit",
-        "evidence": "published cohorts that agree or disagree; empty where none was looked up",
+        "evidence": "published cohorts (not papers) that agree or disagree on improvement with ketamine; silent where "
+        "nothing was published; empty where the outcome is no effect of treatment",
         "atlas": ORIGIN["atlas"],
         "x": "MNI coordinate, mm, where known",
         "y": "MNI coordinate, mm",

@@ -254,6 +254,10 @@ class Scores:
     """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
     sources: tuple[str, ...] = ()
     """Sources of the feature set; empty in results of older versions."""
+    improvement_positive: bool | None = None
+    """Whether a higher outcome is an improvement; None in results of older versions."""
+    published_as: str = ""
+    """The cohort of the evidence map that the study's participants are; empty where the study declares none."""
 
     @property
     def features_name(self) -> str:

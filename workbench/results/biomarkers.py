@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.evaluation.inference import benjamini_hochberg
 from workbench.results.claims import AMOUNTS, named_outcome
+from workbench.results.published import with_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +57,8 @@ COLUMNS = (
 )
 """Columns of ``biomarkers.tsv``, in order.
 
-`run_id` is filled when the run is kept. `selection_frequency` and `evidence` are empty where no stability selection was
-run and no evidence map was consulted.
+`run_id` is filled when the run is kept. `selection_frequency` is empty where no stability selection was run, `evidence`
+where the outcome is no effect of treatment.
 """
 
 
@@ -111,9 +112,8 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
         passing = members[members["q"] <= FALSE_DISCOVERY_RATE].sort_values(["q", "p", "name"], kind="stable")
         rows.extend(_feature_row(feature, scores, claim.verdict) for feature in passing.to_dict("records"))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.assign(
+    return with_evidence(table, scores).assign(
         selection_frequency=np.nan,
-        evidence="",
         n=scores.n_participants,
         claim=claim.verdict,
         run_id="",

@@ -77,6 +77,8 @@ class RunInputs:
     """The baseline score of the outcome, as a term; empty where it has none."""
     undeclared: str = ""
     """Sources of which the upstream steps are not declared, in a sentence."""
+    published_as: str = ""
+    """The cohort of the evidence map that the study's participants are; empty where none is declared."""
 
     @property
     def run(self) -> Fits:

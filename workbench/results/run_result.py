@@ -143,6 +143,8 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         capped=inputs.capped,
         baseline=inputs.baseline,
         sources=dataset.sources,
+        improvement_positive=outcome.improvement_positive,
+        published_as=inputs.published_as,
         warnings=inputs.warnings,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED, ReportTable, Section
 from workbench.results.biomarkers import COLUMNS
+from workbench.results.sections import literature
 from workbench.results.summary import no_candidates
 from workbench.results.wording import number, p_text
 
@@ -173,21 +174,24 @@ def candidates(result: RunResult) -> Section:
     columns = ("Level", "Name", "Direction", f"Effect per SD{unit}, 95 % CI", "q", "Haufe sign", "Tag", "Published")
     kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
     circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
+    listed = ReportTable(
+        tuple(columns[at] for at in kept),
+        tuple(tuple(row[at] for at in kept) for row in rows),
+        "Candidate circuits, each followed by its features",
+        frozenset(at for at, row in enumerate(rows) if row[0] == "circuit"),
+    )
+    findings = literature.published(result)
     return Section(
         name="candidates",
         title=title,
         question=question,
         answer=f"{len(circuits)} circuit{'' if len(circuits) == 1 else 's'} with a q of at most .10.",
         paragraphs=tuple(f"{_capital(str(each))}." for each in circuits["sentence"]),
-        notes=("Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",),
-        tables=(
-            ReportTable(
-                tuple(columns[at] for at in kept),
-                tuple(tuple(row[at] for at in kept) for row in rows),
-                "Candidate circuits, each followed by its features",
-                frozenset(at for at, row in enumerate(rows) if row[0] == "circuit"),
-            ),
+        notes=(
+            "Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",
+            *([literature.NOTE] if any(row[-1] for row in rows) else []),
         ),
+        tables=(listed,) if findings is None else (listed, findings),
         pictures=("brain", "connectome", "chord"),
     )
 
