@@ -1,4 +1,4 @@
-"""What was published on a candidate: which cohorts agree with its direction, which disagree, and which cannot be told."""
+"""What was published on a candidate: cohorts that agree with its direction, that disagree, and that cannot be told."""
 
 from __future__ import annotations
 

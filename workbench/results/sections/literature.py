@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from workbench.records import RunResult
 
 NOTE = (
-    "Published findings are counted by cohort, not by paper, and are on improvement with ketamine on any scale. A finding "
-    "marked as not verified is from memory and was not checked against the paper."
+    "Published findings are counted by cohort, not by paper, and are on improvement with ketamine on any scale. A "
+    "finding marked as not verified is from memory and was not checked against the paper."
 )
 SIGNS = {"+": "higher, larger improvement", "-": "lower, larger improvement", "": "direction not recorded"}
 
