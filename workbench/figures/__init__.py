@@ -8,15 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.figures import (
+    beeswarm,
     calibration,
     circuits,
     comparators,
     decision,
+    dependence,
     flow,
     learning_curve,
     permutations,
     predictions,
+    sizes,
     splits,
+    tuning,
 )
 from workbench.figures.style import look, save
 from workbench.records import RunResult, SetPlan
@@ -26,6 +30,12 @@ PICTURES = {
     "permutation_null": permutations.draw,
     "calibration": calibration.draw,
     "shap_circuits": circuits.draw,
+    "shap_beeswarm": beeswarm.draw_circuits,
+    "shap_beeswarm_features": beeswarm.draw_features,
+    "shap_features": sizes.draw_features,
+    "shap_modalities": sizes.draw_modalities,
+    "dependence": dependence.draw,
+    "tuning": tuning.draw,
     "split_spread": splits.draw,
     "comparators": comparators.draw,
     "decision_curve": decision.draw,

@@ -118,6 +118,9 @@ def _gated(run: RunResult) -> RunResult:
         features=without_ranking(run.features),
         circuits=without_ranking(run.circuits),
         modalities=without_ranking(run.modalities),
+        shap_circuits=None,
+        feature_values=None,
+        circuit_values=None,
     )
 
 

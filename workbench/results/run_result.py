@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.evaluation import conformal, explanations
+from workbench.evaluation import conformal, explained_participants, explanations
 from workbench.evaluation.decision import decision_beside
 from workbench.evaluation.increment import clinical_models, increment
 from workbench.evaluation.inference import permutation_test, permuted_r2
@@ -64,6 +64,9 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     )
     scores = replace(_scores(inputs, table, test, added), sensitivity=beside)
     claim = claims.judge(replace(scores, p_family=test.p))
+    of_features, of_circuits = (
+        (None, None) if shap is None else explained_participants.measured_values(dataset, features)
+    )
     return RunResult(
         scores=scores,
         claim=claim,
@@ -81,6 +84,10 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         params=description.params(inputs),
         decision_curve=curve,
         inner_folds=description.inner_fold_table(inputs),
+        tuning=description.tuning_table(inputs),
+        shap_circuits=explained_participants.shap_by_circuit(dataset, inputs.unit_results),
+        feature_values=of_features,
+        circuit_values=of_circuits,
     )
 
 

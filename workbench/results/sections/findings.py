@@ -10,6 +10,7 @@ from workbench.records import UNASSIGNED, ReportTable, Section
 from workbench.results.biomarkers import COLUMNS
 from workbench.results.sections import literature
 from workbench.results.summary import no_candidates
+from workbench.results.tuned import chosen_settings
 from workbench.results.wording import number, p_text
 
 if TYPE_CHECKING:
@@ -52,7 +53,14 @@ def explanations(result: RunResult) -> Section:
         answer=_largest(result.circuits),
         notes=(HOW_TO_READ,),
         tables=tuple(table for table in tables if table is not None),
-        pictures=("shap_circuits", "shap_beeswarm", "shap_features", "dependence"),
+        pictures=(
+            "shap_circuits",
+            "shap_modalities",
+            "shap_beeswarm",
+            "shap_features",
+            "shap_beeswarm_features",
+            "dependence",
+        ),
     )
 
 
@@ -123,6 +131,7 @@ def _top_features(result: RunResult) -> ReportTable | None:
             str(row["name"]),
             str(row["circuit"]),
             _number(row["mean_abs_shap"]),
+            _ranks(row),
             _number(row["weight"]),
             _with_limits(row["haufe"], row["haufe_low"], row["haufe_high"]),
             _effect(row),
@@ -133,6 +142,7 @@ def _top_features(result: RunResult) -> ReportTable | None:
         "Feature",
         "Circuit",
         f"Mean |SHAP|{unit}",
+        "Rank over repeats",
         "Weight",
         "Haufe pattern, 95 % CI",
         f"Effect per SD{unit}, 95 % CI",
@@ -213,10 +223,12 @@ def tuning(result: RunResult) -> Section | None:
     rows = tuple(
         (name, value if isinstance(value, str) else f"{value:g}") for name, value in result.scores.tuning.items()
     )
+    edges = [each for each in chosen_settings(result.tuning) if each.has_edges]
     return Section(
         name="tuning",
         title="Settings chosen",
         question="What did tuning choose?",
+        answer=" ".join(f"{each.in_words[:1].upper()}{each.in_words[1:]}." for each in edges),
         tables=(ReportTable(("Setting", "Median or most frequent over folds"), rows),),
         pictures=("tuning",),
     )
@@ -233,7 +245,7 @@ def _with_limits(value: object, low: object, high: object) -> str:
 
 
 def _ranks(row: Mapping[Hashable, Any]) -> str:
-    low, high = _number(row["rank_low"]), _number(row["rank_high"])
+    low, high = _number(row.get("rank_low")), _number(row.get("rank_high"))
     return f"{float(row['rank_low']):.0f} to {float(row['rank_high']):.0f}" if low and high else ""
 
 
