@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
-from workbench.figures.words import balanced, unit
+from workbench.figures.words import balanced, feature_words, unit
 from workbench.records import RunResult
 from workbench.results.wording import number
 
@@ -101,7 +101,7 @@ def _picture(
     axes.axvline(0, color=GREY, linewidth=0.9)
     for row, name in enumerate(names):
         _swarm(axes, row, shap[name].to_numpy(dtype=float), fifth_of(values[name].to_numpy(dtype=float)), largest)
-    labels = [balanced(words, 32) for words in names.values()]
+    labels = [feature_words(words, 32) for words in names.values()]
     axes.set_yticks(range(len(names)), labels, fontsize=11)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(-1.08 * largest, 1.08 * largest)

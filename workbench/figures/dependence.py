@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, VERMILLION, Picture, canvas
-from workbench.figures.words import balanced, unit
+from workbench.figures.words import balanced, feature_words, unit
 from workbench.records import RunResult
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw(result: RunResult) -> Picture | None:
     names = _candidates(result)
     if not names:
         return None
-    title = "Candidate features: what each value added to the prediction"
+    title = "Candidate features: value against contribution"
     caption = (
         "Each point is a participant, held out of the models that explain them; the line is a trend (locally weighted "
         "least squares). Values of other features are not held fixed, and no interaction is drawn. SHAP values say "
@@ -59,7 +59,7 @@ def draw(result: RunResult) -> Picture | None:
         panel.patch.set_visible(False)
         _panel(panel, values[name].to_numpy(dtype=float), shap[name].to_numpy(dtype=float), largest)
         words = f"{name} ({units[name]})" if units[name] else name
-        panel.set_xlabel(balanced(words, 36), fontsize=10.5)
+        panel.set_xlabel(feature_words(words, 36), fontsize=10.5)
         if at % 2 == 0:
             panel.set_ylabel(balanced(f"SHAP{unit(result, ' ({})')}", 18), fontsize=10.5)
     return Picture(figure, title, _alt(result, names, values.to_numpy(dtype=float), shap.to_numpy(dtype=float)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, Picture, canvas
-from workbench.figures.words import balanced, unit
+from workbench.figures.words import balanced, feature_words, unit
 from workbench.records import RunResult
 from workbench.results.wording import number
 
@@ -102,7 +102,7 @@ def draw_modalities(result: RunResult) -> Picture | None:
 def _bars(axes: Axes, sizes: pd.Series, names: list[str], strong: list[bool]) -> None:
     heights = list(range(len(sizes)))
     axes.barh(heights, sizes, color=[BLUE if own else PALE for own in strong], height=0.68)
-    axes.set_yticks(heights, [balanced(name, 34) for name in names], fontsize=11)
+    axes.set_yticks(heights, [feature_words(name, 34) for name in names], fontsize=11)
     axes.set_ylim(len(sizes) - 0.4, -1.0)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
