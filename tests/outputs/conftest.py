@@ -327,7 +327,9 @@ def sample_result(shape: Shape, run_name: str) -> RunResult:
     if shown:
         sizes = shap[list(features["name"])].abs().mean().to_numpy()
         ranks = features.assign(size=-sizes)["size"].rank()
-        features = features.assign(mean_abs_shap=sizes, rank_low=ranks, rank_high=np.minimum(ranks + 2, len(ranks)))
+        unknown = ("weight", "haufe", "haufe_low", "haufe_high", "effect", "effect_low", "effect_high")
+        features = features.assign(mean_abs_shap=sizes, **dict.fromkeys(unknown, np.nan))
+        features = features.assign(rank_low=ranks, rank_high=np.minimum(ranks + 2, len(ranks)))
     return RunResult(
         scores=scores,
         claim=_claim(shown, scores.performance.r2 - 0.1),

@@ -372,7 +372,7 @@ def test_names_with_dollar_signs_are_drawn_as_they_are_written(shown_result, bin
     result = replace(
         shown_result, scores=scores, circuits=circuits, flow=flow, decision_curve=binary_result.decision_curve
     )
-    draw_run(result, tmp_path)
+    draw_run(with_candidate_feature(result), tmp_path)
     for picture in PICTURES:
         drawn = "".join(text_of(tmp_path / f"{picture}.svg").split())
         assert "".join(name.split()) in drawn, picture

@@ -50,7 +50,7 @@ def test_every_row_says_that_it_is_exploratory_and_simulated(run):
 
 
 def test_what_is_not_known_yet_is_empty(run):
-    assert run.biomarkers["selection_frequency"].isna().all()
+    assert run.biomarkers["selection_frequency"].isna().all()  # no halves were drawn
     assert (run.biomarkers[["run_id", "x", "y", "z"]] == "").all(axis=None)
 
 

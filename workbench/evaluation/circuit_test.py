@@ -58,7 +58,7 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     effect, half_width = np.empty(n_features), np.empty(n_features)
     for start in range(0, n_features, FEATURES_AT_ONCE):
         chunk = slice(start, start + FEATURES_AT_ONCE)
-        X = _mean_imputed(dataset.X[:, chunk])
+        X = mean_imputed(dataset.X[:, chunk])
         residual = residual_of(X, basis)
         r = _unit_columns(residual, X).T @ Y
         feature_r[chunk] = r[:, 0]
@@ -93,7 +93,18 @@ def _unit_columns(residual: np.ndarray, values: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def _mean_imputed(X: np.ndarray) -> np.ndarray:
+def mean_imputed(X: np.ndarray) -> np.ndarray:
+    """Features with the mean of the others where a value is missing; 0 where all are.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features)
+        `X` itself where nothing is missing.
+    """
     missing = np.isnan(X)
     if not missing.any():
         return X

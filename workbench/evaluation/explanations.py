@@ -36,6 +36,7 @@ RANKING_COLUMNS = (
     "haufe",
     "haufe_low",
     "haufe_high",
+    "selection_frequency",
 )
 """What ranks features, circuits or modalities by what the model does with them."""
 

@@ -32,6 +32,7 @@ FILES = {
     "shap_circuits.parquet": "held-out SHAP values summed by circuit, for every participant and repeat",
     "feature_values.parquet": "what was measured: the features that are drawn beside their SHAP values",
     "circuit_values.parquet": "mean of the standardised features of every circuit for every participant, in SD",
+    "interactions.tsv": "pairs of circuits that boosted trees use together: SHAP interactions, model of everyone analysed",
     "tuning.tsv": "the settings that the inner folds chose in every outer fold, and whether at an end of the grid",
     "circuits.tsv": "every circuit tested: candidate or not, its test with p and q, effect, size of its SHAP values",
     "modalities.tsv": "size of the SHAP values of every modality",
@@ -69,6 +70,7 @@ ATTRIBUTION = {
     ),
     "share": "mean_abs_shap as a share of all rows, 0 to 1",
 }
+SELECTED = "share of 100 halves of the participants in which a lasso selects it, or any of its features"
 EFFECT = {
     "effect": "{unit} of the outcome per SD, confounds held fixed",
     "effect_low": "lower end of its 95 % interval, {unit} per SD; families, where declared, count as one each",
@@ -170,6 +172,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}",
         "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
         "rank_high": "95th percentile over repeats of its rank",
+        "selection_frequency": SELECTED,
         "note": "how to read the row",
     },
     "modalities.tsv": {"modality": "modality", "n_features": "features of the modality", **ATTRIBUTION},
@@ -183,7 +186,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "mean_abs_shap": ATTRIBUTION["mean_abs_shap"],
         "shap_null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}; circuits only",
         "haufe_sign": "sign of the covariance with the prediction (Haufe 2014)",
-        "selection_frequency": "share of subsamples that select it; empty where none were drawn",
+        "selection_frequency": SELECTED,
         "q_value": "false discovery rate: over circuits, or over the features of the circuit",
         "evidence": "published cohorts (not papers) that agree or disagree on improvement with ketamine; silent where "
         "nothing was published; empty where the outcome is no effect of treatment",
@@ -214,6 +217,13 @@ COLUMNS: dict[str, dict[str, str]] = {
         **EFFECT,
         "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
         "rank_high": "95th percentile over repeats of its rank",
+        "selection_frequency": SELECTED,
+    },
+    "interactions.tsv": {
+        "circuit_a": "one circuit",
+        "circuit_b": "the other",
+        "mean_abs_interaction": "mean over participants of |SHAP interaction|, summed over pairs of their features, {unit}",
+        "share": "mean_abs_interaction as a share of all pairs, 0 to 1",
     },
     "tuning.tsv": {
         "repeat": "repeat of the cross-validation, from 0",

@@ -55,7 +55,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     if record["influence"] is not None:
         _add_influence(record, folder)
     curve, inner = folder / "decision_curve.tsv", folder / "inner_folds.tsv"
-    tuning = folder / "tuning.tsv"
+    tuning, pairs = folder / "tuning.tsv", folder / "interactions.tsv"
     return RunResult(
         scores=_restored(Scores, record, "scores", folder),
         claim=claim,
@@ -63,6 +63,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
         flow=_flow(tables.pop("flow"), tables.pop("participants_lost")),
         **{name: _parquet(folder / f"{name}.parquet") if shap else None for name in PARQUET},
         tuning=read_table(tuning) if tuning.exists() else None,
+        interactions=read_table(pairs) if pairs.exists() else None,
         spec_toml=_text(folder / "spec.toml"),
         tags=dict(tags or {}),
         params={},

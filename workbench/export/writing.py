@@ -75,6 +75,8 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         tables["influence_pairs.tsv"] = _frame(result.scores.influence.by_pair, list(COLUMNS["influence_pairs.tsv"]))
     if result.inner_folds is not None:
         tables["inner_folds.tsv"] = result.inner_folds
+    if result.interactions is not None:
+        tables["interactions.tsv"] = readable(result.interactions)
     if result.tuning is not None:
         tables["tuning.tsv"] = result.tuning
     if result.decision_curve is not None:

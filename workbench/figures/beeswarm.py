@@ -45,8 +45,8 @@ def draw_circuits(result: RunResult) -> Picture | None:
     mean = result.shap_circuits.drop(columns="repeat").groupby(["participant_id", "session"], sort=True).mean()
     order = mean.abs().mean().sort_values(ascending=False, kind="stable").head(MOST)
     values = result.circuit_values.set_index(["participant_id", "session"]).reindex(mean.index)
-    members = result.circuits.set_index("circuit")["n_features"]
-    names = {name: f"{name} ({members[name]})" for name in order.index}
+    members = dict(zip(result.circuits["circuit"], result.circuits["n_features"], strict=True))
+    names = {name: f"{name} ({members[name]})" if name in members else str(name) for name in order.index}
     caption = (
         "Each point is a participant, explained by models fitted without them and averaged over repeats; the number of "
         "features is in brackets. Colour is the mean of the circuit's standardised features: opposite ones cancel in "

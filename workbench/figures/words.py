@@ -141,13 +141,16 @@ def feature_words(name: str, width: int) -> str:
     >>> feature_words("task:PCC (%)", 28)
     'task:PCC (%)'
     """
-    parts = [part for part in re.split(r"(?<=:)|(?=--)|(?=->)|(?<=_)|(?<= )", name) if part]
-    rows = [""]
-    for part in parts:
-        if rows[-1] and len(rows[-1]) + len(part) > width:
-            rows.append(part)
-        else:
-            rows[-1] += part
+    if len(name) <= width:
+        return name
+    rows: list[str] = []
+    for line in re.split(r"(?<=:)(?=\S)", name, maxsplit=1):
+        rows.append("")
+        for part in re.split(r"(?=--)|(?=->)|(?<=_)|(?<= )", line):
+            if rows[-1] and len(rows[-1]) + len(part) > width:
+                rows.append(part)
+            else:
+                rows[-1] += part
     return "\n".join(row.strip() for row in rows)
 
 

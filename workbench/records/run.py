@@ -57,6 +57,9 @@ class RunResult:
     circuit_values : DataFrame or None
         participant_id, session, then one column per circuit: mean of its standardised features, SD. These three are
         None where prediction is not shown or was not tested.
+    interactions : DataFrame or None
+        Boosted trees: circuit_a, circuit_b, mean_abs_interaction, share; of the model of everyone analysed. None for other
+        models and where prediction is not shown.
     decision_curve : DataFrame or None
         Binary outcomes: threshold, predictions, clinical (where there is one), treat_all, treat_none.
     """
@@ -83,6 +86,7 @@ class RunResult:
     shap_circuits: pd.DataFrame | None = None
     feature_values: pd.DataFrame | None = None
     circuit_values: pd.DataFrame | None = None
+    interactions: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

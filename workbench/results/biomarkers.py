@@ -113,7 +113,6 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
         rows.extend(_feature_row(feature, scores, claim.verdict) for feature in passing.to_dict("records"))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return with_evidence(table, scores).assign(
-        selection_frequency=np.nan,
         n=scores.n_participants,
         claim=claim.verdict,
         run_id="",
@@ -201,6 +200,7 @@ def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores,
         "direction": direction,
         **{name: circuit[name] if one_way else np.nan for name in ("effect", "effect_low", "effect_high")},
         "mean_abs_shap": circuit["mean_abs_shap"],
+        "selection_frequency": circuit.get("selection_frequency", np.nan),
         "shap_null_quantile": circuit["null_quantile"],
         "haufe_sign": SIGN_OF[direction_of(members["haufe"].to_numpy(dtype=float))],
         "q_value": circuit["q"],
@@ -224,6 +224,7 @@ def _feature_row(feature: dict[str, Any], scores: Scores, verdict: Verdict) -> d
         "feature": feature["name"],
         "direction": direction,
         "shap_null_quantile": np.nan,
+        "selection_frequency": feature.get("selection_frequency", np.nan),
         "haufe_sign": SIGN_OF[direction_of(np.array([feature["haufe"]]))],
         "q_value": feature["q"],
         **{axis: feature.get(axis, "") for axis in ("x", "y", "z")},

@@ -24,7 +24,7 @@ from workbench.results.run_inputs import RunInputs
 from workbench.results.sensitivity import gather_sensitivity
 
 if TYPE_CHECKING:
-    from workbench.records import Increment, Influence, PermutationTest, Shuffled
+    from workbench.records import Increment, Influence, PermutationTest, Shuffled, StabilitySelection
 
 PREDICTION_COLUMNS = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
 
@@ -50,6 +50,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     circuits = explanations.circuit_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
     effects = biomarkers.circuit_effects(inputs.circuit_test, dataset.circuits)
     circuits = circuits.merge(effects, on="circuit", how="left", validate="one_to_one")
+    features, circuits = _with_selection(features, circuits, inputs.selection)
     null, test, added = _permutations(inputs)
     curve, decision = decision_beside(inputs.run, table, added)
     beside = gather_sensitivity(
@@ -88,6 +89,20 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         shap_circuits=explained_participants.shap_by_circuit(dataset, inputs.unit_results),
         feature_values=of_features,
         circuit_values=of_circuits,
+        interactions=inputs.interactions,
+    )
+
+
+def _with_selection(
+    features: pd.DataFrame, circuits: pd.DataFrame, selection: StabilitySelection | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables with *selection_frequency*; NaN where nothing was selected from halves."""
+    if selection is None:
+        return features.assign(selection_frequency=np.nan), circuits.assign(selection_frequency=np.nan)
+    of_circuit = dict(zip(selection.circuits, selection.circuit_frequency.tolist(), strict=True))
+    return (
+        features.assign(selection_frequency=selection.feature_frequency),
+        circuits.assign(selection_frequency=circuits["circuit"].map(of_circuit).astype(float)),
     )
 
 
@@ -150,6 +165,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         capped=inputs.capped,
         baseline=inputs.baseline,
         sources=dataset.sources,
+        stability=None if inputs.selection is None else inputs.selection.stability,
         improvement_positive=outcome.improvement_positive,
         published_as=inputs.published_as,
         warnings=inputs.warnings,
