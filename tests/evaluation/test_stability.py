@@ -52,7 +52,7 @@ def test_a_circuit_is_selected_at_least_as_often_as_its_most_frequent_feature(ma
 def test_noise_has_at_most_one_selected_feature_on_average(make_inputs):
     """E[V] <= 1 over 40 draws without any signal, for features and for circuits."""
     draws = [
-        stability_selection(make_inputs(n=60, p=60, repeats=1, permutations=1, seed=seed).dataset, seed=seed)
+        stability_selection(make_inputs(n=60, p=60, repeats=1, permutations=1, seed=seed).dataset, seed=seed, pairs=20)
         for seed in range(40)
     ]
     assert np.mean([each.stability.features_selected for each in draws]) <= 1

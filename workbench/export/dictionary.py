@@ -32,7 +32,7 @@ FILES = {
     "shap_circuits.parquet": "held-out SHAP values summed by circuit, for every participant and repeat",
     "feature_values.parquet": "what was measured: the features that are drawn beside their SHAP values",
     "circuit_values.parquet": "mean of the standardised features of every circuit for every participant, in SD",
-    "interactions.tsv": "pairs of circuits that boosted trees use together: SHAP interactions, model of everyone analysed",
+    "interactions.tsv": "pairs of circuits that boosted trees use together: SHAP interactions, model of everyone",
     "tuning.tsv": "the settings that the inner folds chose in every outer fold, and whether at an end of the grid",
     "circuits.tsv": "every circuit tested: candidate or not, its test with p and q, effect, size of its SHAP values",
     "modalities.tsv": "size of the SHAP values of every modality",
@@ -86,6 +86,8 @@ ORIGIN = {
     "measure": "what was measured",
     "unit": "unit of the feature",
     "atlas": "atlas of the regions",
+    "reference_region": "PET: reference region of the ratio or binding potential",
+    "minutes": "PET: minutes after injection, from-to",
 }
 
 COLUMNS: dict[str, dict[str, str]] = {
@@ -180,7 +182,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "level": "circuit, or feature within the circuit above it",
         "feature": "name of the feature",
         "modality": "modality, or all modalities of the circuit",
-        **{name: ORIGIN[name] for name in ("circuit", "region_a", "region_b", "contrast", "tracer", "session")},
+        **{name: ORIGIN[name] for name in ("circuit", "region_a", "region_b", "contrast", "tracer")},
+        **{name: ORIGIN[name] for name in ("measure", "unit", "reference_region", "minutes", "session")},
         "direction": "higher or lower values go with a higher outcome; mixed where features of a circuit differ",
         **EFFECT,
         "mean_abs_shap": ATTRIBUTION["mean_abs_shap"],
@@ -222,7 +225,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "interactions.tsv": {
         "circuit_a": "one circuit",
         "circuit_b": "the other",
-        "mean_abs_interaction": "mean over participants of |SHAP interaction|, summed over pairs of their features, {unit}",
+        "mean_abs_interaction": "mean over participants of |SHAP interaction|, summed over their features, {unit}",
         "share": "mean_abs_interaction as a share of all pairs, 0 to 1",
     },
     "tuning.tsv": {

@@ -6,6 +6,7 @@ Each picture carries the claim and n, and says in its alternative text what a pe
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.figures import (
     beeswarm,
@@ -14,6 +15,7 @@ from workbench.figures import (
     comparators,
     decision,
     dependence,
+    features,
     flow,
     learning_curve,
     permutations,
@@ -24,6 +26,9 @@ from workbench.figures import (
 )
 from workbench.figures.style import look, save
 from workbench.records import RunResult, SetPlan
+
+if TYPE_CHECKING:
+    from workbench.tables.describing import Description
 
 PICTURES = {
     "observed_predicted": predictions.draw,
@@ -80,6 +85,26 @@ def draw_picture(name: str, *, result: RunResult, folder: Path) -> tuple[Path, .
     with look():
         picture = PICTURES[name](result)
         return () if picture is None else save(picture, folder / name)
+
+
+def draw_features(description: Description, folder: Path, *, synthetic: bool = False) -> tuple[Path, ...]:
+    """Draw what a source holds: values, missing ones, circuits.
+
+    Parameters
+    ----------
+    description : Description
+    folder : Path
+        Made where it does not exist.
+    synthetic : bool
+        The participants are simulated.
+
+    Returns
+    -------
+    tuple of Path
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with look():
+        return save(features.draw(description, synthetic=synthetic), folder / "features")
 
 
 def draw_learning_curve(plan: SetPlan, folder: Path) -> tuple[Path, ...]:

@@ -71,10 +71,10 @@ class BoostedModel(Stateful):
         return expit(base), shap * chord(base, shap.sum(axis=1))[:, None]
 
     def interactions(self, X: Floats, N: Floats) -> Floats:
-        """SHAP interaction values of the features, (n, n_features, n_features): symmetric, main effects on the diagonal.
+        """SHAP interaction values of the features, (n, n_features, n_features): symmetric.
 
-        They add up to the SHAP values of `explain`, but for what features share with covariates. In units of the
-        outcome, or of log-odds for a binary one.
+        On the diagonal is what a feature adds by itself. They add up to the SHAP values of `explain`, but for what
+        features share with covariates. In units of the outcome, or of log-odds for a binary one.
         """
         import xgboost
 

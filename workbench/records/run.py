@@ -58,8 +58,8 @@ class RunResult:
         participant_id, session, then one column per circuit: mean of its standardised features, SD. These three are
         None where prediction is not shown or was not tested.
     interactions : DataFrame or None
-        Boosted trees: circuit_a, circuit_b, mean_abs_interaction, share; of the model of everyone analysed. None for other
-        models and where prediction is not shown.
+        Boosted trees: circuit_a, circuit_b, mean_abs_interaction, share; of the model of everyone analysed. None for
+        other models and where prediction is not shown.
     decision_curve : DataFrame or None
         Binary outcomes: threshold, predictions, clinical (where there is one), treat_all, treat_none.
     """

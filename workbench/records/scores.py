@@ -291,6 +291,8 @@ class Scores:
     """Whether a higher outcome is an improvement; None in results of older versions."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where the study declares none."""
+    in_fold: tuple[str, ...] = ()
+    """What was learnt from the features of every training set before the model saw them, in sentences."""
 
     @property
     def features_name(self) -> str:
