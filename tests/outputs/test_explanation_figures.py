@@ -91,7 +91,7 @@ def test_counts_beside_settings_are_no_settings():
 
 
 def test_the_report_says_how_often_the_edge_was_chosen(shown_result):
-    section = next(each for each in report_of(shown_result).sections if each.name == "tuning")
+    section = next(each for each in report_of(shown_result).sections if each.name == "settings")
     assert section.answer == "Alpha: an end of the grid was chosen in 50 of 100 folds."
     assert section.pictures == ("tuning",)
 

@@ -288,7 +288,7 @@ def tuning(result: RunResult) -> Section | None:
     )
     edges = [each for each in chosen_settings(result.tuning) if each.has_edges]
     return Section(
-        name="tuning",
+        name="settings",
         title="Settings chosen",
         question="What did tuning choose?",
         answer=" ".join(f"{each.in_words[:1].upper()}{each.in_words[1:]}." for each in edges),
