@@ -37,8 +37,8 @@ STARTS_WITH = {
 COMMAND_LINE = "cli"
 ROOT = ""  # workbench/__init__.py, which hands out the functions of the pipeline when they are first asked for
 LONGEST_MODULE = 450
-FOR_NOTEBOOKS = {"workbench.knowledge.evidence", "workbench.simulate.traps", "workbench.sources.atlas_files"}
-"""Modules that no command uses and the documentation describes: findings, leaks to be planted, a user's own atlas."""
+FOR_NOTEBOOKS = {"workbench.simulate.traps", "workbench.sources.atlas_files"}
+"""Modules that no command uses and the documentation describes: leaks to be planted, a user's own atlas."""
 
 HEAVY = {"matplotlib", "mlflow", "nilearn", "optuna", "scipy.stats", "shap", "sklearn", "xgboost"}
 HEAVY_AT_START = HEAVY | {"nibabel", "numpy", "pandas", "pyarrow", "scipy", "skops"}

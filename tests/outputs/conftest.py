@@ -170,6 +170,30 @@ def _shap(predictions: pd.DataFrame, features: pd.DataFrame, seed: int) -> pd.Da
     return table
 
 
+def _measured(shap: pd.DataFrame, features: pd.DataFrame, circuits: pd.DataFrame, shape: Shape) -> dict:
+    """What an explanation is drawn from; SHAP values go with what was measured, as a linear model's do."""
+    random = np.random.default_rng(shape.seed + 5)
+    who, names = shap[["participant_id", "session"]], list(features["name"])
+    values = shap[names] / 0.2 + random.normal(scale=0.1, size=(len(shap), len(names)))
+    sums = shap[names].T.groupby(features.set_index("name")["circuit"]).sum().T
+    means = values.T.groupby(features.set_index("name")["circuit"]).mean().T
+    noise = [random.normal(scale=0.05, size=sums.shape) for _ in range(shape.repeats)]
+    by_repeat = [pd.concat([who.assign(repeat=at), sums + each], axis=1) for at, each in enumerate(noise)]
+    return {
+        "feature_values": pd.concat([who, values[names[:12]]], axis=1),
+        "circuit_values": pd.concat([who, means], axis=1),
+        "shap_circuits": pd.concat(by_repeat, ignore_index=True),
+    }
+
+
+def _tuning(shape: Shape) -> pd.DataFrame:
+    grid = ("0.1", "10.0", "1000.0", "100000.0")
+    edges = ("lowest", "", "", "highest")
+    at = [(repeat, fold, (repeat + fold) % 4) for repeat in range(shape.repeats) for fold in range(5)]
+    rows = [(repeat, fold, "alpha", grid[chosen], ", ".join(grid), edges[chosen]) for repeat, fold, chosen in at]
+    return pd.DataFrame(rows, columns=["repeat", "fold", "setting", "value", "grid", "edge"])
+
+
 def _claim(shown: bool, low: float) -> Claim:
     if shown:
         sentence = "exploratory, prognostic: fc with ridge predicts the fall in MADRS in held-out people"
@@ -294,6 +318,13 @@ def sample_result(shape: Shape, run_name: str) -> RunResult:
         }
     ).astype("Int64")
     scores = _scores(shape, predictions, len(features), null, run_name)
+    shap = _shap(predictions, features, shape.seed)
+    if shown:
+        sizes = shap[list(features["name"])].abs().mean().to_numpy()
+        ranks = features.assign(size=-sizes)["size"].rank()
+        unknown = ("weight", "haufe", "haufe_low", "haufe_high", "effect", "effect_low", "effect_high")
+        features = features.assign(mean_abs_shap=sizes, **dict.fromkeys(unknown, np.nan))
+        features = features.assign(rank_low=ranks, rank_high=np.minimum(ranks + 2, len(ranks)))
     return RunResult(
         scores=scores,
         claim=_claim(shown, scores.performance.r2 - 0.1),
@@ -301,7 +332,9 @@ def sample_result(shape: Shape, run_name: str) -> RunResult:
         folds=folds.reset_index(),
         inner_folds=inner.reset_index(),
         null=null,
-        shap=_shap(predictions, features, shape.seed),
+        shap=shap,
+        tuning=_tuning(shape),
+        **(_measured(shap, features, circuits, shape) if shown else {}),
         features=features,
         circuits=circuits,
         modalities=modalities,

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.figures import PICTURES, calibration, comparators, draw_run, flow, permutations, predictions
@@ -20,8 +21,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 def drawn(shown_result: RunResult, binary_result: RunResult, tmp_path_factory) -> Path:
     """Every picture there is: with a decision curve, as a binary outcome has one."""
     folder = tmp_path_factory.mktemp("figures")
-    draw_run(replace(shown_result, decision_curve=binary_result.decision_curve), folder)
+    draw_run(replace(with_candidate_feature(shown_result), decision_curve=binary_result.decision_curve), folder)
     return folder
+
+
+def with_candidate_feature(result: RunResult) -> RunResult:
+    """The run with its first feature as a candidate, as `results.biomarkers` lists features below their circuit."""
+    name = result.features["name"].iloc[0]
+    row = {**result.biomarkers.iloc[0].to_dict(), "level": "feature", "feature": name}
+    return replace(result, biomarkers=pd.concat([result.biomarkers, pd.DataFrame([row])], ignore_index=True))
 
 
 def text_of(svg: Path) -> str:
@@ -132,6 +140,7 @@ def test_pictures_without_their_numbers_are_left_out(null_result, tmp_path):
         scores=replace(null_result.scores, performance=performance),
         null=null_result.null.iloc[:0],
         circuits=null_result.circuits.iloc[:0],
+        tuning=None,
     )
     with look():
         names = {name for name, draw in PICTURES.items() if draw(bare) is not None}
@@ -363,7 +372,7 @@ def test_names_with_dollar_signs_are_drawn_as_they_are_written(shown_result, bin
     result = replace(
         shown_result, scores=scores, circuits=circuits, flow=flow, decision_curve=binary_result.decision_curve
     )
-    draw_run(result, tmp_path)
+    draw_run(with_candidate_feature(result), tmp_path)
     for picture in PICTURES:
         drawn = "".join(text_of(tmp_path / f"{picture}.svg").split())
         assert "".join(name.split()) in drawn, picture

@@ -50,8 +50,8 @@ def test_every_row_says_that_it_is_exploratory_and_simulated(run):
 
 
 def test_what_is_not_known_yet_is_empty(run):
-    assert run.biomarkers["selection_frequency"].isna().all()
-    assert (run.biomarkers[["evidence", "run_id", "x", "y", "z"]] == "").all(axis=None)
+    assert run.biomarkers["selection_frequency"].isna().all()  # no halves were drawn
+    assert (run.biomarkers[["run_id", "x", "y", "z"]] == "").all(axis=None)
 
 
 def test_sentences_are_in_the_words_of_the_field(run):

@@ -58,7 +58,7 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     effect, half_width = np.empty(n_features), np.empty(n_features)
     for start in range(0, n_features, FEATURES_AT_ONCE):
         chunk = slice(start, start + FEATURES_AT_ONCE)
-        X = _mean_imputed(dataset.X[:, chunk])
+        X = mean_imputed(dataset.X[:, chunk])
         residual = residual_of(X, basis)
         r = _unit_columns(residual, X).T @ Y
         feature_r[chunk] = r[:, 0]
@@ -69,7 +69,7 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
         slopes = effects(X, dataset.y, basis, np.asarray(dataset.groups))
         # A feature that does not vary goes with nothing.
         effect[chunk], half_width[chunk] = (np.nan_to_num(each, nan=0.0, posinf=np.inf) for each in slopes)
-    means = _circuit_means(dataset.X, dataset.circuit_of_feature, len(circuits))
+    means = circuit_means(dataset.X, dataset.circuit_of_feature, len(circuits))
     of_circuit, half_of_circuit = effects(means, dataset.y, basis, np.asarray(dataset.groups))
     of_circuit = np.where(np.isfinite(half_of_circuit), of_circuit, np.nan)
     return CircuitTest(
@@ -93,7 +93,18 @@ def _unit_columns(residual: np.ndarray, values: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def _mean_imputed(X: np.ndarray) -> np.ndarray:
+def mean_imputed(X: np.ndarray) -> np.ndarray:
+    """Features with the mean of the others where a value is missing; 0 where all are.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features)
+        `X` itself where nothing is missing.
+    """
     missing = np.isnan(X)
     if not missing.any():
         return X
@@ -102,8 +113,21 @@ def _mean_imputed(X: np.ndarray) -> np.ndarray:
     return np.where(missing, means, X)
 
 
-def _circuit_means(X: np.ndarray, circuit_of_feature: np.ndarray, n_circuits: int) -> np.ndarray:
-    """Mean of the standardised features of each circuit that a row has, shape (n_rows, n_circuits)."""
+def circuit_means(X: np.ndarray, circuit_of_feature: np.ndarray, n_circuits: int) -> np.ndarray:
+    """Mean of the standardised features of each circuit that a row has.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        NaN where a value is missing.
+    circuit_of_feature : ndarray of int, shape (n_features,)
+    n_circuits : int
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_circuits)
+        SD of a feature; 0 for a row that has none of a circuit's features.
+    """
     total, count = np.zeros((len(X), n_circuits)), np.zeros((len(X), n_circuits))
     for start in range(0, X.shape[1], FEATURES_AT_ONCE):
         chunk = slice(start, start + FEATURES_AT_ONCE)

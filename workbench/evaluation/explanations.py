@@ -36,6 +36,7 @@ RANKING_COLUMNS = (
     "haufe",
     "haufe_low",
     "haufe_high",
+    "selection_frequency",
 )
 """What ranks features, circuits or modalities by what the model does with them."""
 
@@ -134,11 +135,13 @@ def feature_table(
     DataFrame
         The columns of the feature description, then mean_abs_shap and weight (units of the outcome per SD), haufe with
         its interval (what covaries with the prediction, Haufe 2014 NeuroImage 87, 96-110), r and p (partial correlation
-        with the outcome given the nuisance block), effect with its interval (units of the outcome per SD). NaN where
-        not measured.
+        with the outcome given the nuisance block), effect with its interval (units of the outcome per SD), rank_low and
+        rank_high (5th and 95th percentile over repeats of its rank by mean |SHAP|, 1 is largest). NaN where not
+        measured.
     """
     n = len(dataset.features)
     missing = np.full(n, np.nan)
+    rank_low, rank_high = _rank_spread(_absolute_by_repeat(dataset, results))
     haufe, haufe_low, haufe_high = _haufe(dataset, results)
     columns = {
         "mean_abs_shap": missing if shap is None else np.nanmean(np.abs(_values(shap)), axis=0),
@@ -151,6 +154,8 @@ def feature_table(
         "effect": missing if test is None else test.effect,
         "effect_low": missing if test is None else test.effect_low,
         "effect_high": missing if test is None else test.effect_high,
+        "rank_low": rank_low,
+        "rank_high": rank_high,
     }
     described = dataset.features.reset_index(drop=True)
     described = described.assign(circuit=described["circuit"].replace("", UNASSIGNED))
@@ -183,7 +188,7 @@ def circuit_table(
     membership = np.equal.outer(np.arange(len(circuits)), dataset.circuit_of_feature).astype(float)
     statistic, p = _circuit_p(test, circuits)
     sums = _sums(shap, membership)
-    low, high = _rank_spread(dataset, results, membership)
+    low, high = _rank_spread(_absolute_by_repeat(dataset, results) @ membership.T)
     table = pd.DataFrame(
         {
             "circuit": list(circuits),
@@ -300,18 +305,20 @@ def _null_quantile(results: Sequence[UnitResult], observed: NDArray[np.float64])
         return np.asarray(np.where(sums[0] > 0, observed * reached / sums[0], np.nan))
 
 
-def _rank_spread(
-    dataset: Dataset, results: Sequence[UnitResult], membership: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """5th and 95th percentile over repeats of the rank of each circuit by mean |SHAP|."""
+def _absolute_by_repeat(dataset: Dataset, results: Sequence[UnitResult]) -> NDArray[np.float64]:
+    """Sum over rows of |SHAP| of each feature, (n_repeats_explained, n_features)."""
     absolute: dict[int, NDArray[np.float64]] = {}
     for result in in_order(results):
         if result.shap is not None:
             summed = np.abs(result.shap).sum(axis=0)
             absolute[result.repeat] = absolute.get(result.repeat, np.zeros(dataset.X.shape[1])) + summed
-    if not absolute:
-        return np.full(len(membership), np.nan), np.full(len(membership), np.nan)
-    sums = np.array([membership @ absolute[repeat] for repeat in sorted(absolute)])
+    return np.array([absolute[repeat] for repeat in sorted(absolute)]).reshape(len(absolute), dataset.X.shape[1])
+
+
+def _rank_spread(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """5th and 95th percentile over repeats (rows) of the rank of each column, 1 is largest."""
+    if not len(sums):
+        return np.full(sums.shape[1], np.nan), np.full(sums.shape[1], np.nan)
     ranks = 1 + np.argsort(np.argsort(-sums, axis=1, kind="stable"), axis=1, kind="stable")
     low = np.quantile(ranks, 0.05, axis=0, method="lower").astype(float)
     high = np.quantile(ranks, 0.95, axis=0, method="higher").astype(float)

@@ -11,6 +11,9 @@ MODEL_FOLDER = "model"
 DARK = "-dark"
 """Ends the name of a picture drawn on a dark ground."""
 
+PARQUET = ("shap", "shap_circuits", "feature_values", "circuit_values")
+"""Tables of a run that are computed with rather than read: files of these names with ``.parquet``."""
+
 FILES = {
     "README.txt": "this text",
     "spec.toml": "the experiment as it was run, every default written out",
@@ -26,6 +29,11 @@ FILES = {
     "decision_curve.tsv": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "permutation_null.tsv": "cross-validated R2 of every permuted outcome, the whole procedure run again",
     "shap.parquet": "held-out SHAP value of every feature for every participant, mean over repeats",
+    "shap_circuits.parquet": "held-out SHAP values summed by circuit, for every participant and repeat",
+    "feature_values.parquet": "what was measured: the features that are drawn beside their SHAP values",
+    "circuit_values.parquet": "mean of the standardised features of every circuit for every participant, in SD",
+    "interactions.tsv": "pairs of circuits that boosted trees use together: SHAP interactions, model of everyone",
+    "tuning.tsv": "the settings that the inner folds chose in every outer fold, and whether at an end of the grid",
     "circuits.tsv": "every circuit tested: candidate or not, its test with p and q, effect, size of its SHAP values",
     "modalities.tsv": "size of the SHAP values of every modality",
     "biomarkers.tsv": "candidate biomarkers; no rows where prediction is not shown or was not tested",
@@ -38,6 +46,12 @@ FILES = {
     "figures/permutation_null": "cross-validated R2 beside those of permuted outcomes",
     "figures/calibration": "mean observed outcome by predicted outcome",
     "figures/shap_circuits": "mean |SHAP| by circuit with what permuted outcomes reach",
+    "figures/shap_beeswarm": "held-out SHAP values of every participant by circuit, coloured by what was measured",
+    "figures/shap_beeswarm_features": "the same by feature",
+    "figures/shap_features": "mean |SHAP| of the features with the largest, and their rank over repeats",
+    "figures/shap_modalities": "mean |SHAP| by modality",
+    "figures/dependence": "SHAP value by measured value of candidate features, one point per participant",
+    "figures/tuning": "settings that the inner folds chose, over outer folds and repeats",
     "figures/split_spread": "cross-validated R2 of every repeat: how much depends on the draw of the folds",
     "figures/comparators": "R2 of every model on the same folds, with its interval",
     "figures/decision_curve": "net benefit of acting on the predictions, by threshold; binary outcomes only",
@@ -56,6 +70,7 @@ ATTRIBUTION = {
     ),
     "share": "mean_abs_shap as a share of all rows, 0 to 1",
 }
+SELECTED = "share of 100 halves of the participants in which a lasso selects it, or any of its features"
 EFFECT = {
     "effect": "{unit} of the outcome per SD, confounds held fixed",
     "effect_low": "lower end of its 95 % interval, {unit} per SD; families, where declared, count as one each",
@@ -159,6 +174,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}",
         "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
         "rank_high": "95th percentile over repeats of its rank",
+        "selection_frequency": SELECTED,
         "note": "how to read the row",
     },
     "modalities.tsv": {"modality": "modality", "n_features": "features of the modality", **ATTRIBUTION},
@@ -173,9 +189,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "mean_abs_shap": ATTRIBUTION["mean_abs_shap"],
         "shap_null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}; circuits only",
         "haufe_sign": "sign of the covariance with the prediction (Haufe 2014)",
-        "selection_frequency": "share of subsamples that select it; empty where none were drawn",
+        "selection_frequency": SELECTED,
         "q_value": "false discovery rate: over circuits, or over the features of the circuit",
-        "evidence": "published cohorts that agree or disagree; empty where none was looked up",
+        "evidence": "published cohorts (not papers) that agree or disagree on improvement with ketamine; silent where "
+        "nothing was published; empty where the outcome is no effect of treatment",
         "atlas": ORIGIN["atlas"],
         "x": "MNI coordinate, mm, where known",
         "y": "MNI coordinate, mm",
@@ -201,6 +218,23 @@ COLUMNS: dict[str, dict[str, str]] = {
         "r": "partial correlation with the outcome, confounds held fixed",
         "p": "its permutation p, uncorrected",
         **EFFECT,
+        "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
+        "rank_high": "95th percentile over repeats of its rank",
+        "selection_frequency": SELECTED,
+    },
+    "interactions.tsv": {
+        "circuit_a": "one circuit",
+        "circuit_b": "the other",
+        "mean_abs_interaction": "mean over participants of |SHAP interaction|, summed over their features, {unit}",
+        "share": "mean_abs_interaction as a share of all pairs, 0 to 1",
+    },
+    "tuning.tsv": {
+        "repeat": "repeat of the cross-validation, from 0",
+        "fold": "outer fold, from 0",
+        "setting": "name of the setting",
+        "value": "value that the inner folds of this outer fold chose",
+        "grid": "values tried, where a list of them was",
+        "edge": "lowest or highest where the value is an end of a grid of three values or more",
     },
     "flow.tsv": {
         "step": "who is counted",

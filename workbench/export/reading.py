@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError, listed
-from workbench.export.dictionary import MISSING
+from workbench.export.dictionary import MISSING, PARQUET
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, Claim, FlowStep, RunResult, Scores
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WORDS = {
     *FEATURE_COLUMNS,
     *("participant_id", "participant_a", "participant_b", "step", "why", "model", "procedure", "note"),
+    *("setting", "value", "grid", "edge"),
     *("level", "direction", "haufe_sign", "evidence", "claim", "run_id", "sentence", "tag"),
 }
 """Columns that hold text in every table, even where nothing is known in any row."""
@@ -35,7 +36,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     tags : mapping of str to str, optional
         What the tracker says of the run; no file holds it.
     shap : bool
-        Also read the SHAP value of every person and feature, by far the largest file.
+        Also read the SHAP value of every person and feature, by far the largest file, and what is drawn beside them.
 
     Returns
     -------
@@ -47,8 +48,6 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     StoreError
         If the folder holds no run, or one that this version cannot read.
     """
-    import pandas as pd
-
     record = _scores_record(folder)
     tables = {name: read_table(folder / f"{name}.tsv") for name in TABLES}
     _add_medians(record, tables["permutation_null"])
@@ -56,13 +55,15 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     if record["influence"] is not None:
         _add_influence(record, folder)
     curve, inner = folder / "decision_curve.tsv", folder / "inner_folds.tsv"
-    path = folder / "shap.parquet"
+    tuning, pairs = folder / "tuning.tsv", folder / "interactions.tsv"
     return RunResult(
         scores=_restored(Scores, record, "scores", folder),
         claim=claim,
         null=tables.pop("permutation_null"),
         flow=_flow(tables.pop("flow"), tables.pop("participants_lost")),
-        shap=pd.read_parquet(path) if shap and path.exists() else None,
+        **{name: _parquet(folder / f"{name}.parquet") if shap else None for name in PARQUET},
+        tuning=read_table(tuning) if tuning.exists() else None,
+        interactions=read_table(pairs) if pairs.exists() else None,
         spec_toml=_text(folder / "spec.toml"),
         tags=dict(tags or {}),
         params={},
@@ -100,6 +101,12 @@ def read_table(path: Path) -> pd.DataFrame:
         dtype=dict.fromkeys(words, "str"),
     )
     return table.assign(**{column: table[column].fillna("") for column in words})
+
+
+def _parquet(path: Path) -> pd.DataFrame | None:
+    import pandas as pd
+
+    return pd.read_parquet(path) if path.exists() else None
 
 
 def _whole_numbers(table: pd.DataFrame) -> pd.DataFrame:

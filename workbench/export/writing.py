@@ -10,7 +10,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.export.dictionary import COLUMNS, MISSING
+from workbench.export.dictionary import COLUMNS, MISSING, PARQUET
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
 from workbench.whole_files import folder_to_write
 
@@ -49,9 +49,11 @@ def write_run(result: RunResult, folder: Path, *, run_id: str = "") -> tuple[Pat
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
     written = [folder / name for name in texts]
-    if result.shap is not None:
-        result.shap.to_parquet(folder / "shap.parquet", index=False)
-        written.append(folder / "shap.parquet")
+    for name in PARQUET:
+        table = getattr(result, name)
+        if table is not None:
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+            written.append(folder / f"{name}.parquet")
     return tuple(sorted(written))
 
 
@@ -73,6 +75,10 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         tables["influence_pairs.tsv"] = _frame(result.scores.influence.by_pair, list(COLUMNS["influence_pairs.tsv"]))
     if result.inner_folds is not None:
         tables["inner_folds.tsv"] = result.inner_folds
+    if result.interactions is not None:
+        tables["interactions.tsv"] = readable(result.interactions)
+    if result.tuning is not None:
+        tables["tuning.tsv"] = result.tuning
     if result.decision_curve is not None:
         tables["decision_curve.tsv"] = readable(in_order(result.decision_curve, "decision_curve.tsv"))
     if result.scores.sensitivity.subgroups:

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.figures import (
+    beeswarm,
     calibration,
     circuits,
     comparators,
     decision,
+    dependence,
     features,
     flow,
     learning_curve,
     permutations,
     predictions,
+    sizes,
     splits,
+    tuning,
 )
 from workbench.figures.style import look, save
 from workbench.records import RunResult, SetPlan
@@ -31,6 +35,12 @@ PICTURES = {
     "permutation_null": permutations.draw,
     "calibration": calibration.draw,
     "shap_circuits": circuits.draw,
+    "shap_beeswarm": beeswarm.draw_circuits,
+    "shap_beeswarm_features": beeswarm.draw_features,
+    "shap_features": sizes.draw_features,
+    "shap_modalities": sizes.draw_modalities,
+    "dependence": dependence.draw,
+    "tuning": tuning.draw,
     "split_spread": splits.draw,
     "comparators": comparators.draw,
     "decision_curve": decision.draw,

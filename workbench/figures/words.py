@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from workbench.records import Performance, RunResult
@@ -117,6 +118,40 @@ def balanced(text: str, width: int) -> str:
         if lines(wrapped(text, narrower)) == fewest:
             return wrapped(text, narrower)
     return wrapped(text, width)
+
+
+def feature_words(name: str, width: int) -> str:
+    r"""The name of a feature broken between source, regions and words, never inside one, and only where it must be.
+
+    Parameters
+    ----------
+    name : str
+        ``source:feature``, perhaps with a unit in brackets.
+    width : int
+        Characters in a line, if the parts allow it.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> feature_words("connectivity:AnteriorInsula--mPFC", 28)
+    'connectivity:\nAnteriorInsula--mPFC'
+    >>> feature_words("task:PCC (%)", 28)
+    'task:PCC (%)'
+    """
+    if len(name) <= width:
+        return name
+    rows: list[str] = []
+    for line in re.split(r"(?<=:)(?=\S)", name, maxsplit=1):
+        rows.append("")
+        for part in re.split(r"(?=--)|(?=->)|(?<=_)|(?<= )", line):
+            if rows[-1] and len(rows[-1]) + len(part) > width:
+                rows.append(part)
+            else:
+                rows[-1] += part
+    return "\n".join(row.strip() for row in rows)
 
 
 def wrapped(text: str, width: int) -> str:

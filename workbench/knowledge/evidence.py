@@ -17,6 +17,9 @@ from workbench.knowledge.circuits import CIRCUITS, REGIONS, circuit_of, region_o
 WINDOWS = ("baseline", "acute", "2 h", "24 h", "48-72 h", "7 d", "10-11 d", "serial", "weeks")
 """When a finding was measured, relative to the infusion."""
 
+SILENT = "silent"
+"""What is said of a candidate on which nothing was published."""
+
 Sign = Literal["+", "-", ""]
 
 
@@ -75,11 +78,16 @@ class CohortCount:
     disagree: tuple[str, ...]
     unsigned: tuple[str, ...]
     """A relation was reported without a sign that is recorded here, or with both signs."""
+    own: tuple[str, ...] = ()
+    """Of the participants of the study itself, whichever way it goes: no independent support."""
 
     def __str__(self) -> str:
+        if not (self.agree or self.disagree or self.unsigned or self.own):
+            return SILENT
+        same = f"; same participants, not independent: {'; '.join(self.own)}" if self.own else ""
         return (
             f"agree: {_listed(self.agree)}; disagree: {_listed(self.disagree)}; "
-            f"direction not recorded: {_listed(self.unsigned)}"
+            f"direction not recorded: {_listed(self.unsigned)}{same}"
         )
 
 
@@ -99,6 +107,54 @@ def load_evidence() -> tuple[Finding, ...]:
     return tuple(_finding(row, publications[row["study"]]) for row in _rows("evidence.tsv"))
 
 
+def cohorts() -> tuple[str, ...]:
+    """Names of the cohorts of the evidence map, in order of the alphabet.
+
+    Returns
+    -------
+    tuple of str
+    """
+    return tuple(sorted({row["cohort"] for row in _rows("studies.tsv")}))
+
+
+def findings_about(
+    modality: str,
+    *,
+    regions: Collection[str] = (),
+    circuit: str = "",
+    tracer: str = "",
+    change: bool = False,
+    findings: Iterable[Finding] | None = None,
+) -> tuple[Finding, ...]:
+    """Published relations to symptoms or improvement that are about a candidate, whatever their direction.
+
+    Parameters
+    ----------
+    modality : str
+        connectivity, task, pet, structure; findings of other modalities are left out.
+    regions : collection of str
+        Labels of the region, or of both ends of a connection; both ends must meet those of the finding. Labels that
+        `knowledge.circuits` does not know meet nothing.
+    circuit : str
+        Used where no regions are given: findings that touch this circuit, or both of two joined by `` - ``.
+    tracer : str
+        PET: findings with another tracer are left out.
+    change : bool
+        False: findings at baseline; True: those on the change after the infusion.
+    findings : iterable of Finding, optional
+        Default: `load_evidence`.
+
+    Returns
+    -------
+    tuple of Finding
+        In the order of the evidence map.
+    """
+    known = load_evidence() if findings is None else findings
+    return tuple(
+        each for each in known if each.association and _about(each, modality, regions, circuit, tracer, change)
+    )
+
+
 def count_cohorts(
     modality: str,
     *,
@@ -107,27 +163,40 @@ def count_cohorts(
     circuit: str = "",
     tracer: str = "",
     change: bool = False,
+    own: str = "",
     findings: Iterable[Finding] | None = None,
 ) -> CohortCount:
     """How many cohorts reported the same relation to improvement as a candidate, and how many the opposite.
 
     Parameters
     ----------
-    modality : str
-        connectivity, task, pet, structure; findings of other modalities are not counted.
+    modality, regions, circuit, tracer, change, findings
+        As of `findings_about`.
     positive : bool
         Whether a higher value of the candidate goes with a larger improvement.
-    regions : collection of str
-        Labels of the region, or of both ends of a connection; both ends must meet those of the finding. Labels that
-        `knowledge.circuits` does not know meet nothing.
-    circuit : str
-        Used where no regions are given: findings that touch this circuit, or both of two joined by `` - ``.
-    tracer : str
-        PET: findings with another tracer are not counted.
-    change : bool
-        False compares with baseline findings, True with those on the change after the infusion.
-    findings : iterable of Finding, optional
-        Default: `load_evidence`.
+    own : str
+        The cohort that the candidate itself comes from, where it is one of `cohorts`: papers on the same participants
+        agree by construction and are listed apart.
+
+    Returns
+    -------
+    CohortCount
+    """
+    about = findings_about(modality, regions=regions, circuit=circuit, tracer=tracer, change=change, findings=findings)
+    return counted(about, positive=positive, own=own)
+
+
+def counted(findings: Iterable[Finding], *, positive: bool | None, own: str = "") -> CohortCount:
+    """Cohorts of findings that are about a candidate, by whether their direction is its own.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        As `findings_about` gives them.
+    positive : bool or None
+        As of `count_cohorts`; None, where the candidate has no one direction, lets none agree or disagree.
+    own : str
+        As of `count_cohorts`.
 
     Returns
     -------
@@ -135,20 +204,22 @@ def count_cohorts(
     """
     signs: dict[str, set[str]] = {}
     papers: dict[str, dict[str, None]] = {}
-    for finding in load_evidence() if findings is None else findings:
-        if finding.association and _about(finding, modality, regions, circuit, tracer, change):
-            cohort = finding.publication.cohort
-            signs.setdefault(cohort, set()).add(finding.sign)
-            papers.setdefault(cohort, {})[_credited(finding)] = None
+    for finding in findings:
+        cohort = finding.publication.cohort
+        signs.setdefault(cohort, set()).add("" if positive is None else finding.sign)
+        papers.setdefault(cohort, {})[_credited(finding)] = None
+    mine = {own: papers.pop(own)} if own in papers else {}
+    seen_in = {cohort: signs[cohort] for cohort in papers}
     wanted, opposite = ("+", "-") if positive else ("-", "+")
 
     def named(keep: Iterable[str]) -> tuple[str, ...]:
         return tuple(", ".join(papers[cohort]) for cohort in keep)
 
     return CohortCount(
-        agree=named(cohort for cohort, seen in signs.items() if wanted in seen and opposite not in seen),
-        disagree=named(cohort for cohort, seen in signs.items() if opposite in seen and wanted not in seen),
-        unsigned=named(cohort for cohort, seen in signs.items() if seen == {""} or {"+", "-"} <= seen),
+        agree=named(cohort for cohort, seen in seen_in.items() if wanted in seen and opposite not in seen),
+        disagree=named(cohort for cohort, seen in seen_in.items() if opposite in seen and wanted not in seen),
+        unsigned=named(cohort for cohort, seen in seen_in.items() if seen == {""} or {"+", "-"} <= seen),
+        own=tuple(", ".join(names) for names in mine.values()),
     )
 
 

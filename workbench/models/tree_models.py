@@ -70,6 +70,20 @@ class BoostedModel(Stateful):
             return base, shap
         return expit(base), shap * chord(base, shap.sum(axis=1))[:, None]
 
+    def interactions(self, X: Floats, N: Floats) -> Floats:
+        """SHAP interaction values of the features, (n, n_features, n_features): symmetric.
+
+        On the diagonal is what a feature adds by itself. They add up to the SHAP values of `explain`, but for what
+        features share with covariates. In units of the outcome, or of log-odds for a binary one.
+        """
+        import xgboost
+
+        n_features = X.shape[1]
+        rows = xgboost.DMatrix(self._features(X, N), base_margin=np.zeros(len(X)), nthread=1)
+        raw = self._trees.predict(rows, pred_interactions=True)[:, :n_features, :n_features]
+        values: Floats = self.scale * raw.astype(np.float64)
+        return values
+
     def weights(self, predicted: Floats) -> None:
         """None: not linear."""
         return None

@@ -154,6 +154,7 @@ def _analysed(
         capped=planned.capped,
         baseline=planned.baseline,
         undeclared=planned.undeclared,
+        published_as=loaded.study.cohort.published_as or "",
         blind_fits=blind_fits,
         interval_units=() if of_interval is None else of_interval.units,
         interval_results=() if of_interval is None else of_interval.results,
@@ -169,8 +170,11 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
     """With what explains and checks a run: pairs of participants, a negative control, circuits, intervals."""
     from workbench.evaluation.circuit_test import circuit_test
     from workbench.evaluation.conformal import conformal_folds
+    from workbench.evaluation.inference import ALPHA, permutation_test, permuted_r2
     from workbench.evaluation.influence import leave_lowest_pairs_out
+    from workbench.evaluation.interactions import circuit_interactions
     from workbench.evaluation.negative_control import on_shuffled_outcomes
+    from workbench.evaluation.stability import stability_selection
     from workbench.evaluation.unobserved import predict_unobserved
     from workbench.execution import one_blas_thread
     from workbench.models import nested_cv, permutations
@@ -194,9 +198,14 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
         fit_units=fit_units,
         progress=partial(progress.advance, f"{label}, intervals"),
     )
+    r2 = permuted_r2(results, "main")
+    p = permutation_test(r2, scheme="", refused=inputs.permutation_refused).p
+    shown = bool(r2[0] > 0) and p is not None and p <= ALPHA  # else no claim is within reach, and nothing is ranked
     with one_blas_thread():
         return replace(
             inputs,
+            interactions=circuit_interactions(dataset, learner, validation) if shown else None,
+            selection=stability_selection(dataset, seed=validation.seed) if shown else None,
             pairs=pairs or (),
             unobserved=predict_unobserved(dataset, learner, validation),
             circuit_test=circuit_test(dataset, nested_cv.marginal_targets(dataset, validation)),

@@ -37,10 +37,12 @@ from workbench.records.scores import (
     Increment,
     Influence,
     Interval,
+    Nogueira,
     Performance,
     PermutationTest,
     Scores,
     Shuffled,
+    Stability,
     feature_set_name,
 )
 from workbench.records.sensitivity import (
@@ -53,7 +55,16 @@ from workbench.records.sensitivity import (
     Subgroup,
 )
 from workbench.records.study import Cohort, Design, Doubt, Phase, Scale, Session
-from workbench.records.units import PROCEDURES, CircuitTest, ConformalFold, ProcedureResult, Split, UnitResult, WorkUnit
+from workbench.records.units import (
+    PROCEDURES,
+    CircuitTest,
+    ConformalFold,
+    ProcedureResult,
+    Split,
+    StabilitySelection,
+    UnitResult,
+    WorkUnit,
+)
 from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
@@ -93,6 +104,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "Nogueira",
     "Notice",
     "Outcome",
     "OutcomeType",
@@ -118,6 +130,8 @@ __all__ = [
     "Shuffled",
     "SizeCriterion",
     "Split",
+    "Stability",
+    "StabilitySelection",
     "Subgroup",
     "Treatment",
     "UnitResult",

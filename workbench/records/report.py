@@ -29,10 +29,21 @@ class ReportTable:
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one circuit or feature added to the prediction for one participant, in units of the outcome."""
+    """What one circuit or feature added to the prediction for one participant, in units of the outcome.
+
+    Parameters
+    ----------
+    name : str
+    value : float
+        Mean over repeats.
+    low, high : float or None
+        One standard deviation over repeats below and above it; None where it is not known.
+    """
 
     name: str
     value: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,23 @@ class RunResult:
         modality, n_features, mean_abs_shap, share; SHAP columns NaN when the model does not predict.
     features : DataFrame
         `FEATURE_COLUMNS`, then mean_abs_shap, weight, haufe, haufe_low, haufe_high, r, p, effect, effect_low,
-        effect_high.
+        effect_high, rank_low, rank_high (of mean |SHAP| over repeats).
     biomarkers : DataFrame
         Candidates; empty when prediction is not shown or was not tested. Columns: DESIGN 6.
+    tuning : DataFrame or None
+        repeat, fold, setting, value, grid, edge: what the inner folds chose in every outer fold; *grid* lists the
+        values tried, *edge* is lowest or highest where the value is at an end of a grid of three or more. All but
+        repeat and fold are text. None for a model without settings, and for runs that older versions wrote.
+    shap_circuits : DataFrame or None
+        participant_id, session, repeat, then one column per circuit: held-out SHAP values summed over its features.
+    feature_values : DataFrame or None
+        participant_id, session, then the features that are drawn: what was measured.
+    circuit_values : DataFrame or None
+        participant_id, session, then one column per circuit: mean of its standardised features, SD. These three are
+        None where prediction is not shown or was not tested.
+    interactions : DataFrame or None
+        Boosted trees: circuit_a, circuit_b, mean_abs_interaction, share; of the model of everyone analysed. None for
+        other models and where prediction is not shown.
     decision_curve : DataFrame or None
         Binary outcomes: threshold, predictions, clinical (where there is one), treat_all, treat_none.
     """
@@ -68,6 +82,11 @@ class RunResult:
     params: Mapping[str, Any]
     decision_curve: pd.DataFrame | None = None
     inner_folds: pd.DataFrame | None = None
+    tuning: pd.DataFrame | None = None
+    shap_circuits: pd.DataFrame | None = None
+    feature_values: pd.DataFrame | None = None
+    circuit_values: pd.DataFrame | None = None
+    interactions: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,37 @@ def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
+class Nogueira:
+    """Stability of selections (Nogueira 2018): 1 where all are the same, about 0 where they are by chance."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def in_words(self) -> str:
+        """By the bounds of the paper: below .4 poor, from .75 on good."""
+        return "poor" if self.value < 0.4 else "good" if self.value >= 0.75 else "moderate"
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Complementary-pairs stability selection of a run, but for its tables (`selection_frequency`)."""
+
+    pairs: int
+    threshold: float
+    """Share of halves from which on a variable counts as selected."""
+    expected_false: float
+    """E[V] at most: selected variables that rarely enter a half by chance."""
+    features_per_half: int
+    circuits_per_half: int
+    features_selected: int
+    circuits_selected: int
+    of_features: Nogueira | None
+    of_circuits: Nogueira | None
+
+
+@dataclass(frozen=True)
 class Scores:
     """Every number of a run that is not a table: written as ``scores.json``, no times and no hosts."""
 
@@ -254,6 +285,12 @@ class Scores:
     """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
     sources: tuple[str, ...] = ()
     """Sources of the feature set; empty in results of older versions."""
+    stability: Stability | None = None
+    """None where prediction is not shown or was not tested, and in results of older versions."""
+    improvement_positive: bool | None = None
+    """Whether a higher outcome is an improvement; None in results of older versions."""
+    published_as: str = ""
+    """The cohort of the evidence map that the study's participants are; empty where the study declares none."""
     in_fold: tuple[str, ...] = ()
     """What was learnt from the features of every training set before the model saw them, in sentences."""
 

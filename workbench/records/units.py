@@ -11,6 +11,8 @@ from workbench.records.version import SCHEMA_VERSION
 if TYPE_CHECKING:
     import numpy as np
 
+    from workbench.records.scores import Stability
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -175,3 +177,21 @@ class CircuitTest:
     circuit_effect: np.ndarray | None = None
     circuit_effect_low: np.ndarray | None = None
     circuit_effect_high: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StabilitySelection:
+    """How often circuits and features are selected in halves of the participants.
+
+    Attributes
+    ----------
+    feature_frequency : ndarray of shape (n_features,)
+        Share of the halves in which each is among the first to enter.
+    circuit_frequency : ndarray of shape (n_circuits,)
+        Share of the halves in which any of its features enters before enough other circuits have.
+    """
+
+    circuits: tuple[str, ...]
+    feature_frequency: np.ndarray
+    circuit_frequency: np.ndarray
+    stability: Stability

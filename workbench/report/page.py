@@ -36,6 +36,8 @@ class Bar:
     left: float
     width: float
     raises: bool
+    whisker: tuple[float, float, str] | None = None
+    """Left end and width of its spread, and the spread in words."""
 
 
 def report_html(report: Report) -> str:
@@ -112,14 +114,23 @@ def bars(contributions: Sequence[Contribution]) -> list[Bar]:
     -------
     list of Bar
     """
-    values = [each.value for each in contributions]
-    largest = max(map(abs, values), default=0.0) or 1.0
+    reached = [abs(end) for each in contributions for end in (each.value, each.low, each.high) if end is not None]
+    largest = max(reached, default=0.0) or 1.0
     drawn = []
-    for each, value in zip(contributions, values, strict=True):
-        width = 50 * abs(value) / largest
-        left = 50.0 if value >= 0 else 50.0 - width
-        drawn.append(Bar(each.name, _signed(value, largest), round(left, 2), round(width, 2), value >= 0))
+    for each in contributions:
+        width = 50 * abs(each.value) / largest
+        left = 50.0 if each.value >= 0 else 50.0 - width
+        value = _signed(each.value, largest)
+        drawn.append(Bar(each.name, value, round(left, 2), round(width, 2), each.value >= 0, _whisker(each, largest)))
     return drawn
+
+
+def _whisker(each: Contribution, largest: float) -> tuple[float, float, str] | None:
+    """Left end and width in percent of the track, and the spread in words."""
+    if each.low is None or each.high is None:
+        return None
+    left, width = 50 + 50 * each.low / largest, 50 * (each.high - each.low) / largest
+    return round(left, 2), round(width, 2), f"{_signed(each.low, largest)} to {_signed(each.high, largest)}"
 
 
 def _signed(value: float, largest: float) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.evaluation.inference import benjamini_hochberg
 from workbench.results.claims import AMOUNTS, named_outcome
+from workbench.results.published import with_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +64,8 @@ COLUMNS = (
 )
 """Columns of ``biomarkers.tsv``, in order.
 
-`run_id` is filled when the run is kept. `selection_frequency` and `evidence` are empty where no stability selection was
-run and no evidence map was consulted.
+`run_id` is filled when the run is kept. `selection_frequency` is empty where no stability selection was run, `evidence`
+where the outcome is no effect of treatment.
 """
 
 
@@ -118,9 +119,7 @@ def biomarker_table(features: pd.DataFrame, circuits: pd.DataFrame, scores: Scor
         passing = members[members["q"] <= FALSE_DISCOVERY_RATE].sort_values(["q", "p", "name"], kind="stable")
         rows.extend(_feature_row(feature, scores, claim.verdict) for feature in passing.to_dict("records"))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.assign(
-        selection_frequency=np.nan,
-        evidence="",
+    return with_evidence(table, scores).assign(
         n=scores.n_participants,
         claim=claim.verdict,
         run_id="",
@@ -210,6 +209,7 @@ def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores,
         "direction": direction,
         **{name: circuit[name] if one_way else np.nan for name in ("effect", "effect_low", "effect_high")},
         "mean_abs_shap": circuit["mean_abs_shap"],
+        "selection_frequency": circuit.get("selection_frequency", np.nan),
         "shap_null_quantile": circuit["null_quantile"],
         "haufe_sign": SIGN_OF[direction_of(members["haufe"].to_numpy(dtype=float))],
         "q_value": circuit["q"],
@@ -234,6 +234,7 @@ def _feature_row(feature: dict[str, Any], scores: Scores, verdict: Verdict) -> d
         "feature": feature["name"],
         "direction": direction,
         "shap_null_quantile": np.nan,
+        "selection_frequency": feature.get("selection_frequency", np.nan),
         "haufe_sign": SIGN_OF[direction_of(np.array([feature["haufe"]]))],
         "q_value": feature["q"],
         **{axis: feature.get(axis, "") for axis in ("x", "y", "z")},

@@ -114,10 +114,14 @@ def _gated(run: RunResult) -> RunResult:
     notes = run.scores.notes if run.shap is None else (*run.scores.notes, note)
     return replace(
         run,
-        scores=replace(run.scores, notes=tuple(dict.fromkeys(notes))),
+        scores=replace(run.scores, notes=tuple(dict.fromkeys(notes)), stability=None),
         features=without_ranking(run.features),
         circuits=without_ranking(run.circuits),
         modalities=without_ranking(run.modalities),
+        shap_circuits=None,
+        feature_values=None,
+        circuit_values=None,
+        interactions=None,
     )
 
 

@@ -76,6 +76,62 @@ def tuning(results: Sequence[UnitResult]) -> dict[str, float | int | str]:
     return {name: _typical(values) for name, values in sorted(chosen.items())}
 
 
+def tuning_table(inputs: RunInputs) -> pd.DataFrame | None:
+    """What the inner folds of every outer fold chose for *main*, and whether it lies at an end of what was tried.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+
+    Returns
+    -------
+    DataFrame or None
+        As `RunResult.tuning`.
+    """
+    grids = {name: values for name, values in inputs.learner.grids().items() if len(values) > 1}
+    rows = [
+        (
+            result.repeat,
+            result.fold,
+            name,
+            f"{value}",
+            _listed(grids.get(name, ())),
+            edge_of(value, grids.get(name, ())),
+        )
+        for result in in_order(inputs.unit_results)
+        for name, value in sorted(result.procedures["main"].chosen.items())
+    ]
+    return pd.DataFrame(rows, columns=["repeat", "fold", "setting", "value", "grid", "edge"]) if rows else None
+
+
+def edge_of(value: float | int | str, grid: Sequence[float | int | str]) -> str:
+    """Whether a value lies at an end of a grid: lowest, highest or neither; of two values both are ends.
+
+    Parameters
+    ----------
+    value : float, int or str
+    grid : sequence of float, int or str
+
+    Returns
+    -------
+    str
+        Empty for values in the middle, for words, and for grids of fewer than three values.
+
+    Examples
+    --------
+    >>> edge_of(100.0, (1.0, 10.0, 100.0)), edge_of(10.0, (1.0, 10.0, 100.0)), edge_of(1.0, (1.0, 10.0))
+    ('highest', '', '')
+    """
+    numbers = [each for each in grid if not isinstance(each, str)]
+    if len(numbers) < max(3, len(grid)) or isinstance(value, str):
+        return ""
+    return "lowest" if value == min(numbers) else "highest" if value == max(numbers) else ""
+
+
+def _listed(grid: Sequence[float | int | str]) -> str:
+    return ", ".join(f"{value}" for value in grid)
+
+
 def _typical(values: list[float | int | str]) -> float | int | str:
     numbers = [value for value in values if not isinstance(value, str)]
     if len(numbers) == len(values):

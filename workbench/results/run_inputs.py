@@ -13,9 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import pandas as pd
 
     from workbench.evaluation.influence import WithoutEach
-    from workbench.records import CircuitTest, ConformalFold, Dataset, Design, Notice, UnitResult, WorkUnit
+    from workbench.records import (
+        CircuitTest,
+        ConformalFold,
+        Dataset,
+        Design,
+        Notice,
+        StabilitySelection,
+        UnitResult,
+        WorkUnit,
+    )
     from workbench.specs.experiment import ExperimentSpec, ValidationSpec
     from workbench.specs.learners import LearnerSpec
 
@@ -77,6 +87,12 @@ class RunInputs:
     """The baseline score of the outcome, as a term; empty where it has none."""
     undeclared: str = ""
     """Sources of which the upstream steps are not declared, in a sentence."""
+    selection: StabilitySelection | None = None
+    """None where the run does not predict, or was not tested."""
+    interactions: pd.DataFrame | None = None
+    """Of circuits, for boosted trees that predict."""
+    published_as: str = ""
+    """The cohort of the evidence map that the study's participants are; empty where none is declared."""
 
     @property
     def run(self) -> Fits:

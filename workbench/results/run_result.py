@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.evaluation import conformal, explanations
+from workbench.evaluation import conformal, explained_participants, explanations
 from workbench.evaluation.decision import decision_beside
 from workbench.evaluation.increment import clinical_models, increment
 from workbench.evaluation.inference import permutation_test, permuted_r2
@@ -24,7 +24,7 @@ from workbench.results.run_inputs import RunInputs
 from workbench.results.sensitivity import gather_sensitivity
 
 if TYPE_CHECKING:
-    from workbench.records import Increment, Influence, PermutationTest, Shuffled
+    from workbench.records import Increment, Influence, PermutationTest, Shuffled, StabilitySelection
 
 PREDICTION_COLUMNS = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
 
@@ -50,6 +50,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     circuits = explanations.circuit_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
     effects = biomarkers.circuit_effects(inputs.circuit_test, dataset.circuits)
     circuits = circuits.merge(effects, on="circuit", how="left", validate="one_to_one")
+    features, circuits = _with_selection(features, circuits, inputs.selection)
     null, test, added = _permutations(inputs)
     curve, decision = decision_beside(inputs.run, table, added)
     beside = gather_sensitivity(
@@ -64,6 +65,9 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     )
     scores = replace(_scores(inputs, table, test, added), sensitivity=beside)
     claim = claims.judge(replace(scores, p_family=test.p))
+    of_features, of_circuits = (
+        (None, None) if shap is None else explained_participants.measured_values(dataset, features)
+    )
     return RunResult(
         scores=scores,
         claim=claim,
@@ -81,6 +85,24 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         params=description.params(inputs),
         decision_curve=curve,
         inner_folds=description.inner_fold_table(inputs),
+        tuning=description.tuning_table(inputs),
+        shap_circuits=explained_participants.shap_by_circuit(dataset, inputs.unit_results),
+        feature_values=of_features,
+        circuit_values=of_circuits,
+        interactions=inputs.interactions,
+    )
+
+
+def _with_selection(
+    features: pd.DataFrame, circuits: pd.DataFrame, selection: StabilitySelection | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables with *selection_frequency*; NaN where nothing was selected from halves."""
+    if selection is None:
+        return features.assign(selection_frequency=np.nan), circuits.assign(selection_frequency=np.nan)
+    of_circuit = dict(zip(selection.circuits, selection.circuit_frequency.tolist(), strict=True))
+    return (
+        features.assign(selection_frequency=selection.feature_frequency),
+        circuits.assign(selection_frequency=circuits["circuit"].map(of_circuit).astype(float)),
     )
 
 
@@ -144,6 +166,9 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         capped=inputs.capped,
         baseline=inputs.baseline,
         sources=dataset.sources,
+        stability=None if inputs.selection is None else inputs.selection.stability,
+        improvement_positive=outcome.improvement_positive,
+        published_as=inputs.published_as,
         warnings=inputs.warnings,
     )
 

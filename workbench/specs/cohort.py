@@ -258,6 +258,9 @@ class CohortSpec(Spec):
     missing: tuple[str, ...] = ("n/a", "")
     synthetic: bool = False
     """True for simulated people: every result says so."""
+    published_as: Text | None = None
+    """Cohort of the evidence map (``workbench/knowledge/studies.tsv``) that these participants are: its papers are no
+    independent support for what is found in them. Never hashed."""
     ids: IdsSpec = IdsSpec()
     arms: ArmsSpec | None = None
     sessions: dict[Name, SessionSpec] = {}
@@ -275,6 +278,10 @@ class CohortSpec(Spec):
     def rules(self) -> Iterator[Finding]:
         """Arms fit the design; sessions, scores and scales name what is declared."""
         yield from self._arms_fit_design()
+        if self.published_as is not None:
+            from workbench.knowledge.evidence import cohorts
+
+            yield from unknown(self.published_as, cohorts(), "cohort of the evidence map", ("published_as",))
         for name, session in self.sessions.items():
             if session.arm is not None:
                 key = ("sessions", name, "arm")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Annotated, Any, Literal, Self
 
@@ -65,6 +65,14 @@ class EstimatorSpec(ScreenedSpec):
         """Settings that are tried in every inner fold; 0 where there is nothing to choose."""
         tried = prod(len(values) for values in self.grid.values())
         return self.trials if self.space else tried if tried > 1 else 0
+
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Grids of numbers."""
+        return {
+            name: values
+            for name, values in self.grid.items()
+            if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        }
 
     def as_permuted(self) -> Self:
         """Of a search `permuted_trials` settings at most, since every permutation repeats it."""

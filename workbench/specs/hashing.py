@@ -4,7 +4,8 @@ What changes results is hashed; what changes execution or wording is not:
 
 - hashed: every key of the file with its default written out, also labels (``measure``, ``unit``, names of feature sets
   and models), since they stand in what a run leaves;
-- not hashed: ``data`` of the cohort (where the files lie) and ``question`` of an experiment (the wording);
+- not hashed: ``data`` of the cohort (where the files lie), its ``published_as`` (which papers are on the same
+  participants) and ``question`` of an experiment (the wording);
 - keys that are not given and have no default are left out, so that a key added later does not change old fingerprints;
 - the order of keys, comments, and whether a number is written ``1`` or ``1.0`` make no difference.
 """
@@ -21,7 +22,7 @@ from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
 
 NOT_HASHED: Mapping[type[Spec], frozenset[str]] = {
-    CohortSpec: frozenset({"data"}),
+    CohortSpec: frozenset({"data", "published_as"}),
     ExperimentSpec: frozenset({"question"}),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field
@@ -53,6 +53,10 @@ class LearnerSpec(Spec):
             Features of each modality.
         """
         return 1
+
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose, by the name of the setting; searched ranges are not among them."""
+        return {}
 
     def seconds(self, work: Work) -> float:
         """CPU seconds of fitting and explaining, to the nearest order."""

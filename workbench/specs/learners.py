@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -51,6 +51,10 @@ class RidgeSpec(ScreenedSpec):
         """Every alpha."""
         return len(self.alphas)
 
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"alpha": self.alphas}
+
     def seconds(self, work: Work) -> float:
         """One decomposition per training set; every target goes through it for next to nothing."""
         return work.gram_seconds + _through_the_kernel(work)
@@ -74,6 +78,10 @@ class BandedRidgeSpec(LearnerSpec):
     def candidates(self, modality_sizes: Sequence[int]) -> int:
         """Every alpha with every choice of weights."""
         return len(self.alphas) * self._n_weights(modality_sizes)
+
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"alpha": self.alphas}
 
     def seconds(self, work: Work) -> float:
         """A decomposition for every choice of weights."""
@@ -115,6 +123,10 @@ class ElasticNetSpec(LearnerSpec):
         """Every mixing with every alpha of its path."""
         return len(self.l1_ratio) * self.n_alphas
 
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"l1_ratio": self.l1_ratio}
+
     def seconds(self, work: Work) -> float:
         """Every alpha of every path; without any signal it takes two or three times as long as with a strong one."""
         smaller = min(work.n, work.n_features) / 120
@@ -136,6 +148,10 @@ class PLSSpec(ScreenedSpec):
     def candidates(self, modality_sizes: Sequence[int]) -> int:
         """Every number of components."""
         return len(self.n_components)
+
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"n_components": self.n_components}
 
     def seconds(self, work: Work) -> float:
         """In the space of participants, as ridge."""
@@ -159,6 +175,10 @@ class KernelRidgeSpec(ScreenedSpec):
     def candidates(self, modality_sizes: Sequence[int]) -> int:
         """Every pair of gamma and alpha."""
         return len(self.gammas) * len(self.alphas)
+
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"gamma": self.gammas, "alpha": self.alphas}
 
     def seconds(self, work: Work) -> float:
         """A decomposition for every gamma, and the attributions of every gamma that may be chosen."""
@@ -190,6 +210,10 @@ class CPMSpec(LearnerSpec):
         """Every threshold."""
         return len(self.thresholds)
 
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"threshold": self.thresholds}
+
     def seconds(self, work: Work) -> float:
         """Every edge correlated with every target in every training set."""
         correlated = work.n_features * work.targets * (2.0 * work.n / FLOPS_PER_SECOND + EDGE_SECONDS)
@@ -220,6 +244,10 @@ class XGBoostSpec(ScreenedSpec):
     def candidates(self, modality_sizes: Sequence[int]) -> int:
         """Every trial."""
         return self.trials
+
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Of what is searched, the depth alone is a grid; it says how many features one tree can bring together."""
+        return {"max_depth": (1, 2, 3)}
 
     def as_permuted(self) -> Self:
         """`permuted_trials` settings at most, since every permutation repeats the search."""
@@ -270,6 +298,10 @@ class RandomForestSpec(LearnerSpec):
         n_settings = len(self.max_features) * len(self.min_leaf)
         return n_settings if n_settings > 1 else 0
 
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"max_features": self.max_features, "min_leaf": self.min_leaf}
+
     def seconds(self, work: Work) -> float:
         """Every tree, prediction included."""
         per_tree = FOREST_SECONDS_PER_TREE + FOREST_SECONDS_PER_VALUE * work.n * work.n_features
@@ -293,6 +325,10 @@ class LinearMachineSpec(ScreenedSpec):
     def candidates(self, modality_sizes: Sequence[int]) -> int:
         """Every C."""
         return len(self.C)
+
+    def grids(self) -> Mapping[str, tuple[float | int | str, ...]]:
+        """Values among which the inner folds choose."""
+        return {"C": self.C}
 
     def seconds(self, work: Work) -> float:
         """In the space of participants, one fit for every target."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED, ReportTable, Section
 from workbench.results.biomarkers import COLUMNS
+from workbench.results.sections import literature
 from workbench.results.summary import no_candidates
+from workbench.results.tuned import chosen_settings
 from workbench.results.wording import number, p_text
 
 if TYPE_CHECKING:
@@ -16,7 +18,15 @@ if TYPE_CHECKING:
 
     from workbench.records import RunResult
 
-SHOWN_FEATURES = 20
+SHOWN_FEATURES, SHOWN_PAIRS = 20, 10
+SELECTED = (
+    "Selected: share of halves of the participants (complementary pairs) in which a lasso chooses the feature, or any "
+    "feature of the circuit. It decides nothing here; the circuit test does."
+)
+SUMS_ARE_EXACT = (
+    "The model is linear: features do not interact in it, so the sum over a circuit's features is exactly what the "
+    "circuit would be given as one player (Owen value)."
+)
 HOW_TO_READ = (
     "SHAP values say how this model came to its predictions, not what causes the outcome. The null quantile is "
     "what 95 % of permuted outcomes stay below: it is of a global null. The circuit test asks of each circuit "
@@ -43,15 +53,22 @@ def explanations(result: RunResult) -> Section:
             else "the model does not predict held-out participants"
         )
         return Section("explanations", title, question, f"Nothing is ranked: {why}.", tables=(_circuits(result),))
-    tables = [_circuits(result), _modalities(result), _top_features(result)]
+    tables = [_circuits(result), _modalities(result), _top_features(result), _interactions(result)]
     return Section(
         name="explanations",
         title=title,
         question=question,
         answer=_largest(result.circuits),
-        notes=(HOW_TO_READ,),
+        notes=(HOW_TO_READ, *([SUMS_ARE_EXACT] if _is_linear(result) else [])),
         tables=tuple(table for table in tables if table is not None),
-        pictures=("shap_circuits", "shap_beeswarm", "shap_features", "dependence"),
+        pictures=(
+            "shap_circuits",
+            "shap_modalities",
+            "shap_beeswarm",
+            "shap_features",
+            "shap_beeswarm_features",
+            "dependence",
+        ),
     )
 
 
@@ -122,6 +139,7 @@ def _top_features(result: RunResult) -> ReportTable | None:
             str(row["name"]),
             str(row["circuit"]),
             _number(row["mean_abs_shap"]),
+            _ranks(row),
             _number(row["weight"]),
             _with_limits(row["haufe"], row["haufe_low"], row["haufe_high"]),
             _effect(row),
@@ -132,11 +150,31 @@ def _top_features(result: RunResult) -> ReportTable | None:
         "Feature",
         "Circuit",
         f"Mean |SHAP|{unit}",
+        "Rank over repeats",
         "Weight",
         "Haufe pattern, 95 % CI",
         f"Effect per SD{unit}, 95 % CI",
     )
     return ReportTable(columns, rows, f"The {len(rows)} features with the largest mean |SHAP|")
+
+
+def _is_linear(result: RunResult) -> bool:
+    """Whether the prediction itself is a weighted sum of features, as it is not where it is a probability."""
+    weights = result.features.get("weight")
+    return weights is not None and bool(weights.notna().any()) and result.scores.outcome_type == "continuous"
+
+
+def _interactions(result: RunResult) -> ReportTable | None:
+    """Pairs of circuits that boosted trees use together."""
+    if result.interactions is None or not len(result.interactions):
+        return None
+    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    rows = tuple(
+        (str(row["circuit_a"]), str(row["circuit_b"]), _number(row["mean_abs_interaction"]), _share(row["share"]))
+        for row in result.interactions.head(SHOWN_PAIRS).to_dict("records")
+    )
+    caption = "Interactions between circuits, in the model of everyone analysed (nobody held out)"
+    return ReportTable(("Circuit", "Circuit", f"Mean |SHAP interaction|{unit}", "Share of all pairs"), rows, caption)
 
 
 def candidates(result: RunResult) -> Section:
@@ -166,30 +204,69 @@ def candidates(result: RunResult) -> Section:
             _text(row["direction"]),
             _effect(row),
             _p(row["q_value"]),
+            _share(row["selection_frequency"]),
             *(_text(row[name]) for name in ("haufe_sign", "tag", "evidence")),
         )
         for row in result.biomarkers.reindex(columns=list(COLUMNS)).to_dict("records")
     )
-    columns = ("Level", "Name", "Direction", f"Effect per SD{unit}, 95 % CI", "q", "Haufe sign", "Tag", "Published")
+    columns = (
+        "Level",
+        "Name",
+        "Direction",
+        f"Effect per SD{unit}, 95 % CI",
+        "q",
+        "Selected",
+        "Haufe sign",
+        "Tag",
+        "Published",
+    )
     kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
     circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
+    listed = ReportTable(
+        tuple(columns[at] for at in kept),
+        tuple(tuple(row[at] for at in kept) for row in rows),
+        "Candidate circuits, each followed by its features",
+        frozenset(at for at, row in enumerate(rows) if row[0] == "circuit"),
+    )
+    findings = literature.published(result)
     return Section(
         name="candidates",
         title=title,
         question=question,
         answer=f"{len(circuits)} circuit{'' if len(circuits) == 1 else 's'} with a q of at most .10.",
+        facts=_stability(result),
         paragraphs=tuple(f"{_capital(str(each))}." for each in circuits["sentence"]),
-        notes=("Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",),
-        tables=(
-            ReportTable(
-                tuple(columns[at] for at in kept),
-                tuple(tuple(row[at] for at in kept) for row in rows),
-                "Candidate circuits, each followed by its features",
-                frozenset(at for at, row in enumerate(rows) if row[0] == "circuit"),
-            ),
+        notes=(
+            "Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",
+            *([SELECTED] if result.scores.stability is not None else []),
+            *([literature.NOTE] if any(row[-1] for row in rows) else []),
         ),
+        tables=(listed,) if findings is None else (listed, findings),
         pictures=("brain", "connectome", "chord"),
     )
+
+
+def _stability(result: RunResult) -> tuple[tuple[str, str], ...]:
+    """Stability selection beside the circuit test, in words."""
+    found = result.scores.stability
+    if found is None:
+        return ()
+    text = (
+        f"{found.circuits_selected} of {len(result.circuits)} circuits and {found.features_selected} of "
+        f"{result.scores.n_features:,} features in at least {100 * found.threshold:.0f} % of {2 * found.pairs} halves "
+        f"of the participants; at most {found.expected_false:g} of each is expected to be there by chance"
+    )
+    stable = [
+        f"{what} {each.value:.2f} ({each.low:.2f} to {each.high:.2f}), {each.in_words}"
+        for what, each in (("circuits", found.of_circuits), ("features", found.of_features))
+        if each is not None
+    ]
+    rows = (("Stability selection", f"{text}."),)
+    return rows + ((("Stability (Nogueira)", f"{'; '.join(stable)}."),) if stable else ())
+
+
+def _share(value: object) -> str:
+    return "" if not isinstance(value, int | float) or isnan(value) else f"{100 * value:.0f} %"
 
 
 def tuning(result: RunResult) -> Section | None:
@@ -209,10 +286,12 @@ def tuning(result: RunResult) -> Section | None:
     rows = tuple(
         (name, value if isinstance(value, str) else f"{value:g}") for name, value in result.scores.tuning.items()
     )
+    edges = [each for each in chosen_settings(result.tuning) if each.has_edges]
     return Section(
-        name="tuning",
+        name="settings",
         title="Settings chosen",
         question="What did tuning choose?",
+        answer=" ".join(f"{each.in_words[:1].upper()}{each.in_words[1:]}." for each in edges),
         tables=(ReportTable(("Setting", "Median or most frequent over folds"), rows),),
         pictures=("tuning",),
     )
@@ -229,7 +308,7 @@ def _with_limits(value: object, low: object, high: object) -> str:
 
 
 def _ranks(row: Mapping[Hashable, Any]) -> str:
-    low, high = _number(row["rank_low"]), _number(row["rank_high"])
+    low, high = _number(row.get("rank_low")), _number(row.get("rank_high"))
     return f"{float(row['rank_low']):.0f} to {float(row['rank_high']):.0f}" if low and high else ""
 
 

@@ -11,10 +11,16 @@ from workbench.records import UNASSIGNED, Contribution, ParticipantPage, Section
 from workbench.results.wording import amounts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workbench.records import RunResult
 
 MOST_PAGES = 1000
 SHOWN_FEATURES = 5
+WHISKERS = (
+    " The thin line is one standard deviation over repeats to either side: how much depends on who else was in the "
+    "training folds."
+)
 UNEXPLAINED = "Predictions are not explained: no prediction was shown."
 
 
@@ -39,6 +45,7 @@ def participants(result: RunResult) -> Section | None:
     note = (
         f"Bars are SHAP values{unit} of the model fitted without the participant, averaged over repeats: what each "
         "circuit added to or took from the mean prediction. They explain the model and not the patient."
+        f"{WHISKERS if result.shap_circuits is not None else ''}"
     )
     return Section(
         name="individuals",
@@ -63,6 +70,7 @@ def _pages(result: RunResult, explained: bool) -> tuple[ParticipantPage, ...]:
     values = result.shap[names].to_numpy(dtype=float)
     people = result.shap["participant_id"].to_numpy(dtype=str)
     base = result.shap["base"].to_numpy(dtype=float)
+    spread = _spread(result)
     pages = []
     for person, own in facts.items():
         rows = people == person
@@ -70,10 +78,9 @@ def _pages(result: RunResult, explained: bool) -> tuple[ParticipantPage, ...]:
             pages.append(ParticipantPage(person, own))
             continue
         mean = values[rows].mean(axis=0)
+        by_circuit = _by_circuit(mean, circuits, spread.get(person, {}))
         pages.append(
-            ParticipantPage(
-                person, own, float(base[rows].mean()), _by_circuit(mean, circuits), _largest(mean, np.array(names))
-            )
+            ParticipantPage(person, own, float(base[rows].mean()), by_circuit, _largest(mean, np.array(names)))
         )
     return tuple(pages)
 
@@ -94,10 +101,24 @@ def _facts(observed: pd.Series, predicted: pd.Series, reference: pd.Series, unit
     )
 
 
-def _by_circuit(values: np.ndarray, circuits: np.ndarray) -> tuple[Contribution, ...]:
+def _spread(result: RunResult) -> dict[str, dict[str, float]]:
+    """SD over repeats of each circuit's sum of SHAP values, by participant; empty with one repeat or none stored."""
+    table = result.shap_circuits
+    if table is None or table["repeat"].nunique() < 2:
+        return {}
+    by_repeat = table.drop(columns="session").groupby(["participant_id", "repeat"], sort=True).mean()
+    sd = by_repeat.groupby(level="participant_id").std(ddof=1)
+    return {str(person): dict(row.dropna()) for person, row in sd.iterrows()}
+
+
+def _by_circuit(values: np.ndarray, circuits: np.ndarray, spread: Mapping[str, float]) -> tuple[Contribution, ...]:
     sums = pd.Series(values).groupby(circuits).sum()
     ordered = sums.reindex(sums.abs().sort_values(ascending=False, kind="stable").index)
-    return tuple(Contribution(str(name), float(value)) for name, value in ordered.items())
+    return tuple(_contribution(str(name), float(value), spread.get(str(name))) for name, value in ordered.items())
+
+
+def _contribution(name: str, value: float, sd: float | None) -> Contribution:
+    return Contribution(name, value) if sd is None else Contribution(name, value, value - float(sd), value + float(sd))
 
 
 def _largest(values: np.ndarray, names: np.ndarray) -> tuple[Contribution, ...]:
