@@ -29,6 +29,7 @@ __all__ = [
     "freeze",
     "init",
     "list_runs",
+    "load_model",
     "plan",
     "report",
     "run",

@@ -307,6 +307,7 @@ def test_an_export_copies_all_but_the_model_and_explains_each_file(logged, tmp_p
 def test_an_export_copies_the_model_when_asked(logged, tmp_path):
     (logged.artifacts / "model").mkdir()
     (logged.artifacts / "model" / "ridge.skops").write_bytes(b"x")
+    (logged.artifacts / "model" / "model.json").write_text('{"holds_participants": false}')
     export_run(logged, tmp_path / "out", model=True)
     assert (tmp_path / "out" / "model" / "ridge.skops").read_bytes() == b"x"
 

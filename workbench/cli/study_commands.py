@@ -272,6 +272,13 @@ def export(
     to: Annotated[Path, typer.Option(help="Folder to write.", metavar="DIR")] = ...,  # type: ignore[assignment]
     study: StudyOption = HERE,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,
+    model: Annotated[
+        bool, typer.Option("--with-model", help="Also the model fitted to everyone analysed, as files without pickle.")
+    ] = False,
+    participant_data: Annotated[
+        bool,
+        typer.Option("--with-participant-data", help="Even a model that holds values of single participants."),
+    ] = False,
 ) -> None:
     """Export one run: candidate biomarkers, predictions, scores, tables and figures.
 
@@ -279,10 +286,11 @@ def export(
     Examples:
       workbench export latest --to supplement
       workbench export 3f2a91 --to supplement --study examples/kmoa
+      workbench export latest --to supplement --with-model
     """
     from workbench import pipeline
 
-    written = pipeline.export_run(run, to=to, study=study, force=force)
+    written = pipeline.export_run(run, to=to, study=study, force=force, model=model, participant_data=participant_data)
     print(f"{len(written)} files in {to}:")
     for path in written:
         print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problems, StoreError, listed
+from workbench.errors import Problem, Problems, StoreError, listed
 from workbench.export.dictionary import COLUMNS, MODEL_FOLDER, described
 from workbench.records import LoggedRun
 from workbench.whole_files import folder_to_write
@@ -17,7 +17,9 @@ LISTED = 5
 """Names of files in one message."""
 
 
-def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool = False) -> tuple[Path, ...]:
+def export_run(
+    logged: LoggedRun, to: Path, *, force: bool = False, model: bool = False, participant_data: bool = False
+) -> tuple[Path, ...]:
     """Copy what a run left into a folder, with a README that says what each file is.
 
     Parameters
@@ -29,6 +31,8 @@ def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool 
         Overwrite files that differ.
     model : bool
         Also copy the fitted model.
+    participant_data : bool
+        Even a model that holds rows of single participants.
 
     Returns
     -------
@@ -38,8 +42,11 @@ def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool 
     Raises
     ------
     StoreError
-        If the run left nothing, or a file of the same name with other content is in the way: every one is named.
+        If the run left nothing, or no model where it is to be copied; if the model holds rows of single participants;
+        or if a file of the same name with other content is in the way: every one is named.
     """
+    if model:
+        _refuse_model(logged, participant_data)
     contents = _contents(logged, model)
     _refuse_overwriting(contents, to, force)
     for name, content in contents.items():
@@ -60,6 +67,22 @@ def _contents(logged: LoggedRun, model: bool) -> dict[str, Path | bytes]:
     if not chosen:
         raise StoreError(f"run {logged.run_id} ({logged.name}) has no files below {logged.artifacts}; run it again")
     return {**chosen, "README.txt": _readme(logged, list(chosen)).encode()}
+
+
+def _refuse_model(logged: LoggedRun, participant_data: bool) -> None:
+    """A run without a model, and one whose model is data."""
+    manifest = logged.artifacts / MODEL_FOLDER / "model.json"
+    run = f"run {logged.run_id[:8]} ({logged.name})"
+    if not manifest.is_file():
+        verdict = _scores(logged).get("claim", {}).get("verdict", "")
+        if verdict in ("prediction not shown", "not tested"):
+            raise StoreError(Problem(run, f"has no model to hand on: {verdict}", "export it without --with-model"))
+        hint = "earlier versions kept none, and some estimators cannot be written: run it again, or export the rest"
+        raise StoreError(Problem(run, "left no model", hint))
+    if not participant_data and json.loads(manifest.read_text(encoding="utf-8")).get("holds_participants", True):
+        found = "its model holds values of single participants, such as support vectors or neighbours"
+        hint = "where you may hand on participants' data, say --with-participant-data"
+        raise StoreError(Problem(run, found, hint))
 
 
 def _refuse_overwriting(contents: dict[str, Path | bytes], to: Path, force: bool) -> None:

@@ -43,8 +43,12 @@ FILES = {
     "figures/decision_curve": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "figures/flow": "the flow of participants, as in a trial report",
     "report.html": "the run as one page",
-    "model_card.md": "what the model is for and what it is not for",
-    "tripod_ai.tsv": "items of the TRIPOD+AI reporting guideline",
+    "model/model.json": "what the model predicts, what it was fitted to, and the SHA-256 of each of its files",
+    "model/arrays.npz": "what the model learnt: NumPy arrays without pickle",
+    "model/trees.json": "boosted trees, as XGBoost writes them",
+    "model/estimator.skops": "an estimator of scikit-learn as skops writes it, loaded if all its types are trusted",
+    "model/features.tsv": "the features that the model takes, in order",
+    "model/spec.toml": "the experiment that the model was fitted in",
     MODEL_FOLDER: "the fitted model",
 }
 """What each file of a run is; pictures and folders by the start of their name."""
@@ -198,6 +202,13 @@ COLUMNS: dict[str, dict[str, str]] = {
         "r": "partial correlation with the outcome, confounds held fixed",
         "p": "its permutation p, uncorrected",
         **EFFECT,
+    },
+    "model/features.tsv": {
+        "name": "source:feature, with @session where sessions differ",
+        "source": "file of features/ that it comes from",
+        "modality": "modality",
+        "feature": "its name in the source",
+        **ORIGIN,
     },
     "flow.tsv": {
         "step": "who is counted",

@@ -19,7 +19,7 @@ from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import report
 from workbench.pipeline.scaffold import init, simulate_study
-from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, show_run, ui
+from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, load_model, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "freeze",
     "init",
     "list_runs",
+    "load_model",
     "plan",
     "report",
     "run",

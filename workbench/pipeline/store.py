@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from workbench.study import open_study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.models.everyone import StudyModel
     from workbench.results.layout import Page
     from workbench.tracking import Recorder
 
@@ -192,14 +193,17 @@ def keep(
     FinishedRun
     """
     from workbench import export as exporting
-    from workbench import figures
+    from workbench import figures, model_files
     from workbench.execution import in_workers
 
     (progress or Silent()).say(f"writing {result.scores.run_name}")
     with recorder.open_run(result, run_id) as opened:
-        draw = partial(figures.draw_picture, result=result, folder=opened.artifacts / "figures")
+        to_draw = replace(result, model=None)
+        draw = partial(figures.draw_picture, result=to_draw, folder=opened.artifacts / "figures")
         drawing = in_workers(draw, tuple(figures.PICTURES), jobs=jobs)
         exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
+        if result.model is not None and result.claim.shows_prediction:
+            model_files.write_model(result, opened.artifacts / exporting.MODEL_FOLDER)
         for _ in drawing:
             pass
         write_report(result, opened.artifacts, run_id=opened.run_id)
@@ -261,7 +265,13 @@ def list_runs(experiment: str | None = None, *, study: str | Path = ".") -> Fini
 
 
 def export_run(
-    run: str = "latest", *, to: str | Path, study: str | Path = ".", force: bool = False
+    run: str = "latest",
+    *,
+    to: str | Path,
+    study: str | Path = ".",
+    force: bool = False,
+    model: bool = False,
+    participant_data: bool = False,
 ) -> tuple[Path, ...]:
     """Copy everything a supplement needs of one run into a folder.
 
@@ -275,6 +285,10 @@ def export_run(
         The study folder.
     force : bool
         Overwrite files that differ.
+    model : bool
+        Also the model fitted to everyone analysed, for `load_model`; only a run whose prediction is shown has one.
+    participant_data : bool
+        Even a model that holds values of single participants (support vectors, neighbours).
 
     Returns
     -------
@@ -283,7 +297,32 @@ def export_run(
     """
     from workbench import export, tracking
 
-    return export.export_run(tracking.find_run(open_study(Path(study)), run), Path(to), force=force)
+    logged = tracking.find_run(open_study(Path(study)), run)
+    return export.export_run(logged, Path(to), force=force, model=model, participant_data=participant_data)
+
+
+def load_model(folder: str | Path) -> StudyModel:
+    """A model as a run or an export left it, checked file by file; it predicts bit for bit what it predicted then.
+
+    Parameters
+    ----------
+    folder : path
+        ``model/`` of a run or of an export.
+
+    Returns
+    -------
+    StudyModel
+        `predict` and `explain` take raw features and covariates.
+
+    Raises
+    ------
+    StoreError
+        If a file is missing or was changed, holds pickled objects or a type that is not trusted, or was written by
+        another version.
+    """
+    from workbench import model_files
+
+    return model_files.load_model(Path(folder))
 
 
 def ui(*, study: str | Path = ".", port: int = 5000) -> None:

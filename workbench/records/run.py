@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class ModelState:
+    """A fitted model as named arrays, numbers and texts (`workbench.models.everyone.StudyModel.state`)."""
+
+    state: Mapping[str, Any]
+    holds_participants: bool
+    """Whether it holds rows of single participants, so that its files are data."""
+
+
+@dataclass(frozen=True, eq=False)
 class RunResult:
     """One feature set with one model answering one experiment: all that is shown, logged and exported.
 
@@ -68,6 +77,8 @@ class RunResult:
     params: Mapping[str, Any]
     decision_curve: pd.DataFrame | None = None
     inner_folds: pd.DataFrame | None = None
+    model: ModelState | None = None
+    """Of everyone analysed, not yet written; a run that is read back from its files has none."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.evaluation.influence import WithoutEach
-    from workbench.records import CircuitTest, ConformalFold, Dataset, Design, Notice, UnitResult, WorkUnit
+    from workbench.records import (
+        CircuitTest,
+        ConformalFold,
+        Dataset,
+        Design,
+        ModelState,
+        Notice,
+        UnitResult,
+        WorkUnit,
+    )
     from workbench.specs.experiment import ExperimentSpec, ValidationSpec
     from workbench.specs.learners import LearnerSpec
 
@@ -69,6 +78,8 @@ class RunInputs:
     """The run once more on shuffled outcomes; None where the design leaves too few distinct shuffles."""
     pairs: Sequence[tuple[str, str, float]] = ()
     """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
+    model: ModelState | None = None
+    """Of everyone analysed; None where the run predicts nothing, or its learner keeps no model that can be written."""
     unobserved: tuple[np.ndarray, np.ndarray] | None = None
     """Prediction and reference for those of ``dataset.unobserved``."""
     capped: tuple[str, ...] = ()

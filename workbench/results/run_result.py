@@ -81,6 +81,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         params=description.params(inputs),
         decision_curve=curve,
         inner_folds=description.inner_fold_table(inputs),
+        model=inputs.model,
     )
 
 
