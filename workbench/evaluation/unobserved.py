@@ -38,7 +38,17 @@ def model_of_everyone(
 
 
 def state_to_keep(model: StudyModel | None) -> ModelState | None:
-    """What is written of a model; None where there is none, or its class cannot be written without pickle."""
+    """What is written of a model.
+
+    Parameters
+    ----------
+    model : StudyModel or None
+
+    Returns
+    -------
+    ModelState or None
+        None where there is no model, or its class cannot be written without pickle.
+    """
     if model is None:
         return None
     try:

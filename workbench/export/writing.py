@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.export.dictionary import COLUMNS, MISSING
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
+from workbench.results import documents
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def write_run(result: RunResult, folder: Path, *, run_id: str = "") -> tuple[Pat
         "scores.json": _json(scores_record(result.scores, result.claim)),
         "biomarkers.json": _json(_biomarker_record(result, biomarkers, run_id)),
         "environment.txt": environment(),
+        **documents.texts(result),
     }
     texts |= {name: table_text(table) for name, table in _tables(result, biomarkers).items()}
     for name, text in texts.items():
@@ -68,6 +70,8 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         "flow.tsv": _flow(result.flow),
         "participants_lost.tsv": _excluded(result.flow),
     }
+    for name, rows_of in documents.TABLES.items():
+        tables[name] = _table(rows_of(result), name)
     if result.scores.influence is not None:
         tables["influence.tsv"] = _influence(result.scores)
         tables["influence_pairs.tsv"] = _frame(result.scores.influence.by_pair, list(COLUMNS["influence_pairs.tsv"]))
@@ -219,6 +223,13 @@ def _records(rows: Sequence[Any], name: str) -> pd.DataFrame:
     table = _frame([[getattr(row, column) for column in columns] for row in rows], columns)
     missing = [column for column in columns if table[column].isna().any()]
     return table.astype(dict.fromkeys(missing, float))
+
+
+def _table(rows: Sequence[Mapping[str, str]], name: str) -> pd.DataFrame:
+    """Rows with the names of their columns, in the order of the dictionary."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(COLUMNS[name]))
 
 
 def _with_run(biomarkers: pd.DataFrame, run_id: str) -> pd.DataFrame:
