@@ -13,6 +13,7 @@ import numpy as np
 from workbench.errors import FitError, Problem, StoreError, listed
 from workbench.models.everyone import StudyModel
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, RunResult
+from workbench.results.cells import harmless
 from workbench.version import __version__
 from workbench.whole_files import folder_to_write
 
@@ -69,7 +70,8 @@ def _contents(result: RunResult, state: Mapping[str, Any]) -> dict[str, bytes]:
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **{key: value for key, value in state.items() if key not in parts.values()})
     described = result.features[[column for column in FEATURE_COLUMNS if column in result.features]]
-    table = str(described.replace({"": "n/a"}).to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n"))
+    safe = described.apply(lambda column: [harmless(str(cell)) or "n/a" for cell in column])
+    table = str(safe.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n"))
     beside = dict(zip(BESIDE, (table.encode(), result.spec_toml.encode()), strict=True))
     return {ARRAYS: arrays.getvalue(), **contents, **beside}
 

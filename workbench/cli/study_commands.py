@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -279,6 +279,7 @@ def export(
         bool,
         typer.Option("--with-participant-data", help="Even a model that holds values of single participants."),
     ] = False,
+    theme: Annotated[Literal["light", "dark", "both"], typer.Option(help="Ground of the figures.")] = "both",
 ) -> None:
     """Export one run: candidate biomarkers, predictions, scores, tables and figures.
 
@@ -290,7 +291,9 @@ def export(
     """
     from workbench import pipeline
 
-    written = pipeline.export_run(run, to=to, study=study, force=force, model=model, participant_data=participant_data)
+    written = pipeline.export_run(
+        run, to=to, study=study, force=force, model=model, participant_data=participant_data, theme=theme
+    )
     print(f"{len(written)} files in {to}:")
     for path in written:
         print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")

@@ -6,19 +6,26 @@ import json
 import shutil
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workbench.errors import Problem, Problems, StoreError, listed
-from workbench.export.dictionary import COLUMNS, MODEL_FOLDER, described
+from workbench.export.dictionary import COLUMNS, DARK, MODEL_FOLDER, described
 from workbench.records import LoggedRun
 from workbench.whole_files import folder_to_write
 
+THEMES = ("light", "dark", "both")
 LISTED = 5
 """Names of files in one message."""
 
 
 def export_run(
-    logged: LoggedRun, to: Path, *, force: bool = False, model: bool = False, participant_data: bool = False
+    logged: LoggedRun,
+    to: Path,
+    *,
+    force: bool = False,
+    model: bool = False,
+    participant_data: bool = False,
+    theme: Literal["light", "dark", "both"] = "both",
 ) -> tuple[Path, ...]:
     """Copy what a run left into a folder, with a README that says what each file is.
 
@@ -33,6 +40,8 @@ def export_run(
         Also copy the fitted model.
     participant_data : bool
         Even a model that holds rows of single participants.
+    theme : str
+        Ground of the figures.
 
     Returns
     -------
@@ -47,7 +56,9 @@ def export_run(
     """
     if model:
         _refuse_model(logged, participant_data)
-    contents = _contents(logged, model)
+    if theme not in THEMES:
+        raise StoreError(Problem("theme", f"is {theme!r}", f"one of {', '.join(THEMES)}"))
+    contents = _contents(logged, model, theme)
     _refuse_overwriting(contents, to, force)
     for name, content in contents.items():
         target = to / name
@@ -59,14 +70,22 @@ def export_run(
     return tuple(sorted(to / name for name in contents))
 
 
-def _contents(logged: LoggedRun, model: bool) -> dict[str, Path | bytes]:
+def _contents(logged: LoggedRun, model: bool, theme: str) -> dict[str, Path | bytes]:
     """Relative name to the file it is copied from, or to what is written there."""
     found = sorted(path for path in logged.artifacts.rglob("*") if path.is_file()) if logged.artifacts.is_dir() else []
     names = {path.relative_to(logged.artifacts).as_posix(): path for path in found}
     chosen = {name: path for name, path in names.items() if model or name.split("/")[0] != MODEL_FOLDER}
+    chosen = {name: path for name, path in chosen.items() if not _of_other_theme(name, theme)}
     if not chosen:
         raise StoreError(f"run {logged.run_id} ({logged.name}) has no files below {logged.artifacts}; run it again")
     return {**chosen, "README.txt": _readme(logged, list(chosen)).encode()}
+
+
+def _of_other_theme(name: str, theme: str) -> bool:
+    """Whether a file is a figure for the ground that was not asked for."""
+    if theme == "both" or not name.startswith("figures/"):
+        return False
+    return name.rpartition(".")[0].endswith(DARK) == (theme == "light")
 
 
 def _refuse_model(logged: LoggedRun, participant_data: bool) -> None:

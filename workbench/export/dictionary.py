@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.records import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from workbench.records import Scores
+
 MISSING = "n/a"
 """A missing value in a table, as in BIDS."""
 
@@ -33,6 +42,7 @@ FILES = {
     "features.tsv": "what every feature is, and what is known of it",
     "flow.tsv": "participants after each step, with how many were excluded and why",
     "participants_lost.tsv": "ids and reasons of the participants excluded in flow.tsv",
+    "data_dictionary.json": "every column of every table with its unit, for programs; README.txt has the same in words",
     "environment.txt": "versions of the packages that produced the numbers",
     "figures/observed_predicted": "observed against predicted outcome, one point per participant",
     "figures/permutation_null": "cross-validated R2 beside those of permuted outcomes",
@@ -242,6 +252,35 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 """Every column of every table, in order, in words; ``{unit}`` stands for the unit of the outcome."""
+
+
+def data_dictionary(tables: Mapping[str, Sequence[str]], scores: Scores) -> dict[str, Any]:
+    """Every column of every table of a run, as the JSON files beside the tables of BIDS describe them.
+
+    Parameters
+    ----------
+    tables : mapping of str to sequence of str
+        Columns by the name of the file.
+    scores : Scores
+
+    Returns
+    -------
+    dict
+        ``Files``: by name, with ``Description`` and ``Columns``, each of which has ``Description``, and ``Units`` where
+        they are those of the outcome; other units stand in the description or in a column ``unit``.
+    """
+    unit = scores.outcome_unit or "units of the outcome"
+    words = {"unit": unit, "one_unit": f"one of the {unit}", "reference": scores.reference or "the reference"}
+    files = {}
+    for name, columns in sorted(tables.items()):
+        known = COLUMNS.get(name, {})
+        described_columns = {}
+        for column in columns:
+            text = known.get(column) or known.get(re.sub(r"\d+", "0", column), "")
+            entry = {"Description": text.format(**words)}
+            described_columns[column] = entry | ({"Units": unit} if "{unit}" in text else {})
+        files[name] = {"Description": FILES.get(name, ""), "Columns": described_columns}
+    return {"SchemaVersion": SCHEMA_VERSION, "MissingValue": MISSING, "Files": files}
 
 
 def described(name: str) -> str:

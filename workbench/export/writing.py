@@ -10,9 +10,10 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.export.dictionary import COLUMNS, MISSING
+from workbench.export.dictionary import COLUMNS, MISSING, data_dictionary
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
 from workbench.results import documents
+from workbench.results.cells import harmless
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def write_run(result: RunResult, folder: Path, *, run_id: str = "") -> tuple[Pat
         "environment.txt": environment(),
         **documents.texts(result),
     }
-    texts |= {name: table_text(table) for name, table in _tables(result, biomarkers).items()}
+    tables = _tables(result, biomarkers)
+    texts |= {name: table_text(table) for name, table in tables.items()}
+    columns = {name: list(table) for name, table in tables.items()}
+    texts["data_dictionary.json"] = _json(data_dictionary(columns, result.scores))
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
     written = [folder / name for name in texts]
@@ -106,12 +110,17 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def table_text(table: pd.DataFrame) -> str:
     r"""A table as tab-separated text: floats to the last bit, ``n/a`` for what is missing, LF line ends.
 
+    A text that a spreadsheet would run as a formula gets an apostrophe, which `read_table` takes away again.
+
     >>> import pandas as pd
     >>> table_text(pd.DataFrame({"circuit": ["default mode", ""], "q": [0.1, float("nan")]}))
     'circuit\tq\ndefault mode\t0.1\nn/a\tn/a\n'
     """
+    texts = [name for name in table if table[name].dtype == object or str(table[name].dtype).startswith("str")]
+    safe = {name: [harmless(cell) if isinstance(cell, str) else cell for cell in table[name]] for name in texts}
     # pandas writes the shortest text that reads back as the same float.
-    return str(table.replace({"": MISSING}).to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
+    filled = table.assign(**safe).replace({"": MISSING})
+    return str(filled.to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
 
 
 def scores_record(scores: Scores, claim: Claim) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import FILE as REPORT
@@ -272,6 +272,7 @@ def export_run(
     force: bool = False,
     model: bool = False,
     participant_data: bool = False,
+    theme: Literal["light", "dark", "both"] = "both",
 ) -> tuple[Path, ...]:
     """Copy everything a supplement needs of one run into a folder.
 
@@ -289,6 +290,8 @@ def export_run(
         Also the model fitted to everyone analysed, for `load_model`; only a run whose prediction is shown has one.
     participant_data : bool
         Even a model that holds values of single participants (support vectors, neighbours).
+    theme : {"light", "dark", "both"}
+        Ground of the figures.
 
     Returns
     -------
@@ -298,7 +301,7 @@ def export_run(
     from workbench import export, tracking
 
     logged = tracking.find_run(open_study(Path(study)), run)
-    return export.export_run(logged, Path(to), force=force, model=model, participant_data=participant_data)
+    return export.export_run(logged, Path(to), force=force, model=model, participant_data=participant_data, theme=theme)
 
 
 def load_model(folder: str | Path) -> StudyModel:
