@@ -280,6 +280,9 @@ def export(
         typer.Option("--with-participant-data", help="Even a model that holds values of single participants."),
     ] = False,
     theme: Annotated[Literal["light", "dark", "both"], typer.Option(help="Ground of the figures.")] = "both",
+    images: Annotated[
+        bool, typer.Option("--with-images", help="Also candidate effects as NIfTI images in the study's own atlas.")
+    ] = False,
 ) -> None:
     """Export one run: candidate biomarkers, predictions, scores, tables and figures.
 
@@ -292,7 +295,14 @@ def export(
     from workbench import pipeline
 
     written = pipeline.export_run(
-        run, to=to, study=study, force=force, model=model, participant_data=participant_data, theme=theme
+        run,
+        to=to,
+        study=study,
+        force=force,
+        model=model,
+        participant_data=participant_data,
+        theme=theme,
+        images=images,
     )
     print(f"{len(written)} files in {to}:")
     for path in written:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ def export_run(
     model: bool = False,
     participant_data: bool = False,
     theme: Literal["light", "dark", "both"] = "both",
+    more: Mapping[str, bytes] | None = None,
 ) -> tuple[Path, ...]:
     """Copy what a run left into a folder, with a README that says what each file is.
 
@@ -42,6 +44,8 @@ def export_run(
         Even a model that holds rows of single participants.
     theme : str
         Ground of the figures.
+    more : mapping of str to bytes, optional
+        Files that are made for the export, by name.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def export_run(
         _refuse_model(logged, participant_data)
     if theme not in THEMES:
         raise StoreError(Problem("theme", f"is {theme!r}", f"one of {', '.join(THEMES)}"))
-    contents = _contents(logged, model, theme)
+    contents = _contents(logged, model, theme, more or {})
     _refuse_overwriting(contents, to, force)
     for name, content in contents.items():
         target = to / name
@@ -70,7 +74,7 @@ def export_run(
     return tuple(sorted(to / name for name in contents))
 
 
-def _contents(logged: LoggedRun, model: bool, theme: str) -> dict[str, Path | bytes]:
+def _contents(logged: LoggedRun, model: bool, theme: str, more: Mapping[str, bytes]) -> dict[str, Path | bytes]:
     """Relative name to the file it is copied from, or to what is written there."""
     found = sorted(path for path in logged.artifacts.rglob("*") if path.is_file()) if logged.artifacts.is_dir() else []
     names = {path.relative_to(logged.artifacts).as_posix(): path for path in found}
@@ -78,7 +82,7 @@ def _contents(logged: LoggedRun, model: bool, theme: str) -> dict[str, Path | by
     chosen = {name: path for name, path in chosen.items() if not _of_other_theme(name, theme)}
     if not chosen:
         raise StoreError(f"run {logged.run_id} ({logged.name}) has no files below {logged.artifacts}; run it again")
-    return {**chosen, "README.txt": _readme(logged, list(chosen)).encode()}
+    return {**chosen, **more, "README.txt": _readme(logged, [*chosen, *more]).encode()}
 
 
 def _of_other_theme(name: str, theme: str) -> bool:

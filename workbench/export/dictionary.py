@@ -52,6 +52,10 @@ FILES = {
     "figures/comparators": "R2 of every model on the same folds, with its interval",
     "figures/decision_curve": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "figures/flow": "the flow of participants, as in a trial report",
+    "figures/brain": "candidate regions in a glass brain; where coordinates are known",
+    "figures/connectome": "candidate connections in a glass brain; where coordinates are known",
+    "figures/chord": "candidate connections around a circle, by circuit",
+    "images": "effects per SD of candidate regions, painted into the atlas of the study, and a table of its labels",
     "report.html": "the run as one page",
     "model_card.md": "what the model is for and what it is not for, and how well it predicts whom",
     "tripod_ai.tsv": "items of the reporting guideline TRIPOD+AI, with what the run says of each",
@@ -90,6 +94,15 @@ ORIGIN = {
     "measure": "what was measured",
     "unit": "unit of the feature",
     "atlas": "atlas of the regions",
+}
+
+PLACES = {
+    "x": "coordinate of the first region, or the only one: mm to the right, in the space of its atlas; where known",
+    "y": "mm to the front",
+    "z": "mm upwards",
+    "x_b": "coordinate of the second region of a connection: mm to the right",
+    "y_b": "mm to the front",
+    "z_b": "mm upwards",
 }
 
 COLUMNS: dict[str, dict[str, str]] = {
@@ -193,9 +206,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "q_value": "false discovery rate: over circuits, or over the features of the circuit",
         "evidence": "published cohorts that agree or disagree; empty where none was looked up",
         "atlas": ORIGIN["atlas"],
-        "x": "MNI coordinate, mm, where known",
-        "y": "MNI coordinate, mm",
-        "z": "MNI coordinate, mm",
+        **PLACES,
         "n": "participants analysed",
         "claim": "the strongest claim that the run allows",
         "run_id": "id of the run",
@@ -217,6 +228,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "r": "partial correlation with the outcome, confounds held fixed",
         "p": "its permutation p, uncorrected",
         **EFFECT,
+        **PLACES,
     },
     "model/features.tsv": {
         "name": "source:feature, with @session where sessions differ",

@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.figures import (
+    brain,
     calibration,
+    chord,
     circuits,
     comparators,
     decision,
@@ -30,6 +32,9 @@ PICTURES = {
     "comparators": comparators.draw,
     "decision_curve": decision.draw,
     "flow": flow.draw,
+    "brain": brain.draw,
+    "connectome": brain.draw_connections,
+    "chord": chord.draw,
 }
 """File name to the function that draws it; a function returns None where there is nothing to draw."""
 

@@ -154,6 +154,7 @@ def _analysed(
         capped=planned.capped,
         baseline=planned.baseline,
         undeclared=planned.undeclared,
+        places=planned.places,
         blind_fits=blind_fits,
         interval_units=() if of_interval is None else of_interval.units,
         interval_results=() if of_interval is None else of_interval.results,

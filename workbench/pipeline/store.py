@@ -273,6 +273,7 @@ def export_run(
     model: bool = False,
     participant_data: bool = False,
     theme: Literal["light", "dark", "both"] = "both",
+    images: bool = False,
 ) -> tuple[Path, ...]:
     """Copy everything a supplement needs of one run into a folder.
 
@@ -292,6 +293,9 @@ def export_run(
         Even a model that holds values of single participants (support vectors, neighbours).
     theme : {"light", "dark", "both"}
         Ground of the figures.
+    images : bool
+        Also candidate effects as NIfTI images in the atlas of each source that names one, with their labels; the atlas
+        must lie where the study says.
 
     Returns
     -------
@@ -300,8 +304,16 @@ def export_run(
     """
     from workbench import export, tracking
 
-    logged = tracking.find_run(open_study(Path(study)), run)
-    return export.export_run(logged, Path(to), force=force, model=model, participant_data=participant_data, theme=theme)
+    opened, more = open_study(Path(study)), {}
+    logged = tracking.find_run(opened, run)
+    if images:
+        from workbench.sources.coordinates import atlases_of
+
+        atlases = atlases_of(opened.sources, features_dir=opened.features_dir, data=opened.data)
+        more = export.effect_images(export.read_run(logged.artifacts, shap=False), atlases)
+    return export.export_run(
+        logged, Path(to), force=force, model=model, participant_data=participant_data, theme=theme, more=more
+    )
 
 
 def load_model(folder: str | Path) -> StudyModel:

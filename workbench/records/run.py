@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Places = Mapping[str, Mapping[str, tuple[float, float, float]]]
+"""Coordinates in mm by source and region, the region in small letters."""
+
+
 @dataclass(frozen=True, eq=False)
 class ModelState:
     """A fitted model as named arrays, numbers and texts (`workbench.models.everyone.StudyModel.state`)."""

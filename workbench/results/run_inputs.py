@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Design,
         ModelState,
         Notice,
+        Places,
         UnitResult,
         WorkUnit,
     )
@@ -86,6 +87,8 @@ class RunInputs:
     """Why the claim is exploratory at most, whatever the numbers are."""
     baseline: str = ""
     """The baseline score of the outcome, as a term; empty where it has none."""
+    places: Places = field(default_factory=dict)
+    """Where regions lie, as far as the study says."""
     undeclared: str = ""
     """Sources of which the upstream steps are not declared, in a sentence."""
 
