@@ -11,6 +11,7 @@ from workbench.cli.options import DataOption, QuietOption, RunArgument, StudyOpt
 from workbench.cli.printing import (
     HERE,
     print_check,
+    print_comparison,
     print_details,
     print_frame,
     print_frozen,
@@ -245,6 +246,28 @@ def report(
     from workbench import pipeline
 
     print(pipeline.report(run, study=study, to=to))
+
+
+@app.command()
+def compare(
+    experiment: Annotated[str, typer.Argument(help="Name of an experiment that was run.")],
+    study: StudyOption = HERE,
+    to: Annotated[
+        Path | None, typer.Option(help="Also write tables (TSV) and a figure beside this file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """The runs of an experiment beside each other, and paired differences where their folds are identical.
+
+    Of runs with one name the last one. Runs on other participants or folds are not compared; it is said what differs.
+
+    \b
+    Examples:
+      workbench compare madrs_change
+      workbench compare madrs_change --to tables/madrs_change.tsv
+    """
+    from workbench import pipeline
+
+    print_comparison(pipeline.compare(experiment, study=study, to=to))
 
 
 @app.command()

@@ -5,6 +5,7 @@ Each picture carries the claim and n, and says in its alternative text what a pe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.figures import (
@@ -13,6 +14,7 @@ from workbench.figures import (
     chord,
     circuits,
     comparators,
+    comparison,
     decision,
     flow,
     learning_curve,
@@ -75,6 +77,24 @@ def draw_picture(name: str, *, result: RunResult, folder: Path) -> tuple[Path, .
     with look():
         picture = PICTURES[name](result)
         return () if picture is None else save(picture, folder / name)
+
+
+def draw_comparison(experiment: str, results: Sequence[RunResult], path: Path) -> tuple[Path, ...]:
+    """Draw the runs of an experiment beside each other.
+
+    Parameters
+    ----------
+    experiment : str
+    results : sequence of RunResult
+    path : Path
+        Without suffix, in a folder that exists.
+
+    Returns
+    -------
+    tuple of Path
+    """
+    with look():
+        return save(comparison.draw(experiment, results), path)
 
 
 def draw_learning_curve(plan: SetPlan, folder: Path) -> tuple[Path, ...]:

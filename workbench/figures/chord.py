@@ -39,8 +39,8 @@ def draw(result: RunResult) -> Picture | None:
     title = "Candidate connections by circuit"
     circuits = sorted({str(each) for each in rows["circuit"]})
     caption = (
-        f"Each chord is a connection that passes within its circuit ({', '.join(circuits) or 'no circuit'}); blue where "
-        "a higher value goes with a higher outcome, vermillion where with a lower one. Associations, not causes."
+        f"Each chord is a connection that passes within its circuit ({', '.join(circuits) or 'no circuit'}); blue "
+        "where a higher value is associated with a higher outcome, vermillion where with a lower one; not its causes."
     )
     figure, axes = canvas(result, title, caption, height=5.6, left=0.25, below=-0.6)
     _circle(axes, rows, regions)

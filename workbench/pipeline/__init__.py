@@ -4,13 +4,14 @@
 
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
-`single_run`, `reports`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`,
+`single_run`, `comparing`, `reports`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`,
 `simulated_trials`, `power`, `pages`, `scaffold`, `demonstration`.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
 from workbench.pipeline.checks import CheckReport, check
 from workbench.pipeline.claim_gate import PlannedClaim, that_carries
+from workbench.pipeline.comparing import Comparison, compare
 from workbench.pipeline.demonstration import demo
 from workbench.pipeline.experiment import run
 from workbench.pipeline.experiment_plan import ExperimentPlan
@@ -25,6 +26,7 @@ from workbench.pipeline.study_data import describe, features
 __all__ = [
     "AlignedData",
     "CheckReport",
+    "Comparison",
     "ExperimentPlan",
     "FinishedRun",
     "FinishedRuns",
@@ -35,6 +37,7 @@ __all__ = [
     "StudyPlan",
     "aligned_data",
     "check",
+    "compare",
     "demo",
     "describe",
     "export_run",
