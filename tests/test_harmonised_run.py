@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import workbench
+from workbench.cli.printing import print_check
+from workbench.results.sections.background import methods_text
 
 TANGENT = """\
 modality = "connectivity"
@@ -68,6 +70,12 @@ def test_what_is_learnt_in_the_fold_is_said_beside_the_result(run):
     notes = " | ".join(run.scores.notes)
     assert "ComBat over 3 levels of site, preserving age, sex in tangent, task, learnt in every training set" in notes
     assert "tangent: covariances become tangent vectors at the geometric mean of every training set" in notes
+
+
+def test_the_methods_of_the_report_cite_what_was_learnt(run):
+    text, keys = methods_text(run)
+    assert {"Varoquaux 2010", "Johnson 2007", "Fortin 2018"} <= set(keys)
+    assert "Before that, in every training set: tangent: covariances become tangent vectors" in text
 
 
 def test_the_leakage_check_and_the_questions_beside_the_run_are_answered(run):
@@ -149,3 +157,12 @@ def test_a_harmonisation_before_the_file_beside_one_in_the_fold_is_warned_of(stu
         path.write_text(text)
     warnings = [str(warning) for warning in plan.runs[0].warnings]
     assert any("[harmonise] does it again in every training set" in warning for warning in warnings), warnings
+
+
+def test_check_prints_what_is_learnt_in_the_folds_and_plan_what_it_learns_once(study, capsys):
+    print_check(workbench.check(written(study, EXPERIMENT), study=study), verbose=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "In the folds tangent: covariances become tangent vectors" in printed
+    assert "ComBat over 3 levels of site, preserving age, sex in tangent, task" in printed
+    (planned,) = workbench.plan("asked", study=study, simulations=20, permutations=19, r2=0.25, people=40)
+    assert "what is learnt from features in the folds was learnt once, of them all" in planned.plan.people

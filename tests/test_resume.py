@@ -53,10 +53,6 @@ OF_THE_RUN, BESIDE_IT = 50 * 5, 10 * 5 + 5 * 5
 """Units: its folds; those of the negative control, and a model for every inner fold of the first repeat."""
 
 
-OF_THE_RUN, BESIDE_IT = 50 * 5, 10 * 5 + 5 * 5
-"""Units: its folds; those of the negative control, and a model for every inner fold of the first repeat."""
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     study = make_study(tmp_path_factory.mktemp("uninterrupted"))
@@ -64,13 +60,14 @@ def uninterrupted(tmp_path_factory):
     return left_behind(study)
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])  # with two, a forked worker fits
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, uninterrupted, how, code):
+def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, uninterrupted, how, code, jobs):
     study = make_study(tmp_path)
     # A suite started in the background ignores Ctrl-C, and so would its children.
     heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     running = subprocess.Popen(
-        command(study, "--jobs", "1"), env=environment(), stderr=subprocess.PIPE, preexec_fn=heeds
+        command(study, "--jobs", jobs), env=environment(), stderr=subprocess.PIPE, preexec_fn=heeds
     )
     deadline = time.monotonic() + 120
     while len(stored_units(study)) < 10 and running.poll() is None and time.monotonic() < deadline:
@@ -80,7 +77,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, uninterrupted, h
     assert running.returncode == code
     before = stored_units(study)
     assert 10 <= len(before) < OF_THE_RUN
-    subprocess.run(command(study, "--jobs", "1", "--resume"), check=True, env=environment(), stdout=subprocess.DEVNULL)
+    subprocess.run(command(study, "--jobs", jobs, "--resume"), check=True, env=environment(), stdout=subprocess.DEVNULL)
     after = stored_units(study)
     assert len(after) == OF_THE_RUN + BESIDE_IT
     kept = [path for path in before if after[path] == before[path]]

@@ -97,13 +97,22 @@ def test_a_source_with_sessions_says_itself_when_it_was_measured(study):
     [
         ("ses-d2", "features at ses-d2 are measured during or after an infusion in everyone"),
         ("ses-p2", r"features at ses-p2 are measured during or after an infusion in \d+ of 26 participants"),
-        ("concurrent", "features are measured with the outcome, and the participants of this study are treated"),
     ],
 )
 def test_a_source_that_is_declared_to_come_after_an_infusion_is_stopped(study, timing, found):
     without_sessions(study, timing)
     with pytest.raises(GuardError, match=rf"features/ec_dmn4\.toml: timing: {found}.*\[T2\]"):
         workbench.run(["quick"], study=study, jobs=1)
+
+
+def test_a_source_that_is_measured_during_the_infusion_is_exploratory_at_most(study):
+    without_sessions(study, "concurrent")
+    (plan,) = workbench.check(["quick"], study=study).plans
+    (warning,) = [each for each in plan.warnings if each.where == "ec_dmn4" and each.code == "T2"]
+    assert "measured during the infusion, so they may be an effect of it: a claim is exploratory at most" in str(
+        warning
+    )
+    assert capped(study) == ["ec_dmn4 was measured during the infusion and may be an effect of it"]
 
 
 def test_a_time_that_is_no_session_of_the_study_is_refused(study, capsys):

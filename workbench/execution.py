@@ -13,21 +13,17 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from workbench.errors import FitError, Problem, StoreError, listed
+from workbench.forks import Forks, can_fork, end_with
 from workbench.module_search import import_ahead, protect_processes
 from workbench.records import UnitResult, WorkUnit
 from workbench.unit_files import load_unit, not_finite, save_unit, sweep, unit_path
 
-if TYPE_CHECKING:
-    pass
-
 Backend = Literal["threads", "processes"]
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-ORPHAN_CHECK_S = 0.5
-"""How often a worker process looks whether the run that started it is still there."""
 SHORT_UNIT_S = 0.03
 """What takes less than this is mostly Python, which one thread does at a time: two threads were measured 1.6 times
 slower than one. It is handed to processes in batches where there is much of it, or else done one after another."""
@@ -39,7 +35,8 @@ WORTH_WORKERS_S = 1.0
 """Short units that take less than this in all are done before worker processes would have started."""
 FITTING = ("pandas", "scipy.linalg", "workbench.models.nested_cv")
 DRAWING = ("pandas", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin")
-"""What takes longest to import of all that fitting, and drawing, need."""
+REDUCING = ("scipy.stats", "sklearn.linear_model")
+"""What takes longest to import of all that fitting, drawing and reducing need."""
 
 
 def run_units(
@@ -194,6 +191,35 @@ def start_workers(jobs: int) -> Iterator[object]:
     return started
 
 
+def fork_workers(jobs: int) -> Forks | None:
+    """Worker processes that begin with all that fitting needs; None where a fork is not safe.
+
+    Parameters
+    ----------
+    jobs : int
+        Worker processes.
+
+    Returns
+    -------
+    Forks or None
+    """
+    if not can_fork():
+        return None
+    import_ahead(FITTING)
+    return Forks(jobs, _prepare_fork) if can_fork() else None  # BLAS may have started threads
+
+
+def _prepare_fork() -> None:
+    """Once per forked process, while the one that forked it reads the data."""
+    _pin_blas()
+    import_ahead(REDUCING)
+
+
+def import_drawing() -> None:
+    """Import what drawing needs, where a worker waits for the others."""
+    import_ahead(DRAWING)
+
+
 def cores(jobs: int | None) -> int:
     """Units at a time: what was requested, or every core that this process may use.
 
@@ -267,18 +293,9 @@ def _each(work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
 
 
 def _prepare_worker(parent: int) -> None:
-    """Once per worker process: pin BLAS for good, and end when the run that started it is killed.
-
-    An orphaned worker would otherwise wait for work for minutes, and keep memory and open files.
-    """
-    Thread(target=_end_with, args=(parent,), daemon=True).start()
+    """Once per worker process: pin BLAS for good, and end when the run that started it is killed."""
+    Thread(target=end_with, args=(parent,), daemon=True).start()
     _pin_blas()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_CHECK_S)
-    os._exit(1)
 
 
 def _pin_blas() -> Any:

@@ -58,7 +58,30 @@ def init_study(target: Path, design: str | None = None) -> tuple[Path, ...]:
         hint = did_you_mean(design, DESIGNS)
         raise SpecError(Problem("--design", f"{design!r} is not a design", hint))
     contents = _demo_study() if design is None else _skeleton(design)
-    contents[Path(".gitignore")] = GITIGNORE.encode()
+    return write_study_files(target, contents)
+
+
+def write_study_files(target: Path, contents: dict[Path, bytes]) -> tuple[Path, ...]:
+    """Write the files of a new study, and what keeps its data out of git.
+
+    Parameters
+    ----------
+    target : Path
+        The study folder; made where it does not exist.
+    contents : dict of Path to bytes
+        By path relative to it.
+
+    Returns
+    -------
+    tuple of Path
+        The files written.
+
+    Raises
+    ------
+    SpecError
+        If a file is in the way; nothing is written then.
+    """
+    contents = {**contents, Path(".gitignore"): GITIGNORE.encode()}
     _refuse_to_overwrite(target, contents)
     folder_to_write(target)
     for relative, content in contents.items():

@@ -19,7 +19,7 @@ from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import NAME_PATTERN, Finding, Spec, Text
 from workbench.specs.explaining import place_in_words
 from workbench.specs.reading import examine, examine_cohort, examine_experiment, examine_source
-from workbench.study_rules import against_features, overlaps, timing
+from workbench.study_rules import against_features, overlaps, session_codes, timing
 
 __all__ = ["Examined", "LocalSpec", "Study", "check_study", "init_study", "open_study"]
 
@@ -260,6 +260,7 @@ def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
         return None
     for name, spec in sources.items():
         problems.extend(_problems(f"features/{name}.toml", timing(spec, cohort.spec)))
+        problems.extend(_problems(f"features/{name}.toml", session_codes(spec, cohort.spec)))
     folder, said_by = _data_folder(root, data, cohort.spec, problems)
     return Study(root, folder, cohort.spec, sources, experiments, said_by)
 

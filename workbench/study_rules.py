@@ -42,6 +42,18 @@ def timing(spec: AnySource, cohort: CohortSpec) -> Iterator[Finding]:
         yield Finding(("timing",), f"{spec.timing!r} is neither a session of cohort.toml nor a known word", hint)
 
 
+def session_codes(spec: AnySource, cohort: CohortSpec) -> Iterator[Finding]:
+    """Codes of sessions that stand for no session of the cohort.
+
+    Parameters
+    ----------
+    spec : AnySource
+    cohort : CohortSpec
+    """
+    for raw, session in (spec.session_codes or {}).items():
+        yield from unknown(session, cohort.sessions, "session", ("session_codes", raw))
+
+
 def against_features(spec: ExperimentSpec, cohort: CohortSpec, sources: Mapping[str, AnySource]) -> Iterator[Finding]:
     """Names of an experiment that no feature file declares, each placed in the experiment's file.
 

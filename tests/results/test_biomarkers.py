@@ -209,3 +209,24 @@ def test_candidates_on_nothing_are_rare(make_inputs):
         table = circuit_table(inputs.dataset, inputs.unit_results, None, inputs.circuit_test)
         exported += bool((table["q"] <= 0.10).any())
     assert exported <= 17  # 99th percentile of 100 at .10
+
+
+def test_how_a_pet_feature_was_measured_is_exported_with_it_and_with_its_circuit(run):
+    pet = {
+        "modality": "pet",
+        "tracer": "[11C]PBR28",
+        "measure": "SUVR",
+        "unit": "ratio",
+        "reference_region": "Cerebellum",
+        "minutes": "60-90",
+    }
+    table = biomarker_table(run.features.assign(**pet), run.circuits, run.scores, run.claim)
+    assert set(table["level"]) == {"circuit", "feature"}
+    for key, value in pet.items():
+        assert set(table[key]) == {value}
+
+
+def test_features_of_a_run_without_reference_and_minutes_are_still_listed(run):
+    features = run.features.drop(columns=["reference_region", "minutes"], errors="ignore")
+    table = biomarker_table(features, run.circuits, run.scores, run.claim)
+    assert set(table["reference_region"]) == set(table["minutes"]) == {""}

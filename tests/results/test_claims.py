@@ -614,6 +614,12 @@ FROZEN = "frozen primary experiment, viewed for the first time"
             "remission depends on the baseline score, and the study has none",
             "predict the score after treatment",
         ),
+        (
+            {"n_sites": 3, "refuses_sites": True},
+            "R2 above 0 with whole sites left out",
+            "one that a training set lacks is refused, so none can be left out",
+            'unseen = "reference" or "none"',
+        ),
         ({"primary": ""}, FROZEN, "is named", "primary ="),
         ({"primary": "pls . dmn4"}, FROZEN, "is another: pls . dmn4", 'primary = "ridge . dmn4"'),
         ({"viewed_before": 2}, FROZEN, "2 results of this outcome had been viewed before", "not seen yet"),

@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.sources.cell_hints import NUMBER, what_is
-from workbench.sources.delimited import BadCell, bad_cell_problems
+from workbench.sources.number_cells import BadCell, bad_cell_problems
 
 TRUE_VALUES = {
     "\u22120.76": -0.76,
@@ -98,4 +98,4 @@ def test_a_column_in_another_spelling_is_never_advised_to_be_dropped():
     cells = [BadCell(f"line {at}", "VS", f"sub-{at}", f"0,{at}1") for at in range(2, 6)]
     (problem,) = bad_cell_problems("ec.tsv", cells, 4, 'leave it out: drop = ["{column}"]')
     assert "its decimals follow a comma" in problem.found
-    assert problem.hint == "write decimals with a point"
+    assert problem.hint == 'write decimals with a point, or decimal = "," where all follow one'

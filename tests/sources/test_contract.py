@@ -248,7 +248,7 @@ def test_a_file_with_cells_too_many_is_refused(read, writer, tmp_path):
     path = tmp_path / writer.any_file("0002", "ses-b0")
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:-1], lines[-1] + "\t7"]) + "\n")
-    with pytest.raises(SourceError, match=r"the header has 5 columns but line 5 has 6 cells|is not square|17 words"):
+    with pytest.raises(SourceError, match=r"the header has \d columns but line \d has \d cells|is not square|17 words"):
         read()
 
 

@@ -51,7 +51,7 @@ def parquet() -> bytes:
 
 
 KINDS = {
-    "excel": (zipped("[Content_Types].xml", "xl/workbook.xml"), r"spreadsheet \(Excel, .xlsx\); save the sheet .* TSV"),
+    "excel": (zipped("[Content_Types].xml", "xl/workbook.xml"), r"Excel, .xlsx\) that cannot be opened .* TSV"),
     "open office": (zipped("content.xml") + b"opendocument.spreadsheet", r"spreadsheet \(OpenDocument"),
     "word": (zipped("word/document.xml"), r"is a Word document"),
     "zip": (zipped("a.tsv"), r"is a zip archive; unpack it"),

@@ -5,8 +5,8 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import matrix_files
-from workbench.sources.delimited import NumberReader
 from workbench.sources.matrix_files import read_square
+from workbench.sources.number_cells import NumberReader
 from workbench.sources.number_files import plain_numbers
 from workbench.sources.parsed import SourceFile
 

@@ -77,6 +77,8 @@ def test_real_xcpd_matrix_from_cifti_names_its_version(formats, read):
     table = read("xcpd", formats / "xcpd" / "real_0.14.1_ds003085", files="func/*_relmat.tsv", atlas="HCP")
     assert table.values.shape == (1, 19 * 18 // 2)
     assert value(table, "CEREBELLUM_LEFT--THALAMUS_LEFT") == -0.12449429929256439
+    assert {*table.features["measure"]} == {"Pearson r"}
+    assert {*table.features["unit"]} == {"r"}
     assert "1 file made by xcp_d 0.14.1" in table.notes
 
 
@@ -185,6 +187,7 @@ def test_real_halfpipe_matrix_packed_with_xz_is_read_whole(formats, read):
         "within reward",
     ]
     assert (np.abs(table.values) < 1).all()
+    assert {*table.features["unit"]} == {"z"}
 
 
 def test_real_halfpipe_series_give_the_correlations_of_its_matrix_but_for_shrinkage(truncated, read):
@@ -335,6 +338,7 @@ def test_synthetic_conn_measures_that_are_not_symmetric_run_from_source_to_targe
     table = read("conn", tmp_path, **conn_options(analysis="regression"))
     assert table.values.shape == (4, 8 * 7)
     assert all("->" in feature for feature in table.features["feature"])
+    assert {*table.features["unit"]} == {"beta"}
     assert "1 file made by CONN (regression: beta)" in table.notes
 
 

@@ -58,8 +58,8 @@ def test_what_changes_results_changes_the_hash(spec, kind: str, old: str, new: s
 
 
 def test_order_of_keys_leaves_the_hash_alone(examine) -> None:
-    one = 'modality = "pet"\nreader = "table"\nfile = "x.tsv"\n'
-    other = 'file = "x.tsv"\nreader = "table"\nmodality = "pet"\n'
+    one = 'modality = "pet"\nreader = "table"\nfile = "x.tsv"\ntracer = "[18F]FDG"\nmeasure = "SUVR"\n'
+    other = 'measure = "SUVR"\nfile = "x.tsv"\nreader = "table"\ntracer = "[18F]FDG"\nmodality = "pet"\n'
     assert spec_hash(examine("source", one).required()) == spec_hash(examine("source", other).required())
 
 

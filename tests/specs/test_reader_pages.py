@@ -13,6 +13,7 @@ EXAMPLES = [
     pytest.param(text, id=f"{page.stem}-{number}")
     for page in PAGES
     for number, text in enumerate(re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    if re.search(r"^modality = ", text, re.MULTILINE)
 ]
 
 

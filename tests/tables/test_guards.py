@@ -342,3 +342,32 @@ def test_a_covariate_too_large_to_be_squared_is_named_and_not_a_traceback(make_c
     cohort = make_cohort(20, columns={"score": [1e308, -1e308] * 10})
     found, _ = check_experiment(make_experiment(confounds=("score",)), cohort, {})
     assert any(problem.where == "confounds: score" and "as large as 1e+308" in problem.found for problem in found)
+
+
+# ----------------------------------------------------------------------------------------------------------- PET scales
+
+
+def described(dataset, *kinds):
+    """The dataset with its features said to be of these tracers, measures and units, in turn."""
+    features = dataset.features.copy()
+    for column, values in zip(("tracer", "measure", "unit"), zip(*kinds, strict=True), strict=True):
+        features[column] = [values[at % len(values)] for at in range(len(features))]
+    return dataset.with_features(features=features)
+
+
+AMOUNT, RATIO = ("[18F]FDG", "CMRglc", "umol/100g/min"), ("18F-FDG", "SUVR", "ratio")
+
+
+def test_a_feature_set_that_mixes_amounts_and_ratios_of_fdg_is_stopped(joined):
+    dataset, cohort = joined()
+    (problem,) = check_dataset(described(dataset, AMOUNT, RATIO), cohort)[0]
+    assert str(problem) == (
+        "feature set fc: mixes amounts of FDG uptake (CMRglc (umol/100g/min)) and ratios (SUVR (ratio)); put the "
+        "sources into two feature sets, or bring both to one scale"
+    )
+
+
+@pytest.mark.parametrize("kinds", [(AMOUNT, AMOUNT), (RATIO, RATIO), (AMOUNT, ("[11C]PBR28", "SUVR", "ratio"))])
+def test_fdg_on_one_scale_beside_other_tracers_is_no_alarm(joined, kinds):
+    dataset, cohort = joined()
+    assert check_dataset(described(dataset, *kinds), cohort)[0] == []

@@ -105,14 +105,6 @@ def test_a_score_after_the_infusion_is_not_preserved(make_cohort, make_experimen
     assert "harmonise: preserve: TEPS@ses-d2: ses-d2 is during or after an infusion" in str(problems[0])
 
 
-@pytest.mark.parametrize(("unseen", "warned"), [("refuse", True), ("none", False)])
-def test_a_policy_that_leaves_no_site_out_says_what_that_costs_a_claim(sited, make_experiment, unseen, warned):
-    experiment = make_experiment(harmonise={**SPEC, "unseen": unseen})
-    specs = {"fc": TableSource(modality="c", reader="table", file="f.tsv")}
-    _, warnings = check_experiment(experiment, sited, specs)
-    assert any("leaves no way to predict a site that is left out" in str(warning) for warning in warnings) == warned
-
-
 def test_sites_that_were_harmonised_before_are_warned_of(sited, joined):
     said = {"harmonised": "combat", "fitted_on": "other people"}
     specs = {"fc": TableSource.model_validate({"modality": "c", "reader": "table", "file": "f.tsv", "upstream": said})}

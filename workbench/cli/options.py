@@ -21,7 +21,7 @@ app = typer.Typer(
     "predict the response to ketamine, explains each prediction by circuit with SHAP, keeps every experiment in "
     "MLflow, and exports candidate biomarkers, or says plainly that there are none.\n\n"
     "\b\nA study in seven commands:\n"
-    "  workbench init mystudy            a copy of the demo study to change\n"
+    "  workbench init mystudy --from ..  a study drafted from your files\n"
     "  workbench check                   every file, join and guard; nothing is run\n"
     "  workbench freeze EXPERIMENT       write its plan down before its results are viewed\n"
     "  workbench run EXPERIMENT          run it, and read the answer\n"

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import Problem, quoted
 
 if TYPE_CHECKING:
-    from workbench.pipeline import CheckReport, Comparison, FinishedRun, Frozen, PlannedClaim, StudyPlan
+    from workbench.pipeline import (
+        CheckReport,
+        Comparison,
+        DescribedSource,
+        DraftedStudy,
+        FinishedRun,
+        Frozen,
+        PlannedClaim,
+        StudyPlan,
+        WithoutCircuit,
+    )
     from workbench.records import GateRow
 
 HERE = Path(".")
@@ -191,6 +201,8 @@ def print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
         n = plan.viewed_before
         viewed = f"{n} {'result' if n == 1 else 'results'} for this outcome before it was frozen, as every run will say"
         print_labelled("Viewed", viewed if n else "no result for this outcome yet")
+    for lacking in frozen.circuits:
+        print_labelled("No circuit", lacking)
     if frozen.claim is not None:
         print_labelled("Can reach", frozen.claim.best_verdict)
         print_gate(frozen.claim.rows, f"Requirements of the claim gate, {title} as planned")
@@ -214,7 +226,7 @@ def print_plan(planned: StudyPlan) -> None:
         print(f"\n  {title}")
         print_frame(table, indent="    ")
     print()
-    for note in planned.notes:
+    for note in (*planned.notes, *planned.circuits):
         say_wrapped(note)
     print_gate(planned.plan.rows, f"Requirements of the claim gate, {planned.plan.feature_set} as planned")
     if planned.files:
@@ -269,10 +281,83 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print_labelled("Flow", step)
         for warning in plan.warnings:
             print_labelled("Note", str(warning))
+    for lacking in report.circuits:
+        say_wrapped(f"Note: {lacking}")
     for alert in report.alerts:
         say_wrapped(f"Note: {alert}")
     for note in report.notes if verbose else ():
         say_wrapped(f"Note: {note}")
+
+
+def print_described(each: DescribedSource) -> None:
+    """One source described: who has it, what is missing, what to look at, which circuits.
+
+    Parameters
+    ----------
+    each : DescribedSource
+    """
+    table = each.description.table
+    print()
+    print_markup(f"[bold]{table.source}[/] ({table.modality})")
+    print_frame(each.description.by_session)
+    print()
+    for title, words in each.description.lines:
+        print_labelled(title, words)
+    if each.without_circuit is not None:
+        print_labelled("No circuit", each.without_circuit.in_words.partition(": ")[2])
+    if each.files:
+        print_labelled("Files", f"{len(each.files)} in {each.files[0].parent}; rows.tsv names participants")
+
+
+def print_templates(found: Sequence[WithoutCircuit], written: Sequence[Path], there: Sequence[Path]) -> None:
+    """Tables to fill in, and how a source names them.
+
+    Parameters
+    ----------
+    found : sequence of WithoutCircuit
+    written, there : sequence of Path
+        Files written, and files that were there and stay as they are.
+    """
+    if not found:
+        print("Every feature belongs to a circuit.")
+    for each in found:
+        key = f'{each.key} = "{Path(each.file).name}"'
+        say_wrapped(
+            f"{each.source}: {each.n_without:,} of {each.n_features:,} features belong to no circuit", indent=""
+        )
+        say_wrapped(f"fill in the column circuit of {each.file}, then write {key} into features/{each.source}.toml")
+    for path in written:
+        print(f"  written: {path}")
+    for path in there:
+        print(f"  there already, left as it is: {path}")
+
+
+def print_draft(drafted: DraftedStudy, target: Path) -> None:
+    """What a draft recognised, guessed and left out, what must be answered, and the next command.
+
+    Parameters
+    ----------
+    drafted : DraftedStudy
+    target : Path
+        The study, as it was named.
+    """
+    draft = drafted.draft
+    for title, lines in (
+        ("Recognised", draft.recognised),
+        ("Guessed, each marked # guessed in the files; check them", draft.guessed),
+        ("Worth saying, marked # open", draft.open),
+        ("Looked at, and not in the draft", tuple(f"{each.label}: {each.why}" for each in draft.unused)),
+        ('To be answered before anything runs: write a value for each "?"', draft.questions),
+    ):
+        if lines:
+            print_markup(f"[bold]{title}[/]")
+            for line in lines:
+                say_wrapped(line)
+            print()
+    print(f"{len(drafted.written)} files in {target}; nothing of your data was copied.")
+    n_questions = len(draft.questions)
+    answer = f"answer the {n_questions} question{'' if n_questions == 1 else 's'}, then " if n_questions else ""
+    print(f"Next: {answer}workbench check --study {quoted(target)}")
 
 
 def print_planned_claims(claims: Sequence[PlannedClaim]) -> None:

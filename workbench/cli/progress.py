@@ -33,12 +33,16 @@ def progress_bars(quiet: bool) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    try:
         yield _Bars(bars)
+    finally:
+        bars.stop()
 
 
 class _Bars:
-    """One bar per piece of work."""
+    """One bar per piece of work, drawn by a thread of its own from the first that has begun: not before, since worker
+    processes are forked where there is no other thread (`workbench.forks`)."""
 
     def __init__(self, bars: Any) -> None:
         self._bars = bars
@@ -48,6 +52,7 @@ class _Bars:
         self._bars.console.print(text, highlight=False)
 
     def advance(self, label: str, done: int, total: int) -> None:
+        self._bars.start()
         if label not in self._tasks:
             self._tasks[label] = self._bars.add_task(label, total=total)
         self._bars.update(self._tasks[label], completed=done, total=total)

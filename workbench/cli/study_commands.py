@@ -12,12 +12,15 @@ from workbench.cli.printing import (
     HERE,
     print_check,
     print_comparison,
+    print_described,
     print_details,
+    print_draft,
     print_frame,
     print_frozen,
     print_markup,
     print_page,
     print_problems,
+    print_templates,
     print_warning,
     say_wrapped,
 )
@@ -28,6 +31,9 @@ from workbench.errors import EXIT_USER, quoted
 @app.command()
 def init(
     target: Annotated[Path, typer.Argument(help="New folder.", metavar="DIR")],
+    more_files: Annotated[
+        list[Path] | None, typer.Argument(help="Further files of --from.", metavar="[FILES...]")
+    ] = None,
     design: Annotated[
         str | None,
         typer.Option(
@@ -35,17 +41,32 @@ def init(
             metavar="DESIGN",
         ),
     ] = None,
+    from_files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", help="Draft the study from these tables and folders; none is copied.", metavar="FILES..."
+        ),
+    ] = None,
 ) -> None:
-    """Start a study: a copy of the demo study, or a commented skeleton.
+    """Start a study: drafted from your files, a commented skeleton, or a copy of the demo study.
 
     \b
     Examples:
-      workbench init mystudy                       the demo study, byte for byte
+      workbench init mystudy --from export.csv derivatives/   drafted from what is there; every guess says why
       workbench init mystudy --design crossover    a skeleton; change the lines marked CHANGE
+      workbench init mystudy                       the demo study, byte for byte
     """
-    from workbench.pipeline import init as make
+    from workbench import pipeline
+    from workbench.errors import Problem, SpecError
 
-    written = make(target, design=design)
+    if more_files and not from_files:
+        raise SpecError(Problem(str(more_files[0]), "stands after the folder", "files are named with --from FILES..."))
+    if from_files and design is not None:
+        raise SpecError(Problem("--design", "stands beside --from", "the draft says the design, or asks for it"))
+    if from_files:
+        print_draft(pipeline.init_from(target, [*from_files, *(more_files or ())]), target)
+        return
+    written = pipeline.init(target, design=design)
     print(f"{len(written)} files in {target}:")
     for path in written:
         print(f"  {path}")
@@ -88,6 +109,18 @@ def features(
     names: Annotated[list[str] | None, typer.Argument(help="Sources; default: all.")] = None,
     study: StudyOption = HERE,
     data: DataOption = None,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Missing values, ranges, zeros, constant features and circuits.")
+    ] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="With --describe: folder for tables and pictures.", metavar="DIR"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an earlier description.")] = False,
+    template: Annotated[
+        bool,
+        typer.Option("--circuits-template", help="Write tables to fill in, for features that belong to no circuit."),
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Build the feature tables and describe them. Rebuilds only what changed.
@@ -96,9 +129,29 @@ def features(
     Examples:
       workbench features
       workbench features connectivity pet
+      workbench features --describe --to OUT      every source in numbers and a picture; no outcome is looked at
+      workbench features --circuits-template      what has no circuit, as tables to fill in
     """
     from workbench import pipeline
+    from workbench.errors import Problem, SpecError
 
+    if (to is not None or force) and not describe:
+        raise SpecError(
+            Problem("--to" if to else "--force", "needs --describe", "workbench features --describe --to DIR")
+        )
+    if template:
+        with progress_bars(quiet) as progress:
+            made = pipeline.circuits_template(names or (), study=study, data=data, progress=progress)
+        print_templates(*made)
+        return
+    if describe:
+        with progress_bars(quiet) as progress:
+            described = pipeline.describe_features(
+                names or (), study=study, data=data, to=to, force=force, progress=progress
+            )
+        for each in described:
+            print_described(each)
+        return
     with progress_bars(quiet) as progress:
         tables = pipeline.features(names or (), study=study, data=data, progress=progress)
     for name, (table, fresh) in tables.items():

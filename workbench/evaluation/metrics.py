@@ -123,17 +123,26 @@ def held_out_losses(
     HeldOutLosses
     """
     train = {(unit.repeat, unit.fold): unit.outer.train for unit in units}
-    people = dataset.rows["participant_id"].to_numpy()
+    person = np.unique(dataset.rows["participant_id"].to_numpy(str), return_inverse=True)[1].ravel()
     group = np.unique(dataset.groups, return_inverse=True)[1].ravel()
     ordered = in_order(results)
     repeats, column = np.unique([result.repeat for result in ordered], return_inverse=True)
-    losses = np.zeros((3, group.max() + 1, len(repeats)))
-    for result, position in zip(ordered, column, strict=True):
-        fitted, observed = result.procedures[procedure], dataset.y[result.test]
-        for kind, prediction in zip(losses, (fitted.predicted, fitted.reference, fitted.mean), strict=True):
-            np.add.at(kind[:, position], group[result.test], (observed - prediction) ** 2)
-    sizes = [len(set(people[train[result.repeat, result.fold]])) for result in ordered]
-    model, reference, mean = losses
+    rows = np.concatenate([result.test for result in ordered])
+    lengths = [len(result.test) for result in ordered]
+    fitted = [result.procedures[procedure] for result in ordered]
+    predictions = (
+        np.concatenate([each.predicted for each in fitted]),
+        np.concatenate([each.reference for each in fitted]),
+        np.repeat([each.mean for each in fitted], lengths),
+    )
+    shape = (int(group.max()) + 1, len(repeats))
+    cell = group[rows] * len(repeats) + np.repeat(column, lengths)
+    sums = [
+        np.bincount(cell, (dataset.y[rows] - prediction) ** 2, minlength=shape[0] * shape[1])
+        for prediction in predictions
+    ]
+    model, reference, mean = (np.asarray(each, dtype=np.float64).reshape(shape) for each in sums)
+    sizes = [np.count_nonzero(np.bincount(person[train[result.repeat, result.fold]])) for result in ordered]
     return HeldOutLosses(model, reference, mean, tuple(np.bincount(column).tolist()), float(np.mean(sizes)))
 
 

@@ -176,17 +176,31 @@ def fit_several(
 
 def _together(fit: Fit) -> Callable[[Sequence[WorkUnit]], Sequence[UnitResult]] | None:
     """What fits several units at once with the numbers of `fit`; None where that takes no less time."""
+    if not isinstance(fit, partial) or fit.func is not fit_one:
+        return None
+    small = are_fitted_together(fit.keywords["dataset"], fit.keywords["learner"])
+    return partial(fit_several, **fit.keywords) if small else None
+
+
+def are_fitted_together(dataset: Dataset, learner: LearnerSpec) -> bool:
+    """Whether units are so small that several are fitted at once: mostly Python, which one thread does at a time.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    learner : LearnerSpec
+
+    Returns
+    -------
+    bool
+    """
     from workbench.models.estimators import make_learner
     from workbench.models.learner import Together
     from workbench.models.stacked import are_small
 
-    if not isinstance(fit, partial) or fit.func is not fit_one:
-        return None
-    dataset: Dataset = fit.keywords["dataset"]
-    if not dataset.complete or not isinstance(make_learner(fit.keywords["learner"]), Together):
-        return None
-    small = are_small(dataset.n_rows, dataset.X.shape[1], dataset.outcome.type)
-    return partial(fit_several, **fit.keywords) if small else None
+    if not dataset.complete or not isinstance(make_learner(learner), Together):
+        return False
+    return are_small(dataset.n_rows, dataset.X.shape[1], dataset.outcome.type)
 
 
 def renamed(unit: WorkUnit, purpose: str, parent: WorkUnit, *what: Any) -> WorkUnit:

@@ -94,6 +94,8 @@ ORIGIN = {
     "measure": "what was measured",
     "unit": "unit of the feature",
     "atlas": "atlas of the regions",
+    "reference_region": "PET: reference region of the ratio or binding potential",
+    "minutes": "PET: minutes after injection, from-to",
 }
 
 PLACES = {
@@ -196,7 +198,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "level": "circuit, or feature within the circuit above it",
         "feature": "name of the feature",
         "modality": "modality, or all modalities of the circuit",
-        **{name: ORIGIN[name] for name in ("circuit", "region_a", "region_b", "contrast", "tracer", "session")},
+        **{name: ORIGIN[name] for name in ("circuit", "region_a", "region_b", "contrast", "tracer")},
+        **{name: ORIGIN[name] for name in ("measure", "unit", "reference_region", "minutes", "session")},
         "direction": "higher or lower values go with a higher outcome; mixed where features of a circuit differ",
         **EFFECT,
         "mean_abs_shap": ATTRIBUTION["mean_abs_shap"],

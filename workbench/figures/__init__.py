@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.figures import (
     brain,
@@ -16,6 +17,7 @@ from workbench.figures import (
     comparators,
     comparison,
     decision,
+    features,
     flow,
     learning_curve,
     permutations,
@@ -24,6 +26,9 @@ from workbench.figures import (
 )
 from workbench.figures.style import look, save
 from workbench.records import RunResult, SetPlan
+
+if TYPE_CHECKING:
+    from workbench.tables.describing import Description
 
 PICTURES = {
     "observed_predicted": predictions.draw,
@@ -95,6 +100,26 @@ def draw_comparison(experiment: str, results: Sequence[RunResult], path: Path) -
     """
     with look():
         return save(comparison.draw(experiment, results), path)
+
+
+def draw_features(description: Description, folder: Path, *, synthetic: bool = False) -> tuple[Path, ...]:
+    """Draw what a source holds: values, missing ones, circuits.
+
+    Parameters
+    ----------
+    description : Description
+    folder : Path
+        Made where it does not exist.
+    synthetic : bool
+        The participants are simulated.
+
+    Returns
+    -------
+    tuple of Path
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with look():
+        return save(features.draw(description, synthetic=synthetic), folder / "features")
 
 
 def draw_learning_curve(plan: SetPlan, folder: Path) -> tuple[Path, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -215,13 +216,14 @@ def fitted(text: str, size: float, weight: str = "normal") -> str:
     def fits(line: str) -> bool:
         return bool(text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] <= room)
 
-    rows = [""]
-    for word in glued(text).split(" "):
-        longer = f"{rows[-1]} {word}" if rows[-1] else word
-        if fits(longer) or not rows[-1]:
-            rows[-1] = longer
-        else:
-            rows.append(word)
+    rows, words = list[str](), glued(text).lstrip(" ").split(" ")
+    while words:
+        # Measuring a line is what takes long: how many words fit is looked for by halving, a first one always does.
+        n_words = max(1, bisect_left(range(len(words)), True, key=lambda last: not fits(" ".join(words[: last + 1]))))
+        rows.append(" ".join(words[:n_words]))
+        del words[:n_words]
+        while words and not words[0]:
+            del words[0]
     # A single word wider than the picture is the only one that is broken inside.
     return "\n".join(row.rstrip(" ") if fits(row) else textwrap.fill(row, 60, break_on_hyphens=False) for row in rows)
 

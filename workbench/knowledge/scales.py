@@ -105,6 +105,60 @@ def find_instrument(name: str) -> Instrument:
     raise SpecError(Problem(name, "not a scale I know", f"{hint}; a scale of your own is declared under [scales.NAME]"))
 
 
+def versions_of(name: str) -> tuple[str, ...]:
+    """The instruments that a name, alias or abbreviation can stand for.
+
+    Parameters
+    ----------
+    name : str
+        Capitals, spaces and punctuation do not count.
+
+    Returns
+    -------
+    tuple of str
+        Names in the registry: one for a name or alias, several for an abbreviation that they share, none otherwise.
+
+    Examples
+    --------
+    >>> versions_of("madrs"), versions_of("HAM-D"), versions_of("qids"), versions_of("age")
+    (('MADRS',), ('HDRS-17', 'HAMD-6'), ('QIDS-SR16',), ())
+    """
+    spelling = _spelling(name)
+    known = _by_spelling()
+    if spelling in known:
+        return (known[spelling],)
+    return _by_abbreviation().get(spelling, ())
+
+
+@lru_cache(maxsize=1)
+def _by_abbreviation() -> dict[str, tuple[str, ...]]:
+    """What several spellings share: `hamd` of `hamd17` and `hamd6`, `qids` of `qidssr16`."""
+    found: dict[str, set[str]] = {}
+    for spelling, instrument in _by_spelling().items():
+        for short in {_stem(spelling), re.sub(r"(sr|c)$", "", _stem(spelling))}:
+            found.setdefault(short, set()).add(instrument)
+    return {short: tuple(each for each in SCALES if each in names) for short, names in found.items() if short}
+
+
+def is_name(name: str) -> bool:
+    """Whether this is the name or an alias of one instrument, and no abbreviation that several share.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_name("madrs"), is_name("BDI")
+    (True, False)
+    """
+    return _spelling(name) in _by_spelling()
+
+
 def _closest(name: str) -> str:
     """The closest spelling, aliases included; where nothing is close, the list of names is enough."""
     spellings = [spelling for instrument in SCALES.values() for spelling in (instrument.name, *instrument.aliases)]
@@ -177,6 +231,9 @@ def _scale(name: str, entry: dict[str, Any], values: dict[str, Any]) -> Scale:
         unverified=(*entry.get("unverified", ()), *values.get("unverified", ())),
         items=tuple(float(highest) for highest in values.get("items", ())),
         lowest_item=float(values.get("lowest_item", 0.0)),
+        item_numbers=tuple(entry.get("item_numbers", ())),
+        reversed_items=tuple(entry.get("reversed_items", ())),
+        recoding=entry.get("recoding", ""),
         no_sum=values.get("no_sum", ""),
         acute_effect=entry.get("acute_effect", False),
     )

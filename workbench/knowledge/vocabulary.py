@@ -405,7 +405,13 @@ def vocabulary_of(study: Path) -> Vocabulary:
         With all problems of that file.
     """
     own = study / OWN_FILE
-    return published().with_own(own) if own.is_file() else published()
+    return _with_own_file(own, own.read_bytes()) if own.is_file() else published()
+
+
+@lru_cache(maxsize=8)
+def _with_own_file(path: Path, content: bytes) -> Vocabulary:
+    """The vocabulary with a file of a study: parsed once for all sources, and anew when it says something else."""
+    return published().with_own(path)
 
 
 def published_text() -> str:

@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import FitError, Problem, listed
 from workbench.models.preprocessing import Floats
 from workbench.models.state import Stateful
+from workbench.models.transformer import Transformer
 
 Labels = NDArray[np.str_]
 Unseen = Literal["refuse", "reference", "none"]
@@ -26,7 +25,7 @@ SPANNED = 1e-9
 """Share of its own norm below which nothing of a preserved covariate is left within sites."""
 
 
-class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class ComBat(Transformer):
     """Take differences of location and scale between batches out of the features.
 
     X_ij = a_j + z_i' b_j + s_j (g_kj + d_kj e_ij) for row i of batch k and feature j: a, b, s by least squares, g and
@@ -63,6 +62,8 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ig
            [0., 0., 0.]])
     """
 
+    allows_nan = True
+
     def __init__(
         self,
         *,
@@ -80,6 +81,8 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ig
         self, X: Floats, y: Any = None, *, batch: Sequence[str] | Labels | None = None, preserve: Floats | None = None
     ) -> ComBat:
         """Learn from rows of which it is known where they were measured; without `batch`, all are of one."""
+        from sklearn.utils.validation import validate_data
+
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
         labels, preserved = _beside(len(X), batch, preserve)
         pools = np.zeros(X.shape[1], dtype=np.intp) if self.pools is None else np.asarray(self.pools)
@@ -91,6 +94,8 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ig
         self, X: Floats, *, batch: Sequence[str] | Labels | None = None, preserve: Floats | None = None
     ) -> Floats:
         """Harmonised features, (n_rows, n_features)."""
+        from sklearn.utils.validation import check_is_fitted, validate_data
+
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return self.harmoniser_.harmonised(X, *_beside(len(X), batch, preserve))
@@ -98,12 +103,6 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ig
     def fit_transform(self, X: Floats, y: Any = None, **beside: Any) -> Floats:
         """`fit`, then `transform` of the same rows."""
         return self.fit(X, y, **beside).transform(X, **beside)
-
-    def __sklearn_tags__(self) -> Any:
-        """Missing values are allowed."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
 
 
 def _beside(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import FitError, Problem
 from workbench.models.nested_cv import INNER_STREAM, spawned
-from workbench.models.splitters import for_interval, inner_folds, outer_folds
+from workbench.models.splitters import for_interval, inner_folds, outer_folds, participants_of
 from workbench.records import Dataset, Split
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
@@ -68,10 +68,11 @@ def _draw(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) ->
     repeats, at_sites = learner.repeats or validation.repeats, _Refused.of(dataset)
     if dataset.given_folds is not None and learner.repeats is None:
         repeats = dataset.given_folds.shape[1]
+    participants = participants_of(dataset, validation)
     for repeat, folds in enumerate(outer_folds(dataset, validation, repeats)):
         for fold, outer in enumerate(folds):
             drawn_from = spawned(validation.seed, INNER_STREAM, repeat, fold)
-            inner = inner_folds(dataset, outer.train, validation, drawn_from)
+            inner = inner_folds(dataset, outer.train, validation, drawn_from, participants=participants)
             if at_sites is not None:
                 at_sites.refuse_unseen((outer, *inner))
 

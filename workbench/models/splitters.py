@@ -45,6 +45,23 @@ class _People:
         """Rows of two sets of people."""
         return Split(self._rows(train), self._rows(test))
 
+    def members(self, rows: np.ndarray) -> np.ndarray:
+        """The people of some rows, in ascending order."""
+        among = np.zeros(len(self.ids), dtype=bool)
+        among[self.of_row[rows]] = True
+        return among.nonzero()[0]
+
+    def divided(self, members: np.ndarray, fold_of: np.ndarray, n_splits: int) -> tuple[Split, ...]:
+        """Rows of some people in and out of each of several folds."""
+        of_person = np.full(len(self.ids), n_splits)
+        of_person[members] = fold_of
+        of_row = of_person[self.of_row]
+        apart = [(of_row != fold, of_row == fold) for fold in range(n_splits)]
+        if len(members) < len(self.ids):
+            among = of_row < n_splits
+            apart = [(train & among, test) for train, test in apart]
+        return tuple(Split(train.nonzero()[0], test.nonzero()[0]) for train, test in apart)
+
     def _rows(self, members: np.ndarray) -> np.ndarray:
         among = np.zeros(len(self.ids), dtype=bool)
         among[members] = True
@@ -198,7 +215,7 @@ def inner_folds(
         training set of one single site, or whose other sites are too few people to learn from, is split like any other.
     """
     people = participants or participants_of(dataset, validation)
-    members = np.unique(people.of_row[train])
+    members = people.members(train)
     if validation.leave_out == "site" and people.sites is not None and len(np.unique(people.sites[members])) > 1:
         splits = _leave_sites_out(people, members)
         if min(len(split.train) for split in splits) > _fewest_rows(dataset):
@@ -215,7 +232,7 @@ def _fewest_rows(dataset: Dataset) -> int:
 def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int, level: str) -> tuple[Split, ...]:
     """The scikit-learn splitter that the groups and strata ask for, over people."""
     groups = people.groups[members]
-    available = len(np.unique(groups))
+    available = len(set(groups.tolist()))
     grouped = available < len(members)
     units = "groups of participants" if grouped else "participants"
     if available < n_splits:
@@ -227,8 +244,7 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
             )
         )
     if not grouped and people.strata is None:
-        drawn = k_folds(len(members), n_splits, random_state)
-        return _rows(people, ((members[train], members[test]) for train, test in drawn), level)
+        return people.divided(members, k_folds(len(members), n_splits, random_state), n_splits)
     strata = None if people.strata is None else people.strata[members]
     splitter = _splitter(n_splits, random_state, grouped=grouped, stratified=strata is not None)
     with warnings.catch_warnings():
@@ -247,8 +263,8 @@ def _draw(people: _People, members: np.ndarray, n_splits: int, random_state: int
     return _rows(people, ((members[train], members[test]) for train, test in drawn), level)
 
 
-def k_folds(n: int, n_splits: int, random_state: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Training and test positions of scikit-learn's ``KFold(n_splits, shuffle=True, random_state=random_state)``.
+def k_folds(n: int, n_splits: int, random_state: int) -> np.ndarray:
+    """Fold that each position is held out in, by scikit-learn's ``KFold(n_splits, shuffle=True, random_state=..)``.
 
     Written out, since importing scikit-learn takes longer than fitting a small study.
     """
@@ -256,7 +272,7 @@ def k_folds(n: int, n_splits: int, random_state: int) -> list[tuple[np.ndarray, 
     np.random.RandomState(random_state).shuffle(order)
     fold_of = np.empty(n, dtype=np.intp)
     fold_of[order] = np.arange(n_splits).repeat([n // n_splits + (fold < n % n_splits) for fold in range(n_splits)])
-    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(n_splits)]
+    return fold_of
 
 
 def _splitter(n_splits: int, random_state: int, *, grouped: bool, stratified: bool):  # type: ignore[no-untyped-def]

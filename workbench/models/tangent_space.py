@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import FitError, Problem
 from workbench.models.preprocessing import Floats
+from workbench.models.transformer import Transformer
 
 MOST_STEPS, TOLERANCE = 30, 1e-7
 """Of the descent to the geometric mean, and the norm of its gradient per entry at which it stops: those of nilearn."""
@@ -21,7 +20,7 @@ Pairs = NDArray[np.intp]
 """Row and column of every entry that is kept of a symmetric matrix, (2, n_entries): one triangle and the diagonal."""
 
 
-class TangentSpace(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class TangentSpace(Transformer):
     """Project covariances to the tangent space at the geometric mean of those it was fitted to.
 
     With C the geometric mean, the vector of a matrix M is the triangle of log(C^-1/2 M C^-1/2), its diagonal divided by
@@ -58,6 +57,8 @@ class TangentSpace(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # ty
 
     def fit(self, X: Floats, y: Any = None) -> TangentSpace:
         """Learn the geometric mean of the rows, each one triangle of a positive definite matrix."""
+        from sklearn.utils.validation import validate_data
+
         X = validate_data(self, X, dtype=np.float64)
         self.mean_ = geometric_mean(matrices(X, self._positions(X.shape[1])))
         self.whitening_ = inverse_square_root(self.mean_)
@@ -65,9 +66,15 @@ class TangentSpace(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # ty
 
     def transform(self, X: Floats) -> Floats:
         """Tangent vectors, (n_rows, n_features), in the order of the features."""
+        from sklearn.utils.validation import check_is_fitted, validate_data
+
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return tangent_vectors(X, self._positions(X.shape[1]), self.whitening_)
+
+    def fit_transform(self, X: Floats, y: Any = None) -> Floats:
+        """`fit`, then `transform` of the same rows."""
+        return self.fit(X).transform(X)
 
     def _positions(self, n_features: int) -> Pairs:
         pairs = upper_triangle(n_features) if self.pairs is None else np.asarray(self.pairs)

@@ -10,16 +10,18 @@ a step and leans on none but those before it: `progress`, `study_data`, `named_e
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
 from workbench.pipeline.checks import CheckReport, check
+from workbench.pipeline.circuits import WithoutCircuit
 from workbench.pipeline.claim_gate import PlannedClaim, that_carries
 from workbench.pipeline.comparing import Comparison, compare
 from workbench.pipeline.demonstration import demo
+from workbench.pipeline.describing import DescribedSource, circuits_template, describe_features
 from workbench.pipeline.experiment import run
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import report
-from workbench.pipeline.scaffold import init, simulate_study
+from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
 from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, load_model, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
@@ -27,6 +29,8 @@ __all__ = [
     "AlignedData",
     "CheckReport",
     "Comparison",
+    "DescribedSource",
+    "DraftedStudy",
     "ExperimentPlan",
     "FinishedRun",
     "FinishedRuns",
@@ -35,16 +39,20 @@ __all__ = [
     "Progress",
     "Silent",
     "StudyPlan",
+    "WithoutCircuit",
     "aligned_data",
     "check",
+    "circuits_template",
     "compare",
     "demo",
     "describe",
+    "describe_features",
     "export_run",
     "features",
     "fit_model",
     "freeze",
     "init",
+    "init_from",
     "list_runs",
     "load_model",
     "plan",

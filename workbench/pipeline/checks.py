@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems
+from workbench.pipeline.circuits import without_circuit
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import read_history
@@ -31,6 +32,8 @@ class CheckReport:
     claims: Mapping[str, tuple[PlannedClaim, ...]] = field(default_factory=dict)
     """By experiment: what each of its runs can claim, row by row of the claim gate."""
     notes: tuple[str, ...] = ()
+    circuits: tuple[str, ...] = ()
+    """Features that belong to no circuit, by source, in words."""
     alerts: tuple[str, ...] = ()
     """What may be no measurement, by participant and feature: for the terminal alone."""
 
@@ -130,4 +133,5 @@ def check(
     experiment_plan = tuple(plans)
     claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in experiment_plan if plan.runs}
     alerts = tuple(zeros.in_words for zeros in all_exact_zeros(tuple(loaded.tables.values())))
-    return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), alerts)
+    circuits = tuple(lacking.in_words for lacking in without_circuit(opened, loaded.tables.values()))
+    return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), circuits, alerts)

@@ -157,6 +157,7 @@ def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -
                 permutations=_permutations(model, spec),
                 n_runs=sum(_permutations(other, spec) > 0 for _, other in runs),
                 leave_out=spec.validation.leave_out or "",
+                refuses_sites=_refuses_sites(spec),
                 confounds=terms.confounds,
                 clinical_model=spec.clinical_model,
                 held_fixed=(*terms.forced_columns, *terms.confounds, *_held_baseline(spec.outcome.kind, baseline)),
@@ -198,6 +199,7 @@ def _with_data(plan: ExperimentPlan, run: PlannedRun, **known: object) -> Analys
         n_participants=dataset.n_participants,
         n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
         leave_out=run.validation.leave_out or "",
+        refuses_sites=_refuses_sites(spec) and dataset.harmonisation is not None,
         confounds=dataset.confounds.variables,
         clinical_model=_clinical(spec, run),
         held_fixed=held,
@@ -214,6 +216,11 @@ def _clinical(spec: ExperimentSpec, run: PlannedRun) -> tuple[str, ...]:
     """As declared, without variables that are the same in everyone."""
     there = {*run.dataset.clinical.variables, *run.dataset.nuisance.variables}
     return tuple(term for term in spec.clinical_model if term in there)
+
+
+def _refuses_sites(spec: ExperimentSpec) -> bool:
+    """Whether no whole site can be left out, since it could not be harmonised."""
+    return spec.harmonise is not None and (spec.harmonise.batch, spec.harmonise.unseen) == ("site", "refuse")
 
 
 def _primary(spec: ExperimentSpec, runs: Sequence[str]) -> str:

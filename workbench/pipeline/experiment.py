@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
 from workbench.pipeline.progress import Progress, Silent
-from workbench.pipeline.single_run import run_one
+from workbench.pipeline.side_by_side import run_all
 from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
 from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
 from workbench.records import RunResult
@@ -81,7 +81,7 @@ def run(
         With every problem of the study that stands in the way, a ledger that cannot be written among them; nothing is
         fitted then.
     """
-    from workbench.execution import cores, start_workers
+    from workbench.execution import cores, fork_workers, start_workers
     from workbench.tracking import Recorder
 
     progress = progress or Silent()
@@ -98,34 +98,37 @@ def run(
         make_ready(opened)
     read_history(opened, chosen)
     jobs, recorder = cores(jobs), Recorder(opened)
-    many = sum(_units(spec, only) for spec in chosen.values()) >= MANY_UNITS
-    helpers = start_workers(jobs) if many and jobs > 1 else None
-    loaded = load_study_data(opened, problems=problems, progress=progress)
-    problems.raise_if_any()
-    assert loaded is not None
-    plans = [
-        plan_experiment(loaded, name, spec, problems=problems, rehearsal=rehearse) for name, spec in chosen.items()
-    ]
-    problems.raise_if_any(GuardError)
-    finished: list[FinishedRun] = []
-    for plan in plans:
-        assert plan is not None
-        requested = _only(plan, only)
-        warning = "" if rehearse else first_result_warning(opened, requested)
-        if warning:
-            (on_warning or progress.say)(warning)
-        with _meanwhile(None if rehearse or helpers is None else recorder.make_ready):
-            runs = [
-                run_one(loaded, requested, each, jobs=jobs, resume=resume, progress=progress) for each in requested.runs
-            ]
-        store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1)
-        for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
-            finished.append(kept)
-            if on_finished is not None:
-                on_finished(kept)
-    for _ in helpers or ():  # else letting go of them would stop what they do
-        pass
-    return FinishedRuns(finished)
+    repeated = [each for spec in chosen.values() for each in _units(spec, only)]
+    n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS
+    with ExitStack() as open_until_done:
+        forks = fork_workers(min(jobs, max(2, n_runs))) if many and jobs > 1 else None
+        helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
+        if forks is not None:
+            open_until_done.enter_context(forks)
+        loaded = load_study_data(opened, problems=problems, progress=progress)
+        problems.raise_if_any()
+        assert loaded is not None
+        plans = [
+            plan_experiment(loaded, name, spec, problems=problems, rehearsal=rehearse) for name, spec in chosen.items()
+        ]
+        problems.raise_if_any(GuardError)
+        finished: list[FinishedRun] = []
+        store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1, forks=forks)
+        for plan in plans:
+            assert plan is not None
+            requested = _only(plan, only)
+            warning = "" if rehearse else first_result_warning(opened, requested)
+            if warning:
+                (on_warning or progress.say)(warning)
+            with _meanwhile(recorder.make_ready if (forks or helpers) and not rehearse else None):
+                runs = run_all(loaded, requested, jobs=jobs, resume=resume, progress=progress, forks=forks)
+            for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
+                finished.append(kept)
+                if on_finished is not None:
+                    on_finished(kept)
+        for _ in helpers or ():  # else letting go of them would stop what they do
+            pass
+        return FinishedRuns(finished)
 
 
 def _refuse_contradictions(
@@ -143,14 +146,15 @@ def _refuse_contradictions(
     problems.raise_if_any(SpecError)
 
 
-def _units(spec: ExperimentSpec, only: Sequence[str]) -> int:
-    """About how many work units an experiment has; known before any data are read."""
+def _units(spec: ExperimentSpec, only: Sequence[str]) -> list[int]:
+    """About how many work units each run of an experiment has; known before any data are read."""
     validation = spec.validation
-    return sum(
-        (learner.repeats or validation.repeats) * validation.outer * len(learner.feature_sets or spec.feature_sets)
+    return [
+        (learner.repeats or validation.repeats) * validation.outer
         for learner in spec.models
         if not only or {learner.label, learner.kind} & set(only)
-    )
+        for _ in learner.feature_sets or spec.feature_sets
+    ]
 
 
 @contextmanager

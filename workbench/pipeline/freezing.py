@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ class Frozen:
     """Whether nothing was written, since this very plan is frozen already."""
     claim: PlannedClaim | None = None
     """What its primary run can claim, row by row of the claim gate; None where nothing was written."""
+    circuits: tuple[str, ...] = ()
+    """Features of its sources that belong to no circuit, in words: a circuit that is given later is another plan."""
 
 
 def freeze(
@@ -79,11 +81,13 @@ def freeze(
     opened = open_study(Path(study), optional_path(data))
     chosen = all_settled(opened, dict(opened.experiment(wanted) for wanted in experiments))
     plans: dict[str, ExperimentPlan] = {}
+    circuits: tuple[str, ...] = ()
     if opened.data_problem() is None:
         report = check(experiments, study=study, data=data, progress=progress)
         if report.problems:
             raise SpecError(report.problems)
         plans = {plan.name: plan for plan in report.plans}
+        circuits = report.circuits
     from workbench.preregistration.append_only import locked
     from workbench.preregistration.frozen import record_frozen
 
@@ -92,7 +96,8 @@ def freeze(
     with locked(opened):
         for name, spec in chosen.items():
             with problems.gather():
-                done.append(_to_freeze(opened, name, spec, plans.get(name), because.strip(), anyway=anyway))
+                to_freeze = _to_freeze(opened, name, spec, plans.get(name), because.strip(), anyway=anyway)
+                done.append(replace(to_freeze, circuits=circuits))
         problems.raise_if_any(SpecError)
         for each in done:
             if not each.unchanged:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problems, SpecError, StoreError
+from workbench.pipeline.circuits import without_circuit
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, open_experiment
 from workbench.pipeline.progress import Progress, Silent
@@ -33,6 +34,8 @@ class StudyPlan:
 
     plan: SetPlan
     files: tuple[Path, ...] = ()
+    circuits: tuple[str, ...] = ()
+    """Features of its sources that belong to no circuit, in words."""
 
     @property
     def verdict(self) -> str:
@@ -121,7 +124,9 @@ def plan(
     done = []
     for feature_set in reversed(runs):
         found = _plan_set(loaded, experiment_plan, runs[feature_set], question, jobs, progress or Silent())
-        done.append(StudyPlan(found, _keep_plan(found, folders[feature_set]) if folders else ()))
+        tables = [loaded.tables[source] for source in runs[feature_set].dataset.sources]
+        circuits = tuple(each.in_words for each in without_circuit(loaded.study, tables))
+        done.append(StudyPlan(found, _keep_plan(found, folders[feature_set]) if folders else (), circuits))
     return tuple(done)
 
 

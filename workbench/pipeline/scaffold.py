@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, SpecError, did_you_mean
-from workbench.new_study import init_study
+from workbench.new_study import init_study, write_study_files
+from workbench.pipeline.checks import check
 from workbench.study import open_study
+
+if TYPE_CHECKING:
+    from workbench.drafting import Draft
+
+
+SMALL = 100
+"""Patients below which chance may make a feature look like the outcome."""
+DRAWS = 10
+"""Trials drawn at most, until `check` passes."""
 
 
 def init(target: str | Path, *, design: str | None = None) -> tuple[Path, ...]:
@@ -26,6 +38,47 @@ def init(target: str | Path, *, design: str | None = None) -> tuple[Path, ...]:
         The files written.
     """
     return init_study(Path(target), design)
+
+
+@dataclass(frozen=True)
+class DraftedStudy:
+    """A study that was drafted from files and written.
+
+    Parameters
+    ----------
+    written : tuple of Path
+    draft : Draft
+        What was recognised, guessed and asked.
+    """
+
+    written: tuple[Path, ...]
+    draft: Draft
+
+
+def init_from(target: str | Path, files: Sequence[str | Path]) -> DraftedStudy:
+    """Draft a study from the tables and folders that a lab has: every guess is marked, and what cannot be known asked.
+
+    Parameters
+    ----------
+    target : path
+        The study folder; nothing in it is ever overwritten.
+    files : sequence of path
+        Tables and folders. They are read and nothing of them is copied: the study names them where they are.
+
+    Returns
+    -------
+    DraftedStudy
+
+    Raises
+    ------
+    SpecError
+        If nothing can be drafted from these files, or a file is in the way.
+    """
+    from workbench.drafting import draft_study
+
+    draft = draft_study(Path(target), [Path(file) for file in files])
+    contents = {Path(name): text.encode("utf-8") for name, text in draft.texts.items()}
+    return DraftedStudy(write_study_files(Path(target), contents), draft)
 
 
 def simulate_study(
@@ -49,7 +102,9 @@ def simulate_study(
     patients, design, r2
         Replace those of the preset; the default is a crossover of 120 with the r2 of the simulator's default cohort.
     seed : int, optional
-        Of who is drawn and what happens to them; default: that of the demo.
+        Of who is drawn and what happens to them; default: that of the demo. Of fewer than a hundred patients, by
+        chance, some trials have a feature that `check` takes for the outcome itself; without a seed the next one is
+        drawn then.
     achievable : bool
         Work out, too, what ridge trained on so many people can achieve in fresh people: a few seconds.
 
@@ -68,7 +123,12 @@ def simulate_study(
     config = presets[preset]() if preset else TrialConfig()
     wanted = {"n_patients": patients, "design": design, "r2": r2}
     config = replace(config, **{key: value for key, value in wanted.items() if value is not None})  # type: ignore[arg-type]
-    trial = simulate_trial(config, DEMO_SEED if seed is None else seed, achievable=achievable)
     root = Path(target)
-    written = write_study(trial, root)
-    return (*written, *write_trial(trial, root / open_study(root).cohort.data))
+    first = DEMO_SEED if seed is None else seed
+    for drawn in range(first, first + (DRAWS if seed is None and config.n_patients < SMALL else 1)):
+        trial = simulate_trial(config, drawn, achievable=achievable)
+        written = write_study(trial, root)
+        data = write_trial(trial, root / open_study(root).cohort.data)
+        if seed is not None or config.n_patients >= SMALL or not check(study=root).problems:
+            break
+    return (*written, *data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from workbench.study import open_study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.forks import Forks
     from workbench.models.everyone import StudyModel
     from workbench.results.layout import Page
     from workbench.tracking import Recorder
@@ -175,7 +176,13 @@ class FinishedRuns(tuple[FinishedRun, ...]):
 
 
 def keep(
-    recorder: Recorder, result: RunResult, run_id: str, progress: Progress | None = None, *, jobs: int = 1
+    recorder: Recorder,
+    result: RunResult,
+    run_id: str,
+    progress: Progress | None = None,
+    *,
+    jobs: int = 1,
+    forks: Forks | None = None,
 ) -> FinishedRun:
     """Write everything a run leaves, and log it; worker processes draw meanwhile where there is more than one job.
 
@@ -187,20 +194,19 @@ def keep(
         Of the run that was begun for this result, and counted.
     progress : Progress, optional
     jobs : int
+    forks : Forks, optional
+        Draw, where there are any.
 
     Returns
     -------
     FinishedRun
     """
     from workbench import export as exporting
-    from workbench import figures, model_files
-    from workbench.execution import in_workers
+    from workbench import model_files
 
     (progress or Silent()).say(f"writing {result.scores.run_name}")
     with recorder.open_run(result, run_id) as opened:
-        to_draw = replace(result, model=None)
-        draw = partial(figures.draw_picture, result=to_draw, folder=opened.artifacts / "figures")
-        drawing = in_workers(draw, tuple(figures.PICTURES), jobs=jobs)
+        drawing = _drawing(replace(result, model=None), opened.artifacts / "figures", jobs, forks)
         exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
         if result.model is not None and result.claim.shows_prediction:
             model_files.write_model(result, opened.artifacts / exporting.MODEL_FOLDER)
@@ -208,6 +214,24 @@ def keep(
             pass
         write_report(result, opened.artifacts, run_id=opened.run_id)
     return FinishedRun(result, opened.run_id, opened.artifacts)
+
+
+def _drawing(result: RunResult, folder: Path, jobs: int, forks: Forks | None) -> Iterator[object]:
+    """Begin to draw every picture where there are workers; all are drawn when this is used up."""
+    from workbench import figures
+    from workbench.execution import in_workers
+
+    if forks is None:
+        return in_workers(
+            partial(figures.draw_picture, result=result, folder=folder), tuple(figures.PICTURES), jobs=jobs
+        )
+    return forks.start([partial(_draw, name, result, folder) for name in figures.PICTURES])
+
+
+def _draw(name: str, result: RunResult, folder: Path, _report: object) -> None:
+    from workbench import figures
+
+    figures.draw_picture(name, result=result, folder=folder)
 
 
 def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:

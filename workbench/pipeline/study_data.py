@@ -77,7 +77,8 @@ def _files_not_there(study: Study, sources: Sequence[str]) -> Iterator[Problem]:
     cohort = study.cohort
     of_cohort = [cohort.participants, *(each.file for each in cohort.columns.values())]
     of_cohort += [each.file for each in cohort.scores.values()]
-    named = {label: study.data / label for label in of_cohort if label}
+    # Of a file for each participant there is no name before somebody is known.
+    named = {label: study.data / label for label in of_cohort if label and "{participant}" not in label}
     for source in sources:
         spec = study.sources[source]
         files = producer_of(spec.reader, study=study.root).find(spec, study.data)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workbench.specs.base import Spec
     from workbench.study import Study
 
-DESCRIBING = frozenset({"columns", "measure", "unit", "atlas", "tracer", "contrast"})
+DESCRIBING = frozenset({"columns", "measure", "unit", "atlas", "tracer", "contrast", "reference", "window_min"})
 """Keys of a source that say what its features are; where the values are those of the day of freezing, circuits and
 labels may be added to a frozen plan."""
 

@@ -90,6 +90,8 @@ class AnalysisPlan:
     n_participants: int | None = None
     n_sites: int | None = None
     leave_out: str = ""
+    refuses_sites: bool = False
+    """Features are harmonised, and a site that a training set lacks is refused."""
     refused: str = ""
     """Why the design allows no permutation p."""
     smallest_p: float | None = None

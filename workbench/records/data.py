@@ -31,8 +31,14 @@ FEATURE_COLUMNS = (
     "measure",
     "unit",
     "atlas",
+    "reference_region",  # PET: reference region of a ratio or binding potential
+    "minutes",  # PET: minutes after injection, from-to
 )
 """Columns of a feature description, all text; an empty text means not known."""
+
+LATER_COLUMNS = ("reference_region", "minutes")
+"""Columns that were added later: they enter a digest only where they say something, so that the digests of tables
+without them stay as they were."""
 
 
 UNASSIGNED = "unassigned"
@@ -105,6 +111,8 @@ class FeatureTable:
         content = hashlib.sha256(repr(self.values.shape).encode())
         for frame in (self.rows, self.features):
             for column in frame.columns:
+                if column in LATER_COLUMNS and not (frame[column] != "").any():
+                    continue
                 content.update("\x1f".join((column, *frame[column].astype(str).tolist())).encode() + b"\x1e")
         content.update(np.ascontiguousarray(self.values, dtype="<f8").data.cast("B"))
         return content.hexdigest()

@@ -254,6 +254,8 @@ class Scores:
     """The baseline score of the outcome, as a term (MADRS@ses-b0); empty where it has none."""
     sources: tuple[str, ...] = ()
     """Sources of the feature set; empty in results of older versions."""
+    in_fold: tuple[str, ...] = ()
+    """What was learnt from the features of every training set before the model saw them, in sentences."""
 
     @property
     def features_name(self) -> str:

@@ -52,6 +52,12 @@ class Scale:
     """Highest answer of each item, in the order of the instrument; empty where the total is no sum of known items."""
     lowest_item: float = 0.0
     """Lowest answer of every item."""
+    item_numbers: tuple[int, ...] = ()
+    """Numbers of the items in the whole instrument, of which this scale is a part; in the order of `items`."""
+    reversed_items: tuple[int, ...] = ()
+    """Numbers of the items that are answered the other way round."""
+    recoding: str = ""
+    """What is known of files that code items otherwise, for whoever meets an answer that no item allows."""
     no_sum: str = ""
     """Why the total is not the sum of its items; empty where it may be."""
     acute_effect: bool = False

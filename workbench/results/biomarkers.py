@@ -24,6 +24,9 @@ ONE_DIRECTION = 0.8
 """A circuit has a direction when features of one sign carry this share of its r^2; below it, its direction is mixed."""
 SUPPRESSOR = "suppressor-like"
 
+MEASURED = ("contrast", "tracer", "measure", "unit", "reference_region", "minutes")
+"""What says of a feature how it was measured; runs of before may lack the last two."""
+
 COLUMNS = (
     "level",
     "feature",
@@ -33,6 +36,10 @@ COLUMNS = (
     "region_b",
     "contrast",
     "tracer",
+    "measure",
+    "unit",
+    "reference_region",
+    "minutes",
     "session",
     "direction",
     "effect",
@@ -193,7 +200,9 @@ SIGN_OF = {"higher": "positive", "lower": "negative", "mixed": "mixed", "": ""}
 def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores, verdict: Verdict) -> dict[str, Any]:
     direction = direction_of(members["r"].to_numpy(dtype=float))
     one_way = direction in ("higher", "lower")
-    described = {name: _shared(members[name]) for name in ("modality", "contrast", "tracer", "session", "atlas")}
+    described = {
+        name: _shared(members[name]) if name in members else "" for name in ("modality", *MEASURED, "session", "atlas")
+    }
     tagged = (members["r"].to_numpy(dtype=float) ** 2)[members["tag"].to_numpy(dtype=str) == SUPPRESSOR].sum()
     return {
         **described,
@@ -218,10 +227,11 @@ def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores,
 
 def _feature_row(feature: dict[str, Any], scores: Scores, verdict: Verdict) -> dict[str, Any]:
     direction = direction_of(np.array([feature["r"]]))
-    copied = ("modality", "circuit", "region_a", "region_b", "contrast", "tracer", "session", "atlas")
+    copied = ("modality", "circuit", "region_a", "region_b", *MEASURED, "session", "atlas")
     measured = ("effect", "effect_low", "effect_high", "mean_abs_shap", "tag")
     return {
-        **{name: feature[name] for name in (*copied, *measured)},
+        **{name: feature.get(name, "") for name in copied},
+        **{name: feature[name] for name in measured},
         "level": "feature",
         "feature": feature["name"],
         "direction": direction,

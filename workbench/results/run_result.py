@@ -142,6 +142,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         sites_held=with_site_held(inputs.other_sites, residualised=inputs.residualised),
         undeclared=inputs.undeclared,
         blind_fits=inputs.blind_fits,
+        in_fold=dataset.in_fold,
         shuffled=_shuffled(inputs),
         capped=inputs.capped,
         baseline=inputs.baseline,

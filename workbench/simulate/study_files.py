@@ -268,8 +268,18 @@ ALL_SETS = """\
 connectivity_task = ["connectivity", "task"]
 connectivity = ["connectivity"]
 task = ["task"]
-pet = ["pet"]                         # a third of the participants
 """
+PET_SET = 'pet = ["pet"]                         # a third of the participants\n'
+FEWEST_WITH_PET = 15
+"""Participants expected to have PET and an outcome, below which PET alone is no feature set: too few to validate."""
+
+
+def _all_sets(config: TrialConfig) -> str:
+    """Every feature set of a trial of this size; PET, which few have, only where enough of them are analysed."""
+    analysed = config.n_patients * (1 - config.dropout) * (0.5 if config.design == "parallel" else 1.0)
+    return ALL_SETS + (PET_SET if analysed * (1 - config.missing_pet) >= FEWEST_WITH_PET else "")
+
+
 JOINT_SET = """\
 [feature_sets]
 connectivity_task = ["connectivity", "task"]
@@ -328,7 +338,7 @@ def _file(question: str, config: TrialConfig, outcome: str, *, shuffle: bool, ma
         [
             f'question = "{question}"\n{_who(config)}{PRIMARY if main else ""}',
             outcome + (SHUFFLED if shuffle else ""),
-            ALL_SETS if main else JOINT_SET,
+            _all_sets(config) if main else JOINT_SET,
             VALIDATION.format(permutations=1000 if main else 500),
             *([RIDGE, TREES] if main else [RIDGE]),
         ]

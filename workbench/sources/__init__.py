@@ -8,6 +8,7 @@ from workbench.knowledge.vocabulary import OWN_FILE
 from workbench.records import Cohort, FeatureTable
 from workbench.sources.assemble import assemble
 from workbench.sources.description import beside
+from workbench.sources.pet_description import described_pet
 from workbench.sources.producers import producer_of
 from workbench.specs.readers import AnySource
 
@@ -35,7 +36,8 @@ def read_source(name: str, spec: AnySource, cohort: Cohort, *, data: Path, featu
     """
     producer = producer_of(spec.reader, study=features_dir.parent)
     files = producer.find(spec, data)
-    return assemble(name, spec, cohort, files, producer.parse, data=data, features_dir=features_dir)
+    table = assemble(name, spec, cohort, files, producer.parse, data=data, features_dir=features_dir)
+    return described_pet(table, spec.place())
 
 
 def source_files(spec: AnySource, *, data: Path, features_dir: Path) -> tuple[Path, ...]:

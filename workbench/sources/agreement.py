@@ -15,8 +15,8 @@ import pandas as pd
 
 from workbench.errors import Problem, listed
 from workbench.records import Cohort
-from workbench.sources.delimited import NumberReader
 from workbench.sources.identity import Row, owner_of
+from workbench.sources.number_cells import NumberReader
 
 MISALIGNED = "T15"
 """Guard code of rows that came apart from their ids."""

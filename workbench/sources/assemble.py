@@ -7,7 +7,7 @@ decided here, and every problem of every file comes at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,8 @@ from workbench.errors import Problem, Problems, SourceError, did_you_mean, liste
 from workbench.knowledge.vocabulary import Vocabulary, vocabulary_of
 from workbench.records import Cohort, FeatureTable
 from workbench.sources.agreement import misalignment, shared_columns
-from workbench.sources.columns import SESSION, Choice, choose
-from workbench.sources.delimited import LISTED, BadCell, NumberReader, bad_cell_problems
+from workbench.sources.columns import SESSION, Choice, choose, matching_nothing
+from workbench.sources.delimited import LISTED
 from workbench.sources.description import (
     Described,
     beside,
@@ -29,13 +29,17 @@ from workbench.sources.description import (
     read_columns_table,
 )
 from workbench.sources.edges import Edges, square
+from workbench.sources.far_codes import far_codes
 from workbench.sources.file_part import FilePart, all_left_out, all_values, side_by_side
 from workbench.sources.files_together import copied_files, differing, notes_of
 from workbench.sources.gathered import GatheredRows
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.network_summaries import mean_of_present, summarise
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Cells, Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.region_choice import choose_regions, region_circuits
+from workbench.sources.session_codes import SessionCodes
+from workbench.sources.vanished import vanished_notes
 from workbench.specs.source import SourceSpec
 
 Parse = Callable[[SourceFile, ParseOptions], Parsed]
@@ -117,6 +121,7 @@ class _Assembly:
         self.vocabulary = vocabulary
         self.several, self.n_files = n_files > 1, n_files
         self.sessions = spec.has_sessions()
+        self.codes = SessionCodes(spec.session_codes or {})
         self.problems = Problems()
         self.rows: list[Row] = []
         self.parts: list[FilePart] = []
@@ -166,7 +171,7 @@ class _Assembly:
         if not file.ids:
             return None
         raw_id = next((raw for raw in file.ids if self.cohort.resolve(raw) is not None), file.ids[0])
-        sessions = file.sessions or ("",)
+        sessions = tuple(map(self.codes.of, file.sessions)) or ("",)
         otherwise = sessions[0] if self.cohort.sessions else sessions[-1]
         return Row(file.path.name, raw_id, next((raw for raw in sessions if raw in self.cohort.sessions), otherwise))
 
@@ -194,7 +199,7 @@ class _Assembly:
             why = {**parsed.left_out, **choice.left_out}
             part = FilePart(parsed, names=parsed.columns, left_out=why, of_regions=True)
         else:
-            choice = choose(parsed.columns, self.spec, self.described, parsed.label)
+            choice = choose(parsed.columns, self.spec, self.described, parsed.label, partial=parsed.partial)
             self.problems.extend(choice.problems)
             if choice.undeclared_session:
                 return None
@@ -216,12 +221,12 @@ class _Assembly:
 
     def _reader(self, parsed: Parsed) -> NumberReader:
         if parsed.missing not in self._readers:
-            self._readers[parsed.missing] = NumberReader((*self.cohort.missing, *parsed.missing))
+            self._readers[parsed.missing] = NumberReader((*self.cohort.missing, *parsed.missing), self.spec.decimal)
         return self._readers[parsed.missing]
 
     def _row(self, row: Row, named: Row | None, label: str) -> Row:
         """A row with what the name of its file says where it says nothing itself."""
-        session = "" if row.raw_session in self.cohort.missing else row.raw_session
+        session = "" if row.raw_session in self.cohort.missing else self.codes.of(row.raw_session)
         if named is None:
             return Row(f"{label} {row.place}" if self.several else row.place, row.raw_id, session)
         place = f"{named.place} {row.place}".strip()
@@ -296,14 +301,18 @@ class _Assembly:
             self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=self.sessions))
         if self.sessions and self.spec.timing is not None:
             self.problems.add(f"{label}: timing", "stands beside sessions in the names of files", "leave timing out")
+        self.problems.extend(self.codes.problems(label, self.rows))
         self.problems.extend(copied_files(self.named))
         self.problems.extend(differing(self.parts, label))
+        if columns := dict.fromkeys(name for part in _partial_tables(self.parts) for name in part.parsed.columns):
+            self.problems.extend(matching_nothing(tuple(columns), self.spec, label))
         drop = 'leave it out: drop = ["{column}"]' if "drop" in type(self.spec).model_fields else ""
         for part in self.parts:
             if part.claims:
                 claims = {column: [cells[at] for cells in part.claims] for at, column in enumerate(part.shared)}
                 self.problems.extend(misalignment(part.rows, claims, self.cohort, part.parsed.label))
-            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, part.n_values, drop))
+            hint = "" if part.parsed.partial and part.n_values == 1 else drop  # one row says little of a column
+            self.problems.extend(bad_cell_problems(part.parsed.label, part.bad, part.n_values, hint))
         self.problems.raise_if_any(SourceError)
 
     def table(self) -> FeatureTable:
@@ -318,6 +327,9 @@ class _Assembly:
                 place = self.spec.place()
                 raise SourceError([Problem(place, each.found, each.hint) for each in error.problems]) from None
         owners = [owner for part in parts for owner in part.owners]
+        far = far_codes(values, features, owners, self.spec.measured or ())
+        if far:
+            raise SourceError([Problem(self.spec.place(), *each) for each in far])
         circuits = {region: circuit for part in parts for region, circuit in part.parsed.circuits.items()}
         described = self._descriptions(features, parts)
         wanted = tuple(getattr(self.spec, "summaries", (EDGES,)))
@@ -332,14 +344,19 @@ class _Assembly:
             values=values,
             features=describe_features(
                 self.name,
-                self.spec,
+                _measured(self.spec, parts[0].parsed),
                 features,
                 described,
                 circuits,
                 self.vocabulary,
                 edges={name: pair for edges in self._edges.values() for name, pair in edges.named_pairs},
             ),
-            notes=[*self.notes, *identity_notes(self.rows, self.cohort, self.spec.place()), *notes_of(self.parts)],
+            notes=[
+                *self.notes,
+                *identity_notes(self.rows, self.cohort, self.spec.place()),
+                *notes_of(self.parts),
+                *vanished_notes(_partial_tables(parts)),
+            ],
             left_out=all_left_out(parts),
         )
 
@@ -371,9 +388,21 @@ class _Assembly:
         return known
 
 
+def _measured(spec: SourceSpec, parsed: Parsed) -> SourceSpec:
+    """A source with the measure and unit that its producer writes, where it declares none itself."""
+    unit = "z" if spec.transform == "fisher-z" and parsed.unit == "r" else parsed.unit
+    said = {"measure": spec.measure or parsed.measure or None, "unit": spec.unit or unit or None}
+    return spec.model_copy(update=said)
+
+
 def _all_missing(cells: Cells, numbers: NumberReader) -> bool:
     return bool(np.isnan(cells).all()) if isinstance(cells, np.ndarray) else numbers.missing.issuperset(cells)
 
 
 def _some(cells: Cells, at: list[int]) -> Cells:
     return cells[at] if isinstance(cells, np.ndarray) else [cells[position] for position in at]
+
+
+def _partial_tables(parts: Iterable[FilePart]) -> list[FilePart]:
+    """Tables that each hold a part of the columns."""
+    return [part for part in parts if part.parsed.partial and not part.of_regions]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -13,6 +14,9 @@ OTHER_MINUS = "\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d"
 
 SPACES = " \u00a0\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 """Spaces that separate thousands; thin and unbreakable ones are not seen as such."""
+
+COMMA = 'write decimals with a point, or decimal = "," where all follow one'
+"""What settles a decimal comma: the key of the file's own table in the specification."""
 
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u202a\u202c"
 """Characters that take no room: what looks like a number is none."""
@@ -61,11 +65,13 @@ def what_is(cell: str) -> tuple[str, str]:
 
     Examples
     --------
-    >>> what_is("1,5")
-    ('is not a number: its decimals follow a comma', 'write decimals with a point')
+    >>> what_is("1,5")[0]
+    'is not a number: its decimals follow a comma'
     >>> what_is("89+")[0]
     'is a limit, not a number'
     """
+    if NUMBER.fullmatch(cell) and math.isfinite(float(cell)):
+        return 'has a decimal point, and decimal = "," is declared', "write all decimals of the file in one way"
     if NUMBER.fullmatch(cell) or INFINITE.fullmatch(cell):
         return "is not a number: infinite values are refused", "correct it, or write it as missing"
     if cell == "":
@@ -113,7 +119,7 @@ def _another_spelling(cell: str) -> tuple[str, str] | None:
         return found, f"look at its origin: {hint}"
     if re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", bare):
         also = f", and {minus}" if minus else ""
-        return f"is not a number: its decimals follow a comma{also}", "write decimals with a point"
+        return f"is not a number: its decimals follow a comma{also}", COMMA
     if re.fullmatch(rf"[+-]?\d{{1,3}}([{SPACES}'\u2019_]\d{{3}})+([.,]\d+)?", bare):
         kept = re.sub(rf"[{SPACES}'\u2019_]", "", bare).replace(",", ".")
         return "is not a number: it has thousands separators", _rewritten(kept, minus)

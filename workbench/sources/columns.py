@@ -42,7 +42,9 @@ class Choice:
     undeclared_session: bool = False
 
 
-def choose(columns: Sequence[str], spec: SourceSpec, described: Described | None, label: str) -> Choice:
+def choose(
+    columns: Sequence[str], spec: SourceSpec, described: Described | None, label: str, *, partial: bool = False
+) -> Choice:
     """Divide the columns of a file by the `columns` table, `keep` and `drop` of its source.
 
     Parameters
@@ -54,6 +56,8 @@ def choose(columns: Sequence[str], spec: SourceSpec, described: Described | None
         The `columns` table.
     label : str
         How messages name the file.
+    partial : bool
+        Other files may have the columns that this one lacks: a glob that matches none of its columns is no problem.
 
     Returns
     -------
@@ -72,7 +76,8 @@ def choose(columns: Sequence[str], spec: SourceSpec, described: Described | None
     if described is not None and spec.columns_are_features():
         problems.extend(_absent(described, columns, label))
         chosen = leave_out(described.columns, NOT_LISTED)
-    problems.extend(_matching_nothing(chosen, spec, label))
+    if not partial:
+        problems.extend(matching_nothing(chosen, spec, label))
     if spec.keeps():
         chosen = leave_out([column for column in chosen if matches(column, spec.keeps())], NOT_KEPT)
     chosen = leave_out([column for column in chosen if not matches(column, spec.drops())], DROPPED)
@@ -80,13 +85,27 @@ def choose(columns: Sequence[str], spec: SourceSpec, described: Described | None
     for column in sessions:
         hint = f'write session = "{column}", or drop = ["{column}"] where every participant has one row'
         problems.append(Problem(label, f"column {column!r} looks like the session, not a feature", hint))
-    if not chosen and not problems:
+    if not chosen and not problems and not partial:
         problems.append(Problem(label, "has no column left that is a feature", "see keep, drop and columns"))
     left_out.update({column: SESSION for column in left_out if column.lower() in SESSION_COLUMNS})
     return Choice(tuple(chosen), left_out, tuple(problems), bool(sessions))
 
 
-def _matching_nothing(columns: Sequence[str], spec: SourceSpec, label: str) -> Iterator[Problem]:
+def matching_nothing(columns: Sequence[str], spec: SourceSpec, label: str) -> Iterator[Problem]:
+    """Globs of `keep` and `drop` that are like no column.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Of one file, or of all files where each holds a part of the columns.
+    spec : SourceSpec
+    label : str
+        How messages name the file, or the files.
+
+    Yields
+    ------
+    Problem
+    """
     for key, globs in (("keep", spec.keeps()), ("drop", spec.drops())):
         for glob in globs:
             if not any(matches(column, [glob]) for column in columns):

@@ -99,6 +99,8 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         [_entry(Z[:, :, at], len(names), Row(f"subject {at + 1}", ids[at], session), spec) for at in processed],
         order=names,
         order_label=file.label,
+        measure=f"{spec.analysis} (CONN)",
+        unit="z" if spec.analysis in FISHER_Z_ALREADY else "beta",
         notes=notes if n_empty else (),
         provenance=(f"CONN ({spec.analysis}: {'Fisher z' if spec.analysis in FISHER_Z_ALREADY else 'beta'})",),
     )

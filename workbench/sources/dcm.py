@@ -67,10 +67,10 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
             hint = 'find out which model it is; other_sizes = "leave out" leaves such files out and counts them'
             raise SourceError(Problem(file.label, found, hint, MIXED_SHAPES))
         return Parsed(file.label, regions, [], notes=(f"left out, a model of {size}",))
-    described = {f"{a}->{b}": {"unit": "Hz"} for a in regions for b in regions if a != b}
+    described = {}
     if spec.diagonal:
         of_self = {region: f"{circuits[region]}: {SELF}" if circuits.get(region) else SELF for region in regions}
-        described |= {f"{a}->{a}": {"circuit": of_self[a], "unit": "log scale"} for a in regions}
+        described = {f"{a}->{a}": {"circuit": of_self[a], "unit": "log scale"} for a in regions}
     entry = ParsedMatrix(Row(""), A.T, symmetric=False, diagonal=spec.diagonal)
     return Parsed(
         file.label,
@@ -80,6 +80,8 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         order_label=spec.regions,
         circuits=circuits,
         described=described,
+        measure="A of a dynamic causal model",
+        unit="Hz",
         provenance=("SPM, dynamic causal model",),
     )
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
-import numpy as np
-
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
-from workbench.sources.cell_hints import NUMBER, what_is
 from workbench.sources.file_kinds import content_of, text_of
+from workbench.sources.quoted_rows import quoted_rows
+from workbench.sources.workbooks import carried, is_workbook, workbook_rows
+from workbench.specs.table_file import PLAIN, TableLayout
 
 LISTED = 10
 """Bad cells, rows or ids named before the rest is only counted."""
@@ -35,11 +34,14 @@ class TextTable:
         Line of each row in the file, the header being line 1.
     columns : dict of str to list of str
         Cells by column, stripped of surrounding spaces.
+    levels : dict of str to tuple of str
+        By column: its name in each row of the header.
     """
 
     label: str
     lines: tuple[int, ...]
     columns: dict[str, list[str]]
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -136,75 +138,47 @@ def split_rows(text: str, delimiter: str | None = None, label: str = "") -> Iter
     if delimiter == " ":
         yield from ((number, line.split()) for number, line in enumerate(lines, 1) if line.strip())
         return
-    yield from _quoted_rows(text, lines, delimiter, n_before, label)
+    yield from quoted_rows(text, lines, delimiter, n_before, label)
 
 
-def _quoted_rows(
-    text: str, lines: Iterable[str], delimiter: str, n_before: int, label: str
-) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(lines, delimiter=delimiter)
-    problems: list[Problem] = []
-    width, first_line, read = 0, 0, n_before
-    try:
-        for cells in reader:
-            first_line, read = read + 1, reader.line_num + n_before
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                width = width or len(stripped)
-                if read > first_line:
-                    problems += _swallowed(text, (first_line, read), delimiter, width, label)
-                yield first_line, stripped
-        if read == first_line and '"' in text[text.rstrip().rfind("\n") + 1 :]:
-            problems += _swallowed(text, (first_line, read), delimiter, width, label)
-    except csv.Error as error:
-        found = f"a quotation mark opens in line {read + 1} or after it and is not closed ({error})"
-        raise SourceError([*problems, Problem(label, found, CLOSE)]) from error
-    if problems:
-        raise SourceError(problems)
+def table_rows(path: Path, label: str, layout: TableLayout = PLAIN) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every row that holds anything, of delimited text or of a sheet of a workbook.
 
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+    layout : TableLayout
 
-CLOSE = "close it in its own cell, double it if the cell is to hold it, or take it out"
+    Returns
+    -------
+    iterator of (line, cells)
+        May raise `SourceError` while rows are taken (`split_rows`).
 
-
-def _swallowed(text: str, lines: tuple[int, int], delimiter: str, width: int, label: str) -> Iterator[Problem]:
-    """What is wrong with a row of several lines; nothing where a quoted cell holds line breaks of its own.
-
-    A cell that runs on through whole rows is known by its lines, each with as many delimiters as a row has.
+    Raises
+    ------
+    SourceError
+        If the file cannot be read, or a sheet of text is asked for.
     """
-    first, last = lines
-    raw = "".join(islice(io.StringIO(text, newline=None), first - 1, last))
-    mark = _opening(raw, delimiter)
-    if mark is None:
-        return
-    opening = first + raw[:mark].count("\n")
-    inside, closed, _ = raw[mark + 1 :].replace('""', "").partition('"')
-    found = f"a quotation mark opens in line {opening}"
-    following = [line for line in raw.split("\n")[opening - first + 1 :] if line.strip()]
-    if not closed:
-        after = f" and takes up {len(following)} more lines" if following else ""
-        yield Problem(label, f"{found} and is never closed{after}", CLOSE)
-    elif "\n" in inside and all(line.count(delimiter) >= max(width - 1, 1) for line in following):
-        rows = f"{len(following)} row{'' if len(following) == 1 else 's'}"
-        until = opening + inside.count("\n")
-        yield Problem(label, f"{found} and is closed in line {until} only: {rows} would be lost", CLOSE)
+    data = content_of(path, label, allowed=is_workbook)
+    if is_workbook(data):
+        return workbook_rows(data, label, layout)
+    if layout.sheet is not None:
+        raise SourceError(Problem(f"{label}: sheet", "is text, which has no sheets", "leave sheet out"))
+    return _with_names_carried(split_rows(text_of(data, label), label=label), layout.header)
 
 
-def _opening(raw: str, delimiter: str) -> int | None:
-    """Position of the quotation mark that opens the first cell with a line break in it, or without an end."""
-    opens = re.compile(rf'(?:^|{re.escape(delimiter)})"', re.MULTILINE)
-    at = 0
-    while (match := opens.search(raw, at)) is not None:
-        mark = match.end() - 1
-        cell = re.compile(r'"(?:[^"]|"")*').match(raw, mark)
-        assert cell is not None
-        ends = raw[cell.end() : cell.end() + 1] == '"'
-        if "\n" in cell.group() or not ends:
-            return mark
-        at = cell.end() + 1
-    return None
+def _with_names_carried(rows: Iterator[tuple[int, list[str]]], n_header: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows of text in whose header an upper name holds for the columns to its right that have none."""
+    for line, cells in islice(rows, n_header - 1):
+        yield line, carried(cells)
+    yield from rows
 
 
-def open_table(path: Path, label: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def open_table(
+    path: Path, label: str, layout: TableLayout = PLAIN
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Header and rows of a table; every row has as many cells as the header, or is refused at the end.
 
     Parameters
@@ -212,18 +186,45 @@ def open_table(path: Path, label: str) -> tuple[list[str], Iterator[tuple[int, l
     path : Path
     label : str
         How messages name the file.
+    layout : TableLayout
+        How the file is written.
 
     Returns
     -------
     header : list of str
-        Unique, no empty name.
+        Unique, no empty name; names of several rows joined by ``_``.
     rows : iterator of (line, cells)
         Raises `SourceError` with every ragged row once exhausted.
     """
-    rows = split_rows(read_text(path, label), label=label)
-    _, header = next(rows, (0, []))
-    while header and not header[-1]:  # delimiters left at the end of every line by a spreadsheet
-        header.pop()
+    levels, rows = open_levels(path, label, layout)
+    return [name_of(each) for each in levels], rows
+
+
+def open_levels(
+    path: Path, label: str, layout: TableLayout = PLAIN
+) -> tuple[list[tuple[str, ...]], Iterator[tuple[int, list[str]]]]:
+    """As `open_table`, with the rows of a header apart: a tuple of `layout.header` texts for each column.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+    layout : TableLayout
+
+    Returns
+    -------
+    levels : list of tuple of str
+        An upper name holds for the columns to its right that have none.
+    rows : iterator of (line, cells)
+    """
+    rows = _without_title(table_rows(path, label, layout), label)
+    top = [cells for _, cells in islice(rows, layout.header)] or [[]]
+    width = max(map(len, top))
+    top = [[*cells, *[""] * (width - len(cells))] for cells in top]
+    levels: list[tuple[str, ...]] = list(zip(*top, strict=True))
+    while levels and not any(cells[len(levels) - 1] for cells in top):  # delimiters that a spreadsheet leaves behind
+        levels.pop()
+    header = [name_of(each) for each in levels]
     problems = Problems()
     for position, column in enumerate(header, 1):
         if not column:
@@ -234,7 +235,39 @@ def open_table(path: Path, label: str) -> tuple[list[str], Iterator[tuple[int, l
     if not header:
         problems.add(label, "has no header", "the first line names the columns")
     problems.raise_if_any(SourceError)
-    return header, _even_rows(rows, header, label)
+    return levels, _even_rows(rows, header, label)
+
+
+def _without_title(rows: Iterator[tuple[int, list[str]]], label: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, unless its first one is a title or a comment above the names of the columns."""
+    first, second = next(rows, None), next(rows, None)
+    filled = [cell for cell in first[1] if cell] if first is not None else []
+    if first is not None and second is not None and len(filled) == 1:
+        apart = max((len(second[1][0].split(mark)) for mark in DELIMITERS if len(second[1]) == 1), default=0)
+        if (filled[0].startswith("#") and apart != 1) or sum(map(bool, second[1])) > 2 or apart > 2:
+            found = f"line {first[0]} is {filled[0]!r}: a title or a comment, not the names of columns"
+            raise SourceError(Problem(label, found, "take out what stands above the names of the columns"))
+    return chain(filter(None, (first, second)), rows)
+
+
+def name_of(levels: Sequence[str]) -> str:
+    """The name of a column from the rows of its header.
+
+    Parameters
+    ----------
+    levels : sequence of str
+        Of one column, from the top; empty where a row says nothing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_of(("MADRS", "48h")), name_of(("", "age")), name_of(("participant_id", "participant_id"))
+    ('MADRS_48h', 'age', 'participant_id')
+    """
+    return "_".join(dict.fromkeys(filter(None, levels)))
 
 
 def _even_rows(
@@ -273,7 +306,7 @@ def _is_header(cells: Sequence[str], names: Collection[str]) -> bool:
     return named >= min(2, len(names)) and 2 * named > len(filled)
 
 
-def read_text_table(path: Path, label: str) -> TextTable:
+def read_text_table(path: Path, label: str, layout: TableLayout = PLAIN) -> TextTable:
     """A small table, all cells as text (see `TextTable`).
 
     Parameters
@@ -281,6 +314,8 @@ def read_text_table(path: Path, label: str) -> TextTable:
     path : Path
     label : str
         How messages name the file.
+    layout : TableLayout
+        How the file is written.
 
     Returns
     -------
@@ -291,7 +326,8 @@ def read_text_table(path: Path, label: str) -> TextTable:
     SourceError
         If the file cannot be read, or its header or rows are malformed.
     """
-    header, rows = open_table(path, label)
+    levels, rows = open_levels(path, label, layout)
+    header = [name_of(each) for each in levels]
     lines: list[int] = []
     columns: dict[str, list[str]] = {column: [] for column in header}
     cells_of = list(columns.values())
@@ -299,114 +335,4 @@ def read_text_table(path: Path, label: str) -> TextTable:
         lines.append(line)
         for column, cell in zip(cells_of, cells, strict=True):
             column.append(cell)
-    return TextTable(label, tuple(lines), columns)
-
-
-class NumberReader:
-    """Turns text into numbers; only declared codes are missing, and nothing else is guessed.
-
-    Parameters
-    ----------
-    missing : iterable of str
-        Codes for a missing value. A code that is a number (``-999``) also covers its other spellings (``-999.0``).
-    """
-
-    def __init__(self, missing: Iterable[str]) -> None:
-        self.missing = frozenset(missing)
-        self._numbers = np.array([float(code) for code in self.missing if NUMBER.fullmatch(code)])
-
-    def one(self, cell: str) -> float | None:
-        """The number, NaN where missing, None where it is neither."""
-        if cell in self.missing:
-            return float("nan")
-        if not NUMBER.fullmatch(cell):
-            return None
-        number = float(cell)
-        if not np.isfinite(number):
-            return None
-        return float("nan") if number in self._numbers else number
-
-    def row(self, cells: Sequence[str] | np.ndarray) -> tuple[np.ndarray, list[int]]:
-        """Numbers of a row, and the positions of cells that are neither a number nor missing.
-
-        Of an array of numbers these are the infinite ones; NaN is missing, and so are codes that are numbers.
-        """
-        if isinstance(cells, np.ndarray):
-            given = np.array(cells, dtype=float)
-            for code in self._numbers:
-                given[given == code] = np.nan
-            return given, np.flatnonzero(np.isinf(given)).tolist()
-        values = self._fast(cells)
-        if values is not None:
-            return values, []
-        numbers = [self.one(cell) for cell in cells]
-        bad = [position for position, number in enumerate(numbers) if number is None]
-        return np.array([np.nan if number is None else number for number in numbers], dtype=float), bad
-
-    def _fast(self, cells: Sequence[str]) -> np.ndarray | None:
-        """A row of numbers and missing codes in one go; None where anything in it needs a closer look."""
-        n_missing = 0
-        if not self.missing.isdisjoint(cells):
-            n_missing = sum(map(self.missing.__contains__, cells))
-            cells = ["nan" if cell in self.missing else cell for cell in cells]
-        try:
-            values = np.array(cells, dtype=float)
-        except ValueError:
-            return None
-        # Python also reads nan, infinity, 1_000 and digits of other scripts, which are no numbers of a file.
-        text = "".join(cells)
-        if np.count_nonzero(~np.isfinite(values)) != n_missing or "_" in text or not text.isascii():
-            return None
-        for code in self._numbers:
-            values[values == code] = np.nan
-        return values
-
-
-@dataclass(frozen=True)
-class BadCell:
-    """A cell that is neither a number nor a declared missing code."""
-
-    place: str
-    """``line 12``."""
-    column: str
-    subject: str
-    cell: str
-
-
-def bad_cell_problems(label: str, cells: Sequence[BadCell], n_rows: int, drop_hint: str = "") -> Iterator[Problem]:
-    """The cells that are not numbers: whole columns in one sentence, then single cells by line, column and subject.
-
-    Parameters
-    ----------
-    label : str
-        How messages name the file.
-    cells : sequence of BadCell
-    n_rows : int
-        Rows that were read; a column that is bad in all of them holds no numbers at all.
-    drop_hint : str
-        What to do about a column without numbers; ``{column}`` stands for its name.
-
-    Yields
-    ------
-    Problem
-        At most `LISTED` columns and `LISTED` single cells by name, the others as a count.
-    """
-    by_column = Counter(cell.column for cell in cells)
-    whole = dict.fromkeys(column for column, count in by_column.items() if count == n_rows and drop_hint)
-    for column in list(whole)[:LISTED]:
-        examples = dict.fromkeys(cell.cell for cell in cells if cell.column == column)
-        found = f"column {column!r} holds no numbers but {listed(map(repr, examples), 3)}"
-        kinds = {what_is(cell) for cell in list(examples)[:LISTED]}
-        measured = next(((what, hint) for what, hint in kinds if what != "is not a number"), None)
-        if measured is not None:  # numbers in another spelling: to drop them would lose what was measured
-            found += f": the cell {measured[0]}"
-        yield Problem(label, found, measured[1] if measured else drop_hint.format(column=column))
-    if len(whole) > LISTED:
-        yield Problem(label, f"{len(whole) - LISTED} more columns hold no numbers")
-    single = [cell for cell in cells if cell.column not in whole]
-    for cell in single[:LISTED]:
-        where = f"{label}: {cell.place}, column {cell.column!r}, {cell.subject}"
-        found, hint = what_is(cell.cell)
-        yield Problem(where, f"{cell.cell!r} {found}", hint)
-    if len(single) > LISTED:
-        yield Problem(label, f"and {len(single) - LISTED} more cells that are not numbers")
+    return TextTable(label, tuple(lines), columns, dict(zip(header, levels, strict=True)))

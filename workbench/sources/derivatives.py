@@ -19,6 +19,9 @@ OF_RUNS = ("run", "dir", "acq", "rec", "echo")
 OF_OTHERS = ("task", "space", "den", "res", "feature", "desc", "hemi")
 """Entities in which they may not: what is meant is declared."""
 
+PEARSON = "Pearson r"
+"""What the matrices of XCP-D, HALFpipe and giga-connectome hold; none of them writes Fisher z."""
+
 DATASET = "dataset_description.json"
 KEYS = frozenset({"task", "space", "feature"})
 """Entities with a key of their own; the others are declared in `entities`."""

@@ -18,7 +18,7 @@ from workbench.sources.delimited import LISTED, TextTable, read_text_table
 from workbench.sources.gathered import put_in_order, without
 from workbench.specs.source import SourceSpec
 
-DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure")
+DESCRIBED = ("circuit", "region_a", "region_b", "contrast", "tracer", "unit", "measure", "reference_region", "minutes")
 """What a `columns` table may say about a column."""
 
 NO_VALUE = "no value"
@@ -150,6 +150,8 @@ def describe_features(
         "measure": spec.measure or "",
         "unit": spec.unit or "",
         "atlas": spec.atlas or "",
+        "reference_region": reference_words(spec.reference),
+        "minutes": window_words(spec.window_min),
     }
     columns = {heading: [text] * len(known) for heading, text in of_source.items()}
     columns |= {"feature": list(features), "name": [f"{source}:{feature}" for feature in features]}
@@ -189,9 +191,47 @@ def _circuits(
     ]
 
 
+def reference_words(reference: str | tuple[str, ...] | None) -> str:
+    """One reference region, or several, in one text.
+
+    Parameters
+    ----------
+    reference : str, tuple of str or None
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> reference_words(("Left-Cerebellum-Cortex", "Right-Cerebellum-Cortex"))
+    'Left-Cerebellum-Cortex + Right-Cerebellum-Cortex'
+    """
+    return " + ".join((reference,) if isinstance(reference, str) else reference or ())
+
+
+def window_words(window_min: tuple[float, float] | None) -> str:
+    """Minutes after injection, from-to.
+
+    >>> window_words((60, 90)), window_words(None)
+    ('60-90', '')
+    """
+    return "-".join(f"{minute:g}" for minute in window_min or ())
+
+
 def regions_in(feature: str) -> tuple[str, str]:
     """The two regions of an edge by its name, or two empty texts.
 
+    Parameters
+    ----------
+    feature : str
+
+    Returns
+    -------
+    (str, str)
+
+    Examples
+    --------
     >>> regions_in("PCC->AG_L"), regions_in("thickness")
     (('PCC', 'AG_L'), ('', ''))
     """

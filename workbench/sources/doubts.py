@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -42,6 +42,7 @@ def doubts_of(
     declared: ColumnSpec,
     missing: Sequence[str],
     label: str,
+    levels: Mapping[str, str] | None = None,
 ) -> tuple[Doubt, ...]:
     """What is doubtful about one column as it was read.
 
@@ -59,19 +60,24 @@ def doubts_of(
         Codes for a missing value.
     label : str
         How messages name the file.
+    levels : mapping of str to str, optional
+        What codes stand for, as the dictionary beside the file says.
 
     Returns
     -------
     tuple of Doubt
     """
     there = [(cell, place) for cell, place in zip(cells, where, strict=True) if cell not in missing]
+    if not there:
+        found = f"holds no value in {label}: every cell is a missing code"
+        return (Doubt(found, "name the column that holds the values, or leave it out"),)
     if any(isinstance(value, str) for value in values):
         mixed = list(_mostly_numbers(name, there, label)) if declared.type is None and declared.codes is None else []
         return tuple(mixed or _alike(name, [value for value in values if isinstance(value, str)], label))
     numbers = np.array([value for value in values if isinstance(value, float) and np.isfinite(value)])
     if declared.type is not None:
         return ()
-    return tuple(_far_codes(name, numbers, there, label)) or tuple(_codes(name, numbers, label))
+    return tuple(_far_codes(name, numbers, there, label)) or tuple(_codes(name, numbers, label, levels or {}))
 
 
 def _mostly_numbers(name: str, there: Sequence[tuple[str, str]], label: str) -> Iterator[Doubt]:
@@ -107,7 +113,7 @@ def _far_codes(name: str, numbers: np.ndarray, there: Sequence[tuple[str, str]],
         yield Doubt(found, f'{hint}; if it is an amount: [columns.{_key(name)}] type = "number"', as_number=True)
 
 
-def _codes(name: str, numbers: np.ndarray, label: str) -> Iterator[Doubt]:
+def _codes(name: str, numbers: np.ndarray, label: str, levels: Mapping[str, str]) -> Iterator[Doubt]:
     """Few whole numbers: codes of a category, or amounts."""
     distinct = np.unique(numbers)
     if not FEWEST_CODES <= len(distinct) <= MOST_CODES or len(numbers) < 2 * len(distinct):
@@ -118,6 +124,9 @@ def _codes(name: str, numbers: np.ndarray, label: str) -> Iterator[Doubt]:
         hint = (
             f'say it once in cohort.toml: [columns.{key}] type = "categorical" for codes, type = "number" for amounts'
         )
+        if levels and {f"{each:g}" for each in distinct} <= levels.keys():
+            codes = ", ".join(f"{_text(f'{each:g}')} = {_text(levels[f'{each:g}'])}" for each in distinct)
+            hint += f"; the dictionary beside the file says: codes = {{ {codes} }}"
         yield Doubt(found, hint, as_number=True)
 
 

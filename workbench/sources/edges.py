@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, listed
-from workbench.sources.delimited import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.description import DIRECTED, UNDIRECTED
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Parsed, ParsedMatrix
 from workbench.sources.triangles import filled, mirrored, says_more, triangle_of
 

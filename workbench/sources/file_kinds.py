@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import Problem, SourceError, did_you_mean
@@ -14,13 +15,19 @@ AS_TEXT = "export it as TSV or CSV"
 SPREADSHEET = "save the sheet that holds the table as TSV or CSV (UTF-8), and name that file"
 
 XZ = b"\xfd7zXZ\0"
+OLD = "is a spreadsheet or document of an old Office (.xls, .doc), or one with a password"
+OLD_OFFICE = "save it as .xlsx without a password, or the sheet that holds the table as TSV or CSV (UTF-8)"
 
 SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x93NUMPY", "is a NumPy array (.npy)", 'write it as text: numpy.savetxt("FILE.tsv", array, delimiter="\\t")'),
     (b"\x89HDF\r\n\x1a\n", "is an HDF5 file (MATLAB 7.3, pandas or AFQ)", AS_TEXT),
     (b"MATLAB 5.0 MAT-file", "is a MATLAB file (.mat)", 'write it as text: writematrix(M, "FILE.tsv") in MATLAB'),
     (b"MATLAB 7.3 MAT-file", "is a MATLAB 7.3 file (.mat)", 'write it as text: writematrix(M, "FILE.tsv") in MATLAB'),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a spreadsheet or document of an old Office (.xls, .doc)", SPREADSHEET),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "is a spreadsheet or document of an old Office (.xls, .doc), or one with a password",
+        OLD_OFFICE,
+    ),
     (b"$FL2", "is an SPSS file (.sav)", AS_TEXT),
     (b"$FL3", "is a compressed SPSS file (.zsav)", AS_TEXT),
     (b"<stata_dta>", "is a Stata file (.dta)", AS_TEXT),
@@ -64,7 +71,7 @@ MANY_BYTES = 1 << 20
 """Bytes that are looked at to tell what a file is."""
 
 
-def content_of(path: Path, label: str) -> bytes:
+def content_of(path: Path, label: str, *, allowed: Callable[[bytes], bool] | None = None) -> bytes:
     """The bytes of a file that should be text, of a `.gz` or `.xz` unpacked.
 
     Parameters
@@ -72,6 +79,8 @@ def content_of(path: Path, label: str) -> bytes:
     path : Path
     label : str
         How messages name the file.
+    allowed : callable, optional
+        Tells bytes that are no text and that the caller reads all the same.
 
     Returns
     -------
@@ -84,7 +93,7 @@ def content_of(path: Path, label: str) -> bytes:
         what it is and what to do.
     """
     data = unpacked_bytes(path, label)
-    another = kind_of(data)
+    another = None if allowed is not None and allowed(data) else kind_of(data)
     if another:
         raise SourceError(Problem(label, *another))
     return data

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from workbench.records import LeftOut
-from workbench.sources.delimited import BadCell
 from workbench.sources.edges import Edges
 from workbench.sources.gathered import GatheredRows
 from workbench.sources.identity import Row
+from workbench.sources.number_cells import BadCell
 from workbench.sources.parsed import Parsed
 
 NOT_NUMBERS = "not numbers"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.errors import Problem, SourceError
-from workbench.sources.derivatives import dataset_of, declared_files, made_by, one_per_session
+from workbench.sources.derivatives import PEARSON, dataset_of, declared_files, made_by, one_per_session
 from workbench.sources.entities import NamedFile
 from workbench.sources.identity import Row
 from workbench.sources.matrix_files import counts, read_square
@@ -82,7 +82,7 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         square = read_square(file, options.missing)
         names = _names(square.columns, regions, spec, file)
         entry = ParsedMatrix(Row(""), square.cells, row_names=square.row_names, lines=square.lines)
-        parsed = Parsed(file.label, names, [entry], provenance=made_by(file))
+        parsed = Parsed(file.label, names, [entry], provenance=made_by(file), measure=PEARSON, unit="r")
     return replace(parsed, order=regions, order_label=spec.regions or "", circuits=circuits)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.errors import Problem, SourceError
-from workbench.sources.derivatives import dataset_of, declared_files, made_by, one_per_session, read_json
+from workbench.sources.derivatives import PEARSON, dataset_of, declared_files, made_by, one_per_session, read_json
 from workbench.sources.entities import NamedFile
 from workbench.sources.identity import Row
 from workbench.sources.matrix_files import read_square
@@ -109,7 +109,7 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     else:
         square = read_square(file, missing, header=False, order=regions)
         entry = ParsedMatrix(Row(""), square.cells, lines=square.lines)
-        parsed = Parsed(file.label, regions, [entry], missing=MISSING, provenance=provenance)
+        parsed = Parsed(file.label, regions, [entry], missing=MISSING, provenance=provenance, measure=PEARSON, unit="r")
     shares = _coverage(file, spec, regions)
     return replace(
         parsed,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from workbench.errors import Problem, Problems, listed
 from workbench.records import Cohort
-from workbench.sources.cell_hints import INVISIBLE
+from workbench.sources.cell_hints import DATE, INVISIBLE
 from workbench.sources.delimited import LISTED
 from workbench.sources.near_matches import in_what_way, looks_like, loosely, sessions_alike
 
@@ -266,7 +266,10 @@ def _sessions(rows: Sequence[Row], owners: Sequence[Owner], cohort: Cohort, labe
     given = dict.fromkeys(row.raw_session for row in rows if row.raw_session)
     if cohort.sessions and given and not any(session in cohort.sessions for session in given):
         found = f"none of its sessions is declared: the file has {listed(map(repr, given), 5)}"
-        yield Problem(label, found, f"[sessions] of cohort.toml has {listed(map(repr, cohort.sessions), 5)}")
+        declared = f"[sessions] of cohort.toml has {listed(map(repr, cohort.sessions), 5)}"
+        if all(map(DATE.fullmatch, given)):
+            declared += "; a date says when, not which visit: name the session of each row"
+        yield Problem(label, found, f"{declared}; session_codes of this file says which is which")
         return
     for raw, declared in sessions_alike(given, cohort.sessions).items():
         places = [

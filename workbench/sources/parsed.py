@@ -144,7 +144,10 @@ class Parsed:
     partial : bool
         A column that this file lacks and other files have is a missing value; else all files have the same columns.
     left_out : mapping of str to str
-        Columns of the file that are not among `columns`, and why: ``participant id``, ``session``, ``names a person``.
+        Columns of the file that are not among `columns`, and why: ``participant id``, ``session``, ``time``,
+        ``names a person``.
+    measure, unit : str
+        What all values are, as the producer writes them (``Pearson r`` and ``r``), where the study does not say it.
     n_volumes : int
         Volumes of the time series that a matrix was made of; 0 where the file holds no series.
     provenance : tuple of str
@@ -167,6 +170,8 @@ class Parsed:
     missing: frozenset[str] = frozenset()
     partial: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+    measure: str = ""
+    unit: str = ""
     n_volumes: int = 0
     provenance: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import overload
 
@@ -14,27 +13,23 @@ import pandas as pd
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.records import Cohort, Doubt, Session
 from workbench.sources.agreement import misalignment, shared_columns
-from workbench.sources.delimited import (
-    LISTED,
-    BadCell,
-    NumberReader,
-    TextTable,
-    bad_cell_problems,
-    read_text_table,
-)
+from workbench.sources.cell_hints import NUMBER
+from workbench.sources.cohort_files import CohortFiles, StudyTable
+from workbench.sources.delimited import LISTED
+from workbench.sources.dictionaries import ColumnEntry, beyond_limits, other_levels
 from workbench.sources.doubts import doubts_of
 from workbench.sources.identity import (
-    DUPLICATE,
     Row,
     identity_notes,
     identity_problems,
-    one_id_hint,
-    one_person_twice,
     owner_of,
 )
-from workbench.sources.near_matches import loosely, sessions_alike
-from workbench.sources.scores import OpenTable, read_scores
-from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec
+from workbench.sources.members import members
+from workbench.sources.near_matches import sessions_alike
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
+from workbench.sources.quality import quality_columns
+from workbench.sources.scores import read_scores
+from workbench.specs.cohort import ArmsSpec, CohortSpec, ColumnSpec, ScoreSpec
 
 
 @overload
@@ -81,22 +76,25 @@ class _Reader:
 
     def __init__(self, spec: CohortSpec, data: Path, problems: Problems) -> None:
         self.spec = spec
+        self.data = data
         self.problems = problems
-        self.open: OpenTable = cache(lambda name: read_text_table(data / name, name))
+        self.files = CohortFiles(spec, data)
+        self.tables: dict[str, StudyTable] = {}
         self.notes: list[str] = []
         self.doubts: dict[str, tuple[Doubt, ...]] = {}
 
     def cohort(self) -> Cohort:
-        table = self.open(self.spec.participants)
-        ids = table.column(self.spec.id, "id")
+        file = self.files.participants()
+        table, ids = file.table, file.ids
+        self.tables[self.spec.participants] = file
         bare = self._bare()
-        people, kept = _members(ids, table, bare, self.problems)
+        people, kept = members(ids, table, bare, self.problems)
         cohort = replace(bare, keys={bare.key(ids[at]): person for person, at in zip(people, kept, strict=True)})
         columns = {name: [cells[at] for at in kept] for name, cells in table.columns.items() if name != self.spec.id}
         lines = [table.lines[at] for at in kept]
-        participants = self._covariates(columns, people, lines, cohort)
+        participants, scanned_at = self._with_quality(self._covariates(columns, people, lines, cohort), cohort)
         periods = self._reserved(participants, columns, people, lines)
-        scores, scales, notes = read_scores(self.spec, cohort, self.open, self.problems)
+        scores, scales, notes = read_scores(self.spec, cohort, self.files, self.problems)
         self._other_files_agree(replace(cohort, participants=participants))
         order = sorted(people)
         return replace(
@@ -107,6 +105,7 @@ class _Reader:
             scales=scales,
             notes=tuple(dict.fromkeys([*self.notes, *notes])),
             doubts=self.doubts,
+            column_sessions={**cohort.column_sessions, **scanned_at},
         )
 
     def _bare(self) -> Cohort:
@@ -133,6 +132,17 @@ class _Reader:
             column_sessions={name: column.at for name, column in spec.columns.items() if column.at is not None},
         )
 
+    def _with_quality(self, participants: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Beside the covariates what quality control files say, with its session; names that are there are refused."""
+        made, sessions, notes = quality_columns(
+            self.spec.quality or {}, cohort, list(participants.index), self.data, self.problems
+        )
+        self.notes += notes
+        for name in made.columns.intersection(participants.columns):
+            hint = "leave one of them out, or write prefix = in [quality.NAME]"
+            self.problems.add("quality", f"makes {name!r}, which is a column of the participants too", hint)
+        return participants.join(made[made.columns.difference(participants.columns, sort=False)]), sessions
+
     # ---------------------------------------------------------------------------------------------------- covariates
 
     def _covariates(
@@ -152,12 +162,13 @@ class _Reader:
 
     def _from_file(self, name: str, declared: ColumnSpec, people: Sequence[str], cohort: Cohort) -> pd.Series:
         label = declared.file or self.spec.participants
-        table = self.open(label)
-        ids = table.column(self.spec.id, "id")
+        table = self.files.open(label, declared, cohort)
+        self.tables[label] = table
         cells = table.column(declared.column or name, f"columns.{name}")
         here = list(range(len(table)))
         if declared.session is not None:
-            sessions = table.column(declared.session, f"columns.{name}.session")
+            sessions = table.sessions(declared.session, f"columns.{name}.session")
+            self.problems.extend(table.codes.problems(f"{label}: columns.{name}", table.rows()))
             for raw in sessions_alike(dict.fromkeys(sessions), [str(declared.at)]):
                 if raw not in self.spec.sessions:
                     found = f"{sessions.count(raw)} rows of {raw!r}, which looks like {declared.at!r} but is not taken"
@@ -167,14 +178,14 @@ class _Reader:
                 hint = did_you_mean(str(declared.at), sorted(set(sessions)))
                 self.problems.add(label, f"has no row of the session {declared.at!r} that columns.{name} takes", hint)
                 return self._typed(name, [""] * len(people), people, [""] * len(people), ColumnSpec(), label)
-        rows = [Row(f"line {table.lines[at]}", ids[at]) for at in here]
+        rows = [Row(table.places[at], table.ids[at]) for at in here]
         if label != self.spec.participants:
             self.problems.extend(identity_problems(rows, cohort, label, sessions=False))
             self.notes += identity_notes(rows, cohort, label)
         at_person = {owner_of(row, cohort).participant_id: at for row, at in zip(rows, here, strict=True)}
         absent = self.spec.missing[0] if self.spec.missing else ""
         own = [cells[at_person[person]] if person in at_person else absent for person in people]
-        where = [f"line {table.lines[at_person[person]]}" if person in at_person else "" for person in people]
+        where = [table.places[at_person[person]] if person in at_person else "" for person in people]
         return self._typed(name, own, people, where, declared, label)
 
     def _typed(
@@ -187,8 +198,14 @@ class _Reader:
         label: str,
     ) -> pd.Series:
         """A column as numbers or text, as declared or as its values are; what is doubtful about it is kept."""
-        typed = self._as_declared(name, cells, people, where, declared, label)
-        self.doubts[name] = doubts_of(name, typed.to_list(), cells, where, declared, self.spec.missing, label)
+        numbers = NumberReader(self.spec.missing, self.tables[label].decimal)
+        typed = self._as_declared(name, cells, people, where, declared, numbers, label)
+        written = [numbers.pointed(cell) for cell in cells]
+        entry = self.tables[label].dictionary.get(declared.column or name, ColumnEntry())
+        doubts = doubts_of(name, typed.to_list(), written, where, declared, self.spec.missing, label, entry.levels)
+        beyond = beyond_limits(typed.to_list(), where, entry, label) if declared.codes is None else ()
+        self.doubts[name] = (*doubts, *beyond)
+        self.notes += other_levels(name, written, self.spec.missing, entry, label)
         return typed
 
     def _as_declared(
@@ -198,21 +215,22 @@ class _Reader:
         people: Sequence[str],
         where: Sequence[str],
         declared: ColumnSpec,
+        numbers: NumberReader,
         label: str,
     ) -> pd.Series:
         index = pd.Index(people, name="participant_id", dtype="str")
-        numbers = NumberReader(self.spec.missing)
         read = [numbers.one(cell) for cell in cells]
         if declared.codes is not None:
             return pd.Series(self._decoded(name, cells, people, where, declared.codes, label), index=index, dtype="str")
-        if declared.type == "number":
-            bad = [
-                BadCell(place, declared.column or name, person, cell)
-                for place, person, cell, number in zip(where, people, cells, read, strict=True)
-                if number is None
-            ]
+        bad = [
+            BadCell(place, declared.column or name, person, cell)
+            for place, person, cell, number in zip(where, people, cells, read, strict=True)
+            if number is None
+        ]
+        points_only = numbers.comma and all(NUMBER.fullmatch(cell.cell) for cell in bad)
+        if declared.type == "number" or (declared.type is None and points_only):
             self.problems.extend(bad_cell_problems(label, bad, len(cells)))
-        elif declared.type == "categorical" or any(number is None for number in read):
+        elif declared.type == "categorical" or bad:
             return pd.Series([None if cell in self.spec.missing else cell for cell in cells], index=index, dtype="str")
         return pd.Series([np.nan if number is None else number for number in read], index=index, dtype=float)
 
@@ -242,23 +260,24 @@ class _Reader:
     def _other_files_agree(self, cohort: Cohort) -> None:
         """Files of ratings and covariates that repeat a column of the study say the same of everybody."""
         spec = self.spec
-        sessions = {column.file: column.session for column in spec.columns.values() if column.file}
-        sessions |= {score.file: score.session for score in spec.scores.values()}
-        for label, session in sessions.items():
-            if label == spec.participants:
+        named: dict[str | None, ColumnSpec | ScoreSpec] = {
+            each.file: each for each in spec.columns.values() if each.file
+        }
+        named |= {score.file: score for score in spec.scores.values()}
+        for label, file in named.items():
+            if label is None or label == spec.participants:
                 continue
             try:
-                table = self.open(label)
+                table = self.files.open(label, file, cohort)
             except SourceError:  # told where the file is read
                 continue
-            if spec.id not in table.columns:
-                continue
-            ids = table.columns[spec.id]
-            when = table.columns.get(session or "", [""] * len(table))
-            rows = [Row(f"line {line}", raw, at) for line, raw, at in zip(table.lines, ids, when, strict=True)]
-            shared = shared_columns(table.columns, cohort, leave_out=filter(None, (spec.id, session)))
-            said = {column: table.columns[column] for column in shared}
-            self.problems.extend(misalignment(rows, said, cohort, label))
+            known = table.table.columns
+            has_sessions = file.session is not None and file.session in known
+            rows = table.rows(table.sessions(str(file.session), "session") if has_sessions else None)
+            shared = shared_columns(known, cohort, leave_out=filter(None, (table.id_column, file.session)))
+            numbers = NumberReader(spec.missing, table.decimal)
+            claims = {column: [numbers.pointed(cell) for cell in known[column]] for column in shared}
+            self.problems.extend(misalignment(rows, claims, cohort, label))
 
     # ------------------------------------------------------------------------------------------------ reserved columns
 
@@ -327,53 +346,6 @@ class _Reader:
                 f"{self.spec.participants}: {column}", f"no arm is called {listed(unknown, LISTED)}", hint
             )
         return pd.Series([meaning.get(cell) for cell in cells], index=index, dtype="str")
-
-
-SUMMARIES = frozenset({"mean", "average", "sd", "std", "median", "total", "sum", "count", "minimum", "maximum"})
-"""What spreadsheets write below a table in place of an id."""
-
-
-def _members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Problems) -> tuple[list[str], list[int]]:
-    """Participant ids and their positions in the file; where two rows are one person, the first is kept for now."""
-    people: dict[str, int] = {}
-    raw_of: dict[str, dict[str, str]] = {}
-    by_looks: dict[str, tuple[str, str]] = {}
-    repeats: dict[str, list[str]] = {}
-    for at, (raw, line) in enumerate(zip(ids, table.lines, strict=True)):
-        if raw in bare.missing:
-            problems.add(table.label, f"no participant id in line {line}", "every row belongs to a participant")
-            continue
-        if raw.casefold() in SUMMARIES:
-            hint = "take the row out: a row of a summary is nobody"
-            problems.add(table.label, f"line {line} is of {raw!r}, not of a participant", hint)
-            continue
-        person = participant_id_of(raw, bare)
-        people.setdefault(person, at)
-        raw_of.setdefault(person, {}).setdefault(raw, f"line {line}")
-        repeats.setdefault(person, []).append(f"line {line}")
-        first, first_raw = by_looks.setdefault(loosely(bare.key(raw)), (person, raw))
-        if first != person:
-            found = f"{raw!r} (line {line}) and {first_raw!r} look like one participant"
-            problems.add(
-                table.label, found, one_id_hint(raw, first_raw, replace(bare, keys={first_raw: first})), DUPLICATE
-            )
-    for person, spelt in raw_of.items():
-        if len(spelt) > 1:
-            problems.extend([one_person_twice(person, spelt, table.label)])
-        elif len(repeats[person]) > 1:
-            found = f"{person} is there {len(repeats[person])} times ({listed(repeats[person], 5)})"
-            problems.add(table.label, found, "one row per participant: keep one of them", DUPLICATE)
-    if not people:
-        raise SourceError([*problems, Problem(table.label, "holds nobody", "one row per participant is expected")])
-    return list(people), list(people.values())
-
-
-def participant_id_of(raw: str, cohort: Cohort) -> str:
-    """The id that everything shows: ``sub-`` and the key.
-
-    A key that begins with ``sub-`` because nothing strips it gets no second one.
-    """
-    return "sub-" + cohort.key(raw).removeprefix("sub-")
 
 
 def _same_arm_twice(periods: pd.DataFrame, label: str) -> Iterable[Problem]:

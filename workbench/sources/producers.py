@@ -16,7 +16,12 @@ from workbench.sources import (
     featquery,
     giga_connectome,
     halfpipe,
+    kinfitr,
+    kinpar,
     maps,
+    petprep,
+    pmod,
+    pmod_voistat,
     wide_table,
     xcpd,
 )
@@ -55,6 +60,12 @@ PRODUCERS: dict[str, Producer] = {
     "abcd": Producer(abcd.find, abcd.parse),
     "afni": Producer(afni.find, afni.parse),
     "featquery": Producer(featquery.find, featquery.parse),
+    "petprep": Producer(petprep.find, petprep.parse),
+    "petprep-extract-tacs": Producer(petprep.find, petprep.parse),
+    "pmod": Producer(pmod.find, pmod.parse),
+    "kinfitr": Producer(kinfitr.find, kinfitr.parse),
+    "kinpar": Producer(kinpar.find, kinpar.parse),
+    "pmod-voistat": Producer(pmod_voistat.find, pmod_voistat.parse),
     "maps": Producer(maps.find, maps.parse),
 }
 """Producers by the name of a reader; their options are in `workbench.specs.readers.READERS`, under the same names."""

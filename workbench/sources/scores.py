@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from workbench.errors import Problem, Problems
 from workbench.records import Cohort, Scale
-from workbench.sources.delimited import LISTED, BadCell, NumberReader, TextTable, bad_cell_problems
+from workbench.sources.cohort_files import CohortFiles, StudyTable
+from workbench.sources.delimited import LISTED
 from workbench.sources.directions import direction_problems
+from workbench.sources.doubts import MISSING_CODES
 from workbench.sources.identity import Row, identity_notes, identity_problems, owner_of
-from workbench.sources.items import ItemCheck
+from workbench.sources.items import ItemRules
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
+from workbench.sources.score_columns import columns_by_session
 from workbench.specs.cohort import CohortSpec, ScaleSpec, ScoreSpec
 
 MIXED_SCORING = "T10"
@@ -21,20 +25,18 @@ MIXED_SCORING = "T10"
 
 STEP_TOLERANCE = 1e-6
 
-OpenTable = Callable[[str], TextTable]
-
 
 @dataclass(frozen=True)
 class Rating:
     """One total of one person at one session."""
 
-    line: int
+    place: str
     participant_id: str
     session: str
     value: float
 
     def __str__(self) -> str:
-        return f"{self.participant_id} {self.session} (line {self.line})".replace("  ", " ")
+        return f"{self.participant_id} {self.session} ({self.place})".replace("  ", " ")
 
 
 @dataclass
@@ -42,19 +44,17 @@ class _Cells:
     """Where the ratings of one score are in a file: a row, its session and the cells that make a total."""
 
     rows: list[Row] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
     cells: list[list[str]] = field(default_factory=list)
     columns: list[tuple[str, ...]] = field(default_factory=list)
 
-    def add(self, row: Row, line: int, columns: tuple[str, ...], cells: list[str]) -> None:
+    def add(self, row: Row, columns: tuple[str, ...], cells: list[str]) -> None:
         self.rows.append(row)
-        self.lines.append(line)
         self.columns.append(columns)
         self.cells.append(cells)
 
 
 def read_scores(
-    spec: CohortSpec, cohort: Cohort, open_table: OpenTable, problems: Problems
+    spec: CohortSpec, cohort: Cohort, files: CohortFiles, problems: Problems
 ) -> tuple[pd.DataFrame, dict[str, Scale], list[str]]:
     """Every score of the study; what is wrong with any of them goes into `problems`.
 
@@ -63,8 +63,8 @@ def read_scores(
     spec : CohortSpec
     cohort : Cohort
         Ids, sessions and missing codes.
-    open_table : callable
-        Gives the table of a file named in the specification.
+    files : CohortFiles
+        Opens the tables that the specification names.
     problems : Problems
         Added to, where other readers raise.
 
@@ -83,8 +83,8 @@ def read_scores(
         with problems.gather():
             scales[name] = scale_of(name, score, spec.scales)
         with problems.gather():
-            checked = ItemCheck(scales[name]) if name in scales else None
-            ratings[name] = _read_score(score, checked, cohort, open_table(score.file), notes, problems)
+            items = ItemRules(scales[name], score) if name in scales else None
+            ratings[name] = _read_score(score, items, cohort, files.open(score.file, score, cohort), notes, problems)
         if name in scales and name in ratings:
             problems.extend(impossible_values(name, score, scales[name], ratings[name]))
     long = [
@@ -135,46 +135,46 @@ def scale_of(name: str, score: ScoreSpec, own: dict[str, ScaleSpec]) -> Scale:
 
 def _read_score(
     score: ScoreSpec,
-    items: ItemCheck | None,
+    items: ItemRules | None,
     cohort: Cohort,
-    table: TextTable,
+    table: StudyTable,
     notes: list[str],
     problems: Problems,
 ) -> list[Rating]:
-    found = _long(score, cohort, table, notes) if score.at is None else _wide(score, cohort, table)
-    # In a wide file the rows of the file are those of its first session.
-    n_rows = len(table) if score.at is not None else len(found.rows)
-    own_rows = found.rows[:n_rows] if score.at is None else [Row(row.place, row.raw_id) for row in found.rows[:n_rows]]
+    long = score.session is not None
+    found = _long(score, cohort, table, notes) if long else _wide(score, table, problems)
+    # Where the study names the column of each session, the file itself has one row per participant.
+    own_rows = found.rows if score.at is None else table.rows()
     problems.extend(identity_problems(own_rows, cohort, score.file, sessions=score.at is None))
+    problems.extend(table.codes.problems(score.file, found.rows))
     notes += identity_notes(own_rows, cohort, score.file)
-    return list(_ratings(found, score, items, cohort, notes, problems))
+    return list(_ratings(found, score, items, cohort, NumberReader(cohort.missing, table.decimal), notes, problems))
 
 
-def _long(score: ScoreSpec, cohort: Cohort, table: TextTable, notes: list[str]) -> _Cells:
-    ids = table.column(cohort.id_column, "id")
-    sessions = table.column(str(score.session), "session")
+def _long(score: ScoreSpec, cohort: Cohort, table: StudyTable, notes: list[str]) -> _Cells:
+    sessions = table.sessions(str(score.session), "session")
     columns = _names(score.column)
     cells_of = [table.column(column, "column") for column in columns]
     found = _Cells()
-    for position, line in enumerate(table.lines):
+    for position, row in enumerate(table.rows(["" if each in cohort.missing else each for each in sessions])):
         cells = [column[position] for column in cells_of]
-        session = "" if sessions[position] in cohort.missing else sessions[position]
-        if not session and set(cells) <= set(cohort.missing):
+        if not row.raw_session and set(cells) <= set(cohort.missing):
             notes.append(f"{score.file}: a row without session and without any value left out")
             continue
-        found.add(Row(f"line {line}", ids[position], session), line, columns, cells)
+        found.add(row, columns, cells)
     return found
 
 
-def _wide(score: ScoreSpec, cohort: Cohort, table: TextTable) -> _Cells:
-    ids = table.column(cohort.id_column, "id")
+def _wide(score: ScoreSpec, table: StudyTable, problems: Problems) -> _Cells:
     found = _Cells()
-    for session, wanted in (score.at or {}).items():
-        columns = _names(wanted)
+    declared = {session: _names(columns) for session, columns in (score.at or {}).items()}
+    if score.at is None:
+        named = columns_by_session(score, table.table, table.id_column, problems)
+        declared = {table.codes.of(session): columns for session, columns in named.items()}
+    for session, columns in declared.items():
         cells_of = [table.column(column, f"at.{session}") for column in columns]
-        for position, line in enumerate(table.lines):
-            cells = [column[position] for column in cells_of]
-            found.add(Row(f"line {line}", ids[position], session), line, columns, cells)
+        for position, row in enumerate(table.rows([session] * len(table))):
+            found.add(row, columns, [column[position] for column in cells_of])
     return found
 
 
@@ -183,28 +183,33 @@ def _names(columns: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _ratings(
-    found: _Cells, score: ScoreSpec, items: ItemCheck | None, cohort: Cohort, notes: list[str], problems: Problems
+    found: _Cells,
+    score: ScoreSpec,
+    items: ItemRules | None,
+    cohort: Cohort,
+    numbers: NumberReader,
+    notes: list[str],
+    problems: Problems,
 ) -> Iterator[Rating]:
     """Totals of people in the study; items are summed where all of them are there, never prorated."""
-    numbers = NumberReader(cohort.missing)
     bad: list[BadCell] = []
     incomplete = 0
     n_read = 0
-    for row, line, columns, cells in zip(found.rows, found.lines, found.columns, found.cells, strict=True):
+    for row, columns, cells in zip(found.rows, found.columns, found.cells, strict=True):
         owner = owner_of(row, cohort)
         if not owner.known or (not row.raw_session and cohort.sessions):
             continue
         values, wrong = numbers.row(cells)
         n_read += 1
-        bad += [
-            BadCell(f"line {line}", columns[at], f"{owner.participant_id} {owner.session}", cells[at]) for at in wrong
-        ]
         whose = f"{owner.participant_id} {owner.session}".strip()
-        if items is not None and not items.allows(columns, values, f"line {line}", whose):
-            continue
+        bad += [BadCell(row.place, columns[at], whose, cells[at]) for at in wrong]
+        if items is not None:
+            allowed, values = items.answers(columns, values, row.place, whose)
+            if not allowed:
+                continue
         n_missing = int(pd.isna(values).sum())
         if n_missing == 0:
-            yield Rating(line, str(owner.participant_id), str(owner.session), float(values.sum()))
+            yield Rating(row.place, str(owner.participant_id), str(owner.session), float(values.sum()))
         elif n_missing < len(values) and not wrong:
             incomplete += 1
     if incomplete:
@@ -224,7 +229,9 @@ def impossible_values(name: str, score: ScoreSpec, scale: Scale, ratings: Sequen
     expected = f"{scale.name} goes from {scale.minimum:g} to {scale.maximum:g}"
     for rating in outside[:LISTED]:
         found = f"{name} is {rating.value:g} in {rating}"
-        yield Problem(score.file, found, expected, MIXED_SCORING if reason else "")
+        code = f'; if it stands for a missing value: missing = [.., "{rating.value:g}"] in cohort.toml'
+        usual = rating.value in MISSING_CODES
+        yield Problem(score.file, found, expected + (code if usual else ""), MIXED_SCORING if reason else "")
     for rating in between[:LISTED]:
         yield Problem(score.file, f"{name} is {rating.value:g} in {rating}", f"totals go in steps of {scale.step:g}")
     more = len(outside[LISTED:]) + len(between[LISTED:])

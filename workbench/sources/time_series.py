@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.errors import Problem, SourceError, listed
-from workbench.sources.delimited import DELIMITERS, BadCell, NumberReader, bad_cell_problems, split_rows
+from workbench.sources.delimited import DELIMITERS, split_rows
 from workbench.sources.file_kinds import content_of, text_of
 from workbench.sources.identity import Row
+from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.number_files import plain_numbers
 from workbench.sources.parsed import Parsed, ParsedMatrix, SourceFile
 from workbench.specs.derivative_source import SeriesOptions
@@ -133,6 +134,8 @@ def parsed_series(
         coverage=dict.fromkeys(silent, 0.0),
         missing=missing,
         provenance=provenance,
+        measure=f"{spec.connectivity} (Ledoit-Wolf)",
+        unit="" if spec.connectivity == "covariance" else "r",
         n_volumes=len(series.values),
     )
 

@@ -1,14 +1,20 @@
-"""Wide tables: one row per participant (and session), one column per feature."""
+"""Tables of numbers, wide or long: rows of participants, columns of features, sessions in either."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.errors import Problems, SourceError, did_you_mean
-from workbench.sources.delimited import open_table
+from workbench.sources.column_parts import Parts, parts_of_levels, parts_of_names
+from workbench.sources.columns import matches
+from workbench.sources.delimited import name_of, open_levels
+from workbench.sources.dictionaries import units_of
 from workbench.sources.identity import Row, id_hint
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.reshaping import by_session, pivoted
+from workbench.sources.table_contrasts import with_contrasts
 from workbench.specs.table_source import TableSource
 
 
@@ -30,7 +36,7 @@ def find(spec: TableSource, data: Path) -> list[SourceFile]:
 
 
 def parse(file: SourceFile, options: ParseOptions) -> Parsed:
-    """A wide table, read row by row, so that text of many cells is never held at once.
+    """A table, read row by row, so that text of many cells is never held at once; only `pivot` needs all of it.
 
     Parameters
     ----------
@@ -45,10 +51,11 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     Raises
     ------
     SourceError
-        If the file cannot be read, or lacks the column of the id or of the session.
+        If the file cannot be read, or lacks a column that the source names.
     """
     spec: TableSource = options.spec
-    header, lines = open_table(file.path, file.label)
+    levels, lines = open_levels(file.path, file.label, spec.layout)
+    header = [name_of(each) for each in levels]
     keys = {"id": spec.id or options.id_column} | ({"session": spec.session} if spec.session else {})
     problems = Problems()
     for key, column in keys.items():
@@ -61,12 +68,43 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     others = [at for at in range(len(header)) if at not in (at_id, at_session)]
     why = {keys["id"]: "participant id"} | ({keys["session"]: "session"} if spec.session else {})
     entries = _entries(lines, at_id, at_session, others)
-    return Parsed(file.label, tuple(header[at] for at in others), entries, left_out=why)
+    parsed = Parsed(file.label, tuple(header[at] for at in others), entries, left_out=why)
+    parts: Mapping[str, Parts] = {}
+    if spec.header_is is not None:
+        parts = parts_of_levels((levels[at] for at in others), spec.header_is)
+        parsed, parts = by_session(parsed, parts, options, "header_is")
+    elif spec.columns_pattern is not None:
+        parts = parts_of_names(parsed.columns, spec.columns_pattern)
+        parsed, parts = by_session(parsed, parts, options, "columns_pattern")
+    elif spec.pivot is not None:
+        parsed = pivoted(parsed, spec.pivot, options)
+        if spec.pivot_pattern is not None:
+            parts = parts_of_names(parsed.columns, spec.pivot_pattern)
+            parsed, parts = by_session(parsed, parts, options, "pivot_pattern")
+    parsed = _with_units(parsed, units_of(file.path), spec.units or {})
+    return with_contrasts(parsed, parts, spec.contrasts, options) if spec.contrasts else parsed
 
 
 def _entries(
-    lines: Iterator[tuple[int, list[str]]], at_id: int, at_session: int | None, others: list[int]
+    lines: Iterator[tuple[int, list[str]]], at_id: int, at_session: int | None, others: Sequence[int]
 ) -> Iterator[ParsedRow]:
     for line, cells in lines:
         session = "" if at_session is None else cells[at_session]
         yield ParsedRow(Row(f"line {line}", cells[at_id], session), [cells[at] for at in others])
+
+
+def _with_units(parsed: Parsed, dictionary: Mapping[str, str], declared: Mapping[str, str]) -> Parsed:
+    """Units of columns: those of the file's own dictionary, and those of the study, which win."""
+    problems = Problems()
+    units = {column: dictionary[column] for column in parsed.columns if column in dictionary}
+    for glob, unit in reversed([*declared.items()]):
+        like = [column for column in parsed.columns if matches(column, [glob])]
+        if not like:
+            problems.add(
+                f"{parsed.label}: units", f"no column is like {glob!r}", did_you_mean(glob, parsed.columns[:200])
+            )
+        units |= dict.fromkeys(like, unit)
+    described = {column: dict(said) for column, said in parsed.described.items()}
+    for column, unit in units.items():
+        described.setdefault(column, {})["unit"] = unit
+    return replace(parsed, described=described, problems=(*parsed.problems, *problems))

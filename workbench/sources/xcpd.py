@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.errors import Problem, SourceError
 from workbench.sources.coverage import of_other_regions, read_coverage
-from workbench.sources.derivatives import dataset_of, declared_files, made_by, one_per_session
+from workbench.sources.derivatives import PEARSON, dataset_of, declared_files, made_by, one_per_session
 from workbench.sources.entities import NamedFile
 from workbench.sources.identity import Row
 from workbench.sources.matrix_files import read_square
@@ -109,7 +109,9 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     else:
         square = read_square(file, missing)
         entry = ParsedMatrix(Row(""), square.cells, row_names=square.row_names, lines=square.lines)
-        parsed = Parsed(file.label, square.columns, [entry], missing=MISSING, provenance=made_by(file))
+        parsed = Parsed(
+            file.label, square.columns, [entry], missing=MISSING, provenance=made_by(file), measure=PEARSON, unit="r"
+        )
     order, circuits = read_regions(spec.regions, options)
     shares, problems = _coverage(file, spec, parsed.columns)
     return replace(

@@ -10,6 +10,9 @@ from pydantic import Field
 from workbench.errors import SpecError
 from workbench.records import Design, Phase, Scale
 from workbench.specs.base import Columns, Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+from workbench.specs.column_names import groups_of, header_findings, pattern_findings
+from workbench.specs.quality import QualitySpec
+from workbench.specs.table_file import Decimal, HeaderRows, TableFileSpec
 
 RESERVED = ("sequence", "arm", "period", "site")
 """Names that the workbench gives a meaning of its own."""
@@ -92,8 +95,11 @@ class SessionSpec(Spec):
             )
 
 
-class ColumnSpec(Spec):
-    """A covariate: one that lives in another file, or one of participants.tsv that needs a type or codes."""
+class ColumnSpec(TableFileSpec):
+    """A covariate: one that lives in another file, or one of participants.tsv that needs a type or codes.
+
+    Where the file is that of the participants, what the study says of that file holds here too.
+    """
 
     file: Text | None = None
     """File beside the data; default: the participants file."""
@@ -110,6 +116,7 @@ class ColumnSpec(Spec):
 
     def rules(self) -> Iterator[Finding]:
         """`session` and `at` go together; codes are for categories."""
+        yield from super().rules()
         if self.session is not None and self.at is None:
             yield Finding(("at",), "is missing", "session = names the column; at = says which session to take")
         if self.at is not None and self.session is None:
@@ -122,28 +129,55 @@ class ColumnSpec(Spec):
             yield Finding(("codes",), "are given for a number", 'leave out codes, or write type = "categorical"')
 
 
-class ScoreSpec(Spec):
-    """A rating: long (one row per person and session) or wide (one column per session)."""
+class ScoreSpec(TableFileSpec):
+    """A rating: long (one row per person and session) or wide (one column per session).
+
+    Where the file is that of the participants, what the study says of that file holds here too.
+    """
 
     file: Text
+    """File beside the data (TSV, CSV or XLSX), or one file per participant: sub-{participant}/.._sessions.tsv."""
     session: Text | None = None
     """Long: column with the session id."""
     column: Columns | None = None
     """Long: column of the total, or columns of items that are summed (complete rows only)."""
     at: dict[Name, Columns] | None = None
     """Wide: column (or item columns) of each session."""
+    header_is: tuple[Literal["feature", "session"], ...] | None = None
+    """Wide, with the session in the header: header = 2, header_is = ["feature", "session"]; `column` names the
+    feature, or the items."""
+    columns_pattern: Text | None = None
+    """Wide, with the session in the names: "(?P<session>.+)_shaps_total", or with items
+    "(?P<session>.+)_madrs_(?P<item>[0-9]+)"."""
+    reverse: tuple[Text, ...] | None = None
+    """Items (or globs) whose answers are turned round before they are summed; [] where the file has them turned."""
+    recode: dict[Text, dict[Text, Number]] | None = None
+    """Answers of items (or globs) that the file codes otherwise: { bdi_q16 = { "5" = 1, "4" = 2, "6" = 3 } }."""
     scale: Text | None = None
     """Name in the registry of scales where the score's own name is not one, or a key of [scales]."""
     scoring: Text | None = None
     """Scoring of a scale that has several, such as "14-56" for SHAPS."""
 
     def rules(self) -> Iterator[Finding]:
-        """Long (session and column) or wide (at), never both."""
+        """Long (session and column) or wide (at, or sessions in the names of columns), never both."""
+        yield from super().rules()
+        yield from header_findings(self.header_is, self.header, ("header_is",))
+        yield from pattern_findings(self.columns_pattern, ("columns_pattern",), ("session", "feature", "item"))
+        yield from not_together(self, "at", "session", "header_is", "columns_pattern")
+        parts = self.header_is or groups_of(self.columns_pattern)
         if self.at is not None:
-            yield from not_together(self, "at", "session")
             yield from not_together(self, "at", "column")
+            yield from not_together(self, "at", "session_codes")
             if not self.at:
                 yield Finding(("at",), "names no session", 'write ses-b0 = "COLUMN" for each session')
+        elif self.header_is is not None or self.columns_pattern is not None:
+            key = "columns_pattern" if self.header_is is None else "header_is"
+            if parts and "session" not in parts:
+                yield Finding((key,), "has no session", "one part of the names says when it was rated")
+            if "feature" in parts and self.column is None:
+                yield Finding(("column",), "is missing", f"it says which feature of {key} the score is")
+            if self.column is not None and parts and "feature" not in parts:
+                yield Finding(("column",), "stands beside a pattern that names no feature", "leave it out")
         elif self.session is None and self.column is None:
             hint = "long files: session = and column =; wide files: a table [scores.NAME.at] with a column per session"
             yield Finding((), "does not say where the values are", hint)
@@ -157,6 +191,13 @@ class ScoreSpec(Spec):
         for place, columns in items:
             if isinstance(columns, tuple):
                 yield from repeated(columns, place)
+
+    @property
+    def sums_items(self) -> bool:
+        """Several columns make one total."""
+        lists = [self.column, *(self.at or {}).values()]
+        named = any(isinstance(columns, tuple) and len(columns) > 1 for columns in lists)
+        return named or "item" in groups_of(self.columns_pattern)
 
 
 class ScaleSpec(Spec):
@@ -200,7 +241,15 @@ class CohortSpec(Spec):
     data: Text = "."
     """Folder of the data relative to the study; --data and workbench.local.toml override it; never hashed."""
     participants: Text = "participants.tsv"
+    """Table of everyone in the study (TSV, CSV or XLSX), one row each."""
     id: Text = "participant_id"
+    """Column with the participant id, in every file that names no other."""
+    sheet: Text | None = None
+    """Sheet of the participants' workbook (.xlsx); needed where several sheets hold data."""
+    header: HeaderRows | None = None
+    """Rows of the participants file that name the columns, 1 by default."""
+    decimal: Decimal | None = None
+    """"," where decimals follow a comma in the whole participants file; a point otherwise."""
     site: Text | None = None
     """Column with the site; declaring it changes nothing by itself."""
     family: Text | None = None
@@ -215,6 +264,13 @@ class CohortSpec(Spec):
     columns: dict[Text, ColumnSpec] = {}
     scores: dict[Name, ScoreSpec] = {}
     scales: dict[Name, ScaleSpec] = {}
+    quality: dict[Name, QualitySpec] | None = None
+    """Quality control files, whose columns (mean_fd, n_volumes, ...) become covariates."""
+
+    @property
+    def participants_file(self) -> TableFileSpec:
+        """How the participants file is written."""
+        return TableFileSpec(sheet=self.sheet, header=self.header, decimal=self.decimal, id=self.id)
 
     def rules(self) -> Iterator[Finding]:
         """Arms fit the design; sessions, scores and scales name what is declared."""
@@ -229,9 +285,14 @@ class CohortSpec(Spec):
                 else:
                     yield from unknown(session.arm, self.arms.names, "declared arm", key)
         yield from self._columns_fit()
+        for name, quality in (self.quality or {}).items():
+            if quality.at is not None:
+                yield from unknown(quality.at, self.sessions, "session", ("quality", name, "at"))
         for name, score in self.scores.items():
             for session_name in score.at or ():
                 yield from unknown(session_name, self.sessions, "session", ("scores", name, "at", session_name))
+            for raw, session_name in (score.session_codes or {}).items():
+                yield from unknown(session_name, self.sessions, "session", ("scores", name, "session_codes", raw))
             yield from self._scale_is_known(name, score)
             yield from self._all_items(name, score)
 
@@ -257,6 +318,8 @@ class CohortSpec(Spec):
             if name in RESERVED:
                 hint = "write site = at the top" if name == "site" else "the design and [arms] say it; use another name"
                 yield Finding(("columns", name), "is a reserved name", hint)
+            for raw, session_name in (column.session_codes or {}).items():
+                yield from unknown(session_name, self.sessions, "session", ("columns", name, "session_codes", raw))
             if column.at is not None and self.sessions:
                 yield from unknown(column.at, self.sessions, "session", ("columns", name, "at"))
 
@@ -269,6 +332,11 @@ class CohortSpec(Spec):
             scale = self.scales.get(wanted) or find_scale(wanted, score.scoring)
         except SpecError:  # told by `_scale_is_known`
             return
+        if isinstance(scale, Scale) and scale.reversed_items and score.sums_items and score.reverse is None:
+            numbers = " and ".join(map(str, scale.reversed_items))
+            found = f"is missing, and item {numbers} of {scale.name} is answered the other way round"
+            hint = "name its columns where the file has answers as given; [] where it has them turned already"
+            yield Finding(("scores", name, "reverse"), found, hint)
         lists: dict[Key, object] = {("at", session): columns for session, columns in (score.at or {}).items()}
         for key, columns in {("column",): score.column, **lists}.items():
             if not isinstance(columns, tuple) or len(columns) < 2:

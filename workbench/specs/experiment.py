@@ -237,6 +237,9 @@ class ExperimentSpec(Spec):
     exclude: dict[Text, Rule] = {}
     """Who is left out, although included: any one key suffices. participant_id takes ids; an exclude_file keeps them
     out of a file that is shared."""
+    exclude_quality: dict[Text, Bounds] | None = None
+    """Bounds that a scan must keep, by column of [quality]: { mean_fd = { max = 0.5 }, n_volumes = { min = 150 } };
+    whoever is outside, or has no value, is excluded, rule by rule."""
     exclude_file: Text | None = None
     """Table beside the data with participant_id (and reason)."""
     sessions: tuple[Name, ...] = ()
@@ -354,6 +357,6 @@ class ExperimentSpec(Spec):
     def _stray_keys(self) -> Iterator[Finding]:
         """Tables with free names swallow keys of the whole file that were written after them."""
         keys = {field.alias or name for name, field in type(self).model_fields.items()} - {"family"}
-        for table in ("include", "exclude", "feature_sets"):
-            for name in keys & set(getattr(self, table)):
+        for table in ("include", "exclude", "exclude_quality", "feature_sets"):
+            for name in keys & set(getattr(self, table) or ()):
                 yield Finding((table, name), "is a key of the whole file", "move it above the first [table]")

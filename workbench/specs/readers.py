@@ -10,6 +10,14 @@ from workbench.specs.derivative_source import GigaConnectomeSource, HalfpipeSour
 from workbench.specs.maps_source import MapsSource
 from workbench.specs.matlab_source import ConnSource, DcmSource
 from workbench.specs.matrix_source import MatrixSource
+from workbench.specs.pet_sources import (
+    ExtractTacsSource,
+    KinfitrSource,
+    KinparSource,
+    PetprepSource,
+    PmodSource,
+    VoistatSource,
+)
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
 from workbench.specs.task_tables import AbcdSource, AfniSource, FeatquerySource
@@ -17,6 +25,12 @@ from workbench.specs.task_tables import AbcdSource, AfniSource, FeatquerySource
 AnySource = Annotated[
     TableSource
     | MatrixSource
+    | PetprepSource
+    | ExtractTacsSource
+    | PmodSource
+    | KinfitrSource
+    | KinparSource
+    | VoistatSource
     | XcpdSource
     | HalfpipeSource
     | GigaConnectomeSource
@@ -35,6 +49,12 @@ READER_GROUP = "biomarker_workbench.sources"
 READERS: dict[str, type[SourceSpec]] = {
     "table": TableSource,
     "matrix": MatrixSource,
+    "petprep": PetprepSource,
+    "petprep-extract-tacs": ExtractTacsSource,
+    "pmod": PmodSource,
+    "kinfitr": KinfitrSource,
+    "kinpar": KinparSource,
+    "pmod-voistat": VoistatSource,
     "xcpd": XcpdSource,
     "halfpipe": HalfpipeSource,
     "giga-connectome": GigaConnectomeSource,

@@ -33,6 +33,7 @@ from workbench.specs.explaining import (
 )
 from workbench.specs.readers import READER_GROUP, READERS, AnySource
 from workbench.specs.toml_files import label_of, read_toml
+from workbench.specs.unanswered import unanswered
 from workbench.third_party import load, names
 
 T = TypeVar("T")
@@ -211,9 +212,13 @@ def examine(path: Path, label: str | None, root: Any) -> Reading[Any]:
     """
     label = label or label_of(path)
     try:
-        examination = _Examination(root, read_toml(path, label))
+        values = read_toml(path, label)
     except SpecError as error:
         return Reading(None, error.problems)
+    questions = unanswered(path.read_text(encoding="utf-8"), values, label)
+    if questions:
+        return Reading(None, tuple(questions))
+    examination = _Examination(root, values)
     spec = examination.spec()
     problems = Problems()
     for key, found, hint in examination.findings():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from workbench.specs.base import Finding, Name, Spec, Text, repeated
+from workbench.specs.base import Columns, Finding, Name, Number, Spec, Text, repeated
+from workbench.specs.table_file import Decimal
 
 FittedOn = Literal["each participant", "other people", "everyone here", "unknown"]
 Harmonisation = Literal["none", "combat", "other", "unknown"]
@@ -62,6 +63,10 @@ class SourceSpec(Spec):
     """Global signal regression; required for connectivity made from correlations."""
     tracer: Text | None = None
     """PET: the tracer, such as "[11C]AZ10419369"."""
+    reference: Columns | None = None
+    """PET: the reference region of a ratio or a binding potential, or several."""
+    window_min: tuple[Number, Number] | None = None
+    """PET: minutes after injection, from and to, that the values are of: [60, 90]."""
     contrast: Text | None = None
     """Task: the contrast, where the file holds one."""
     transform: Literal["none", "fisher-z", "tangent"] = "none"
@@ -69,11 +74,17 @@ class SourceSpec(Spec):
     become tangent vectors at the geometric mean of the training participants, learnt anew in every fold."""
     columns: Text | None = None
     """Table beside the spec or the data: column, and any of circuit, region_a, region_b, contrast, tracer, unit,
-    measure."""
+    measure, reference_region, minutes."""
     timing: Text | None = None
     """When the features were measured, where the file has no sessions: a session of cohort.toml, "before" (the first
-    infusion, in everybody), "concurrent" (with the outcome) or "unknown". Where people are treated, a source that does
-    not say is taken as unknown, which keeps every claim at exploratory."""
+    infusion, in everybody), "concurrent" (during the infusion) or "unknown". Where people are treated, a source
+    that does not say is taken as unknown; unknown and concurrent keep every claim at exploratory."""
+    decimal: Decimal | None = None
+    """"," where decimals follow a comma in every file of the source; a point otherwise."""
+    session_codes: dict[Text, Name] | None = None
+    """What the sessions of these files are called in the study: { baseline = "ses-b0", "48h" = "ses-d2" }."""
+    measured: tuple[Number, ...] | None = None
+    """Values that look like a code for a missing one (-9, 99, 999 far from all others) and were measured."""
     upstream: UpstreamSpec | None = None
     """What was done to the features before this file."""
 
@@ -106,12 +117,17 @@ class SourceSpec(Spec):
         return self.transform == "tangent"
 
     def rules(self) -> Iterator[Finding]:
-        """Lists say things once, and so are the measure and the time of measurement."""
+        """Lists say things once, and so are measure and time of measurement; PET names its tracer and measure."""
         yield from repeated(self.overlaps, ("overlaps",))
         yield from repeated(self.confounds, ("confounds",))
         if self.timing is not None and self.has_sessions():
             hint = "the file says at which session each row was measured: leave timing out"
             yield Finding(("timing",), "stands beside sessions of the file", hint)
+        if self.modality.casefold() == PET and not self.columns:
+            yield from undeclared_pet(self)
+        if self.window_min is not None and not 0 <= self.window_min[0] < self.window_min[1]:
+            found = f"{list(self.window_min)} is no span of minutes after injection"
+            yield Finding(("window_min",), found, "the earlier minute first: window_min = [60, 90]")
         if self.projected() and self.measure is not None:
             yield Finding(
                 ("measure",), "stands beside a tangent space", "tangent vectors are what is measured: leave it out"
@@ -126,3 +142,25 @@ class SourceSpec(Spec):
         if said is not None and said.selected_by == "atlas" and not (self.atlas or said.reference):
             hint = 'atlas = ".." of the source names it, or a reference'
             yield Finding(("upstream", "selected_by"), "is an atlas that has no name", hint)
+
+
+PET = "pet"
+"""The modality whose sources name a tracer and a measure."""
+
+
+def undeclared_pet(spec: SourceSpec) -> Iterator[Finding]:
+    """What a PET source leaves open that its numbers do not show.
+
+    Parameters
+    ----------
+    spec : SourceSpec
+
+    Yields
+    ------
+    Finding
+    """
+    if spec.tracer is None:
+        yield Finding(("tracer",), "is missing, and numbers do not show it", 'tracer = "[11C]PBR28"')
+    if spec.measure is None:
+        hint = 'measure = "SUVR", or "BPND", "VT", "Ki", "SUV", "CMRglc" ..'
+        yield Finding(("measure",), "is missing, and numbers do not show it", hint)

@@ -31,6 +31,7 @@ from workbench.tables.harmonised import harmonisation, in_words, needed_to_harmo
 from workbench.tables.measurements import Measured, measure
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.people import flow_step, nobody_left
+from workbench.tables.quality_rules import outside
 
 UNKNOWN = "(not known)"
 """Level of a block or stratum in those who have none: they form one of their own."""
@@ -95,6 +96,7 @@ def assemble(
         join.keep_those_with_any(sources)
     for source in sorted({source for each in common_to for source in each} - set(sources)):
         join.keep_those_with(source, f"with {source} (common to all feature sets)")
+    join.keep_those_of_quality()
     join.keep_complete()
     return join.dataset(feature_set, sources, given_folds)
 
@@ -148,6 +150,11 @@ class _Join:
         measured = {person for source in sources for person in self.parts[source].people}
         names = " or ".join(sources)
         self._exclude(f"with {names}", {person: f"no {names}" for person in self.people if person not in measured})
+
+    def keep_those_of_quality(self) -> None:
+        """Those stay whose scans keep the bounds of the experiment, rule by rule."""
+        for column, bounds in (self.experiment.exclude_quality or {}).items():
+            self._exclude(*outside(column, bounds, self.cohort, self.people))
 
     def keep_complete(self) -> None:
         """Those with every confound stay, and with a site where sites are left out."""

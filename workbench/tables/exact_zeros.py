@@ -56,6 +56,17 @@ def exact_zeros(table: FeatureTable) -> ExactZeros | None:
 
     A feature that is a count, or 0 in most participants, or rounded so that a 0 is to be expected, has none.
 
+    Parameters
+    ----------
+    table : FeatureTable
+
+    Returns
+    -------
+    ExactZeros or None
+        None where there are none.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"participant_id": [f"sub-{n}" for n in range(8)], "session": ""})
     >>> values = np.array([[0.312], [0.281], [0.0], [0.402], [0.377], [0.299], [0.351], [0.266]])

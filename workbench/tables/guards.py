@@ -22,12 +22,14 @@ from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
 from workbench.tables.doubtful import doubtful_columns
 from workbench.tables.feature_sets import feature_sets
-from workbench.tables.harmonised import harmonise_problems, harmonise_warnings
+from workbench.tables.harmonised import harmonise_problems
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
+from workbench.tables.pet_scales import mixed_uptake
+from workbench.tables.quality_rules import late_scans
 from workbench.tables.selection import selected_by_outcome
 from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
 from workbench.tables.timing import late_sources, not_after, treated_by, untimed_warnings
@@ -78,6 +80,7 @@ def check_experiment(
     problems.extend(_feature_sessions(experiment, cohort, people, outcome))
     problems.extend(_covariates(experiment, cohort, specs, people))
     problems.extend(harmonise_problems(experiment, cohort, people))
+    problems.extend(late_scans(experiment, cohort, people))
     problems.extend(doubtful_columns(experiment, cohort, specs))
     problems.extend(_selection(experiment, cohort, people))
     problems.extend(_percent_change(experiment, specs))
@@ -286,7 +289,6 @@ def _experiment_warnings(
             if isinstance(one, TableSource) and isinstance(other, TableSource) and one.file == other.file:
                 text = f"{first} and {second} are read from one file: declare overlaps if they are the same scans"
                 yield Notice(text)
-    yield from harmonise_warnings(experiment, cohort)
 
 
 # ---------------------------------------------------------------------------------------------------------- joined data
@@ -327,6 +329,7 @@ def check_dataset(
         problems.extend(_telling_names(dataset, cohort, where))
         problems.extend(running_numbers(dataset, cohort, where))
         problems.extend(copies(dataset, where))
+        problems.extend(mixed_uptake(dataset.features, where))
         resembling, likely_copies = noisy_copies(dataset, cohort, where)
         problems.extend(resembling)
         problems.extend(_torn_groups(dataset))

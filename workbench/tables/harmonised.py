@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, TableError, WorkbenchError, did_you_mean, listed
-from workbench.records import Batches, Cohort, Dataset, Harmonisation, Notice, as_level
-from workbench.specs.experiment import SITES_TO_LEAVE_OUT, ExperimentSpec
+from workbench.records import Batches, Cohort, Dataset, Harmonisation, as_level
+from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.harmonise import HarmoniseSpec
 from workbench.tables.covariates import AT, base_of, encode, refuse_after_infusion, values_of
 from workbench.tables.names import looks_like_outcome
@@ -164,27 +164,3 @@ def in_words(plan: Harmonisation, spec: HarmoniseSpec, sources: Sequence[str]) -
         f"ComBat over {n} levels of {plan.batch}{target}{kept} in {listed(sources)}, learnt in every training set and "
         f"applied to those held out{unseen}"
     )
-
-
-def harmonise_warnings(experiment: ExperimentSpec, cohort: Cohort) -> Iterator[Notice]:
-    """What a harmonisation costs a claim.
-
-    Parameters
-    ----------
-    experiment : ExperimentSpec
-    cohort : Cohort
-
-    Yields
-    ------
-    Notice
-    """
-    spec = experiment.harmonise
-    if spec is None or spec.unseen != "refuse" or spec.batch not in cohort.participants:
-        return
-    n = int(cohort.participants[spec.batch].nunique())
-    if spec.batch == "site" and n >= SITES_TO_LEAVE_OUT:
-        text = (
-            'unseen = "refuse" leaves no way to predict a site that is left out, which a claim beyond exploratory asks '
-            'for: "reference" or "none" does'
-        )
-        yield Notice(text, where="harmonise")

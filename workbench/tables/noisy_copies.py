@@ -128,7 +128,7 @@ def resemblances(dataset: Dataset, cohort: Cohort, source: str) -> Iterator[Rese
     ----------
     Fisher, R. A. (1921). Metron 1, 3-32; Rousseeuw & Croux (1993). JASA 88, 1273-1283 (median absolute deviation).
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     X = dataset.X[:, (dataset.features["source"] == source).to_numpy()]
     if X.shape[1] < FEWEST_FEATURES or dataset.n_rows < 2 * FEWEST_FEATURES:
@@ -142,17 +142,17 @@ def resemblances(dataset: Dataset, cohort: Cohort, source: str) -> Iterator[Rese
     upper = np.triu_indices(dataset.n_rows, k=1)
     z = np.arctanh(np.clip(correlations, -1 + 1e-12, 1 - 1e-12))
     middle = np.median(z[upper])
-    spread = np.median(np.abs(z[upper] - middle)) / norm.ppf(0.75)
+    spread = np.median(np.abs(z[upper] - middle)) / ndtri(0.75)
     if not 0 < spread < WIDEST:
         return
     z = (z - middle) / spread
-    among_agreeing, among_all = norm.isf(LEVEL / agree.sum()), norm.isf(LEVEL / len(upper[0]))
+    among_agreeing, among_all = -ndtri(LEVEL / agree.sum()), -ndtri(LEVEL / len(upper[0]))
     flagged = agree & (z > among_agreeing) & (correlations > ALIKE)
     certain = z > among_all
     n_agree = int(agree.sum())
     if TOGETHER <= n_agree <= dataset.n_rows / 2 and correlations[agree].mean() > ALIKE_TOGETHER:
         together = z[agree].sum() / np.sqrt(n_agree)
-        surely, probably = norm.isf(TOGETHER_LEVELS)
+        surely, probably = -ndtri(TOGETHER_LEVELS)
         flagged |= agree & (together > probably) & (correlations > ALIKE_TOGETHER)
         certain |= together > surely
     for first, second in np.argwhere(flagged):

@@ -113,9 +113,11 @@ def late_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource
             whose = "everyone" if len(late) == len(people) else some
             found = f"features at {timing} are measured during or after an infusion in {whose}"
             yield Problem("timing", found, FIRST, "T2", file=file)
-        elif timing == "concurrent":
-            found = "features are measured with the outcome, and the participants of this study are treated"
-            yield Problem("timing", found, FIRST, "T2", file=file)
+
+
+def concurrent_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:
+    """Sources of a study of treatment that are declared to be measured during the infusion."""
+    return tuple(source for source in _without_sessions(dataset, cohort) if _declared(source, specs) == "concurrent")
 
 
 def untimed_sources(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:
@@ -142,6 +144,12 @@ def untimed_warnings(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySo
     Notice
         T2, one per source.
     """
+    for source in concurrent_sources(dataset, cohort, specs):
+        text = (
+            "its features are measured during the infusion, so they may be an effect of it: a claim is exploratory at "
+            "most, and nobody is predicted before treatment"
+        )
+        yield Notice(text, where=source, code="T2")
     for source in untimed_sources(dataset, cohort, specs):
         described = "is declared as unknown" if _declared(source, specs) == "unknown" else "is not declared"
         first = next((name for name, each in cohort.sessions.items() if each.phase == "before"), "before")
@@ -155,7 +163,7 @@ def untimed_warnings(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySo
 
 
 def timing_cap(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource]) -> tuple[str, ...]:
-    """Why a claim from these sources is exploratory at most; empty where it is known when each was measured.
+    """Why a claim from these sources is exploratory at most; empty where each was measured before the infusion.
 
     Parameters
     ----------
@@ -167,12 +175,14 @@ def timing_cap(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource])
     Returns
     -------
     tuple of str
-        One sentence over all such sources, or none.
+        At most two sentences: over all sources of unknown time, and over those measured during the infusion.
     """
-    untimed = untimed_sources(dataset, cohort, specs)
-    if not untimed:
-        return ()
-    return (f"when {listed(untimed)} was measured is not known: it may have been after the infusion",)
+    reasons = []
+    if untimed := untimed_sources(dataset, cohort, specs):
+        reasons.append(f"when {listed(untimed)} was measured is not known: it may have been after the infusion")
+    if concurrent := concurrent_sources(dataset, cohort, specs):
+        reasons.append(f"{listed(concurrent)} was measured during the infusion and may be an effect of it")
+    return tuple(reasons)
 
 
 def _without_sessions(dataset: Dataset, cohort: Cohort) -> list[str]:

@@ -99,6 +99,10 @@ def methods(result: RunResult) -> Section:
     )
 
 
+LEARNT_BY = {"Varoquaux 2010": "tangent vectors", "Johnson 2007": "ComBat", "Fortin 2018": "ComBat"}
+"""Papers of what is learnt from the features in the fold, and the word that tells it."""
+
+
 def methods_text(result: RunResult) -> tuple[str, tuple[str, ...]]:
     """The methods of a run in a paragraph, and the references that it cites by author and year.
 
@@ -119,6 +123,9 @@ def methods_text(result: RunResult) -> tuple[str, tuple[str, ...]]:
         f"{scores.model} in nested cross-validation ({scores.validation}); preparation, tuning and every other step "
         "that learns was fitted to training participants alone (Varoquaux 2018)."
     ]
+    if scores.in_fold:
+        keys += [key for key, word in LEARNT_BY.items() if any(word in words for words in scores.in_fold)]
+        parts.append(f"Before that, in every training set: {'; '.join(scores.in_fold)} ({'; '.join(keys[2:])}).")
     held = ", ".join((*scores.forced, *scores.confounds))
     if held:
         parts.append(

@@ -51,6 +51,28 @@ REFERENCES = {
         2024,
         "10.1080/01621459.2023.2197686",
     ),
+    "Fortin 2018": Reference(
+        "Fortin, J.-P.; Cullen, N.; Sheline, Y. I.; et al.",
+        "Harmonization of cortical thickness measurements across scanners and sites",
+        "NeuroImage, 167, 104-120",
+        2018,
+        "10.1016/j.neuroimage.2017.11.024",
+    ),
+    "Johnson 2007": Reference(
+        "Johnson, W. E.; Li, C.; Rabinovic, A.",
+        "Adjusting batch effects in microarray expression data using empirical Bayes methods",
+        "Biostatistics, 8, 118-127",
+        2007,
+        "10.1093/biostatistics/kxj037",
+    ),
+    "Varoquaux 2010": Reference(
+        "Varoquaux, G.; Baronnet, F.; Kleinschmidt, A.; Fillard, P.; Thirion, B.",
+        "Detection of brain functional-connectivity difference in post-stroke patients using group-level covariance "
+        "modeling",
+        "Medical Image Computing and Computer-Assisted Intervention, LNCS 6361, 200-208",
+        2010,
+        "10.1007/978-3-642-15705-9_25",
+    ),
     "Benjamini 1995": Reference(
         "Benjamini, Y.; Hochberg, Y.",
         "Controlling the false discovery rate: a practical and powerful approach to multiple testing",

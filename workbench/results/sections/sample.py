@@ -106,9 +106,11 @@ def _features(features: pd.DataFrame) -> ReportTable | None:
     rows = []
     for modality, own in features.groupby("modality", sort=True):
         circuits = sorted({str(each) for each in own["circuit"] if str(each)})
-        described = [_shared(own, name) for name in ("session", "measure", "unit", "tracer", "contrast", "atlas")]
+        told = ("session", "measure", "unit", "tracer", "reference_region", "minutes", "contrast", "atlas")
+        described = [_shared(own, name) for name in told]
         rows.append((str(modality), f"{len(own):,}", ", ".join(circuits), *described))
-    columns = ("Modality", "Features", "Circuits", "Session", "Measure", "Unit", "Tracer", "Contrast", "Atlas")
+    of_pet = ("Tracer", "Reference", "Minutes after injection")
+    columns = ("Modality", "Features", "Circuits", "Session", "Measure", "Unit", *of_pet, "Contrast", "Atlas")
     kept = [at for at in range(len(columns)) if at < 3 or any(row[at] for row in rows)]
     return ReportTable(
         tuple(columns[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows), "Features"

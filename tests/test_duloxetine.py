@@ -1,0 +1,89 @@
+"""A parallel, placebo-controlled trial from its own published files: arms, an odd outcome, quality as features."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+COHORT = """
+design = "parallel"
+
+[ids]
+strip = ["sub-"]
+
+[arms]
+active = "duloxetine"
+control = "placebo"
+column = "Drug"
+allocation = { duloxetine = 0.5, placebo = 0.5 }
+"""
+
+QUALITY = """
+modality = "quality"
+reader = "table"
+file = "quality.tsv"
+timing = "before"
+units = { fd_mean = "mm" }
+"""
+
+RELIEF = """
+question = "Does the quality of the scan before treatment predict the relief of pain?"
+include = { study = ["2"] }
+
+[outcome]
+column = "% Analgesia WOMAC"
+kind = "score"
+better = "higher"
+arms = ["duloxetine", "placebo"]
+
+[validation]
+repeats = 2
+permutations = 99
+
+[[models]]
+kind = "ridge"
+"""
+
+MEASURES = ("fd_mean", "tsnr", "dvars_std", "fwhm_avg")
+
+
+@pytest.fixture
+def study(real_data, tmp_path) -> Path:
+    """A study of REAL ds000208, with the four numbers of each MRIQC file in one table."""
+    for name, text in {
+        "features/cohort.toml": COHORT,
+        "features/quality.toml": QUALITY,
+        "experiments/relief.toml": RELIEF,
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    shutil.copy(real_data / "duloxetine" / "participants.tsv", tmp_path)
+    lines = ["\t".join(("participant_id", *MEASURES))]
+    for path in sorted((real_data / "duloxetine" / "mriqc").glob("*.json")):
+        measured = json.loads(path.read_text())
+        lines.append("\t".join([path.name.split("_")[0], *(repr(float(measured[name])) for name in MEASURES)]))
+    (tmp_path / "quality.tsv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_REAL_ds000208_has_the_arms_of_its_participants_file(study):
+    from workbench.sources.participants import read_cohort
+    from workbench.specs.reading import read_cohort_spec
+
+    cohort = read_cohort(read_cohort_spec(study / "features" / "cohort.toml"), study)
+    assert len(cohort.participants) == 76, "the empty last row is nobody"
+    assert cohort.participants["arm"].value_counts().to_dict() == {"placebo": 37, "duloxetine": 19}
+    assert cohort.participants["% Analgesia WOMAC"].notna().sum() == 56
+
+
+def test_REAL_ds000208_image_quality_does_not_predict_the_relief_of_pain(study):
+    import workbench
+
+    (finished,) = workbench.run(["relief"], study=study, data=study, jobs=1)
+    result = finished.result
+    assert result.scores.n_participants == 39
+    assert result.claim.verdict == "prediction not shown"
+    assert result.scores.performance.r2 < 0.1
