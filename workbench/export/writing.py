@@ -99,6 +99,16 @@ def in_order(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose numbers are rounded to what can be read.
 
+    Parameters
+    ----------
+    table : DataFrame
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> readable(pd.DataFrame({"q": [0.003996003996003996]}))["q"].item()
     0.003996
@@ -112,6 +122,16 @@ def table_text(table: pd.DataFrame) -> str:
 
     A text that a spreadsheet would run as a formula gets an apostrophe, which `read_table` takes away again.
 
+    Parameters
+    ----------
+    table : DataFrame
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> table_text(pd.DataFrame({"circuit": ["default mode", ""], "q": [0.1, float("nan")]}))
     'circuit\tq\ndefault mode\t0.1\nn/a\tn/a\n'
