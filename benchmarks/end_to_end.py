@@ -65,7 +65,10 @@ STAGES = {
     "workbench.evaluation.canary": {"canary": "fits blind to the outcome"},
     "workbench.evaluation.influence": {"leave_one_out_r2": "influence", "leave_pairs_out_r2": "influence"},
     "workbench.evaluation.negative_control": {"on_shuffled_outcomes": "shuffled outcomes"},
-    "workbench.evaluation.unobserved": {"predict_unobserved": "people without outcome"},
+    "workbench.evaluation.unobserved": {
+        "model_of_everyone": "model of everyone",
+        "predict_unobserved": "people without outcome",
+    },
     "workbench.execution": {"run_units": "handing out work units", "save_unit": "storing work units"},
     "workbench.evaluation.conformal": {"conformal_folds": "intervals of single people"},
     "workbench.evaluation.circuit_test": {"circuit_test": "circuit test"},
@@ -73,6 +76,7 @@ STAGES = {
     "workbench.results.family": {"finish_experiment": "reduction to results"},
     "workbench.export": {"write_run": "writing files"},
     "workbench.figures": {"draw_picture": "figures"},
+    "workbench.model_files": {"write_model": "writing files"},
 }
 
 

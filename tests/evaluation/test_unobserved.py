@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.evaluation.unobserved import predict_unobserved
+from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved
 from workbench.records import Unobserved
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
@@ -18,7 +18,8 @@ def test_people_without_an_outcome_are_predicted_by_a_model_of_everyone_else(mak
     there = replace(
         dataset.take(kept), unobserved=Unobserved(("sub",) * 10, dataset.X[lost], dataset.nuisance.values[lost])
     )
-    predicted, reference = predict_unobserved(there, RIDGE, ValidationSpec(permutations=0))
+    everyone = model_of_everyone(there, RIDGE, ValidationSpec(permutations=0), predicts=False)
+    predicted, reference = predict_unobserved(there, everyone)
     N = np.column_stack([np.ones(80), dataset.nuisance.values])
     expected = N[lost] @ np.linalg.lstsq(N[kept], dataset.y[kept], rcond=None)[0]
     assert reference == pytest.approx(expected)
@@ -28,4 +29,8 @@ def test_people_without_an_outcome_are_predicted_by_a_model_of_everyone_else(mak
 
 def test_their_outcome_is_never_looked_at_since_there_is_none(make_dataset):
     dataset = make_dataset(n=30, r2=0.5)
-    assert predict_unobserved(dataset, RIDGE, ValidationSpec()) is None
+    assert predict_unobserved(dataset, model_of_everyone(dataset, RIDGE, ValidationSpec(), predicts=True)) is None
+
+
+def test_a_run_that_predicts_nothing_and_has_nobody_else_fits_no_model_of_everyone(make_dataset):
+    assert model_of_everyone(make_dataset(n=30), RIDGE, ValidationSpec(), predicts=False) is None

@@ -13,7 +13,7 @@ from workbench.evaluation.canary import canary
 from workbench.evaluation.circuit_test import circuit_test
 from workbench.evaluation.cost import estimate
 from workbench.evaluation.influence import leave_one_out_r2
-from workbench.evaluation.unobserved import predict_unobserved
+from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved
 from workbench.models import fitted_models, steps_in_fold
 from workbench.models.combat import ComBat
 from workbench.models.estimators import make_learner
@@ -288,7 +288,7 @@ def test_people_without_an_outcome_are_harmonised_by_their_site(dataset):
     batches = dataset.harmonisation.batches.take(lost)
     others = Unobserved(("sub",) * len(lost), dataset.X[lost], np.empty((len(lost), 0)), batches)
     there = replace(dataset.take(kept), unobserved=others)
-    predicted, _ = predict_unobserved(there, RIDGE, VALIDATION)
+    predicted, _ = predict_unobserved(there, model_of_everyone(there, RIDGE, VALIDATION, predicts=False))
     made = without_steps(dataset, kept)
     N = np.empty((N_ROWS, 0))
     fold = Fold(made.X, N, kept, lost, ())

@@ -12,7 +12,7 @@ import pytest
 from workbench.evaluation.circuit_test import circuit_test
 from workbench.evaluation.conformal import conformal_folds
 from workbench.evaluation.influence import leave_one_out_r2
-from workbench.evaluation.unobserved import predict_unobserved
+from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved
 from workbench.models import nested_cv, permutations
 from workbench.models.nested_cv import fit_unit, marginal_targets, plan_units, target_matrices
 from workbench.models.permutations import refusal
@@ -123,7 +123,8 @@ def results_of(dataset, kind):
             made[f"circuit {field.name}"] = (value, int(field.name.removeprefix("circuit_").startswith("effect")))
     for number, fold in enumerate(conformal_folds(dataset, units, spec, VALIDATION)):
         made |= {f"conformal {number}": (fold.predicted, 1), f"conformal {number} residual": (fold.residual, 1)}
-    for name, values in zip(("predicted", "reference"), predict_unobserved(dataset, spec, VALIDATION), strict=True):
+    everyone = model_of_everyone(dataset, spec, VALIDATION, predicts=False)
+    for name, values in zip(("predicted", "reference"), predict_unobserved(dataset, everyone), strict=True):
         made[f"unobserved {name}"] = (values, 1)
     if kind not in TREES:
         r2, _, _ = leave_one_out_r2(dataset, units[:1], spec, results=results[:1], repeats=1)

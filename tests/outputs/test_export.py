@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from workbench.errors import StoreError
 from workbench.export import COLUMNS, FILES, environment, export_run, read_run, write_run
+from workbench.export.writing import table_text
 from workbench.records import FlowStep, LoggedRun, RunResult
 
 
@@ -307,6 +309,7 @@ def test_an_export_copies_all_but_the_model_and_explains_each_file(logged, tmp_p
 def test_an_export_copies_the_model_when_asked(logged, tmp_path):
     (logged.artifacts / "model").mkdir()
     (logged.artifacts / "model" / "ridge.skops").write_bytes(b"x")
+    (logged.artifacts / "model" / "model.json").write_text('{"holds_participants": false}')
     export_run(logged, tmp_path / "out", model=True)
     assert (tmp_path / "out" / "model" / "ridge.skops").read_bytes() == b"x"
 
@@ -336,3 +339,60 @@ def test_an_export_into_a_file_is_refused(logged, tmp_path):
 def test_a_run_without_files_cannot_be_exported(tmp_path):
     with pytest.raises(StoreError, match=r"has no files below .*run it again"):
         export_run(logged_at(tmp_path / "nowhere"), tmp_path / "out")
+
+
+# ------------------------------------------------------------------------------------------------ spreadsheets, themes
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|A0", "@SUM(A1)"])
+def test_a_text_that_a_spreadsheet_would_run_is_made_a_text_and_read_back_as_it_was(text, shown_result, tmp_path):
+    result = replace(shown_result, features=shown_result.features.assign(region_a=text))
+    write_run(result, tmp_path)
+    lines = (tmp_path / "features.tsv").read_text().splitlines()
+    cells = [cell for line in lines for cell in line.split("\t")]
+    assert not [cell for cell in cells if cell[:1] in "=@+" and cell[:1]]
+    assert not [cell for cell in cells if re.match(r"-\d?[^\d.]", cell)]
+    assert read_run(tmp_path).features["region_a"].tolist() == result.features["region_a"].tolist()
+
+
+def test_numbers_and_signs_are_left_as_they_are(tmp_path):
+    table = pd.DataFrame({"text": ["-0.5", "+1e3", "-", "a=b"], "number": [-0.5, 1.0, -2e-7, float("nan")]})
+    assert table_text(table) == "text\tnumber\n-0.5\t-0.5\n+1e3\t1.0\n-\t-2e-07\na=b\tn/a\n"
+
+
+def test_the_dictionary_describes_every_column_of_every_table(shown_result, binary_result, tmp_path):
+    for name, result in {"shown": shown_result, "binary": binary_result}.items():
+        write_run(result, tmp_path / name)
+        dictionary = json.loads((tmp_path / name / "data_dictionary.json").read_text())
+        tables = {path.name: path.read_text().split("\n", 1)[0].split("\t") for path in (tmp_path / name).glob("*.tsv")}
+        assert {file: list(described["Columns"]) for file, described in dictionary["Files"].items()} == tables
+        silent = {
+            f"{file}: {column}"
+            for file, described in dictionary["Files"].items()
+            for column, entry in described["Columns"].items()
+            if not entry["Description"]
+        }
+        assert silent == set()
+
+
+def test_units_of_the_outcome_are_named_in_the_dictionary(shown_result, tmp_path):
+    write_run(shown_result, tmp_path)
+    files = json.loads((tmp_path / "data_dictionary.json").read_text())["Files"]
+    assert files["predictions.tsv"]["Columns"]["observed"]["Units"] == "points"
+    assert "Units" not in files["predictions.tsv"]["Columns"]["repeat"]
+
+
+@pytest.mark.parametrize(("theme", "expected"), [("light", {"a.png"}), ("dark", {"a-dark.png"}), ("both", None)])
+def test_figures_are_exported_for_the_ground_that_is_asked_for(theme, expected, logged, tmp_path):
+    (logged.artifacts / "figures").mkdir(exist_ok=True)
+    for name in ("a.png", "a-dark.png"):
+        (logged.artifacts / "figures" / name).write_bytes(b"x")
+    written = export_run(logged, tmp_path / "out", theme=theme)
+    assert {path.name for path in written if path.stem.startswith("a")} >= (expected or {"a.png", "a-dark.png"})
+    if expected:
+        assert {path.name for path in written if path.parent.name == "figures"} == expected
+
+
+def test_a_theme_that_is_none_is_refused(logged, tmp_path):
+    with pytest.raises(StoreError, match="theme: is 'grey'; one of light, dark, both"):
+        export_run(logged, tmp_path / "out", theme="grey")

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from workbench import tracking
@@ -64,6 +65,22 @@ def test_a_run_is_found_again_with_its_files_and_numbers(study, shown_result):
     assert found.artifacts.is_relative_to(study.artifacts_dir)
     assert found.tags["claim"] == "exploratory"
     assert found.metrics["n"] == 80
+
+
+def test_the_table_that_was_analysed_is_a_dataset_without_any_value(study, shown_result):
+    wide = [f"conn:{'a' * 60}{k}" for k in range(3000)]
+    features = shown_result.features.head(1).merge(pd.DataFrame({"wide": wide}), how="cross")
+    result = replace(shown_result, features=features.assign(name=features["wide"]))
+    run_id = keep(study, result)
+    (given,) = store.open_client(study).get_run(run_id).inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("fc+task+pet", "b" * 36)
+    columns = json.loads(given.dataset.schema)["mlflow_colspec"]
+    assert [column["name"] for column in columns] == wide[: recording.COLUMNS_LISTED]
+    assert len(given.dataset.schema) < 65535
+    assert json.loads(given.dataset.profile) == {"num_rows": 80, "num_elements": 80 * result.scores.n_features}
+    described = " ".join([given.dataset.schema, given.dataset.profile, given.dataset.source])
+    assert not [one for one in result.predictions["participant_id"].unique() if one in described]
+    assert str(study.root) not in described
 
 
 def test_the_headline_is_at_most_eight_metrics_of_four_digits(shown_result):

@@ -51,7 +51,8 @@ def test_every_row_says_that_it_is_exploratory_and_simulated(run):
 
 def test_what_is_not_known_yet_is_empty(run):
     assert run.biomarkers["selection_frequency"].isna().all()  # no halves were drawn
-    assert (run.biomarkers[["run_id", "x", "y", "z"]] == "").all(axis=None)
+    assert run.biomarkers[["x", "y", "z", "x_b", "y_b", "z_b"]].isna().all(axis=None)
+    assert (run.biomarkers["run_id"] == "").all()
 
 
 def test_sentences_are_in_the_words_of_the_field(run):

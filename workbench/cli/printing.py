@@ -12,6 +12,7 @@ from workbench.errors import Problem, listed, quoted
 if TYPE_CHECKING:
     from workbench.pipeline import (
         CheckReport,
+        Comparison,
         DescribedSource,
         DraftedStudy,
         FinishedRun,
@@ -147,6 +148,25 @@ def print_details(finished: FinishedRun) -> None:
             print(f"  {path.name}")
     for note in finished.result.scores.notes:
         say_wrapped(f"Note: {note}")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Runs beside each other, pairs that can be compared, and what differs in the others.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    """
+    print_frame(comparison.runs())
+    table = comparison.differences()
+    done, refused = table[table["reduction"].notna()], table[table["reduction"].isna()]
+    if len(done):
+        print("\nShare of squared error that the better run saves, on identical folds (95 % CI; p by Holm)")
+        print_frame(done.drop(columns=["refused", "p"]))
+    for pair in refused.itertuples():
+        say_wrapped(f"Not compared: {pair.better} and {pair.worse} ({pair.refused}).")
+    for path in comparison.written:
+        print(f"  {path}")
 
 
 def options_where(study: Path, data: Path | None = None) -> str:

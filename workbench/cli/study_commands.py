@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from workbench.cli.options import DataOption, QuietOption, RunArgument, StudyOpt
 from workbench.cli.printing import (
     HERE,
     print_check,
+    print_comparison,
     print_described,
     print_details,
     print_draft,
@@ -301,6 +302,28 @@ def report(
 
 
 @app.command()
+def compare(
+    experiment: Annotated[str, typer.Argument(help="Name of an experiment that was run.")],
+    study: StudyOption = HERE,
+    to: Annotated[
+        Path | None, typer.Option(help="Also write tables (TSV) and a figure beside this file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """The runs of an experiment beside each other, and paired differences where their folds are identical.
+
+    Of runs with one name the last one. Runs on other participants or folds are not compared; it is said what differs.
+
+    \b
+    Examples:
+      workbench compare madrs_change
+      workbench compare madrs_change --to tables/madrs_change.tsv
+    """
+    from workbench import pipeline
+
+    print_comparison(pipeline.compare(experiment, study=study, to=to))
+
+
+@app.command()
 def ui(
     study: StudyOption = HERE,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", metavar="PORT")] = 5000,
@@ -325,6 +348,17 @@ def export(
     to: Annotated[Path, typer.Option(help="Folder to write.", metavar="DIR")] = ...,  # type: ignore[assignment]
     study: StudyOption = HERE,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,
+    model: Annotated[
+        bool, typer.Option("--with-model", help="Also the model fitted to everyone analysed, as files without pickle.")
+    ] = False,
+    participant_data: Annotated[
+        bool,
+        typer.Option("--with-participant-data", help="Even a model that holds values of single participants."),
+    ] = False,
+    theme: Annotated[Literal["light", "dark", "both"], typer.Option(help="Ground of the figures.")] = "both",
+    images: Annotated[
+        bool, typer.Option("--with-images", help="Also candidate effects as NIfTI images in the study's own atlas.")
+    ] = False,
 ) -> None:
     """Export one run: candidate biomarkers, predictions, scores, tables and figures.
 
@@ -332,10 +366,20 @@ def export(
     Examples:
       workbench export latest --to supplement
       workbench export 3f2a91 --to supplement --study examples/kmoa
+      workbench export latest --to supplement --with-model
     """
     from workbench import pipeline
 
-    written = pipeline.export_run(run, to=to, study=study, force=force)
+    written = pipeline.export_run(
+        run,
+        to=to,
+        study=study,
+        force=force,
+        model=model,
+        participant_data=participant_data,
+        theme=theme,
+        images=images,
+    )
     print(f"{len(written)} files in {to}:")
     for path in written:
         print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")

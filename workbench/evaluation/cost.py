@@ -184,7 +184,8 @@ def estimate_at_most(dataset: Dataset, validation: ValidationSpec, learner: Lear
 
 
 def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
-    """Cost of what questions refit beside a run that predicts: influence, negative control, single participants.
+    """Cost of what questions refit beside a run that predicts: influence, negative control, single participants, and
+    the model of everyone.
 
     Only the model itself is refitted, for the observed outcome. Learners that share nothing between targets keep the
     settings that they chose where somebody is left out.
@@ -207,8 +208,10 @@ def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: Learn
     refits = _leave_outs(dataset, validation) / search if batched or validation.permutations else 0.0
     if affordable(dataset, tuned):
         refits += validation.outer * validation.inner
+    everyone = 1 / validation.outer
     control = min(validation.repeats, SHUFFLED_REPEATS) if batched else 1
-    return repeat.times(refits / validation.outer) + _of_division(own, alone, tuned.beside_main()).times(control)
+    beside = _of_division(own, alone, tuned.beside_main())
+    return repeat.times(refits / validation.outer) + beside.times(control + everyone)
 
 
 def _leave_outs(dataset: Dataset, validation: ValidationSpec) -> int:

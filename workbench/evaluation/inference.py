@@ -229,6 +229,16 @@ def holm_across(groups: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float6
     With G groups each is tested at alpha / G. A group passes its share on only when all its tests are rejected, which
     keeps the family-wise error when a group holds true and false effects; with one test per group this is Holm (1979,
     Scand J Stat 6, 65-70).
+
+    Parameters
+    ----------
+    groups : sequence of ndarray of shape (n_tests,)
+        p-values of each group.
+
+    Returns
+    -------
+    list of ndarray of shape (n_tests,)
+        In the order of `groups`.
     """
     n_groups = len(groups)
     worst = [float(p.max()) for p in groups]

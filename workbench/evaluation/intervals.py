@@ -236,6 +236,7 @@ def log_ratio_limits(model: Losses, reference: Losses, *, level: float = LEVEL) 
     ----------
     model, reference : ndarray of shape (n_groups, n_repeats)
         Sums of squared errors of each group that folds keep together.
+    level : float
 
     Returns
     -------

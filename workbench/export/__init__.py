@@ -5,8 +5,9 @@ which is new each time, stands in the biomarker files only.
 """
 
 from workbench.export.copying import export_run
-from workbench.export.dictionary import COLUMNS, FILES
+from workbench.export.dictionary import COLUMNS, FILES, MODEL_FOLDER
+from workbench.export.images import effect_images
 from workbench.export.reading import read_run
 from workbench.export.writing import environment, write_run
 
-__all__ = ["COLUMNS", "FILES", "environment", "export_run", "read_run", "write_run"]
+__all__ = ["COLUMNS", "FILES", "MODEL_FOLDER", "effect_images", "environment", "export_run", "read_run", "write_run"]

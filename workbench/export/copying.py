@@ -5,19 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from workbench.errors import Problems, StoreError, listed
-from workbench.export.dictionary import COLUMNS, MODEL_FOLDER, described
+from workbench.errors import Problem, Problems, StoreError, listed
+from workbench.export.dictionary import COLUMNS, DARK, MODEL_FOLDER, described
 from workbench.records import LoggedRun
 from workbench.whole_files import folder_to_write
 
+THEMES = ("light", "dark", "both")
 LISTED = 5
 """Names of files in one message."""
 
 
-def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool = False) -> tuple[Path, ...]:
+def export_run(
+    logged: LoggedRun,
+    to: Path,
+    *,
+    force: bool = False,
+    model: bool = False,
+    participant_data: bool = False,
+    theme: Literal["light", "dark", "both"] = "both",
+    more: Mapping[str, bytes] | None = None,
+) -> tuple[Path, ...]:
     """Copy what a run left into a folder, with a README that says what each file is.
 
     Parameters
@@ -29,6 +40,12 @@ def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool 
         Overwrite files that differ.
     model : bool
         Also copy the fitted model.
+    participant_data : bool
+        Even a model that holds rows of single participants.
+    theme : str
+        Ground of the figures.
+    more : mapping of str to bytes, optional
+        Files that are made for the export, by name.
 
     Returns
     -------
@@ -38,9 +55,14 @@ def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool 
     Raises
     ------
     StoreError
-        If the run left nothing, or a file of the same name with other content is in the way: every one is named.
+        If the run left nothing, or no model where it is to be copied; if the model holds rows of single participants;
+        or if a file of the same name with other content is in the way: every one is named.
     """
-    contents = _contents(logged, model)
+    if model:
+        _refuse_model(logged, participant_data)
+    if theme not in THEMES:
+        raise StoreError(Problem("theme", f"is {theme!r}", f"one of {', '.join(THEMES)}"))
+    contents = _contents(logged, model, theme, more or {})
     _refuse_overwriting(contents, to, force)
     for name, content in contents.items():
         target = to / name
@@ -52,14 +74,38 @@ def export_run(logged: LoggedRun, to: Path, *, force: bool = False, model: bool 
     return tuple(sorted(to / name for name in contents))
 
 
-def _contents(logged: LoggedRun, model: bool) -> dict[str, Path | bytes]:
+def _contents(logged: LoggedRun, model: bool, theme: str, more: Mapping[str, bytes]) -> dict[str, Path | bytes]:
     """Relative name to the file it is copied from, or to what is written there."""
     found = sorted(path for path in logged.artifacts.rglob("*") if path.is_file()) if logged.artifacts.is_dir() else []
     names = {path.relative_to(logged.artifacts).as_posix(): path for path in found}
     chosen = {name: path for name, path in names.items() if model or name.split("/")[0] != MODEL_FOLDER}
+    chosen = {name: path for name, path in chosen.items() if not _of_other_theme(name, theme)}
     if not chosen:
         raise StoreError(f"run {logged.run_id} ({logged.name}) has no files below {logged.artifacts}; run it again")
-    return {**chosen, "README.txt": _readme(logged, list(chosen)).encode()}
+    return {**chosen, **more, "README.txt": _readme(logged, [*chosen, *more]).encode()}
+
+
+def _of_other_theme(name: str, theme: str) -> bool:
+    """Whether a file is a figure for the ground that was not asked for."""
+    if theme == "both" or not name.startswith("figures/"):
+        return False
+    return name.rpartition(".")[0].endswith(DARK) == (theme == "light")
+
+
+def _refuse_model(logged: LoggedRun, participant_data: bool) -> None:
+    """A run without a model, and one whose model is data."""
+    manifest = logged.artifacts / MODEL_FOLDER / "model.json"
+    run = f"run {logged.run_id[:8]} ({logged.name})"
+    if not manifest.is_file():
+        verdict = _scores(logged).get("claim", {}).get("verdict", "")
+        if verdict in ("prediction not shown", "not tested"):
+            raise StoreError(Problem(run, f"has no model to hand on: {verdict}", "export it without --with-model"))
+        hint = "earlier versions kept none, and some estimators cannot be written: run it again, or export the rest"
+        raise StoreError(Problem(run, "left no model", hint))
+    if not participant_data and json.loads(manifest.read_text(encoding="utf-8")).get("holds_participants", True):
+        found = "its model holds values of single participants, such as support vectors or neighbours"
+        hint = "where you may hand on participants' data, say --with-participant-data"
+        raise StoreError(Problem(run, found, hint))
 
 
 def _refuse_overwriting(contents: dict[str, Path | bytes], to: Path, force: bool) -> None:

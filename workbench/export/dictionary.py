@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.records import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from workbench.records import Scores
+
 MISSING = "n/a"
 """A missing value in a table, as in BIDS."""
 
@@ -41,6 +50,7 @@ FILES = {
     "features.tsv": "what every feature is, and what is known of it",
     "flow.tsv": "participants after each step, with how many were excluded and why",
     "participants_lost.tsv": "ids and reasons of the participants excluded in flow.tsv",
+    "data_dictionary.json": "every column of every table with its unit, for programs; README.txt has the same in words",
     "environment.txt": "versions of the packages that produced the numbers",
     "figures/observed_predicted": "observed against predicted outcome, one point per participant",
     "figures/permutation_null": "cross-validated R2 beside those of permuted outcomes",
@@ -56,9 +66,22 @@ FILES = {
     "figures/comparators": "R2 of every model on the same folds, with its interval",
     "figures/decision_curve": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "figures/flow": "the flow of participants, as in a trial report",
+    "figures/brain": "candidate regions in a glass brain; where coordinates are known",
+    "figures/connectome": "candidate connections in a glass brain; where coordinates are known",
+    "figures/chord": "candidate connections around a circle, by circuit",
+    "images": "effects per SD of candidate regions, painted into the atlas of the study, and a table of its labels",
     "report.html": "the run as one page",
-    "model_card.md": "what the model is for and what it is not for",
-    "tripod_ai.tsv": "items of the TRIPOD+AI reporting guideline",
+    "model_card.md": "what the model is for and what it is not for, and how well it predicts whom",
+    "tripod_ai.tsv": "items of the reporting guideline TRIPOD+AI, with what the run says of each",
+    "probast_ai.tsv": "questions of PROBAST+AI about risk of bias; no information where the run holds no evidence",
+    "methods.md": "the methods in a paragraph, with references",
+    "references.bib": "the papers that the methods cite, as BibTeX",
+    "model/model.json": "what the model predicts, what it was fitted to, and the SHA-256 of each of its files",
+    "model/arrays.npz": "what the model learnt: NumPy arrays without pickle",
+    "model/trees.json": "boosted trees, as XGBoost writes them",
+    "model/estimator.skops": "an estimator of scikit-learn as skops writes it, loaded if all its types are trusted",
+    "model/features.tsv": "the features that the model takes, in order",
+    "model/spec.toml": "the experiment that the model was fitted in",
     MODEL_FOLDER: "the fitted model",
 }
 """What each file of a run is; pictures and folders by the start of their name."""
@@ -88,6 +111,15 @@ ORIGIN = {
     "atlas": "atlas of the regions",
     "reference_region": "PET: reference region of the ratio or binding potential",
     "minutes": "PET: minutes after injection, from-to",
+}
+
+PLACES = {
+    "x": "coordinate of the first region, or the only one: mm to the right, in the space of its atlas; where known",
+    "y": "mm to the front",
+    "z": "mm upwards",
+    "x_b": "coordinate of the second region of a connection: mm to the right",
+    "y_b": "mm to the front",
+    "z_b": "mm upwards",
 }
 
 COLUMNS: dict[str, dict[str, str]] = {
@@ -194,9 +226,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "evidence": "published cohorts (not papers) that agree or disagree on improvement with ketamine; silent where "
         "nothing was published; empty where the outcome is no effect of treatment",
         "atlas": ORIGIN["atlas"],
-        "x": "MNI coordinate, mm, where known",
-        "y": "MNI coordinate, mm",
-        "z": "MNI coordinate, mm",
+        **PLACES,
         "n": "participants analysed",
         "claim": "the strongest claim that the run allows",
         "run_id": "id of the run",
@@ -221,6 +251,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
         "rank_high": "95th percentile over repeats of its rank",
         "selection_frequency": SELECTED,
+        **PLACES,
     },
     "interactions.tsv": {
         "circuit_a": "one circuit",
@@ -236,6 +267,27 @@ COLUMNS: dict[str, dict[str, str]] = {
         "grid": "values tried, where a list of them was",
         "edge": "lowest or highest where the value is an end of a grid of three values or more",
     },
+    "model/features.tsv": {
+        "name": "source:feature, with @session where sessions differ",
+        "source": "file of features/ that it comes from",
+        "modality": "modality",
+        "feature": "its name in the source",
+        **ORIGIN,
+    },
+    "tripod_ai.tsv": {
+        "item": "number of the item (Collins et al. 2024); check against the official form",
+        "section": "part of the paper",
+        "topic": "what it asks for, in short",
+        "status": "from the run, in part (the authors must add what no run knows), or no information",
+        "text": "what the run says of it",
+        "source": "file that holds it",
+    },
+    "probast_ai.tsv": {
+        "domain": "domain of the instrument (Wolff et al. 2019; Moons et al. 2025)",
+        "question": "what is asked, in our words",
+        "answer": "yes, probably yes, no information, probably no, or no; never yes without evidence in the run",
+        "evidence": "what the run says of it, also where the answer is left to a reader",
+    },
     "flow.tsv": {
         "step": "who is counted",
         "n": "participants left",
@@ -249,6 +301,35 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 """Every column of every table, in order, in words; ``{unit}`` stands for the unit of the outcome."""
+
+
+def data_dictionary(tables: Mapping[str, Sequence[str]], scores: Scores) -> dict[str, Any]:
+    """Every column of every table of a run, as the JSON files beside the tables of BIDS describe them.
+
+    Parameters
+    ----------
+    tables : mapping of str to sequence of str
+        Columns by the name of the file.
+    scores : Scores
+
+    Returns
+    -------
+    dict
+        ``Files``: by name, with ``Description`` and ``Columns``, each of which has ``Description``, and ``Units`` where
+        they are those of the outcome; other units stand in the description or in a column ``unit``.
+    """
+    unit = scores.outcome_unit or "units of the outcome"
+    words = {"unit": unit, "one_unit": f"one of the {unit}", "reference": scores.reference or "the reference"}
+    files = {}
+    for name, columns in sorted(tables.items()):
+        known = COLUMNS.get(name, {})
+        described_columns = {}
+        for column in columns:
+            text = known.get(column) or known.get(re.sub(r"\d+", "0", column), "")
+            entry = {"Description": text.format(**words)}
+            described_columns[column] = entry | ({"Units": unit} if "{unit}" in text else {})
+        files[name] = {"Description": FILES.get(name, ""), "Columns": described_columns}
+    return {"SchemaVersion": SCHEMA_VERSION, "MissingValue": MISSING, "Files": files}
 
 
 def described(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import StoreError, listed
 from workbench.export.dictionary import MISSING, PARQUET
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, Claim, FlowStep, RunResult, Scores
+from workbench.results.cells import as_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def read_table(path: Path) -> pd.DataFrame:
         na_values=[MISSING],
         dtype=dict.fromkeys(words, "str"),
     )
-    return table.assign(**{column: table[column].fillna("") for column in words})
+    return table.assign(**{column: [as_written(cell) for cell in table[column].fillna("")] for column in words})
 
 
 def _parquet(path: Path) -> pd.DataFrame | None:

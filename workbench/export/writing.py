@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.export.dictionary import COLUMNS, MISSING, PARQUET
+from workbench.export.dictionary import COLUMNS, MISSING, PARQUET, data_dictionary
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
+from workbench.results import documents
+from workbench.results.cells import harmless
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
@@ -44,8 +46,12 @@ def write_run(result: RunResult, folder: Path, *, run_id: str = "") -> tuple[Pat
         "scores.json": _json(scores_record(result.scores, result.claim)),
         "biomarkers.json": _json(_biomarker_record(result, biomarkers, run_id)),
         "environment.txt": environment(),
+        **documents.texts(result),
     }
-    texts |= {name: table_text(table) for name, table in _tables(result, biomarkers).items()}
+    tables = _tables(result, biomarkers)
+    texts |= {name: table_text(table) for name, table in tables.items()}
+    columns = {name: list(table) for name, table in tables.items()}
+    texts["data_dictionary.json"] = _json(data_dictionary(columns, result.scores))
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
     written = [folder / name for name in texts]
@@ -70,6 +76,8 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         "flow.tsv": _flow(result.flow),
         "participants_lost.tsv": _excluded(result.flow),
     }
+    for name, rows_of in documents.TABLES.items():
+        tables[name] = _table(rows_of(result), name)
     if result.scores.influence is not None:
         tables["influence.tsv"] = _influence(result.scores)
         tables["influence_pairs.tsv"] = _frame(result.scores.influence.by_pair, list(COLUMNS["influence_pairs.tsv"]))
@@ -97,6 +105,16 @@ def in_order(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose numbers are rounded to what can be read.
 
+    Parameters
+    ----------
+    table : DataFrame
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> readable(pd.DataFrame({"q": [0.003996003996003996]}))["q"].item()
     0.003996
@@ -108,12 +126,27 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def table_text(table: pd.DataFrame) -> str:
     r"""A table as tab-separated text: floats to the last bit, ``n/a`` for what is missing, LF line ends.
 
+    A text that a spreadsheet would run as a formula gets an apostrophe, which `read_table` takes away again.
+
+    Parameters
+    ----------
+    table : DataFrame
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> table_text(pd.DataFrame({"circuit": ["default mode", ""], "q": [0.1, float("nan")]}))
     'circuit\tq\ndefault mode\t0.1\nn/a\tn/a\n'
     """
+    texts = [name for name in table if table[name].dtype == object or str(table[name].dtype).startswith("str")]
+    safe = {name: [harmless(cell) if isinstance(cell, str) else cell for cell in table[name]] for name in texts}
     # pandas writes the shortest text that reads back as the same float.
-    return str(table.replace({"": MISSING}).to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
+    filled = table.assign(**safe).replace({"": MISSING})
+    return str(filled.to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
 
 
 def scores_record(scores: Scores, claim: Claim) -> dict[str, Any]:
@@ -225,6 +258,13 @@ def _records(rows: Sequence[Any], name: str) -> pd.DataFrame:
     table = _frame([[getattr(row, column) for column in columns] for row in rows], columns)
     missing = [column for column in columns if table[column].isna().any()]
     return table.astype(dict.fromkeys(missing, float))
+
+
+def _table(rows: Sequence[Mapping[str, str]], name: str) -> pd.DataFrame:
+    """Rows with the names of their columns, in the order of the dictionary."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(COLUMNS[name]))
 
 
 def _with_run(biomarkers: pd.DataFrame, run_id: str) -> pd.DataFrame:

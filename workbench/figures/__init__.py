@@ -5,14 +5,18 @@ Each picture carries the claim and n, and says in its alternative text what a pe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.figures import (
     beeswarm,
+    brain,
     calibration,
+    chord,
     circuits,
     comparators,
+    comparison,
     decision,
     dependence,
     features,
@@ -45,6 +49,9 @@ PICTURES = {
     "comparators": comparators.draw,
     "decision_curve": decision.draw,
     "flow": flow.draw,
+    "brain": brain.draw,
+    "connectome": brain.draw_connections,
+    "chord": chord.draw,
 }
 """File name to the function that draws it; a function returns None where there is nothing to draw."""
 
@@ -85,6 +92,24 @@ def draw_picture(name: str, *, result: RunResult, folder: Path) -> tuple[Path, .
     with look():
         picture = PICTURES[name](result)
         return () if picture is None else save(picture, folder / name)
+
+
+def draw_comparison(experiment: str, results: Sequence[RunResult], path: Path) -> tuple[Path, ...]:
+    """Draw the runs of an experiment beside each other.
+
+    Parameters
+    ----------
+    experiment : str
+    results : sequence of RunResult
+    path : Path
+        Without suffix, in a folder that exists.
+
+    Returns
+    -------
+    tuple of Path
+    """
+    with look():
+        return save(comparison.draw(experiment, results), path)
 
 
 def draw_features(description: Description, folder: Path, *, synthetic: bool = False) -> tuple[Path, ...]:

@@ -23,8 +23,35 @@ from workbench.third_party import entry_points, import_outside, trusted
 GROUP = "biomarker_workbench.learners"
 """Entry points of installed packages that offer estimators, or learners, by name."""
 ALWAYS = "sklearn"
-LOADABLE = ("sklearn", "numpy", "scipy")
-"""Packages whose classes a saved model may hold."""
+TRUSTED = frozenset(
+    {
+        *(f"sklearn._loss.loss.{name}" for name in ("HalfSquaredError", "HalfBinomialLoss", "HalfTweedieLossIdentity")),
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        *(
+            f"sklearn.gaussian_process.kernels.{name}"
+            for name in (
+                *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation"),
+                *("Hyperparameter", "Matern", "PairwiseKernel", "Product", "RBF", "RationalQuadratic"),
+                *("Sum", "WhiteKernel"),
+            )
+        ),
+        *(
+            f"sklearn.metrics._dist_metrics.{name}64"
+            for name in ("ChebyshevDistance", "EuclideanDistance", "ManhattanDistance", "MinkowskiDistance")
+        ),
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+    }
+)
+"""Types that a saved model may hold beside those that skops trusts itself, which are scikit-learn's public estimators
+and the arrays and numbers of NumPy and SciPy: what the regressors and classifiers of scikit-learn 1.5 to 1.8 hold once
+fitted. A whole package is never trusted: it has functions that run what they are given."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +161,8 @@ def unpacked(state: bytes) -> Any:
     Raises
     ------
     FitError
-        Naming the classes that are neither of scikit-learn, nor offered by a package, nor on the user's own list.
+        Naming the classes that are neither estimators of scikit-learn, nor offered by a package, nor on the user's own
+        list; or if it is no file of skops.
     """
     from skops.io import get_untrusted_types, loads
 
@@ -142,8 +170,11 @@ def unpacked(state: bytes) -> Any:
 
     nowhere = Path(os.devnull)  # no study: what is offered in the current folder does not count either
     known = {*_offered(nowhere, ""), *_offered(nowhere, "").values(), *read_user_configuration(nowhere).estimators}
-    needed = get_untrusted_types(data=state)
-    strange = [name for name in needed if name.partition(".")[0] not in LOADABLE and name not in known]
+    try:
+        needed = get_untrusted_types(data=state)
+    except Exception as error:  # whatever a file that is damaged or made up does to a parser
+        raise FitError(Problem("", "the saved estimator cannot be read", "it was not written whole")) from error
+    strange = [name for name in needed if name not in TRUSTED and name not in known]
     if strange:
         hint = f"if you trust where it comes from, add them to estimators in {configuration_file()}"
         raise FitError(Problem("", f"the saved model holds {', '.join(strange)}", hint))

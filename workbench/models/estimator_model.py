@@ -337,12 +337,22 @@ class EstimatorModel:
         return {**self._learnt(), "class": type(self.estimator).__name__, "probes": self.raw(probes)}
 
     def state(self) -> dict[str, Any]:
-        """Everything learnt, the estimator as skops writes it, without pickle; see `Model`."""
+        """Everything learnt, the estimator as skops writes it, without pickle; see `Model`.
+
+        Raises
+        ------
+        FitError
+            If skops cannot write an estimator of this class.
+        """
         packed = np.empty(0, dtype=np.uint8)
         if self.estimator is not None:
             from skops.io import dumps
 
-            packed = np.frombuffer(dumps(self.estimator), dtype=np.uint8)
+            name = type(self.estimator).__name__
+            try:
+                packed = np.frombuffer(dumps(self.estimator), dtype=np.uint8)
+            except Exception as error:  # a class of anybody's, of which skops knows nothing
+                raise FitError(Problem(name, f"cannot be written without pickle ({error})")) from error
         return {**self._learnt(), "estimator": packed}
 
     def _learnt(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from workbench.models.estimators import beside_main, make_learner
 from workbench.models.fitted_models import from_state, state_of
 from workbench.models.learner import Fold, Model, refuse_untaken, taken_from
 from workbench.models.nested_cv import spawned
+from workbench.models.participants_held import holds_participants
 from workbench.models.prepared_learner import model_inputs
 from workbench.models.preprocessing import Floats
 from workbench.models.procedures import modalities
@@ -44,6 +45,8 @@ class StudyModel:
         Column that says where each person was measured, where features are harmonised; else empty.
     preserved : tuple of VariableCoding
         Covariates that the harmonisation preserves, in order.
+    holds_participants : bool
+        Whether it holds rows of single participants, so that its file is data (`participants_held`).
     """
 
     model: Model
@@ -51,6 +54,7 @@ class StudyModel:
     covariates: tuple[VariableCoding, ...]
     batch: str = ""
     preserved: tuple[VariableCoding, ...] = ()
+    holds_participants: bool = False
 
     def predict(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> Floats:
         """Predictions for any people, (n,).
@@ -98,6 +102,7 @@ class StudyModel:
             "covariates": codings_to_text(self.covariates),
             "batch": self.batch,
             "preserved": codings_to_text(self.preserved),
+            "holds_participants": self.holds_participants,
         }
         return names | {f"model.{name}": value for name, value in state_of(self.model).items()}
 
@@ -106,7 +111,8 @@ class StudyModel:
         """The model with this state, bit for bit."""
         features = tuple(json.loads(str(plain(state["features"]))))
         covariates, preserved = (codings_from_text(str(plain(state[name]))) for name in ("covariates", "preserved"))
-        return cls(from_state(substate(state, "model")), features, covariates, str(plain(state["batch"])), preserved)
+        batch, holds = str(plain(state["batch"])), bool(plain(state.get("holds_participants", True)))
+        return cls(from_state(substate(state, "model")), features, covariates, batch, preserved, holds)
 
 
 def _coded(codings: Sequence[VariableCoding], given: Mapping[str, Sequence[Any]], n: int, role: str) -> Floats:
@@ -181,4 +187,6 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         return None
     plan = dataset.harmonisation
     known = ("", ()) if plan is None else (plan.batch, plan.coding)
-    return StudyModel(fitted.model(), tuple(dataset.features["name"]), dataset.nuisance.coding, *known)
+    model = fitted.model()
+    holds = not dataset.complete or holds_participants(model, fold.X, fold.nuisance, fold.batches)
+    return StudyModel(model, tuple(dataset.features["name"]), dataset.nuisance.coding, *known, holds)

@@ -4,7 +4,7 @@
 
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
-`single_run`, `reports`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`,
+`single_run`, `comparing`, `reports`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`,
 `simulated_trials`, `power`, `pages`, `scaffold`, `demonstration`.
 """
 
@@ -12,6 +12,7 @@ from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
 from workbench.pipeline.checks import CheckReport, check
 from workbench.pipeline.circuits import WithoutCircuit
 from workbench.pipeline.claim_gate import PlannedClaim, that_carries
+from workbench.pipeline.comparing import Comparison, compare
 from workbench.pipeline.demonstration import demo
 from workbench.pipeline.describing import DescribedSource, circuits_template, describe_features
 from workbench.pipeline.experiment import run
@@ -21,12 +22,13 @@ from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import report
 from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
-from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, show_run, ui
+from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, load_model, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
 __all__ = [
     "AlignedData",
     "CheckReport",
+    "Comparison",
     "DescribedSource",
     "DraftedStudy",
     "ExperimentPlan",
@@ -41,6 +43,7 @@ __all__ = [
     "aligned_data",
     "check",
     "circuits_template",
+    "compare",
     "demo",
     "describe",
     "describe_features",
@@ -51,6 +54,7 @@ __all__ = [
     "init",
     "init_from",
     "list_runs",
+    "load_model",
     "plan",
     "report",
     "run",

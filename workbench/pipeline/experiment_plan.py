@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from workbench.errors import GuardError, Problem, Problems
 from workbench.pipeline.named_estimators import all_settled, notes_and_caps, outcome_problems
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import StudyData, left_out, load_study_data, study_with_data
-from workbench.records import Dataset, FlowStep, Notice, Outcome, feature_set_name
+from workbench.records import Dataset, FlowStep, Notice, Outcome, Places, feature_set_name
 from workbench.specs.experiment import ExperimentSpec, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
@@ -37,6 +37,8 @@ class PlannedRun:
     """The baseline score of the outcome, as a term; empty where it has none."""
     undeclared: str = ""
     """Sources of which the upstream steps are not declared, in a sentence."""
+    places: Places = field(default_factory=dict)
+    """Where regions lie, as far as the study says."""
 
     @property
     def name(self) -> str:
@@ -182,6 +184,7 @@ def _planned(
     rehearsal: bool,
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
+    from workbench.sources.coordinates import read_places
     from workbench.tables.dataset import assemble
     from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
@@ -206,8 +209,11 @@ def _planned(
             cohort, outcome = rehearse(spec, cohort, people, outcome)
         unfit = outcome_problems(spec, outcome.type)
         problems.extend(unfit.values())
+    places: Places = {}
     with problems.gather():
         sets = feature_sets(spec, study.sources)
+        used = {source: study.sources[source] for sources in sets.values() for source in sources}
+        places = read_places(used, features_dir=study.features_dir, data=study.data)
     if outcome is None or not sets:
         return None
     runs: list[PlannedRun] = []
@@ -250,6 +256,7 @@ def _planned(
                             capped=(*capped, *caps),
                             baseline=baseline,
                             undeclared=silent,
+                            places=places,
                         )
                     )
                     every_warning += notes

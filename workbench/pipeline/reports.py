@@ -97,11 +97,13 @@ def html_from(result: RunResult, folder: Path, *, run_id: str = "") -> str:
 
 def _side_by_side(experiment: str, runs: Sequence[LoggedRun]) -> str:
     from workbench.export import read_run
+    from workbench.pipeline.comparing import compared, difference_table
     from workbench.report import comparison_html
     from workbench.results.sections import report_of
 
     results = [(read_run(each.artifacts, tags=each.tags, shap=False), each.run_id) for each in runs]
-    return comparison_html(experiment, [report_of(result, run_id=run_id) for result, run_id in results])
+    tables = [difference_table(compared(experiment, runs))] if len(runs) > 1 else []
+    return comparison_html(experiment, [report_of(result, run_id=run_id) for result, run_id in results], tables)
 
 
 def _write(html: str, path: Path) -> Path:

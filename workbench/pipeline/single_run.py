@@ -155,6 +155,7 @@ def _analysed(
         baseline=planned.baseline,
         undeclared=planned.undeclared,
         published_as=loaded.study.cohort.published_as or "",
+        places=planned.places,
         blind_fits=blind_fits,
         interval_units=() if of_interval is None else of_interval.units,
         interval_results=() if of_interval is None else of_interval.results,
@@ -163,11 +164,14 @@ def _analysed(
         as_tuned = as_permuted(planned.learner) if n_permutations else planned.learner
         other = fit_other_sites(dataset, validation, as_tuned, fit_units)
         inputs = replace(inputs, other_sites=other, warnings=(*inputs.warnings, *other.failed))
-    return _explained(inputs, fit_units, label=label, progress=progress) if explained else inputs
+    if not explained:
+        return inputs
+    return _explained(inputs, fit_units, predicts=predicts, label=label, progress=progress)
 
 
-def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: Progress) -> RunInputs:
-    """With what explains and checks a run: pairs of participants, a negative control, circuits, intervals."""
+def _explained(inputs: RunInputs, fit_units: FitUnits, *, predicts: bool, label: str, progress: Progress) -> RunInputs:
+    """With what explains and checks a run: pairs of participants, a negative control, circuits, intervals; and with the
+    model of everyone."""
     from workbench.evaluation.circuit_test import circuit_test
     from workbench.evaluation.conformal import conformal_folds
     from workbench.evaluation.inference import ALPHA, permutation_test, permuted_r2
@@ -175,7 +179,7 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
     from workbench.evaluation.interactions import circuit_interactions
     from workbench.evaluation.negative_control import on_shuffled_outcomes
     from workbench.evaluation.stability import stability_selection
-    from workbench.evaluation.unobserved import predict_unobserved
+    from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved, state_to_keep
     from workbench.execution import one_blas_thread
     from workbench.models import nested_cv, permutations
     from workbench.models.splitters import for_interval
@@ -202,12 +206,14 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
     p = permutation_test(r2, scheme="", refused=inputs.permutation_refused).p
     shown = bool(r2[0] > 0) and p is not None and p <= ALPHA  # else no claim is within reach, and nothing is ranked
     with one_blas_thread():
+        everyone = model_of_everyone(dataset, learner, validation, predicts=predicts)
         return replace(
             inputs,
             interactions=circuit_interactions(dataset, learner, validation) if shown else None,
             selection=stability_selection(dataset, seed=validation.seed) if shown else None,
             pairs=pairs or (),
-            unobserved=predict_unobserved(dataset, learner, validation),
+            model=state_to_keep(everyone),
+            unobserved=predict_unobserved(dataset, everyone),
             circuit_test=circuit_test(dataset, nested_cv.marginal_targets(dataset, validation)),
             shuffled=shuffled,
             conformal=conformal,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import FILE as REPORT
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.forks import Forks
+    from workbench.models.everyone import StudyModel
     from workbench.results.layout import Page
     from workbench.tracking import Recorder
 
@@ -201,11 +202,14 @@ def keep(
     FinishedRun
     """
     from workbench import export as exporting
+    from workbench import model_files
 
     (progress or Silent()).say(f"writing {result.scores.run_name}")
     with recorder.open_run(result, run_id) as opened:
-        drawing = _drawing(result, opened.artifacts / "figures", jobs, forks)
+        drawing = _drawing(replace(result, model=None), opened.artifacts / "figures", jobs, forks)
         exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
+        if result.model is not None and result.claim.shows_prediction:
+            model_files.write_model(result, opened.artifacts / exporting.MODEL_FOLDER)
         for _ in drawing:
             pass
         write_report(result, opened.artifacts, run_id=opened.run_id)
@@ -285,7 +289,15 @@ def list_runs(experiment: str | None = None, *, study: str | Path = ".") -> Fini
 
 
 def export_run(
-    run: str = "latest", *, to: str | Path, study: str | Path = ".", force: bool = False
+    run: str = "latest",
+    *,
+    to: str | Path,
+    study: str | Path = ".",
+    force: bool = False,
+    model: bool = False,
+    participant_data: bool = False,
+    theme: Literal["light", "dark", "both"] = "both",
+    images: bool = False,
 ) -> tuple[Path, ...]:
     """Copy everything a supplement needs of one run into a folder.
 
@@ -299,6 +311,15 @@ def export_run(
         The study folder.
     force : bool
         Overwrite files that differ.
+    model : bool
+        Also the model fitted to everyone analysed, for `load_model`; only a run whose prediction is shown has one.
+    participant_data : bool
+        Even a model that holds values of single participants (support vectors, neighbours).
+    theme : {"light", "dark", "both"}
+        Ground of the figures.
+    images : bool
+        Also candidate effects as NIfTI images in the atlas of each source that names one, with their labels; the atlas
+        must lie where the study says.
 
     Returns
     -------
@@ -307,7 +328,40 @@ def export_run(
     """
     from workbench import export, tracking
 
-    return export.export_run(tracking.find_run(open_study(Path(study)), run), Path(to), force=force)
+    opened, more = open_study(Path(study)), {}
+    logged = tracking.find_run(opened, run)
+    if images:
+        from workbench.sources.coordinates import atlases_of
+
+        atlases = atlases_of(opened.sources, features_dir=opened.features_dir, data=opened.data)
+        more = export.effect_images(export.read_run(logged.artifacts, shap=False), atlases)
+    return export.export_run(
+        logged, Path(to), force=force, model=model, participant_data=participant_data, theme=theme, more=more
+    )
+
+
+def load_model(folder: str | Path) -> StudyModel:
+    """A model as a run or an export left it, checked file by file; it predicts bit for bit what it predicted then.
+
+    Parameters
+    ----------
+    folder : path
+        ``model/`` of a run or of an export.
+
+    Returns
+    -------
+    StudyModel
+        `predict` and `explain` take raw features and covariates.
+
+    Raises
+    ------
+    StoreError
+        If a file is missing or was changed, holds pickled objects or a type that is not trusted, or was written by
+        another version.
+    """
+    from workbench import model_files
+
+    return model_files.load_model(Path(folder))
 
 
 def ui(*, study: str | Path = ".", port: int = 5000) -> None:

@@ -32,7 +32,7 @@ from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
-from workbench.records.run import LoggedRun, RunResult
+from workbench.records.run import LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
     Increment,
     Influence,
@@ -104,6 +104,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "ModelState",
     "Nogueira",
     "Notice",
     "Outcome",
@@ -112,6 +113,7 @@ __all__ = [
     "Performance",
     "PermutationTest",
     "Phase",
+    "Places",
     "PowerPoint",
     "ProcedureResult",
     "RegressionToMean",

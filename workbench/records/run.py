@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Places = Mapping[str, Mapping[str, tuple[float, float, float]]]
+"""Coordinates in mm by source and region, the region in small letters."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelState:
+    """A fitted model as named arrays, numbers and texts (`workbench.models.everyone.StudyModel.state`)."""
+
+    state: Mapping[str, Any]
+    holds_participants: bool
+    """Whether it holds rows of single participants, so that its files are data."""
+
+
 @dataclass(frozen=True, eq=False)
 class RunResult:
     """One feature set with one model answering one experiment: all that is shown, logged and exported.
@@ -87,6 +100,8 @@ class RunResult:
     feature_values: pd.DataFrame | None = None
     circuit_values: pd.DataFrame | None = None
     interactions: pd.DataFrame | None = None
+    model: ModelState | None = None
+    """Of everyone analysed, not yet written; a run that is read back from its files has none."""
 
 
 @dataclass(frozen=True)

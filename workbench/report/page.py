@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from workbench.records import Contribution, Report
+from workbench.records import Contribution, Report, ReportTable
 from workbench.version import __version__
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def report_html(report: Report) -> str:
     return _environment().get_template("report.html").render(report=report, version=__version__, bars=bars)
 
 
-def comparison_html(title: str, reports: Sequence[Report]) -> str:
+def comparison_html(title: str, reports: Sequence[Report], tables: Sequence[ReportTable] = ()) -> str:
     """The runs of an experiment side by side, each row with a link to nothing but this page.
 
     Parameters
@@ -63,13 +63,15 @@ def comparison_html(title: str, reports: Sequence[Report]) -> str:
     title : str
         The experiment.
     reports : sequence of Report
+    tables : sequence of ReportTable
+        What they are compared by.
 
     Returns
     -------
     str
     """
     template = _environment().get_template("comparison.html")
-    return template.render(title=title, reports=reports, version=__version__, bars=bars)
+    return template.render(title=title, reports=reports, tables=tables, version=__version__, bars=bars)
 
 
 def with_theme_colours(svg: str, name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.evaluation.inference import benjamini_hochberg
 from workbench.results.claims import AMOUNTS, named_outcome
+from workbench.results.places import PLACES
 from workbench.results.published import with_evidence
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ COLUMNS = (
     "x",
     "y",
     "z",
+    "x_b",
+    "y_b",
+    "z_b",
     "n",
     "claim",
     "run_id",
@@ -213,9 +217,7 @@ def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores,
         "shap_null_quantile": circuit["null_quantile"],
         "haufe_sign": SIGN_OF[direction_of(members["haufe"].to_numpy(dtype=float))],
         "q_value": circuit["q"],
-        "x": "",
-        "y": "",
-        "z": "",
+        **dict.fromkeys(PLACES, np.nan),
         "sentence": _sentence(
             _circuit_name(circuit["circuit"], members), direction, described["session"], scores, verdict
         ),
@@ -237,7 +239,7 @@ def _feature_row(feature: dict[str, Any], scores: Scores, verdict: Verdict) -> d
         "selection_frequency": feature.get("selection_frequency", np.nan),
         "haufe_sign": SIGN_OF[direction_of(np.array([feature["haufe"]]))],
         "q_value": feature["q"],
-        **{axis: feature.get(axis, "") for axis in ("x", "y", "z")},
+        **{axis: feature.get(axis, np.nan) for axis in PLACES},
         "sentence": _sentence(_feature_name(feature), direction, feature["session"], scores, verdict),
     }
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         ConformalFold,
         Dataset,
         Design,
+        ModelState,
         Notice,
+        Places,
         StabilitySelection,
         UnitResult,
         WorkUnit,
@@ -79,12 +81,16 @@ class RunInputs:
     """The run once more on shuffled outcomes; None where the design leaves too few distinct shuffles."""
     pairs: Sequence[tuple[str, str, float]] = ()
     """r2 refitted without both of some pairs of people; empty where nothing is refitted."""
+    model: ModelState | None = None
+    """Of everyone analysed; None where the run predicts nothing, or its learner keeps no model that can be written."""
     unobserved: tuple[np.ndarray, np.ndarray] | None = None
     """Prediction and reference for those of ``dataset.unobserved``."""
     capped: tuple[str, ...] = ()
     """Why the claim is exploratory at most, whatever the numbers are."""
     baseline: str = ""
     """The baseline score of the outcome, as a term; empty where it has none."""
+    places: Places = field(default_factory=dict)
+    """Where regions lie, as far as the study says."""
     undeclared: str = ""
     """Sources of which the upstream steps are not declared, in a sentence."""
     selection: StabilitySelection | None = None

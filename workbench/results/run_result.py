@@ -20,6 +20,7 @@ from workbench.evaluation.sites import r2_across_sites, with_site_held
 from workbench.records import RunResult, Scores
 from workbench.results import biomarkers, claims
 from workbench.results import run_description as description
+from workbench.results.places import with_places
 from workbench.results.run_inputs import RunInputs
 from workbench.results.sensitivity import gather_sensitivity
 
@@ -47,6 +48,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
     table = long_table(dataset, inputs.unit_results, "main")
     shap = explanations.shap_table(dataset, inputs.unit_results)
     features = explanations.feature_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
+    features = with_places(features, inputs.places)
     circuits = explanations.circuit_table(dataset, inputs.unit_results, shap, inputs.circuit_test)
     effects = biomarkers.circuit_effects(inputs.circuit_test, dataset.circuits)
     circuits = circuits.merge(effects, on="circuit", how="left", validate="one_to_one")
@@ -90,6 +92,7 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         feature_values=of_features,
         circuit_values=of_circuits,
         interactions=inputs.interactions,
+        model=inputs.model,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from workbench.study import Study
 
+COLUMNS_LISTED = 400
+"""Features in the schema of the dataset: MLflow keeps 65,535 characters of it."""
+DIGEST_LENGTH = 36
+"""Characters that MLflow keeps of the digest of a dataset."""
 STEPS = 10
 """Most values of the stepped metric `fold_r2`, whole repeats only: a line of more cannot be read, and writing these
 rows is most of what MLflow costs a run."""
@@ -102,6 +107,7 @@ class Recorder:
             opened.artifacts.mkdir(parents=True)
             yield opened
             client.log_batch(run_id, metrics=_metrics(result), params=_params(result), tags=_tags(result, self._git))
+            client.log_inputs(run_id, [_analysed_table(result)])
             client.set_terminated(run_id, "FINISHED")
         except BaseException as error:
             if isinstance(error, OSError) and error.filename is None:
@@ -227,6 +233,27 @@ def _metrics(result: RunResult) -> list[Any]:
     single = [Metric(name, value, now, 0) for name, value in headline(result).items()]
     steps = enumerate(fold_r2(result.predictions))
     return single + [Metric("fold_r2", rounded(value), now, step) for step, value in steps if value == value]
+
+
+def _analysed_table(result: RunResult) -> Any:
+    """The table that was analysed, as MLflow's column of datasets shows it: name, digest, columns and their number.
+
+    No value of any participant and no path is in it; at most `COLUMNS_LISTED` columns, as MLflow refuses long schemas.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    scores = result.scores
+    names = [str(name) for name in result.features["name"]]
+    columns = [{"name": name, "type": "double", "required": False} for name in names[:COLUMNS_LISTED]]
+    table = Dataset(
+        name=scores.feature_set,
+        digest=str(result.tags.get("data_hash", ""))[:DIGEST_LENGTH] or "unknown",
+        source_type="workbench",
+        source=json.dumps({"sources": list(scores.sources)}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": scores.n_rows, "num_elements": scores.n_rows * scores.n_features}),
+    )
+    return DatasetInput(table, [InputTag("mlflow.data.context", "nested cross-validation")])
 
 
 def _params(result: RunResult) -> list[Any]:

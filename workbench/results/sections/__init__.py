@@ -30,6 +30,7 @@ SECTIONS = (
     background.requirements,
     background.limits,
     background.methods,
+    background.documents,
     background.specification,
     background.environment,
 )

@@ -166,6 +166,32 @@ def methods_text(result: RunResult) -> tuple[str, tuple[str, ...]]:
     return " ".join(parts), tuple(keys)
 
 
+DOCUMENTS = (
+    ("model_card.md", "What the model is for and what it is not for, and how well it predicts whom"),
+    ("tripod_ai.tsv", "TRIPOD+AI: what the run says of each item, and what it leaves to the authors"),
+    ("probast_ai.tsv", "PROBAST+AI: no information wherever the run holds no evidence"),
+    ("methods.md, references.bib", "The paragraph above with its references, as Markdown and BibTeX"),
+)
+"""Documents that lie beside a report, and what they are."""
+
+
+def documents(result: RunResult) -> Section:
+    """The documents that were filled from the run; a report may be sent without them, so they are named, not linked.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    Section
+    """
+    files: tuple[tuple[str, str], ...] = DOCUMENTS
+    if result.claim.shows_prediction:
+        files += (("model/", "The model fitted to everyone analysed, as files without pickle"),)
+    return Section("documents", "Documents", "What lies beside this report?", facts=files)
+
+
 def specification(result: RunResult) -> Section:
     """The experiment as it was run, every default written out, and how the plan stands.
 

@@ -1,0 +1,150 @@
+"""The runs of an experiment beside each other: their numbers, and paired differences where the folds are identical."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import Problem, StoreError
+from workbench.whole_files import folder_to_write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from workbench.evaluation.comparison import PairedDifference
+    from workbench.records import LoggedRun, ReportTable, RunResult
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The last run of each name in an experiment, and every pair of them."""
+
+    experiment: str
+    results: tuple[RunResult, ...]
+    pairs: tuple[PairedDifference, ...]
+    written: tuple[Path, ...] = ()
+
+    def runs(self) -> pd.DataFrame:
+        """One row per run: n, R2 with its interval, MAE, p and verdict."""
+        import pandas as pd
+
+        rows = []
+        for result in self.results:
+            scores, interval = result.scores, result.scores.performance.interval
+            rows.append(
+                {
+                    "run": scores.display_name,
+                    "n": scores.n_participants,
+                    "r2": scores.performance.r2,
+                    "r2_low": None if interval is None else interval.low,
+                    "r2_high": None if interval is None else interval.high,
+                    "mae": scores.performance.mae,
+                    "p": scores.judged_p,
+                    "verdict": result.claim.verdict,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def differences(self) -> pd.DataFrame:
+        """One row per pair: the better run, the other, share of squared error saved, interval, p, or what differs."""
+        import pandas as pd
+
+        columns = ("better", "worse", "reduction", "low", "high", "p", "p_family", "refused")
+        return pd.DataFrame([[getattr(pair, name) for name in columns] for pair in self.pairs], columns=list(columns))
+
+
+def compare(experiment: str, *, study: str | Path = ".", to: str | Path | None = None) -> Comparison:
+    """Compare the finished runs of an experiment; nothing is fitted again.
+
+    Parameters
+    ----------
+    experiment : str
+    study : path
+        The study folder.
+    to : path, optional
+        Write the runs there (TSV), and beside it ``STEM_differences.tsv`` and a figure, ``STEM.png`` and ``STEM.svg``.
+
+    Returns
+    -------
+    Comparison
+        Of runs with one name the last one.
+
+    Raises
+    ------
+    StoreError
+        If the experiment has no finished run.
+    """
+    from workbench import tracking
+    from workbench.study import open_study
+
+    logged = [each for each in tracking.list_runs(open_study(Path(study))) if each.experiment == experiment]
+    if not logged:
+        hint = f"run it first: workbench run {experiment}"
+        raise StoreError(Problem(experiment, "no finished run of this experiment", hint))
+    comparison = compared(experiment, logged)
+    if to is None:
+        return comparison
+    return Comparison(experiment, comparison.results, comparison.pairs, _written(comparison, Path(to).expanduser()))
+
+
+def compared(experiment: str, logged: Sequence[LoggedRun]) -> Comparison:
+    """The comparison of runs, the last finished first; of several with one name the first is taken.
+
+    Parameters
+    ----------
+    experiment : str
+    logged : sequence of LoggedRun
+
+    Returns
+    -------
+    Comparison
+    """
+    from workbench.evaluation.comparison import Compared, paired_differences
+    from workbench.export import read_run
+
+    last = {each.name: each for each in reversed(logged)}
+    results = [read_run(each.artifacts, tags=each.tags, shap=False) for each in last.values()]
+    runs = [Compared(each.scores.display_name, each.predictions, each.claim.shows_prediction) for each in results]
+    return Comparison(experiment, tuple(results), paired_differences(runs))
+
+
+def difference_table(comparison: Comparison) -> ReportTable:
+    """The pairs for a report.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    ReportTable
+    """
+    from workbench.records import ReportTable
+    from workbench.results.wording import number, p_text
+
+    rows = []
+    for pair in comparison.pairs:
+        if pair.reduction is None:
+            rows.append((pair.better, pair.worse, "", "", pair.refused))
+            continue
+        interval = "" if pair.low is None or pair.high is None else f" ({number(pair.low)} to {number(pair.high)})"
+        p = "" if pair.p_family is None else p_text(pair.p_family)
+        note = "" if interval else "no interval: fewer than 10 repeats of 5 folds"
+        rows.append((pair.better, pair.worse, f"{number(pair.reduction)}{interval}", p, note))
+    columns = ("Run", "Compared with", "Share of squared error saved, 95 % CI", "p (Holm)", "Why not compared")
+    return ReportTable(columns, tuple(rows), "Paired differences on identical folds")
+
+
+def _written(comparison: Comparison, path: Path) -> tuple[Path, ...]:
+    from workbench.export.writing import readable, table_text
+    from workbench.figures import draw_comparison
+
+    folder_to_write(path.parent)
+    beside = path.with_name(f"{path.stem}_differences.tsv")
+    path.write_text(table_text(readable(comparison.runs())), encoding="utf-8")
+    beside.write_text(table_text(readable(comparison.differences())), encoding="utf-8")
+    drawn = draw_comparison(comparison.experiment, comparison.results, path.with_suffix(""))
+    return (path, beside, *drawn)
