@@ -65,7 +65,8 @@ def test_check_names_every_problem_in_one_go(study, capsys):
     edit(sources / "task" / "reward_emotion_betas.tsv", mangle)
     edit(sources / "phenotype" / "madrs.tsv", out_of_range)
     edit(sources / "participants.tsv", duplicate)
-    (sources / "pet" / "binding.tsv").unlink()
+    for path in (sources / "derivatives" / "petsurfer-km").rglob("*_kinpar.tsv"):
+        path.unlink()
     connectivity = study / "features" / "connectivity.toml"
     connectivity.write_text('atlass = "15 regions"\n' + connectivity.read_text())
     late = study / "experiments" / "madrs_change.toml"
