@@ -1,4 +1,4 @@
-"""Scans of a simulated trial as text, in the formats of pipelines that labs run: XCP-D, petsurfer-km, tables of betas."""
+"""Scans of a simulated trial as text, in the formats of XCP-D and petsurfer-km, and as a table of betas."""
 
 from __future__ import annotations
 
