@@ -79,7 +79,7 @@ def test_check_names_every_problem_in_one_go(study, capsys):
         "mangled ids": r"reward_emotion_betas\.tsv.*7",
         "score out of range": r"76.*60",
         "unknown key": r"connectivity\.toml: atlass.*did you mean 'atlas'",
-        "missing file": r"pet.*(no such file|does not exist|not there|missing)",
+        "missing files": r"petsurfer-km/\*\*/\*_kinpar\.tsv: no file in .* is like this",
         "late predictor": r"ses-d2.*(after|infusion)",
         "duplicated subject": rf"participants\.tsv.*{duplicated_id(sources)}",
     }.items():
