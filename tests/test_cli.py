@@ -65,7 +65,8 @@ def test_check_names_every_problem_in_one_go(study, capsys):
     edit(sources / "task" / "reward_emotion_betas.tsv", mangle)
     edit(sources / "phenotype" / "madrs.tsv", out_of_range)
     edit(sources / "participants.tsv", duplicate)
-    (sources / "pet" / "binding.tsv").unlink()
+    for path in (sources / "derivatives" / "petsurfer-km").rglob("*_kinpar.tsv"):
+        path.unlink()
     connectivity = study / "features" / "connectivity.toml"
     connectivity.write_text('atlass = "15 regions"\n' + connectivity.read_text())
     late = study / "experiments" / "madrs_change.toml"
@@ -78,7 +79,7 @@ def test_check_names_every_problem_in_one_go(study, capsys):
         "mangled ids": r"reward_emotion_betas\.tsv.*7",
         "score out of range": r"76.*60",
         "unknown key": r"connectivity\.toml: atlass.*did you mean 'atlas'",
-        "missing file": r"pet.*(no such file|does not exist|not there|missing)",
+        "missing files": r"petsurfer-km/\*\*/\*_kinpar\.tsv: no file in .* is like this",
         "late predictor": r"ses-d2.*(after|infusion)",
         "duplicated subject": rf"participants\.tsv.*{duplicated_id(sources)}",
     }.items():

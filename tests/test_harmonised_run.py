@@ -11,8 +11,8 @@ from workbench.results.sections.background import methods_text
 TANGENT = """\
 modality = "connectivity"
 reader = "matrix"
-files = "connectivity/sub-{participant}_ses-{session}_relmat.tsv"
-atlas = "simulated, 15 regions"
+files = "derivatives/xcp_d/sub-{participant}/ses-{session}/func/*_relmat.tsv"
+atlas = "Simulated15"
 gsr = false
 diagonal = true
 transform = "tangent"

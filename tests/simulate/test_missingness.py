@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from workbench.simulate.anatomy import parcels
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.latents import People
-from workbench.simulate.missingness import available, drop_outs
+from workbench.simulate.missingness import MIN_COVERAGE, available, coverage, drop_outs
 
 
 def test_every_modality_is_missing_at_its_rate(many: People) -> None:
@@ -43,3 +44,13 @@ def test_those_who_do_not_improve_leave(many: People) -> None:
 
 def test_nobody_leaves_a_trial_without_drop_out(many: People) -> None:
     assert not drop_outs(TrialConfig(dropout=0.0), np.zeros(many.n), 1).any()
+
+
+def test_only_the_cerebellum_is_outside_of_a_field_of_view_and_as_often_as_declared() -> None:
+    config = TrialConfig(uncovered=0.3)
+    lost = coverage(config, 4000, 1, "ses-b0") < MIN_COVERAGE
+    cerebellar = np.array([name == "Cerebellum" for name, _ in parcels(config.n_regions)])
+
+    assert lost[:, cerebellar].mean() == pytest.approx(0.3, abs=0.03)
+    assert not lost[:, ~cerebellar].any()
+    assert not (coverage(TrialConfig(), 4000, 1, "ses-b0") < MIN_COVERAGE).any()

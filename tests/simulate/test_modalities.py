@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from workbench.simulate import modalities
 from workbench.simulate.anatomy import CIRCUITS, CONTRASTS, LATENT_CIRCUITS, PLANTED, ROLES, features
 from workbench.simulate.config import Places, TrialConfig
 from workbench.simulate.latents import People, draw_people, standard_age, standard_fd
-from workbench.simulate.modalities import build_scanners, draw_modality
+from workbench.simulate.modalities import build_scanners, draw_modality, kept_volumes
 
 Scans = dict[str, np.ndarray]
 
@@ -196,3 +199,24 @@ def test_planted_circuits_may_show_in_one_modality_each_or_in_connectivity_alone
 
         assert len(n_features) == shows[modality]
         assert all(n == (5 if modality != "pet" else 3) for n in n_features)
+
+
+def test_kept_volumes_are_those_from_which_the_correlations_were_drawn(
+    one_scanner: TrialConfig, many: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[np.ndarray] = []
+    sampling = modalities._sampling
+
+    def recorded(*arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        volumes, errors = sampling(*arguments)
+        drawn.append(volumes)
+        return volumes, errors
+
+    monkeypatch.setattr(modalities, "_sampling", recorded)
+    draw_modality("connectivity", one_scanner, build_scanners(one_scanner)["connectivity"], many, 4, "ses-b0")
+    monkeypatch.undo()
+
+    volumes = kept_volumes(one_scanner, many, 4, "ses-b0")
+    assert len(drawn) == 4  # drawn in parts, whose order counts
+    assert (volumes == np.concatenate(drawn)).all()
+    assert (volumes.min(), volumes.max()) == (200, 240)

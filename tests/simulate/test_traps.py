@@ -14,7 +14,7 @@ import pytest
 from workbench.errors import SpecError, StoreError
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.generator import simulate_trial
-from workbench.simulate.study_files import SHAPS_FILE, TASK_FILE
+from workbench.simulate.study_files import SHAPS_FILE, TASK_FILE, xcpd_file
 from workbench.simulate.traps import TRAP_COLUMN, TRAPS, plant
 from workbench.simulate.writers import write_study, write_trial
 
@@ -94,7 +94,8 @@ def test_t3_is_one_person_in_every_file_twice(study: Path) -> None:
 
     assert len(people) == 61
     assert "sub-061" in twins
-    assert (study / "sources/connectivity/sub-061_ses-b0_relmat.tsv").exists()
+    assert (study / "sources" / xcpd_file("relmat", "sub-061", "ses-b0", 15)).exists()
+    assert (study / "sources" / xcpd_file("qc", "sub-061", "ses-b0", 15)).exists()
 
 
 def test_t4_puts_the_rows_of_a_person_in_different_folds(study: Path) -> None:
@@ -153,7 +154,7 @@ def test_t15_numbers_the_rows(study: Path) -> None:
 
 def test_t16_has_matrices_of_two_shapes(study: Path) -> None:
     plant("T16", study)
-    lines = {len(path.read_text().splitlines()) for path in (study / "sources/connectivity").iterdir()}
+    lines = {len(path.read_text().splitlines()) for path in (study / "sources/derivatives").rglob("*_relmat.tsv")}
 
     assert lines == {12, 16}
 

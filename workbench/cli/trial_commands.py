@@ -85,6 +85,10 @@ def simulate(
     design: Annotated[str | None, typer.Option(help="crossover, parallel or single-arm.", metavar="DESIGN")] = None,
     r2: Annotated[float | None, typer.Option(help="Share of variance planted.", min=0.0, max=0.9, metavar="R2")] = None,
     seed: Annotated[int | None, typer.Option(help="The only source of randomness.", min=0, metavar="N")] = None,
+    uncovered: Annotated[
+        float | None,
+        typer.Option(help="Share of resting-state scans that miss the cerebellum.", min=0.0, max=0.9, metavar="SHARE"),
+    ] = None,
     achievable: Annotated[
         bool, typer.Option(help="Work out what ridge can achieve with so many participants; a few seconds.")
     ] = True,
@@ -100,7 +104,14 @@ def simulate(
     from workbench import pipeline
 
     written = pipeline.simulate_study(
-        target, preset=preset, patients=patients, design=design, r2=r2, seed=seed, achievable=achievable
+        target,
+        preset=preset,
+        patients=patients,
+        design=design,
+        r2=r2,
+        seed=seed,
+        uncovered=uncovered,
+        achievable=achievable,
     )
     print(f"{len(written)} files in {target}; what is true of this trial is in {target / 'sources' / 'truth.json'}.")
     print(f"Next: workbench check --study {quoted(target)}")

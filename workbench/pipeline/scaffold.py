@@ -89,6 +89,7 @@ def simulate_study(
     design: str | None = None,
     r2: float | None = None,
     seed: int | None = None,
+    uncovered: float | None = None,
     achievable: bool = True,
 ) -> tuple[Path, ...]:
     """Write a trial of known truth, with a study that reads it.
@@ -105,6 +106,8 @@ def simulate_study(
         Of who is drawn and what happens to them; default: that of the demo. Of fewer than a hundred patients, by
         chance, some trials have a feature that `check` takes for the outcome itself; without a seed the next one is
         drawn then.
+    uncovered : float, optional
+        Share of the connectivity scans without the cerebellum, whose parcels are missing in them; default: none.
     achievable : bool
         Work out, too, what ridge trained on so many people can achieve in fresh people: a few seconds.
 
@@ -121,7 +124,7 @@ def simulate_study(
     if preset is not None and preset not in presets:
         raise SpecError(Problem("--preset", f"no preset {preset!r}", did_you_mean(preset, presets)))
     config = presets[preset]() if preset else TrialConfig()
-    wanted = {"n_patients": patients, "design": design, "r2": r2}
+    wanted = {"n_patients": patients, "design": design, "r2": r2, "uncovered": uncovered}
     config = replace(config, **{key: value for key, value in wanted.items() if value is not None})  # type: ignore[arg-type]
     root = Path(target)
     first = DEMO_SEED if seed is None else seed

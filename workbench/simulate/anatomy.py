@@ -97,6 +97,8 @@ TASK_LOADS: dict[str, tuple[str, ...]] = {
 
 PET_REGIONS = (*REGIONS, Region("Raphe", LIMBIC, (0, -28, -16), 1, ()))
 TRACER = "[11C]AZ10419369"
+PET_REFERENCE = "CerebellarCortex"
+"""What binding is relative to; no feature."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def betas() -> tuple[Feature, ...]:
 @lru_cache(maxsize=1)
 def binding() -> tuple[Feature, ...]:
     """PET: binding potential of 16 regions."""
-    return tuple(Feature(f"{region.name}_BPND", region.home, region.name) for region in PET_REGIONS)
+    return tuple(Feature(region.name, region.home, region.name) for region in PET_REGIONS)
 
 
 def features(modality: str, n_regions: int = 15) -> tuple[Feature, ...]:

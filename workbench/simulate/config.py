@@ -43,6 +43,8 @@ class TrialConfig:
         Share of the signal that the interaction-only circuit has; whether the ventral striatum acts by a threshold.
     carry_over : float
         Share of the first infusion's effect that is still there in the second period.
+    uncovered : float
+        Share of the connectivity scans whose field of view ends above the cerebellum: its parcels are missing in them.
     world : int
         Seed of what is true of everybody (loadings, items, scanners), kept when the seed of the trial changes.
     """
@@ -70,6 +72,7 @@ class TrialConfig:
     missing_task: float = 0.25
     missing_pet: float = 0.60
     missing_values: float = 0.01
+    uncovered: float = 0.0
     task_sessions: tuple[str, ...] = ("ses-b0", "ses-d2")
     world: int = 0
 
@@ -89,7 +92,7 @@ class TrialConfig:
             problems.add("carriers", f"is {self.carriers}", "1 or more")
         if abs(sum(self.site_weights) - 1) > 1e-9 or min(self.site_weights, default=0.0) <= 0:
             problems.add("site_weights", f"are {self.site_weights}", "shares above 0 that sum to 1")
-        for name in ("dropout", "missing_connectivity", "missing_task", "missing_pet", "missing_values"):
+        for name in ("dropout", "missing_connectivity", "missing_task", "missing_pet", "missing_values", "uncovered"):
             if not 0 <= getattr(self, name) < 1:
                 problems.add(name, f"is {getattr(self, name):g}", "from 0 to below 1")
         problems.raise_if_any(SpecError)

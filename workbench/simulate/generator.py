@@ -12,8 +12,8 @@ from workbench.simulate.achievable import achievable_table
 from workbench.simulate.anatomy import MODALITIES
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.latents import People, draw_people
-from workbench.simulate.missingness import available, drop_outs
-from workbench.simulate.modalities import draw_modality
+from workbench.simulate.missingness import MIN_COVERAGE, available, coverage, drop_outs
+from workbench.simulate.modalities import draw_modality, kept_volumes
 from workbench.simulate.outcomes import Course, infusions, main_contrast, visits
 from workbench.simulate.population import PLANTED_IN
 from workbench.simulate.streams import stream
@@ -21,6 +21,11 @@ from workbench.simulate.truth import World, build_world, circuit_table
 
 OUTER_FOLDS = 5
 """Of the experiments that are written with a trial: a model is trained on all but one of them."""
+
+RESTING = ("ses-b0",)
+"""Sessions with a resting-state scan."""
+KEPT_OF_FAILED = 4
+"""Of a scan that failed for motion, one volume is left for every so many of another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +47,11 @@ class Trial:
     cadss : mapping of session to ndarray of shape (n,)
         Totals 40 minutes into each infusion, NaN where not rated: dissociation, which is no baseline predictor.
     scans : mapping of modality to mapping of session to ndarray of shape (n, n_features)
-        NaN rows where a scan is missing, single NaN values in task betas.
+        NaN rows where a scan is missing, single NaN values in task betas, NaN edges of parcels that were not covered.
+    coverage : mapping of session to ndarray of shape (n, n_parcels)
+        Share of every parcel that was measured in the resting-state scan.
+    volumes : mapping of session to ndarray of int of shape (n,)
+        Volumes left of it after censoring; where it failed, too few for a matrix.
     truth : dict
         What truth.json holds.
     """
@@ -57,6 +66,8 @@ class Trial:
     teps: Mapping[str, np.ndarray]
     cadss: Mapping[str, np.ndarray]
     scans: Mapping[str, Mapping[str, np.ndarray]]
+    coverage: Mapping[str, np.ndarray]
+    volumes: Mapping[str, np.ndarray]
     truth: Mapping[str, Any]
 
 
@@ -87,7 +98,8 @@ def simulate_trial(config: TrialConfig, seed: int, *, achievable: bool = False) 
     sessions = ("ses-b0", *visits(config))
     during = infusions(config)
     seen = _seen(config, course, (*sessions, *during), seed)
-    scans = _scans(config, world, people, seed)
+    covered = {session: coverage(config, people.n, seed, session) for session in RESTING}
+    scans = _scans(config, world, people, covered, seed)
     truth = _truth(config, world, seed)
     if achievable:
         n_train = _analysed(config, people, seen, scans) * (OUTER_FOLDS - 1) // OUTER_FOLDS
@@ -103,6 +115,10 @@ def simulate_trial(config: TrialConfig, seed: int, *, achievable: bool = False) 
         teps={each: np.where(seen[each], course.teps(each), np.nan) for each in sessions},
         cadss={each: np.where(seen[each], course.cadss(each), np.nan) for each in during},
         scans=scans,
+        coverage=covered,
+        volumes={
+            session: _volumes(config, people, scans["connectivity"][session], seed, session) for session in RESTING
+        },
         truth=truth,
     )
 
@@ -135,9 +151,11 @@ def _seen(config: TrialConfig, course: Course, sessions: tuple[str, ...], seed: 
     return seen
 
 
-def _scans(config: TrialConfig, world: World, people: People, seed: int) -> dict[str, dict[str, np.ndarray]]:
+def _scans(
+    config: TrialConfig, world: World, people: People, covered: Mapping[str, np.ndarray], seed: int
+) -> dict[str, dict[str, np.ndarray]]:
     have = available(config, people, seed)
-    sessions = {"connectivity": ("ses-b0",), "task": config.task_sessions, "pet": ("ses-b0",)}
+    sessions = {"connectivity": RESTING, "task": config.task_sessions, "pet": ("ses-b0",)}
     scans: dict[str, dict[str, np.ndarray]] = {}
     for modality in MODALITIES:
         scans[modality] = {}
@@ -147,7 +165,16 @@ def _scans(config: TrialConfig, world: World, people: People, seed: int) -> dict
             scans[modality][session] = values
     for session, values in scans["task"].items():
         values[stream(seed, "task value missing", session).random(values.shape) < config.missing_values] = np.nan
+    for session, values in scans["connectivity"].items():
+        lost = covered[session] < MIN_COVERAGE
+        first, second = np.triu_indices(lost.shape[1], 1)
+        values[lost[:, first] | lost[:, second]] = np.nan
     return scans
+
+
+def _volumes(config: TrialConfig, people: People, matrices: np.ndarray, seed: int, session: str) -> np.ndarray:
+    kept = kept_volumes(config, people, seed, session)
+    return np.where(np.isnan(matrices).all(axis=1), kept // KEPT_OF_FAILED, kept)
 
 
 def _truth(config: TrialConfig, world: World, seed: int) -> dict[str, Any]:

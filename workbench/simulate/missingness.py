@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.simulate.anatomy import CEREBELLAR, parcels
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.latents import People, standard_fd
 from workbench.simulate.streams import stream
@@ -16,6 +17,36 @@ TASK_AT_RANDOM = 0.05
 """Share without task data for no reason; the others came before the task was added."""
 PET_SITE = 0
 """The only site with a PET camera."""
+
+MIN_COVERAGE = 0.5
+"""Share of a parcel below which XCP-D gives it no value."""
+SEEN, CUT_OFF = (0.92, 1.0), (0.05, 0.45)
+"""Range of the share that was measured: of a parcel, and of one that is mostly outside of the field of view."""
+
+
+def coverage(config: TrialConfig, n: int, seed: int, session: str) -> np.ndarray:
+    """Share of every parcel that was measured.
+
+    Parameters
+    ----------
+    config : TrialConfig
+    n : int
+        Participants.
+    seed : int
+        Of the trial.
+    session : str
+
+    Returns
+    -------
+    ndarray of shape (n, n_parcels)
+        Below `MIN_COVERAGE` in the cerebellum of as many scans as ``config.uncovered`` says, above it elsewhere.
+    """
+    rng = stream(seed, "coverage", session)
+    cerebellar = np.array([region.home == CEREBELLAR for _, region in parcels(config.n_regions)])
+    shares = rng.uniform(*SEEN, (n, len(cerebellar)))
+    cut_off = rng.uniform(*CUT_OFF, shares.shape)
+    short = rng.random(n) < config.uncovered
+    return np.where(short[:, None] & cerebellar, cut_off, shares)
 
 
 def available(config: TrialConfig, people: People, seed: int) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ person's own, what motion, age and sex add, and noise, which is the rest: reliab
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ from workbench.simulate.latents import SHARE_FEMALE, People, standard_age, stand
 from workbench.simulate.streams import stream
 
 VOLUMES = (200, 240)
+ACQUIRED_VOLUMES = 250
+"""Of every resting-state run; those of VOLUMES are what is left after censoring."""
 """Volumes left after censoring, per person."""
 SUPPRESSOR_SHARE = 0.10
 """Of the ventral striatal features: the salience latent spills into them, so its own features help to clean them."""
@@ -247,12 +250,11 @@ def _draw_connectivity(config: TrialConfig, scanner: Scanner, people: People, se
     The brain (circuits, own) shapes the time series; motion, sex and the scanner act on what is estimated from them.
     """
     brain = scanner.mean + scanner.sd * _trait("connectivity", scanner, people, seed)
-    rng = stream(seed, "connectivity", "noise", session)
+    rng = _sampling_stream(seed, session)
     n_regions = len(parcels(config.n_regions))
     upper = np.triu_indices(n_regions, 1)
     estimated = np.empty_like(brain)
-    for start in range(0, people.n, 2000):
-        chunk = slice(start, start + 2000)
+    for chunk in _chunks(people.n):
         estimated[chunk] = _sampled_correlations(np.tanh(brain[chunk]), n_regions, upper, rng)
     sex = (people.female - SHARE_FEMALE) / np.sqrt(SHARE_FEMALE * (1 - SHARE_FEMALE))
     artefact = np.outer(standard_fd(people.fd), scanner.fd) + np.sqrt(EDGE_SEX) * sex[:, None]
@@ -269,13 +271,50 @@ def _sampled_correlations(
     # Rarely a person's matrix is no correlation matrix: it is pulled towards no correlation just as far as needed.
     pull = np.clip((SMALLEST_EIGENVALUE - smallest) / (1 - smallest), 0, None)[:, None, None]
     root = np.linalg.cholesky((1 - pull) * matrices + pull * np.eye(n_regions))
-    degrees = rng.integers(VOLUMES[0], VOLUMES[1] + 1, len(r)) - 1
-    bartlett = np.tril(rng.standard_normal(matrices.shape), -1)
-    diagonal = np.arange(n_regions)
-    bartlett[:, diagonal, diagonal] = np.sqrt(rng.chisquare(degrees[:, None] - diagonal))
+    _, bartlett = _sampling(len(r), n_regions, rng)
     factor = root @ bartlett
     factor /= np.linalg.norm(factor, axis=2, keepdims=True)
     return np.asarray((factor @ factor.transpose(0, 2, 1))[:, upper[0], upper[1]])
+
+
+def _sampling(n: int, n_regions: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Volumes of the time series of each person, and the factor of their sampling error."""
+    volumes = rng.integers(VOLUMES[0], VOLUMES[1] + 1, n)
+    bartlett = np.tril(rng.standard_normal((n, n_regions, n_regions)), -1)
+    diagonal = np.arange(n_regions)
+    bartlett[:, diagonal, diagonal] = np.sqrt(rng.chisquare(volumes[:, None] - 1 - diagonal))
+    return volumes, bartlett
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    """Participants whose matrices are drawn at once."""
+    return (slice(start, min(start + 2000, n)) for start in range(0, n, 2000))
+
+
+def kept_volumes(config: TrialConfig, people: People, seed: int, session: str) -> np.ndarray:
+    """Volumes from which the correlations of each person were estimated.
+
+    Parameters
+    ----------
+    config : TrialConfig
+    people : People
+    seed : int
+        Of the trial.
+    session : str
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+        The numbers that `draw_modality` drew: its stream is drawn again.
+    """
+    rng = _sampling_stream(seed, session)
+    n_regions = len(parcels(config.n_regions))
+    drawn = [_sampling(chunk.stop - chunk.start, n_regions, rng)[0] for chunk in _chunks(people.n)]
+    return np.concatenate(drawn)
+
+
+def _sampling_stream(seed: int, session: str) -> np.random.Generator:
+    return stream(seed, "connectivity", "noise", session)
 
 
 def _draw_task(config: TrialConfig, scanner: Scanner, people: People, seed: int, session: str) -> np.ndarray:

@@ -5,24 +5,85 @@ The repository's own study is what this gives for `TrialConfig.demo`; a test hol
 
 from __future__ import annotations
 
-from workbench.simulate.anatomy import MODALITIES, TRACER, features
+from workbench.simulate.anatomy import MODALITIES, PET_REFERENCE, TRACER, features
 from workbench.simulate.config import TrialConfig
 from workbench.simulate.outcomes import HOURS, infusions, visits
 
-CONNECTIVITY_FILES = "connectivity/sub-{participant}_ses-{session}_relmat.tsv"
+XCPD_FOLDER = "derivatives/xcp_d"
+PET_FOLDER = "derivatives/petsurfer-km"
+SPACE = "MNI152NLin2009cAsym"
+QC_FILES = f"{XCPD_FOLDER}/sub-{{participant}}/ses-{{session}}/func/*_task-rest_*_desc-linc_qc.tsv"
 TASK_FILE = "task/reward_emotion_betas.tsv"
-PET_FILE = "pet/binding.tsv"
 MADRS_FILE = "phenotype/madrs.tsv"
 SHAPS_FILE = "phenotype/shaps.tsv"
+SHAPS_ITEMS_FILE = "phenotype/shaps_items.tsv"
 TEPS_FILE = "phenotype/teps.tsv"
 CADSS_FILE = "phenotype/cadss.tsv"
-MOTION_FILE = "bold_qc.tsv"
 
 DESIGN_WORDS = {
     "crossover": "everyone had both treatments, in random order",
     "parallel": "half had ketamine, half placebo, at random",
     "single-arm": "everyone had ketamine, nobody placebo",
 }
+
+
+XCPD_ENDINGS = {
+    "relmat": "_seg-{atlas}_stat-pearsoncorrelation_relmat.tsv",
+    "coverage": "_seg-{atlas}_stat-coverage_bold.tsv",
+    "qc": "_desc-linc_qc.tsv",
+}
+
+
+def atlas_label(n_regions: int) -> str:
+    """What the files of XCP-D call the parcels of the simulated brain (``seg-``).
+
+    Parameters
+    ----------
+    n_regions : int
+
+    Returns
+    -------
+    str
+    """
+    return f"Simulated{n_regions}"
+
+
+def xcpd_file(kind: str, participant_id: str, session: str, n_regions: int) -> str:
+    """Path of a file of XCP-D, under the names of versions 0.7 to 0.14.
+
+    Parameters
+    ----------
+    kind : str
+        One of `XCPD_ENDINGS`.
+    participant_id, session : str
+        With ``sub-`` and ``ses-``.
+    n_regions : int
+
+    Returns
+    -------
+    str
+        Relative to the data.
+    """
+    ending = XCPD_ENDINGS[kind].format(atlas=atlas_label(n_regions))
+    scan = f"{participant_id}/{session}/func/{participant_id}_{session}_task-rest"
+    return f"{XCPD_FOLDER}/{scan}_space-{SPACE}{ending}"
+
+
+def kinpar_file(participant_id: str, session: str) -> str:
+    """Path of a table of kinetic parameters of petsurfer-km.
+
+    Parameters
+    ----------
+    participant_id, session : str
+        With ``sub-`` and ``ses-``.
+
+    Returns
+    -------
+    str
+        Relative to the data.
+    """
+    scan = f"{participant_id}/{session}/pet/{participant_id}_{session}"
+    return f"{PET_FOLDER}/{scan}_trc-AZ10419369_model-MRTM2_kinpar.tsv"
 
 
 def study_files(config: TrialConfig) -> dict[str, str]:
@@ -70,9 +131,10 @@ def _cohort(config: TrialConfig) -> str:
             'phase = "before"',
             "",
             *_after(config),
-            "[columns.mean_fd]                     # head motion: mean framewise displacement, mm",
-            f'file = "{MOTION_FILE}"',
-            'column = "fd_mean"',
+            "[quality.rest]                        # makes mean_fd, the mean framewise displacement in mm",
+            'reader = "xcpd-qc"',
+            f'files = "{QC_FILES}"',
+            'at = "ses-b0"',
             "",
             "[scores.MADRS]                        # long: one row per participant and session",
             f'file = "{MADRS_FILE}"',
@@ -153,14 +215,15 @@ def _sources(config: TrialConfig) -> dict[str, str]:
     confounds = '["mean_fd", "site"]   # motion, and site: sites respond differently' if site else '["mean_fd"]'
     note = "" if site else "               # motion changes connectivity, and those who move improve less"
     connectivity = f"""\
-# Resting-state connectivity before treatment: one matrix of Pearson correlations per participant.
+# Resting-state connectivity before treatment: matrices of Pearson correlations, as XCP-D writes them.
 
 modality = "connectivity"
-reader = "matrix"
-files = "{CONNECTIVITY_FILES}"
+reader = "xcpd"
+files = "{XCPD_FOLDER}/**/*_relmat.tsv"
 columns = "connectivity_columns.tsv"  # which circuit each edge belongs to
-atlas = "simulated, {config.n_regions} regions"
-measure = "Pearson r"
+atlas = "{atlas_label(config.n_regions)}"                 # seg- in the names of the files
+task = "rest"
+min_coverage = 0.5                    # a region of which less was measured is missing
 gsr = false
 transform = "fisher-z"
 confounds = {confounds}{note}
@@ -179,17 +242,18 @@ measure = "beta"
 unit = "percent signal change"
 """
     pet = f"""\
-# 5-HT1B binding before treatment. Only one site has a camera: about a third of the participants have this.
+# 5-HT1B binding before treatment, a table of petsurfer-km for each scan.
+# Only one site has a camera: about a third of the participants have this.
 
 modality = "pet"
-reader = "table"
-file = "{PET_FILE}"
-id = "subject"                        # written 007
-session = "session_id"
-columns = "pet_columns.tsv"           # region and circuit of each column
+reader = "kinpar"
+files = "{PET_FOLDER}/**/*_kinpar.tsv"
+columns = "pet_columns.tsv"           # circuit of each region
 tracer = "{TRACER}"
-measure = "BPND"
+model = "MRTM2"
+measure = "BPND"                      # k2/k2a - 1
 unit = "ratio"
+reference = "{PET_REFERENCE}"
 """
     sources = {"connectivity": connectivity, "task": task, "pet": pet}
     return {name: f"{text}\n{UPSTREAM}" for name, text in sources.items()}

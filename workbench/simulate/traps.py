@@ -21,15 +21,16 @@ from workbench.simulate.anatomy import LIMBIC
 from workbench.simulate.outcomes import N_ITEMS
 from workbench.simulate.streams import stream
 from workbench.simulate.study_files import (
-    CONNECTIVITY_FILES,
-    PET_FILE,
+    PET_FOLDER,
     SHAPS_FILE,
     TASK_FILE,
     UPSTREAM,
+    XCPD_FOLDER,
     main_experiment,
     shaps_column,
 )
-from workbench.simulate.writers import MISSING, TRUTH_FILE
+from workbench.simulate.tables import MISSING
+from workbench.simulate.writers import TRUTH_FILE
 
 TRAPS: dict[str, str] = {
     "T1": "a feature with a neutral name is the SHAPS two days after ketamine, with noise",
@@ -235,16 +236,17 @@ def _person_twice(study: _Study) -> None:
     people = study.read("participants.tsv")["participant_id"]
     first, again = _complete_person(study), f"{len(people) + 1:03d}"
     old, new = f"sub-{first:03d}", f"sub-{again}"
-    for name in ("participants.tsv", "bold_qc.tsv", *(f"phenotype/{n}.tsv" for n in _PHENOTYPES)):
+    for name in ("participants.tsv", *(f"phenotype/{n}.tsv" for n in _PHENOTYPES)):
         table = study.read(name)
         study.write(name, pd.concat([table, table[table["participant_id"] == old].assign(participant_id=new)]))
-    for name in (TASK_FILE, PET_FILE):
-        table = study.read(name)
-        study.write(name, pd.concat([table, table[table["subject"].astype(int) == first].assign(subject=again)]))
-    for path in sorted(
-        (study.root / "sources").glob(CONNECTIVITY_FILES.format(participant=f"{first:03d}", session="*"))
-    ):
-        shutil.copyfile(path, path.with_name(path.name.replace(old, new)))
+    table = study.read(TASK_FILE)
+    study.write(TASK_FILE, pd.concat([table, table[table["subject"].astype(int) == first].assign(subject=again)]))
+    sources = study.root / "sources"
+    for folder in (XCPD_FOLDER, PET_FOLDER):
+        for path in sorted((sources / folder / old).rglob("*.*")):
+            copy = sources / path.relative_to(sources).as_posix().replace(old, new)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 _PHENOTYPES = ("madrs", "shaps", "shaps_items", "teps", "cadss")
@@ -255,8 +257,8 @@ def _complete_person(study: _Study) -> int:
     task = set(study.read(TASK_FILE)["subject"].astype(int))
     for participant_id in study.outcome().dropna().index:
         number = int(participant_id.removeprefix("sub-"))
-        matrix = CONNECTIVITY_FILES.format(participant=f"{number:03d}", session="b0")
-        if number in task and (study.root / "sources" / matrix).exists():
+        scans = study.root / "sources" / XCPD_FOLDER / participant_id / "ses-b0" / "func"
+        if number in task and any(scans.glob("*_relmat.tsv")):
             return number
     raise StoreError(Problem(str(study.root), "nobody has every measurement", "simulate more participants"))
 
@@ -284,10 +286,17 @@ def _missing_where_worse(study: _Study) -> None:
 
 
 def _smaller_matrices(study: _Study) -> None:
-    for path in sorted((study.root / "sources" / "connectivity").iterdir())[::4]:
+    matrices = sorted((study.root / "sources" / XCPD_FOLDER).rglob("*_relmat.tsv"))
+    for path in matrices[::4]:
         rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
-        kept = [row[:-REGIONS_LOST] for row in rows[:-REGIONS_LOST]]
-        path.write_bytes("".join("\t".join(row) + "\n" for row in kept).encode("utf-8"))
+        _rewrite(path, [row[:-REGIONS_LOST] for row in rows[:-REGIONS_LOST]])
+        covered = path.with_name(path.name.replace("pearsoncorrelation_relmat", "coverage_bold"))
+        lines = covered.read_text(encoding="utf-8").splitlines()
+        _rewrite(covered, [line.split("\t") for line in lines[:-REGIONS_LOST]])
+
+
+def _rewrite(path: Path, rows: list[list[str]]) -> None:
+    path.write_bytes("".join("\t".join(row) + "\n" for row in rows).encode("utf-8"))
 
 
 # ---------------------------------------------------------------------------------------------- scores and declarations
