@@ -43,7 +43,7 @@ demo: $(INSTALLED) ## simulate a trial, analyse it and write the report
 	@$(BIN)/workbench demo $(ARGS)
 
 test: $(INSTALLED) ## run the whole test suite on two cores
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-browser: $(INSTALLED) ## look at the MLflow UI in a headless browser (installs chromium and node where missing)
 	command -v chromium > /dev/null || command -v google-chrome > /dev/null || \

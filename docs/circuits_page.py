@@ -70,6 +70,16 @@ file. It is checked when the study is opened; a key, circuit or region that is n
 
 The `circuit` column of a source's `columns` table, or of its list of regions, goes before all of this.
 
+## What has no circuit
+
+`check`, `plan` and `freeze` count the features that belong to no circuit and name the first of them, before anything is frozen.
+
+    workbench features --circuits-template
+
+writes `features/NAME_circuits.tsv` for each such source: every column (or region, for matrices) with the circuit that it has, and
+why it has none. Fill in the empty ones, and name the file in the source: `columns = "NAME_circuits.tsv"`, for matrices
+`regions = "NAME_circuits.tsv"`. A file that is there already is left as it is.
+
 ## Coordinates
 
 `read_atlas` makes an `Atlas` of a user's own files: labels, networks, and the

@@ -1,7 +1,11 @@
 """What every test can count on: one linear-algebra thread, no telemetry, and real data where they are at hand."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import metadata
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,24 +19,102 @@ pytest_plugins = ["made_datasets", "made_runs"]  # in tests/fixtures
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+LONGEST = {f"test_{name}.py" for name in ("calibration", "interval_division", "real_cohorts", "resume", "routes")}
+"""Files that take half a minute and more: they begin, so that no worker ends with one while the other has nothing."""
 
-def _own_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(scope="session")
+def _registries(tmp_path_factory) -> Iterator[Path]:
+    """Names of folders that are not there yet; `mktemp` would look through all of thousands for the next number."""
+    folder = tmp_path_factory.mktemp("registries")
+    return (folder / str(number) for number in count())
+
+
+def _own_registry(registries: Iterator[Path]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("WORKBENCH_STATE", str(tmp_path_factory.mktemp("state")))
+        patched.setenv("WORKBENCH_STATE", str(next(registries)))
         patched.delenv("WORKBENCH_REGISTRY", raising=False)
         yield
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _registry_of_the_module(tmp_path_factory):
+def _registry_of_the_module(_registries):
     """Studies that a module shares are looked at with a registry of their own, never with that of whoever runs this."""
-    yield from _own_registry(tmp_path_factory)
+    yield from _own_registry(_registries)
 
 
 @pytest.fixture(autouse=True)
-def _registry_of_the_test(tmp_path_factory):
+def _registry_of_the_test(_registries):
     """Nothing that another test has seen counts."""
-    yield from _own_registry(tmp_path_factory)
+    yield from _own_registry(_registries)
+
+
+@pytest.fixture(scope="session")
+def _template(request, tmp_path_factory) -> Callable[[], Path]:
+    """A function: one store with MLflow's tables, built when it is first asked for, kept from one test run to the next.
+
+    Its migrations take seconds, and each time the same ones.
+    """
+    from workbench import tracking
+    from workbench.specs.cohort import CohortSpec
+    from workbench.study import Study
+    from workbench.tracking import store
+
+    build = store._create
+
+    @cache
+    def built() -> Path:
+        kept = getattr(request.config, "cache", None)
+        parent = Path(kept.mkdir("mlflow")) if kept else tmp_path_factory.mktemp("mlflow")
+        root = parent / metadata.version("mlflow")
+        root.mkdir(exist_ok=True)
+        study = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(store, "_create", build)
+            tracking.prepare(study)
+        return study.database
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def migrated(_template) -> Path:
+    """A store with MLflow's tables, to be copied."""
+    return _template()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _copied_stores(_template) -> Iterator[Callable[..., None]]:
+    """Where a test needs a store, it gets a copy of the template; gives what builds one in its place."""
+    from workbench.tracking import store
+
+    def copied(study):
+        unfinished = study.database.with_suffix(".unfinished")
+        shutil.copyfile(_template(), unfinished)
+        unfinished.replace(study.database)
+
+    build = store._create
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "_create", copied)
+        yield build
+
+
+@pytest.fixture
+def built_stores(_copied_stores, monkeypatch) -> None:
+    """Stores are built as those of users are, migration by migration."""
+    monkeypatch.setattr("workbench.tracking.store._create", _copied_stores)
+
+
+@pytest.fixture(scope="module")
+def without_pictures() -> Iterator[None]:
+    """For modules whose runs are kept and whose pictures nobody looks at: drawing them takes seconds a run."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("workbench.figures.PICTURES", {})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 COHORT = """
 design = "parallel"
 

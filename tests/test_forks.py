@@ -109,6 +109,38 @@ def test_what_goes_wrong_in_a_worker_is_raised_here(call, message):
     assert printed(text).startswith(message)
 
 
+@pytest.mark.parametrize(
+    "kills",
+    [
+        "list(forks.start([process_id])); os.kill(forks_pid(forks), signal.SIGKILL); forks_gone(forks)\n"
+        "    list(forks.start([process_id]))",
+        "list(forks.start([killed_amid_its_answer]))",
+    ],
+    ids=["while it waits", "amid its answer"],
+)
+def test_a_worker_that_is_killed_at_any_moment_is_told_in_a_sentence(kills):
+    text = f"""
+def forks_pid(forks):
+    return next(iter(forks._workers.values())).pid
+def forks_gone(forks):
+    next(iter(forks._workers.values())).join()
+def killed_amid_its_answer(report):
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return bytes(10_000_000)
+def slowly(connection, wait=forks_module._received):
+    time.sleep(2)
+    return wait(connection)
+forks_module._received = slowly
+try:
+  with Forks(1, int) as forks:
+    {kills}
+except FitError as error:
+    print(error)
+"""
+    done = "import workbench.forks as forks_module\n" + text
+    assert printed(done).startswith("a worker process was ended from outside, as happens where memory runs out")
+
+
 def test_a_worker_that_is_stopped_takes_its_half_written_file_away(tmp_path):
     text = f"""
         class Stop(Exception):

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"
 GOLDEN = TWIN / "golden.json"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

@@ -12,6 +12,8 @@ from sklearn.preprocessing import StandardScaler
 import workbench
 from workbench import pipeline
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 EXPERIMENT = """\
 question = "Does task activation before treatment go with the fall in MADRS?"
 sessions = ["ses-b0"]

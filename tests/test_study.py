@@ -24,7 +24,7 @@ file = "phenotype.tsv"
 session = "session_id"
 column = "MADRS_Total"
 """
-SOURCE = 'modality = "pet"\nreader = "table"\nfile = "pet.tsv"\n'
+SOURCE = 'modality = "pet"\nreader = "table"\nfile = "pet.tsv"\ntracer = "[11C]raclopride"\nmeasure = "BPND"\n'
 EXPERIMENT = """
 question = "Does it predict?"
 sessions = ["ses-b0"]

@@ -157,17 +157,24 @@ class Forks:
 def _hand_over(connection: Connection, todo: deque[tuple[int, Any]], busy: dict[Connection, int]) -> None:
     if todo:
         number, call = todo.popleft()
-        connection.send(call)
+        try:
+            connection.send(call)
+        except OSError as error:  # nobody reads: it was ended while it waited
+            raise _ended() from error
         busy[connection] = number
 
 
 def _received(connection: Connection) -> tuple[str, Any]:
     try:
         kind, content = connection.recv()
-    except (EOFError, ConnectionResetError) as error:
-        found = "a worker process was ended from outside, as happens where memory runs out"
-        raise FitError(Problem("", found, "run again with --resume, and with --jobs 1")) from error
+    except (EOFError, OSError) as error:  # an OSError where it was ended amid its answer
+        raise _ended() from error
     return kind, content
+
+
+def _ended() -> FitError:
+    found = "a worker process was ended from outside, as happens where memory runs out"
+    return FitError(Problem("", found, "run again with --resume, and with --jobs 1"))
 
 
 def _ignored(*_: Any) -> None:

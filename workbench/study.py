@@ -65,6 +65,8 @@ class Study:
         By name, which is the stem of the file; read when asked for.
     data_from : str
         Who said where the data are, in words.
+    unread : frozenset of str
+        Sources whose files have problems; empty in a study that can be used.
     """
 
     root: Path
@@ -73,6 +75,7 @@ class Study:
     sources: Mapping[str, AnySource]
     experiment_paths: Mapping[str, Path]
     data_from: str = COHORT_FILE
+    unread: frozenset[str] = frozenset()
 
     @property
     def features_dir(self) -> Path:
@@ -168,8 +171,9 @@ class Study:
         reading = examine_experiment(path, label)
         if reading.spec is None:
             return Examined(path.stem, None, reading.problems)
-        undeclared = _problems(label, against_features(reading.spec, self.cohort, self.sources))
-        spec = None if undeclared else reading.spec
+        undeclared = _problems(label, against_features(reading.spec, self.cohort, self.sources, self.unread))
+        named = {member for members in reading.spec.feature_sets.values() for member in members}
+        spec = None if undeclared or named & self.unread else reading.spec
         return Examined(path.stem, spec, (*reading.problems, *undeclared))
 
     def _experiment_path(self, name_or_path: str | Path) -> Path:
@@ -262,7 +266,8 @@ def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
         problems.extend(_problems(f"features/{name}.toml", timing(spec, cohort.spec)))
         problems.extend(_problems(f"features/{name}.toml", session_codes(spec, cohort.spec)))
     folder, said_by = _data_folder(root, data, cohort.spec, problems)
-    return Study(root, folder, cohort.spec, sources, experiments, said_by)
+    unread = frozenset(path.stem for path in _toml_files(root / "features")) - set(sources)
+    return Study(root, folder, cohort.spec, sources, experiments, said_by, unread)
 
 
 def _require_study(root: Path) -> None:
@@ -326,7 +331,10 @@ def _label(path: Path, root: Path) -> str:
 
 
 def _problems(label: str, findings: Iterable[Finding]) -> list[Problem]:
-    return [Problem(f"{label}: {place_in_words(key)}", found, hint) for key, found, hint in findings]
+    return [
+        Problem(f"{label}: {place}" if (place := place_in_words(key)) else label, found, hint)
+        for key, found, hint in findings
+    ]
 
 
 def check_study(study: Study, experiments: Sequence[str | Path] = ()) -> list[Problem]:

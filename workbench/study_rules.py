@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from workbench.errors import did_you_mean
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
@@ -54,7 +54,9 @@ def session_codes(spec: AnySource, cohort: CohortSpec) -> Iterator[Finding]:
         yield from unknown(session, cohort.sessions, "session", ("session_codes", raw))
 
 
-def against_features(spec: ExperimentSpec, cohort: CohortSpec, sources: Mapping[str, AnySource]) -> Iterator[Finding]:
+def against_features(
+    spec: ExperimentSpec, cohort: CohortSpec, sources: Mapping[str, AnySource], unread: Collection[str] = ()
+) -> Iterator[Finding]:
     """Names of an experiment that no feature file declares, each placed in the experiment's file.
 
     Parameters
@@ -63,16 +65,19 @@ def against_features(spec: ExperimentSpec, cohort: CohortSpec, sources: Mapping[
     cohort : CohortSpec
     sources : mapping of str to AnySource
         By name.
+    unread : collection of str
+        Names of sources whose files have problems of their own: nothing is said of them here.
     """
     yield from _sessions(spec, cohort)
     yield from _outcome(spec, cohort)
-    yield from _feature_sets(spec, sources)
+    yield from _feature_sets(spec, sources, unread)
     yield from _terms(spec, cohort)
     yield from _people(spec, cohort)
     if spec.harmonise is not None:
         yield from _term(spec.harmonise.batch, ("harmonise", "batch"), cohort)
         for position, source in enumerate(spec.harmonise.sources):
-            yield from unknown(source, sources, "source", ("harmonise", "sources", position))
+            if source not in unread:
+                yield from unknown(source, sources, "source", ("harmonise", "sources", position))
 
 
 def _sessions(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
@@ -100,15 +105,16 @@ def _quoted(word: str) -> str:
     return f'"{word}"'
 
 
-def _feature_sets(spec: ExperimentSpec, sources: Mapping[str, AnySource]) -> Iterator[Finding]:
+def _feature_sets(spec: ExperimentSpec, sources: Mapping[str, AnySource], unread: Collection[str]) -> Iterator[Finding]:
     for name, members in spec.feature_sets.items():
         for position, member in enumerate(members):
-            yield from unknown(member, sources, "source", ("feature_sets", name, position))
-    if not sources:
+            if member not in unread:
+                yield from unknown(member, sources, "source", ("feature_sets", name, position))
+    if not sources and not unread:
         yield Finding((), "there is no source to predict from", "declare one as features/NAME.toml")
     for position, model in enumerate(spec.models if not spec.feature_sets else ()):
         for name in model.feature_sets or ():
-            if name not in (*sources, EVERYTHING):
+            if name not in (*sources, *unread, EVERYTHING):
                 hint = "without a table [feature_sets] each source is one, and all"
                 yield Finding(("models", position, "feature_sets"), f"{name!r} is not a feature set", hint)
 

@@ -21,6 +21,7 @@ from workbench.models.everyone import StudyModel, fit_everyone
 from workbench.models.explanations import haufe_pattern
 from workbench.models.learner import Fold
 from workbench.models.nested_cv import fit_alone, fit_unit, plan_units, target_matrices
+from workbench.models.permutations import permuted_outcomes, scheme, target_matrix
 from workbench.models.prepared_learner import PreparedModel
 from workbench.models.rehearsed_folds import draw_folds
 from workbench.models.steps_in_fold import CombatStep, TangentStep, prepared, prepared_together, steps_of
@@ -372,3 +373,49 @@ def test_the_cost_counts_what_is_learnt_before_the_learner(dataset):
     plain = without_steps(dataset, np.arange(N_ROWS))
     assert estimate(dataset, VALIDATION, RIDGE).seconds > estimate(plain, VALIDATION, RIDGE).seconds
     assert estimate(dataset, VALIDATION, RIDGE).memory_bytes > estimate(plain, VALIDATION, RIDGE).memory_bytes
+
+
+def test_permuted_outcomes_hold_what_is_preserved_and_nothing_else_changes(dataset):
+    age = dataset.harmonisation.batches.preserved
+    y = dataset.y + 0.2 * age[:, 0]
+    related = replace(dataset, y=y)
+    blocks = related.blocks, related.groups
+    expected = target_matrix(y, age, *blocks, 19, 3)
+    assert np.array_equal(permuted_outcomes(related, related.nuisance.values, 19, 3), expected)
+    assert "with age held fixed (Freedman-Lane)" in scheme(related)
+    plan = replace(dataset.harmonisation, batches=Batches(dataset.harmonisation.batches.labels, age[:, :0]), coding=())
+    free = replace(related, harmonisation=plan)
+    assert np.array_equal(
+        permuted_outcomes(free, free.nuisance.values, 19, 3), target_matrix(y, age[:, :0], *blocks, 19, 3)
+    )
+    held = replace(related, confounds=Covariates(("age",), ("age",), age))
+    assert np.array_equal(permuted_outcomes(held, age, 19, 3), expected)
+
+
+def test_noise_that_a_reference_writes_a_preserved_covariate_into_is_not_shown(make_dataset):
+    """Features are noise; sites differ in variance, and age, which is preserved, goes with the outcome."""
+    rejected, n = 0, 60
+    for seed in range(10):
+        rng = np.random.default_rng([12, seed])
+        sites = rng.permutation(np.repeat(["A", "B"], [42, 18]))
+        y = rng.standard_normal(n)
+        age = 0.6 * y + 0.8 * rng.standard_normal(n)
+        X = rng.standard_normal((n, 600)) * np.where(sites == "A", 4.0, 1.0)[:, None]
+        made = make_dataset(n=n, p=600, y=y, sites=sites, blocks=(sites == "B").astype(int))
+        plan = Harmonisation(
+            batch="site",
+            batches=Batches(sites, age[:, None]),
+            coding=(VariableCoding("age", ("age",)),),
+            columns=np.arange(600),
+            pools=np.zeros(600, dtype=int),
+            unseen="reference",
+            reference="B",
+        )
+        noise = replace(made.with_features(X), harmonisation=plan)
+        validation = ValidationSpec(permutations=19, repeats=1, outer=4, inner=3, seed=seed)
+        spec = RIDGE.model_copy(update={"alphas": (1000.0,)})
+        units, targets = plan_units(noise, validation, spec), target_matrices(noise, validation)
+        fitted = [fit_unit(noise, unit, spec, targets, explain=0).procedures["main"] for unit in units]
+        errors = sum(one.squared_error for one in fitted)
+        rejected += int((errors[1:] > errors[0]).all())
+    assert rejected <= 2

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench import tracking
 from workbench.records import (
     Claim,
     Decision,
@@ -29,8 +26,6 @@ from workbench.records import (
     Sensitivity,
     Subgroup,
 )
-from workbench.specs.cohort import CohortSpec
-from workbench.study import Study
 
 CIRCUITS = (
     ("ventral striatum to prefrontal", "connectivity", 24),
@@ -409,13 +404,3 @@ def binary_result() -> RunResult:
         }
     )
     return replace(result, scores=scores, predictions=predictions, decision_curve=curve)
-
-
-@pytest.fixture(scope="session")
-def migrated(request) -> Path:
-    """One store with MLflow's tables, which take seconds to build: kept from one test run to the next, and copied."""
-    root = Path(request.config.cache.mkdir("mlflow")) / metadata.version("mlflow")
-    root.mkdir(parents=True, exist_ok=True)
-    study = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
-    tracking.prepare(study)
-    return study.database

@@ -15,6 +15,7 @@ import zlib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -222,7 +223,7 @@ def test_nothing_is_written_outside_the_study(study, shown_result, tmp_path, mon
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, monkeypatch):
+def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, built_stores, monkeypatch):
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -392,7 +393,7 @@ def test_a_study_may_lie_in_a_folder_of_any_name(migrated, shown_result, tmp_pat
     assert tracking.find_run(moved, run_id).artifacts.is_dir()
 
 
-def test_a_store_is_made_in_a_folder_of_any_name(tmp_path):
+def test_a_store_is_made_in_a_folder_of_any_name(tmp_path, built_stores):
     study = study_at(tmp_path / "HRSD?phase=2 a%20b")
     tracking.prepare(study)
     assert study.database.exists()
@@ -421,7 +422,23 @@ def test_a_locked_database_is_said_in_one_line(locked, null_result):
             use(locked)
 
 
-def test_a_database_that_is_locked_while_a_run_is_kept_is_said_in_one_line(study, shown_result, monkeypatch):
+@pytest.fixture
+def impatient(monkeypatch):
+    """MLflow waits 20 s for a database that is locked; here a twentieth of one, and what it says is the same."""
+    from mlflow.store.db import utils
+
+    waiting, asked = "PRAGMA busy_timeout = 20000;", []
+
+    def text(words):
+        asked.append(words)
+        return utils.sqlalchemy.text(words.replace(waiting, "PRAGMA busy_timeout = 50;"))
+
+    monkeypatch.setattr(utils, "sql", SimpleNamespace(text=text))
+    yield
+    assert waiting in asked, "MLflow says elsewhere how long it waits"
+
+
+def test_a_database_that_is_locked_while_a_run_is_kept_is_said_in_one_line(study, shown_result, impatient):
     recorder = tracking.Recorder(study)
     recorder.make_ready()
     with closing(sqlite3.connect(study.database, isolation_level=None)) as other:
@@ -474,7 +491,7 @@ def test_a_full_disk_is_said_with_its_place_and_the_files_make_room_for_the_mark
     assert status_of(study, opened.run_id) == ("FAILED", "deleted")
 
 
-def test_mlflow_prints_no_traceback_of_its_own(study, shown_result, monkeypatch, caplog):
+def test_mlflow_prints_no_traceback_of_its_own(study, shown_result, impatient, caplog):
     keep(study, shown_result)
     client = store.open_client(study)
     with closing(sqlite3.connect(study.database, isolation_level=None)) as other:

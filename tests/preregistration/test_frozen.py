@@ -9,7 +9,7 @@ from workbench.study import open_study
 
 COHORT = 'participants = "p.tsv"\ndesign = "observational"\n'
 SOURCE = 'modality = "structure"\nreader = "table"\nfile = "{}.tsv"\n'
-EXPERIMENT = 'question = "?"\n[outcome]\ncolumn = "age"\n[feature_sets]\na = ["area"]\n[[models]]\nkind = "ridge"\n'
+EXPERIMENT = 'question = "Why?"\n[outcome]\ncolumn = "age"\n[feature_sets]\na = ["area"]\n[[models]]\nkind = "ridge"\n'
 
 
 @pytest.fixture

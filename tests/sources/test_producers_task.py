@@ -196,9 +196,8 @@ def test_SYNTHETIC_3dROIstats_betas_are_subtracted_and_their_t_statistics_left_a
 
 def test_SYNTHETIC_3dROIstats_a_cell_that_is_no_number_is_not_lost_in_a_difference(tmp_path, read):
     write_roistats(tmp_path, "sub-01_stats+tlrc\t0[a]\t3\t5*", "sub-01_stats+tlrc\t1[b]\t1\t1")
-    with pytest.raises(
-        SourceError, match=r"line 2, column 'Mean_2_x', sub-01: '5\*' is not a number: a mark follows it"
-    ):
+    expected = r"line 2, column 'Mean_2_x', sub-01: '5\*' is not a number: a mark follows it"
+    with pytest.raises(SourceError, match=expected):
         read(("sub-01",), **ROISTATS, contrasts={"x": "a - b"})
 
 

@@ -192,6 +192,25 @@ def test_the_group_table_of_mriqc_has_a_row_for_every_scan(cohort, tmp_path):
         columns_of(cohort, tmp_path, reader="mriqc", files="group_bold.tsv", task="res")
 
 
+def test_a_mean_over_runs_of_unknown_length_is_refused(cohort, tmp_path):
+    (tmp_path / "group_bold.tsv").write_text(
+        "bids_name\tfd_mean\ttsnr\nsub-01_run-1_bold\t0.2\t50\nsub-01_run-2_bold\t0.4\t40\n"
+    )
+    keys = {"reader": "mriqc", "files": "group_bold.tsv"}
+    with pytest.raises(SourceError, match="do not say how many volumes a run has, by which means over runs"):
+        columns_of(cohort, tmp_path, **keys, runs="mean")
+    made, _, _ = columns_of(cohort, tmp_path, **keys, runs="worst")
+    assert made.loc["sub-01", ["mean_fd", "tsnr"]].tolist() == [0.4, 40]
+
+
+@pytest.mark.parametrize("cells", [("n/a", "0.1"), ("0.1", "n/a")])
+def test_the_worst_of_runs_is_unknown_where_one_is_in_whatever_order(cohort, tmp_path, cells):
+    rows = [f"sub-01_run-{run}_bold\t{cell}\t200\t50" for run, cell in enumerate(cells, start=1)]
+    (tmp_path / "group_bold.tsv").write_text("\n".join(["bids_name\tfd_mean\tsize_t\ttsnr", *rows]) + "\n")
+    made, _, _ = columns_of(cohort, tmp_path, reader="mriqc", files="group_bold.tsv", runs="worst")
+    assert math.isnan(made.loc["sub-01", "mean_fd"])
+
+
 def test_a_scan_of_somebody_who_only_looks_like_a_participant_is_refused(cohort, tmp_path):
     confounds(tmp_path, "01", "n/a", 0.1)
     confounds(tmp_path, "2", "n/a", 0.1)

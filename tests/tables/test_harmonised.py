@@ -1,6 +1,9 @@
 """What [harmonise] asks of a study: who can be harmonised, what is preserved, and what is refused."""
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.errors import TableError
@@ -94,6 +97,52 @@ def test_a_column_that_looks_like_the_outcome_is_not_preserved(make_cohort, make
     problems, _ = check_experiment(experiment, cohort, {"fc": TableSource(modality="c", reader="table", file="f.tsv")})
     assert [problem.code for problem in problems] == ["T7"]
     assert f"harmonise: preserve: {column}: looks like" in str(problems[0])
+
+
+def told(make_cohort, joined, make, preserve, confounds=()):
+    """Problems and warnings of T7 where columns are made of the outcome and noise."""
+    site = np.resize(["A", "B"], 40)
+    plain = joined(make_cohort(columns={"site": site}))
+    rng = np.random.default_rng(5)
+    y = pd.Series(plain.y, index=plain.rows["participant_id"]).reindex(make_cohort().participants.index)
+    y = y.fillna(y.mean()).to_numpy()
+    columns = {"site": site, **make((y - y.mean()) / y.std(), rng)}
+    cohort = make_cohort(columns=columns)
+    dataset = joined(cohort, {"method": "combat", "preserve": preserve}, confounds=confounds)
+    problems, warnings = check_dataset(dataset, cohort, {}, {})
+    return ([str(one) for one in problems if one.code == "T7"], [str(one) for one in warnings if one.code == "T7"])
+
+
+@pytest.mark.parametrize(
+    ("make", "preserve", "message"),
+    [
+        (lambda y, rng: {"neutral": 3 * y + 7}, ("neutral",), r"neutral correlates .* with the outcome"),
+        (lambda y, rng: {"group": np.where(y > 0, "high", "low")}, ("group",), "the outcome follows from group"),
+        (
+            lambda y, rng: {"one": y + 3 * (u := rng.normal(size=40)), "other": u},
+            ("one", "other"),
+            "the outcome follows from one, other",
+        ),
+    ],
+)
+def test_what_tells_the_outcome_by_its_values_is_not_preserved_whatever_its_name(
+    make_cohort, joined, make, preserve, message
+):
+    problems, _ = told(make_cohort, joined, make, preserve)
+    assert len(problems) == 1
+    assert re.search(message, problems[0]), problems
+    assert "written into the features of the held-out participants" in problems[0]
+
+
+def test_what_goes_with_the_outcome_is_preserved_with_a_warning_unless_it_is_held_fixed(make_cohort, joined):
+    def related(y, rng):
+        return {"severity": 0.6 * y + 0.8 * rng.normal(size=40), "unrelated": rng.normal(size=40)}
+
+    problems, warnings = told(make_cohort, joined, related, ("severity",))
+    assert problems == []
+    assert "severity: preserved, and associated with the outcome" in warnings[0]
+    assert told(make_cohort, joined, related, ("severity",), ("severity",)) == ([], [])
+    assert told(make_cohort, joined, related, ("unrelated",)) == ([], [])
 
 
 def test_a_score_after_the_infusion_is_not_preserved(make_cohort, make_experiment):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import Problem, quoted
+from workbench.errors import Problem, listed, quoted
 
 if TYPE_CHECKING:
     from workbench.pipeline import (
@@ -331,13 +331,22 @@ def print_draft(drafted: DraftedStudy, target: Path) -> None:
     ):
         if lines:
             print_markup(f"[bold]{title}[/]")
-            for line in lines:
+            for line in _said_once(lines):
                 say_wrapped(line)
             print()
     print(f"{len(drafted.written)} files in {target}; nothing of your data was copied.")
     n_questions = len(draft.questions)
     answer = f"answer the {n_questions} question{'' if n_questions == 1 else 's'}, then " if n_questions else ""
     print(f"Next: {answer}workbench check --study {quoted(target)}")
+
+
+def _said_once(lines: Sequence[str]) -> list[str]:
+    """Lines that say the same of several files as one line."""
+    files: dict[str, list[str]] = {}
+    for line in lines:
+        file, _, words = line.partition(": ")
+        files.setdefault(words, []).append(file)
+    return [f"{listed(places, 6)}: {words}" if words else ", ".join(places) for words, places in files.items()]
 
 
 def print_planned_claims(claims: Sequence[PlannedClaim]) -> None:

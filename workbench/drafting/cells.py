@@ -36,13 +36,24 @@ class Table:
     columns : mapping of str to list of str
         All cells as text.
     sheet : str
-        Of a spreadsheet; empty for text.
+        Of a spreadsheet with several; empty for text.
+    file : str
+        The file as a study names it, where its label says more: the sheet.
+    header : int
+        Rows that name the columns.
     """
 
     path: Path
     label: str
     columns: Mapping[str, list[str]]
     sheet: str = ""
+    file: str = ""
+    header: int = 1
+
+    @property
+    def named(self) -> str:
+        """The file as a study names it."""
+        return self.file or self.label
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))

@@ -10,7 +10,7 @@ from workbench.drafting.records import DraftedFile, Entry, Section
 from workbench.drafting.sessions import sections_of
 from workbench.drafting.table_keys import keys_of_file
 from workbench.errors import listed
-from workbench.specs.cohort import CohortSpec, ScoreSpec
+from workbench.specs.cohort import CohortSpec, ColumnSpec, ScoreSpec
 
 OPENING = (
     "Who is in the study: ids, treatment, visits and ratings. Drafted from the files, of which nothing was copied.\n"
@@ -37,6 +37,7 @@ def cohort_file(people: People, data: str) -> DraftedFile:
     sections += _arms(people)
     sections += sections_of(people.visits, people.arms, people.acute)
     sections += _columns(people)
+    sections += [people.scans.section] if people.scans is not None else []
     for each in people.ratings:
         sections += _score(each, people)
     if not people.ratings:
@@ -76,7 +77,7 @@ def _columns(people: People) -> Iterator[Section]:
         table, column = people.motion
         entries = [Entry("column", column, "guessed", "of its name, and its values are displacements in mm")]
         if table is not people.participants:
-            entries.insert(0, Entry("file", table.label))
+            entries[:0] = [Entry("file", table.named), *keys_of_file(table, ColumnSpec)]
         if table is people.participants and column == "mean_fd":
             return
         notes = (Entry("", None, "guessed", f"mean framewise displacement, of {table.label}"),)
@@ -88,14 +89,14 @@ def _columns(people: People) -> Iterator[Section]:
 
 def _score(ratings: Ratings, people: People) -> list[Section]:
     scale, table = ratings.scale, ratings.table
-    entries = [Entry("file", table.label)]
+    entries = [Entry("file", table.named)]
     own_id = people.keys[people.participants.label].column if people.participants else ""
     here = people.keys[table.label].id
     if here.value != own_id and "id" in ScoreSpec.model_fields:
         entries.append(here.entry("id"))
     elif here.value != own_id and here.kind != "question":
         entries[0] = Entry(
-            "file", table.label, "open", f"its ids are in {here.value!r}; the participants file calls them {own_id!r}"
+            "file", table.named, "open", f"its ids are in {here.value!r}; the participants file calls them {own_id!r}"
         )
     if table is not people.participants:
         entries += keys_of_file(table, ScoreSpec)

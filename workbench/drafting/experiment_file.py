@@ -86,7 +86,7 @@ def _top(people: People, sources: Sequence[DraftedSource], outcome: _Outcome, na
         yield Entry(
             "primary", f"ridge . {names[0]}", "guessed", "most participants have it; only this run may carry a claim"
         )
-    if people.motion is None and people.covariates.age:
+    if not people.holds_motion and people.covariates.age:
         note = "it changes brain and symptoms alike, and a claim needs something held fixed"
         if any(source.modality in ("connectivity", "task") for source in sources):
             note += "; no file holds motion (mean FD): hold it fixed where you have it, as [columns.mean_fd]"

@@ -54,6 +54,8 @@ MORE_SESSION_NAMES = tuple(
         "day",
     ]
 )
+MOSTLY_APART = 0.9
+"""Share of different ids from which rows with the same id are a mistake, and no visits."""
 SOUGHT_IN = 200
 """Columns from the left in which ids and sessions are looked for."""
 
@@ -75,6 +77,8 @@ class Keys:
     id: Known
     session: str = ""
     unique: bool = True
+    repeated: tuple[str, ...] = ()
+    """Ids of several rows in a table that has else one row per participant: somebody was entered twice."""
 
     @property
     def column(self) -> str:
@@ -96,14 +100,17 @@ def keys_of(table: Table) -> Keys:
     """
     columns = list(table.columns)[:SOUGHT_IN]
     session = next((name for name in columns if _is_session(table, name)), "")
-    named = [name for name in columns if _plain(name) in NAMED]
+    named = called = [name for name in columns if _plain(name) in NAMED]
     looks = [name for name in columns if name not in named and name != session and _looks_like_ids(table, name)]
     candidates = [name for name in named if _tells_apart(table, name, session)]
     if not candidates:
         candidates = [name for name in looks if _tells_apart(table, name, session)]
         named = []
     if not candidates:
-        repeated = [name for name in [*named, *looks, *columns[:1]] if _plain(name) in NAMED]
+        mostly = [name for name in [*called, *looks] if _mostly_tells_apart(table, name)] if session == "" else []
+        if mostly:
+            return _entered_twice(table, mostly[0])
+        repeated = [name for name in [*called, *columns[:1]] if _plain(name) in NAMED]
         if repeated and session == "":
             return Keys(guessed(repeated[0], "of its name; several rows have the same id"), unique=False)
         return Keys(Known(""))
@@ -121,6 +128,19 @@ def keys_of(table: Table) -> Keys:
     return Keys(
         known if named else guessed(best, "its cells look like ids, and no two rows are alike in it"), session, unique
     )
+
+
+def _entered_twice(table: Table, column: str) -> Keys:
+    twice = tuple(cell for cell, count in table.levels(column).items() if count > 1)
+    several = "one id stands" if len(twice) == 1 else f"{len(twice)} ids stand"
+    why = f"nearly every row has another; {several} in several rows, and check says which"
+    return Keys(guessed(column, why), repeated=twice)
+
+
+def _mostly_tells_apart(table: Table, name: str) -> bool:
+    """One row for each participant, but for somebody who was entered twice."""
+    counts = list(table.levels(name).values())
+    return bool(counts) and len(counts) >= MOSTLY_APART * len(table) and sum(counts) >= len(table) - 1
 
 
 def _plain(name: str) -> str:

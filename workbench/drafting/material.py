@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonpath
 from pathlib import Path
 
 from workbench.drafting.cells import Table
 from workbench.drafting.kinds import kind_of
 from workbench.errors import Problem, SourceError, SpecError
 from workbench.sources.delimited import read_text_table
+from workbench.sources.workbooks import sheets_with_data
+from workbench.specs.table_file import TableLayout
 
 TABLES = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz")
 SHEETS = (".xlsx",)
@@ -24,6 +25,8 @@ FEWEST_FILES = 3
 
 ENTITY = re.compile(r"(sub|ses)-([A-Za-z0-9+]+)")
 SKIPPED = {"figures", "log", "logs", "sourcedata", ".git", ".datalad", "code", "atlas", "atlases"}
+FEWEST_ROWS = 3
+"""Rows below a header of two rows: with fewer, the second may be data."""
 LARGEST = 64 << 20
 """Bytes of a table above which it is not looked at."""
 
@@ -158,8 +161,41 @@ def read_table(path: Path, label: str) -> Iterator[Table]:
         raise SourceError(Problem(label, "is no table", "tables are TSV, CSV or Excel"))
     if path.stat().st_size > LARGEST:
         raise SourceError(Problem(label, f"is larger than {LARGEST >> 20} MB", "name it in features/ yourself"))
-    table = read_text_table(path, label)
-    yield Table(path, label, table.columns)
+    sheets = sheets_with_data(path, label) if path.name.lower().endswith(SHEETS) else [None]
+    tables: list[Table] = []
+    refused: list[SourceError] = []
+    for sheet in sheets:
+        several = len(sheets) > 1
+        try:
+            tables.append(_table(path, label, sheet, f"{label}[{sheet}]" if several else label, named=several))
+        except SourceError as error:
+            refused.append(error)
+    if refused and not tables:
+        raise refused[0]
+    yield from tables
+
+
+def _table(path: Path, label: str, sheet: str | None, name: str, *, named: bool) -> Table:
+    """A table under one row of names, or under two where one does not name its columns apart."""
+    try:
+        columns = read_text_table(path, label, TableLayout(sheet)).columns
+        header = 1
+    except SourceError:
+        try:
+            columns = read_text_table(path, label, TableLayout(sheet, header=2)).columns
+        except SourceError:
+            columns = {}
+        if not _names_columns(columns):
+            raise
+        header = 2
+    return Table(path, name, columns, (sheet or "") if named else "", label, header)
+
+
+def _names_columns(columns: Mapping[str, list[str]]) -> bool:
+    """Whether two rows are names, and the second is none of data: no cell of it is the amount of one participant."""
+    seconds = [name.rpartition("_")[2] for name in columns]
+    amounts = sum(bool(re.fullmatch(r"[-+]?\d+[.,]\d+", each)) for each in seconds)
+    return len(columns) > 1 and amounts == 0 and all(len(cells) >= FEWEST_ROWS for cells in columns.values())
 
 
 # ------------------------------------------------------------------------------------------------------ files of people
@@ -196,18 +232,25 @@ def _grouped_by_shape(paths: Sequence[Path], data: Path) -> tuple[list[FileGroup
     groups, alone = [], []
     for (folder, _), members in by_folder.items():
         names = [path.name for path in members]
-        start = commonpath(names)
-        end = commonpath([name[len(start) :][::-1] for name in names])[::-1]
+        start = _shared_start(names)
+        end = _shared_start([name[len(start) :][::-1] for name in names])[::-1]
+        end = re.sub(r"^[^._-]+", "", end)  # letters and digits that all ids end with are part of them
         start = re.sub(r"\d+$", "", start)  # digits that all ids begin with are part of them
         middles = [name[len(start) : len(name) - len(end)] for name in names]
         alike = len({path.stat().st_size // 1024 for path in members}) <= max(3, len(members) // 3)
-        if len(members) >= FEWEST_FILES and len(end) > 4 and all(middles) and (start or alike) and _same_shape(members):
+        if len(members) >= FEWEST_FILES and end and all(middles) and (start or alike) and _same_shape(members):
             prefix = folder.relative_to(data).as_posix()
             pattern = f"{'' if prefix == '.' else prefix + '/'}{start}{{participant}}{end}"
             groups.append(_group(pattern, [(path, who, "") for path, who in zip(members, middles, strict=True)]))
         else:
             alone += members
     return groups, alone
+
+
+def _shared_start(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)  # what these two share, all that lie between them share
+    differ = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(differ, min(len(first), len(last)))]
 
 
 def _same_shape(paths: Sequence[Path]) -> bool:

@@ -201,7 +201,7 @@ def feature_columns(table: Table, taken: Iterable[str], missing: Sequence[str]) 
     keys = {keys_of(table).column, keys_of(table).session}
     taken = set(taken)
     numeric = [name for name in table.columns if name not in taken and table.is_numeric(name)]
-    stem = re.sub(r"\.(tsv|csv|txt|xlsx)(\.gz)?$", "", table.path.name, flags=re.IGNORECASE)
+    stem = table.sheet or re.sub(r"\.(tsv|csv|txt|xlsx)(\.gz)?$", "", table.path.name, flags=re.IGNORECASE)
     of_file = modality_in(words_in(stem))
     read = {name: _read(name) for name in numeric}
     speaking = [name for name, each in read.items() if each.modality or each.edge or each.region]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -175,6 +175,8 @@ def _one(word: str) -> Moment | None:
         return Moment(
             word, "before" if count == 0 else "after", None if count == 0 else HOURS_IN[unit] * count, "", letter
         )
+    if number[3] and unit in ("pre", "baseline", "bl"):  # pre1, pre2: before the first and the second infusion
+        return Moment(word, "before", period="" if count == 0 else str(count))
     if number[3] and unit in COUNTED:
         when: When = "after" if unit in AFTER else "before" if count == 0 else "unknown"
         return Moment(word, when, count=count)
@@ -184,6 +186,11 @@ def _one(word: str) -> Moment | None:
 
 
 def _together(before: Moment, one: Moment) -> Moment:
+    both = (before, one)
+    if any(each.count and each.when == "after" for each in both) and any(each.hours is not None for each in both):
+        counted = next(each.count for each in both if each.count and each.when == "after")
+        period = before.period or one.period or str(counted)  # post2_24h: a day after the second infusion
+        before, one = (replace(each, count=None, period=period) if each.count else each for each in both)
     when = before.when if one.when == "unknown" else one.when if before.when == "unknown" else before.when
     return Moment(
         "",

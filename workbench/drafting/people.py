@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workbench.drafting.arms import Arms, arms_of
 from workbench.drafting.cells import Table, missing_codes
 from workbench.drafting.covariates import Covariates, covariates_of, motion_column
 from workbench.drafting.ids import IdRule, Keys, keys_of, rule_for
 from workbench.drafting.material import FileGroup, Material
+from workbench.drafting.moments import moment_of, words_in
+from workbench.drafting.motion_files import MotionFiles, motion_files
 from workbench.drafting.records import Known, ScaleColumns, guessed, question
 from workbench.drafting.scales import derived_columns, in_their_names, rating_columns
 from workbench.drafting.sessions import ONLY_VISIT, Visits, visits_of
@@ -74,6 +76,13 @@ class People:
     motion: tuple[Table, str] | None = None
     acute: tuple[str, ...] = ()
     derived: dict[str, list[str]] = field(default_factory=dict)
+    scans: MotionFiles | None = None
+    """Files of a pipeline with the motion in the scanner, where no table has it."""
+
+    @property
+    def holds_motion(self) -> bool:
+        """Whether the study has a column ``mean_fd``."""
+        return self.motion is not None or self.scans is not None
 
     def ids_in(self, table: Table) -> set[str]:
         """Participants of a table, as the study has them."""
@@ -123,6 +132,7 @@ def people_of(material: Material) -> People:
     if scores and not visits.visits:
         visits = visits_of({scores[0].table.label: [ONLY_VISIT]}, {})
         scores = _scores(tables, keys, ratings, visits, codes)
+    motion = _motion(tables, keys, participants, covariates, codes)
     return People(
         participants,
         why,
@@ -133,9 +143,10 @@ def people_of(material: Material) -> People:
         visits,
         tuple(scores),
         _rule(material, participants, keys),
-        _motion(tables, keys, participants, covariates, codes),
+        motion,
         _acute(scores),
         {table.label: derived_columns(table) for table in tables},
+        motion_files(material.groups, visits) if motion is None else None,
     )
 
 
@@ -157,8 +168,8 @@ def _participants(
 
     best = max(single, key=weight)
     if len(single) == 1 or best.path.stem.lower() == "participants":
-        return best, Known(best.label)
-    return best, guessed(best.label, "it has one row per participant, and says most about them")
+        return best, Known(best.named)
+    return best, guessed(best.named, "it has one row per participant, and says most about them")
 
 
 def _visits(material: Material, keys: Mapping[str, Keys], ratings: Mapping[str, list[ScaleColumns]]) -> Visits:
@@ -168,15 +179,26 @@ def _visits(material: Material, keys: Mapping[str, Keys], ratings: Mapping[str, 
         if session:
             written[table.label] = list(dict.fromkeys(table.filled(session)))
     named = [raw for sessions in written.values() for raw in sessions]
-    for group in material.groups:
-        prefixed = [f"ses-{raw}" for raw in group.sessions]
-        written[group.pattern] = [each for each, raw in zip(prefixed, group.sessions, strict=True) if raw not in named]
     in_names = {
         label: [moment for scale in scales for moment in scale.by_moment if moment]
         for label, scales in ratings.items()
         if not keys[label].session
     }
-    return visits_of(written, in_names)
+    of_ratings = visits_of(written, in_names)
+    counted: dict[str, list[str]] = {}
+    for group in material.groups:
+        prefixed = [f"ses-{raw}" for raw in group.sessions]
+        new = [each for each, raw in zip(prefixed, group.sessions, strict=True) if raw not in named]
+        if of_ratings.any_before and new and all(_only_counted(each, of_ratings) for each in new):
+            counted[group.pattern] = new
+        else:
+            written[group.pattern] = new
+    return replace(visits_of(written, in_names), counted=counted)
+
+
+def _only_counted(session: str, visits: Visits) -> bool:
+    """Whether a session in names of files is a number, which the visits of the ratings are not called by."""
+    return moment_of(words_in(session)).when == "unknown" and session not in {visit.name for visit in visits.visits}
 
 
 def _scores(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from workbench.drafting.kinds import Kind, entity
 from workbench.drafting.material import FileGroup, Square
 from workbench.drafting.modalities import tracer_of
 from workbench.drafting.moments import words_in
 from workbench.drafting.records import Entry, question
+from workbench.errors import SourceError, listed
+from workbench.sources.delimited import read_text_table
 
 Drafting = Callable[[FileGroup, Kind, "Square | None"], list[Entry]]
 
@@ -109,9 +111,45 @@ def _curves(group: FileGroup, kind: Kind, square: Square | None) -> list[Entry]:
     return [
         *_top(group, kind, glob=glob),
         tracer_of(words_in(group.pattern)).entry("tracer"),
-        question("which region is the reference, by its name in the files?").entry("reference"),
-        question("which minutes after injection, such as [60, 90] (without quotes)?").entry("window_min"),
+        question(f"which region is the reference, by its name in the files?{_references(group)}").entry("reference"),
+        question(f"which minutes after injection, such as [60, 90] (without quotes)?{_minutes(group)}").entry(
+            "window_min"
+        ),
     ]
+
+
+REFERENCES = ("cerebell", "pons", "brainstem", "white-matter", "occipital")
+"""Words in names of the regions that are taken as a reference most often."""
+
+
+def _curve_columns(group: FileGroup) -> Mapping[str, Sequence[str]]:
+    if not group.example.name.lower().endswith((".tsv", ".csv", ".txt")):
+        return {}
+    try:
+        return read_text_table(group.example, group.example.name).columns
+    except SourceError:
+        return {}
+
+
+def _references(group: FileGroup) -> str:
+    """Regions of the files that are often a reference, and how two of them are written."""
+    named = [name for name in _curve_columns(group) if any(word in name.lower() for word in REFERENCES)]
+    if not named:
+        return ""
+    listing = listed([f'"{name}"' for name in named], 4)
+    return f' They have {listing}. Several: ["ONE", "OTHER"], and below it reference_mean = "equal" or "volume"'
+
+
+def _minutes(group: FileGroup) -> str:
+    """From when to when the first scan was."""
+    columns = _curve_columns(group)
+    if not {"frame_start", "frame_end"} <= set(columns):
+        return ""
+    try:
+        start, end = float(columns["frame_start"][0]) / 60, float(columns["frame_end"][-1]) / 60
+    except (ValueError, IndexError):
+        return ""
+    return f" The frames of the first file run from {start:g} to {end:g}"
 
 
 def _kinpar(group: FileGroup, kind: Kind, square: Square | None) -> list[Entry]:

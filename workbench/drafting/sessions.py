@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.drafting.arms import Arms
@@ -47,6 +47,24 @@ class Visits:
 
     visits: tuple[Visit, ...]
     names: Mapping[str, str]
+    counted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By pattern of files: sessions that are numbered in their names, where the ratings call them otherwise."""
+
+    @property
+    def any_before(self) -> bool:
+        """Whether one is said to be before treatment."""
+        return any(visit.first for visit in self.visits)
+
+    def codes_of(self, pattern: str) -> Section | None:
+        """``[session_codes]`` of files whose sessions are numbered; None where they have their names."""
+        counted = sorted(self.counted.get(pattern, ()))
+        if not counted:
+            return None
+        names = ", ".join(f'"{visit.name}"' for visit in self.visits)
+        entries = [Entry(counted[0], self.before, "guessed", f"it is the first, as {self.before!r} is of the ratings")]
+        asked = "which visit is {0}: {1}? Or take the line out, and write [sessions.{0}] into cohort.toml"
+        entries += [Entry(each, UNANSWERED, "question", asked.format(each, names)) for each in counted[1:]]
+        return Section(("session_codes",), tuple(entries))
 
     def called(self, words: str) -> str:
         """The session that words stand for; empty where they stand for none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.drafting.kinds import Kind, entity, kind_of
@@ -88,9 +89,12 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
             unused.append(Unused(table.label, "its columns name no region, connection, contrast or scale"))
         sources += [_of_table(each, people) for each in found]
     wanted = {kind_of(group.example.name) for group in material.groups}
+    unused += _beside_results(material.groups, people)
     for group in material.groups:
-        made = _of_group(group, people, {kind for kind in wanted if kind is not None})
-        (sources if isinstance(made, DraftedSource) else unused).append(made)  # type: ignore[arg-type]
+        kind = kind_of(group.example.name)
+        if kind is None or not kind.secondary:
+            made = _of_group(group, people, {kind for kind in wanted if kind is not None})
+            (sources if isinstance(made, DraftedSource) else unused).append(made)  # type: ignore[arg-type]
     return _named_apart(_overlapping(sources)), unused
 
 
@@ -99,7 +103,7 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
 
 def _of_table(found: FeatureColumns, people: People) -> DraftedSource:
     table, keys = found.table, people.keys[found.table.label]
-    entries = [found.modality.entry("modality"), Entry("reader", "table"), Entry("file", table.label)]
+    entries = [found.modality.entry("modality"), Entry("reader", "table"), Entry("file", table.named)]
     entries += keys_of_file(table, TableSource)
     own_id = people.keys[people.participants.label].column if people.participants else ""
     if (keys.column and keys.column != own_id) or keys.id.kind == "question":
@@ -166,7 +170,9 @@ def _plain_moments(name: str) -> list[str]:
 
 
 def _confounds(modality: str, people: People) -> list[Entry]:
-    if modality not in ("connectivity", "task") or people.motion is None:
+    if modality == "task" and people.motion is None:  # motion in another scan
+        return []
+    if modality not in ("connectivity", "task") or not people.holds_motion:
         return []
     return [Entry("confounds", ["mean_fd"], "guessed", "motion in the scanner changes it, and may go with symptoms")]
 
@@ -174,10 +180,25 @@ def _confounds(modality: str, people: People) -> list[Entry]:
 # ---------------------------------------------------------------------------------------------------------------- files
 
 
+def _beside_results(groups: Sequence[FileGroup], people: People) -> list[Unused]:
+    """Files that stand beside the results of a producer, by the ends of their names; motion that is used is none."""
+    ends: dict[str, list[str]] = {}
+    for group in groups:
+        kind = kind_of(group.example.name)
+        used = people.scans is not None and people.scans.pattern == group.pattern
+        if kind is not None and kind.secondary and not used:
+            words = group.pattern.rpartition("/")[2].split("_")
+            ends.setdefault(kind.producer, []).append(
+                "*_" + "_".join(words[-2:] if len(words) > 1 and "-" in words[-2] else words[-1:])
+            )
+    return [
+        Unused(f"{producer}: {listed(dict.fromkeys(names), 6)}", "beside the results, and no source by itself")
+        for producer, names in ends.items()
+    ]
+
+
 def _of_group(group: FileGroup, people: People, kinds: set[Kind]) -> DraftedSource | Unused:
     kind = kind_of(group.example.name)
-    if kind is not None and kind.secondary:
-        return Unused(group.pattern, f"stands beside the results of {kind.producer}, and is no source by itself")
     square = square_of(group.example)
     if kind is not None and kind.reader in READERS and kind.reader in DRAFTED_BY:
         entries = DRAFTED_BY[kind.reader](group, kind, square)
@@ -204,7 +225,9 @@ def _of_group(group: FileGroup, people: People, kinds: set[Kind]) -> DraftedSour
     opening += f" and {len(group.sessions)} sessions, " if group.sessions else ", "
     opening += f"written by {kind.producer}." if kind else "matrices between regions."
     unmet = unmet_words(people, group.pattern)
-    file = DraftedFile(f"features/{name}.toml", f"{opening} {unmet}".strip(), (Section((), tuple(entries)),))
+    codes = people.visits.codes_of(group.pattern)
+    sections = (Section((), tuple(entries)), *([codes] if codes else []))
+    file = DraftedFile(f"features/{name}.toml", f"{opening} {unmet}".strip(), sections)
     return DraftedSource(name, file, modality, there, has_sessions=bool(group.sessions))
 
 
@@ -237,7 +260,7 @@ def _matrix(group: FileGroup, kind: Kind | None, square: Square) -> list[Entry]:
         Entry("reader", "matrix"),
         Entry("files", group.pattern),
     ]
-    if not (square.header and square.row_names):
+    if not square.header:
         entries.append(Entry("header", False, "guessed", f"its {square.n_regions} rows have no names of regions"))
         entries.append(
             question(

@@ -8,7 +8,7 @@ from workbench.specs.base import Spec
 
 
 def keys_of_file(table: Table, spec: type[Spec]) -> list[Entry]:
-    """Sheet and decimal sign of a table.
+    """Sheet, header and decimal sign of a table.
 
     Parameters
     ----------
@@ -23,6 +23,9 @@ def keys_of_file(table: Table, spec: type[Spec]) -> list[Entry]:
     entries = []
     if table.sheet:
         entries.append(Entry("sheet", table.sheet))
+    if table.header > 1:
+        why = "its first row does not name every column apart; the names of both rows are joined by _"
+        entries.append(Entry("header", table.header, "guessed", why))
     if table.decimal_comma:
         entries.append(Entry("decimal", ",", "guessed", "numbers are written 12,5, and none is written 12.5"))
     return [entry for entry in entries if entry.key in spec.model_fields]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -283,18 +283,24 @@ def _without_circuit(label: str, atlas: str, vocabulary: Vocabulary) -> Unassign
 def _closest(label: str, vocabulary: Vocabulary) -> str:
     """The closest name in use, where one is close."""
     words = [" ".join(reading.naming) for reading in readings(label)]
-    names = {
-        " ".join(words_of(name)): name
-        for region in vocabulary.regions.values()
-        for name in (region.name, *region.aliases)
-        if len(name) > 3  # of short names any is close to any
-    }
+    names = _names_in_use(vocabulary)
     for text in filter(lambda text: len(text) > 3, words):
         hint = did_you_mean(text, names)
         if hint.startswith("did"):
             close = hint.removeprefix("did you mean ").removesuffix("?").strip("'\"")
             return f"did you mean {names[close]!r}?"
     return ""
+
+
+@lru_cache(maxsize=8)
+def _names_in_use(vocabulary: Vocabulary) -> Mapping[str, str]:
+    """Every name of a region, by its words."""
+    return {
+        " ".join(words_of(name)): name
+        for region in vocabulary.regions.values()
+        for name in (region.name, *region.aliases)
+        if len(name) > 3  # of short names any is close to any
+    }
 
 
 TEMPLATE = ("circuit", "region_a", "hemisphere", "why")

@@ -134,7 +134,7 @@ class RidgeLearner:
         explain: int = 0,
     ) -> list[Fitted]:
         """`fit` of several folds of one X, small ones in a fraction of the time; see `learner.Together`."""
-        if not all(is_small(fold) for fold in folds):
+        if not all(map(is_small, folds)):
             return [self.fit(fold, Y, seed=0, explain=explain) for fold, Y in zip(folds, Ys, strict=True)]
         if len(self.alphas) > 1 and not all(fold.inner for fold in folds):
             raise nothing_to_choose_in()
@@ -159,10 +159,10 @@ class RidgeLearner:
         explain: int,
     ) -> Fitted:
         """The fit on all training rows, each target with the alpha of its smallest loss."""
-        chosen = np.argmin(losses, axis=0)  # the first of equals, as GridSearchCV
+        chosen = _first_of_least(losses)
         filters = 1.0 / (ridge.values[:, None] + self.alphas)
         coordinates = ridge.scores.T @ Y_train
-        coordinates *= filters.take(chosen, axis=1)
+        coordinates *= filters.T.take(chosen, axis=0).T  # a fifth of the time of taking columns
         y_train = np.ascontiguousarray(Y_train[:, 0])
         solution = LinearSolution(
             fold,
@@ -172,6 +172,21 @@ class RidgeLearner:
             (lambda: ridge.weights(coordinates[:, 1:explain])) if explain > 1 else None,
         )
         return solution.fitted(base + ridge.held_out @ coordinates, {"alpha": float(self.alphas[chosen[0]])})
+
+
+def _first_of_least(losses: Floats) -> Rows:
+    """Which alpha has the smallest loss of every target, the first of equals, as GridSearchCV.
+
+    It is `np.argmin`, which takes three times as long along the first axis of many columns.
+    """
+    least = losses.min(axis=0)
+    if len(least) == 1 or np.isnan(least).any():
+        single: Rows = np.argmin(losses, axis=0)
+        return single
+    chosen: Rows = np.zeros(len(least), dtype=np.intp)
+    for number in reversed(range(len(losses))):
+        np.copyto(chosen, number, where=losses[number] == least)
+    return chosen
 
 
 def decompose(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:

@@ -134,7 +134,7 @@ class LinearSolution:
         fold, outer = self.fold, self.outer
         n_features = fold.X.shape[1]
         preparation = Preparation.empty(n_features, outer.basis.train.shape[1])
-        coefficients, sizes = np.empty(n_features), []
+        coefficients, sizes = np.empty(n_features), np.empty((0, n_features))
         lone, others = self.lone(), self.others() if self.others else None
         # Held-out rows matter for the size of the features alone.
         test = outer.test if others is not None else outer.test[:0]
@@ -144,7 +144,11 @@ class LinearSolution:
             preparation.put(columns, prepared)
             coefficients[columns] = lone(prepared, columns)
             if others is not None:
-                sizes.append(np.abs(prepared.test_X).mean(axis=0) * np.abs(others(prepared, columns).T))
+                weights = others(prepared, columns)
+                of_block = np.abs(weights) * (np.abs(prepared.test_X).sum(axis=0) / len(test))[:, None]
+                if not len(sizes):
+                    sizes = np.empty((weights.shape[1], n_features))
+                sizes[:, columns] = of_block.T
         basis, nuisance = CovariateBasis.of(outer.basis), nuisance_of(outer, self.y_train)
         model = LinearModel(basis, preparation, nuisance, coefficients, self.shift, self.logistic)
-        return model, np.hstack(sizes) if sizes else np.empty((0, n_features))
+        return model, sizes

@@ -16,7 +16,7 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import as_permuted
 from workbench.models.explanations import Explanation, explained
 from workbench.models.learner import Fitted, Fold, Together, residualises, taken_from
-from workbench.models.permutations import is_binary, outcome_rows, permuted_outcomes, refusal
+from workbench.models.permutations import beside_preserved, is_binary, outcome_rows, permuted_outcomes, refusal
 from workbench.models.procedures import (
     Procedure,
     planned_procedures,
@@ -66,7 +66,8 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     if n and balanced_on_outcome(dataset, validation):
         design, binary = (dataset.blocks, dataset.groups), is_binary(dataset)
         for name, nuisance in held_fixed.items():
-            matrices[ORDERS[name]] = outcome_rows(dataset.y, nuisance, *design, n, seed, binary=binary)
+            held = beside_preserved(dataset, nuisance)
+            matrices[ORDERS[name]] = outcome_rows(dataset.y, held, *design, n, seed, binary=binary)
     return matrices
 
 
@@ -271,7 +272,7 @@ def _fit_and_reduce(
 ) -> list[tuple[ProcedureResult, Explanation | None]]:
     """A procedure of every unit: fitted, explained where that is wanted, and reduced to what is kept."""
     references = _references(procedures, dataset, units)
-    folds = [_fold(procedure, dataset, unit) for procedure, unit in zip(procedures, units, strict=True)]
+    folds = _folds(procedures, dataset, units)
     fits = _fit(procedures, folds, units, references, explain=explain)
     explanations: list[Explanation | None] = [None] * len(units)
     if explain:
@@ -313,19 +314,20 @@ def _beside(
     return result, replace(explanation, circuit_shap=np.vstack(sums) if sums else None)
 
 
-def _fold(procedure: Procedure, dataset: Dataset, unit: WorkUnit) -> Fold:
-    return Fold(
-        X=procedure.X,
-        nuisance=procedure.nuisance,
-        train=unit.outer.train,
-        test=unit.outer.test,
-        inner=unit.inner,
-        outcome_type=dataset.outcome.type,
-        bands=procedure.bands,
-        circuits=dataset.circuit_of_feature if procedure.X.shape[1] == len(dataset.features) else None,
-        batches=None if dataset.harmonisation is None else dataset.harmonisation.batches,
-        **taken_from(dataset, procedure.learner),
-    )
+def _folds(procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit]) -> list[Fold]:
+    """What a procedure learns from in every unit; the procedures differ in nothing but what they hold fixed."""
+    one = procedures[0]
+    alike = {
+        "outcome_type": dataset.outcome.type,
+        "bands": one.bands,
+        "circuits": dataset.circuit_of_feature if one.X.shape[1] == len(dataset.features) else None,
+        "batches": None if dataset.harmonisation is None else dataset.harmonisation.batches,
+        **taken_from(dataset, one.learner),
+    }
+    return [
+        Fold(one.X, procedure.nuisance, unit.outer.train, unit.outer.test, unit.inner, **alike)
+        for procedure, unit in zip(procedures, units, strict=True)
+    ]
 
 
 def _references(procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit]) -> list[np.ndarray]:
@@ -367,7 +369,7 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
     """
     procedure = procedure_of("main", dataset, unit, learner, {"main": Y})
     references = _references([procedure], dataset, [unit])
-    fitted = _fit([procedure], [_fold(procedure, dataset, unit)], [unit], references)[0]
+    fitted = _fit([procedure], _folds([procedure], dataset, [unit]), [unit], references)[0]
     columns = []
     for k in range(Y.shape[1]):
         single, prediction = replace(procedure, Y=Y[:, [k]]), replace(fitted, predicted=fitted.predicted[:, [k]])
@@ -392,7 +394,7 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = procedure_of(name, dataset, unit, learner, {"main": observed, "increment": observed})
     references = _references([procedure], dataset, [unit])
-    return _fit([procedure], [_fold(procedure, dataset, unit)], [unit], references)[0]
+    return _fit([procedure], _folds([procedure], dataset, [unit]), [unit], references)[0]
 
 
 def _reduced(

@@ -74,7 +74,7 @@ def target_matrix(
 
 
 def permuted_outcomes(dataset: Dataset, nuisance: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """`target_matrix` of a dataset, with these covariates held fixed.
+    """`target_matrix` of a dataset, with these covariates held fixed, and those that a harmonisation preserves.
 
     Parameters
     ----------
@@ -88,9 +88,43 @@ def permuted_outcomes(dataset: Dataset, nuisance: np.ndarray, n_permutations: in
     ndarray of shape (n_rows, 1 + n_permutations)
         Column 0 is the observed outcome.
     """
+    nuisance = beside_preserved(dataset, nuisance)
     return target_matrix(
         dataset.y, nuisance, dataset.blocks, dataset.groups, n_permutations, seed, binary=is_binary(dataset)
     )
+
+
+def beside_preserved(dataset: Dataset, nuisance: np.ndarray) -> np.ndarray:
+    """Covariates that permuted outcomes are held against: N, and what a harmonisation preserves beside it.
+
+    ComBat divides what is left of a feature by the scale of its site, and not the effect that it preserves, estimated
+    with noise. Features that know nothing of a preserved covariate come to follow it, and predict an outcome that goes
+    with it: 18 of 24 null studies were rejected by outcomes permuted away from it (60 people, 1,000 features, sites
+    that differ 3.3-fold in SD, r = .6). Held fixed here, it is in the permuted outcomes as in the observed one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    nuisance : ndarray of shape (n_rows, n_nuisance)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        `nuisance` itself where nothing else is preserved.
+    """
+    plan = dataset.harmonisation
+    if plan is None:
+        return nuisance
+    known = {tuple(column) for column in nuisance.T.tolist()}
+    new = [column for column in plan.batches.preserved.T if tuple(column.tolist()) not in known]
+    return np.column_stack([nuisance, *new]) if new else nuisance
+
+
+def _held(dataset: Dataset) -> tuple[str, ...]:
+    """Names of the covariates of `beside_preserved`."""
+    plan = dataset.harmonisation
+    preserved = () if plan is None else tuple(coding.term for coding in plan.coding)
+    return tuple(dict.fromkeys((*dataset.nuisance.variables, *preserved)))
 
 
 def is_binary(dataset: Dataset) -> bool:
@@ -175,7 +209,7 @@ def scheme(dataset: Dataset) -> str:
     where = f"within {_within(dataset)}" if len(np.unique(blocks)) > 1 else "freely"
     n, moving = dataset.n_participants, participants_that_move(dataset)
     where += f" ({moving} of {n} participants can move)" if moving < n else ""
-    held = dataset.nuisance.variables
+    held = _held(dataset)
     how = "conditional permutation" if is_binary(dataset) else "Freedman-Lane"
     return f"{what} exchanged {where}" + (f", with {_listed(held)} held fixed ({how})" if held else "")
 
@@ -218,7 +252,7 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
     if n == 0:
         return ""
     y = np.asarray(dataset.y, dtype=float)
-    nuisance = dataset.nuisance.values
+    nuisance = beside_preserved(dataset, dataset.nuisance.values)
     moved = y if nuisance.shape[1] == 0 or is_binary(dataset) else y - _explained(y, nuisance)
     # Residuals that differ by rounding alone are the same value.
     moved = np.round(moved / (np.abs(moved).max() or 1.0), 10)
@@ -244,15 +278,15 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
 
 def _refusal_of_labels(dataset: Dataset, alpha: float) -> str:
     """Why labels of a binary outcome move too little where covariates are held fixed, or an empty text."""
-    nuisance = dataset.nuisance
-    if not is_binary(dataset) or not nuisance.variables:
+    held = _held(dataset)
+    if not is_binary(dataset) or not held:
         return ""
-    targets = permuted_outcomes(dataset, nuisance.values, PROBES, seed=0)
+    targets = permuted_outcomes(dataset, dataset.nuisance.values, PROBES, seed=0)
     unmoved = float((targets[:, 1:] == targets[:, :1]).all(axis=0).mean())
     if unmoved < alpha:
         return ""
     return (
-        f"with {_listed(nuisance.variables)} held fixed {100 * unmoved:.0f} % of the permutations leave the outcome as "
+        f"with {_listed(held)} held fixed {100 * unmoved:.0f} % of the permutations leave the outcome as "
         f"it is, so that no p can be below {unmoved:.2g}"
     )
 

@@ -82,7 +82,7 @@ def procedures_of_units(
         In the order of `units`.
     """
     first = procedure_of(name, dataset, units[0], learner, targets)
-    if name != "increment":
+    if name != "increment" or not np.isnan(dataset.clinical.values).any():  # nothing is imputed
         return [first] * len(units)
     held = [first.nuisance, *(with_clinical(dataset, unit.outer.train) for unit in units[1:])]
     return [replace(first, nuisance=N, reference=N) for N in held]
@@ -120,7 +120,7 @@ def procedure_of(
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))
-    bands = modalities(dataset)
+    bands = modalities(dataset) if name in ("main", "raw", "increment", "joint") else None
     if name == "main":
         return Procedure(model, X, nuisance, every, nuisance, bands)
     if name == "raw":
@@ -135,7 +135,7 @@ def procedure_of(
         return Procedure(model, X, held, targets["increment"], held, bands)
     clinical = _clinical(dataset)
     if name == "joint":
-        bands = np.concatenate([bands, np.full(clinical.values.shape[1], CLINICAL_BAND)])
+        bands = np.concatenate([modalities(dataset), np.full(clinical.values.shape[1], CLINICAL_BAND)])
         return Procedure(model, _beside_clinical(dataset), nuisance, observed, nuisance, bands)
     if name == "clinical_ridge" and clinical.names:
         ridge = RidgeLearner(RidgeSpec(kind="ridge"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,13 @@ MOST_VALUES = 2**14
 """Training rows x features of such a fold, 128 kB: more features are better read once for all training sets."""
 SETS_AT_ONCE = 192
 """Training sets in one stack; bounds what is allocated to some tens of MB."""
-PRODUCT_VALUES = 2**17
-"""Errors of alphas and targets computed at once, 1 MB: they are read again while they are in the cache."""
+PRODUCT_VALUES = 2**15
+"""Errors of alphas and targets computed at once, 256 kB: they are read again while they are in the cache."""
+
+GROUPS_KEPT = 4
+"""Lists of splits of which `_by_size` remembers the answer: inner and outer ones, of two threads."""
+_groups: dict[tuple[int, ...], tuple[tuple[Split, ...], list[tuple[Rows, Rows, Rows]]]] = {}
+_grouping = Lock()
 
 
 def is_small(fold: Fold) -> bool:
@@ -46,7 +52,8 @@ def _inner_rows_are_training_rows(fold: Fold) -> bool:
     """Not so where every training set has rows of its own, made by a step of preparation."""
     trained = np.zeros(len(fold.X), dtype=bool)
     trained[fold.train] = True
-    return all(trained[split.train].all() and trained[split.test].all() for split in fold.inner)
+    rows = [rows for split in fold.inner for rows in (split.train, split.test)]
+    return not rows or bool(trained[np.concatenate(rows)].all())
 
 
 def are_small(n_train: int, n_features: int, outcome_type: OutcomeType) -> bool:
@@ -101,18 +108,32 @@ def _stacks(splits: Sequence[Split], nuisances: Sequence[Floats]) -> Iterator[_S
     nuisances : sequence of ndarray of shape (n_rows, n_nuisance)
         One for each split; often one and the same.
     """
-    by_size: dict[tuple[int, int], list[int]] = {}
-    for number, split in enumerate(splits):
-        by_size.setdefault((len(split.train), len(split.test)), []).append(number)
-    for numbers in by_size.values():
-        members = np.array(numbers)
-        train = np.concatenate([splits[number].train for number in numbers]).reshape(len(numbers), -1)
-        test = np.concatenate([splits[number].test for number in numbers]).reshape(len(numbers), -1)
-        check_enough_rows(train.shape[1], nuisances[numbers[0]].shape[1])
-        of_these = [nuisances[number] for number in numbers]
+    for members, train, test in _by_size(splits):
+        check_enough_rows(train.shape[1], nuisances[members[0]].shape[1])
+        of_these = [nuisances[number] for number in members.tolist()]
         N_train, N_test = _gathered(of_these, train), _gathered(of_these, test)
         for chosen, *bases in _bases(N_train, N_test):
             yield _Stack(members[chosen], train[chosen], test[chosen], *bases)
+
+
+def _by_size(splits: Sequence[Split]) -> list[tuple[Rows, Rows, Rows]]:
+    """Splits of equal sizes: which they are, and their rows; remembered, since every procedure of a unit asks."""
+    key = tuple(id(rows) for split in splits for rows in (split.train, split.test))
+    with _grouping:
+        if key in _groups:
+            return _groups[key][1]
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for number, split in enumerate(splits):
+        by_size.setdefault((len(split.train), len(split.test)), []).append(number)
+    found = []
+    for numbers in by_size.values():
+        train, test = ([getattr(splits[number], side) for number in numbers] for side in ("train", "test"))
+        found.append((np.array(numbers), np.stack(train), np.stack(test)))
+    with _grouping:
+        while len(_groups) >= GROUPS_KEPT:
+            del _groups[next(iter(_groups))]
+        _groups[key] = (tuple(splits), found)  # while the splits are kept, no other array has the id of theirs
+    return found
 
 
 def _gathered(each: Sequence[Floats], rows: Rows) -> Floats:
@@ -188,7 +209,10 @@ def held_out_references(
             continue
         for number, train, on_train, on_test in zip(*stack[:2], *stack[3:5], strict=True):
             targets = Ys[number].take(train, axis=0)
-            means = targets.mean(axis=0)
+            means = targets.sum(axis=0) / len(targets)
+            if on_train.shape[1] == 1:  # without covariates it is the mean
+                predictions[number] = np.tile(means, (len(on_test), 1))
+                continue
             targets -= means
             predictions[number] = means + on_test @ (on_train.T @ targets)
     return predictions
@@ -245,14 +269,19 @@ def _ridges_of(folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats) -> I
     owners = np.repeat(np.arange(len(folds)), [len(fold.inner) for fold in folds]) if inner else ()
     nuisances = [fold.nuisance for fold in folds]
     X = folds[0].X
-    error_maps: list[Floats] = [np.empty(0)] * len(inner)
+    single = Ys[0].shape[1] == 1
+    of_sets: list[Floats] = [np.empty(0)] * len(inner)
     for stack in _stacks(inner, [nuisances[owner] for owner in owners]):
-        maps = _error_maps(stack, _decompose(X, stack), alphas, len(X))
-        for number, of_set in zip(stack.members, maps, strict=True):
-            error_maps[number] = of_set
-    losses = (
-        _losses_of_folds(folds, Ys, error_maps) if inner else [np.zeros((len(alphas), Ys[0].shape[1]))] * len(folds)
-    )
+        reduced = _decompose(X, stack)
+        if single:
+            found = _losses_of_sets(stack, reduced, alphas, [Ys[owners[number]] for number in stack.members])
+        else:
+            found = _error_maps(stack, reduced, alphas, len(X))
+        for number, of_set in zip(stack.members.tolist(), found, strict=True):
+            of_sets[number] = of_set
+    losses = [np.zeros((len(alphas), Ys[0].shape[1]))] * len(folds)
+    if inner:
+        losses = _means_of_folds(folds, of_sets) if single else _losses_of_folds(folds, Ys, of_sets)
     fits: dict[int, SmallRidge] = {}
     for stack in _stacks(outer, nuisances):
         decomposed = _decompose(X, stack)
@@ -313,17 +342,41 @@ def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats]:
     if has_missing:
         train[missing] = 0.0
         test[np.isnan(test)] = 0.0
-    total = np.einsum("sij,sij->sj", train, train)
-    coefficients = sets.on_train.transpose(0, 2, 1) @ train
-    train -= sets.on_train @ coefficients
-    test -= sets.on_test @ coefficients
-    scales = np.sqrt(np.einsum("sij,sij->sj", train, train) / n_train)
+    total = squares = np.einsum("sij,sij->sj", train, train)
+    if sets.on_train.shape[2] > 1:  # nothing is left to project on the constant
+        coefficients = sets.on_train.transpose(0, 2, 1) @ train
+        train -= sets.on_train @ coefficients
+        test -= sets.on_test @ coefficients
+        squares = np.einsum("sij,sij->sj", train, train)
+    scales = np.sqrt(squares / n_train)
     kept = scales > NIL_SHARE * np.sqrt(np.square(means) + total / n_train)
     scales[~kept] = 1.0
     factors = (kept / scales)[:, None]
     train *= factors
     test *= factors
     return train, test
+
+
+def _losses_of_sets(sets: _Stack, reduced: _Reduced, alphas: Floats, Ys: Sequence[Floats]) -> Floats:
+    """Mean squared error of a lone target in the held-out rows of every set, (n_sets, n_alphas, 1)."""
+    targets, residual = _gathered(Ys, sets.train), _gathered(Ys, sets.test)
+    means = targets.sum(axis=1, keepdims=True) / targets.shape[1]
+    targets -= means
+    residual -= means
+    if sets.on_train.shape[2] > 1:
+        residual -= sets.on_test @ (sets.on_train.transpose(0, 2, 1) @ targets)
+    filters = 1.0 / (reduced.values[:, :, None] + alphas)
+    errors = residual - reduced.held_out @ (filters * (reduced.scores.transpose(0, 2, 1) @ targets))
+    errors *= errors
+    losses: Floats = errors.sum(axis=1)[:, :, None] / errors.shape[1]
+    return losses
+
+
+def _means_of_folds(folds: Sequence[Fold], of_sets: Sequence[Floats]) -> list[Floats]:
+    """Means over the inner sets of every fold."""
+    ends = np.cumsum([len(fold.inner) for fold in folds]).tolist()
+    starts = [0, *ends[:-1]]
+    return [sum(of_sets[a + 1 : b], of_sets[a]) / (b - a) for a, b in zip(starts, ends, strict=True)]
 
 
 def _error_maps(sets: _Stack, reduced: _Reduced, alphas: Floats, n_rows: int) -> Floats:
@@ -357,19 +410,8 @@ def _losses_of_folds(folds: Sequence[Fold], Ys: Sequence[Floats], error_maps: Se
         np.concatenate(error_maps[end - len(fold.inner) : end], axis=1).take(fold.train, axis=2)
         for end, fold in zip(ends, folds, strict=True)
     ]
-    if Ys[0].shape[1] > 1:
-        buffer = np.empty(PRODUCT_VALUES)  # a new one for every fold would cost as much as the product
-        return [_losses(*each, buffer) for each in zip(folds, Ys, maps, strict=True)]
-    losses: list[Floats] = [np.empty((0, 0))] * len(folds)
-    for shape in dict.fromkeys(of_fold.shape for of_fold in maps):
-        alike = [number for number, of_fold in enumerate(maps) if of_fold.shape == shape]
-        targets = np.stack([Ys[number].take(folds[number].train, axis=0) for number in alike])
-        targets -= targets.sum(axis=1, keepdims=True) / targets.shape[1]
-        errors = np.stack([maps[number] for number in alike]) @ targets[:, None]
-        errors *= errors
-        for number, mean in zip(alike, errors.sum(axis=2), strict=True):
-            losses[number] = mean / len(folds[number].inner)
-    return losses
+    buffer = np.empty(PRODUCT_VALUES)  # a new one for every fold would cost as much as the product
+    return [_losses(*each, buffer) for each in zip(folds, Ys, maps, strict=True)]
 
 
 def _losses(fold: Fold, Y: Floats, maps: Floats, buffer: Floats) -> Floats:
@@ -377,7 +419,7 @@ def _losses(fold: Fold, Y: Floats, maps: Floats, buffer: Floats) -> Floats:
     n_alphas, n_errors, n_train = maps.shape
     maps = maps.reshape(n_alphas * n_errors, n_train)
     targets = Y.take(fold.train, axis=0)
-    targets -= targets.mean(axis=0)
+    targets -= targets.sum(axis=0) / len(targets)
     n_targets = Y.shape[1]
     losses = np.empty((n_alphas, n_targets))
     width = max(len(buffer) // len(maps), 1)
@@ -385,7 +427,7 @@ def _losses(fold: Fold, Y: Floats, maps: Floats, buffer: Floats) -> Floats:
         stop = min(start + width, n_targets)
         errors = buffer[: len(maps) * (stop - start)].reshape(len(maps), stop - start)
         np.matmul(maps, targets[:, start:stop], out=errors)
-        errors *= errors
-        errors.reshape(n_alphas, n_errors, stop - start).sum(axis=1, out=losses[:, start:stop])
+        by_alpha = errors.reshape(n_alphas, n_errors, stop - start)
+        np.einsum("aep,aep->ap", by_alpha, by_alpha, out=losses[:, start:stop])
     losses /= len(fold.inner)
     return losses

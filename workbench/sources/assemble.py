@@ -193,7 +193,11 @@ class _Assembly:
             part.parsed = replace(parsed, entries=())  # the text of a file is not kept beside its numbers
 
     def _part(self, parsed: Parsed, entry: ParsedRow | ParsedMatrix) -> FilePart | None:
-        """The columns of a file, divided; None where its rows cannot be told apart."""
+        """The columns of a file, divided; None where its rows cannot be told apart, or a column has no name."""
+        if not all(map(str.strip, parsed.columns)):
+            what = "region" if isinstance(entry, ParsedMatrix) else "value"
+            self.problems.add(parsed.label, f"has a {what} without a name", "name it in the file, or take it out")
+            return None
         if isinstance(entry, ParsedMatrix):
             choice = self._regions_of(parsed)
             why = {**parsed.left_out, **choice.left_out}

@@ -110,7 +110,9 @@ def _another_spelling(cell: str) -> tuple[str, str] | None:
         return "is not a number: commas separate its thousands", _rewritten(bare.replace(",", ""), minus)
     if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", bare):
         found = "is not a number: points separate its thousands and its decimals follow a comma"
-        return found, _rewritten(bare.replace(".", "").replace(",", "."), minus)
+        with_comma = bare.replace(".", "")
+        hint = _rewritten(with_comma.replace(",", "."), minus)
+        return found, f'{hint}; where decimal = "," is declared, {with_comma}'
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3}){2,}|[+-]?\d{1,3}(\.\d{3}){2,}", bare):
         return "is not a number: it has thousands separators", _rewritten(re.sub("[,.]", "", bare), minus)
     if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", bare):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,10 +10,14 @@ from fnmatch import fnmatchcase
 from workbench.errors import Problem, did_you_mean
 from workbench.sources.delimited import LISTED
 from workbench.sources.description import Described
+from workbench.sources.identity import ID_COLUMNS
 from workbench.specs.source import SourceSpec
 
 SESSION_COLUMNS = ("session_id", "session", "ses", "visit")
 """Names that are a session in every file seen so far; as a feature they would be a slip."""
+
+COUNTER = re.compile(r"unnamed: \d+|\.\.\.\d+|row_?names?|rownum(ber)?", re.IGNORECASE)
+"""What pandas and R call a column that numbers the rows."""
 
 SESSION = "session"
 NOT_LISTED = "not in the columns table"
@@ -85,6 +90,11 @@ def choose(
     for column in sessions:
         hint = f'write session = "{column}", or drop = ["{column}"] where every participant has one row'
         problems.append(Problem(label, f"column {column!r} looks like the session, not a feature", hint))
+    ids = [column for column in chosen if column.lower() in ID_COLUMNS or COUNTER.fullmatch(column)]
+    for column in ids if "drop" in type(spec).model_fields and spec.columns is None else ():
+        what = "participant ids" if column.lower() in ID_COLUMNS else "the number of each row"
+        found = f"column {column!r} looks like {what}, not like a feature"
+        problems.append(Problem(label, found, f'drop = ["{column}"]; or keep = [..] with the features'))
     if not chosen and not problems and not partial:
         problems.append(Problem(label, "has no column left that is a feature", "see keep, drop and columns"))
     left_out.update({column: SESSION for column in left_out if column.lower() in SESSION_COLUMNS})

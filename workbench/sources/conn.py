@@ -11,7 +11,7 @@ import numpy as np
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.delimited import read_text
 from workbench.sources.identity import Row
-from workbench.sources.matlab_files import read_matlab
+from workbench.sources.matlab_files import read_matlab, real_numbers
 from workbench.sources.parsed import Parsed, ParsedMatrix, ParseOptions, SourceFile
 from workbench.specs.matlab_source import FISHER_Z_ALREADY, ConnSource
 
@@ -112,7 +112,7 @@ def _results(variables: Mapping[str, Any], label: str) -> tuple[np.ndarray, tupl
     if absent:
         found = f"has no variable {listed(map(repr, absent))}, but {listed(sorted(variables), 5)}"
         raise SourceError(Problem(label, found, "resultsROI_Condition###.mat of results/firstlevel/<analysis>"))
-    Z = np.asarray(variables["Z"], dtype=float)
+    Z = real_numbers(variables["Z"], "Z", label)
     sources, targets = (tuple(str(name).strip() for name in variables[key]) for key in ("names", "names2"))
     if Z.ndim != 3:
         found = f"holds Z of {Z.ndim} dimensions, that of one subject"

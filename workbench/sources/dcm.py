@@ -12,7 +12,7 @@ from workbench.errors import Problem, SourceError, listed
 from workbench.sources.edges import MIXED_SHAPES
 from workbench.sources.file_names import matching
 from workbench.sources.identity import Row
-from workbench.sources.matlab_files import read_matlab
+from workbench.sources.matlab_files import read_matlab, real_numbers
 from workbench.sources.parsed import Parsed, ParsedMatrix, ParseOptions, SourceFile
 from workbench.sources.region_lists import read_regions
 from workbench.specs.matlab_source import DcmSource
@@ -102,8 +102,11 @@ def _matrix(variables: Mapping[str, Any], name: str | None, label: str) -> np.nd
         candidates = [A]
     else:
         candidates = [value for value in chosen.values() if isinstance(value, np.ndarray) and value.ndim == 2]
-    matrices = [np.asarray(A, dtype=float) for A in candidates if np.asarray(A).dtype.kind in "fiu"]
-    if len(matrices) != 1:
+    matrices = [np.asarray(A) for A in candidates if np.asarray(A).dtype.kind in "fiuc"]
+    if len(matrices) > 1:
         found = f"holds {len(matrices)} matrices of numbers ({listed(sorted(chosen), 5)})"
         raise SourceError(Problem(label, found, 'name the one that is meant: variable = "params"'))
-    return matrices[0]
+    if not matrices:
+        found = f"holds no matrix of numbers ({listed(sorted(chosen), 5)})"
+        raise SourceError(Problem(label, found, "one matrix between regions for each file: full, of one model"))
+    return real_numbers(matrices[0], name or "A", label)

@@ -19,7 +19,8 @@ MIXED_SHAPES = "T16"
 """Guard code of files of several shapes in one source (METHODS 4.2; found in real data)."""
 
 SYMMETRY_TOLERANCE = 1e-6
-"""Largest difference between the triangles, relative to the largest entry: rounding on export stays below it."""
+"""Largest difference between the triangles, relative to the largest entry beside the diagonal: rounding on export stays
+below it."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ def square(parsed: Parsed, matrix: ParsedMatrix, numbers: NumberReader) -> np.nd
     values, bad = _numbers(matrix, names, row_names, numbers)
     problems = Problems()
     problems.extend(bad_cell_problems(label, bad, len(names)))
-    if matrix.row_names:
+    if not matrix.row_names:
+        problems.extend(_named_once(label, "header" if matrix.lines else "file", names))
+    else:
         problems.extend(_names_agree(label, names, row_names))
     if matrix.triangle != "both":
         problems.extend(_in_order(label, names, row_names))
@@ -172,14 +175,17 @@ def _check_shape(parsed: Parsed, matrix: ParsedMatrix) -> None:
 
 def _names_agree(label: str, columns: Sequence[str], row_names: Sequence[str]) -> Iterator[Problem]:
     for where, names in (("header", columns), ("first column", row_names)):
-        repeated = [region for region, count in Counter(names).items() if count > 1]
-        if repeated:
-            found = f"the {where} names {listed(map(repr, repeated), 5)} twice"
-            yield Problem(label, found, "region names are unique")
+        yield from _named_once(label, where, names)
     only = sorted(set(columns) ^ set(row_names))
     if only:
         found = f"header and first column name different regions ({listed(map(repr, only), 5)})"
         yield Problem(label, found, "the same regions in both, or header = false")
+
+
+def _named_once(label: str, where: str, names: Sequence[str]) -> Iterator[Problem]:
+    if len(set(names)) < len(names):
+        repeated = [region for region, count in Counter(names).items() if count > 1]
+        yield Problem(label, f"the {where} names {listed(map(repr, repeated), 5)} twice", "region names are unique")
 
 
 def _in_order(label: str, columns: Sequence[str], row_names: Sequence[str]) -> Iterator[Problem]:
@@ -196,9 +202,13 @@ def _of_triangle(
 
 
 def _asymmetric(label: str, regions: Sequence[str], values: np.ndarray) -> Iterator[Problem]:
-    largest = np.fmax.reduce(np.abs(values), axis=None, initial=1.0)
     missing = np.isnan(values)
-    differ = (np.abs(values - values.T) > SYMMETRY_TOLERANCE * largest) | (missing != missing.T)
+    apart = np.abs(values - values.T)
+    if np.nanmax(apart, initial=0.0) == 0 and not (missing != missing.T).any():
+        return
+    beside = np.abs(values[~np.eye(len(values), dtype=bool)])
+    largest = np.fmax.reduce(beside, axis=None, initial=0.0)
+    differ = (apart > SYMMETRY_TOLERANCE * largest) | (missing != missing.T)
     if differ.any():
         row, column = np.argwhere(differ)[0]
         found = (

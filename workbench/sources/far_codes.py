@@ -61,6 +61,45 @@ def far_codes(
     return problems
 
 
+def codes_in_curves(values: np.ndarray, regions: Sequence[str], measured: Collection[float]) -> list[tuple[str, str]]:
+    """Negative codes for a missing value among activities, which are far from negative but for noise.
+
+    Activities have no scale of their own, so that -999 is near 20 000; what shows it is that nothing else of the region
+    is below a tenth of it. In a mean over frames it would be seen no more.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_frames, n_regions)
+    regions : sequence of str
+    measured : collection of float
+        Values that the study says were measured.
+
+    Returns
+    -------
+    list of (str, str)
+        For each code: what was found, and what to do.
+
+    Examples
+    --------
+    >>> codes_in_curves(np.array([[20000.0], [-999.0]]), ["VS"], ())[0][0]
+    "holds -999 in 1 frame of 'VS', where nothing else is as far below 0"
+    """
+    problems = []
+    for code in (each for each in MISSING_CODES if each < 0 and each not in measured):
+        there = values == code
+        lowest = np.where(there, np.nan, values)
+        lowest = np.fmin.reduce(lowest, axis=0, initial=np.inf)
+        columns = np.flatnonzero(there.any(axis=0) & (lowest > code / 10)).tolist()
+        if len(columns):
+            n_frames = int(there[:, columns].sum())
+            of = listed([repr(regions[column]) for column in columns], NAMED)
+            found = f"holds {code:g} in {n_frames} frame{'' if n_frames == 1 else 's'} of {of}"
+            hint = f'if it stands for a missing value: missing = [.., "{code:g}"] in cohort.toml'
+            hint += f"; else measured = [{code:g}]"
+            problems.append((f"{found}, where nothing else is as far below 0", hint))
+    return problems
+
+
 def _range(values: np.ndarray) -> tuple[float, float]:
     """Lowest and highest number; of no number an empty range."""
     return float(np.fmin.reduce(values, axis=None, initial=np.inf)), float(

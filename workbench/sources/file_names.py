@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.parsed import SourceFile
 
 ENTITIES = {"participant": "sub-", "session": "ses-"}
@@ -29,13 +30,48 @@ def matching(files: str, data: Path) -> Iterator[SourceFile]:
     ------
     SourceFile
     """
-    pattern = name_pattern(files)
-    for path in glob_under(re.sub(r"\{(participant|session)\}", "*", files), data):
+    pattern, problems = name_pattern(files), Problems()
+    found = glob_under(re.sub(r"\{(participant|session)\}", "*", files), data)
+    problems.extend(_in_other_capitals(files, found, data))
+    for path in found:
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
+        problems.extend(_of_two(files, label) if match is None else ())
         if match:
             ids = {entity: spellings_of(entity, match.groupdict().get(entity), files) for entity in ENTITIES}
             yield SourceFile(path, label, ids["participant"], ids["session"])
+    problems.raise_if_any(SourceError)
+
+
+def _in_other_capitals(files: str, found: Sequence[Path], data: Path) -> Iterator[Problem]:
+    """Files that a pattern would find but for capitals: left out in silence, they would look like missing data."""
+    either = re.sub(r"\{(?:participant|session)\}|[a-zA-Z]|\[", _either_capital, files)
+    pattern, there = re.compile(name_pattern(files).pattern, re.IGNORECASE), {*found}
+    for path in sorted(path for path in data.glob(either) if not path.is_dir()):
+        label = path.relative_to(data).as_posix()
+        if path not in there and pattern.fullmatch(label):
+            yield Problem(
+                label, f"is like {files!r} but for capitals", "rename the file or the folder as the others are"
+            )
+
+
+def _either_capital(token: re.Match[str]) -> str:
+    if len(token[0]) > 1:
+        return "*"
+    return "[[]" if token[0] == "[" else f"[{token[0].lower()}{token[0].upper()}]"
+
+
+def _of_two(files: str, label: str) -> Iterator[Problem]:
+    """A file whose folder and name are of two participants, or sessions, where both hold the id."""
+    for entity in ENTITIES:
+        pattern, again = name_pattern(files).pattern, f"(?P={entity})"
+        names = [entity, *(f"other{number}" for number in range(pattern.count(again)))]
+        for name in names[1:]:
+            pattern = pattern.replace(again, f"(?P<{name}>[^/]+?)", 1)
+        match = re.fullmatch(pattern, label) if len(names) > 1 else None
+        if match:
+            found = f"is of two {entity}s, {listed([repr(match[name]) for name in names])}"
+            yield Problem(label, found, "find out which of them is right, and rename the file or its folder")
 
 
 def glob_under(files: str, data: Path) -> list[Path]:

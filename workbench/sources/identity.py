@@ -10,7 +10,7 @@ from workbench.errors import Problem, Problems, listed
 from workbench.records import Cohort
 from workbench.sources.cell_hints import DATE, INVISIBLE
 from workbench.sources.delimited import LISTED
-from workbench.sources.near_matches import in_what_way, looks_like, loosely, sessions_alike
+from workbench.sources.near_matches import in_what_way, letter_for_digit, looks_like, loosely, sessions_alike
 
 DUPLICATE = "T3"
 """Guard code of a person who is there twice (METHODS 4.2)."""
@@ -252,6 +252,8 @@ def one_id_hint(raw: str, key: str, cohort: Cohort) -> str:
     -------
     str
     """
+    if letter_for_digit(cohort.key(raw), key):
+        return "a letter among digits is a slip of typing: mend it in the participants file, or here if it is here"
     rule = suggest_rule([raw], replace(cohort, keys={key: cohort.keys.get(key, key)}))
     if rule.startswith("write") and not set(raw + key) & set(INVISIBLE):
         return rule

@@ -11,6 +11,7 @@ import numpy as np
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.delimited import LISTED, open_table
+from workbench.sources.far_codes import codes_in_curves
 from workbench.sources.file_names import name_pattern
 from workbench.sources.identity import Row, id_hint
 from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
@@ -166,6 +167,11 @@ def _numbers(table: _Table, spec: KinfitrSource, options: ParseOptions) -> tuple
     if timeless:
         found = f"no time in line {listed(timeless, 5)}"
         raise SourceError([*problems, Problem(table.label, found, "every frame has a start and an end")])
+    kept = [
+        at for at, name in enumerate(columns) if name == spec.activity or (name in of_values and is_wanted(name, spec))
+    ]
+    codes = codes_in_curves(values[:, kept], [columns[at] for at in kept], spec.measured or ())
+    problems += [Problem(table.label, *each) for each in codes]
     return {name: values[:, position] for position, name in enumerate(columns)}, problems
 
 

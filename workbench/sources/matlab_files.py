@@ -55,6 +55,35 @@ def read_matlab(file: SourceFile) -> dict[str, Any]:
     return {name: _plain(value) for name, value in variables.items() if not name.startswith("__")}
 
 
+def real_numbers(values: Any, name: str, label: str) -> np.ndarray:
+    """A variable as real numbers; an imaginary part is never dropped in silence.
+
+    Parameters
+    ----------
+    values : array_like
+    name : str
+        Of the variable.
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    ndarray
+        float64, in the shape that it has.
+
+    Raises
+    ------
+    SourceError
+        If it is not numeric, or has an imaginary part.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiuc":
+        raise SourceError(Problem(label, f"holds no numbers in {name}", "the full array that the program wrote"))
+    if array.dtype.kind == "c" and np.any(array.imag != 0):
+        raise SourceError(Problem(label, f"holds complex numbers in {name}", f"write real({name}), if that is meant"))
+    return np.asarray(array.real, dtype=float)
+
+
 def _damaged(label: str, error: Exception) -> SourceError:
     found = f"is cut short or damaged: it cannot be read as a MATLAB file ({type(error).__name__})"
     return SourceError(Problem(label, found, "copy it again"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from workbench.sources.delimited import DELIMITERS, split_rows
 from workbench.sources.file_kinds import content_of, text_of, unpacked_bytes
 from workbench.sources.number_files import plain_numbers
 from workbench.sources.parsed import SourceFile
+
+WHOLE = re.compile(r"\d+")
 
 Lines = list[tuple[int, list[str]]]
 
@@ -72,6 +75,7 @@ def read_square(
     content = content_of(file.path, file.label)
     plain = plain_numbers(content, missing, header=header, named_rows=None)
     if plain is not None and plain.values.shape[0] == plain.values.shape[1]:
+        refuse_numbers_as_names(plain.columns, file.label)
         names = plain.columns if plain.row_names else _counted(plain.columns, order)
         return Square(names, plain.row_names, plain.values)
     text = text_of(content, file.label)
@@ -82,6 +86,7 @@ def read_square(
     row_names: tuple[str, ...] = ()
     if header and rows:
         columns, row_names, rows = _named(rows, order)
+        refuse_numbers_as_names(columns, file.label)
     elif described := _header_of(rows, order):
         hint = "write header = true: its first line is read as names then, and rows follow the columns"
         raise SourceError(Problem(file.label, f"has a header ({described}) without row names", hint))
@@ -92,7 +97,7 @@ def read_square(
 def _read_npy(path: Path, label: str) -> np.ndarray:
     try:
         values = np.load(io.BytesIO(unpacked_bytes(path, label)), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         hint = "numpy.save of a square array of numbers; Python objects are not opened, since they could run anything"
         raise SourceError(Problem(label, f"is no NumPy array of numbers that can be read ({error})", hint)) from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.ndim != 2:
@@ -133,6 +138,33 @@ def _is_triangle(values: Lines) -> bool:
 
 def _names_rows(values: Lines, header: Sequence[str]) -> bool:
     return all(cells[0] in header for _, cells in values)
+
+
+def refuse_numbers_as_names(header: Sequence[str], label: str) -> None:
+    """Raise where a first line that should name regions holds measured numbers: the file has no header.
+
+    Whole numbers are names, as atlases number their regions.
+
+    Parameters
+    ----------
+    header : sequence of str
+    label : str
+        How messages name the file.
+
+    Raises
+    ------
+    SourceError
+        If all of it are numbers, and one is not whole.
+    """
+    if header and all(map(NUMBER.fullmatch, header)) and not all(map(WHOLE.fullmatch, header)):
+        found = f"has no names: its first line is {listed(header, 3)}"
+        raise SourceError(
+            Problem(
+                label,
+                found,
+                'its header is lost; reader = "matrix" takes header = false, and regions = ".." with one name a line',
+            )
+        )
 
 
 def counts(header: Sequence[str]) -> bool:

@@ -12,6 +12,9 @@ from workbench.sources.cell_hints import INVISIBLE
 SCIENTIFIC = re.compile(r"(\d(?:\.\d+)?)e\+(\d{1,2})", re.IGNORECASE)
 """A number as a spreadsheet or R shortens a long one: 1e+05, 1.23E+05."""
 
+LETTER_O = re.compile(r"(?<=\d)o(?=\d|$)|(?<![a-z])o(?=\d)")
+"""The letter that was typed for a zero among digits."""
+
 
 def loosely(raw: str) -> str:
     """An id without case, accents, prefix, punctuation, leading zeros and what a spreadsheet does to numbers.
@@ -31,11 +34,15 @@ def loosely(raw: str) -> str:
     --------
     >>> loosely("sub-0007") == loosely("7") == loosely("SUB007") == loosely("7.0")
     True
+    >>> loosely("SUB-0O7") == loosely("sub-007"), loosely("CO1") == loosely("C01")
+    (True, False)
     >>> loosely("1e+05") == loosely("100000"), loosely("1-11") == loosely("11-1")
     (True, False)
     """
     text = unicodedata.normalize("NFKD", "".join(each for each in raw if each not in INVISIBLE))
     text = "".join(each for each in text if not unicodedata.combining(each)).casefold().strip()
+    text = "".join(str(unicodedata.decimal(each, each)) for each in text)
+    text = LETTER_O.sub("0", text)
     text = re.sub(r"(\d)\.0+$", r"\1", text)
     shortened = SCIENTIFIC.search(text)
     if shortened is not None and shortened.end() == len(text):
@@ -108,6 +115,8 @@ def in_what_way(raw: str, known: str) -> str:
         return "in other characters of the same look"
     if raw.casefold() == known.casefold():
         return "in other capitals"
+    if letter_for_digit(raw, known):
+        return "with the letter O for a zero"
     if SCIENTIFIC.search(raw) or SCIENTIFIC.search(known):
         return "shortened by a spreadsheet"
     if re.sub(r"\.0+$", "", raw) == re.sub(r"\.0+$", "", known):
@@ -117,6 +126,26 @@ def in_what_way(raw: str, known: str) -> str:
     if _plain(raw) == _plain(known):
         return "with other accents"
     return "but for prefix, punctuation, capitals or zeros"
+
+
+def letter_for_digit(raw: str, known: str) -> bool:
+    """Whether one of two ids has the letter O where the other has a zero.
+
+    Parameters
+    ----------
+    raw, known : str
+        Two ids that look alike.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> letter_for_digit("007", "0O7"), letter_for_digit("007", "7")
+    (True, False)
+    """
+    return (LETTER_O.search(raw.casefold()) is None) != (LETTER_O.search(known.casefold()) is None)
 
 
 def _plain(text: str) -> str:

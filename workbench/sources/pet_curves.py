@@ -12,6 +12,7 @@ import numpy as np
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.columns import matches
 from workbench.sources.delimited import open_table, read_text_table
+from workbench.sources.far_codes import codes_in_curves
 from workbench.sources.identity import Row
 from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
@@ -206,6 +207,9 @@ def read_curves(
     timeless = [lines[row] for row in np.flatnonzero(np.isnan(table[:, at_times]).any(axis=1))]
     if timeless and not wrong:
         problems.add(label, f"no time in line {listed(timeless, 5)}", "every frame has a start and an end")
+    kept = [at for at, name in enumerate(header) if at not in at_times and is_wanted(name, spec)]
+    codes = codes_in_curves(table[:, kept], [header[at] for at in kept], spec.measured or ())
+    problems.extend(Problem(label, *each) for each in codes)
     problems.raise_if_any(SourceError)
     start, end = (table[:, at] * times.seconds + spec.delay_min * MINUTE_S for at in at_times)
     unit = times.unit or str((sidecar or {}).get("Units", ""))

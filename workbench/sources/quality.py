@@ -30,13 +30,13 @@ FD = "framewise_displacement"
 COUNTS = ("n_volumes", "n_retained", "retained_s")
 """Columns that runs taken together add up."""
 WORST: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "mean_fd": max,
-    "max_fd": max,
-    "n_volumes": min,
-    "n_retained": min,
-    "retained_s": min,
-    "coverage": min,
-    "tsnr": min,
+    "mean_fd": np.max,  # unknown where one of them is
+    "max_fd": np.max,
+    "n_volumes": np.min,
+    "n_retained": np.min,
+    "retained_s": np.min,
+    "coverage": np.min,
+    "tsnr": np.min,
 }
 """Every column that there may be, and which of several values is the worst."""
 
@@ -163,6 +163,9 @@ def _by_participant(
         found = f"{len(several)} participants have several scans ({several[0]}: {places})"
         hint = 'runs = "mean", "worst" or "first" says what becomes of them, or make the pattern of files narrower'
         raise SourceError(Problem(label, found, hint))
+    if spec.runs == "mean" and any("n_volumes" not in scan.values for person in several for scan in own[person]):
+        found = "do not say how many volumes a run has, by which means over runs are weighted"
+        raise SourceError(Problem(f"{label}: runs", found, 'give a table with size_t, or runs = "worst" or "first"'))
     together = {person: _together([scan.values for scan in each], spec) for person, each in own.items()}
     columns = [column for column in WORST if any(column in values for values in together.values())]
     return {
@@ -177,7 +180,7 @@ def _together(runs: Sequence[Mapping[str, float]], spec: QualitySpec) -> dict[st
         return dict(runs[0])
     shared = [column for column in WORST if all(column in run for run in runs)]
     if spec.runs == "worst":
-        return {column: WORST[column]([run[column] for run in runs]) for column in shared}
+        return {column: float(WORST[column]([run[column] for run in runs])) for column in shared}
     made = {}
     for column in shared:
         values = np.array([run[column] for run in runs])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -69,6 +70,18 @@ def by_session(
         ),
         by_feature,
     )
+
+
+def _alike(rows: Iterable[tuple[Row, Mapping[str, str]]], label: str) -> Iterator[Problem]:
+    """Features of a long table that look alike and that nobody has both of: one, spelt in several ways."""
+    together = [frozenset(cells) for _, cells in rows]
+    spelt: dict[str, list[str]] = {}
+    for feature in dict.fromkeys(feature for features in together for feature in features):
+        spelt.setdefault(unicodedata.normalize("NFKC", feature).casefold(), []).append(feature)
+    for ways in spelt.values():
+        if len(ways) > 1 and not any(len(features.intersection(ways)) > 1 for features in together):
+            found = f"{listed(map(repr, sorted(ways)), LISTED)} look alike, and no participant has several of them"
+            yield Problem(f"{label}: pivot.feature", found, "spell each feature in one way in every row")
 
 
 def _what_fits(key: str) -> str:
@@ -145,6 +158,8 @@ def pivoted(parsed: Parsed, pivot: PivotSpec, options: ParseOptions) -> Parsed:
     if nameless:
         found = f"no feature is named in {listed(nameless, LISTED)}"
         problems.add(f"{parsed.label}: pivot.feature", found, "every row of a long table is one feature")
+    for problem in _alike(rows.values(), parsed.label):
+        problems.extend([problem])
     if twice:
         hint = "one row each: name the session, or a further column of the feature (run, hemisphere, contrast)"
         problems.add(f"{parsed.label}: pivot", f"twice there: {listed(twice, LISTED)}", hint)

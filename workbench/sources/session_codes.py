@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from workbench.errors import Problem, did_you_mean
 from workbench.sources.identity import Row
+from workbench.sources.near_matches import session_loosely
 
 
 class SessionCodes:
@@ -40,10 +41,17 @@ class SessionCodes:
         ------
         Problem
         """
-        if not any(True for _ in rows):
+        given = list(dict.fromkeys(row.raw_session for row in rows))
+        if not given:
             return
         there = [session for session in self._met if session not in self._codes.values()]
         for code in self._codes:
             if code not in self._met:
                 hint = did_you_mean(code, there) if there else "leave it out"
                 yield Problem(f"{label}: session_codes", f"no row has the session {code!r}", hint)
+        alike = {session_loosely(code): code for code in self._codes}
+        for raw in given:
+            code = alike.get(session_loosely(raw), raw)
+            if raw not in self._codes.values() and code != raw:
+                found = f"has no code {raw!r}, which is in the file and looks like {code!r}"
+                yield Problem(f"{label}: session_codes", found, f'"{raw}" = "{self._codes[code]}" if it is that one')

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from workbench.errors import Problems, SourceError, did_you_mean, listed
+import numpy as np
+
+from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.column_parts import Parts, description_of, feature_of
+from workbench.sources.far_codes import far_codes
 from workbench.sources.number_cells import NumberReader
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions
 from workbench.specs.linear_combination import linear_combination
@@ -59,7 +62,11 @@ def with_contrasts(
     described = {column: said for column, said in parsed.described.items() if column in kept}
     for name, (weights, said) in make.items():
         units = {parsed.described.get(column, {}).get("unit", "") for column in weights}
+        if len(units - {""}) > 1:
+            found = f"{name!r} adds {listed(sorted(units - {''}), 3)}"
+            problems.add(f"{parsed.label}: contrasts", found, "terms in one unit; correct units, or the dictionary")
         described[name] = {**({"unit": units.pop()} if len(units) == 1 else {}), **said}
+    problems.raise_if_any(SourceError)
     return replace(
         parsed,
         columns=(*kept, *make),
@@ -75,9 +82,17 @@ def _of_columns(
     for name, weights in combinations.items():
         for term in weights:
             if term not in parsed.columns:
-                hint = did_you_mean(term, parsed.columns[:2000])
+                hint = _apart(term, parsed.columns) or did_you_mean(term, parsed.columns[:2000])
                 problems.add(f"{parsed.label}: contrasts.{name}", f"has no column {term!r}", hint)
     return {name: (weights, {"contrast": name}) for name, weights in combinations.items()}
+
+
+def _apart(term: str, columns: Sequence[str]) -> str:
+    """What to write where a hyphen, which belongs to a name, was meant as a sign."""
+    for at, sign in enumerate(term):
+        if sign == "-" and term[:at] in columns and term[at + 1 :] in columns:
+            return f'a hyphen without spaces belongs to a name: write "{term[:at]} - {term[at + 1 :]}"'
+    return ""
 
 
 def _of_parts(
@@ -116,11 +131,26 @@ def _combined(
     position = {column: at for at, column in enumerate(parsed.columns)}
     at_kept = [position[column] for column in kept]
     sums = [[(position[column], weight) for column, weight in each.items()] for each in weights]
+    terms_at = sorted({at for terms in sums for at, _ in terms})
+    values: list[list[float]] = []
+    owners: list[tuple[str, str]] = []
     for entry in parsed.entries:
         assert isinstance(entry, ParsedRow)
         cells = entry.cells
+        values.append([_number(str(cells[at]), numbers) for at in terms_at])
+        owners.append((entry.row.raw_id, entry.row.raw_session))
         made = [_sum([(str(cells[at]), weight) for at, weight in terms], numbers) for terms in sums]
         yield ParsedRow(entry.row, [*(cells[at] for at in at_kept), *made])
+    if values and terms_at:
+        names = [parsed.columns[at] for at in terms_at]
+        far = far_codes(np.array(values), names, owners, options.spec.measured or ())
+        if far:  # a sum of which -999 is a part looks like any other number
+            raise SourceError([Problem(parsed.label, *each) for each in far])
+
+
+def _number(cell: str, numbers: NumberReader) -> float:
+    number = numbers.one(cell)
+    return float("nan") if number is None else number
 
 
 def _sum(terms: list[tuple[str, float]], numbers: NumberReader) -> str:

@@ -9,8 +9,10 @@ import numpy as np
 
 from workbench.errors import Problem, SourceError, listed
 from workbench.sources.delimited import DELIMITERS, split_rows
+from workbench.sources.far_codes import far_codes
 from workbench.sources.file_kinds import content_of, text_of
 from workbench.sources.identity import Row
+from workbench.sources.matrix_files import refuse_numbers_as_names
 from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.number_files import plain_numbers
 from workbench.sources.parsed import Parsed, ParsedMatrix, SourceFile
@@ -63,12 +65,14 @@ def read_series(file: SourceFile, missing: frozenset[str], *, header: bool) -> S
     content = content_of(file.path, file.label)
     plain = plain_numbers(content, missing, header=header, named_rows=False)
     if plain is not None:
+        refuse_numbers_as_names(plain.columns, file.label)
         return Series(plain.columns, plain.values)
     text = text_of(content, file.label)
     first = next(iter(text.splitlines()), "")
     delimiter = None if any(mark in first for mark in DELIMITERS) else " "
     rows = list(split_rows(text, delimiter, file.label))
     names = tuple(rows.pop(0)[1]) if header and rows else ()
+    refuse_numbers_as_names(names, file.label)
     widths = {len(cells) for _, cells in rows}
     if len(widths) != 1 or (names and widths != {len(names)}):
         found = f"is no table of {len(names) or 'the same number of'} columns: rows have {listed(sorted(widths), 3)}"
@@ -123,6 +127,10 @@ def parsed_series(
             Problem(file.label, found, "the list of the very regions that were extracted, in their order")
         )
     assert spec.connectivity is not None
+    volumes = [(f"volume {number}", "") for number in range(1, len(series.values) + 1)]
+    far = far_codes(series.values, regions, volumes, spec.measured or ())
+    if far:
+        raise SourceError([Problem(file.label, *each) for each in far])
     matrix, silent = connectivity(
         series.values, regions, spec.connectivity, min_volumes=spec.min_volumes or 0, label=file.label
     )

@@ -12,6 +12,9 @@ from workbench.sources.parsed import ParsedMatrix
 BLANK = "0"
 """What a blank of the triangle that a file does not hold is read as."""
 
+SAME = 1e-6
+"""Largest difference between two entries that are mirrored, relative to the largest one: rounding on export."""
+
 OTHER = {"upper": "lower", "lower": "upper"}
 
 
@@ -64,7 +67,8 @@ def mirrored(values: np.ndarray, triangle: str) -> tuple[np.ndarray, tuple[int, 
     upper = values if triangle == "upper" else values.T
     rows, columns = np.triu_indices(len(values), k=1)
     kept, other = upper[rows, columns], upper[columns, rows]
-    says_more = ~(np.isnan(other) | (other == 0) | np.isclose(other, kept, rtol=0, atol=1e-6, equal_nan=True))
+    rounding = SAME * np.fmax.reduce(np.abs(kept), initial=0.0)
+    says_more = ~(np.isnan(other) | (other == 0) | np.isclose(other, kept, rtol=0, atol=rounding, equal_nan=True))
     complete = upper.copy()
     complete[columns, rows] = kept
     if not says_more.any():

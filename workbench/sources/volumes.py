@@ -21,6 +21,12 @@ SAME_PLACE_MM = 1e-3
 """Largest difference between two affines that are one grid: rounding in float32 headers."""
 
 
+FAR_MM = 1e6
+"""No scanner reaches as far: an affine with such a number, or with none, is damaged."""
+
+DAMAGED = "copy or download it again"
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """Where the voxels of a volume lie.
@@ -128,9 +134,16 @@ def read_volume(path: Path, label: str, *, several: bool = False) -> Volume:
     image = _load(path, label)
     try:
         values = np.asanyarray(image.dataobj)
-    except (EOFError, OSError, ValueError, zlib.error) as error:
-        found = f"is cut short or damaged: its voxels cannot be read ({error})"
-        raise SourceError(Problem(label, found, "copy or download it again")) from None
+    except (EOFError, OSError, ValueError, MemoryError, zlib.error) as error:
+        found = (
+            f"is cut short or damaged: its voxels cannot be read ({error or 'its header says more than memory holds'})"
+        )
+        raise SourceError(Problem(label, found, DAMAGED)) from None
+    if values.dtype.kind not in "fiub":
+        what = "complex numbers" if values.dtype.kind == "c" else "colours"
+        raise SourceError(Problem(label, f"holds {what}, no numbers", "the image of the values themselves"))
+    if not np.abs(image.affine).max() < FAR_MM:
+        raise SourceError(Problem(label, "does not say where its voxels lie: its affine holds no numbers", DAMAGED))
     while values.ndim > 3 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.ndim != 3 and not (several and values.ndim == 4):

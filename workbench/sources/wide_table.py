@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.errors import Problems, SourceError, did_you_mean
+from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.column_parts import Parts, parts_of_levels, parts_of_names
-from workbench.sources.columns import matches
+from workbench.sources.columns import SESSION_COLUMNS, matches
 from workbench.sources.delimited import name_of, open_levels
 from workbench.sources.dictionaries import units_of
 from workbench.sources.identity import Row, id_hint
@@ -68,7 +68,10 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     others = [at for at in range(len(header)) if at not in (at_id, at_session)]
     why = {keys["id"]: "participant id"} | ({keys["session"]: "session"} if spec.session else {})
     entries = _entries(lines, at_id, at_session, others)
-    parsed = Parsed(file.label, tuple(header[at] for at in others), entries, left_out=why)
+    columns = tuple(header[at] for at in others)
+    if not spec.has_sessions() and (spec.pivot or spec.columns_pattern or spec.header_is):
+        entries = _of_one_session(entries, columns, file.label)
+    parsed = Parsed(file.label, columns, entries, left_out=why)
     parts: Mapping[str, Parts] = {}
     if spec.header_is is not None:
         parts = parts_of_levels((levels[at] for at in others), spec.header_is)
@@ -91,6 +94,23 @@ def _entries(
     for line, cells in lines:
         session = "" if at_session is None else cells[at_session]
         yield ParsedRow(Row(f"line {line}", cells[at_id], session), [cells[at] for at in others])
+
+
+def _of_one_session(entries: Iterator[ParsedRow], columns: Sequence[str], label: str) -> Iterator[ParsedRow]:
+    """The same rows; raises at their end where a column of sessions, which nobody declared, has several of them."""
+    at_sessions = [at for at, column in enumerate(columns) if column.lower() in SESSION_COLUMNS]
+    met: dict[int, dict[str, None]] = {at: {} for at in at_sessions}
+    for entry in entries:
+        for at in at_sessions:
+            met[at][str(entry.cells[at])] = None
+        yield entry
+    for at, sessions in met.items():
+        if len(sessions) > 1:
+            found = (
+                f"column {columns[at]!r} looks like the session ({listed(map(repr, sessions), 3)}) and is not declared"
+            )
+            hint = f'write session = "{columns[at]}"; or, of one session, take the rows of the others out'
+            raise SourceError(Problem(label, found, hint))
 
 
 def _with_units(parsed: Parsed, dictionary: Mapping[str, str], declared: Mapping[str, str]) -> Parsed:

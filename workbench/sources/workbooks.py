@@ -8,6 +8,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
@@ -95,6 +96,28 @@ def _opened(data: bytes, label: str, *, values: bool) -> Any:
     except Exception as error:  # openpyxl lets through whatever its XML and zip readers raise
         found = f"is a spreadsheet (Excel, .xlsx) that cannot be opened ({type(error).__name__})"
         raise SourceError(Problem(label, found, EXPORT)) from error
+
+
+def sheets_with_data(path: Path, label: str) -> list[str]:
+    """Names of the sheets of a workbook that hold anything, in their order.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    SourceError
+        If it is no workbook that can be opened.
+    """
+    book = _opened(path.read_bytes(), label, values=True)
+    return [sheet.title for sheet in book.worksheets if _holds_data(sheet)]
 
 
 def _chosen(book: Any, label: str, layout: TableLayout) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.errors import listed
 from workbench.records import Cohort, Dataset, Notice
+from workbench.tables.harmonised import preserved_and_free
 from workbench.tables.names import is_rating
 from workbench.tables.suspects import baseline_warning, drift_warning
 
@@ -45,6 +46,7 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     yield from _informative_missingness(dataset)
     yield from drift_warning(dataset, cohort)
     yield from baseline_warning(dataset, cohort)
+    yield from preserved_and_free(dataset)
     n = dataset.n_participants
     n_held = dataset.nuisance.values.shape[1]
     if n < ROWS_PER_COLUMN * n_held:

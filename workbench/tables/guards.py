@@ -22,7 +22,7 @@ from workbench.tables.copies import copies
 from workbench.tables.covariates import AT, base_of, refuse_after_infusion, session_of, values_of
 from workbench.tables.doubtful import doubtful_columns
 from workbench.tables.feature_sets import feature_sets
-from workbench.tables.harmonised import harmonise_problems
+from workbench.tables.harmonised import harmonise_problems, preserved_outcomes
 from workbench.tables.names import looks_like_order, looks_like_outcome, words_of
 from workbench.tables.noisy_copies import noisy_copies
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
@@ -324,6 +324,7 @@ def check_dataset(
     problems.extend(_too_little(dataset, where))
     if not problems:
         problems.extend(leaking_features(dataset, cohort, where))
+        problems.extend(preserved_outcomes(dataset, cohort))
         problems.extend(_late_sessions(dataset, cohort))
         problems.extend(late_sources(dataset, cohort, specs))
         problems.extend(_telling_names(dataset, cohort, where))

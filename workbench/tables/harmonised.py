@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, TableError, WorkbenchError, did_you_mean, listed
-from workbench.records import Batches, Cohort, Dataset, Harmonisation, as_level
+from workbench.records import FEATURE_COLUMNS, Batches, Cohort, Dataset, Harmonisation, Notice, as_level
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.harmonise import HarmoniseSpec
 from workbench.tables.covariates import AT, base_of, encode, refuse_after_infusion, values_of
 from workbench.tables.names import looks_like_outcome
+from workbench.tables.suspects import leaking_features
 
 LEAK = "T7"
 """Guard code of an outcome that a harmonisation preserves (METHODS 4.2)."""
+TELLING_R = 0.75
+"""Multiple correlation of the outcome with what is preserved that no covariate from before treatment reaches; a median
+split of a normal outcome has .80 with it."""
+ASSOCIATED_P = 0.005
+"""Level at which the outcome goes with what is preserved and not held fixed: that of the warnings of `alarms`."""
+WRITTEN_IN = "what is preserved is written into the features of the held-out participants: leave it out"
 
 
 def needed_to_harmonise(experiment: ExperimentSpec) -> tuple[str, ...]:
@@ -62,8 +70,83 @@ def harmonise_problems(experiment: ExperimentSpec, cohort: Cohort, people: Seque
             yield from refuse_after_infusion([term], cohort, people, where, outcome_term)
             why = "" if AT in term else looks_like_outcome(base_of(term), cohort)
             if why:
-                hint = "what is preserved is written into the features of the held-out participants: leave it out"
-                yield Problem(f"{where}: {term}", why, hint, LEAK)
+                yield Problem(f"{where}: {term}", why, WRITTEN_IN, LEAK)
+
+
+def preserved_outcomes(dataset: Dataset, cohort: Cohort) -> Iterator[Problem]:
+    """T7: what is preserved tells the outcome, or a rating after the infusion, by its values, whatever its name.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+
+    Yields
+    ------
+    Problem
+        One per column that does, or one where only several together do.
+    """
+    plan = dataset.harmonisation
+    if plan is None or not plan.coding:
+        return
+    where = "harmonise: preserve"
+    names = [name for coding in plan.coding for name in coding.names]
+    columns = pd.DataFrame("", index=range(len(names)), columns=list(FEATURE_COLUMNS), dtype="str")
+    columns["name"] = columns["feature"] = names
+    alone = list(leaking_features(dataset.with_features(plan.batches.preserved, columns), cohort, where))
+    yield from (replace(problem, hint=WRITTEN_IN, code=LEAK) for problem in alone)
+    explained = _explained(dataset.y, np.empty((dataset.n_rows, 0)), plan.batches.preserved)[0]
+    if not alone and explained > TELLING_R**2:
+        terms = listed([coding.term for coding in plan.coding])
+        found = f"the outcome follows from {terms} (multiple correlation {np.sqrt(explained):.2f}, adjusted)"
+        yield Problem(where, found, WRITTEN_IN, LEAK)
+
+
+def preserved_and_free(dataset: Dataset) -> Iterator[Notice]:
+    """T7 in a milder form: a covariate that is preserved, goes with the outcome, and is not held fixed.
+
+    Where sites differ in variance, noise of its estimated effect stays in the features, and they predict by it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Yields
+    ------
+    Notice
+        One at most.
+    """
+    plan = dataset.harmonisation
+    if plan is None:
+        return
+    held = set(dataset.nuisance.variables)
+    owners = [coding.term for coding in plan.coding for _ in coding.names]
+    free = list(dict.fromkeys(term for term in owners if term not in held))
+    columns = plan.batches.preserved[:, [term in free for term in owners]]
+    explained, p = _explained(dataset.y, dataset.nuisance.values, columns)
+    if p < ASSOCIATED_P:
+        text = (
+            f"{listed(free)}: preserved, and associated with the outcome (R2 = {explained:.2f}), but not held fixed: "
+            "where sites differ in variance, features that know nothing of it may predict by what is written into "
+            "them, which the permutation test allows for and R2 does not; name it among the confounds"
+        )
+        yield Notice(text, where="harmonise: preserve", code=LEAK)
+
+
+def _explained(y: np.ndarray, held: np.ndarray, columns: np.ndarray) -> tuple[float, float]:
+    """Adjusted share of what `held` leaves of y that columns explain, and its p by the F test; 0 and 1 without any."""
+    from scipy.special import fdtrc
+
+    before = np.column_stack([np.ones(len(y)), held])
+    both = np.column_stack([before, columns])
+    left, rest = (float(np.square(y - X @ np.linalg.lstsq(X, y, rcond=None)[0]).sum()) for X in (before, both))
+    rank = int(np.linalg.matrix_rank(both))
+    free, more = len(y) - rank, rank - int(np.linalg.matrix_rank(before))
+    if free < 1 or more < 1 or not left > 0:
+        return 0.0, 1.0
+    share = 1 - rest / left
+    adjusted = max(0.0, 1 - (1 - share) * (free + more) / free)
+    return adjusted, float(fdtrc(more, free, share / max(1 - share, 1e-300) * free / more))
 
 
 def harmonisation(
