@@ -114,7 +114,7 @@ def draw_trial(trial: Trial, rng: np.random.Generator) -> Dataset:
     X = latents @ observed_mixing().T
     confounded, sited = slice(4 * BLOCK, 5 * BLOCK), slice(5 * BLOCK, 6 * BLOCK)
     X[:, confounded] = np.sqrt(1 - CONFOUND_OF_X) * X[:, confounded] + np.sqrt(CONFOUND_OF_X) * both[:, None]
-    X[:, sited] += SITE_OF_X * np.array([-1.0, 1.0, 0.5])[site][:, None]
+    X[:, sited] += SITE_OF_X * np.array([0.0, 1.0, -1.0])[site][:, None]
     variance = noise_variance(trial.r2 or 0.25)
     signal = latents @ effects() if trial.r2 else np.zeros(n)
     y = (signal + np.sqrt(variance) * noise) / np.sqrt(variance + (effects() @ effects() if trial.r2 else 0.0))
