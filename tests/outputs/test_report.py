@@ -15,7 +15,7 @@ from workbench.export import read_run, write_run
 from workbench.figures import draw_run
 from workbench.pipeline.reports import html_of
 from workbench.records import Contribution, ReportTable
-from workbench.report.page import THEME_COLOURS, bars, is_numeric, report_html, with_theme_colours
+from workbench.reporting.page import THEME_COLOURS, bars, is_numeric, report_html, with_theme_colours
 from workbench.results.sections import report_of
 from workbench.results.sections.background import methods_text
 from workbench.results.sections.references import REFERENCES, bibtex

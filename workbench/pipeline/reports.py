@@ -87,7 +87,7 @@ def html_from(result: RunResult, folder: Path, *, run_id: str = "") -> str:
     -------
     str
     """
-    from workbench.report import pictures_in, report_html
+    from workbench.reporting import pictures_in, report_html
     from workbench.results.sections import report_of
 
     versions = folder / "environment.txt"
@@ -98,7 +98,7 @@ def html_from(result: RunResult, folder: Path, *, run_id: str = "") -> str:
 def _side_by_side(experiment: str, runs: Sequence[LoggedRun]) -> str:
     from workbench.export import read_run
     from workbench.pipeline.comparing import compared, difference_table
-    from workbench.report import comparison_html
+    from workbench.reporting import comparison_html
     from workbench.results.sections import report_of
 
     results = [(read_run(each.artifacts, tags=each.tags, shap=False), each.run_id) for each in runs]

@@ -8,7 +8,7 @@ from html import escape, unescape
 from pathlib import Path
 
 from workbench.records import ReportPicture
-from workbench.report.page import with_theme_colours
+from workbench.reporting.page import with_theme_colours
 
 LARGEST_SVG = 400_000
 """Bytes; a larger drawing, of thousands of points, stands in the report as an image."""

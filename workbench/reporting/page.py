@@ -184,7 +184,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("workbench.report"),
+        loader=PackageLoader("workbench.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

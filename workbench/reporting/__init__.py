@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.report.page import comparison_html, report_html
-from workbench.report.pictures import pictures_in
+from workbench.reporting.page import comparison_html, report_html
+from workbench.reporting.pictures import pictures_in
 
 __all__ = ["comparison_html", "pictures_in", "report_html"]
