@@ -128,8 +128,8 @@ def plan_units(
             seed = spawned(validation.seed, LEARNER_STREAM, repeat, fold)
             drawn_from = spawned(validation.seed, INNER_STREAM, repeat, fold)
             inner = inner_folds(dataset, outer.train, validation, drawn_from, participants=participants)
-            unit = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
-            units.append(replace(unit, key=unit_key(common, unit)))
+            unkeyed = WorkUnit("", repeat, fold, outer, inner, seed, procedures)
+            units.append(replace(unkeyed, key=unit_key(common, unkeyed)))
     return tuple(units)
 
 
@@ -143,10 +143,9 @@ def fit_unit(
 
     *main* and *increment* go through all columns of their targets, the others through the observed outcome alone; but
     for trees *confounds* is permuted too, since trees are scored against the better of M0 and the same learner on the
-    confounds alone. With permuted targets every procedure is tuned as these are (`estimators.as_permuted`), so that the
-    observed outcome is held against what the same procedure makes of chance. The reference of a procedure is least
-    squares on the covariates that it holds fixed; that of *confounds*, which holds everything fixed that it has, is the
-    training mean. Beside *main* trees are tuned with fewer trials (`estimators.beside_main`).
+    confounds alone. With permuted targets every procedure is tuned as these are (`estimators.as_permuted`): the observed
+    outcome is held against what the same procedure makes of chance. The reference of a procedure is least squares on
+    what it holds fixed; that of *confounds* is the training mean. Trees beside *main* are tuned with fewer trials.
 
     Parameters
     ----------
