@@ -138,7 +138,7 @@ def test_a_ledger_that_cannot_be_written_is_one_line_before_anything_is_fitted(s
 
     monkeypatch.setattr(os, "open", refusing)
     monkeypatch.setattr(
-        "workbench.pipeline.experiment.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
+        "workbench.pipeline.side_by_side.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
     )
     assert run_command(["run", "question", "--study", str(study), "-q"]) == 2
     said = capsys.readouterr()
@@ -151,7 +151,7 @@ def test_a_ledger_that_cannot_be_written_is_one_line_before_anything_is_fitted(s
 def test_a_ledger_that_is_a_folder_is_refused_before_anything_is_fitted(study, monkeypatch):
     (study / "experiments" / "viewed.jsonl").mkdir()
     monkeypatch.setattr(
-        "workbench.pipeline.experiment.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
+        "workbench.pipeline.side_by_side.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
     )
     with pytest.raises(StoreError, match=r"experiments/viewed\.jsonl: cannot be written"):
         run(study)
@@ -161,7 +161,7 @@ def test_a_registry_that_cannot_be_written_is_refused_before_anything_is_fitted(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "file"))
     monkeypatch.setattr(
-        "workbench.pipeline.experiment.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
+        "workbench.pipeline.side_by_side.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
     )
     with pytest.raises(StoreError, match=r"cannot be written .*name another folder: WORKBENCH_STATE=FOLDER"):
         run(study)

@@ -178,7 +178,7 @@ def test_freezing_after_results_were_viewed_says_how_many(study, capsys):
 def test_a_damaged_ledger_is_told_before_anything_is_fitted(study, monkeypatch):
     (study / "experiments" / "viewed.jsonl").write_text("{\n")
     monkeypatch.setattr(
-        "workbench.pipeline.experiment.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
+        "workbench.pipeline.side_by_side.run_one", lambda *args, **kwargs: pytest.fail("something was fitted")
     )
     with pytest.raises(StoreError, match=r"experiments/viewed\.jsonl, line 1: is damaged"):
         run(study)

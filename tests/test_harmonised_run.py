@@ -63,6 +63,8 @@ def run(study):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.figures.PICTURES", {})
         patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
+        patch.setattr("workbench.evaluation.influence.MOST_REFITTED", 10)
+        patch.setattr("workbench.evaluation.influence.MOST_INFLUENTIAL", 3)
         return workbench.run(written(study, EXPERIMENT), study=study, jobs=1)[0].result
 
 

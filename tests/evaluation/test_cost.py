@@ -111,11 +111,13 @@ def test_refits_beside_a_run_are_counted_and_capped_above_a_hundred_participants
     left_out = {40: 40, 100: 100, 101: 25}
     for n, fits in beside.items():
         without = 5 * (4 * left_out[n] + 5 * 6)  # five repeats: each person, then six pairs
-        assert fits == pytest.approx((without + 5 * 5 + 10 * 5) * each), "and CV+, and ten repeats of the control"
+        beside_it = 5 * 5 + 10 * 5 + 1  # CV+, ten repeats of the control, the model of everyone
+        assert fits == pytest.approx((without + beside_it) * each)
 
 
 def test_trees_are_refitted_without_a_search_and_only_where_a_claim_is_within_reach(make_dataset):
     dataset, tested = make_dataset(40, 50), UNTESTED.model_copy(update={"permutations": 99})
     untested = estimate_refits(dataset, UNTESTED, TREES).fits
-    assert untested == 5 * (5 * 10 + 1), "the negative control, with a fifth of the trials"
-    assert estimate_refits(dataset, tested, TREES).fits == pytest.approx(5 * (4 * 40 + 5 * 6) + 5 * (5 * 10 + 1))
+    assert untested == 5 * (5 * 10 + 1) + 51, "the negative control, with a fifth of the trials, and everyone's model"
+    with_influence = 5 * (4 * 40 + 5 * 6) + 5 * (5 * 10 + 1)
+    assert estimate_refits(dataset, tested, TREES).fits == pytest.approx(with_influence + 51)

@@ -153,7 +153,18 @@ def _standardised(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def residual_of(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What N leaves of each column of `values`."""
+    """What N leaves of each column of `values`.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+    basis : ndarray of shape (n_rows, rank)
+        Orthonormal, of the columns of N.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+    """
     # The second pass removes what rounding left of the first where N explains nearly everything.
     once = values - basis @ (basis.T @ values)
     residual: np.ndarray = once - basis @ (basis.T @ once)

@@ -57,9 +57,8 @@ class ComBat(Transformer):
     --------
     >>> X = np.array([[0.0, 2.0, 1.0], [2.0, 1.0, 3.0], [10.0, 12.0, 11.0], [12.0, 11.0, 13.0]])
     >>> harmonised = ComBat(location_only_below=3).fit_transform(X, batch=["a", "a", "b", "b"])
-    >>> (harmonised[2:] - harmonised[:2]).round(6)
-    array([[0., 0., 0.],
-           [0., 0., 0.]])
+    >>> bool(np.abs(harmonised[2:] - harmonised[:2]).max() < 0.2)  # it was 10; shifts are shrunken, so not 0
+    True
     """
 
     allows_nan = True

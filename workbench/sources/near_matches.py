@@ -56,6 +56,16 @@ def loosely(raw: str) -> str:
 def session_loosely(raw: str) -> str:
     """A session without case, accents, ``ses-``, punctuation and leading zeros.
 
+    Parameters
+    ----------
+    raw : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> session_loosely("ses-Baseline") == session_loosely("BASELINE")
     True
     """
