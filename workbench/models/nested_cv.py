@@ -143,9 +143,9 @@ def fit_unit(
 
     *main* and *increment* go through all columns of their targets, the others through the observed outcome alone; but
     for trees *confounds* is permuted too, since trees are scored against the better of M0 and the same learner on the
-    confounds alone. With permuted targets every procedure is tuned as these are (`estimators.as_permuted`): observed and
-    permuted outcomes go through the same procedure. The reference of a procedure is least squares on
-    what it holds fixed; that of *confounds* is the training mean. Trees beside *main* are tuned with fewer trials.
+    confounds alone. With permuted targets every procedure is tuned as these are (`estimators.as_permuted`), so that
+    chance is given the same procedure. The reference of a procedure is least squares on what it holds fixed; that of
+    *confounds* is the training mean. Trees beside *main* are tuned with fewer trials.
 
     Parameters
     ----------
