@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from workbench.drafting.cells import Table
 from workbench.drafting.records import Known, guessed, question
 from workbench.errors import listed
+from workbench.records.study import id_key, without_prefixes
 from workbench.sources.columns import SESSION_COLUMNS
 from workbench.sources.identity import ID_COLUMNS
 
@@ -206,10 +207,7 @@ class IdRule:
 
     def key(self, raw: str) -> str:
         """The id after the rule."""
-        text = raw.strip()
-        for prefix in self.strip.value:
-            text = text.removeprefix(prefix)
-        return text.zfill(self.pad.value) if text.isdigit() else text
+        return id_key(raw, self.strip.value, self.pad.value)
 
 
 def rule_for(participants: Sequence[str], others: Mapping[str, Sequence[str]]) -> IdRule:
@@ -237,7 +235,7 @@ def rule_for(participants: Sequence[str], others: Mapping[str, Sequence[str]]) -
     longest = sorted(prefixes, key=len, reverse=True)
     choices: list[tuple[list[str], int]] = []
     for strip in ([], ["sub-"] if any(each.startswith("sub-") for ids in everywhere for each in ids) else [], longest):
-        bare = [_bare(each, strip) for ids in everywhere for each in ids]
+        bare = [without_prefixes(each, strip) for ids in everywhere for each in ids]
         widths = {len(each) for each in bare if each.isdigit()}
         choices += [(strip, 0), *((strip, max(widths)) for _ in range(len(widths) > 1))]
     rules = [IdRule(Known(strip), Known(pad), {}) for strip, pad in choices]
@@ -271,9 +269,3 @@ def _shared_prefix(ids: Sequence[str]) -> str:
     starts = {match.group() if (match := re.match(r"\D+(?=\d)", each)) else "" for each in ids if each}
     prefix = starts.pop() if len(starts) == 1 else ""
     return prefix
-
-
-def _bare(text: str, prefixes: Iterable[str]) -> str:
-    for prefix in prefixes:
-        text = text.removeprefix(prefix)
-    return text

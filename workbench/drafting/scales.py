@@ -128,11 +128,6 @@ def derived_columns(table: Table) -> list[str]:
     return [name for name in table.columns if (each := _taken_apart(name)) is not None and each.derived]
 
 
-def names_scale(column: str) -> bool:
-    """Whether a column is named after a scale of the registry."""
-    return _taken_apart(column) is not None
-
-
 def _taken_apart(column: str) -> _Read | None:
     words = words_in(column)
     for length in (3, 2, 1):
@@ -188,10 +183,9 @@ def _of_totals(
     table: Table, missing: Sequence[str], stem: str, candidates: tuple[str, ...], by_moment: dict[str, tuple[str, ...]]
 ) -> ScaleColumns | None:
     values = np.concatenate([table.numbers(column, missing) for (column,) in by_moment.values()])
-    known = values[~np.isnan(values)]
-    if not len(known):
+    if np.isnan(values).all():
         return None
-    low, high = float(known.min()), float(known.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     seen = f"totals run from {low:g} to {high:g}"
     fitting = {name: _scorings(SCALES[name], low, high) for name in candidates}
     possible = [name for name, scorings in fitting.items() if scorings]
@@ -250,10 +244,9 @@ def _of_items(
     lists = {moment: tuple(columns[number] for number in at) for moment, columns in by_moment.items()}
     every = [table.numbers(column, missing) for columns in lists.values() for column in columns]
     values = np.concatenate(every)
-    known = values[~np.isnan(values)]
-    if not len(known):
+    if np.isnan(values).all():
         return None
-    low, high = float(known.min()), float(known.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     seen = f"{len(at)} items run from {low:g} to {high:g}"
     name = fits[0][0]
     scorings = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.knowledge.regions import AmbiguousRegionError, Region, recognise_atlas, resolve
+from workbench.knowledge.regions import Region, recognise_atlas, resolve_unless_ambiguous
 from workbench.knowledge.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -56,11 +56,4 @@ class Atlas:
             Default: `vocabulary.published`.
         """
         atlas = recognise_atlas(self.labels, vocabulary) or self.name
-        return tuple(_resolved(label, atlas, vocabulary) for label in self.labels)
-
-
-def _resolved(label: str, atlas: str, vocabulary: Vocabulary | None) -> Region | None:
-    try:
-        return resolve(label, atlas, vocabulary)
-    except AmbiguousRegionError:
-        return None
+        return tuple(resolve_unless_ambiguous(label, atlas, vocabulary) for label in self.labels)

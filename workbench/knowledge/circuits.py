@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workbench.knowledge.regions import AmbiguousRegionError, Region, resolve
+from workbench.knowledge.regions import resolve_unless_ambiguous
 from workbench.knowledge.vocabulary import NamedRegion, Vocabulary, published
 
 CIRCUITS: Mapping[str, str] = published().circuits
@@ -42,7 +42,7 @@ def circuit_of(region: str, atlas: str = "", vocabulary: Vocabulary | None = Non
     >>> circuit_of("wm-lh-insula"), circuit_of("pGP-rh"), circuit_of("pGP-rh", atlas="Tian")
     ('', '', 'reward')
     """
-    resolved = _resolved(region, atlas, vocabulary)
+    resolved = resolve_unless_ambiguous(region, atlas, vocabulary)
     return resolved.circuit if resolved else ""
 
 
@@ -64,12 +64,5 @@ def region_of(label: str) -> NamedRegion | None:
     >>> region_of("NAcc_L").name
     'ventral striatum'
     """
-    resolved = _resolved(label)
+    resolved = resolve_unless_ambiguous(label)
     return REGIONS.get(resolved.region) if resolved else None
-
-
-def _resolved(label: str, atlas: str = "", vocabulary: Vocabulary | None = None) -> Region | None:
-    try:
-        return resolve(label, atlas, vocabulary)
-    except AmbiguousRegionError:
-        return None

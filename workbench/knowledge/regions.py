@@ -96,6 +96,24 @@ def resolve(label: str, atlas: str = "", vocabulary: Vocabulary | None = None) -
     return _resolve(label, atlas, vocabulary or published())
 
 
+def resolve_unless_ambiguous(label: str, atlas: str = "", vocabulary: Vocabulary | None = None) -> Region | None:
+    """What a region label means; None also where it stands for different regions.
+
+    Parameters
+    ----------
+    label, atlas, vocabulary
+        As of `resolve`.
+
+    Returns
+    -------
+    Region or None
+    """
+    try:
+        return resolve(label, atlas, vocabulary)
+    except AmbiguousRegionError:
+        return None
+
+
 @lru_cache(maxsize=65536)  # a connectome names each region some hundred times
 def _resolve(label: str, atlas: str, vocabulary: Vocabulary) -> Region | None:
     outside, inside = parts(label)

@@ -59,11 +59,8 @@ class BoostedModel(Stateful):
 
     def explain(self, X: Floats, N: Floats) -> tuple[Floats, Floats]:
         """Base (n,) and SHAP values (n, n_features); see `Model`."""
-        import xgboost
-
         n_features = X.shape[1]
-        rows = xgboost.DMatrix(self._features(X, N), base_margin=np.zeros(len(X)), nthread=1)
-        raw = self.scale * self._trees.predict(rows, pred_contribs=True).astype(np.float64)
+        raw = self.scale * self._trees.predict(self._rows(X, N), pred_contribs=True).astype(np.float64)
         shap = raw[:, :n_features]
         base: Floats = self._offset(N) + raw[:, n_features:].sum(axis=1)
         if not self.logistic:
@@ -76,11 +73,8 @@ class BoostedModel(Stateful):
         On the diagonal is what a feature adds by itself. They add up to the SHAP values of `explain`, but for what
         features share with covariates. In units of the outcome, or of log-odds for a binary one.
         """
-        import xgboost
-
         n_features = X.shape[1]
-        rows = xgboost.DMatrix(self._features(X, N), base_margin=np.zeros(len(X)), nthread=1)
-        raw = self._trees.predict(rows, pred_interactions=True)[:, :n_features, :n_features]
+        raw = self._trees.predict(self._rows(X, N), pred_interactions=True)[:, :n_features, :n_features]
         values: Floats = self.scale * raw.astype(np.float64)
         return values
 
@@ -98,6 +92,12 @@ class BoostedModel(Stateful):
 
     def _offset(self, N: Floats) -> Floats:
         return self.nuisance.margin(self.basis.rows(N))[:, 0]
+
+    def _rows(self, X: Floats, N: Floats) -> xgboost.DMatrix:
+        """Rows without an offset, so that what the trees add is all there is."""
+        import xgboost
+
+        return xgboost.DMatrix(self._features(X, N), base_margin=np.zeros(len(X)), nthread=1)
 
     def _features(self, X: Floats, N: Floats) -> Floats:
         return self.units.applied(np.column_stack([X, N]))

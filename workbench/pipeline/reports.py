@@ -45,7 +45,7 @@ def report(run: str = "latest", *, study: str | Path = ".", to: str | Path | Non
     target = None if to is None else Path(to).expanduser()
     if target is not None and target.is_dir():
         raise StoreError(Problem(str(target), "is a folder", f"name a file in it, such as {target / FILE}"))
-    several = [each for each in tracking.list_runs(opened) if each.experiment == run]
+    several = tracking.list_runs(opened, run)
     if several:
         return _write(_side_by_side(run, several), target or opened.root / "mlruns" / FOLDER / f"{run}.html")
     logged = tracking.find_run(opened, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,48 @@ Design = Literal["crossover", "parallel", "single-arm", "observational"]
 
 
 Phase = Literal["before", "during", "after"]
+
+
+def without_prefixes(text: str, prefixes: Iterable[str]) -> str:
+    """An id without these prefixes, each taken off once, in their order.
+
+    Parameters
+    ----------
+    text : str
+    prefixes : iterable of str
+
+    Returns
+    -------
+    str
+    """
+    for prefix in prefixes:
+        text = text.removeprefix(prefix)
+    return text
+
+
+def id_key(raw: str, strip: Iterable[str], pad: int) -> str:
+    """The key by which ids meet: prefixes stripped, then padded with zeros where digits are left.
+
+    Parameters
+    ----------
+    raw : str
+        As a file writes it.
+    strip : iterable of str
+        Prefixes.
+    pad : int
+        Digits; 0 pads nothing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> id_key("sub-7", ["sub-"], 3), id_key(" 007 ", ["sub-"], 3), id_key("A7", ["sub-"], 3)
+    ('007', '007', 'A7')
+    """
+    text = without_prefixes(raw.strip(), strip)
+    return text.zfill(pad) if text.isdigit() else text
 
 
 @dataclass(frozen=True)
@@ -124,10 +166,7 @@ class Cohort:
 
     def key(self, raw: str) -> str:
         """The key of an id as a file writes it: prefixes stripped, then padded with zeros."""
-        text = raw.strip()
-        for prefix in self.strip:
-            text = text.removeprefix(prefix)
-        return text.zfill(self.pad) if text.isdigit() else text
+        return id_key(raw, self.strip, self.pad)
 
     def resolve(self, raw: str) -> str | None:
         """Participant id that an id of a file stands for, or None where the study has no such person."""

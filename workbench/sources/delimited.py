@@ -103,6 +103,43 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS[1:], key=bare.count)
 
 
+def delimiter_or_space(line: str) -> str:
+    r"""The delimiter of a first line; a space, for any run of white space, where it holds none.
+
+    Parameters
+    ----------
+    line : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> delimiter_or_space("VS\tACC"), delimiter_or_space("0.1 0.2")
+    ('\t', ' ')
+    """
+    return delimiter_of(line) if any(mark in line for mark in DELIMITERS) else " "
+
+
+def split_numbers(text: str, label: str = "") -> Iterator[tuple[int, list[str]]]:
+    """Rows of a file of numbers, between delimiters or white space; as `split_rows` gives them.
+
+    Parameters
+    ----------
+    text : str
+        All of a file.
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    iterator of (line, cells)
+    """
+    spaced = delimiter_or_space(next(iter(text.splitlines()), "")) == " "
+    return split_rows(text, " " if spaced else None, label)
+
+
 def split_rows(text: str, delimiter: str | None = None, label: str = "") -> Iterator[tuple[int, list[str]]]:
     """Line number and stripped cells of every row that holds anything; a row of several lines has that of its first.
 

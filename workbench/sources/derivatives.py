@@ -13,9 +13,6 @@ from workbench.sources.entities import NamedFile, named_files, refuse_several, w
 from workbench.sources.parsed import SourceFile
 from workbench.specs.derivative_source import DerivativeSource
 
-OF_RUNS = ("run", "dir", "acq", "rec", "echo")
-"""Entities in which the files of one session may differ: runs of the same thing."""
-
 OF_OTHERS = ("task", "space", "den", "res", "feature", "desc", "hemi")
 """Entities in which they may not: what is meant is declared."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from workbench.errors import Problem, Problems, listed
 from workbench.records import Cohort
+from workbench.records.study import id_key, without_prefixes
 from workbench.sources.cell_hints import DATE, INVISIBLE
 from workbench.sources.delimited import LISTED
 from workbench.sources.near_matches import in_what_way, letter_for_digit, looks_like, loosely, sessions_alike
@@ -165,10 +166,10 @@ def _nobody(rows: Sequence[Row], cohort: Cohort, label: str) -> Iterable[Problem
 def suggest_rule(raw: Sequence[str], cohort: Cohort) -> str:
     """The [ids] rule under which the ids of a file would meet those of the study, if there is a simple one."""
     prefixes = tuple(dict.fromkeys((*cohort.strip, *filter(None, (_prefix(raw), _prefix(list(cohort.keys)))))))
-    widths = [len(bare) for text in (*raw, *cohort.keys) if (bare := _stripped(text, prefixes)).isdigit()]
+    widths = [len(bare) for text in (*raw, *cohort.keys) if (bare := without_prefixes(text, prefixes)).isdigit()]
     for pad in (cohort.pad, max(widths, default=0)):
-        keys_of_file = {_padded(_stripped(text, prefixes), pad) for text in raw}
-        if keys_of_file & {_padded(_stripped(text, prefixes), pad) for text in cohort.keys}:
+        keys_of_file = {id_key(text, prefixes, pad) for text in raw}
+        if keys_of_file & {id_key(text, prefixes, pad) for text in cohort.keys}:
             strip = ", ".join(f'"{prefix}"' for prefix in prefixes)
             return f"write in cohort.toml: [ids] strip = [{strip}]" + (f", pad = {pad}" if pad else "")
     return "ids must be the same text once [ids] strip and pad of cohort.toml are applied"
@@ -179,16 +180,6 @@ def _prefix(texts: Sequence[str]) -> str:
     starts = {match.group() if (match := re.match(r"\D+(?=\d)", text)) else "" for text in texts}
     shared = starts.pop() if len(starts) == 1 else ""
     return "sub-" if shared.startswith("sub-") else shared
-
-
-def _stripped(text: str, prefixes: Iterable[str]) -> str:
-    for prefix in prefixes:
-        text = text.removeprefix(prefix)
-    return text
-
-
-def _padded(text: str, pad: int) -> str:
-    return text.zfill(pad) if text.isdigit() else text
 
 
 def _spellings(rows: Sequence[Row], owners: Sequence[Owner], label: str) -> Iterable[Problem]:

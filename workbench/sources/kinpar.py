@@ -16,7 +16,7 @@ from workbench.sources.description import reference_words
 from workbench.sources.identity import Row
 from workbench.sources.number_cells import BadCell, NumberReader, bad_cell_problems
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
-from workbench.sources.pet_scans import find_named
+from workbench.sources.pet_scans import find_named, refuse_regions_twice
 from workbench.sources.sidecars import makers, read_sidecar, sidecar_label
 from workbench.specs.pet_sources import KinparSource
 
@@ -65,7 +65,9 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     sidecar = read_sidecar(file.companions.get("sidecar"), sidecar_label(file.label))
     header, rows = _table(file, spec)
     regions = tuple(cells[0] for _, cells in rows)
-    _refuse_twice(regions, [line for line, _ in rows], file.label)
+    refuse_regions_twice(
+        regions, [line for line, _ in rows], file.label, "one row per region: parameters of two fits are in one file"
+    )
     notes = list(_model_notes(sidecar))
     cells: Sequence[str] | np.ndarray
     column = _column(header, spec)
@@ -124,16 +126,6 @@ def _column(header: Sequence[str], spec: KinparSource) -> str | None:
         return spec.parameter if spec.parameter in header else None
     measure = known_measure(spec.measure or "")
     return next((name for name in header[1:] if known_measure(name) == measure), None)
-
-
-def _refuse_twice(regions: Sequence[str], lines: Sequence[int], label: str) -> None:
-    problems, met = Problems(), dict[str, int]()
-    for region, line in zip(regions, lines, strict=True):
-        if region in met:
-            found = f"region {region!r} is there twice (line {met[region]}, line {line})"
-            problems.add(label, found, "one row per region: parameters of two fits are in one file")
-        met.setdefault(region, line)
-    problems.raise_if_any(SourceError)
 
 
 def _binding_potential(header: Sequence[str], rows: Lines, options: ParseOptions, label: str) -> tuple[np.ndarray, int]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.errors import Problem, SourceError, listed
 from workbench.sources.cell_hints import NUMBER
-from workbench.sources.delimited import DELIMITERS, split_rows
+from workbench.sources.delimited import split_numbers
 from workbench.sources.file_kinds import content_of, text_of, unpacked_bytes
 from workbench.sources.number_files import plain_numbers
 from workbench.sources.parsed import SourceFile
@@ -79,9 +79,7 @@ def read_square(
         names = plain.columns if plain.row_names else _counted(plain.columns, order)
         return Square(names, plain.row_names, plain.values)
     text = text_of(content, file.label)
-    first = next(iter(text.splitlines()), "")
-    delimiter = None if any(mark in first for mark in DELIMITERS) else " "
-    rows = list(split_rows(text, delimiter, file.label))
+    rows = list(split_numbers(text, file.label))
     columns: tuple[str, ...] = ()
     row_names: tuple[str, ...] = ()
     if header and rows:

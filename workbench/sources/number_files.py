@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.sources.delimited import DELIMITERS, delimiter_of
+from workbench.sources.delimited import delimiter_or_space
 
 LARGEST = 1 << 30
 """Bytes above which a file is not parsed in one piece."""
@@ -122,7 +122,7 @@ def _heading(first: bytes) -> tuple[str, tuple[str, ...]] | None:
         return None
     if not line.strip() or len(line.splitlines()) > 1 or line[:4].lower() == "sep=":
         return None
-    delimiter = delimiter_of(line) if any(mark in line for mark in DELIMITERS) else " "
+    delimiter = delimiter_or_space(line)
     names = _plain_names(line.split(delimiter), delimiter)
     return None if names is None else (delimiter, names)
 

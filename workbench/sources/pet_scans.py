@@ -87,6 +87,32 @@ def _run(scan: NamedFile) -> tuple[float, str]:
     return (float(run) if run.isdecimal() else 0.0, scan.label)
 
 
+def refuse_regions_twice(regions: Sequence[str], lines: Sequence[int], label: str, expected: str) -> None:
+    """Refuse a table of one scan that holds a region twice.
+
+    Parameters
+    ----------
+    regions : sequence of str
+    lines : sequence of int
+        Of each region in the file.
+    label : str
+        How messages name the file.
+    expected : str
+        What such a file should hold.
+
+    Raises
+    ------
+    SourceError
+        With every region that is there twice.
+    """
+    problems, met = Problems(), dict[str, int]()
+    for region, line in zip(regions, lines, strict=True):
+        if region in met:
+            problems.add(label, f"region {region!r} is there twice (line {met[region]}, line {line})", expected)
+        met.setdefault(region, line)
+    problems.raise_if_any(SourceError)
+
+
 def refuse_unplaced(scans: Sequence[NamedFile], *, timed: bool, where: str) -> None:
     """Raise where names say no session and nobody said when the scans were made, or both do.
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.errors import Problem, Problems, SourceError, listed
+from workbench.errors import Problem, SourceError, listed
 from workbench.knowledge.pet_measures import known_measure
 from workbench.sources.delimited import LISTED, read_text, split_rows
 from workbench.sources.file_names import matching
 from workbench.sources.identity import Row
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.pet_scans import refuse_regions_twice
 from workbench.specs.pet_sources import VoistatSource
 
 NAMES_A_PERSON = "names a person"
@@ -70,7 +71,7 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
         [cells[names.index(SERIES)] for _, cells in rows] if SERIES in names else [], spec, file.label
     )
     regions = tuple(cells[at_region] for _, cells in rows)
-    _refuse_twice(regions, [line for line, _ in rows], file.label)
+    refuse_regions_twice(regions, [line for line, _ in rows], file.label, "one file per scan, one row per region")
     return Parsed(
         file.label,
         regions,
@@ -113,13 +114,3 @@ def _refuse_other_measure(series: Sequence[str], spec: VoistatSource, label: str
     if told and told != {declared}:
         found = f"holds {listed(sorted(told), 3)} by the title of its map, and measure is {spec.measure!r}"
         raise SourceError(Problem(label, found, "declare the measure of these files, or name others"))
-
-
-def _refuse_twice(regions: Sequence[str], lines: Sequence[int], label: str) -> None:
-    problems, met = Problems(), dict[str, int]()
-    for region, line in zip(regions, lines, strict=True):
-        if region in met:
-            found = f"region {region!r} is there twice (line {met[region]}, line {line})"
-            problems.add(label, found, "one file per scan, one row per region")
-        met.setdefault(region, line)
-    problems.raise_if_any(SourceError)

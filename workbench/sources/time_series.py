@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.errors import Problem, SourceError, listed
-from workbench.sources.delimited import DELIMITERS, split_rows
+from workbench.sources.delimited import split_numbers
 from workbench.sources.far_codes import far_codes
 from workbench.sources.file_kinds import content_of, text_of
 from workbench.sources.identity import Row
@@ -68,9 +68,7 @@ def read_series(file: SourceFile, missing: frozenset[str], *, header: bool) -> S
         refuse_numbers_as_names(plain.columns, file.label)
         return Series(plain.columns, plain.values)
     text = text_of(content, file.label)
-    first = next(iter(text.splitlines()), "")
-    delimiter = None if any(mark in first for mark in DELIMITERS) else " "
-    rows = list(split_rows(text, delimiter, file.label))
+    rows = list(split_numbers(text, file.label))
     names = tuple(rows.pop(0)[1]) if header and rows else ()
     refuse_numbers_as_names(names, file.label)
     widths = {len(cells) for _, cells in rows}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workbench.specs.base import Finding, Number, Text
-from workbench.specs.source import SourceSpec
+from workbench.specs.source import SourceSpec, sessions_in_names
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 
@@ -60,7 +60,7 @@ class MapsSource(SourceSpec):
 
     def has_sessions(self) -> bool:
         """The names of the files hold the session: {session}, or ``ses-`` of BIDS unless the time is declared."""
-        return "{session}" in self.files or ("{participant}" not in self.files and self.timing is None)
+        return sessions_in_names(self.files, self.timing)
 
     def keeps(self) -> tuple[str, ...]:
         """As declared."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from workbench.knowledge.pet_measures import OF_A_REFERENCE, SPELLINGS, known_measure
 from workbench.specs.base import Finding, Number, Text, not_together
-from workbench.specs.source import PET, SourceSpec, undeclared_pet
+from workbench.specs.source import PET, SourceSpec, sessions_in_names, undeclared_pet
 
 
 class ScanFiles(SourceSpec):
@@ -34,7 +34,7 @@ class ScanFiles(SourceSpec):
 
     def has_sessions(self) -> bool:
         """The pattern holds the session, or names as in BIDS do, unless the source says when it was measured."""
-        return "{session}" in self.files or ("{participant}" not in self.files and self.timing is None)
+        return sessions_in_names(self.files, self.timing)
 
     def entities(self) -> dict[str, str | None]:
         """The entities of the files that are declared, by name."""

@@ -47,6 +47,23 @@ class UpstreamSpec(Spec):
             yield Finding(("preserved",), f'stands beside harmonised = "{self.harmonised}"', hint)
 
 
+def sessions_in_names(files: str, timing: str | None) -> bool:
+    """Whether names of files hold the session: ``{session}``, or ``ses-`` of BIDS unless the time is declared.
+
+    Parameters
+    ----------
+    files : str
+        The pattern; one without ``{participant}`` is of names as in BIDS.
+    timing : str or None
+        When the source says that it was measured.
+
+    Returns
+    -------
+    bool
+    """
+    return "{session}" in files or ("{participant}" not in files and timing is None)
+
+
 class SourceSpec(Spec):
     """What every source declares, whatever its reader."""
 
