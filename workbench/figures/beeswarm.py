@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
-from workbench.figures.words import balanced, feature_words, unit
+from workbench.figures.words import balanced, feature_words
 from workbench.records import RunResult
-from workbench.results.wording import number
+from workbench.results.wording import IN_BRACKETS, number, unit_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +107,9 @@ def _picture(
     axes.set_xlim(-1.08 * largest, 1.08 * largest)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(balanced(f"SHAP value: lowers (left) or raises the prediction{unit(result, ' ({})')}", 50))
+    axes.set_xlabel(
+        balanced(f"SHAP value: lowers (left) or raises the prediction{unit_of(result.scores, IN_BRACKETS)}", 50)
+    )
     _legend(figure, axes)
     sizes = "; ".join(f"{name} {number(float(shap[name].abs().mean()))}" for name in names)
     alt = f"Strip of SHAP values for each {what}, largest mean absolute value first: {sizes}. {result.claim.sentence}"

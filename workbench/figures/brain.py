@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.figures.style import BLUE, GREY, INK, VERMILLION, Picture, canvas
-from workbench.figures.words import unit
+from workbench.results.wording import unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,6 +167,6 @@ def _alt(result: RunResult, rows: pd.DataFrame, what: str) -> str:
     named = []
     for row in rows.head(NAMED).itertuples():
         ends = " to ".join(filter(None, (str(row.region_a), str(row.region_b)))) or str(row.feature)
-        named.append(f"{ends} {row.effect:+.2g}{unit(result)} per SD")
+        named.append(f"{ends} {row.effect:+.2g}{unit_of(result.scores)} per SD")
     rest = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
     return f"Glass brain with {len(rows)} candidate {what}{'s' if len(rows) > 1 else ''}: {'; '.join(named)}{rest}."

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from workbench.figures.predictions import by_person, label_axes, slope_line
 from workbench.figures.style import BLUE, INK, PALE, VERMILLION, Picture, canvas
-from workbench.figures.words import number, slope_words, unit
+from workbench.figures.words import number, slope_words
 from workbench.records import RunResult
+from workbench.results.wording import unit_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,9 +119,8 @@ def _caption(result: RunResult, groups: int) -> str:
         if performance.calibration_slope == performance.calibration_slope
         else slope_words(performance)
     )
-    large = (
-        f"Mean of observed minus predicted {number(performance.calibration_intercept)}{unit(result)} (0 is perfect)."
-    )
+    mean = f"{number(performance.calibration_intercept)}{unit_of(result.scores)}"
+    large = f"Mean of observed minus predicted {mean} (0 is perfect)."
     return f"Participants ordered by prediction (mean over repeats) in {groups} groups of equal size. {reading} {large}"
 
 

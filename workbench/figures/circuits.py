@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, Picture, canvas, claim_colour
-from workbench.figures.words import balanced, number, p_family, unit
+from workbench.figures.words import balanced, number, p_family
 from workbench.records import RunResult
-from workbench.results.wording import p_text
+from workbench.results.wording import IN_BRACKETS, p_text, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,9 @@ def draw(result: RunResult) -> Picture | None:
     _bars(axes, ordered)
     _q_values(axes, ordered)
     _legend(figure, axes, ordered)
-    axes.set_xlabel(balanced(f"Mean abs. SHAP, summed over the circuit's features{unit(result, ' ({})')}", 44))
+    axes.set_xlabel(
+        balanced(f"Mean abs. SHAP, summed over the circuit's features{unit_of(result.scores, IN_BRACKETS)}", 44)
+    )
     return Picture(figure, title, _alt(result, ordered))
 
 
@@ -107,7 +109,7 @@ def _caption(result: RunResult, ordered: pd.DataFrame) -> str:
 
 def _alt(result: RunResult, ordered: pd.DataFrame) -> str:
     sizes = "; ".join(
-        f"{row.circuit} {row.mean_abs_shap:.2g}{unit(result)}{' (candidate)' if row.candidate else ''}"
+        f"{row.circuit} {row.mean_abs_shap:.2g}{unit_of(result.scores)}{' (candidate)' if row.candidate else ''}"
         for row in ordered.itertuples()
     )
     return f"Bar chart of the mean absolute SHAP value by circuit, largest first: {sizes}. {result.claim.sentence}"

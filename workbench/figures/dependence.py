@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, VERMILLION, Picture, canvas
-from workbench.figures.words import balanced, feature_words, unit
+from workbench.figures.words import balanced, feature_words
 from workbench.records import RunResult
+from workbench.results.wording import IN_BRACKETS, unit_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,7 @@ def draw(result: RunResult) -> Picture | None:
         words = f"{name} ({units[name]})" if units[name] else name
         panel.set_xlabel(feature_words(words, 36), fontsize=10.5)
         if at % 2 == 0:
-            panel.set_ylabel(balanced(f"SHAP{unit(result, ' ({})')}", 18), fontsize=10.5)
+            panel.set_ylabel(balanced(f"SHAP{unit_of(result.scores, IN_BRACKETS)}", 18), fontsize=10.5)
     return Picture(figure, title, _alt(result, names, values.to_numpy(dtype=float), shap.to_numpy(dtype=float)))
 
 

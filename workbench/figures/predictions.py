@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
-from workbench.figures.words import number, outcome_axis, slope_words, unit
+from workbench.figures.words import number, outcome_axis, slope_words
 from workbench.records import RunResult
+from workbench.results.wording import capital, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,7 @@ def _caption(result: RunResult) -> str:
         f"Cross-validated R² = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than "
         f"{scores.reference or 'the reference'}), "
         f"{_error(result)}. "
-        f"{scores.validation[:1].upper()}{scores.validation[1:]}."
+        f"{capital(scores.validation)}."
     )
 
 
@@ -150,7 +151,7 @@ def _error(result: RunResult) -> str:
     performance = result.scores.performance
     if performance.brier is not None:
         return f"Brier score {number(performance.brier)}"
-    return f"MAE {performance.mae:.3g}{unit(result)}"
+    return f"MAE {performance.mae:.3g}{unit_of(result.scores)}"
 
 
 def _interval(result: RunResult) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, Picture, canvas
-from workbench.figures.words import balanced, feature_words, unit
+from workbench.figures.words import balanced, feature_words
 from workbench.records import RunResult
-from workbench.results.wording import number
+from workbench.results.wording import IN_BRACKETS, number, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def draw_features(result: RunResult) -> Picture | None:
         ends = zip(top["rank_low"], top["rank_high"], strict=True)
         _column(axes, "rank", [f"{low:.0f}\N{EN DASH}{high:.0f}" if low < high else f"{low:.0f}" for low, high in ends])
     star = " (* candidate)" if any(named) else ""
-    axes.set_xlabel(balanced(f"Mean abs. SHAP{unit(result, ' ({})')}{star}", 44))
+    axes.set_xlabel(balanced(f"Mean abs. SHAP{unit_of(result.scores, IN_BRACKETS)}{star}", 44))
     sizes = "; ".join(
         f"{row.name} {number(row.mean_abs_shap)}" for row in top[["name", "mean_abs_shap"]].itertuples(index=False)
     )
@@ -90,7 +90,9 @@ def draw_modalities(result: RunResult) -> Picture | None:
     names = [f"{row.modality} ({row.n_features})" for row in ordered.itertuples()]
     _bars(axes, ordered["mean_abs_shap"], names, [True] * len(ordered))
     _column(axes, "share", [f"{100 * share:.0f} %" for share in ordered["share"]])
-    axes.set_xlabel(balanced(f"Mean abs. SHAP, summed over the modality's features{unit(result, ' ({})')}", 44))
+    axes.set_xlabel(
+        balanced(f"Mean abs. SHAP, summed over the modality's features{unit_of(result.scores, IN_BRACKETS)}", 44)
+    )
     shares = "; ".join(f"{row.modality} {100 * row.share:.0f} %" for row in ordered.itertuples())
     return Picture(
         figure,

@@ -23,7 +23,7 @@ def standing(result: RunResult) -> str:
     scores = result.scores
     who = f"n = {scores.n_participants}" + (" simulated participants" if scores.synthetic else " participants")
     verdict = result.claim.verdict
-    return f"{verdict[:1].upper()}{verdict[1:]}   |   {who}   |   {scores.display_name}"
+    return f"{wording.capital(verdict)}   |   {who}   |   {scores.display_name}"
 
 
 def outcome_line(result: RunResult) -> str:
@@ -37,8 +37,7 @@ def outcome_line(result: RunResult) -> str:
     -------
     str
     """
-    outcome = result.scores.outcome
-    return f"{outcome[:1].upper()}{outcome[1:]}"
+    return wording.capital(result.scores.outcome)
 
 
 def p_family(result: RunResult) -> str:
@@ -76,23 +75,7 @@ def outcome_axis(result: RunResult, lead: str, width: int = 48) -> str:
     -------
     str
     """
-    return balanced(f"{lead} {result.scores.outcome}{unit(result, ' ({})')}", width)
-
-
-def unit(result: RunResult, form: str = " {}") -> str:
-    """The unit of the outcome in some form of words; nothing where it has none.
-
-    Parameters
-    ----------
-    result : RunResult
-    form : str
-        With ``{}`` where the unit goes.
-
-    Returns
-    -------
-    str
-    """
-    return form.format(result.scores.outcome_unit) if result.scores.outcome_unit else ""
+    return balanced(f"{lead} {result.scores.outcome}{wording.unit_of(result.scores, wording.IN_BRACKETS)}", width)
 
 
 def balanced(text: str, width: int) -> str:

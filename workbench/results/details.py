@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from workbench.results import sensitivity
 from workbench.results.claims import critical_r2, procedure, viewed
 from workbench.results.summary import slope, terminal_width
-from workbench.results.wording import amounts, increment_words, number, p_text, results, with_interval
+from workbench.results.wording import (
+    IN_BRACKETS,
+    amounts,
+    increment_words,
+    number,
+    p_text,
+    results,
+    unit_of,
+    with_interval,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +64,7 @@ def labelled(result: RunResult) -> dict[str, str]:
         "Question": scores.question,
         "Claim": f"{result.claim.sentence}.",
         "Not stronger" if result.claim.shows_prediction else "Why": _sentences(result.claim.reasons),
-        "Outcome": f"{scores.outcome} ({scores.outcome_unit})" if scores.outcome_unit else scores.outcome,
+        "Outcome": f"{scores.outcome}{unit_of(scores, IN_BRACKETS)}",
         "Estimand": scores.estimand,
         "Flow": flow(result.flow),
         "Validation": scores.validation,
@@ -110,7 +119,7 @@ def _r2(scores: Scores) -> str:
 
 
 def _error(scores: Scores) -> str:
-    unit = f" {scores.outcome_unit}".rstrip()
+    unit = unit_of(scores)
     named = [
         ("clinical model", None if scores.increment is None else procedure(scores, scores.increment.against)),
         ("confounds-only model", procedure(scores, "confounds")),
@@ -274,7 +283,7 @@ def comparator_table(result: RunResult) -> pd.DataFrame:
     import pandas as pd
 
     scores = result.scores
-    unit = f" ({scores.outcome_unit})" if scores.outcome_unit else ""
+    unit = unit_of(scores, IN_BRACKETS)
     rows = []
     for name, model in scores.comparators():
         interval = model.interval_total
@@ -305,7 +314,7 @@ def circuit_table(result: RunResult) -> pd.DataFrame:
     """
     import pandas as pd
 
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    unit = unit_of(result.scores, IN_BRACKETS)
     ordered = result.circuits.sort_values(["q", "p", "circuit"], kind="stable").to_dict("records")
     rows = [
         {

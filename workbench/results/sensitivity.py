@@ -9,7 +9,7 @@ from workbench.evaluation.drop_out import FEWEST, drop_out, largest, outcome_ran
 from workbench.evaluation.regression_to_mean import regression_to_mean
 from workbench.evaluation.subgroups import subgroups
 from workbench.records import Sensitivity
-from workbench.results.wording import number, p_text
+from workbench.results.wording import number, p_text, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _tipping(scores: Scores) -> str:
     who = f"the {found.n_predicted} of them with features" if found.n_predicted > 1 else "the one of them with features"
     if found.tipping == 0:
         return f"0 or less if {who} did as expected"
-    distance = f"{number(abs(found.tipping))} {scores.outcome_unit}".rstrip()
+    distance = f"{number(abs(found.tipping))}{unit_of(scores)}"
     return f"0 if {who} were {distance} {'below' if found.tipping > 0 else 'above'} what is expected{_outside(found)}"
 
 

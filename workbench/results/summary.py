@@ -19,6 +19,7 @@ from workbench.results.wording import (
     p_text,
     results,
     under_what_name,
+    unit_of,
     with_interval,
 )
 
@@ -214,7 +215,7 @@ def _error(scores: Scores) -> str:
         brier = _beside("Brier score", own.brier, None if clinical is None else clinical.brier, "")
         parts = [part for part in (auc, brier) if part]
     else:
-        unit = f" {scores.outcome_unit}".rstrip()
+        unit = unit_of(scores)
         mae = amounts(*(model.mae for model in (own, clinical) if model is not None))
         parts = [f"MAE {mae[0]}{unit}" + (f" (clinical model {mae[1]})" if clinical is not None else "")]
     return "   ".join(map(_glued, [*parts, slope(own)]))

@@ -75,6 +75,40 @@ def listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
+def capital(text: str) -> str:
+    """A text with a capital at its beginning.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    return text[:1].upper() + text[1:]
+
+
+def unit_of(scores: Scores, form: str = " {}") -> str:
+    """The unit of the outcome in some form of words; nothing where it has none.
+
+    Parameters
+    ----------
+    scores : Scores
+    form : str
+        With ``{}`` where the unit goes.
+
+    Returns
+    -------
+    str
+    """
+    return form.format(scores.outcome_unit) if scores.outcome_unit else ""
+
+
+IN_BRACKETS = " ({})"
+"""The unit behind the heading of a column or an axis."""
+
+
 def number(value: float) -> str:
     """Two decimals, one significant digit below 0.005, so that what is above 0 never reads as 0.
 

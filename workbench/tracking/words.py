@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from workbench.records import Increment, Performance, RunResult, Scores
+from workbench.results.wording import capital
 
 
 def note(result: RunResult) -> str:
@@ -30,8 +31,7 @@ def note(result: RunResult) -> str:
     ]
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
     reasons = ["", "Why the claim is not stronger:", "", *(f"- {reason}" for reason in claim.reasons)]
-    sentence = claim.sentence[:1].upper() + claim.sentence[1:]
-    return "\n".join([f"{sentence}.", "", *table, *(reasons if claim.reasons else [])])
+    return "\n".join([f"{capital(claim.sentence)}.", "", *table, *(reasons if claim.reasons else [])])
 
 
 def _r2_words(performance: Performance) -> str:

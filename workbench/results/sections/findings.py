@@ -11,7 +11,7 @@ from workbench.results.biomarkers import COLUMNS
 from workbench.results.sections import literature
 from workbench.results.summary import no_candidates
 from workbench.results.tuned import chosen_settings
-from workbench.results.wording import number, p_text
+from workbench.results.wording import IN_BRACKETS, capital, number, p_text, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def _largest(circuits: pd.DataFrame) -> str:
 
 def _circuits(result: RunResult) -> ReportTable:
     """Every circuit tested; the columns of SHAP only where predictions are explained."""
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    unit = unit_of(result.scores, IN_BRACKETS)
     ordered = result.circuits.sort_values(["q", "p", "circuit"], kind="stable").reset_index(drop=True)
     rows = tuple(
         (
@@ -121,7 +121,7 @@ def _circuits(result: RunResult) -> ReportTable:
 def _modalities(result: RunResult) -> ReportTable | None:
     if len(result.modalities) < 2 or not result.modalities["mean_abs_shap"].notna().any():
         return None
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    unit = unit_of(result.scores, IN_BRACKETS)
     rows = tuple(
         (str(row["modality"]), str(row["n_features"]), _number(row["mean_abs_shap"]), f"{100 * row['share']:.0f} %")
         for row in result.modalities.to_dict("records")
@@ -132,7 +132,7 @@ def _modalities(result: RunResult) -> ReportTable | None:
 def _top_features(result: RunResult) -> ReportTable | None:
     if "mean_abs_shap" not in result.features or not result.features["mean_abs_shap"].notna().any():
         return None
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    unit = unit_of(result.scores, IN_BRACKETS)
     top = result.features.sort_values("mean_abs_shap", ascending=False, kind="stable").head(SHOWN_FEATURES)
     rows = tuple(
         (
@@ -168,7 +168,7 @@ def _interactions(result: RunResult) -> ReportTable | None:
     """Pairs of circuits that boosted trees use together."""
     if result.interactions is None or not len(result.interactions):
         return None
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    unit = unit_of(result.scores, IN_BRACKETS)
     rows = tuple(
         (str(row["circuit_a"]), str(row["circuit_b"]), _number(row["mean_abs_interaction"]), _share(row["share"]))
         for row in result.interactions.head(SHOWN_PAIRS).to_dict("records")
@@ -193,10 +193,8 @@ def candidates(result: RunResult) -> Section:
         why = "a permutation test shows prediction" if result.claim.verdict == "not tested" else "prediction is shown"
         return Section("candidates", title, question, f"None: candidates are listed only where {why}.")
     if not len(result.biomarkers):
-        return Section(
-            "candidates", title, question, f"{no_candidates(result)[:1].upper()}{no_candidates(result)[1:]}."
-        )
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+        return Section("candidates", title, question, f"{capital(no_candidates(result))}.")
+    unit = unit_of(result.scores, IN_BRACKETS)
     rows = tuple(
         (
             "circuit" if row["level"] == "circuit" else "feature",
@@ -235,7 +233,7 @@ def candidates(result: RunResult) -> Section:
         question=question,
         answer=f"{len(circuits)} circuit{'' if len(circuits) == 1 else 's'} with a q of at most .10.",
         facts=_stability(result),
-        paragraphs=tuple(f"{_capital(str(each))}." for each in circuits["sentence"]),
+        paragraphs=tuple(f"{capital(str(each))}." for each in circuits["sentence"]),
         notes=(
             "Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",
             *([SELECTED] if result.scores.stability is not None else []),
@@ -291,7 +289,7 @@ def tuning(result: RunResult) -> Section | None:
         name="settings",
         title="Settings chosen",
         question="What did tuning choose?",
-        answer=" ".join(f"{each.in_words[:1].upper()}{each.in_words[1:]}." for each in edges),
+        answer=" ".join(f"{capital(each.in_words)}." for each in edges),
         tables=(ReportTable(("Setting", "Median or most frequent over folds"), rows),),
         pictures=("tuning",),
     )
@@ -322,7 +320,3 @@ def _text(value: object) -> str:
 
 def _p(value: object) -> str:
     return "" if not isinstance(value, int | float) or isnan(value) else p_text(float(value))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.results.summary import clinical_model
-from workbench.results.wording import amounts, number, p_text, signed
+from workbench.results.wording import amounts, number, p_text, signed, unit_of
 
 if TYPE_CHECKING:
     from workbench.records import Scores
@@ -22,7 +22,7 @@ def headline_numbers(scores: Scores) -> tuple[tuple[str, str, str], ...]:
     -------
     tuple of (str, str, str)
     """
-    own, unit = scores.performance, f" {scores.outcome_unit}".rstrip()
+    own, unit = scores.performance, unit_of(scores)
     interval = own.interval
     sure = f"95 % CI {number(interval.low)} to {number(interval.high)}; " if interval is not None else ""
     rows = [("R2", number(own.r2), f"{sure}relative to {scores.reference or 'the training mean'}")]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.records import UNASSIGNED, Contribution, ParticipantPage, Section
-from workbench.results.wording import amounts
+from workbench.results.wording import IN_BRACKETS, amounts, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def participants(result: RunResult) -> Section | None:
         return None
     explained = result.claim.shows_prediction and result.shap is not None
     pages = _pages(result, explained)
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    unit = unit_of(result.scores, IN_BRACKETS)
     note = (
         f"Bars are SHAP values{unit} of the model fitted without the participant, averaged over repeats: what each "
         "circuit added to or took from the mean prediction. They explain the model and not the patient."
@@ -57,7 +57,7 @@ def participants(result: RunResult) -> Section | None:
 
 
 def _pages(result: RunResult, explained: bool) -> tuple[ParticipantPage, ...]:
-    unit = f" {result.scores.outcome_unit}".rstrip()
+    unit = unit_of(result.scores)
     by_person = result.predictions.groupby("participant_id", sort=True)
     facts = {
         str(person): _facts(own["observed"], own["predicted"], own["reference"], unit) for person, own in by_person

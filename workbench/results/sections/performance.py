@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.records import ReportTable, Section
 from workbench.results import sensitivity as in_sentences
 from workbench.results.details import comparator_table, labelled, sentence
-from workbench.results.wording import number, p_text, with_interval
+from workbench.results.wording import IN_BRACKETS, number, p_text, unit_of, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def performance(result: RunResult) -> Section:
     own = scores.performance
     r2 = with_interval(f"R2 {number(own.r2)}", own.interval)
     facts = [(label, sentence(texts[key])) for label, key in FACTS if key in texts]
-    facts += [("Calibration in the large", f"{number(own.calibration_intercept)} {scores.outcome_unit}".strip())]
+    facts += [("Calibration in the large", f"{number(own.calibration_intercept)}{unit_of(scores)}")]
     if own.auc is not None and own.brier is not None:
         facts += [("Discrimination", f"AUC {number(own.auc)}, Brier score {number(own.brier)}")]
     notes = (
@@ -176,7 +176,7 @@ def _subgroups(result: RunResult) -> ReportTable | None:
     groups = result.scores.sensitivity.subgroups
     if not groups:
         return None
-    unit = f" ({result.scores.outcome_unit})" if result.scores.outcome_unit else ""
+    unit = unit_of(result.scores, IN_BRACKETS)
     rows = tuple(
         (
             f"{each.variable}: {each.level}",
