@@ -99,9 +99,9 @@ def arms_of(table: Table, *, treated: bool) -> Arms:
     order = _order(table, candidates)
     if order:
         return _crossover(table, order)
-    found = [name for name in candidates if _meanings(table.levels(name)) is not None]
-    if found:
-        best = max(found, key=lambda name: (_both(table, name), len(table.filled(name))))
+    of_arms = [name for name in candidates if _meanings(table.levels(name)) is not None]
+    if of_arms:
+        best = max(of_arms, key=lambda name: (_both(table, name), len(table.filled(name))))
         return _parallel(table, best)
     sequence = next((name for name in candidates if _is_sequence(table, name)), "")
     if sequence:

@@ -53,9 +53,9 @@ def _top(people: People, data: str) -> Iterator[Entry]:
     if people.participants is not None:
         yield from keys_of_file(people.participants, CohortSpec)
         yield people.keys[people.participants.label].id.entry("id")
-    found = people.covariates
-    if found.site and found.site_note is not None:
-        yield found.site_note.entry("site")
+    covariates = people.covariates
+    if covariates.site and covariates.site_note is not None:
+        yield covariates.site_note.entry("site")
     yield people.arms.design.entry("design")
     yield people.missing.entry("missing")
 
@@ -82,9 +82,9 @@ def _columns(people: People) -> Iterator[Section]:
             return
         notes = (Entry("", None, "guessed", f"mean framewise displacement, of {table.label}"),)
         yield Section(("columns", "mean_fd"), tuple(entries), notes)
-    found = people.covariates
-    if found.sex_note is not None:
-        yield Section(("columns", found.sex), (found.sex_note.entry("type"),))
+    covariates = people.covariates
+    if covariates.sex_note is not None:
+        yield Section(("columns", covariates.sex), (covariates.sex_note.entry("type"),))
 
 
 def _score(ratings: Ratings, people: People) -> list[Section]:

@@ -106,7 +106,7 @@ def entity(name: str, *keys: str) -> str:
     '4S156Parcels'
     """
     for key in keys:
-        found = re.search(rf"(?:^|[_/]){key}-([A-Za-z0-9+]+)", name)
-        if found:
-            return found[1]
+        match = re.search(rf"(?:^|[_/]){key}-([A-Za-z0-9+]+)", name)
+        if match:
+            return match[1]
     return ""

@@ -97,9 +97,9 @@ def look_at(files: Sequence[Path]) -> Material:
         )
     data = _common_folder(files)
     single = [path.absolute() for path in files if path.is_file()]
-    found = [path for folder in files if folder.is_dir() for path in _walk(folder.absolute())]
-    by_participant = [path for path in found if "sub-" in path.relative_to(data).as_posix()]
-    rest = [path for path in found if path not in set(by_participant)]
+    in_folders = [path for folder in files if folder.is_dir() for path in _walk(folder.absolute())]
+    by_participant = [path for path in in_folders if "sub-" in path.relative_to(data).as_posix()]
+    rest = [path for path in in_folders if path not in set(by_participant)]
     groups, alone = _grouped(by_participant, data)
     more, alone_too = _grouped_by_shape(rest, data)
     of_all = [path for path in alone_too if path.suffix == ".mat" and kind_of(path.name) is not None]

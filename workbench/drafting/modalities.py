@@ -120,7 +120,7 @@ TRACERS: dict[str, str] = {
     "sch23390": "[11C]SCH-23390",
 }
 
-SAID = frozenset(word for known in WORDS.values() for word in known) | frozenset(TRACERS)
+TELLING = frozenset(word for known in WORDS.values() for word in known) | frozenset(TRACERS)
 """All words that tell a modality or a tracer: what is left of a name is its region."""
 
 QUALITY = frozenset(
@@ -219,8 +219,8 @@ def feature_columns(table: Table, taken: Iterable[str], missing: Sequence[str]) 
         else:
             groups.setdefault("all", []).append(name)
     if "all" in groups:
-        said = [each.modality or ("connectivity" if each.edge else "") for each in read.values()]
-        most = max(set(said), key=said.count)
+        by_column = [each.modality or ("connectivity" if each.edge else "") for each in read.values()]
+        most = max(set(by_column), key=by_column.count)
         groups = {(of_file or most): groups["all"]}
     return [
         _described(table, stem, modality, names, read, missing, keys, several=len(groups) > 1 or mixed)
@@ -234,8 +234,8 @@ def modality_in(words: Iterable[str]) -> str:
     words = set(words)
     if words & set(TRACERS):
         return "pet"
-    told = [modality for modality, known in WORDS.items() if words & known]
-    return told[0] if len(told) == 1 else ""
+    modalities = [modality for modality, known in WORDS.items() if words & known]
+    return modalities[0] if len(modalities) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class _Read:
 
 
 def _read(name: str) -> _Read:
-    kept = [part for part in re.split(r"(?<=[_.\s])(?=[^_.\s])", name) if part.strip("_. ").lower() not in SAID]
+    kept = [part for part in re.split(r"(?<=[_.\s])(?=[^_.\s])", name) if part.strip("_. ").lower() not in TELLING]
     bare = "".join(kept).strip("_. ")
     modality = modality_in(words_in(name))
     pair = _edge(name) or _edge(bare)
