@@ -30,8 +30,13 @@ def dataset(make_inputs):
 
 
 @pytest.fixture(scope="module")
-def table(dataset):
-    return circuit_interactions(dataset, TREES, ValidationSpec(inner=3))
+def everyone(dataset):
+    return fit_everyone(dataset, TREES, ValidationSpec(inner=3))
+
+
+@pytest.fixture(scope="module")
+def table(dataset, everyone):
+    return circuit_interactions(dataset, TREES, everyone)
 
 
 def test_the_planted_pair_of_circuits_interacts_most(table):
@@ -69,16 +74,16 @@ def test_both_halves_of_a_symmetric_matrix_count():
     assert table_of(sums, ("a", "b"))["mean_abs_interaction"].tolist() == [1.5]
 
 
-def test_other_models_and_binary_outcomes_have_none(dataset):
-    validation = ValidationSpec(inner=3)
-    assert circuit_interactions(dataset, RidgeSpec(kind="ridge"), validation) is None
+def test_other_models_and_binary_outcomes_have_none(dataset, everyone):
+    ridge = RidgeSpec(kind="ridge")
+    assert circuit_interactions(dataset, ridge, fit_everyone(dataset, ridge, ValidationSpec(inner=3))) is None
     binary = replace(dataset, outcome=replace(dataset.outcome, type="binary"))
-    assert circuit_interactions(binary, TREES, validation) is None
+    assert circuit_interactions(binary, TREES, everyone) is None
 
 
-def test_too_many_values_are_not_computed(dataset, monkeypatch):
+def test_too_many_values_are_not_computed(dataset, everyone, monkeypatch):
     monkeypatch.setattr("workbench.evaluation.interactions.MOST_VALUES", 100)
-    assert circuit_interactions(dataset, TREES, ValidationSpec(inner=3)) is None
+    assert circuit_interactions(dataset, TREES, everyone) is None
 
 
 def test_the_report_shows_interactions_and_files_hold_them(shown, table, tmp_path):

@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.errors import FitError
-from workbench.models.everyone import fit_everyone
+from workbench.models.everyone import StudyModel
 from workbench.models.prepared_learner import PreparedModel
 from workbench.models.screening import KeptFeatures
 from workbench.models.tree_models import BoostedModel
 from workbench.records import Dataset
-from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
 MOST_VALUES = 60_000_000
@@ -20,42 +18,36 @@ MOST_VALUES = 60_000_000
 that are offered to trees by default are 12 million, and take seconds."""
 
 
-def circuit_interactions(dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec) -> pd.DataFrame | None:
+def circuit_interactions(dataset: Dataset, learner: LearnerSpec, everyone: StudyModel | None) -> pd.DataFrame | None:
     """SHAP interaction values of the model of everyone analysed, summed over the features of each pair of circuits.
 
     The interaction of two features is what the trees add for having both beyond what they add for either alone
     (path-dependent, as XGBoost computes it); the values of all pairs and single features add up to what the trees add
-    to a prediction. It costs one fit and its search for settings, and time that grows with the square of the features
-    offered.
+    to a prediction. It costs time that grows with the square of the features offered.
 
     Parameters
     ----------
     dataset : Dataset
     learner : LearnerSpec
-    validation : ValidationSpec
-        Says how the inner folds are drawn.
+    everyone : StudyModel or None
+        The model fitted to everyone analysed.
 
     Returns
     -------
     DataFrame or None
         circuit_a, circuit_b, mean_abs_interaction (mean over participants of the absolute sum, units of the outcome),
-        share (of all pairs); one row per pair of circuits, the largest first. None for models that are no boosted
-        trees, for binary outcomes, whose trees add log-odds, with one circuit, and above `MOST_VALUES`.
+        share (of all pairs); one row per pair of circuits, the largest first. None without a model, for models
+        that are no boosted trees, for binary outcomes, whose trees add log-odds, with one circuit, and above
+        `MOST_VALUES`.
 
     References
     ----------
     Lundberg, S. M. et al. (2020). Nature Machine Intelligence 2, 56-67.
     """
-    if dataset.outcome.type == "binary" or len(dataset.circuits) < 2:
+    if everyone is None or dataset.outcome.type == "binary" or len(dataset.circuits) < 2:
         return None
     offered = min(learner.offered(dataset.X.shape[1]), dataset.X.shape[1]) + dataset.nuisance.values.shape[1] + 1
     if learner.kind != "xgboost" or dataset.n_rows * offered**2 > MOST_VALUES:
-        return None
-    try:
-        everyone = fit_everyone(dataset, learner, validation)
-    except FitError:  # too few participants for its inner folds
-        return None
-    if everyone is None:
         return None
     X, circuits = dataset.X, np.asarray(dataset.circuit_of_feature)
     batches = None if dataset.harmonisation is None else dataset.harmonisation.batches

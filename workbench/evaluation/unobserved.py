@@ -16,7 +16,7 @@ from workbench.specs.learners import LearnerSpec
 def model_of_everyone(
     dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec, *, predicts: bool
 ) -> StudyModel | None:
-    """The model fitted to everyone analysed, where it is of use: where the run predicts, or somebody has no outcome.
+    """The model fitted to everyone analysed, where prediction may be shown, or where somebody has no outcome.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def model_of_everyone(
     validation : ValidationSpec
         Says how the inner folds are drawn.
     predicts : bool
-        Whether R2 of the run is above 0: no model is handed on otherwise.
+        Whether prediction may be shown: no model is handed on otherwise.
 
     Returns
     -------

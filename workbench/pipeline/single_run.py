@@ -166,10 +166,10 @@ def _analysed(
         inputs = replace(inputs, other_sites=other, warnings=(*inputs.warnings, *other.failed))
     if not explained:
         return inputs
-    return _explained(inputs, fit_units, predicts=predicts, label=label, progress=progress)
+    return _explained(inputs, fit_units, label=label, progress=progress)
 
 
-def _explained(inputs: RunInputs, fit_units: FitUnits, *, predicts: bool, label: str, progress: Progress) -> RunInputs:
+def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: Progress) -> RunInputs:
     """With what explains and checks a run: pairs of participants, a negative control, circuits, intervals; and with the
     model of everyone."""
     from workbench.evaluation.circuit_test import circuit_test
@@ -204,12 +204,13 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, predicts: bool, label:
     )
     r2 = permuted_r2(results, "main")
     p = permutation_test(r2, scheme="", refused=inputs.permutation_refused).p
-    shown = bool(r2[0] > 0) and p is not None and p <= ALPHA  # else no claim is within reach, and nothing is ranked
+    # Else no claim is within reach: nothing is ranked, and no model is written.
+    shown = bool(r2[0] > 0) and p is not None and p <= ALPHA
     with one_blas_thread():
-        everyone = model_of_everyone(dataset, learner, validation, predicts=predicts)
+        everyone = model_of_everyone(dataset, learner, validation, predicts=shown)
         return replace(
             inputs,
-            interactions=circuit_interactions(dataset, learner, validation) if shown else None,
+            interactions=circuit_interactions(dataset, learner, everyone) if shown else None,
             selection=stability_selection(dataset, seed=validation.seed) if shown else None,
             pairs=pairs or (),
             model=state_to_keep(everyone),
