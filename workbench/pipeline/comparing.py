@@ -31,22 +31,7 @@ class Comparison:
         """One row per run: n, R2 with its interval, MAE, p and verdict."""
         import pandas as pd
 
-        rows = []
-        for result in self.results:
-            scores, interval = result.scores, result.scores.performance.interval
-            rows.append(
-                {
-                    "run": scores.display_name,
-                    "n": scores.n_participants,
-                    "r2": scores.performance.r2,
-                    "r2_low": None if interval is None else interval.low,
-                    "r2_high": None if interval is None else interval.high,
-                    "mae": scores.performance.mae,
-                    "p": scores.judged_p,
-                    "verdict": result.claim.verdict,
-                }
-            )
-        return pd.DataFrame(rows)
+        return pd.DataFrame([{"run": each.scores.display_name, **row_of(each)} for each in self.results])
 
     def differences(self) -> pd.DataFrame:
         """One row per pair: the better run, the other, share of squared error saved, interval, p, or what differs."""
@@ -54,6 +39,30 @@ class Comparison:
 
         columns = ("better", "worse", "reduction", "low", "high", "p", "p_family", "refused")
         return pd.DataFrame([[getattr(pair, name) for name in columns] for pair in self.pairs], columns=list(columns))
+
+
+def row_of(result: RunResult) -> dict[str, object]:
+    """The numbers of a run in a table of runs.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    dict of str to object
+        n, r2 and the ends of its 95 % interval, mae, p (the one that the claim is judged by), verdict.
+    """
+    scores, interval = result.scores, result.scores.performance.interval
+    return {
+        "n": scores.n_participants,
+        "r2": scores.performance.r2,
+        "r2_low": None if interval is None else interval.low,
+        "r2_high": None if interval is None else interval.high,
+        "mae": scores.performance.mae,
+        "p": scores.judged_p,
+        "verdict": result.claim.verdict,
+    }
 
 
 def compare(experiment: str, *, study: str | Path = ".", to: str | Path | None = None) -> Comparison:
@@ -78,35 +87,49 @@ def compare(experiment: str, *, study: str | Path = ".", to: str | Path | None =
         If the experiment has no finished run.
     """
     from workbench import tracking
+    from workbench.export import read_run
     from workbench.study import open_study
 
-    logged = [each for each in tracking.list_runs(open_study(Path(study))) if each.experiment == experiment]
+    logged = tracking.list_runs(open_study(Path(study)), experiment)
     if not logged:
         hint = f"run it first: workbench run {experiment}"
         raise StoreError(Problem(experiment, "no finished run of this experiment", hint))
-    comparison = compared(experiment, logged)
+    last = last_of_each_name(logged)
+    comparison = compared(experiment, [read_run(each.artifacts, tags=each.tags, shap=False) for each in last])
     if to is None:
         return comparison
     return Comparison(experiment, comparison.results, comparison.pairs, _written(comparison, Path(to).expanduser()))
 
 
-def compared(experiment: str, logged: Sequence[LoggedRun]) -> Comparison:
-    """The comparison of runs, the last finished first; of several with one name the first is taken.
+def last_of_each_name(logged: Sequence[LoggedRun]) -> tuple[LoggedRun, ...]:
+    """Runs, the last finished first; of several with one name the first is taken.
+
+    Parameters
+    ----------
+    logged : sequence of LoggedRun
+
+    Returns
+    -------
+    tuple of LoggedRun
+    """
+    return tuple({each.name: each for each in reversed(logged)}.values())
+
+
+def compared(experiment: str, results: Sequence[RunResult]) -> Comparison:
+    """The comparison of runs, every one with every other.
 
     Parameters
     ----------
     experiment : str
-    logged : sequence of LoggedRun
+    results : sequence of RunResult
+        One of each name.
 
     Returns
     -------
     Comparison
     """
     from workbench.evaluation.comparison import Compared, paired_differences
-    from workbench.export import read_run
 
-    last = {each.name: each for each in reversed(logged)}
-    results = [read_run(each.artifacts, tags=each.tags, shap=False) for each in last.values()]
     runs = [Compared(each.scores.display_name, each.predictions, each.claim.shows_prediction) for each in results]
     return Comparison(experiment, tuple(results), paired_differences(runs))
 

@@ -97,13 +97,14 @@ def html_from(result: RunResult, folder: Path, *, run_id: str = "") -> str:
 
 def _side_by_side(experiment: str, runs: Sequence[LoggedRun]) -> str:
     from workbench.export import read_run
-    from workbench.pipeline.comparing import compared, difference_table
+    from workbench.pipeline.comparing import compared, difference_table, last_of_each_name
     from workbench.reporting import comparison_html
     from workbench.results.sections import report_of
 
-    results = [(read_run(each.artifacts, tags=each.tags, shap=False), each.run_id) for each in runs]
-    tables = [difference_table(compared(experiment, runs))] if len(runs) > 1 else []
-    return comparison_html(experiment, [report_of(result, run_id=run_id) for result, run_id in results], tables)
+    results = {each.run_id: read_run(each.artifacts, tags=each.tags, shap=False) for each in runs}
+    last = [results[each.run_id] for each in last_of_each_name(runs)]
+    tables = [difference_table(compared(experiment, last))] if len(runs) > 1 else []
+    return comparison_html(experiment, [report_of(result, run_id=run_id) for run_id, result in results.items()], tables)
 
 
 def _write(html: str, path: Path) -> Path:

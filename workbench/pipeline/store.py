@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from workbench.pipeline.comparing import row_of
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report
@@ -149,23 +150,15 @@ class FinishedRuns(tuple[FinishedRun, ...]):
         """
         import pandas as pd
 
-        rows = []
-        for run in self:
-            scores, interval = run.result.scores, run.result.scores.performance.interval
-            rows.append(
-                {
-                    "experiment": scores.experiment,
-                    "run": scores.run_name,
-                    "n": scores.n_participants,
-                    "r2": scores.performance.r2,
-                    "r2_low": None if interval is None else interval.low,
-                    "r2_high": None if interval is None else interval.high,
-                    "mae": scores.performance.mae,
-                    "p": scores.judged_p,
-                    "verdict": run.result.claim.verdict,
-                    "run_id": run.run_id[:8],
-                }
-            )
+        rows = [
+            {
+                "experiment": run.result.scores.experiment,
+                "run": run.result.scores.run_name,
+                **row_of(run.result),
+                "run_id": run.run_id[:8],
+            }
+            for run in self
+        ]
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
