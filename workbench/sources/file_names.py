@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, listed
@@ -12,6 +12,7 @@ from workbench.sources.parsed import SourceFile
 ENTITIES = {"participant": "sub-", "session": "ses-"}
 """BIDS prefix of an id in a file name; written before a placeholder it may be part of the id as the study has it."""
 
+ID = re.compile(r"\{(?:participant|session)\}")
 
 PLACEHOLDERS = ("participant", "session", "contrast", "run", "region")
 """What a glob may have between braces; the last three only where a reader says so."""
@@ -30,29 +31,27 @@ def matching(files: str, data: Path) -> Iterator[SourceFile]:
     ------
     SourceFile
     """
-    pattern, problems = name_pattern(files), Problems()
-    found = glob_under(re.sub(r"\{(participant|session)\}", "*", files), data)
-    problems.extend(_in_other_capitals(files, found, data))
-    for path in found:
+    pattern, problems, of_two = name_pattern(files), Problems(), Problems()
+    as_written, in_any_case = name_pattern(ID.sub("*", files)), re.compile(pattern.pattern, re.IGNORECASE)
+    # One walk for both: what fits but for capitals, left out in silence, would look like missing data.
+    for path in sorted(path for path in data.glob(_in_either_capital(files)) if not path.is_dir()):
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
-        problems.extend(_of_two(files, label) if match is None else ())
         if match:
             ids = {entity: spellings_of(entity, match.groupdict().get(entity), files) for entity in ENTITIES}
             yield SourceFile(path, label, ids["participant"], ids["session"])
+        elif as_written.fullmatch(label):
+            of_two.extend(_of_two(files, label))
+        elif in_any_case.fullmatch(label):
+            hint = "rename the file or the folder as the others are"
+            problems.add(label, f"is like {files!r} but for capitals", hint)
+    problems.extend(of_two)
     problems.raise_if_any(SourceError)
 
 
-def _in_other_capitals(files: str, found: Sequence[Path], data: Path) -> Iterator[Problem]:
-    """Files that a pattern would find but for capitals: left out in silence, they would look like missing data."""
-    either = re.sub(r"\{(?:participant|session)\}|[a-zA-Z]|\[", _either_capital, files)
-    pattern, there = re.compile(name_pattern(files).pattern, re.IGNORECASE), {*found}
-    for path in sorted(path for path in data.glob(either) if not path.is_dir()):
-        label = path.relative_to(data).as_posix()
-        if path not in there and pattern.fullmatch(label):
-            yield Problem(
-                label, f"is like {files!r} but for capitals", "rename the file or the folder as the others are"
-            )
+def _in_either_capital(files: str) -> str:
+    """The glob of a pattern that takes every letter in both capitals, and brackets as themselves."""
+    return re.sub(rf"{ID.pattern}|[a-zA-Z]|\[", _either_capital, files)
 
 
 def _either_capital(token: re.Match[str]) -> str:
