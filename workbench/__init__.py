@@ -18,6 +18,7 @@ from workbench.version import __version__
 
 __all__ = [
     "AlignedData",
+    "ExternalPrediction",
     "FinishedRun",
     "FinishedRuns",
     "__version__",
@@ -33,6 +34,7 @@ __all__ = [
     "list_runs",
     "load_model",
     "plan",
+    "predict",
     "report",
     "run",
     "show_run",
@@ -42,6 +44,7 @@ __all__ = [
 if TYPE_CHECKING:
     from workbench.pipeline import (
         AlignedData,
+        ExternalPrediction,
         FinishedRun,
         FinishedRuns,
         aligned_data,
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
         init_from,
         list_runs,
         plan,
+        predict,
         report,
         run,
         show_run,

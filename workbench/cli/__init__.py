@@ -31,7 +31,7 @@ def run_command(arguments: list[str]) -> int:
     """Exit code of one command; every error is printed so that the user can act on it."""
     import typer
 
-    from workbench.cli import study_commands, trial_commands  # noqa: F401  (each adds its commands)
+    from workbench.cli import prediction_commands, study_commands, trial_commands  # noqa: F401  (each adds its commands)
     from workbench.cli.options import USAGE_ERROR, app
     from workbench.cli.printing import print_problems
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, listed, quoted
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from workbench.pipeline import (
         CheckReport,
         Comparison,
@@ -113,20 +115,31 @@ def print_page(finished: FinishedRun, study: Path, data: Path | None = None) -> 
     data : Path, optional
         Both as they were typed, for the next command.
     """
-    from rich.console import Console
-
     from workbench.pipeline.pages import page_of
 
     step = finished.next_step
     command = f"{step}{options_where(study, None if step.startswith('workbench export') else data)}"
+    print()
+    print_styled(lambda styled, unicode: page_of(finished, command, styled=styled, unicode=unicode))
+
+
+def print_styled(page: Callable[[bool, bool], Text]) -> None:
+    """A page with colours and check marks where the terminal has them.
+
+    Parameters
+    ----------
+    page : callable
+        Takes whether there are colours and check marks, and gives the text.
+    """
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=True)
     styled = console.is_terminal and console.color_system is not None
-    page = page_of(finished, command, styled=styled, unicode=console.encoding.startswith("utf"))
-    print()
+    text = page(styled, console.encoding.startswith("utf"))
     if styled:
-        console.print(page)
+        console.print(text)
     else:
-        print(page.plain)
+        print(text.plain)
 
 
 def print_details(finished: FinishedRun) -> None:

@@ -161,6 +161,16 @@ def scores_record(scores: Scores, claim: Claim) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Records, tuples and numpy numbers as what JSON knows; what is not a finite number becomes null.
 
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    object
+
+    Examples
+    --------
     >>> plain({"r2": float("nan"), "folds": (1, 2)})
     {'r2': None, 'folds': [1, 2]}
     """

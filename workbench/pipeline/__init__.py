@@ -19,6 +19,7 @@ from workbench.pipeline.experiment import run
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.power import StudyPlan, plan
+from workbench.pipeline.predicting import ExternalPrediction, predict
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import report
 from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
@@ -32,6 +33,7 @@ __all__ = [
     "DescribedSource",
     "DraftedStudy",
     "ExperimentPlan",
+    "ExternalPrediction",
     "FinishedRun",
     "FinishedRuns",
     "Frozen",
@@ -56,6 +58,7 @@ __all__ = [
     "list_runs",
     "load_model",
     "plan",
+    "predict",
     "report",
     "run",
     "show_run",

@@ -92,6 +92,8 @@ class ExperimentPlan:
     flow: tuple[FlowStep, ...]
     runs: tuple[PlannedRun, ...]
     warnings: tuple[Notice, ...] = ()
+    held_out: str = ""
+    """Who is locked for one final prediction and is in none of its data, in words."""
 
 
 def open_experiment(
@@ -151,9 +153,38 @@ def plan_experiment(
     """
     exclusions, folds = _files_beside(loaded, spec, problems)
     of_experiment = Problems()
-    plan = _planned(loaded, name, spec, exclusions, folds, of_experiment, rehearsal=rehearsal)
+    plan = None
+    with of_experiment.gather():
+        locked = locked_people(loaded, spec)
+        plan = _planned(loaded, name, spec, exclusions, folds, of_experiment, locked, rehearsal=rehearsal)
     problems.extend(problem.in_file(f"experiments/{name}.toml") for problem in of_experiment)
     return plan
+
+
+def locked_people(loaded: StudyData, spec: ExperimentSpec) -> tuple[str, ...]:
+    """Who is held out for one final prediction by ``[validation] hold_out``, sorted; empty where nobody is.
+
+    Parameters
+    ----------
+    loaded : StudyData
+    spec : ExperimentSpec
+
+    Returns
+    -------
+    tuple of str
+        Participant ids.
+
+    Raises
+    ------
+    WorkbenchError
+        If a rule or the table names nobody.
+    """
+    from workbench.sources.experiment_tables import read_exclusions
+    from workbench.tables.held_out import held_out
+
+    study, rules = loaded.study, spec.validation.hold_out
+    listed = read_exclusions(study.data / rules, loaded.cohort, study.cohort.missing) if isinstance(rules, str) else ()
+    return held_out(spec, loaded.cohort, listed)
 
 
 def _files_beside(
@@ -180,6 +211,7 @@ def _planned(
     exclusions: Mapping[str, str],
     folds: pd.DataFrame | None,
     problems: Problems,
+    locked: Sequence[str] = (),
     *,
     rehearsal: bool,
 ) -> ExperimentPlan | None:
@@ -189,12 +221,18 @@ def _planned(
     from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
+    from workbench.tables.held_out import flow_with_held_out, in_words, tables_without, without_people
     from workbench.tables.outcomes import make_outcome
     from workbench.tables.people import select_people
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
 
+    n_people, lock_in_words = len(loaded.cohort.participants), ""
+    if locked:
+        lock_in_words = f"{len(locked)} participants ({in_words(spec)})"
+        without = without_people(loaded.cohort, locked), tables_without(loaded.tables, locked)
+        loaded = replace(loaded, cohort=without[0], tables=without[1])
     study, cohort = loaded.study, loaded.cohort
     of_spec, warnings = check_experiment(spec, cohort, study.sources, exclusions)
     every_warning = list(warnings)
@@ -204,6 +242,7 @@ def _planned(
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
         people, flow = select_people(spec, cohort, exclusions)
+        flow = flow_with_held_out(n_people, locked, flow)
         outcome = make_outcome(spec.outcome, cohort, people, seed=spec.validation.seed)
         if rehearsal:
             cohort, outcome = rehearse(spec, cohort, people, outcome)
@@ -260,7 +299,7 @@ def _planned(
                         )
                     )
                     every_warning += notes
-    return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
+    return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)), lock_in_words)
 
 
 def _draw_folds(runs: Sequence[PlannedRun]) -> None:

@@ -75,7 +75,7 @@ def viewed(
                 scores, verdict = result.scores, result.claim.verdict
                 seen = as_viewed(look, verdict=verdict, r2=scores.performance.r2, p=scores.p_family, run_id=begun[-1])
                 record_look(study, seen)
-                _register(study, [seen])
+                register(study, [seen])
         for result in results:
             kept = store(result, begun[0])
             del begun[0]
@@ -108,11 +108,20 @@ def make_ready(study: Study) -> None:
         if key is not None and not registry.switched_off():
             lines, _ = registry.read_registry(key)
             known = {line.run_id for line in lines}
-            _register(study, [look for look in read_looks(study) if look.run_id not in known])
+            own = [look for look in read_looks(study) if not look.cohort]  # others are registered where they are seen
+            register(study, [look for look in own if look.run_id not in known])
 
 
-def _register(study: Study, looks: Iterable[Look]) -> None:
-    """Write looks into the user's registry: those with digests that its key has made."""
+def register(study: Study, looks: Iterable[Look]) -> None:
+    """Write looks into the user's registry: those with digests that its key has made; inside `registry.locked`.
+
+    Parameters
+    ----------
+    study : Study
+        Whose participants were seen.
+    looks : iterable of Look
+        From `as_viewed`.
+    """
     from workbench.preregistration import registry
     from workbench.preregistration.recognition import key_name
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.pipeline.experiment_plan import ExperimentPlan
+from workbench.pipeline.predicting import ExternalPrediction
 from workbench.pipeline.store import FinishedRun
 from workbench.records import GateRow, feature_set_name
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from workbench.results.layout import Page
 
 
 def page_of(finished: FinishedRun, next_command: str, *, styled: bool, unicode: bool) -> Text:
@@ -29,12 +32,46 @@ def page_of(finished: FinishedRun, next_command: str, *, styled: bool, unicode: 
     Text
         Of rich.
     """
+    show = f"workbench show {finished.run_id[:8]} -v" if finished.run_id else "run -v"
+    return laid_out(finished.page(next_command, show=show), styled=styled, unicode=unicode)
+
+
+def external_page_of(done: ExternalPrediction, *, styled: bool, unicode: bool) -> Text:
+    """The one page of an external prediction.
+
+    Parameters
+    ----------
+    done : ExternalPrediction
+        With an outcome.
+    styled, unicode : bool
+        As in `page_of`.
+
+    Returns
+    -------
+    Text
+        Of rich.
+    """
+    return laid_out(done.page(), styled=styled, unicode=unicode)
+
+
+def laid_out(page: Page, *, styled: bool, unicode: bool) -> Text:
+    """A page set to the width of the terminal.
+
+    Parameters
+    ----------
+    page : Page
+    styled, unicode : bool
+        Whether the terminal has colours, and check marks.
+
+    Returns
+    -------
+    Text
+        Of rich.
+    """
     from workbench.results.layout import MARKS, PLAIN_MARKS, lay_out
     from workbench.results.summary import terminal_width
 
-    show = f"workbench show {finished.run_id[:8]} -v" if finished.run_id else "run -v"
-    marks = MARKS if styled and unicode else PLAIN_MARKS
-    return lay_out(finished.page(next_command, show=show), terminal_width(), marks)
+    return lay_out(page, terminal_width(), MARKS if styled and unicode else PLAIN_MARKS)
 
 
 def participants_of(plan: ExperimentPlan) -> Iterator[str]:

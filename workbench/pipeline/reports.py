@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workbench.errors import Problem, StoreError
+from workbench.pipeline.external_results import with_external
 from workbench.records import LoggedRun, RunResult
-from workbench.study import open_study
+from workbench.study import Study, open_study
 from workbench.whole_files import folder_to_write, written_whole
 
 FILE = "report.html"
@@ -49,7 +50,27 @@ def report(run: str = "latest", *, study: str | Path = ".", to: str | Path | Non
     if several:
         return _write(_side_by_side(run, several), target or opened.root / "mlruns" / FOLDER / f"{run}.html")
     logged = tracking.find_run(opened, run)
-    return _write(html_of(logged.artifacts, run_id=logged.run_id, tags=logged.tags), target or logged.artifacts / FILE)
+    return write_report_again(opened, logged, target or logged.artifacts / FILE)
+
+
+def write_report_again(study: Study, logged: LoggedRun, path: Path) -> Path:
+    """Write the report of a run from its files, with what its frozen model predicted since.
+
+    Parameters
+    ----------
+    study : Study
+    logged : LoggedRun
+    path : Path
+        File to write.
+
+    Returns
+    -------
+    Path
+    """
+    from workbench.export import read_run
+
+    result = with_external(study, logged, read_run(logged.artifacts, tags=logged.tags))
+    return _write(html_from(result, logged.artifacts, run_id=logged.run_id), path)
 
 
 def html_of(folder: Path, *, run_id: str = "", tags: Mapping[str, str] | None = None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.pipeline.comparing import row_of
+from workbench.pipeline.external_results import files_of_external, from_here, with_external
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report
@@ -46,8 +47,7 @@ class FinishedRun:
         if self.artifacts is None:
             return ""
         own = self.artifacts / REPORT
-        path, folder = (own if own.is_file() else self.artifacts).resolve(), Path.cwd().resolve()
-        return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+        return from_here(own if own.is_file() else self.artifacts)
 
     def abstract(self, next_command: str = "") -> str:
         """The result on one page of plain text, as the terminal shows it."""
@@ -248,8 +248,9 @@ def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
     """
     from workbench import export, tracking
 
-    logged = tracking.find_run(open_study(Path(study)), run)
-    result = export.read_run(logged.artifacts, tags=logged.tags, shap=False)
+    opened = open_study(Path(study))
+    logged = tracking.find_run(opened, run)
+    result = with_external(opened, logged, export.read_run(logged.artifacts, tags=logged.tags, shap=False))
     return FinishedRun(result, logged.run_id, logged.artifacts)
 
 
@@ -274,11 +275,12 @@ def list_runs(experiment: str | None = None, *, study: str | Path = ".") -> Fini
     """
     from workbench import export, tracking
 
-    logged = tracking.list_runs(open_study(Path(study)), experiment)
-    return FinishedRuns(
-        FinishedRun(export.read_run(run.artifacts, tags=run.tags, shap=False), run.run_id, run.artifacts)
-        for run in logged
-    )
+    opened = open_study(Path(study))
+    finished = []
+    for run in tracking.list_runs(opened, experiment):
+        result = with_external(opened, run, export.read_run(run.artifacts, tags=run.tags, shap=False))
+        finished.append(FinishedRun(result, run.run_id, run.artifacts))
+    return FinishedRuns(finished)
 
 
 def export_run(
@@ -321,13 +323,14 @@ def export_run(
     """
     from workbench import export, tracking
 
-    opened, more = open_study(Path(study)), {}
+    opened = open_study(Path(study))
     logged = tracking.find_run(opened, run)
+    more = files_of_external(opened, logged)
     if images:
         from workbench.sources.coordinates import atlases_of
 
         atlases = atlases_of(opened.sources, features_dir=opened.features_dir, data=opened.data)
-        more = export.effect_images(export.read_run(logged.artifacts, shap=False), atlases)
+        more |= export.effect_images(export.read_run(logged.artifacts, shap=False), atlases)
     return export.export_run(
         logged, Path(to), force=force, model=model, participant_data=participant_data, theme=theme, more=more
     )

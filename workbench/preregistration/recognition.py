@@ -184,6 +184,27 @@ def seen_in_parts(
     return tuple(share and float(seen.mean()) >= SHARE for share in sharing)
 
 
+def shared_people(one: Mapping[str, str], other: Mapping[str, str], key: bytes, *, same_study: bool) -> int:
+    """How many people two looks are known to share, by id in one study folder and by their features anywhere.
+
+    Parameters
+    ----------
+    one, other : mapping
+        Digests made with `key`.
+    key : bytes
+    same_study : bool
+
+    Returns
+    -------
+    int
+    """
+    a, b = (_opened(tuple(sorted(each.items())), key) for each in (one, other))
+    shared: set[int] = set()
+    for known, (positions, _) in _matched(a, b, same_study=same_study):
+        shared |= set(positions.tolist()) if known else set()
+    return len(shared)
+
+
 def comparable(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """Whether both have digests, made with one key.
 

@@ -49,6 +49,10 @@ class Look:
         As `data_hash`, without what features are called: what a frozen plan is held against.
     digests : mapping of str to str
         Keyed, from `recognition.digests`; empty in lines of earlier versions.
+    cohort : str
+        Another study whose participants were predicted; empty for participants of this one.
+    model_run : str
+        Run whose frozen model predicted them; empty for a run that was fitted to them.
     """
 
     date: str
@@ -68,11 +72,13 @@ class Look:
     run_id: str = ""
     values_hash: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
+    cohort: str = ""
+    model_run: str = ""
 
     @property
     def study(self) -> str:
-        """Where it was seen: a keyed hash of another study's folder, empty for this study."""
-        return ""
+        """Whose participants were seen: a name or keyed hash of another study, empty for this one."""
+        return self.cohort
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -104,7 +110,7 @@ class Look:
 
     def same_label(self, other: Look) -> bool:
         """Whether both outcomes are called the same."""
-        return (self.outcome, self.arms) == (other.outcome, other.arms)
+        return (self.outcome, self.arms, self.cohort) == (other.outcome, other.arms, other.cohort)
 
     def counts_with(self, other: Look) -> bool:
         """Whether the other look takes part in the correction of this one."""

@@ -5,8 +5,8 @@
 A *row* is one participant in one session. Participant ids are the canonical text of the cohort, always with the prefix
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
-The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`;
-`plan` stands beside them. All names can be imported from `workbench.records`.
+The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `external`,
+`scores`, `run`; `plan` stands beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
@@ -27,6 +27,18 @@ from workbench.records.data import (
     OutcomeType,
     Severity,
     Unobserved,
+)
+from workbench.records.external import (
+    CaseMix,
+    Estimate,
+    ExternalRows,
+    ExternalValidation,
+    MissingFeatures,
+    OtherMeasures,
+    Policies,
+    Shift,
+    SitePerformance,
+    UnseenLevels,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
@@ -78,6 +90,7 @@ __all__ = [
     "AnalysisPlan",
     "Background",
     "Batches",
+    "CaseMix",
     "CircuitTest",
     "Claim",
     "ClaimKind",
@@ -92,6 +105,9 @@ __all__ = [
     "Difference",
     "Doubt",
     "DropOut",
+    "Estimate",
+    "ExternalRows",
+    "ExternalValidation",
     "FeatureBlock",
     "FeatureBlocks",
     "FeatureTable",
@@ -104,9 +120,11 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "MissingFeatures",
     "ModelState",
     "Nogueira",
     "Notice",
+    "OtherMeasures",
     "Outcome",
     "OutcomeType",
     "ParticipantPage",
@@ -114,6 +132,7 @@ __all__ = [
     "PermutationTest",
     "Phase",
     "Places",
+    "Policies",
     "PowerPoint",
     "ProcedureResult",
     "RegressionToMean",
@@ -129,7 +148,9 @@ __all__ = [
     "Session",
     "SetPlan",
     "Severity",
+    "Shift",
     "Shuffled",
+    "SitePerformance",
     "SizeCriterion",
     "Split",
     "Stability",
@@ -138,6 +159,7 @@ __all__ = [
     "Treatment",
     "UnitResult",
     "Unobserved",
+    "UnseenLevels",
     "VariableCoding",
     "Verdict",
     "Viewing",

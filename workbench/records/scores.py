@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from workbench.records.claims import Viewing
 from workbench.records.data import ClaimKind, Notice, OutcomeType
+from workbench.records.external import ExternalValidation
 from workbench.records.numbers import Number
 from workbench.records.sensitivity import Sensitivity
 from workbench.records.version import SCHEMA_VERSION
@@ -293,6 +294,9 @@ class Scores:
     """The cohort of the evidence map that the study's participants are; empty where the study declares none."""
     in_fold: tuple[str, ...] = ()
     """What was learnt from the features of every training set before the model saw them, in sentences."""
+
+    external: tuple[ExternalValidation, ...] = ()
+    """Other participants whom the frozen model of this run predicted since; the file of a run holds none."""
 
     @property
     def features_name(self) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.records import AnalysisPlan, GateRow
 from workbench.results.requirement import Requirement, freeze_of
+from workbench.results.requirements_external import EXTERNAL
 from workbench.results.requirements_of_evidence import OF_EVIDENCE, SHOWN, TESTED
-from workbench.results.requirements_of_plan import EXTERNAL, OF_PLAN
+from workbench.results.requirements_of_plan import OF_PLAN
 
 if TYPE_CHECKING:
     from workbench.records import Scores, Verdict

@@ -129,15 +129,6 @@ def _every_result_is_known(plan: AnalysisPlan) -> Obstacle | None:
     return Obstacle(reason, "restore the ledger from version control, and switch the registry on") if reason else None
 
 
-def _another_cohort(scores: Scores) -> str:
-    """Nothing applies a frozen model to another cohort yet, so nothing can meet this."""
-    return "participants of another cohort were not predicted"
-
-
-def _no_other_cohort(plan: AnalysisPlan) -> Obstacle | None:
-    return Obstacle("no command predicts another cohort yet", "")
-
-
 def _is_frozen(subject: Scores | AnalysisPlan) -> bool:
     return freeze_of(subject) is not None
 
@@ -186,13 +177,3 @@ OF_PLAN = (
     ),
 )
 """Of *supported*: what must have been declared before, and seen since."""
-
-EXTERNAL = (
-    Requirement(
-        "another cohort, predicted once by the frozen model",
-        _another_cohort,
-        _no_other_cohort,
-        short="no other cohort predicted",
-    ),
-)
-"""Missed: supported by internal validation at most."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.records import ELIGIBLE, UNASSIGNED
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
+from workbench.results.external import cohort_in_short
 from workbench.results.layout import GLUE, Check, Line, Page, lay_out
 from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
 from workbench.results.wording import (
@@ -59,6 +60,7 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
         Line("Permutation test", (_p(scores),)),
         Line("Increment", (_increment(scores),)),
         Line("Robustness", _robustness(scores)),
+        Line("Other cohorts", tuple(map(cohort_in_short, scores.external))),
         Line("Candidates", _candidates(result, show)),
         Line("Not stronger" if result.claim.shows_prediction else "Why", (_reasons(result, show),)),
         Line("Report", (_glued(report),)),

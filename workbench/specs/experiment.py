@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag
 
 from workbench.errors import did_you_mean
 from workbench.specs.base import Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+from workbench.specs.external import ExternalSpec
 from workbench.specs.harmonise import HarmoniseSpec
 from workbench.specs.learners import AnyLearner
 
@@ -70,6 +71,16 @@ Rule = Annotated[
     Discriminator(_list_or_bounds),
 ]
 """One column's rule: any of a list, or within bounds."""
+
+
+def _file_or_rules(value: Any) -> str:
+    return "file" if isinstance(value, str) else "rules"
+
+
+HoldOut = Annotated[
+    Annotated[Text, Tag("file")] | Annotated[dict[Text, Rule], Tag("rules")], Discriminator(_file_or_rules)
+]
+"""Who is locked: a table beside the data, or rules by column, all of which they follow."""
 
 
 class OutcomeSpec(Spec):
@@ -206,25 +217,19 @@ class ValidationSpec(Spec):
     blocks: tuple[Text, ...] = ()
     """Columns inside whose levels outcomes may be exchanged; default: site where the study declares it, sequence and
     arm where they are held fixed. Where whole sites are left out, site is always one of them."""
-    holdout: Text | None = None
-    """Reserved: file of participants kept for one final look."""
+    hold_out: HoldOut | None = None
+    """Who is locked for one final prediction and enters nothing before it, neither fits nor guards nor plans: rules
+    like those of include, such as { site = ["S3"] }, or a table beside the data with participant_id."""
     people: Literal["available", "common"] = "available"
     """available: each feature set uses those who have it; common: only those who have every set."""
 
     def rules(self) -> Iterator[Finding]:
         """Folds come from one place."""
         yield from not_together(self, "leave_out", "folds")
-        if self.holdout is not None:
-            yield Finding(("holdout",), "is not available yet", "leave it out")
+        if self.hold_out is not None and not self.hold_out:
+            yield Finding(("hold_out",), "names nobody", 'such as hold_out = { site = ["S3"] }, or leave it out')
         yield from repeated(self.strata, ("strata",))
         yield from repeated(self.blocks, ("blocks",))
-
-
-class ExternalSpec(Spec):
-    """Reserved for external cohorts."""
-
-    study: Text
-    """The other study's folder."""
 
 
 class ExperimentSpec(Spec):
@@ -263,6 +268,7 @@ class ExperimentSpec(Spec):
     """How differences between sites are taken out of the features, in every training set."""
     models: tuple[AnyLearner, ...] = Field(min_length=1)
     external: dict[Name, ExternalSpec] = {}
+    """Other cohorts that a finished run is applied to; no part of the plan."""
 
     def rules(self) -> Iterator[Finding]:
         """Features, people and models are named without contradiction."""
@@ -276,8 +282,6 @@ class ExperimentSpec(Spec):
         yield from self._primary()
         yield from self._harmonise()
         yield from self._stray_keys()
-        if self.external:
-            yield Finding(("external",), "is not available yet", "leave it out")
 
     def _terms(self) -> Iterator[Finding]:
         for position, term in enumerate(self.clinical_model):

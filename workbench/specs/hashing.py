@@ -5,7 +5,8 @@ What changes results is hashed; what changes execution or wording is not:
 - hashed: every key of the file with its default written out, also labels (``measure``, ``unit``, names of feature sets
   and models), since they stand in what a run leaves;
 - not hashed: ``data`` of the cohort (where the files lie), its ``published_as`` (which papers are on the same
-  participants) and ``question`` of an experiment (the wording);
+  participants), ``question`` of an experiment (the wording) and its ``external`` (the cohorts that a finished run is
+  applied to, which change nothing in it);
 - keys that are not given and have no default are left out, so that a key added later does not change old fingerprints;
 - the order of keys, comments, and whether a number is written ``1`` or ``1.0`` make no difference.
 """
@@ -25,6 +26,9 @@ NOT_HASHED: Mapping[type[Spec], frozenset[str]] = {
     CohortSpec: frozenset({"data", "published_as"}),
     ExperimentSpec: frozenset({"question"}),
 }
+
+AS_IF_EMPTY: Mapping[type[Spec], frozenset[str]] = {ExperimentSpec: frozenset({"external"})}
+"""Tables whose content is not hashed, and whose absence was hashed as an empty table from the beginning."""
 
 
 def spec_hash(spec: Spec) -> str:
@@ -55,8 +59,10 @@ def settings(spec: Spec) -> dict[str, Any]:
     dict of str to object
         By key of the file, without those in `NOT_HASHED`.
     """
-    left_out = NOT_HASHED.get(type(spec), frozenset())
-    return {key: _canonical(value) for key, value in _plain(spec).items() if key not in left_out}
+    left_out, empty = (table.get(type(spec), frozenset()) for table in (NOT_HASHED, AS_IF_EMPTY))
+    return {
+        key: {} if key in empty else _canonical(value) for key, value in _plain(spec).items() if key not in left_out
+    }
 
 
 def to_toml(spec: Spec, *, comment: str = "") -> str:

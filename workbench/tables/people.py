@@ -62,6 +62,38 @@ def select_people(
     return people, flow
 
 
+def followers(rules: Mapping[str, Rule], cohort: Cohort, key: str) -> set[str]:
+    """Who follows every one of some rules.
+
+    Parameters
+    ----------
+    rules : mapping of str to Rule
+        By column, as those of ``include``.
+    cohort : Cohort
+    key : str
+        The key that holds them, for messages.
+
+    Returns
+    -------
+    set of str
+        Participant ids.
+
+    Raises
+    ------
+    TableError
+        If a rule names a column or a level that nobody has.
+    """
+    everyone = [str(person) for person in cohort.participants.index]
+    problems = Problems()
+    left = set(everyone)
+    for column, rule in rules.items():
+        with problems.gather():
+            follows = _follows(column, rule, cohort, everyone, key)
+            left &= {str(person) for person in follows.index[follows]}
+    problems.raise_if_any(TableError)
+    return left
+
+
 def _follows(column: str, rule: Rule, cohort: Cohort, people: Sequence[str], key: str) -> pd.Series:
     """Who follows one rule; a person without a value does not."""
     if _names_people(column, cohort):

@@ -12,6 +12,7 @@ One MLflow run per `RunResult`; none per fold, trial or permutation. Nothing tha
 """
 
 from workbench.tracking.browser import serve_ui, ui_url
+from workbench.tracking.external_runs import external_run, set_claim
 from workbench.tracking.finding import find_run, finished_runs, hide_uncounted, list_runs
 from workbench.tracking.recording import OpenRun, Recorder, open_run
 from workbench.tracking.store import prepare, repair_artifact_locations
@@ -19,6 +20,7 @@ from workbench.tracking.store import prepare, repair_artifact_locations
 __all__ = [
     "OpenRun",
     "Recorder",
+    "external_run",
     "find_run",
     "finished_runs",
     "hide_uncounted",
@@ -27,5 +29,6 @@ __all__ = [
     "prepare",
     "repair_artifact_locations",
     "serve_ui",
+    "set_claim",
     "ui_url",
 ]

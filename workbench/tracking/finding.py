@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError, WorkbenchError
 from workbench.records import LoggedRun
+from workbench.tracking.external_runs import EXTERNAL
 from workbench.tracking.store import local_path, need_store, open_client, repair_artifact_locations
 
 if TYPE_CHECKING:
@@ -44,7 +45,12 @@ def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, .
     client = open_client(study)
     names = {each.experiment_id: each.name for each in client.search_experiments()}
     wanted = [key for key, name in names.items() if experiment in (None, name)]
-    runs = [run for run in _search(client, wanted) if run.info.status == "FINISHED" and run.info.run_id in counted]
+    runs = [
+        run
+        for run in _search(client, wanted)
+        # What a model predicted in another cohort is part of the run that left it.
+        if run.info.status == "FINISHED" and run.info.run_id in counted and EXTERNAL not in run.data.tags
+    ]
     return tuple(_logged(run, names[run.info.experiment_id]) for run in runs)
 
 
