@@ -214,6 +214,8 @@ def print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
         n = plan.viewed_before
         viewed = f"{n} {'result' if n == 1 else 'results'} for this outcome before it was frozen, as every run will say"
         print_labelled("Viewed", viewed if n else "no result for this outcome yet")
+    if frozen.held_out:
+        print_labelled("Locked", f"{frozen.held_out}, for one final prediction: workbench predict RUN --hold-out")
     for lacking in frozen.circuits:
         print_labelled("No circuit", lacking)
     if frozen.claim is not None:
@@ -257,7 +259,7 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
     """
     import pandas as pd
 
-    from workbench.pipeline.pages import flow_of, participants_of
+    from workbench.pipeline.pages import cohorts_of, flow_of, participants_of
 
     for plan in report.plans:
         print()
@@ -287,6 +289,8 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
             print_frame(pd.DataFrame(rows))
             print()
+        for words in cohorts_of(plan, report.root):
+            print_labelled("Afterwards", words)
         for words in dict.fromkeys(words for planned in plan.runs for words in planned.dataset.in_fold):
             print_labelled("In the folds", words)
         print_planned_claims(report.claims.get(plan.name, ()))

@@ -214,6 +214,28 @@ def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: Learn
     return repeat.times(refits / validation.outer) + beside.times(control + everyone)
 
 
+def estimate_external(n_features: int, n_participants: int) -> Cost:
+    """Cost of one external prediction: nothing is fitted; the bootstrap and the comparison of the cohorts are counted.
+
+    Parameters
+    ----------
+    n_features : int
+    n_participants : int
+        Of the training cohort, as nothing is known of the other one.
+
+    Returns
+    -------
+    Cost
+        Without reading the tables, which are kept once they are built.
+    """
+    seconds = EXTERNAL_SECONDS + 2e-5 * n_participants + 1e-7 * n_participants * n_features
+    return Cost(0, seconds, 8.0 * 2 * n_participants * n_features, 0.0)
+
+
+EXTERNAL_SECONDS = 1.0
+"""Ledgers, MLflow, bootstrap of a small cohort and report."""
+
+
 def _leave_outs(dataset: Dataset, validation: ValidationSpec) -> int:
     """Fits without a participant, or without two: in every fold without each of those it trains on."""
     n = dataset.n_participants

@@ -71,6 +71,8 @@ def score_external(
         Participants with equal numbers (families) are drawn together.
     baseline : ndarray of shape (n,), optional
         Baseline score, where the outcome is made from it; rows without one are left out of that line alone.
+    outcome_type : {"continuous", "binary"}
+        Of a binary outcome AUC and Brier score are given too.
     seed : int
         Of the bootstrap.
 

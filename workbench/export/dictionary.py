@@ -51,6 +51,7 @@ FILES = {
     "flow.tsv": "participants after each step, with how many were excluded and why",
     "participants_lost.tsv": "ids and reasons of the participants excluded in flow.tsv",
     "data_dictionary.json": "every column of every table with its unit, for programs; README.txt has the same in words",
+    "external": "other participants whom the frozen model predicted since, a folder for each cohort",
     "environment.txt": "versions of the packages that produced the numbers",
     "figures/observed_predicted": "observed against predicted outcome, one point per participant",
     "figures/permutation_null": "cross-validated R2 beside those of permuted outcomes",

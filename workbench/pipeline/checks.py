@@ -34,6 +34,8 @@ class CheckReport:
     notes: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
     """Features that belong to no circuit, by source, in words."""
+    root: Path = Path()
+    """Folder of the study."""
     alerts: tuple[str, ...] = ()
     """What may be no measurement, by participant and feature: for the terminal alone."""
 
@@ -134,4 +136,6 @@ def check(
     claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in experiment_plan if plan.runs}
     alerts = tuple(zeros.in_words for zeros in all_exact_zeros(tuple(loaded.tables.values())))
     circuits = tuple(lacking.in_words for lacking in without_circuit(opened, loaded.tables.values()))
-    return CheckReport(tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), circuits, alerts)
+    return CheckReport(
+        tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), circuits, opened.root, alerts
+    )

@@ -13,7 +13,7 @@ from workbench.study import Study
 
 if TYPE_CHECKING:
     from workbench.preregistration.viewed import Look
-    from workbench.records import ExternalRows, LoggedRun, Scores
+    from workbench.records import Dataset, ExternalRows, LoggedRun, Scores
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def external_look(
     )
 
 
-def refuse_shared_participants(study: Study, logged: LoggedRun, look: Look, *, same_study: bool) -> None:
+def refuse_shared_participants(
+    study: Study, logged: LoggedRun, training: Dataset | None, look: Look, *, same_study: bool
+) -> str:
     """Refuse a cohort that holds participants whom the model was trained on, whatever their ids are.
 
     Parameters
@@ -99,10 +101,17 @@ def refuse_shared_participants(study: Study, logged: LoggedRun, look: Look, *, s
     study : Study
         Of the run.
     logged : LoggedRun
+    training : Dataset or None
+        The training cohort where its data are here; else the ledger says who was analysed.
     look : Look
         From `external_look`.
     same_study : bool
         Ids of both mean the same participants.
+
+    Returns
+    -------
+    str
+        Why it cannot be known; empty where it is.
 
     Raises
     ------
@@ -114,14 +123,27 @@ def refuse_shared_participants(study: Study, logged: LoggedRun, look: Look, *, s
     from workbench.preregistration.viewed import read_looks
 
     key = find_key()
-    own = [line for line in read_looks(study) if line.run_id == logged.run_id]
-    for line in own:
-        if key is None or not comparable(line.digests, look.digests):
-            continue
-        shared = shared_people(line.digests, look.digests, key, same_study=same_study)
-        if shared:
-            found = f"{shared} participants are among those whom the model was trained on, by id or by their features"
-            raise TableError(Problem("participants", found, "leave them out of the cohort: no model is tested on them"))
+    assert key is not None  # made before anything was predicted
+    if training is None:
+        known = [line.digests for line in read_looks(study) if line.run_id == logged.run_id]
+    else:
+        known = [_digests_of(training, key)]
+    known = [each for each in known if comparable(each, look.digests)]
+    shared = max((shared_people(each, look.digests, key, same_study=same_study) for each in known), default=0)
+    if shared:
+        found = f"{shared} participants are among those whom the model was trained on, by id or by their features"
+        raise TableError(Problem("participants", found, "leave them out of the cohort: no model is tested on them"))
+    return "" if known else "whether participants are among those whom the model was trained on is not known"
+
+
+def _digests_of(dataset: Dataset, key: bytes) -> dict[str, str]:
+    import numpy as np
+
+    from workbench.preregistration.recognition import Seen, digests
+
+    source = dataset.features["source"].to_numpy(str)
+    features = [dataset.X[:, np.flatnonzero(source == name)] for name in dataset.sources]
+    return digests(Seen(list(dataset.rows["participant_id"]), features, dataset.y[:, None], [], ""), key)
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Frozen:
     """What its primary run can claim, row by row of the claim gate; None where nothing was written."""
     circuits: tuple[str, ...] = ()
     """Features of its sources that belong to no circuit, in words: a circuit that is given later is another plan."""
+    held_out: str = ""
+    """Who is locked for one final prediction, in words; the rule is part of the plan."""
 
 
 def freeze(
@@ -113,6 +115,7 @@ def _to_freeze(
     from workbench.preregistration.frozen import FrozenPlan, plan_hash, read_frozen, viewed_by
     from workbench.tables.data_digest import data_hash
     from workbench.tables.feature_sets import feature_sets
+    from workbench.tables.held_out import in_words
 
     plan = plan_now(study, name, spec)
     runs = tuple(
@@ -148,7 +151,8 @@ def _to_freeze(
         out_of_reach=tuple(row.requirement for row in claim.out_of_reach),
         values=values,
     )
-    return Frozen(frozen, runs, again=bool(earlier), claim=claim)
+    locked = experiment_plan.held_out if experiment_plan else in_words(spec)
+    return Frozen(frozen, runs, again=bool(earlier), claim=claim, held_out=locked)
 
 
 def _cannot_be_supported(file: str, claim: PlannedClaim) -> Problems:

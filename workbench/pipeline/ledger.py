@@ -271,6 +271,9 @@ def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> R
 
     seen, frozen = history(study), read_every_frozen(study)
     left_out = plan.spec.exclude_file
+    locked = plan.spec.validation.hold_out
+    lists = [f"the participants that {left_out} leaves out"] if left_out else []
+    lists += [f"the participants that {locked} locks"] if isinstance(locked, str) else []
     return Record(
         ledger=seen.looks,
         frozen=tuple(each for each in frozen if each.experiment == plan.name),
@@ -278,7 +281,7 @@ def record_of(study: Study, plan: ExperimentPlan, together: Sequence[Look]) -> R
         planned=tuple(look_at(plan, planned) for planned in plan.runs),
         together=tuple(together),
         every_frozen=frozen,
-        not_fixed=f"the participants that {left_out} leaves out" if left_out else "",
+        not_fixed=" and ".join(lists),
         not_known=seen.not_known,
         beyond=BEYOND,
     )

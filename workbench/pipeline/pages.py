@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.pipeline.experiment_plan import ExperimentPlan
@@ -87,12 +88,40 @@ def participants_of(plan: ExperimentPlan) -> Iterator[str]:
     """
     from workbench.results.summary import participants
 
+    if plan.held_out:
+        yield f"{plan.held_out} locked for one final prediction, in none of the numbers here"
     by_words: dict[str, list[str]] = {}
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
         name = feature_set_name(dataset.feature_set, dataset.sources)
         by_words.setdefault(participants(dataset.flow), []).append(name)
     for words, names in by_words.items():
         yield words + (f" [{', '.join(names)}]" if len(by_words) > 1 else "")
+
+
+def cohorts_of(plan: ExperimentPlan, study: Path) -> Iterator[str]:
+    """Cohorts that finished runs are applied to, each with the command and what it costs.
+
+    Parameters
+    ----------
+    plan : ExperimentPlan
+    study : Path
+        Folder of the study, from which theirs are named.
+
+    Yields
+    ------
+    str
+    """
+    from workbench.evaluation.cost import estimate_external
+
+    largest = max(
+        ((run.dataset.X.shape[1], run.dataset.n_rows) for run in plan.runs if run.dataset.complete), default=None
+    )
+    seconds = 1 if largest is None else max(1, round(estimate_external(*largest).seconds))
+    for name, cohort in plan.spec.external.items():
+        missing = "" if (study / cohort.study).is_dir() else f"; {cohort.study} is not there"
+        yield f"{name}: workbench predict RUN --study {name}, about {seconds} s beside its tables{missing}"
+    if plan.held_out:
+        yield f"those who are locked: workbench predict RUN --hold-out, about {seconds} s"
 
 
 def flow_of(plan: ExperimentPlan) -> Iterator[str]:

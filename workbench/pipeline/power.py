@@ -124,7 +124,7 @@ def plan(
     done = []
     for feature_set in reversed(runs):
         found = _plan_set(loaded, experiment_plan, runs[feature_set], question, jobs, progress or Silent())
-        tables = [loaded.tables[source] for source in runs[feature_set].dataset.sources]
+        tables = [loaded.tables[source] for source in runs[feature_set].dataset.sources]  # their columns alone
         circuits = tuple(each.in_words for each in without_circuit(loaded.study, tables))
         done.append(StudyPlan(found, _keep_plan(found, folders[feature_set]) if folders else (), circuits))
     return tuple(done)

@@ -226,7 +226,8 @@ def _validated(
         _settings(frozen, cohort),
     )
     same_study = frozen.study.root == cohort.study.root
-    refuse_shared_participants(frozen.study, frozen.logged, look, same_study=same_study)
+    training = frozen.dataset if frozen.dataset is not None and frozen.dataset.complete else None
+    unknown = refuse_shared_participants(frozen.study, frozen.logged, training, look, same_study=same_study)
     known = standing(cohort.study, look)
     stored = None if known.first is None else _stored(frozen, known.first.run_id)
     before = with_external(frozen.study, frozen.logged, frozen.result)
@@ -237,7 +238,7 @@ def _validated(
         scored(frozen, cohort, rows, predicted),
         viewed=(known.first.date if known.first is not None else now())[:10],
         earlier=known.earlier,
-        not_known=known.not_known,
+        not_known="; ".join(filter(None, (known.not_known, unknown))),
     )
     validation = _counted(frozen, cohort, rows, predicted, validation, look)
     return _result(frozen, cohort, rows, predicted, validation, before.claim, validation.run_id)

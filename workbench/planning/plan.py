@@ -11,6 +11,7 @@ import numpy as np
 from workbench.errors import FitError
 from workbench.models.steps_in_fold import prepared_together, steps_of
 from workbench.planning import curve
+from workbench.planning.external import external_power
 from workbench.planning.people import Population, ranks, some_of
 from workbench.planning.power import Cohort, Engine, detectable, permutations_needed, power
 from workbench.planning.sample_size import criteria_binary, criteria_continuous
@@ -118,6 +119,7 @@ def plan_set(
         curve=points,
         refused=refused,
         no_curve=no_curve,
+        external=external_power(found, seed) if dataset.outcome.type == "continuous" else (),
     )
 
 

@@ -87,6 +87,8 @@ def notes(plan: SetPlan) -> Iterator[str]:
         yield _detectable(plan)
     yield _regression(plan)
     yield _ceiling(plan)
+    if plan.external:
+        yield _external(plan)
     if plan.no_curve:
         yield f"No learning curve: {plan.no_curve}."
     yield _how(plan)
@@ -244,6 +246,19 @@ def _detectable(plan: SetPlan) -> str:
             "ones with --r2."
         )
     return f"Smallest R2 shown in {wanted} of trials: about {_r2(plan.detectable)}, between the points simulated."
+
+
+def _external(plan: SetPlan) -> str:
+    """How many participants of another cohort a claim of external validation takes."""
+    sentences = []
+    for r2 in dict.fromkeys(point.r2 for point in plan.external):
+        own = [point for point in plan.external if point.r2 == r2]
+        shares = ", ".join(f"{_percent(point.power)} with {point.n}" for point in own)
+        sentences.append(f"{shares} where the model reaches an R2 of {_r2(r2)} there")
+    return (
+        f"Another cohort confirms the frozen model (R2 against its own mean and calibration slope with intervals above "
+        f"0) in {'; '.join(sentences)}. Taken as calibrated, and as reaching there what it reaches here on average."
+    )
 
 
 def _regression(plan: SetPlan) -> str:

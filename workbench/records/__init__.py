@@ -42,7 +42,7 @@ from workbench.records.external import (
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
-from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
+from workbench.records.plan import CurvePoint, ExternalPower, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
@@ -106,6 +106,7 @@ __all__ = [
     "Doubt",
     "DropOut",
     "Estimate",
+    "ExternalPower",
     "ExternalRows",
     "ExternalValidation",
     "FeatureBlock",

@@ -60,6 +60,23 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class ExternalPower:
+    """How often another cohort of so many participants confirms a frozen model."""
+
+    r2: float
+    """What the model reaches in participants of the same population."""
+    n: int
+    """Participants of the other cohort."""
+    n_simulations: int
+    power: float
+    """Share in which both rows of the claim gate are met: R2 against their mean, and the calibration slope, with
+    intervals above 0."""
+    low: float
+    high: float
+    """95 % interval of that share (Wilson)."""
+
+
+@dataclass(frozen=True)
 class SetPlan:
     """What one feature set of an experiment can show; made without its outcome."""
 
@@ -103,3 +120,5 @@ class SetPlan:
     """Requirements that were simulated in the power for *supported by internal validation*."""
     not_simulated: str = ""
     """Why there is no such power."""
+    external: tuple[ExternalPower, ...] = ()
+    """For an R2 that the study reaches on average, by the number of participants of another cohort."""

@@ -51,6 +51,17 @@ def measured(table: FeatureTable, experiment: ExperimentSpec) -> tuple[str, tupl
 
     A table without sessions has one row per participant and no session.
 
+    Parameters
+    ----------
+    table : FeatureTable
+    experiment : ExperimentSpec
+
+    Returns
+    -------
+    name : str
+        ``ses-b0``, ``ses-2h minus ses-b0``, or empty.
+    sessions : tuple of str
+
     Raises
     ------
     TableError

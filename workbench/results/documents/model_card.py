@@ -14,6 +14,7 @@ from workbench.results.documents.answers import (
     full_stop,
     performance_in_words,
 )
+from workbench.results.external import cohort_in_short
 from workbench.results.sections.background import limits
 from workbench.results.wording import number, p_text
 
@@ -106,7 +107,7 @@ def _blocks(result: RunResult) -> Iterator[tuple[str, list[str]]]:
             ("Validation", scores.validation),
             ("Performance", performance_in_words(result)),
             ("Permutation test", "" if scores.judged_p is None else f"p = {p_text(scores.judged_p)}"),
-            ("In another cohort", "not tested"),
+            ("In another cohort", "; ".join(map(cohort_in_short, scores.external)) or "not tested"),
         ),
     )
     yield "Subgroups", _subgroups(result) or [NO_INFORMATION]

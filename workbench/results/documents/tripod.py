@@ -204,7 +204,10 @@ def _output(result: RunResult) -> tuple[str, str]:
 
 
 def _same_data(result: RunResult) -> tuple[str, str]:
-    return "none by design: cross-validation within one cohort; no other cohort was predicted", ""
+    if not result.scores.external:
+        return "none by design: cross-validation within one cohort; no other cohort was predicted", ""
+    cohorts = ", ".join(each.cohort for each in result.scores.external)
+    return f"the frozen model was applied to {cohorts}; differences in participants and measurement", "external/"
 
 
 def _protocol(result: RunResult) -> tuple[str, str]:
