@@ -89,3 +89,28 @@ def test_REAL_ds000208_image_quality_does_not_predict_the_relief_of_pain(study):
     assert result.scores.n_participants == 39
     assert result.claim.verdict == "prediction not shown"
     assert result.scores.performance.r2 < 0.1
+
+
+PLACEBO = (
+    RELIEF.replace('arms = ["duloxetine", "placebo"]', 'arms = ["placebo"]')
+    .replace('study = ["2"]', 'study = ["2"], arm = ["placebo"]')
+    .replace("permutations = 99", "permutations = 0")
+)
+
+
+def test_REAL_ds000208_study_1_is_the_external_cohort_of_the_placebo_arm_of_study_2(study):
+    """Two trials of placebo, the same questionnaire: what predicts nothing within one predicts nothing in the other."""
+    import workbench
+
+    (study / "experiments" / "placebo.toml").write_text(PLACEBO)
+    (study / "experiments" / "study_1.toml").write_text(PLACEBO.replace('study = ["2"]', 'study = ["1"]'))
+    (finished,) = workbench.run(["placebo"], study=study, data=study, jobs=1)
+    assert finished.result.scores.n_participants == 20
+    done = workbench.predict("placebo", study=study, experiment="study_1", trained_in=study)
+    assert done.validation.n_participants == 17
+    assert done.validation.r2.low < 0
+    assert done.validation.case_mix.n_features == 4
+    assert done.validation.refitted, "a run that does not predict leaves no model"
+    lines = (study / "experiments" / "viewed.jsonl").read_text().splitlines()
+    assert len(lines) == 2, "one result each"
+    assert workbench.predict("placebo", study=study, experiment="study_1", trained_in=study).again

@@ -289,3 +289,82 @@ def test_a_variable_that_is_text_there_and_a_number_in_training_is_refused(joini
     trained = Trained(pd.DataFrame(), (VariableCoding("site", ("site",)),))
     with pytest.raises(WorkbenchError, match=r"site is text \('A', 'B'\), in training numbers"):
         joining.covariates(trained, SPEC, None, Policies(), "oslo")
+
+
+# ------------------------------------------------------------------------------------------------- locked from the start
+
+
+@pytest.fixture(scope="module")
+def locking(tmp_path_factory) -> routes.StudyOnDisk:
+    """A study that locks one of its sites, whose ratings and features would break every guard if they were looked at."""
+    study = routes.StudyOnDisk(tmp_path_factory.mktemp("locking") / "study", routes.Trial(n=60, r2=0.8))
+    study.make(np.random.default_rng(3))
+    with_sites(study, ["A"] * 45 + ["B"] * 15)
+    study.change(
+        "experiments/question.toml",
+        ("permutations = 99", "permutations = 19"),
+        ("repeats = 10", 'repeats = 1\nhold_out = { site = ["B"] }'),
+    )
+    return study
+
+
+def planned(study: routes.StudyOnDisk):
+    (plan,) = workbench.check(["question"], study=study.root).plans
+    return plan
+
+
+def test_those_who_are_locked_enter_nothing(locking, tmp_path):
+    study = routes.StudyOnDisk(shutil.copytree(locking.root, tmp_path / "study"), locking.trial)
+    plan = planned(study)
+    dataset = plan.runs[0].dataset
+    assert dataset.n_participants == 45
+    assert [(step.step, step.n) for step in dataset.flow[:3]] == [
+        ("in the study", 60),
+        ("not held out", 45),
+        ("eligible", 45),
+    ]
+    assert plan.held_out == "15 participants (site is B)"
+    locked = {f"sub-{number:03d}" for number in range(46, 61)}
+    study.edit("ratings.tsv", lambda table: table[~table["participant_id"].isin(locked)])
+    study.edit("network.tsv", lambda table: table[~table["participant_id"].isin(locked)])
+    (other,) = planned(study).runs
+    assert other.dataset.data_hash == dataset.data_hash, "nothing of theirs is in what is analysed"
+    assert set(other.dataset.background.values.index).isdisjoint(locked)
+
+
+def test_who_is_locked_can_stand_in_a_table_and_is_said_by_check_and_freeze(locking, tmp_path, capsys):
+    study = routes.StudyOnDisk(shutil.copytree(locking.root, tmp_path / "study"), locking.trial)
+    (study.sources / "locked.tsv").write_text("participant_id\nsub-001\nsub-002\n")
+    study.change("experiments/question.toml", ('hold_out = { site = ["B"] }', 'hold_out = "locked.tsv"'))
+    assert planned(study).held_out == "2 participants (listed in locked.tsv)"
+    assert run_command(["check", "question", "--study", str(study.root), "-q"]) == 0
+    text = capsys.readouterr().out
+    assert "2 participants (listed in locked.tsv) locked for one final prediction" in " ".join(text.split())
+    assert run_command(["freeze", "question", "--study", str(study.root), "--anyway", "-q"]) == 0
+    assert "workbench predict RUN --hold-out" in " ".join(capsys.readouterr().out.split())
+    study.change("experiments/question.toml", ('hold_out = "locked.tsv"', 'hold_out = { site = ["C"] }'))
+    (problem,) = workbench.check(["question"], study=study.root).problems
+    assert "validation: hold_out: site: nobody has 'C'" in str(problem)
+
+
+def test_those_who_are_locked_are_opened_once(locking, tmp_path):
+    """Without permutations a run leaves no model: it is fitted anew to the same data, and the result says so."""
+    study = routes.StudyOnDisk(shutil.copytree(locking.root, tmp_path / "study"), locking.trial)
+    study.change("experiments/question.toml", ("permutations = 19", "permutations = 0"))
+    first = study.run()
+    done = workbench.predict(hold_out=True, trained_in=study.root)
+    assert done.validation.held_out
+    assert done.validation.refitted
+    assert (done.validation.n_participants, done.validation.earlier) == (15, 0)
+    assert done.why_unexplained == "the run shows no prediction (not tested)"
+    assert len(ledger(study.root)) == 2, "one line: both studies are one"
+    assert workbench.predict(hold_out=True, trained_in=study.root).again
+    assert len(ledger(study.root)) == 2
+    study.change("experiments/question.toml", ('kind = "ridge"', 'kind = "ridge"\nalphas = [1000.0]'))
+    second = study.run()
+    assert second.result.scores.viewing.number == 2, "those who were held out are others"
+    with pytest.raises(WorkbenchError, match="held-out participants: were opened before .1 results viewed"):
+        workbench.predict(second.run_id, hold_out=True, trained_in=study.root)
+    again = workbench.predict(second.run_id, hold_out=True, trained_in=study.root, again=True)
+    assert again.validation.earlier == 1
+    assert workbench.show_run(first.run_id, study=study.root).result.scores.external == (done.validation,)

@@ -26,12 +26,15 @@ class Standing:
         Other results for the outcome of these participants viewed before this one first was.
     first : Look or None
         The line with which it was first viewed; None before it is.
+    own : Look or None
+        The line with which it was viewed for this run: two runs may leave one and the same model.
     not_known : str
         Why results viewed in other study folders are not known.
     """
 
     earlier: int
     first: Look | None
+    own: Look | None
     not_known: str
 
 
@@ -186,7 +189,10 @@ def standing(other: Study, look: Look) -> Standing:
 
     seen = history(other)
     record = Record(seen.looks, (), {}, (look,), (look,))
-    return Standing(record.viewing(look).number - 1, first_view(seen.looks, look), seen.not_known)
+    own = (line for line in seen.looks if line.model_run == look.model_run)
+    return Standing(
+        record.viewing(look).number - 1, first_view(seen.looks, look), first_view(own, look), seen.not_known
+    )
 
 
 def count(study: Study, other: Study, look: Look, *, cohort: str) -> None:

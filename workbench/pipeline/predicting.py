@@ -229,10 +229,10 @@ def _validated(
     training = frozen.dataset if frozen.dataset is not None and frozen.dataset.complete else None
     unknown = refuse_shared_participants(frozen.study, frozen.logged, training, look, same_study=same_study)
     known = standing(cohort.study, look)
-    stored = None if known.first is None else _stored(frozen, known.first.run_id)
+    stored = None if known.own is None else _stored(frozen, known.own.run_id)
     before = with_external(frozen.study, frozen.logged, frozen.result)
-    if stored is not None and known.first is not None:
-        return _result(frozen, cohort, rows, predicted, stored, before.claim, known.first.run_id, again=True)
+    if stored is not None and known.own is not None:
+        return _result(frozen, cohort, rows, predicted, stored, before.claim, known.own.run_id, again=True)
     _refuse_second_opening(cohort, known.earlier, again=again)
     validation = replace(
         scored(frozen, cohort, rows, predicted),
