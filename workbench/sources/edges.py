@@ -202,6 +202,9 @@ def _of_triangle(
 
 
 def _asymmetric(label: str, regions: Sequence[str], values: np.ndarray) -> Iterator[Problem]:
+    bits = values.view(np.int64)
+    if (bits == bits.T).all():  # at a tenth of the cost of what tells rounding from another value
+        return
     missing = np.isnan(values)
     apart = np.abs(values - values.T)
     if np.nanmax(apart, initial=0.0) == 0 and not (missing != missing.T).any():
