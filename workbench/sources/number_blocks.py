@@ -158,19 +158,20 @@ def number_block(body: memoryview, delimiter: str, width: int) -> NumberBlock | 
         ends = np.append(ends, len(content))
     if len(ends) % width:
         return None
-    ends = ends.reshape(-1, width)
-    after = content[np.minimum(ends, len(content) - 1)]
+    by_row = ends.reshape(-1, width)
+    after = content[np.minimum(by_row, len(content) - 1)]
     after[-1, -1] = NEWLINE
-    return NumberBlock(content, ends) if _rectangular(after, ord(delimiter)) else None
+    return NumberBlock(content, by_row) if _rectangular(after, ord(delimiter)) else None
 
 
 def _ends(content: np.ndarray, delimiter: int) -> np.ndarray:
     """Where a delimiter or a line end stands; also where a control character stands, which no number holds."""
     ends = _ROOM.for_ends(len(content))
     if delimiter < NEWLINE:  # tab
-        return np.less_equal(content, NEWLINE, out=ends)
-    np.equal(content, delimiter, out=ends)
-    ends |= content == NEWLINE
+        np.less_equal(content, NEWLINE, out=ends)
+    else:
+        np.equal(content, delimiter, out=ends)
+        ends |= content == NEWLINE
     return ends
 
 
