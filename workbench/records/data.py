@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.records.coding import VariableCoding
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.in_fold import Batches, Harmonisation
+from workbench.records.joined_texts import joined_texts
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
 
@@ -113,23 +114,9 @@ class FeatureTable:
             for column in frame.columns:
                 if column in LATER_COLUMNS and not (frame[column] != "").any():
                     continue
-                content.update(column.encode() + b"\x1f" * bool(len(frame)) + _joined(frame[column]) + b"\x1e")
+                content.update(column.encode() + b"\x1f" * bool(len(frame)) + joined_texts(frame[column]) + b"\x1e")
         content.update(np.ascontiguousarray(self.values, dtype="<f8").data.cast("B"))
         return content.hexdigest()
-
-
-def _joined(texts: pd.Series) -> bytes:
-    """Texts with a separator between them, joined without making a Python object of each where they are Arrow's."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if len(texts) and texts.dtype == "str":
-        array = pa.array(texts)
-        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-        if not array.null_count and array.nbytes < 2**31:
-            every = pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), array.cast(pa.string()))
-            return bytes(pc.binary_join(every, "\x1f")[0].as_buffer())
-    return "\x1f".join(texts.astype(str).tolist()).encode()
 
 
 @dataclass(frozen=True, eq=False)

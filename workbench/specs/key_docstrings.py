@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
+from pydantic.fields import FieldInfo
+
 from workbench.specs.base import Spec
 
 
@@ -29,6 +31,25 @@ def describe_keys(*, built_in: bool = False) -> None:
                 field.description = text
     for table in (tables * 2) if built_in else ():  # twice, since one may hold another that comes later here
         table.model_rebuild(force=True)
+
+
+def purpose_of(field: FieldInfo | None, table: type[Spec] | None) -> str:
+    """What a key is for, without its full stop; of a key that has no description, what its table is.
+
+    Parameters
+    ----------
+    field : FieldInfo or None
+    table : type of Spec or None
+        The table that the key holds.
+
+    Returns
+    -------
+    str
+        Empty where neither says it.
+    """
+    describe_keys()
+    purpose = (field.description or "").rstrip(".") if field else ""
+    return purpose or ("" if table is None else (table.__doc__ or "").splitlines()[0].rstrip("."))
 
 
 def _tables(table: type[Spec]) -> Iterator[type[Spec]]:
