@@ -34,7 +34,7 @@ screen = 10
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rehearsal") / "study"
-    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3)
+    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3, achievable=False)
     for kind in ("change", "response"):
         (folder / "experiments" / f"{kind}.toml").write_text(EXPERIMENT.format(kind=kind), encoding="utf-8")
     return folder
