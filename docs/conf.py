@@ -32,6 +32,8 @@ numpydoc_show_class_members = False
 autodoc_typehints = "none"
 autosummary_generate = True
 
+smartquotes = False  # --from is no dash
+
 html_theme = "pydata_sphinx_theme"
 html_title = "biomarker-workbench"
 html_static_path = ["site"]
@@ -48,7 +50,7 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": [], "tutorial": []}
+html_sidebars = {"index": []}
 
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery"],

@@ -54,8 +54,9 @@ def command_page() -> str:
     lines = [
         "# Commands",
         "",
-        "`workbench COMMAND --help` prints the same. Exit codes: 0 done, 2 something that you can mend (one line each: where,",
-        "what was found, what to do), 1 a mistake of ours, 130 stopped with Ctrl-C.",
+        "`workbench COMMAND --help` prints the same. Exit codes: 0 done, 2 something that you can mend (one line each:",
+        "where, what was found, what to do), 1 a mistake of ours, 130 stopped with Ctrl-C.",
+        "`workbench --install-completion` lets the Tab key complete commands, options, experiments and runs.",
         "",
     ]
     for name, command in group.commands.items():
@@ -72,7 +73,7 @@ def _command(name: str, command: Any) -> Iterator[str]:
     yield from ("", "```text", f"workbench {name} [OPTIONS] {usage}".rstrip(), "```", "")
     shown = [each for each in command.params if not getattr(each, "hidden", False)]
     if shown:
-        yield from ("| | |", "| --- | --- |")
+        yield from ("| option | meaning |", "| --- | --- |")
         yield from (f"| {_names(each)} | {_cell(getattr(each, 'help', '') or '')}{_default(each)} |" for each in shown)
         yield ""
     lines = [line.strip() for line in examples.splitlines() if line.strip() and line.strip() != "Examples:"]
@@ -128,7 +129,7 @@ def _heading(table: Mapping[str, Any], name: str) -> str:
     for key in KINDS:
         constant = table["properties"].get(key, {})
         values = [constant["const"]] if "const" in constant else constant.get("enum", ())
-        if values and (name.endswith("Source") or name.endswith("Spec") and key == "kind" and len(values) == 1):
+        if values and (name.endswith("Source") or (name.endswith("Spec") and key == "kind" and len(values) == 1)):
             return " or ".join(f'`{key} = "{value}"`' for value in values)
     return f"`[{re.sub('Spec$', '', name).lower()}]`"
 
@@ -138,7 +139,8 @@ def _table(name: str, table: Mapping[str, Any], tables: Mapping[str, Any]) -> It
     yield from ("| key | holds | default | meaning |", "| --- | --- | --- | --- |")
     for key, described in table["properties"].items():
         default = "required" if key in required else _written(described.get("default"))
-        yield f"| `{key}` | {_cell(_holds(described, tables))} | {_cell(default)} | {_cell(described.get('description', ''))} |"
+        meaning = described.get("description", "")
+        yield f"| `{key}` | {_cell(_holds(described, tables))} | {_cell(default)} | {_cell(meaning)} |"
 
 
 def _written(value: Any) -> str:

@@ -9,8 +9,8 @@ Simulates a crossover trial of 60 patients, looks at what its files hold, and as
 # %%
 # A trial in a folder
 # -------------------
-# ``simulate_study`` writes the files that pipelines write (XCP-D matrices, tables of betas, kinetic parameters, BIDS phenotype),
-# a study that reads them, and the truth.
+# ``simulate_study`` writes the files that pipelines write (XCP-D matrices, tables of betas, kinetic parameters, BIDS
+# phenotype), a study that reads them, and the truth.
 import tempfile
 from pathlib import Path
 

@@ -2,8 +2,8 @@
 What so many participants can show
 ==================================
 
-Before a scanner is booked: of a hundred trials with a true R2, how many would be found with 40, 80 or 160 participants? ``plan`` sends
-simulated outcomes through the whole procedure, with the study's own features, gaps and folds.
+Before a scanner is booked: of a hundred trials with a true R2, how many would be found? ``plan`` sends simulated
+outcomes through the whole procedure, with the study's own features, gaps and folds.
 """
 
 # %%
