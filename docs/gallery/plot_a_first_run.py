@@ -51,7 +51,7 @@ figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
 axes.scatter(mean["predicted"], mean["observed"], s=18)
 axes.axline((0, 0), slope=1, color="0.6", linewidth=1)
 axes.set(xlabel="Predicted fall in MADRS (points)", ylabel="Observed fall in MADRS (points)")
-axes.set_title(f"{runs[0].name}: R2 {runs[0].result.scores.performance.r2:.2f}")
+axes.set_title(f"{runs[0].result.scores.run_name}: R2 {runs[0].result.scores.performance.r2:.2f}")
 plt.show()
 
 # %%
