@@ -31,7 +31,19 @@ app = typer.Typer(
 
 
 def experiments_there(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of the study's experiments, for the completion of the shell; only file names are looked at."""
+    """Names of the study's experiments, for the completion of the shell; only file names are looked at.
+
+    Parameters
+    ----------
+    ctx : Context
+        What has been typed; ``--study`` where it stands before.
+    incomplete : str
+        The word so far.
+
+    Returns
+    -------
+    list of str
+    """
     folder = Path(ctx.params.get("study") or ".") / "experiments"
     return sorted(path.stem for path in folder.glob("*.toml") if path.stem.startswith(incomplete))
 
