@@ -170,6 +170,18 @@ def power(
 def interval(n_found: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval for a share (Wilson 1927, J. American Statistical Association 22, 209-212).
 
+    Parameters
+    ----------
+    n_found, n : int
+        Trials that ended so, and all of them.
+    level : float
+
+    Returns
+    -------
+    tuple of float
+
+    Examples
+    --------
     >>> [round(end, 3) for end in interval(8, 10)]
     [0.49, 0.943]
     """
