@@ -363,7 +363,7 @@ def test_those_who_are_locked_are_opened_once(locking, tmp_path):
     study.change("experiments/question.toml", ('kind = "ridge"', 'kind = "ridge"\nalphas = [1000.0]'))
     second = study.run()
     assert second.result.scores.viewing.number == 2, "those who were held out are others"
-    with pytest.raises(WorkbenchError, match=r"held-out participants: were opened before \(1 results viewed"):
+    with pytest.raises(WorkbenchError, match=r"held-out participants: were opened before \(1 result viewed"):
         workbench.predict(second.run_id, hold_out=True, trained_in=study.root)
     again = workbench.predict(second.run_id, hold_out=True, trained_in=study.root, again=True)
     assert again.validation.earlier == 1

@@ -278,9 +278,10 @@ def _stored(frozen: FrozenModel, run_id: str) -> ExternalValidation | None:
 def _refuse_second_opening(cohort: OtherCohort, earlier: int, *, again: bool) -> None:
     """Held-out participants are opened once; who opens them again says so, and no claim rests on it."""
     from workbench.errors import Problem, SpecError
+    from workbench.results.wording import results
 
     if cohort.wanted.held_out and earlier and not again:
-        found = f"were opened before ({earlier} results viewed for their outcome): another model comes second"
+        found = f"were opened before ({results(earlier)} viewed for their outcome): another model comes second"
         raise SpecError(Problem("held-out participants", found, "--again opens them once more, and moves no claim"))
 
 
