@@ -6,7 +6,7 @@ A *row* is one participant in one session. Participant ids are the canonical tex
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
 The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`;
-`plan` stands beside them. All names can be imported from `workbench.records`.
+`plan`, `report` and `study_page` stand beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
@@ -32,7 +32,7 @@ from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
-from workbench.records.run import LoggedRun, ModelState, Places, RunResult
+from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
     Increment,
     Influence,
@@ -55,6 +55,7 @@ from workbench.records.sensitivity import (
     Subgroup,
 )
 from workbench.records.study import Cohort, Design, Doubt, Phase, Scale, Session
+from workbench.records.study_page import QuestionCard, RunLine, StudyPage
 from workbench.records.units import (
     PROCEDURES,
     CircuitTest,
@@ -103,6 +104,7 @@ __all__ = [
     "Influence",
     "Interval",
     "LeftOut",
+    "LoggedExperiment",
     "LoggedRun",
     "ModelState",
     "Nogueira",
@@ -116,10 +118,12 @@ __all__ = [
     "Places",
     "PowerPoint",
     "ProcedureResult",
+    "QuestionCard",
     "RegressionToMean",
     "Report",
     "ReportPicture",
     "ReportTable",
+    "RunLine",
     "RunResult",
     "Scale",
     "ScaleEnds",
@@ -134,6 +138,7 @@ __all__ = [
     "Split",
     "Stability",
     "StabilitySelection",
+    "StudyPage",
     "Subgroup",
     "Treatment",
     "UnitResult",

@@ -104,11 +104,10 @@ def experiment_note(scores: Scores) -> str:
             f"Outcome: {scores.outcome}. {scores.estimand}",
             "",
             "`r2` is the cross-validated R2 with its 95 % CI `r2_low` to `r2_high` (below 0: worse than the "
-            "reference), `p_value` is corrected over all runs of the experiment, `mae` is the mean absolute error "
-            "beside "
-            "that of the clinical model, `increment` is the incremental R2 over the clinical model. The claim says "
-            "what "
-            "the numbers allow; the newest run stands first, whatever its R2.",
+            "reference), `p_value` is corrected over all runs of the experiment and the results viewed before it, "
+            "`mae` is the mean absolute error beside that of the clinical model, `increment` is the incremental R2 "
+            "over the clinical model. The claim says what the numbers allow; the newest run stands first, whatever its "
+            "R2.",
         ]
     )
 
