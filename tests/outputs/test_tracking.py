@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import sqlite3
@@ -128,12 +129,23 @@ def test_the_experiment_note_begins_with_the_question(null_result):
     assert words.experiment_note(null_result.scores).splitlines()[0] == null_result.scores.question
 
 
+def test_text_of_a_study_is_neither_link_nor_image_nor_html_in_a_note(null_result):
+    """A note is Markdown: an image in it would be asked for from wherever the study says."""
+    hostile = "![x](http://elsewhere.example/a.png) <script>alert(1)</script> | a |\n# b"
+    scores = replace(null_result.scores, question=hostile, outcome=hostile, reference=hostile)
+    claim = replace(null_result.claim, sentence=hostile, reasons=(hostile,))
+    for text in (words.note(replace(null_result, scores=scores, claim=claim)), words.experiment_note(scores)):
+        assert r"!\[x\](http://elsewhere" in text
+        assert not re.search(r"(?<!\\)[\[<]", text)
+        assert not re.search(r"^# b", text, re.MULTILINE)
+
+
 def test_the_saved_view_shows_the_claim_first_and_never_sorts_by_r2():
     view = json.loads(saved_view.saved_view(1))
     state = json.loads(zlib.decompress(base64.b64decode(view["state"].removeprefix("deflate;"))))
     assert state["orderByKey"] == "attributes.start_time"
     shown = [column.split("`")[1] for column in state["columnOrder"] if column in state["selectedColumns"]]
-    assert shown == ["claim", "r2", "r2_low", "r2_high", "p_value", "mae", "mae_clinical", "increment", "n"]
+    assert shown == ["claim", "p_value", *saved_view.HEADLINE]
 
 
 def test_one_recorder_keeps_several_runs_and_asks_git_once(study, shown_result, null_result, monkeypatch):

@@ -94,7 +94,7 @@ def _links(experiment: LoggedExperiment, runs: Sequence[LoggedRun]) -> tuple[tup
     ]
     if len(runs) < 2:
         return tuple(links)
-    compared = quote(json.dumps([run.run_id for run in runs]))
+    compared = quote(json.dumps([run.run_id for run in runs], separators=(",", ":")))
     beside = f"/#/compare-runs?runs={compared}&experiments={quote(json.dumps([experiment.experiment_id]))}"
     page = f"/workbench/experiments/{quote(experiment.name, safe='')}/comparison"
     return (("Runs side by side", page), *links, ("Compare in MLflow", beside))
