@@ -55,7 +55,8 @@ def view_state() -> dict[str, Any]:
         As MLflow writes it, in a saved view and in the browser alike.
     """
     name, started = "attributes.`Run Name`", "runDateAndNestInfo"
-    widths = {name: 180, started: 125, **dict.fromkeys(COLUMNS, 78), COLUMNS[0]: 190, "duration": 80}
+    narrow = dict.fromkeys((f"tags.`{P_VALUE}`", "metrics.`r2`", "metrics.`n`"), 62)
+    widths = {name: 180, started: 125, **dict.fromkeys(COLUMNS, 80), **narrow, COLUMNS[0]: 190, "duration": 80}
     return {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
