@@ -132,8 +132,9 @@ def report_in_the_ui(look: Look) -> None:
 
 def reports(look: Look) -> None:
     """Every report as a file: all its figures, nothing asked of anybody."""
-    for run in pipeline.comparing.last_of_each_name(tracking.list_runs(look.study)):
-        report(look, run)
+    for experiment in tracking.list_experiments(look.study):
+        for run in pipeline.comparing.last_of_each_name(experiment.runs):
+            report(look, run)
 
 
 def report(look: Look, run: LoggedRun) -> None:
@@ -179,6 +180,7 @@ def charts(look: Look) -> None:
     look.page.run("document.querySelector('input[value=CHART]').click()")
     look.page.wait_for("document.body.innerText.includes('Model metrics')", "the charts")
     look.page.wait_for("document.body.innerText.includes('mae_clinical')", "a chart")
+    look.page.wait_for("document.querySelector('.js-plotly-plot .main-svg')", "its drawing")
     look.shot("5-charts")
     lines = look.page.text().splitlines()
     look.expect(not {"p_value", "fold_r2"} & set(lines), "no chart of p, and none of folds over time")

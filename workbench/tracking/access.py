@@ -32,7 +32,8 @@ REFUSED = """<!DOCTYPE html>
 <style>
 :root { color-scheme: light dark; }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1.2rem; }
-code { background: color-mix(in srgb, currentColor 12%, transparent); padding: .1rem .35rem; border-radius: .3rem; }
+code { background: color-mix(in srgb, currentColor 12%, transparent); padding: .1rem .35rem; border-radius: .3rem;
+  white-space: nowrap; }
 </style>
 </head>
 <body>
