@@ -16,7 +16,7 @@ P_VALUE = "p_value"
 COLUMNS = ("tags.`claim`", f"tags.`{P_VALUE}`", *(f"metrics.`{name}`" for name in HEADLINE))
 """Of the table of runs, in order; MLflow sets tags before metrics."""
 
-WIDTHS = (190, 66, 72, 76, 76, 72, 92, 76, 52)
+WIDTHS = (212, 66, 68, 72, 72, 62, 92, 76, 52)
 """Of these columns, in pixels: beside the menu all fit on a screen of 1400."""
 
 QUESTION = "question"
