@@ -42,7 +42,8 @@ def test_the_area_is_that_of_the_trapezoids_over_real_hours_as_a_mean_per_day(co
     # 0 to 10 points in a day, to 20 in another, and back to 0 in eight: (5 + 15 + 80) / 10 days.
     assert outcome.values.to_dict() == pytest.approx({"sub-0001": 10.0, "sub-0003": 10.0, "sub-0005": 5.8})
     assert outcome.missing == {"sub-0002": "no MADRS at ses-d1", "sub-0004": "no MADRS at ses-d10"}
-    assert outcome.unit == "points" and outcome.improvement_positive
+    assert outcome.unit == "points"
+    assert outcome.improvement_positive
     assert outcome.label == "mean fall in MADRS from ses-b0 until ses-d10"
     assert outcome.sessions == ("ses-b0", "ses-d1", "ses-d2", "ses-d10"), "a session of placebo is no part of it"
 
@@ -83,8 +84,11 @@ def test_among_everyone_whoever_does_not_keep_a_response_counts_as_not(cohort) -
 
 def test_the_share_that_is_left_is_of_the_early_improvement(cohort) -> None:
     outcome = outcome_of(cohort, **DURABILITY, contrast="share", threshold=0.2)
-    assert outcome.values.to_dict() == pytest.approx({"sub-0001": 0.0, "sub-0002": 100.0, "sub-0003": 0.0, "sub-0005": 250.0})
-    assert outcome.type == "continuous" and outcome.unit == "%"
+    assert outcome.values.to_dict() == pytest.approx(
+        {"sub-0001": 0.0, "sub-0002": 100.0, "sub-0003": 0.0, "sub-0005": 250.0}
+    )
+    assert outcome.type == "continuous"
+    assert outcome.unit == "%"
 
 
 def test_the_threshold_decides_who_responds(cohort) -> None:
