@@ -25,7 +25,11 @@ CHANGE = 'kind = "change"\nfrom = "ses-b0"\nat = "ses-d2"'
         ('"change"', '"durability"', "outcome.until: is missing, which kind = 'durability' needs"),
         ('"change"', '"durability"', "outcome.contrast: is missing, which kind = 'durability' needs; write contrast ="),
         ('at = "ses-d2"', 'at = "ses-d2"\ncontrast = "share"', "outcome.contrast: has no meaning for kind = 'change'"),
-        ('at = "ses-d2"', 'at = "ses-d2"\nmissing_sessions = "complete"', "missing_sessions: has no meaning for kind ="),
+        (
+            'at = "ses-d2"',
+            'at = "ses-d2"\nmissing_sessions = "complete"',
+            "missing_sessions: has no meaning for",
+        ),
         ('at = "ses-d2"', 'at = "ses-d2"\napart_from = "MADRS"', "outcome.apart_from: is 'MADRS', the outcome itself"),
         ('"change"', '"response"\napart_from = "SHAPS"', "outcome.apart_from: has no meaning for kind = 'response'"),
         ('edges = ["edges"]', 'edges = ["edges@change"]', "change: is missing, which 'edges@change' needs"),

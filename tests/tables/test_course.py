@@ -1,6 +1,7 @@
 """Outcomes over several sessions, by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +108,30 @@ def test_the_course_has_every_session_of_an_arm_and_the_outcome_elsewhere(cohort
 
 def test_a_shuffled_control_shows_no_course(cohort) -> None:
     assert outcome_of(cohort, kind="change", at="ses-d2", shuffle=True).course is None
+
+
+def test_the_open_trial_has_areas_and_durability_over_its_sessions(real_data) -> None:
+    """KMoA: MADRS at 2 and 10 days; every value by hand from the file."""
+    import pandas as pd
+
+    from workbench.sources.participants import read_cohort
+    from workbench.specs.reading import examine_cohort
+
+    features = Path(__file__).parents[2] / "examples" / "kmoa" / "features"
+    cohort = read_cohort(examine_cohort(features / "cohort.toml", "cohort.toml").spec, real_data / "kmoa")
+    patients = [str(person) for person in cohort.participants.index[cohort.participants["group"] == "MDD"]]
+    sessions = ("ses-b0", "ses-d2", "ses-d10")
+    start, early, late = (cohort.score("MADRS", session).reindex(patients) for session in sessions)
+    spec = {"score": "MADRS", "from": "ses-b0", "until": "ses-d10"}
+    area = make_outcome(OutcomeSpec(kind="area-under-course", **spec), cohort, patients, seed=0)
+    by_hand = ((start - early) * 2 / 2 + (2 * start - early - late) / 2 * 8) / 10
+    pd.testing.assert_series_equal(area.values, by_hand.dropna().loc[area.values.index], check_names=False)
+    assert len(area.values) == len(by_hand.dropna())
+    kept = OutcomeSpec(kind="durability", at="ses-d2", contrast="kept-or-lost", threshold=0.25, **spec)
+    outcome = make_outcome(kept, cohort, patients, seed=0)
+    first, second = (start - early) / start >= 0.25, (start - late) / start >= 0.25
+    there = late.notna() & early.notna() & start.notna()
+    counts = outcome.course.classes.value_counts()
+    assert counts["kept"] == (first & second & there).sum() == outcome.values.sum()
+    assert counts["lost"] == (first & ~second & there).sum() == (outcome.values == 0).sum()
+    assert {"ketamine", "placebo"} == set(outcome.course.sessions)

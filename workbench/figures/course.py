@@ -109,16 +109,17 @@ def draw_durability(result: RunResult) -> Picture | None:
     course = result.scores.sensitivity.course
     if course is None or not course.elsewhere:
         return None
-    title = "Durability: predictions for one session against the outcome at others"
+    title = "Durability: what is predicted, at other sessions"
     figure, axes = canvas(result, title, DURABILITY_CAPTION, height=0.6 + 0.6 * len(course.elsewhere), left=2.9)
     _draw_slopes(axes, course.elsewhere, claim_colour(result))
-    axes.set_xlabel("Calibration slope (0: nothing of what is predicted is there, 1: all of it)")
+    axes.set_xlabel("Calibration slope")
     return Picture(figure, title, f"{durability(result.scores)}. {result.claim.sentence}")
 
 
 DURABILITY_CAPTION = (
     "Slope of observed on predicted within folds, both relative to the nuisance model at their own session, with 95 % "
-    "bootstrap over participants, conditional on the fitted models. The filled point is the session of the run."
+    "bootstrap over participants, conditional on the fitted models: at 1 all of what is predicted is there, at 0 "
+    "nothing is. The filled point is the session of the run."
 )
 
 

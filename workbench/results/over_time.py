@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SAID = {
     "holds": "holds",
-    "weaker": "holds, weaker",
+    "weaker": "is weaker",
     "lost": "is lost",
     "not known": "is not shown to hold",
     "predicted": "was predicted",
