@@ -66,6 +66,16 @@ CONFOUND_TERM = re.compile(r"^[^@^\s][^@^]*(\^[2-9])?$")
 def source_of(member: str) -> str:
     """The source that a member of a feature set is made from.
 
+    Parameters
+    ----------
+    member : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> source_of("connectivity@change"), source_of("task")
     ('connectivity', 'task')
     """

@@ -62,7 +62,16 @@ def course_sessions(spec: OutcomeSpec, cohort: Cohort, name: str) -> dict[str, s
 
 
 def hours_of(hours: float | None) -> float:
-    """Hours from the infusion, 0 where none are said."""
+    """Hours from the infusion, 0 where none are said.
+
+    Parameters
+    ----------
+    hours : float or None
+
+    Returns
+    -------
+    float
+    """
     return 0.0 if hours is None else hours
 
 
@@ -121,7 +130,16 @@ def _area(rated: Ratings) -> Draft:
 
 
 def interpolates(spec: OutcomeSpec) -> bool:
-    """Whether a missing session within a course is passed over."""
+    """Whether a missing session within a course is passed over.
+
+    Parameters
+    ----------
+    spec : OutcomeSpec
+
+    Returns
+    -------
+    bool
+    """
     return spec.missing_sessions == "interpolate"
 
 
@@ -149,6 +167,14 @@ def durability_classes(early: pd.Series, late: pd.Series, threshold: float) -> p
 def response_threshold(rated: Ratings) -> float:
     """The relative fall that counts as a response: that of the experiment, else the rule of the scale.
 
+    Parameters
+    ----------
+    rated : Ratings
+
+    Returns
+    -------
+    float
+
     Raises
     ------
     OutcomeError
@@ -162,7 +188,18 @@ def response_threshold(rated: Ratings) -> float:
 
 
 def relative_falls(rated: Ratings) -> tuple[pd.Series, pd.Series, dict[str, str]]:
-    """Improvement at the early and the late session as a share of the baseline, and who has no baseline above zero."""
+    """Improvement at the early and the late session as a share of the baseline, and who has no baseline above zero.
+
+    Parameters
+    ----------
+    rated : Ratings
+
+    Returns
+    -------
+    early, late : Series of float
+    missing : dict of str to str
+        Participant id to why there is no percentage.
+    """
     base = rated.scores["from"] - rated.scale.zero
     early, late = (
         rated.sign * (rated.scores["from"] - rated.scores[key]) / base.where(base > 0) for key in ("at", "until")
