@@ -37,7 +37,7 @@ def planted(make_dataset, *, left: dict[str, float], seed=0, signal=1.0):
 
 
 def standings(make_dataset, **made):
-    found = held_elsewhere(*planted(make_dataset, **made), seed=0)
+    found = held_elsewhere(*planted(make_dataset, **made))
     return {each.session: each for each in found}
 
 
@@ -65,10 +65,10 @@ def test_an_effect_of_which_half_is_left_is_weaker_and_not_lost(make_dataset):
 
 def test_a_relapse_of_everybody_alike_takes_nothing_away(make_dataset):
     dataset, table = planted(make_dataset, left={"ses-d10": 1.0})
-    before = held_elsewhere(dataset, table, seed=0)
+    before = held_elsewhere(dataset, table)
     rated = dataset.outcome.course
     relapsed = replace(rated, elsewhere=rated.elsewhere - 9)
-    after = held_elsewhere(replace(dataset, outcome=replace(dataset.outcome, course=relapsed)), table, seed=0)
+    after = held_elsewhere(replace(dataset, outcome=replace(dataset.outcome, course=relapsed)), table)
     assert [each.r2 for each in after] == pytest.approx([each.r2 for each in before])
     assert after[-1].standing == "holds"
 
@@ -77,7 +77,7 @@ def test_the_slope_of_the_run_is_its_calibration_slope_and_r2_its_own(make_datas
     from workbench.evaluation.metrics import calibration, skill
 
     dataset, table = planted(make_dataset, left={"ses-d10": 1.0})
-    own = next(each for each in held_elsewhere(dataset, table, seed=0) if each.standing == "predicted")
+    own = next(each for each in held_elsewhere(dataset, table) if each.standing == "predicted")
     assert own.slope == pytest.approx(calibration(table)[0])
     parts = [part for _, part in table.groupby("repeat")]
     assert own.r2 == pytest.approx(np.mean([skill(p["observed"], p["predicted"], p["reference"]) for p in parts]))
@@ -90,15 +90,15 @@ def test_who_was_not_rated_is_left_out_and_few_are_not_told(make_dataset):
     elsewhere.iloc[9:, 0] = np.nan
     elsewhere.iloc[:20, 1] = np.nan
     sparse = replace(dataset, outcome=replace(dataset.outcome, course=replace(rated, elsewhere=elsewhere)))
-    found = {each.session: each for each in held_elsewhere(sparse, table, seed=0)}
+    found = {each.session: each for each in held_elsewhere(sparse, table)}
     assert set(found) == {"ses-d2", "ses-d10"}, "nine participants tell nothing"
     assert found["ses-d10"].n == N - 20
 
 
 def test_where_nothing_is_predicted_nothing_can_last(make_dataset):
     dataset, table = planted(make_dataset, left={"ses-d10": 0.0})
-    assert course(dataset, table, r2=-0.1, seed=0).elsewhere == ()
-    assert course(replace(dataset, outcome=replace(dataset.outcome, course=None)), table, r2=0.5, seed=0) is None
+    assert course(dataset, table, r2=-0.1).elsewhere == ()
+    assert course(replace(dataset, outcome=replace(dataset.outcome, course=None)), table, r2=0.5) is None
 
 
 def test_means_and_drop_out_are_told_by_session_and_arm():

@@ -118,8 +118,8 @@ def draw_durability(result: RunResult) -> Picture | None:
 
 DURABILITY_CAPTION = (
     "Slope of observed on predicted within folds, both relative to the nuisance model at their own session, with 95 % "
-    "bootstrap over participants, conditional on the fitted models: at 1 all of what is predicted is there, at 0 "
-    "nothing is. The filled point is the session of the run."
+    "interval (jackknife over participants): at 1 all of what is predicted is there, at 0 nothing is. The filled point "
+    "is the session of the run."
 )
 
 

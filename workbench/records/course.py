@@ -102,7 +102,7 @@ class AtSession:
     """Observed on predicted within folds: 1 where all that was predicted is there, 0 where nothing is."""
     slope_low: Number
     slope_high: Number
-    """95 %, bootstrap over participants, conditional on the fitted models."""
+    """95 %, jackknife over participants, widened for the models, which are not fitted anew."""
     drop: Number
     """Slope at the session of the run minus slope here, in participants rated at both."""
     drop_low: Number

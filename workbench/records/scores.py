@@ -319,7 +319,10 @@ class Scores:
     def features_name(self) -> str:
         """The feature set as a reader calls it: "connectivity + task"; acute changes are called so."""
         name = feature_set_name(self.feature_set, self.sources)
-        return f"{name} (acute change, pharmacodynamic)" if self.pharmacodynamic else name
+        if not self.pharmacodynamic:
+            return name
+        which = "acute change" if set(self.sources) <= set(self.pharmacodynamic) else ", ".join(self.pharmacodynamic)
+        return f"{name} ({which}: pharmacodynamic)"
 
     @property
     def display_name(self) -> str:

@@ -68,7 +68,7 @@ def gather_sensitivity(
         drop_out=drop_out(dataset.background, table, unobserved, allowed=outcome_range(dataset.outcome)),
         decision=decision,
         subgroups=subgroups(dataset.background, table, seed=seed),
-        course=course(dataset, table, r2=performance("main", table, dataset.outcome.type).r2, seed=seed),
+        course=course(dataset, table, r2=performance("main", table, dataset.outcome.type).r2),
     )
 
 

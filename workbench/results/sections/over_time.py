@@ -19,8 +19,8 @@ NOTES = (
     "over participants.",
     "At another session both predictions and outcome are taken relative to the nuisance model of the training fold at "
     "their own session, so that the average course counts neither way. A slope of 1 says that all of the predicted "
-    "difference is still there, 0 that nothing is; its interval is a bootstrap over participants, conditional on the "
-    "fitted models and not corrected over sessions.",
+    "difference is still there, 0 that nothing is; its interval is a jackknife over participants, widened for the "
+    "models, which are not fitted anew, and not corrected over sessions.",
 )
 
 
