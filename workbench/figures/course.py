@@ -92,7 +92,8 @@ def _caption(means: tuple[CourseMean, ...]) -> str:
 
 def _alt(result: RunResult, means: tuple[CourseMean, ...]) -> str:
     rows = "; ".join(f"{each.arm} {each.session} {number(each.mean)} (n = {each.n})".strip() for each in means)
-    return f"Means of {result.scores.sensitivity.course.score} by session: {rows}."  # type: ignore[union-attr]
+    score = result.scores.sensitivity.course.score  # type: ignore[union-attr]
+    return f"Means of {score} by session: {rows}. {result.claim.sentence}"
 
 
 def draw_durability(result: RunResult) -> Picture | None:
