@@ -93,6 +93,11 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         tables["decision_curve.tsv"] = readable(in_order(result.decision_curve, "decision_curve.tsv"))
     if result.scores.sensitivity.subgroups:
         tables["subgroups.tsv"] = readable(_records(result.scores.sensitivity.subgroups, "subgroups.tsv"))
+    course = result.scores.sensitivity.course
+    if course is not None:
+        tables["course.tsv"] = readable(_records(course.means, "course.tsv"))
+        if course.elsewhere:
+            tables["durability.tsv"] = readable(_records(course.elsewhere, "durability.tsv"))
     if result.scores.sensitivity.drop_out is not None:
         tables["drop_out.tsv"] = readable(_records(result.scores.sensitivity.drop_out.differences, "drop_out.tsv"))
     return tables

@@ -11,6 +11,7 @@ The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sens
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
 from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
+from workbench.records.course import AtSession, Course, CourseMean, RatedCourse, SharedWith
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
@@ -21,7 +22,6 @@ from workbench.records.data import (
     Dataset,
     FeatureTable,
     FlowStep,
-    LeftOut,
     Notice,
     Outcome,
     OutcomeType,
@@ -30,10 +30,12 @@ from workbench.records.data import (
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
+from workbench.records.left_out import LeftOut
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
+    ApartFrom,
     Increment,
     Influence,
     Interval,
@@ -77,6 +79,8 @@ __all__ = [
     "TANGENT",
     "UNASSIGNED",
     "AnalysisPlan",
+    "ApartFrom",
+    "AtSession",
     "Background",
     "Batches",
     "CircuitTest",
@@ -85,6 +89,8 @@ __all__ = [
     "Cohort",
     "ConformalFold",
     "Contribution",
+    "Course",
+    "CourseMean",
     "Covariates",
     "CurvePoint",
     "Dataset",
@@ -119,6 +125,7 @@ __all__ = [
     "PowerPoint",
     "ProcedureResult",
     "QuestionCard",
+    "RatedCourse",
     "RegressionToMean",
     "Report",
     "ReportPicture",
@@ -133,6 +140,7 @@ __all__ = [
     "Session",
     "SetPlan",
     "Severity",
+    "SharedWith",
     "Shuffled",
     "SizeCriterion",
     "Split",
