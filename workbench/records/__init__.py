@@ -6,11 +6,13 @@ A *row* is one participant in one session. Participant ids are the canonical tex
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
 The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `external`,
-`scores`, `run`; `plan` stands beside them. All names can be imported from `workbench.records`.
+`scores`, `run`; `plan`, `report` and `study_page` stand beside them. All names can be imported from
+`workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
 from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
+from workbench.records.course import AtSession, Course, CourseMean, RatedCourse, SharedWith
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
@@ -21,7 +23,6 @@ from workbench.records.data import (
     Dataset,
     FeatureTable,
     FlowStep,
-    LeftOut,
     Notice,
     Outcome,
     OutcomeType,
@@ -42,10 +43,12 @@ from workbench.records.external import (
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
+from workbench.records.left_out import LeftOut
 from workbench.records.plan import CurvePoint, ExternalPower, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
-from workbench.records.run import LoggedRun, ModelState, Places, RunResult
+from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
+    ApartFrom,
     Increment,
     Influence,
     Interval,
@@ -67,6 +70,7 @@ from workbench.records.sensitivity import (
     Subgroup,
 )
 from workbench.records.study import Cohort, Design, Doubt, Phase, Scale, Session
+from workbench.records.study_page import QuestionCard, RunLine, StudyPage
 from workbench.records.units import (
     PROCEDURES,
     CircuitTest,
@@ -88,6 +92,8 @@ __all__ = [
     "TANGENT",
     "UNASSIGNED",
     "AnalysisPlan",
+    "ApartFrom",
+    "AtSession",
     "Background",
     "Batches",
     "CaseMix",
@@ -97,6 +103,8 @@ __all__ = [
     "Cohort",
     "ConformalFold",
     "Contribution",
+    "Course",
+    "CourseMean",
     "Covariates",
     "CurvePoint",
     "Dataset",
@@ -120,6 +128,7 @@ __all__ = [
     "Influence",
     "Interval",
     "LeftOut",
+    "LoggedExperiment",
     "LoggedRun",
     "MissingFeatures",
     "ModelState",
@@ -136,10 +145,13 @@ __all__ = [
     "Policies",
     "PowerPoint",
     "ProcedureResult",
+    "QuestionCard",
+    "RatedCourse",
     "RegressionToMean",
     "Report",
     "ReportPicture",
     "ReportTable",
+    "RunLine",
     "RunResult",
     "Scale",
     "ScaleEnds",
@@ -149,6 +161,7 @@ __all__ = [
     "Session",
     "SetPlan",
     "Severity",
+    "SharedWith",
     "Shift",
     "Shuffled",
     "SitePerformance",
@@ -156,6 +169,7 @@ __all__ = [
     "Split",
     "Stability",
     "StabilitySelection",
+    "StudyPage",
     "Subgroup",
     "Treatment",
     "UnitResult",

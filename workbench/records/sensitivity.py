@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.records.course import Course
 from workbench.records.numbers import Number
 
 
@@ -133,3 +134,5 @@ class Sensitivity:
     drop_out: DropOut | None = None
     decision: Decision | None = None
     subgroups: tuple[Subgroup, ...] = ()
+    course: Course | None = None
+    """None where the score was rated once after treatment."""

@@ -99,6 +99,8 @@ class RunInputs:
     """Of circuits, for boosted trees that predict."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where none is declared."""
+    pharmacodynamic: tuple[str, ...] = ()
+    """Sources taken as acute changes."""
 
     @property
     def run(self) -> Fits:

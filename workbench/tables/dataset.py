@@ -23,6 +23,8 @@ from workbench.records import (
     as_level,
 )
 from workbench.specs.experiment import ExperimentSpec
+from workbench.tables.acute_change import is_change
+from workbench.tables.apart_from import shared_improvement
 from workbench.tables.background import background, unobserved
 from workbench.tables.covariance_features import is_projected, refuse_covariances, without_tangent
 from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
@@ -215,8 +217,8 @@ class _Join:
         eligible = set() if dataset.background is None else set(dataset.background.values.index)
         without = eligible - set(self.outcome.values.index)
         people = sorted(without.intersection(*(self.parts[source].people for source in dataset.sources)))
-        if not people or not dataset.complete:
-            return None
+        if not people or not dataset.complete or self.outcome.shared is not None:
+            return None  # what the outcome is taken apart from is not known of them either
         parts = [self.parts[source] for source in dataset.sources]
         X = np.hstack([part.values[part.positions(people)] for part in parts])
         projected = ~without_tangent(dataset.features, X)
@@ -232,7 +234,7 @@ class _Join:
         for source in sources:
             part = self.parts[source]
             if is_projected(part.table.features):
-                change = self.experiment.change is not None
+                change = is_change(part.table, self.experiment)
                 at = part.positions(self.people)
                 there = [person for person, position in zip(self.people, at, strict=True) if position >= 0]
                 refuse_covariances(part.table, part.values[at[at >= 0]], there, change=change)
@@ -270,6 +272,8 @@ class _Join:
             name = self.outcome.baseline_name
             coding = VariableCoding(name, (name,))
             forced = Covariates((name,), (name,), baseline, (coding,)).beside(forced)
+        if self.outcome.shared is not None:
+            forced = forced.beside(shared_improvement(self.outcome.shared, self.people))
         held = {*terms.forced_columns, self.outcome.baseline_name}
         confounds, notes = encode(
             [term for term in terms.confounds if term not in held], self.cohort, self.people, fill=fill
