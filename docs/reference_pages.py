@@ -46,11 +46,9 @@ def command_page() -> str:
     """Every command with its arguments, options and examples, as its ``--help`` has them."""
     import typer.main
 
-    import workbench.cli.study_commands
-    import workbench.cli.trial_commands  # noqa: F401 - these two register the commands
-    from workbench.cli.options import app
+    from workbench.cli import application
 
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(application())
     lines = [
         "# Commands",
         "",

@@ -47,11 +47,9 @@ def shown_commands(text: str) -> Iterator[list[str]]:
 def commands() -> dict[str, Any]:
     import typer.main
 
-    import workbench.cli.study_commands
-    import workbench.cli.trial_commands  # noqa: F401 - the two register the commands
-    from workbench.cli.options import app
+    from workbench.cli import application
 
-    return typer.main.get_command(app).commands
+    return typer.main.get_command(application()).commands
 
 
 @pytest.fixture(scope="module")

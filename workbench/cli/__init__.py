@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from workbench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER, WorkbenchError, is_text, of_the_disk
 from workbench.module_search import leave_out_current_folder
 from workbench.terminal import never_fail
 from workbench.version import __version__
+
+if TYPE_CHECKING:
+    import typer
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """Set to one unless the user says otherwise: work is spread over processes, and on a busy machine threads wait for each
@@ -31,8 +35,7 @@ def run_command(arguments: list[str]) -> int:
     """Exit code of one command; every error is printed so that the user can act on it."""
     import typer
 
-    from workbench.cli import prediction_commands, study_commands, trial_commands  # noqa: F401  (each adds its commands)
-    from workbench.cli.options import USAGE_ERROR, app
+    from workbench.cli.options import USAGE_ERROR
     from workbench.cli.printing import print_problems
 
     for stream in (sys.stdout, sys.stderr):
@@ -44,7 +47,7 @@ def run_command(arguments: list[str]) -> int:
         print(f"{unreadable!a}: is not written in UTF-8; rename the file or folder, then try again", file=sys.stderr)
         return EXIT_USER
     try:
-        code = app(arguments, prog_name="workbench", standalone_mode=False)
+        code = application()(arguments, prog_name="workbench", standalone_mode=False)
     except WorkbenchError as error:
         print_problems(error.problems)
         return error.exit_code
@@ -69,3 +72,16 @@ def run_command(arguments: list[str]) -> int:
     if code == EXIT_INTERRUPTED:
         print("\nStopped. What was finished is kept; workbench run ... --resume goes on from there.", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def application() -> typer.Typer:
+    """The application with every command: importing a module of commands adds them.
+
+    Returns
+    -------
+    Typer
+    """
+    from workbench.cli import prediction_commands, study_commands, trial_commands  # noqa: F401
+    from workbench.cli.options import app
+
+    return app
