@@ -27,7 +27,7 @@ VALIDATION = ValidationSpec(repeats=1, outer=3, inner=3, permutations=3, seed=7)
 
 
 def trial(make_dataset, *, share=0.5, interaction=0.0, prognosis=3.0, average=4.0, n=45, p=6, seed=1, **more):
-    """A randomised trial: features 0 and 1 predict the outcome in both arms, feature 2 the benefit of the active one."""
+    """A randomised trial: features 0 and 1 predict the outcome in both arms, feature 2 the benefit."""
     dataset = make_dataset(n=n, p=p, seed=seed, **more)
     rng = np.random.default_rng(seed + 1000)
     W = np.zeros(n)
@@ -126,7 +126,7 @@ def test_without_covariates_the_reference_is_the_average_effect_of_the_training_
     assert main.reference == pytest.approx(y[train].mean() + D[test] * tau0, rel=1e-10)
 
 
-# --------------------------------------------------------------------------------------------------------- what it finds
+# -------------------------------------------------------------------------------------------------------- what it finds
 
 
 def r2_of(dataset, learner=RIDGE, permutations=39, seed=0):

@@ -23,7 +23,7 @@ from workbench.models.procedures import (
     procedure_of,
     procedures_of_units,
 )
-from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds, participants_of
+from workbench.models.splitters import inner_folds, outer_folds, participants_of
 from workbench.models.stacked import held_out_references
 from workbench.models.targets import ORDER as ORDER
 from workbench.models.targets import ORDERS as ORDERS

@@ -7,10 +7,10 @@ set and for every column of the targets,
     tau0 = sum (W - e) R / sum (W - e)^2,
     G    = tau0 + (R - (W - e) tau0) (W - e) / (e (1 - e)).
 
-Given the features, the mean of G is the effect that participants with these features have, so a learner of G, unweighted
-and with the features of its training set as they are, predicts that effect: one decomposition serves every column at any
-e. N modifies the effect too and is put back the same way: the learner's own N. What is stored is on the scale of the
-outcome, ``predicted = m + (W - e) tau``, ``reference = m + (W - e) tau_N``, so that
+The mean of G, given the features, is the mean effect in participants with these features. A learner of G, unweighted,
+therefore predicts that effect, and one decomposition of the features serves every column at any e. N modifies the
+effect too and is put back the same way, as the learner's own N. What is stored is on the scale of the outcome,
+``predicted = m + (W - e) tau`` and ``reference = m + (W - e) tau_N``, so that
 
     1 - sum (Y - predicted)^2 / sum (Y - reference)^2 = 1 - sum (R - (W - e) tau)^2 / sum (R - (W - e) tau_N)^2,
 
@@ -18,7 +18,8 @@ tau_N being tau0 where N is empty.
 
 References
 ----------
-Nie, X., Wager, S. (2021). Biometrika 108, 299-319 (the residual form); Robinson, P. M. (1988). Econometrica 56, 931-954.
+Nie, X., Wager, S. (2021). Biometrika 108, 299-319 (the residual form).
+Robinson, P. M. (1988). Econometrica 56, 931-954.
 """
 
 from __future__ import annotations

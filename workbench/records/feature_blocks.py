@@ -199,7 +199,8 @@ class Treatment:
     @property
     def allocated(self) -> np.ndarray:
         """float, shape (n_rows,): 1 where the row had the active arm, else 0."""
-        return (self.arms == self.active).astype(float)
+        allocated: np.ndarray = (self.arms == self.active).astype(float)
+        return allocated
 
     def exchanged(self, rows: np.ndarray) -> Treatment:
         """Some rows (positions) with the other of the two arms."""

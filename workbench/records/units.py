@@ -80,7 +80,7 @@ class ProcedureResult:
     chosen : mapping of str to value
         Tuning parameters chosen for the observed outcome in the inner folds.
     effect : ndarray of shape (n_test,) or None
-        Predicted effect of the treatment on each held-out row, in units of the outcome, where that is what is predicted:
+        Predicted effect of the treatment on each held-out row, in units of the outcome, where that is predicted:
         `predicted` is then what follows from it and the arm that the row had.
     """
 

@@ -22,6 +22,7 @@ SESSIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "percent-change": ("from", "at"),
     "ancova": ("from", "at"),
     "ketamine-minus-placebo": ("at", "placebo_at"),
+    "treatment-effect": ("from", "at"),
     "response": ("from", "at"),
     "remission": ("at",),
 }
@@ -84,6 +85,7 @@ class OutcomeSpec(Spec):
         "percent-change",
         "ancova",
         "ketamine-minus-placebo",
+        "treatment-effect",
         "response",
         "remission",
         "area-under-course",
@@ -125,12 +127,16 @@ class OutcomeSpec(Spec):
             yield from self._score_rules()
         yield from repeated(self.adjust, ("adjust",))
         yield from repeated(self.arms or (), ("arms",))
+        if self.kind == "treatment-effect" and self.arms is not None:
+            yield Finding(("arms",), "has no meaning for kind = 'treatment-effect'", "take it out: both arms enter")
         for key, kind in (("threshold", "response"), ("cutoff", "remission")):
             if getattr(self, key) is not None and self.kind != kind:
                 yield Finding((key,), f"has no meaning for kind = {self.kind!r}", f"it is for kind = {kind!r}")
 
     def _column_rules(self, column: str) -> Iterator[Finding]:
-        if self.kind != "score":
+        if self.kind == "treatment-effect":
+            yield from self._column_of_an_effect()
+        elif self.kind != "score":
             hint = "a participants column has one value per participant: leave out kind, or predict a score"
             yield Finding(
                 ("kind",), f"is {self.kind!r}, which is made from a score, but column = {column!r} is given", hint
@@ -144,6 +150,13 @@ class OutcomeSpec(Spec):
             yield Finding(("better",), "is given for a binary column", "positive = says which level is predicted")
         if self.type == "binary" and self.positive is None:
             yield Finding(("positive",), "is missing, which a binary column needs", 'such as positive = "F"')
+
+    def _column_of_an_effect(self) -> Iterator[Finding]:
+        if self.type == "binary" or self.positive is not None:
+            hint = "an effect is a difference of two means: name a column of numbers"
+            yield Finding(("type",), "is binary, and the effect of a treatment is asked for", hint)
+        elif self.better is None:
+            yield Finding(("better",), "is missing: an effect is a benefit or a harm", 'such as better = "higher"')
 
     def _score_rules(self) -> Iterator[Finding]:
         for key in ("type", "positive", "better"):
