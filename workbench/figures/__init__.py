@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.figures import (
     beeswarm,
+    benefit,
     brain,
     calibration,
     chord,
@@ -48,6 +49,8 @@ PICTURES = {
     "split_spread": splits.draw,
     "comparators": comparators.draw,
     "decision_curve": decision.draw,
+    "benefit_quarters": benefit.draw_quarters,
+    "benefit_calibration": benefit.draw_calibration,
     "flow": flow.draw,
     "brain": brain.draw,
     "connectome": brain.draw_connections,

@@ -5,7 +5,8 @@
 A *row* is one participant in one session. Participant ids are the canonical text of the cohort, always with the prefix
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
-The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`;
+The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `effects`,
+`sensitivity`, `claims`, `scores`, `run`;
 `plan` stands beside them. All names can be imported from `workbench.records`.
 """
 
@@ -27,6 +28,18 @@ from workbench.records.data import (
     OutcomeType,
     Severity,
     Unobserved,
+)
+from workbench.records.effects import (
+    BenefitQuarter,
+    BenefitRanking,
+    CrossoverChecks,
+    Estimate,
+    FirstPeriod,
+    OfOneOrder,
+    PlaceboControl,
+    Rival,
+    SecondPeriod,
+    TreatmentEffects,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
@@ -78,6 +91,8 @@ __all__ = [
     "AnalysisPlan",
     "Background",
     "Batches",
+    "BenefitQuarter",
+    "BenefitRanking",
     "CircuitTest",
     "Claim",
     "ClaimKind",
@@ -85,6 +100,7 @@ __all__ = [
     "ConformalFold",
     "Contribution",
     "Covariates",
+    "CrossoverChecks",
     "CurvePoint",
     "Dataset",
     "Decision",
@@ -92,9 +108,11 @@ __all__ = [
     "Difference",
     "Doubt",
     "DropOut",
+    "Estimate",
     "FeatureBlock",
     "FeatureBlocks",
     "FeatureTable",
+    "FirstPeriod",
     "FlowStep",
     "Freeze",
     "GateRow",
@@ -107,12 +125,14 @@ __all__ = [
     "ModelState",
     "Nogueira",
     "Notice",
+    "OfOneOrder",
     "Outcome",
     "OutcomeType",
     "ParticipantPage",
     "Performance",
     "PermutationTest",
     "Phase",
+    "PlaceboControl",
     "Places",
     "PowerPoint",
     "ProcedureResult",
@@ -120,10 +140,12 @@ __all__ = [
     "Report",
     "ReportPicture",
     "ReportTable",
+    "Rival",
     "RunResult",
     "Scale",
     "ScaleEnds",
     "Scores",
+    "SecondPeriod",
     "Section",
     "Sensitivity",
     "Session",
@@ -136,6 +158,7 @@ __all__ = [
     "StabilitySelection",
     "Subgroup",
     "Treatment",
+    "TreatmentEffects",
     "UnitResult",
     "Unobserved",
     "VariableCoding",

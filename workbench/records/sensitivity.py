@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.records.effects import CrossoverChecks, TreatmentEffects
 from workbench.records.numbers import Number
 
 
@@ -133,3 +134,7 @@ class Sensitivity:
     drop_out: DropOut | None = None
     decision: Decision | None = None
     subgroups: tuple[Subgroup, ...] = ()
+    effects: TreatmentEffects | None = None
+    """Where the effect of a treatment is predicted."""
+    crossover: CrossoverChecks | None = None
+    """Where the difference between two periods is predicted."""
