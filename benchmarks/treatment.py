@@ -49,6 +49,7 @@ class Cell:
 
     @property
     def name(self) -> str:
+        """In words, as the table and the store have it."""
         ratio = "" if self.design == "crossover" else f", {'1:1' if self.share == 0.5 else '2:1'}"
         planted = f", interaction SD {self.interaction:g}" if self.interaction else ", prognostic circuits only"
         return f"{self.design}{ratio}, n = {self.n}, average effect {self.average:g} SD{planted}"
@@ -93,7 +94,7 @@ def dataset(X: np.ndarray, y: np.ndarray, forced: dict[str, np.ndarray], seed: i
     features["source"], features["modality"] = "conn", "connectivity"
     none = Covariates((), (), np.empty((n, 0)))
     outcome = Outcome(
-        label="benefit", unit="SD", kind="treatment-effect", type="continuous", claim="predictive", estimand="simulated",
+        label="benefit", unit="SD", kind="treatment-effect", type="continuous", claim="predictive", estimand="made up",
         improvement_positive=True, values=pd.Series(y, index=people), missing={},
     )  # fmt: skip
     return Dataset(

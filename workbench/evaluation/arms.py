@@ -50,7 +50,8 @@ class HeldOutBenefit:
     arm : ndarray of shape (n_rows,)
         W - e.
     predicted, of_covariates : ndarray of shape (n_rows,)
-        tau and tau_N.
+        tau and tau_N. Where a training set has a small average effect those held out have a large one, which would rank
+        participants the wrong way round: the mean of tau_N over the rows held out together is that over everybody.
     left : ndarray of shape (n_rows,)
         Y - m - (W - e) tau_N.
     score : ndarray of shape (n_rows,)
@@ -80,15 +81,19 @@ def held_out_benefit(dataset: Dataset, results: Sequence[UnitResult]) -> HeldOut
     assert dataset.treatment is not None
     e, n = dataset.treatment.probability, dataset.n_rows
     arm, y = dataset.treatment.allocated - e, np.asarray(dataset.y, dtype=float)
-    sums, count = np.zeros((3, n)), np.zeros(n)
+    sums, count = np.zeros((4, n)), np.zeros(n)
     for result in in_order(results):
         main, rows = result.procedures["main"], result.test
         assert main.effect is not None
         of_covariates = main.effect - (main.predicted - main.reference) / arm[rows]
-        sums[:, rows] += np.stack([main.effect, of_covariates, y[rows] - main.reference])
+        centre = of_covariates.mean()
+        parts = [main.effect - centre, of_covariates - centre, of_covariates, y[rows] - main.reference]
+        sums[:, rows] += np.stack(parts)
         count[rows] += 1
-    predicted, of_covariates, left = sums / np.maximum(count, 1)
-    return HeldOutBenefit(arm, predicted, of_covariates, left, of_covariates + left * arm / (e * (1 - e)))
+    predicted, around, of_covariates, left = sums / np.maximum(count, 1)
+    average = of_covariates.mean()
+    score = of_covariates + left * arm / (e * (1 - e))
+    return HeldOutBenefit(arm, average + predicted, average + around, left, score)
 
 
 def treatment_effects(

@@ -364,7 +364,9 @@ def _carried_over(dataset: Dataset, of_periods: Periods, active: str, fall: floa
 
 
 def _concordance(by_person: pd.DataFrame, seed: int) -> Estimate | None:
-    predicted, observed = (by_person[name].to_numpy(float) for name in ("predicted", "observed"))
+    # Against the reference: those held out are high where their training set, and so its mean, is low.
+    beyond = by_person[["predicted", "observed"]].sub(by_person["reference"], axis=0)
+    predicted, observed = (beyond[name].to_numpy(float) for name in ("predicted", "observed"))
     value = concordance(predicted, observed)
     if np.isnan(value) or len(observed) < FEWEST:
         return None

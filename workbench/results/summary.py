@@ -11,6 +11,7 @@ from workbench.records import ELIGIBLE, UNASSIGNED
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.layout import GLUE, Check, Line, Page, lay_out
 from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
+from workbench.results.treatment_words import treatments_in_brief
 from workbench.results.wording import (
     amounts,
     increment_words,
@@ -58,6 +59,7 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
         Line("Performance", (_r2(scores), _error(scores))),
         Line("Permutation test", (_p(scores),)),
         Line("Increment", (_increment(scores),)),
+        Line(*treatments_in_brief(scores)),
         Line("Robustness", _robustness(scores)),
         Line("Candidates", _candidates(result, show)),
         Line("Not stronger" if result.claim.shows_prediction else "Why", (_reasons(result, show),)),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from workbench.results.wording import number
+from workbench.results.wording import number, unit_of
 
 if TYPE_CHECKING:
-    from workbench.records import BenefitQuarter, CrossoverChecks, Estimate, TreatmentEffects
+    from workbench.records import BenefitQuarter, CrossoverChecks, Estimate, Scores, TreatmentEffects
 
 
 def allocated(effects: TreatmentEffects) -> str:
@@ -90,7 +90,48 @@ def ranking_words(effects: TreatmentEffects, unit: str) -> str:
     )
 
 
+def treatments_in_brief(scores: Scores) -> tuple[str, tuple[str, ...]]:
+    """A label and what a comparison of treatments says, for the page that is read in 20 seconds; no row elsewhere.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    label : str
+    rows : tuple of str
+    """
+    effects, checks, unit = scores.sensitivity.effects, scores.sensitivity.crossover, unit_of(scores)
+    if effects is not None:
+        lowest, highest = effects.quarters[0], effects.quarters[-1]
+        return "Benefit", (
+            f"average {number(effects.average.value)}{unit}; {_with_interval(lowest)} in the quarter of smallest "
+            f"predicted benefit, {_with_interval(highest)} in that of largest",
+            f"calibration of benefit {estimate(effects.calibration)}",
+        )
+    return "Crossover", () if checks is None else _crossover_in_brief(checks)
+
+
 # ------------------------------------------------------------------------------------------------------------ crossover
+
+
+def _crossover_in_brief(checks: CrossoverChecks) -> tuple[str, ...]:
+    orders = ", ".join(
+        f"{each.first} first {'too few' if each.r2 is None else number(each.r2)} (n = {each.n})"
+        for each in checks.orders
+    )
+    first = checks.first_period
+    alone = "" if first is None else f"; first period alone {number(first.r2)} (n = {first.n_active + first.n_control})"
+    rows = [f"R2 by order: {orders}{alone}"]
+    if checks.placebo is not None:
+        rows.append(
+            f"placebo control: slope {number(checks.placebo.active)} on {checks.active}, "
+            f"{number(checks.placebo.control)} on {checks.control}, difference {estimate(checks.placebo.difference)}"
+        )
+    second = checks.second_period
+    lost = "" if second is None else f"; {second.n_lost} of {second.n_first} lost before the second period"
+    return (*rows, f"possible carry-over {checks.n_carry_over}{lost}")
 
 
 def crossover_facts(checks: CrossoverChecks, unit: str) -> list[tuple[str, str]]:

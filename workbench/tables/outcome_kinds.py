@@ -140,6 +140,7 @@ def _treatment_effect(rated: Ratings) -> Draft:
         f"the difference that {active} rather than {control} makes to the improvement, given what is known before "
         f"treatment (positive = better on {active}), with the baseline score held fixed"
     )
+    draft.reliability = None  # of an improvement, not of a difference between participants
     draft.notes = [INDIVIDUAL_RESPONSE.format("arms")]
     return draft
 
