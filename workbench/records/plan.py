@@ -103,3 +103,5 @@ class SetPlan:
     """Requirements that were simulated in the power for *supported by internal validation*."""
     not_simulated: str = ""
     """Why there is no such power."""
+    allocation: float | None = None
+    """Probability of the active arm, where the features are to predict the effect of a treatment."""
