@@ -288,6 +288,8 @@ def _regression(plan: SetPlan) -> str:
 
 
 def _ceiling(plan: SetPlan) -> str:
+    if plan.allocation is not None:
+        return "Reliability: that of a score says nothing of a difference between participants of two arms."
     if plan.outcome_type == "binary":
         return "Reliability: that of a binary outcome is not known; misjudged cases cap what can be predicted."
     if plan.ceiling is None:

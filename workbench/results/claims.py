@@ -148,9 +148,9 @@ def _sentence(scores: Scores, verdict: Verdict) -> str:
         numbers = f"{r2}, without a p-value that could tell it from chance"
         return f"{verdict}: {what} for {outcome} in {_whom(scores)} ({numbers})"
     wording = WORDING[scores.claim_kind]
-    effects = scores.sensitivity.effects
-    treatment = "ketamine" if effects is None else effects.active
-    return wording.format(verdict=verdict, what=what, outcome=outcome, whom=_whom(scores), r2=r2, treatment=treatment)
+    if scores.sensitivity.effects is not None:  # of a trial of another drug
+        wording = wording.replace("ketamine", scores.sensitivity.effects.active)
+    return wording.format(verdict=verdict, what=what, outcome=outcome, whom=_whom(scores), r2=r2)
 
 
 WEAK_R2 = 0.10
@@ -217,7 +217,7 @@ LIMIT_OF_KIND: dict[ClaimKind, str] = {
 WORDING: dict[ClaimKind, str] = {
     "prognostic": "{verdict}, prognostic: {what} predicts {outcome} in {whom} ({r2}); "
     "treatments are not compared, so this says nothing about ketamine in particular",
-    "predictive": "{verdict}, predictive of {treatment} response: {what} predicts {outcome}, which compares "
+    "predictive": "{verdict}, predictive of ketamine response: {what} predicts {outcome}, which compares "
     "treatments, in {whom} ({r2})",
     "association": "{verdict}, association: {what} is associated with {outcome} in {whom} ({r2}); "
     "no treatment is involved",

@@ -61,7 +61,10 @@ def column_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
 
 
 def _effect_on(name: str, values: pd.Series, spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> Outcome:
-    """The effect of the treatment on a column, positive where it is a benefit; people of other arms are left out."""
+    """The effect of the treatment on a column, positive where it is a benefit; people of other arms are left out.
+
+    What may be claimed of it is for `outcomes` to say.
+    """
     active, control = arms_of_an_effect(spec, cohort, people)
     missing = {person: why for person, why in people_of_arms(spec, cohort, people).items() if why}
     values = values.drop(index=[person for person in values.index if person in missing])
@@ -71,7 +74,7 @@ def _effect_on(name: str, values: pd.Series, spec: OutcomeSpec, cohort: Cohort, 
         unit="",
         kind=spec.kind,
         type="continuous",
-        claim="predictive",
+        claim="association",
         estimand=f"In the participants included treated with {active} or {control}: the difference that {active} "
         f"rather than {control} makes to {name} ({spec.better} is better), given what is known before treatment; "
         "participants without it are left out (available cases).",

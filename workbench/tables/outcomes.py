@@ -53,6 +53,8 @@ def make_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str], *, se
     """
     people = sorted(people)
     outcome = _score_outcome(spec, cohort, people) if spec.column is None else column_outcome(spec, cohort, people)
+    if outcome.kind == TREATMENT_EFFECT:
+        outcome = replace(outcome, claim=_claim(spec, cohort, {}))
     return _shuffled(outcome, seed) if spec.shuffle else outcome
 
 
