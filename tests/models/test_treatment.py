@@ -12,11 +12,13 @@ from workbench.evaluation.canary import canary
 from workbench.evaluation.circuit_test import circuit_test
 from workbench.evaluation.influence import leave_one_out_r2
 from workbench.models.everyone import fit_everyone
+from workbench.models.gram import RidgeLearner
+from workbench.models.learner import Fold
 from workbench.models.nested_cv import fit_columns, fit_unit, marginal_targets, plan_units, target_matrices
 from workbench.models.permutations import refusal, scheme
 from workbench.models.procedures import ALLOCATED
 from workbench.models.targets import shuffled_once
-from workbench.models.treatment import effects_as_outcome
+from workbench.models.treatment import TreatmentLearner, effects_as_outcome, trial_of
 from workbench.records import Treatment
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import ElasticNetSpec, KernelRidgeSpec, RandomForestSpec, RidgeSpec, XGBoostSpec
@@ -280,3 +282,20 @@ def test_too_few_rows_for_the_covariates_are_refused_by_name(make_dataset):
     unit = plan_units(dataset, VALIDATION, RIDGE)[0]
     with pytest.raises(FitError, match="rows for 7 confounds; 10 are needed"):
         fit_unit(dataset, unit, RIDGE, target_matrices(dataset, VALIDATION), explain=0)
+
+
+def test_ridge_gives_the_same_numbers_on_rows_that_its_training_sets_share_and_on_copies(make_dataset, nuisance):
+    dataset = trial(make_dataset, interaction=2.0, p=80, **nuisance)  # more features than rows
+    fold, Y = fold_of(dataset), np.column_stack([dataset.y, -dataset.y])
+    shared = RidgeLearner(RIDGE)
+    copied = RidgeLearner(RIDGE)
+    copied.takes_inner_targets = False
+    one, other = (TreatmentLearner(learner).fit(fold, Y, seed=0) for learner in (shared, copied))
+    assert one.predicted == pytest.approx(other.predicted, rel=1e-8)
+    assert one.chosen == other.chosen
+
+
+def fold_of(dataset):
+    unit = plan_units(dataset, VALIDATION, RIDGE)[0]
+    split = (unit.outer.train, unit.outer.test, unit.inner)
+    return Fold(dataset.X, dataset.nuisance.values, *split, trial=trial_of(dataset))

@@ -76,6 +76,9 @@ class Fold:
         Circuit of each feature, for models that are explained by whole circuits.
     trial : Trial or None
         Arms, where the effect of a treatment is learnt (`treatment`).
+    inner_targets : tuple of ndarray of shape (n_rows, n_targets), or None
+        Targets of each inner fold, where they are made from its training rows: for learners that say so
+        (`takes_inner_targets`); else those of the outer fold hold for all.
     """
 
     X: np.ndarray
@@ -91,6 +94,7 @@ class Fold:
     batches: Batches | None = None
     circuits: np.ndarray | None = None
     trial: Trial | None = None
+    inner_targets: tuple[np.ndarray, ...] | None = None
 
 
 class Model(Protocol):

@@ -120,9 +120,10 @@ def effects_of(trial: Trial, Y: Floats, train: Rows, test: Rows, *, basis: Nuisa
 class TreatmentLearner:
     """A learner of the effect of a treatment, whatever learner it is; a `workbench.models.learner.Learner`.
 
-    The targets of every training set, inner ones too, are made from its own rows; the learner is handed rows that exist
-    once per training set, each with the target of that set, and predicts the effect. It is given back as a prediction
-    of the outcome; the model it keeps predicts the effect of anybody, from raw features and N.
+    The targets of every training set, inner ones too, are made from its own rows. Ridge takes them beside the rows that
+    all sets share (`Fold.inner_targets`); another learner is handed rows that exist once per training set, each with
+    the target of that set, and need not know. What it predicts is the effect; it is given back as a prediction of the
+    outcome, and the model it keeps predicts the effect of anybody, from raw features and N.
     """
 
     def __init__(self, learner: Learner) -> None:
@@ -146,7 +147,9 @@ class TreatmentLearner:
         trial = _trial_of(fold, Y.shape[1])
         splits = (*fold.inner, Split(fold.train, fold.test))
         effects = [effects_of(trial, Y, split.train, split.test) for split in splits]
-        fitted = self.learner.fit(*_one_copy_per_training_set(fold, splits, effects), seed=seed, explain=explain)
+        shares = getattr(self.learner, "takes_inner_targets", False)
+        made = _targets_of_training_sets if shares else _one_copy_per_training_set
+        fitted = self.learner.fit(*made(fold, splits, effects), seed=seed, explain=explain)
         return replace(
             fitted,
             predicted=effects[-1].on_the_scale_of_the_outcome(fitted.predicted),
@@ -157,6 +160,17 @@ class TreatmentLearner:
 def _trial_of(fold: Fold, n_targets: int) -> Trial:
     assert fold.trial is not None, "a treatment effect needs the arm of every row"
     return fold.trial.of_targets(n_targets)
+
+
+def _targets_of_training_sets(fold: Fold, splits: Sequence[Split], effects: Sequence[Effects]) -> tuple[Fold, Floats]:
+    """The rows that all training sets share, and the targets of each set beside them; 0 in rows that it has not."""
+    each = []
+    for split, one in zip(splits, effects, strict=True):
+        targets = np.zeros((len(fold.X), one.train.shape[1]))
+        targets[split.train], targets[split.test] = one.train, one.test
+        each.append(targets)
+    *inner, outer = each
+    return replace(fold, treatment=None, trial=None, inner_targets=tuple(inner)), outer
 
 
 def _one_copy_per_training_set(fold: Fold, splits: Sequence[Split], effects: Sequence[Effects]) -> tuple[Fold, Floats]:
