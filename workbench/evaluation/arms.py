@@ -221,6 +221,8 @@ def benefit_calibration(held_out: HeldOutBenefit) -> Estimate:
 def rival(held_out: HeldOutBenefit, prognosis: Values) -> Rival:
     """Arm x prognosis beside arm x predicted benefit: those who do well anyway may be those who benefit.
 
+    Both are what is left of the effect beyond what the covariates predict of it.
+
     Parameters
     ----------
     held_out : HeldOutBenefit
@@ -231,7 +233,7 @@ def rival(held_out: HeldOutBenefit, prognosis: Values) -> Rival:
     -------
     Rival
     """
-    of_benefit, of_prognosis = _in_sd(held_out.predicted), _in_sd(prognosis)
+    of_benefit, of_prognosis = _in_sd(held_out.predicted - held_out.of_covariates), _in_sd(prognosis)
     together = _slopes(held_out, np.column_stack([of_benefit, of_prognosis]))
     return Rival(
         correlation=float(np.mean(of_benefit * of_prognosis)) if of_benefit.any() and of_prognosis.any() else np.nan,

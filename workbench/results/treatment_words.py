@@ -72,8 +72,8 @@ def rival_words(effects: TreatmentEffects, unit: str) -> str:
         return "not available: the prognosis could not be fitted"
     per = f"{unit} of benefit per SD"
     return (
-        f"predicted benefit {estimate(rival.benefit)}{per}, and {estimate(rival.beside)} with arm x prognosis beside "
-        f"it; prognosis alone {estimate(rival.prognosis)}; the two correlate at {_or_not(rival.correlation)}"
+        f"beyond the covariates, predicted benefit {estimate(rival.benefit)}{per}, and {estimate(rival.beside)} with "
+        f"arm x prognosis beside it; prognosis alone {estimate(rival.prognosis)}; the two correlate at {_or_not(rival.correlation)}"
     )
 
 
