@@ -96,6 +96,15 @@ def concordance_for_benefit(predicted: Values, y: Values, allocated: NDArray[np.
 def concordance(predicted: Values, observed: Values) -> float:
     """Share of pairs that differ in what was observed and are ordered as predicted; ties in the prediction count half.
 
+    Parameters
+    ----------
+    predicted, observed : ndarray of shape (n,)
+
+    Returns
+    -------
+    float
+        NaN where no two differ.
+
     >>> concordance(np.array([1.0, 2.0, 2.0]), np.array([1.0, 2.0, 3.0]))
     0.8333333333333334
     """

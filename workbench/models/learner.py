@@ -236,7 +236,16 @@ TAKEN: dict[str, str] = {
 
 
 def taken(learner: Learner) -> frozenset[str]:
-    """What a learner takes of `TAKEN`; nothing where it does not say so."""
+    """What a learner takes of `TAKEN`; nothing where it does not say so.
+
+    Parameters
+    ----------
+    learner : Learner
+
+    Returns
+    -------
+    frozenset of str
+    """
     return frozenset(getattr(learner, "takes", ()))
 
 

@@ -174,7 +174,17 @@ def outcome_rows(
 
 
 def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """`outcome_rows` where nothing is held fixed but blocks and groups: every order is equally likely."""
+    """`outcome_rows` where nothing is held fixed but blocks and groups: every order is equally likely.
+
+    Parameters
+    ----------
+    blocks, groups : ndarray of int, shape (n_rows,)
+    n_permutations, seed : int
+
+    Returns
+    -------
+    ndarray of int, shape (n_permutations, n_rows)
+    """
     order = np.tile(np.arange(len(groups)), (n_permutations, 1))
     stream = np.random.SeedSequence(seed, spawn_key=(PERMUTATION_STREAM,))
     members_of = _exchangeable(blocks, groups)

@@ -235,6 +235,10 @@ def trial_of(dataset: Dataset, main_effects: Floats | None = None, allocated: Fl
         Covariates of m; those held fixed where it is not given.
     allocated : ndarray of shape (n_rows, n_targets), optional
         1 where a row had the active arm, target by target; the arms as they were where it is not given.
+
+    Returns
+    -------
+    Trial or None
     """
     if dataset.treatment is None:
         return None

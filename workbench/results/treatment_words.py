@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
 
 def allocated(effects: TreatmentEffects) -> str:
-    """ "allocated with a probability of 0.50"."""
+    """ "ketamine was allocated with a probability of 0.50".
+
+    Parameters
+    ----------
+    effects : TreatmentEffects
+
+    Returns
+    -------
+    str
+    """
     return f"{effects.active} was allocated with a probability of {number(effects.probability)}"
 
 
@@ -59,21 +68,42 @@ def _with_interval(quarter: BenefitQuarter) -> str:
 
 
 def calibration_words(effects: TreatmentEffects) -> str:
-    """The slope of the benefit on the predicted one, in words without a full stop."""
+    """The slope of the benefit on the predicted one, in words without a full stop.
+
+    Parameters
+    ----------
+    effects : TreatmentEffects
+
+    Returns
+    -------
+    str
+    """
     if math.isnan(effects.calibration.value):
         return "not defined: the predicted benefit is the same for all, given the covariates"
     return f"slope {estimate(effects.calibration)} of the benefit on the predicted one; 1 is ideal"
 
 
 def rival_words(effects: TreatmentEffects, unit: str) -> str:
-    """Arm x prognosis beside arm x predicted benefit, in words without a full stop."""
+    """Arm x prognosis beside arm x predicted benefit, in words without a full stop.
+
+    Parameters
+    ----------
+    effects : TreatmentEffects
+    unit : str
+        With a space before it, or empty.
+
+    Returns
+    -------
+    str
+    """
     rival = effects.rival
     if rival is None:
         return "not available: the prognosis could not be fitted"
     per = f"{unit} of benefit per SD"
     return (
         f"beyond the covariates, predicted benefit {estimate(rival.benefit)}{per}, and {estimate(rival.beside)} with "
-        f"arm x prognosis beside it; prognosis alone {estimate(rival.prognosis)}; the two correlate at {_or_not(rival.correlation)}"
+        f"arm x prognosis beside it; prognosis alone {estimate(rival.prognosis)}; the two correlate at "
+        f"{_or_not(rival.correlation)}"
     )
 
 
@@ -82,7 +112,18 @@ def _or_not(value: float) -> str:
 
 
 def ranking_words(effects: TreatmentEffects, unit: str) -> str:
-    """c-for-benefit, AUTOC and Qini, in words without a full stop."""
+    """c-for-benefit, AUTOC and Qini, in words without a full stop.
+
+    Parameters
+    ----------
+    effects : TreatmentEffects
+    unit : str
+        With a space before it, or empty.
+
+    Returns
+    -------
+    str
+    """
     ranking = effects.ranking
     return (
         f"concordance for benefit {estimate(ranking.concordance)}, .5 is chance; AUTOC "
