@@ -189,8 +189,10 @@ def _planned(
     from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
+    from workbench.tables.harmonised import preserved_cap
     from workbench.tables.outcomes import make_outcome
     from workbench.tables.people import select_people
+    from workbench.tables.quality_rules import exclusions_and_outcome
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
@@ -235,13 +237,14 @@ def _planned(
                 common_to=common,
             )
             of_data, data_warnings = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
+            data_warnings = [*data_warnings, *exclusions_and_outcome(spec, dataset)]
             problems.extend(of_data)
             silent = undeclared(study.sources, sources)
             notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
             zeros = all_exact_zeros([loaded.tables[source] for source in sources])
             notices += tuple(Notice(each.counted, where=each.source) for each in zeros)
             every_warning += data_warnings
-            capped = timing_cap(dataset, cohort, study.sources)
+            capped = (*timing_cap(dataset, cohort, study.sources), *preserved_cap(dataset))
             baseline = baseline_as_held(dataset)
             planned = planned_runs(dataset, spec)
             if not of_data and not len(problems):
