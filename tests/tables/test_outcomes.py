@@ -265,6 +265,7 @@ def test_of_three_arms_the_probability_is_that_of_the_active_one_among_two(paral
         ),
         ({"design": "single-arm"}, r"needs participants allocated to two arms, and this is a single-arm design"),
         ({"allocation": {}}, r"arms: allocation: is missing.*write allocation = \{ ketamine = 0.5, placebo = 0.5 \}"),
+        ({"randomised_within": ("sit",)}, r"arms: strata: 'sit' is not a participants column; did you mean 'site'"),
         ({"active": "esketamine"}, r"nobody included had 'esketamine'; arms here: ketamine \(n = 2\)"),
     ],
 )

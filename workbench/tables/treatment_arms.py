@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from workbench.errors import OutcomeError, Problem, listed
+from workbench.errors import OutcomeError, Problem, did_you_mean, listed
 from workbench.records import Cohort, Treatment
 from workbench.specs.experiment import OutcomeSpec
 
@@ -98,6 +98,10 @@ def arms_of_an_effect(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) 
     if not cohort.allocation:
         hint = f"write allocation = {{ {active} = 0.5, {control} = 0.5 }}, or what the protocol says, in cohort.toml"
         raise OutcomeError(Problem("arms: allocation", f"is missing, which {spec.kind} needs", hint))
+    for column in cohort.randomised_within:
+        if column not in cohort.participants:
+            hint = did_you_mean(column, cohort.participants.columns)
+            raise OutcomeError(Problem("cohort.toml: arms: strata", f"{column!r} is not a participants column", hint))
     counts = cohort.participants["arm"].reindex(people).value_counts()
     for arm in (active, control):
         if arm not in counts.index:
