@@ -17,6 +17,7 @@ from workbench.knowledge.vocabulary import OWN_FILE, Vocabulary, vocabulary_of
 from workbench.new_study import init_study
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import NAME_PATTERN, Finding, Spec, Text
+from workbench.specs.experiment import source_of
 from workbench.specs.explaining import place_in_words
 from workbench.specs.reading import examine, examine_cohort, examine_experiment, examine_source
 from workbench.study_rules import against_features, overlaps, session_codes, timing
@@ -172,7 +173,7 @@ class Study:
         if reading.spec is None:
             return Examined(path.stem, None, reading.problems)
         undeclared = _problems(label, against_features(reading.spec, self.cohort, self.sources, self.unread))
-        named = {member for members in reading.spec.feature_sets.values() for member in members}
+        named = {source_of(member) for members in reading.spec.feature_sets.values() for member in members}
         spec = None if undeclared or named & self.unread else reading.spec
         return Examined(path.stem, spec, (*reading.problems, *undeclared))
 

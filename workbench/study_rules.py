@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from workbench.errors import did_you_mean
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import Finding, Key, unknown
-from workbench.specs.experiment import EVERYTHING
+from workbench.specs.experiment import EVERYTHING, source_of
 from workbench.specs.source import TIMINGS
 
 
@@ -84,7 +84,7 @@ def _sessions(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
     for key, sessions in (("sessions", spec.sessions), ("change", spec.change or ())):
         for position, session in enumerate(sessions):
             yield from unknown(session, cohort.sessions, "session", (key, position))
-    for key in ("from", "at", "placebo_at"):
+    for key in ("from", "at", "placebo_at", "until"):
         session_name = getattr(spec.outcome, "from_" if key == "from" else key)
         if session_name is not None:
             yield from unknown(session_name, cohort.sessions, "session", ("outcome", key))
@@ -93,6 +93,8 @@ def _sessions(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
 def _outcome(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
     if spec.outcome.score is not None:
         yield from unknown(spec.outcome.score, cohort.scores, "score", ("outcome", "score"))
+    if spec.outcome.apart_from is not None:
+        yield from unknown(spec.outcome.apart_from, cohort.scores, "score", ("outcome", "apart_from"))
     arms = cohort.arms.names if cohort.arms else ()
     for position, arm in enumerate(spec.outcome.arms or ()):
         yield from unknown(arm, arms, "declared arm", ("outcome", "arms", position))
@@ -109,8 +111,8 @@ def _quoted(word: str) -> str:
 def _feature_sets(spec: ExperimentSpec, sources: Mapping[str, AnySource], unread: Collection[str]) -> Iterator[Finding]:
     for name, members in spec.feature_sets.items():
         for position, member in enumerate(members):
-            if member not in unread:
-                yield from unknown(member, sources, "source", ("feature_sets", name, position))
+            if source_of(member) not in unread:
+                yield from unknown(source_of(member), sources, "source", ("feature_sets", name, position))
     if not sources and not unread:
         yield Finding((), "there is no source to predict from", "declare one as features/NAME.toml")
     for position, model in enumerate(spec.models if not spec.feature_sets else ()):

@@ -13,7 +13,17 @@ import pytest
 from workbench.figures import PICTURES as EVERY
 from workbench.figures import calibration, comparators, draw_picture, draw_run, flow, permutations, predictions
 from workbench.figures.style import BLUE, BROWN, DARK, GREY, INK, PAPER, THEMES, VERMILLION, look, mixed_anew, save
-from workbench.records import BenefitQuarter, BenefitRanking, Estimate, FlowStep, RunResult, TreatmentEffects
+from workbench.records import (
+    AtSession,
+    BenefitQuarter,
+    BenefitRanking,
+    Course,
+    CourseMean,
+    Estimate,
+    FlowStep,
+    RunResult,
+    TreatmentEffects,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -62,7 +72,16 @@ def with_candidate_feature(result: RunResult) -> RunResult:
     """The run with its first feature as a candidate, as `results.biomarkers` lists features below their circuit."""
     name = result.features["name"].iloc[0]
     row = {**result.biomarkers.iloc[0].to_dict(), "level": "feature", "feature": name}
-    return replace(result, biomarkers=pd.concat([result.biomarkers, pd.DataFrame([row])], ignore_index=True))
+    course = Course(
+        "MADRS",
+        tuple(
+            CourseMean("ketamine", name, hours, 40, 40, 30.0, 28.0, 32.0) for name, hours in (("b0", 0.0), ("d2", 48.0))
+        ),
+        (AtSession("d2", 48.0, 40, 0.3, 0.9, 0.5, 1.2, 0.0, 0.0, 0.0, "predicted"),),
+    )
+    scores = replace(result.scores, sensitivity=replace(result.scores.sensitivity, course=course))
+    biomarkers = pd.concat([result.biomarkers, pd.DataFrame([row])], ignore_index=True)
+    return replace(result, scores=scores, biomarkers=biomarkers)
 
 
 def text_of(svg: Path) -> str:

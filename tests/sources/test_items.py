@@ -5,7 +5,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.knowledge.scales import SCALES
-from workbench.sources.items import highest_answers
+from workbench.sources.items import ItemRules, highest_answers
 from workbench.specs.cohort import CohortSpec
 
 MADRS = tuple(f"madrs_{number}" for number in range(1, 11))
@@ -130,3 +130,29 @@ def test_a_total_in_one_column_is_not_taken_for_an_item(cohort_of, write):
     write("items.tsv", ratings(("MADRS",), [[31], [22]]))
     cohort = cohort_of(scores={"MADRS": {"file": "items.tsv", "session": "session_id", "column": "MADRS"}})
     np.testing.assert_array_equal(cohort.scores["value"], [31, 22])
+
+
+@pytest.mark.parametrize(
+    ("scale", "columns", "expected"),
+    [
+        ("MADRS", MADRS, 8.0),
+        ("MADRS", tuple(reversed(MADRS)), 3.0),
+        ("MADRS", tuple("abcdefghij"), 8.0),
+        ("HDRS-17", HAMD, 1.0),
+    ],
+)
+def test_the_items_that_ask_for_anhedonia_are_known_by_number_or_place(scale, columns, expected):
+    rules = ItemRules(SCALES[scale].scorings[next(iter(SCALES[scale].scorings))])
+    answers = np.arange(1, len(columns) + 1, dtype=float)
+    assert rules.anhedonia(columns, np.where(answers == 7, 1.0, answers)) == expected
+
+
+@pytest.mark.parametrize("columns", [("total",), MADRS[:9], (*MADRS[:9], "mood")])
+def test_columns_that_do_not_tell_the_items_apart_give_no_anhedonia(columns):
+    assert ItemRules(SCALES["MADRS"].scorings["0-60"]).anhedonia(columns, np.ones(len(columns))) is None
+
+
+def test_the_cohort_keeps_the_items_that_ask_for_anhedonia_beside_the_total(cohort_of, write):
+    write("items.tsv", ratings(MADRS, [[1, 2, 3, 4, 5, 6, 0, 4, 1, 2]]))
+    said = {"file": "items.tsv", "session": "session_id", "column": MADRS}
+    assert dict(cohort_of(scores={"MADRS": said}).anhedonia_items) == {("sub-0001", "ses-b0", "MADRS"): 4.0}

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from workbench.specs.experiment import NOT_YET, SESSIONS_OF_KIND, OutcomeSpec
+from workbench.specs.experiment import SESSIONS_OF_KIND, OutcomeSpec
 
 CHANGE = 'kind = "change"\nfrom = "ses-b0"\nat = "ses-d2"'
 
@@ -25,8 +25,20 @@ CHANGE = 'kind = "change"\nfrom = "ses-b0"\nat = "ses-d2"'
             '"treatment-effect"\narms = ["ketamine"]',
             "outcome.arms: has no meaning for kind = 'treatment-eff",
         ),
-        ('"change"', '"area-under-course"', "outcome.kind: 'area-under-course' is not available yet"),
-        ('"change"', '"durability"', "outcome.kind: 'durability' is not available yet"),
+        ('"change"', '"area-under-course"', "outcome.until: is missing, which kind = 'area-under-course' needs"),
+        ('"change"', '"area-under-course"', "outcome.at: has no meaning for kind = 'area-under-course'"),
+        ('"change"', '"durability"', "outcome.until: is missing, which kind = 'durability' needs"),
+        ('"change"', '"durability"', "outcome.contrast: is missing, which kind = 'durability' needs; write contrast ="),
+        ('at = "ses-d2"', 'at = "ses-d2"\ncontrast = "share"', "outcome.contrast: has no meaning for kind = 'change'"),
+        (
+            'at = "ses-d2"',
+            'at = "ses-d2"\nmissing_sessions = "complete"',
+            "missing_sessions: has no meaning for",
+        ),
+        ('at = "ses-d2"', 'at = "ses-d2"\napart_from = "MADRS"', "outcome.apart_from: is 'MADRS', the outcome itself"),
+        ('"change"', '"response"\napart_from = "SHAPS"', "outcome.apart_from: has no meaning for kind = 'response'"),
+        ('edges = ["edges"]', 'edges = ["edges@change"]', "change: is missing, which 'edges@change' needs"),
+        ('edges = ["edges"]', 'edges = ["edges@late"]', 'found "edges@late"; a name has letters'),
         ("[feature_sets]", '[external.other]\nstudy = "../o"\n[feature_sets]', "external: is not available yet"),
         ("permutations = 100", 'holdout = "x.tsv"', "validation.holdout: is not available yet"),
         ("permutations = 100", 'leave_out = "site"\nfolds = "f.tsv"', "validation.folds: cannot stand beside"),
@@ -52,22 +64,24 @@ def test_contradictions_in_an_experiment_are_named(changed, old: str, new: str, 
 
 
 def test_what_follows_from_one_mistake_is_not_said_again(changed) -> None:
-    assert len(changed("experiment", ('"change"', '"durability"'))) == 1
+    assert len(changed("experiment", ('"change"', '"durability"'))) == 2, "until and contrast"
     assert len(changed("experiment", ('score = "MADRS"', ""))) == 1
 
 
 @pytest.mark.parametrize("kind", SESSIONS_OF_KIND)
 def test_each_kind_of_outcome_is_read_with_exactly_its_sessions(kind: str) -> None:
-    needed = dict(zip(SESSIONS_OF_KIND[kind], ("ses-1", "ses-2"), strict=False))
-    assert OutcomeSpec(score="MADRS", kind=kind, **needed).kind == kind
+    needed = dict(zip(SESSIONS_OF_KIND[kind], ("ses-1", "ses-2", "ses-3"), strict=False))
+    other = {"contrast": "kept-or-lost"} if kind == "durability" else {}
+    assert OutcomeSpec(score="MADRS", kind=kind, **needed, **other).kind == kind
     for key in needed:
+        without = {name: each for name, each in needed.items() if name != key}
         with pytest.raises(ValidationError, match=f"{key}: is missing"):
-            OutcomeSpec(score="MADRS", kind=kind, **{name: each for name, each in needed.items() if name != key})
+            OutcomeSpec(score="MADRS", kind=kind, **without, **other)
 
 
-def test_every_kind_is_either_made_from_sessions_or_reserved() -> None:
+def test_every_kind_is_made_from_sessions() -> None:
     choices = set(OutcomeSpec.model_fields["kind"].annotation.__args__)
-    assert choices == set(SESSIONS_OF_KIND) | set(NOT_YET)
+    assert choices == set(SESSIONS_OF_KIND)
 
 
 def test_two_models_of_a_kind_are_told_apart_by_name(changed) -> None:

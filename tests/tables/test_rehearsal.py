@@ -32,7 +32,8 @@ def test_two_studies_that_differ_in_their_scores_alone_rehearse_alike(make_cohor
     pd.testing.assert_frame_equal(scores.scores, again.scores)
     pd.testing.assert_series_equal(outcome.values, alike.values)
     pd.testing.assert_frame_equal(outcome.ratings, alike.ratings)
-    without = {"values": None, "baseline": None, "ratings": None}
+    pd.testing.assert_frame_equal(outcome.course.ratings, alike.course.ratings)
+    without = {"values": None, "baseline": None, "ratings": None, "course": None}
     assert vars(replace(outcome, **without)) == vars(replace(alike, **without))
 
 

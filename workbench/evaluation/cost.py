@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from workbench.evaluation.apart_from import as_it_is
 from workbench.evaluation.baseline_held import holding_baseline
 from workbench.evaluation.conformal import affordable
 from workbench.evaluation.crossover import first_period_trial
@@ -182,6 +183,23 @@ def estimate_at_most(dataset: Dataset, validation: ValidationSpec, learner: Lear
     cost = _with_sites(dataset, validation, learner)
     held = holding_baseline(dataset) if validation.permutations else None
     return cost if held is None else cost + _with_sites(held, validation, learner)
+
+
+def estimate_raw(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
+    """Cost of the run once more with nothing of another score held fixed, where the outcome is taken apart from one.
+
+    Parameters
+    ----------
+    dataset, validation, learner
+        As for `estimate`.
+
+    Returns
+    -------
+    Cost
+        Of nothing where it is not.
+    """
+    raw = as_it_is(dataset)
+    return Cost(0, 0.0, 0.0, 0.0) if raw is None else estimate(raw, validation, learner)
 
 
 def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:

@@ -33,7 +33,7 @@ people lost it would otherwise separate them."""
 TRUNCATED = (1.0, 99.0)
 """Percentiles that weights are cut at: Cole and Hernan (2008), Am J Epidemiol 168, 656-664."""
 AS_RATED = ("score", "ancova")
-RANGED = (*AS_RATED, "change", "ketamine-minus-placebo")
+RANGED = (*AS_RATED, "change", "ketamine-minus-placebo", "area-under-course")
 """Kinds of outcome with the range of a scale, and those with twice its width."""
 
 

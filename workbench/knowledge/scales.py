@@ -227,6 +227,7 @@ def _scale(name: str, entry: dict[str, Any], values: dict[str, Any]) -> Scale:
         zero=float(values.get("zero", 0.0)),
         reliability=values.get("reliability"),
         anhedonia=entry.get("anhedonia", False),
+        anhedonia_items=tuple(entry.get("anhedonia_items", ())),
         source=entry["source"],
         unverified=(*entry.get("unverified", ()), *values.get("unverified", ())),
         items=tuple(float(highest) for highest in values.get("items", ())),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
 from workbench.pipeline.ledger import look_at, record_of
 from workbench.records import AnalysisPlan, GateRow, feature_set_name
-from workbench.specs.experiment import BASELINE_HELD, ExperimentSpec
+from workbench.specs.experiment import BASELINE_HELD, ExperimentSpec, source_of
 from workbench.study import Study
 
 if TYPE_CHECKING:
@@ -258,4 +258,4 @@ def _smallest_p(runs: Sequence[PlannedRun], refused: Sequence[str]) -> list[floa
 def _undeclared(study: Study, sources: Sequence[str]) -> str:
     from workbench.tables.upstream import undeclared
 
-    return undeclared(study.sources, sources)
+    return undeclared(study.sources, tuple(dict.fromkeys(map(source_of, sources))))

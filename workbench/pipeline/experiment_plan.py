@@ -39,6 +39,8 @@ class PlannedRun:
     """Sources of which the upstream steps are not declared, in a sentence."""
     places: Places = field(default_factory=dict)
     """Where regions lie, as far as the study says."""
+    pharmacodynamic: tuple[str, ...] = ()
+    """Sources taken as acute changes: effects of the treatment, never baseline predictors."""
 
     @property
     def name(self) -> str:
@@ -63,17 +65,18 @@ class PlannedRun:
     @property
     def cost(self) -> Cost:
         """Fits, time, memory and disk, to the nearest order."""
-        from workbench.evaluation.cost import estimate
+        from workbench.evaluation.cost import estimate, estimate_raw
 
-        return estimate(self.dataset, self.validation, self.learner)
+        what = (self.dataset, self.validation, self.learner)
+        return estimate(*what) + estimate_raw(*what)
 
     @property
     def cost_at_most(self) -> Cost:
         """The same of a run that predicts, which is refitted by the questions asked of it."""
-        from workbench.evaluation.cost import estimate_at_most, estimate_refits
+        from workbench.evaluation.cost import estimate_at_most, estimate_raw, estimate_refits
 
         what = (self.dataset, self.validation, self.learner)
-        return estimate_at_most(*what) + estimate_refits(*what)
+        return estimate_at_most(*what) + estimate_raw(*what) + estimate_refits(*what)
 
     @property
     def time(self) -> str:
@@ -185,6 +188,7 @@ def _planned(
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
     from workbench.sources.coordinates import read_places
+    from workbench.tables.acute_change import pharmacodynamic, specs_with_changes, with_changes
     from workbench.tables.dataset import assemble
     from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
@@ -197,8 +201,10 @@ def _planned(
     from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
 
+    loaded = replace(loaded, tables=with_changes(spec, loaded.tables))
     study, cohort = loaded.study, loaded.cohort
-    of_spec, warnings = check_experiment(spec, cohort, study.sources, exclusions)
+    sources_of_study = specs_with_changes(spec, study.sources)
+    of_spec, warnings = check_experiment(spec, cohort, sources_of_study, exclusions)
     every_warning = list(warnings)
     problems.extend(of_spec)
     outcome = None
@@ -214,7 +220,7 @@ def _planned(
     places: Places = {}
     with problems.gather():
         sets = feature_sets(spec, study.sources)
-        used = {source: study.sources[source] for sources in sets.values() for source in sources}
+        used = {source: sources_of_study[source] for sources in sets.values() for source in sources}
         places = read_places(used, features_dir=study.features_dir, data=study.data)
     if outcome is None or not sets:
         return None
@@ -236,15 +242,15 @@ def _planned(
                 given_folds=folds,
                 common_to=common,
             )
-            of_data, data_warnings = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
+            of_data, data_warnings = check_dataset(dataset, cohort, sources_of_study, left_out(loaded, dataset, spec))
             data_warnings = [*data_warnings, *exclusions_and_outcome(spec, dataset)]
             problems.extend(of_data)
-            silent = undeclared(study.sources, sources)
+            silent = undeclared(sources_of_study, sources)
             notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
             zeros = all_exact_zeros([loaded.tables[source] for source in sources])
             notices += tuple(Notice(each.counted, where=each.source) for each in zeros)
             every_warning += data_warnings
-            capped = (*timing_cap(dataset, cohort, study.sources), *preserved_cap(dataset))
+            capped = (*timing_cap(dataset, cohort, sources_of_study), *preserved_cap(dataset))
             baseline = baseline_as_held(dataset)
             planned = planned_runs(dataset, spec)
             if not of_data and not len(problems):
@@ -260,6 +266,7 @@ def _planned(
                             baseline=baseline,
                             undeclared=silent,
                             places=places,
+                            pharmacodynamic=pharmacodynamic(dataset, cohort),
                         )
                     )
                     every_warning += notes

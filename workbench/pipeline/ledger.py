@@ -12,6 +12,7 @@ from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
 from workbench.pipeline.store import FinishedRun
 from workbench.records import RunResult
 from workbench.specs import spec_hash
+from workbench.specs.experiment import source_of
 from workbench.study import Study
 
 if TYPE_CHECKING:
@@ -293,7 +294,8 @@ def plan_now(study: Study, name: str, spec: ExperimentSpec) -> dict[str, dict[st
     from workbench.preregistration.frozen import plan_of
     from workbench.tables.feature_sets import feature_sets
 
-    return plan_of(study, name, spec, chain(*feature_sets(spec, study.sources).values()))
+    members = chain(*feature_sets(spec, study.sources).values())
+    return plan_of(study, name, spec, map(source_of, members))
 
 
 def read_history(study: Study, experiments: Iterable[str]) -> None:

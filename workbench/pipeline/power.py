@@ -16,7 +16,7 @@ from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData
 from workbench.records import Dataset, SetPlan
-from workbench.specs.experiment import ValidationSpec
+from workbench.specs.experiment import ValidationSpec, source_of
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def plan(
     done = []
     for feature_set in reversed(runs):
         found = _plan_set(loaded, experiment_plan, runs[feature_set], question, jobs, progress or Silent())
-        tables = [loaded.tables[source] for source in runs[feature_set].dataset.sources]
+        tables = [loaded.tables[name] for name in dict.fromkeys(map(source_of, runs[feature_set].dataset.sources))]
         circuits = tuple(each.in_words for each in without_circuit(loaded.study, tables))
         done.append(StudyPlan(found, _keep_plan(found, folders[feature_set]) if folders else (), circuits))
     return tuple(done)

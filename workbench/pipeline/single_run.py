@@ -28,7 +28,8 @@ def run_one(
     """One feature set with one model: permuted targets, work units, influence, circuit test, reduction.
 
     A run that passes its permutation test on an outcome that contains the baseline score is made once more with that
-    score held fixed, from its folds to leaving each participant out.
+    score held fixed, from its folds to leaving each participant out. A run whose outcome is taken apart from another
+    score is made once more with nothing of that held fixed.
 
     Parameters
     ----------
@@ -47,12 +48,18 @@ def run_one(
     RunResult
         Not yet corrected for the other runs of the experiment.
     """
+    from workbench.evaluation.apart_from import as_it_is, beside_raw
     from workbench.evaluation.baseline_held import holding_baseline, with_baseline_held
     from workbench.evaluation.inference import ALPHA
     from workbench.results.run_result import reduce_run
 
     analyse = partial(_analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress)
     result = reduce_run(analyse(planned, label=f"{plan.name}: {planned.name}", explained=True))
+    raw = as_it_is(planned.dataset)
+    if raw is not None:
+        label = f"{plan.name}: {planned.name}, {planned.dataset.outcome.score} as it is"
+        inputs = analyse(replace(planned, dataset=raw), label=label, explained=False)
+        result = beside_raw(result, reduce_run(inputs), planned.dataset)
     scores = result.scores
     if not scores.performance.r2 > 0 or scores.test.p is None or scores.test.p > ALPHA:
         return result  # no claim is within reach
@@ -156,6 +163,7 @@ def _analysed(
         undeclared=planned.undeclared,
         published_as=loaded.study.cohort.published_as or "",
         places=planned.places,
+        pharmacodynamic=planned.pharmacodynamic,
         blind_fits=blind_fits,
         interval_units=() if of_interval is None else of_interval.units,
         interval_results=() if of_interval is None else of_interval.results,

@@ -5,13 +5,13 @@
 A *row* is one participant in one session. Participant ids are the canonical text of the cohort, always with the prefix
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
-The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `effects`,
-`sensitivity`, `claims`, `scores`, `run`;
-`plan` stands beside them. All names can be imported from `workbench.records`.
+The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `effects`, `sensitivity`, `claims`, `scores`,
+`run`; `plan`, `report` and `study_page` stand beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
 from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
+from workbench.records.course import AtSession, Course, CourseMean, RatedCourse, SharedWith
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
@@ -22,7 +22,6 @@ from workbench.records.data import (
     Dataset,
     FeatureTable,
     FlowStep,
-    LeftOut,
     Notice,
     Outcome,
     OutcomeType,
@@ -43,10 +42,12 @@ from workbench.records.effects import (
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
+from workbench.records.left_out import LeftOut
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
-from workbench.records.run import LoggedRun, ModelState, Places, RunResult
+from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
+    ApartFrom,
     Increment,
     Influence,
     Interval,
@@ -68,6 +69,7 @@ from workbench.records.sensitivity import (
     Subgroup,
 )
 from workbench.records.study import Cohort, Design, Doubt, Phase, Scale, Session
+from workbench.records.study_page import QuestionCard, RunLine, StudyPage
 from workbench.records.units import (
     PROCEDURES,
     CircuitTest,
@@ -89,6 +91,8 @@ __all__ = [
     "TANGENT",
     "UNASSIGNED",
     "AnalysisPlan",
+    "ApartFrom",
+    "AtSession",
     "Background",
     "Batches",
     "BenefitQuarter",
@@ -99,6 +103,8 @@ __all__ = [
     "Cohort",
     "ConformalFold",
     "Contribution",
+    "Course",
+    "CourseMean",
     "Covariates",
     "CrossoverChecks",
     "CurvePoint",
@@ -121,6 +127,7 @@ __all__ = [
     "Influence",
     "Interval",
     "LeftOut",
+    "LoggedExperiment",
     "LoggedRun",
     "ModelState",
     "Nogueira",
@@ -136,11 +143,14 @@ __all__ = [
     "Places",
     "PowerPoint",
     "ProcedureResult",
+    "QuestionCard",
+    "RatedCourse",
     "RegressionToMean",
     "Report",
     "ReportPicture",
     "ReportTable",
     "Rival",
+    "RunLine",
     "RunResult",
     "Scale",
     "ScaleEnds",
@@ -151,11 +161,13 @@ __all__ = [
     "Session",
     "SetPlan",
     "Severity",
+    "SharedWith",
     "Shuffled",
     "SizeCriterion",
     "Split",
     "Stability",
     "StabilitySelection",
+    "StudyPage",
     "Subgroup",
     "Treatment",
     "TreatmentEffects",

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from workbench.records.coding import VariableCoding
+from workbench.records.course import RatedCourse, SharedWith
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.in_fold import Batches, Harmonisation
 from workbench.records.joined_texts import joined_texts
+from workbench.records.left_out import LeftOut
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
 
@@ -51,26 +53,6 @@ OutcomeType = Literal["continuous", "binary"]
 
 Severity = Literal["warning", "note"]
 ClaimKind = Literal["prognostic", "predictive", "association"]
-
-
-@dataclass(frozen=True, eq=False)
-class LeftOut:
-    """Columns of a source's files that are not among its features: beside them it shows how these were selected.
-
-    Parameters
-    ----------
-    why : mapping of str to str
-        Every such column, and why it is none: ``participant id``, ``session``, ``a covariate of the study``, ``drop``,
-        ``not in keep``, ``not in the columns table``, ``not numbers``, ``no value``.
-    columns : tuple of str
-        Those of them that hold numbers and could have been features.
-    values : ndarray of shape (n_rows, len(columns))
-        float64, in the rows of the feature table.
-    """
-
-    why: Mapping[str, str]
-    columns: tuple[str, ...]
-    values: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +140,10 @@ class Outcome:
     """The scale of that score."""
     ratings: pd.DataFrame | None = None
     """Index: everyone eligible, with an outcome or without; one column per session of `sessions`, as rated."""
+    course: RatedCourse | None = None
+    """None where the score was rated once after treatment, and for a column of the participants."""
+    shared: SharedWith | None = None
+    """What the outcome is taken apart from: held fixed in every training fold, known only after treatment."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,6 +74,23 @@ class PermutationTest:
     refused: str = ""
 
 
+@dataclass(frozen=True)
+class ApartFrom:
+    """An outcome with the improvement in another score held fixed, beside the same outcome as it is."""
+
+    score: str
+    name: str
+    """As the nuisance block calls its improvement: "fall in MADRS without item 8"."""
+    items: str
+    """What became of the items of that score that ask for anhedonia themselves, in a sentence."""
+    r: Number
+    """Correlation of the two improvements in those analysed."""
+    raw: Performance
+    """The same run on the same participants with nothing of the other score held fixed."""
+    raw_p: float | None
+    """Its permutation p, not corrected over runs; None where there is none."""
+
+
 SMALL_P = 0.05
 """A p from which words speak of more than chance."""
 
@@ -293,11 +310,19 @@ class Scores:
     """The cohort of the evidence map that the study's participants are; empty where the study declares none."""
     in_fold: tuple[str, ...] = ()
     """What was learnt from the features of every training set before the model saw them, in sentences."""
+    apart_from: ApartFrom | None = None
+    """None where the outcome is not taken apart from another score."""
+    pharmacodynamic: tuple[str, ...] = ()
+    """Sources taken as acute changes, from before treatment to after it: effects of it, never baseline predictors."""
 
     @property
     def features_name(self) -> str:
-        """The feature set as a reader calls it: "connectivity + task"."""
-        return feature_set_name(self.feature_set, self.sources)
+        """The feature set as a reader calls it: "connectivity + task"; acute changes are called so."""
+        name = feature_set_name(self.feature_set, self.sources)
+        if not self.pharmacodynamic:
+            return name
+        which = "acute change" if set(self.sources) <= set(self.pharmacodynamic) else ", ".join(self.pharmacodynamic)
+        return f"{name} ({which}: pharmacodynamic)"
 
     @property
     def display_name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.records.course import Course
 from workbench.records.effects import CrossoverChecks, TreatmentEffects
 from workbench.records.numbers import Number
 
@@ -138,3 +139,5 @@ class Sensitivity:
     """Where the effect of a treatment is predicted."""
     crossover: CrossoverChecks | None = None
     """Where the difference between two periods is predicted."""
+    course: Course | None = None
+    """None where the score was rated once after treatment."""

@@ -87,6 +87,8 @@ class Scale:
     reliability: float | None = None
     """Retest reliability, 0 to 1, where published."""
     anhedonia: bool = False
+    anhedonia_items: tuple[int, ...] = ()
+    """Numbers of the items that ask for anhedonia, of a scale of general depression."""
     source: str = ""
     unverified: tuple[str, ...] = ()
     """What of this comes from memory, not from a public source: range, direction, response, remission, .."""
@@ -165,6 +167,8 @@ class Cohort:
     column_sessions: Mapping[str, str] = field(default_factory=dict)
     """Covariate to the session at which it was measured, where the study says so."""
 
+    anhedonia_items: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    """By participant, session and score: sum of the items that ask for anhedonia, where the total is a sum of items."""
     doubts: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
     """By column: levels that look alike, cells that are no numbers, whole numbers that may be codes."""
 

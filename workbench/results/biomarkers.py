@@ -11,6 +11,7 @@ from workbench.evaluation.inference import benjamini_hochberg
 from workbench.results.claims import AMOUNTS, named_outcome
 from workbench.results.places import PLACES
 from workbench.results.published import with_evidence
+from workbench.tables.acute_change import CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -293,7 +294,7 @@ def change_words(scores: Scores, *, more: bool, short: bool = False) -> str:
 
 
 def _circuit_name(circuit: str, members: pd.DataFrame) -> str:
-    modalities = sorted(set(members["modality"]))
+    modalities = sorted(set(map(_measured, members["modality"])))
     if modalities == ["connectivity"]:
         return f"{circuit} connectivity"
     if modalities == ["task"]:
@@ -305,15 +306,21 @@ def _circuit_name(circuit: str, members: pd.DataFrame) -> str:
 
 def _feature_name(feature: dict[str, Any]) -> str:
     regions = " to ".join(region for region in (feature["region_a"], feature["region_b"]) if region)
+    modality = _measured(feature["modality"])
     if not regions:
         return str(feature["feature"])
-    if feature["modality"] == "connectivity":
+    if modality == "connectivity":
         return f"{regions} connectivity"
-    if feature["modality"] == "task":
+    if modality == "task":
         return f"{regions} response{_to(feature['contrast'])}"
-    if feature["modality"] == "pet":
+    if modality == "pet":
         return " ".join(part for part in (regions, feature["tracer"], feature["measure"] or "signal") if part)
-    return f"{regions} {feature['modality']}"
+    return f"{regions} {modality}"
+
+
+def _measured(modality: str) -> str:
+    """What was measured, of an acute change too: its circuit says what it is."""
+    return modality.removesuffix(f" ({CALLED})")
 
 
 def _to(contrast: str) -> str:

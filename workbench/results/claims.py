@@ -225,7 +225,7 @@ WORDING: dict[ClaimKind, str] = {
 """The word "predictive" is kept for outcomes that compare treatments (METHODS 1.5)."""
 
 
-AMOUNTS = ("change", "percent-change", "ketamine-minus-placebo", "treatment-effect")
+AMOUNTS = ("change", "percent-change", "ketamine-minus-placebo", "treatment-effect", "area-under-course")
 """Kinds of outcome that are differences: one can be larger or smaller."""
 
 

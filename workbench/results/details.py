@@ -7,7 +7,7 @@ from math import isnan
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from workbench.results import sensitivity
+from workbench.results import over_time, sensitivity
 from workbench.results.claims import critical_r2, procedure, viewed
 from workbench.results.summary import slope, terminal_width
 from workbench.results.wording import (
@@ -76,6 +76,9 @@ def labelled(result: RunResult) -> dict[str, str]:
         "Reliability ceiling": _ceiling(scores),
         "Sites": _sites(scores),
         "Baseline": _baseline_held(scores),
+        "Other sessions": over_time.durability(scores),
+        "Durability": over_time.classes(scores),
+        "Apart from": over_time.apart_from(scores),
         "Influence": _influence(scores),
         "Negative control": shuffled(scores),
         "Leakage check": leakage(scores),

@@ -103,6 +103,8 @@ class RunInputs:
     """The first period of a crossover alone; None for other outcomes."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where none is declared."""
+    pharmacodynamic: tuple[str, ...] = ()
+    """Sources taken as acute changes."""
 
     @property
     def run(self) -> Fits:

@@ -199,6 +199,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         improvement_positive=outcome.improvement_positive,
         published_as=inputs.published_as,
         warnings=inputs.warnings,
+        pharmacodynamic=inputs.pharmacodynamic,
     )
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from workbench.evaluation import scale_ends as ends
 from workbench.evaluation.drop_out import FEWEST, drop_out, largest, outcome_range
+from workbench.evaluation.durability import course
+from workbench.evaluation.metrics import performance
 from workbench.evaluation.regression_to_mean import regression_to_mean
 from workbench.evaluation.subgroups import subgroups
 from workbench.records import Sensitivity
@@ -67,6 +69,7 @@ def gather_sensitivity(
         drop_out=drop_out(dataset.background, table, unobserved, allowed=outcome_range(dataset.outcome)),
         decision=decision,
         subgroups=subgroups(dataset.background, table, seed=seed),
+        course=course(dataset, table, r2=performance("main", table, dataset.outcome.type).r2),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.records import ELIGIBLE, UNASSIGNED
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.layout import GLUE, Check, Line, Page, lay_out
+from workbench.results.over_time import checks as over_time
 from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
 from workbench.results.treatment_words import treatments_in_brief
 from workbench.results.wording import (
@@ -308,7 +309,7 @@ def _increment(scores: Scores) -> str:
 
 def _robustness(scores: Scores) -> tuple[Check, ...]:
     """What was tried on the result; what needs a positive R2 is left out where there is none."""
-    checks = [*_one_participant(scores), *_repeats(scores), *_held_fixed(scores), *_sites(scores)]
+    checks = [*_one_participant(scores), *_repeats(scores), *_held_fixed(scores), *_sites(scores), *over_time(scores)]
     if scores.blind_fits:
         checks.append(
             Check(True, f"leakage check passed ({scores.blind_fits} fit{'' if scores.blind_fits == 1 else 's'})")

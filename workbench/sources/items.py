@@ -62,6 +62,25 @@ class ItemRules:
             values[turned] = self._ends(columns)[turned] - values[turned]
         return True, values
 
+    def anhedonia(self, columns: Sequence[str], answers: np.ndarray) -> float | None:
+        """Sum of the items that ask for anhedonia; None where the columns do not tell which these are.
+
+        Parameters
+        ----------
+        columns : sequence of str
+        answers : ndarray of shape (n_columns,)
+            As `answers` gives them.
+
+        Returns
+        -------
+        float or None
+        """
+        wanted = set(self.scale.anhedonia_items)
+        numbers = _numbers(columns) or ([] if any(map(_numbered, columns)) else list(range(1, len(columns) + 1)))
+        if len(columns) < 2 or len(columns) != len(self.scale.items) or not wanted or not wanted <= set(numbers):
+            return None
+        return float(sum(answer for number, answer in zip(numbers, answers, strict=True) if number in wanted))
+
     def _reverse(self) -> tuple[str, ...]:
         return (self.score.reverse or ()) if self.score is not None else ()
 
@@ -122,9 +141,14 @@ class ItemRules:
                 yield Problem(f"{label}: column", found, hint)
 
 
+def _numbered(column: str) -> re.Match[str] | None:
+    """The last number in a name."""
+    return re.search(r"(\d+)\D*$", column)
+
+
 def _numbers(columns: Sequence[str]) -> list[int]:
     """Numbers at the end of the names of items; empty where they do not tell the items apart."""
-    numbers = [int(match[1]) for column in columns if (match := re.search(r"(\d+)\D*$", column))]
+    numbers = [int(match[1]) for column in columns if (match := _numbered(column))]
     return numbers if len(numbers) == len(columns) == len(set(numbers)) else []
 
 
@@ -143,5 +167,4 @@ def highest_answers(columns: Sequence[str], items: Sequence[float]) -> np.ndarra
     if numbers := _numbers(columns):
         ranks = np.argsort(np.argsort(np.array(numbers, dtype=int)))
         return np.asarray(items, dtype=float)[ranks]
-    with_number = [re.search(r"(\d+)\D*$", column) for column in columns]
-    return np.asarray(items, dtype=float) if not any(with_number) else highest
+    return np.asarray(items, dtype=float) if not any(map(_numbered, columns)) else highest

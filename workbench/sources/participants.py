@@ -94,16 +94,17 @@ class _Reader:
         lines = [table.lines[at] for at in kept]
         participants, scanned_at = self._with_quality(self._covariates(columns, people, lines, cohort), cohort)
         periods = self._reserved(participants, columns, people, lines)
-        scores, scales, notes = read_scores(self.spec, cohort, self.files, self.problems)
+        rated = read_scores(self.spec, cohort, self.files, self.problems)
         self._other_files_agree(replace(cohort, participants=participants))
         order = sorted(people)
         return replace(
             cohort,
             participants=participants.loc[order],
             periods=periods.loc[order],
-            scores=scores,
-            scales=scales,
-            notes=tuple(dict.fromkeys([*self.notes, *notes])),
+            scores=rated.scores,
+            scales=rated.scales,
+            anhedonia_items=rated.anhedonia_items,
+            notes=tuple(dict.fromkeys([*self.notes, *rated.notes])),
             doubts=self.doubts,
             column_sessions={**cohort.column_sessions, **scanned_at},
         )

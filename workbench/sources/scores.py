@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -34,6 +34,8 @@ class Rating:
     participant_id: str
     session: str
     value: float
+    anhedonia: float | None = None
+    """Sum of its items that ask for anhedonia; None where they are not told from the others."""
 
     def __str__(self) -> str:
         return f"{self.participant_id} {self.session} ({self.place})".replace("  ", " ")
@@ -53,9 +55,28 @@ class _Cells:
         self.cells.append(cells)
 
 
-def read_scores(
-    spec: CohortSpec, cohort: Cohort, files: CohortFiles, problems: Problems
-) -> tuple[pd.DataFrame, dict[str, Scale], list[str]]:
+@dataclass(frozen=True, eq=False)
+class CohortScores:
+    """Every rating of a study.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Long: participant_id, session, score, value; complete values only.
+    scales : mapping of str to Scale
+        By the name of the score.
+    notes : tuple of str
+    anhedonia_items : mapping of (str, str, str) to float
+        By participant, session and score: sum of the items that ask for anhedonia.
+    """
+
+    scores: pd.DataFrame
+    scales: Mapping[str, Scale]
+    notes: tuple[str, ...]
+    anhedonia_items: Mapping[tuple[str, str, str], float]
+
+
+def read_scores(spec: CohortSpec, cohort: Cohort, files: CohortFiles, problems: Problems) -> CohortScores:
     """Every score of the study; what is wrong with any of them goes into `problems`.
 
     Parameters
@@ -70,11 +91,7 @@ def read_scores(
 
     Returns
     -------
-    scores : DataFrame
-        Long: participant_id, session, score, value; complete values only.
-    scales : dict of str to Scale
-        By the name of the score.
-    notes : list of str
+    CohortScores
     """
     ratings: dict[str, list[Rating]] = {}
     scales: dict[str, Scale] = {}
@@ -98,7 +115,13 @@ def read_scores(
     frame = frame.astype({"participant_id": "str", "session": "str", "score": "str", "value": float})
     if scales.keys() >= ratings.keys():
         problems.extend(direction_problems(spec, {name: scales[name] for name in ratings}, frame))
-    return frame, scales, list(dict.fromkeys(notes))
+    of_items = {
+        (rating.participant_id, rating.session, name): rating.anhedonia
+        for name, found in ratings.items()
+        for rating in found
+        if rating.anhedonia is not None
+    }
+    return CohortScores(frame, scales, tuple(dict.fromkeys(notes)), of_items)
 
 
 def scale_of(name: str, score: ScoreSpec, own: dict[str, ScaleSpec]) -> Scale:
@@ -209,7 +232,8 @@ def _ratings(
                 continue
         n_missing = int(pd.isna(values).sum())
         if n_missing == 0:
-            yield Rating(row.place, str(owner.participant_id), str(owner.session), float(values.sum()))
+            anhedonia = None if items is None else items.anhedonia(columns, values)
+            yield Rating(row.place, str(owner.participant_id), str(owner.session), float(values.sum()), anhedonia)
         elif n_missing < len(values) and not wrong:
             incomplete += 1
     if incomplete:

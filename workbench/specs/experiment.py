@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from itertools import combinations
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, StringConstraints
 
 from workbench.errors import did_you_mean
-from workbench.specs.base import Finding, Key, Name, Number, Spec, Text, not_together, repeated, unknown
+from workbench.specs.base import (
+    NAME_PATTERN,
+    Finding,
+    Key,
+    Name,
+    Number,
+    Spec,
+    Text,
+    not_together,
+    repeated,
+    unknown,
+)
+from workbench.specs.bounds import Bounds as Bounds
+from workbench.specs.bounds import Rule as Rule
 from workbench.specs.harmonise import HarmoniseSpec
 from workbench.specs.learners import AnyLearner
-
-NOT_YET = ("area-under-course", "durability")
-"""Kinds of outcome that need the course over time, which a later version brings."""
 
 SESSIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "score": ("at",),
@@ -25,13 +36,21 @@ SESSIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "treatment-effect": ("from", "at"),
     "response": ("from", "at"),
     "remission": ("at",),
+    "area-under-course": ("from", "until"),
+    "durability": ("from", "at", "until"),
 }
 """The sessions that each kind of outcome is made from: all are needed, and no other has a meaning."""
+
+CHANGE = "@change"
+"""Ends the name of a source that is taken as the change between the two sessions of `change`."""
+
+Member = Annotated[str, StringConstraints(pattern=NAME_PATTERN.removesuffix("$") + f"({CHANGE})?$")]
+"""A source in a feature set."""
 
 EVERYTHING = "all"
 """The feature set of all sources that overlap no other, where an experiment declares no sets."""
 
-BASELINE_HELD = ("change", "percent-change", "response", "remission")
+BASELINE_HELD = ("change", "percent-change", "response", "remission", "area-under-course", "durability")
 """Kinds of outcome that are made from the baseline score, or depend on it: regression to the mean alone predicts them
 (METHODS 2.4), so that their claim is read from the run that holds the baseline score fixed."""
 SITES_TO_LEAVE_OUT = 3
@@ -47,32 +66,23 @@ CONFOUND_TERM = re.compile(r"^[^@^\s][^@^]*(\^[2-9])?$")
 """A column, or a power of it: ``age``, ``age^2``."""
 
 
-class Bounds(Spec):
-    """Inclusive bounds of a numeric column."""
+def source_of(member: str) -> str:
+    """The source that a member of a feature set is made from.
 
-    min: Number | None = None
-    """Lowest value that is kept."""
-    max: Number | None = None
-    """Highest value that is kept."""
+    Parameters
+    ----------
+    member : str
 
-    def rules(self) -> Iterator[Finding]:
-        """At least one bound, in order."""
-        if self.min is None and self.max is None:
-            yield Finding((), "has no bound", "write { min = 18, max = 65 }, or one of the two")
-        elif self.min is not None and self.max is not None and self.min > self.max:
-            yield Finding((), f"min {self.min:g} is above max {self.max:g}", "nobody is between them")
+    Returns
+    -------
+    str
 
-
-def _list_or_bounds(value: Any) -> str:
-    return "bounds" if isinstance(value, dict | Bounds) else "list"
-
-
-Rule = Annotated[
-    Annotated[tuple[str | int | Number | bool, ...], Field(min_length=1), Tag("list")]
-    | Annotated[Bounds, Tag("bounds")],
-    Discriminator(_list_or_bounds),
-]
-"""One column's rule: any of a list, or within bounds."""
+    Examples
+    --------
+    >>> source_of("connectivity@change"), source_of("task")
+    ('connectivity', 'task')
+    """
+    return member.removesuffix(CHANGE)
 
 
 class OutcomeSpec(Spec):
@@ -108,13 +118,23 @@ class OutcomeSpec(Spec):
     placebo_at: Name | None = None
     """Session after placebo, for ketamine-minus-placebo."""
     until: Name | None = None
-    """Reserved for durability: the last session of the course."""
+    """Last session of the course: area-under-course and durability."""
+    missing_sessions: Literal["complete", "interpolate"] | None = None
+    """Area under the course: complete (the default) leaves out whoever lacks a session of the course; interpolate
+    draws a straight line from the rating before a missing one to that after it, and still needs the first and the
+    last."""
+    contrast: Literal["kept-or-lost", "kept-or-not", "share"] | None = None
+    """Durability. kept-or-lost: who keeps the response, among responders at the early session; kept-or-not: who
+    responds at both sessions, among everyone; share: how much of the early improvement is left, among responders."""
+    apart_from: Name | None = None
+    """Score of general depression whose improvement over the same sessions is held fixed in every training fold, so
+    that what is predicted is the part of the improvement that is not shared with it."""
     adjust: tuple[Text, ...] = ()
     """Nuisance beside the confounds, such as "sequence"."""
     arms: tuple[Text, ...] | None = None
     """Required for parallel designs: whose outcome."""
     threshold: Number | None = Field(default=None, gt=0, lt=1)
-    """Response: relative fall; default: the rule of the scale."""
+    """Response and durability: relative fall; default: the rule of the scale."""
     cutoff: Number | None = None
     """Remission: at most; default: the rule of the scale."""
     shuffle: bool = False
@@ -133,9 +153,10 @@ class OutcomeSpec(Spec):
         yield from repeated(self.arms or (), ("arms",))
         if self.kind == "treatment-effect" and self.arms is not None:
             yield Finding(("arms",), "has no meaning for kind = 'treatment-effect'", "take it out: both arms enter")
-        for key, kind in (("threshold", "response"), ("cutoff", "remission")):
-            if getattr(self, key) is not None and self.kind != kind:
-                yield Finding((key,), f"has no meaning for kind = {self.kind!r}", f"it is for kind = {kind!r}")
+        for key, kinds in KEYS_OF_KINDS.items():
+            if getattr(self, key) is not None and self.kind not in kinds:
+                meant = " or ".join(map(repr, kinds))
+                yield Finding((key,), f"has no meaning for kind = {self.kind!r}", f"it is for kind = {meant}")
 
     def _column_rules(self, column: str) -> Iterator[Finding]:
         if self.kind == "treatment-effect":
@@ -167,11 +188,6 @@ class OutcomeSpec(Spec):
             if getattr(self, key) is not None:
                 hint = "leave it out: the scale of the score says it"
                 yield Finding((key,), "is for a participants column, and a score is predicted", hint)
-        if self.kind in NOT_YET:
-            yield Finding(
-                ("kind",), f"{self.kind!r} is not available yet", f"choose one of {', '.join(SESSIONS_OF_KIND)}"
-            )
-            return
         needed = SESSIONS_OF_KIND[self.kind]
         for key, value in self._sessions.items():
             if key in needed and value is None:
@@ -179,8 +195,16 @@ class OutcomeSpec(Spec):
             if key not in needed and value is not None:
                 hint = f"it is made from {' and '.join(needed)}; leave {key} out"
                 yield Finding((key,), f"has no meaning for kind = {self.kind!r}", hint)
-        if len(needed) == 2 and None not in (pair := [self._sessions[key] for key in needed]) and pair[0] == pair[1]:
-            yield Finding((needed[1],), f"is {pair[1]!r}, the same session as {needed[0]}", "name two sessions")
+        for first, second in combinations(needed, 2):
+            if self._sessions[first] is not None and self._sessions[first] == self._sessions[second]:
+                found = f"is {self._sessions[second]!r}, the same session as {first}"
+                yield Finding((second,), found, "name two sessions")
+        if self.kind == "durability" and self.contrast is None:
+            hint = 'write contrast = "kept-or-lost", "kept-or-not" or "share"'
+            yield Finding(("contrast",), "is missing, which kind = 'durability' needs", hint)
+        if self.apart_from is not None and self.apart_from == self.score:
+            hint = "name the score of general depression"
+            yield Finding(("apart_from",), f"is {self.apart_from!r}, the outcome itself", hint)
 
     @property
     def _sessions(self) -> dict[str, str | None]:
@@ -191,7 +215,17 @@ SESSION_KEYS = {
     "from": 'the session before treatment, such as from = "ses-b0"',
     "at": 'the session at which the outcome is read, such as at = "ses-d2"',
     "placebo_at": 'the session after placebo, such as placebo_at = "ses-p2"',
+    "until": 'the last session of the course, such as until = "ses-d10"',
 }
+
+KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
+    "threshold": ("response", "durability"),
+    "cutoff": ("remission",),
+    "missing_sessions": ("area-under-course",),
+    "contrast": ("durability",),
+    "apart_from": ("change", "percent-change", "ancova", "ketamine-minus-placebo", "area-under-course"),
+}
+"""Keys that have a meaning for some kinds of outcome only."""
 
 
 class ValidationSpec(Spec):
@@ -262,7 +296,7 @@ class ExperimentSpec(Spec):
     sessions: tuple[Name, ...] = ()
     """Session of the features; empty where the sources have none."""
     change: tuple[Name, Name] | None = None
-    """Features become second minus first session."""
+    """Acute-change features: second minus first session, of every source, or of those called SOURCE@change."""
     clinical_model: tuple[Text, ...] = ()
     """The comparator: columns, SCORE@session before the first active infusion, sequence, arm, site."""
     confounds: tuple[Text, ...] | None = None
@@ -274,8 +308,9 @@ class ExperimentSpec(Spec):
     primary: Text | None = None
     """The run that may carry a claim once the experiment is frozen, as "MODEL . FEATURE_SET"; needed with several."""
     outcome: OutcomeSpec
-    feature_sets: dict[Name, tuple[Name, ...]] = {}
-    """Default: each source alone, and all that do not overlap together."""
+    feature_sets: dict[Name, tuple[Member, ...]] = {}
+    """Default: each source alone, and all that do not overlap together. SOURCE@change is the acute change of a source
+    between the two sessions of change, beside features from before treatment."""
     validation: ValidationSpec = ValidationSpec()
     harmonise: HarmoniseSpec | None = None
     """How differences between sites are taken out of the features, in every training set."""
@@ -286,7 +321,7 @@ class ExperimentSpec(Spec):
 
     def rules(self) -> Iterator[Finding]:
         """Features, people and models are named without contradiction."""
-        yield from not_together(self, "sessions", "change")
+        yield from self._changes()
         yield from repeated(self.sessions, ("sessions",))
         yield from repeated(self.change or (), ("change",))
         yield from repeated(self.clinical_model, ("clinical_model",))
@@ -298,6 +333,20 @@ class ExperimentSpec(Spec):
         yield from self._stray_keys()
         if self.external:
             yield Finding(("external",), "is not available yet", "leave it out")
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """Members of feature sets that are acute changes, ``SOURCE@change``, each once."""
+        members = dict.fromkeys(member for each in self.feature_sets.values() for member in each)
+        return tuple(member for member in members if member.endswith(CHANGE))
+
+    def _changes(self) -> Iterator[Finding]:
+        """Features before treatment stand beside acute changes only where each says which it is."""
+        if not self.changing:
+            yield from not_together(self, "sessions", "change")
+        elif self.change is None:
+            hint = 'such as change = ["ses-b0", "ses-2h"]'
+            yield Finding(("change",), f"is missing, which {self.changing[0]!r} needs", hint)
 
     def _terms(self) -> Iterator[Finding]:
         for position, term in enumerate(self.clinical_model):

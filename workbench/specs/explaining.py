@@ -379,7 +379,7 @@ def _wrong_value(fault: Fault) -> tuple[str, str]:
         return "is empty", "write at least one value, or leave the key out"
     if fault.kind == "too_long":
         return f"has {len(value)} values", f"expected {context['max_length']}"
-    if fault.kind == "string_pattern_mismatch" and context.get("pattern") == NAME_PATTERN:
+    if fault.kind == "string_pattern_mismatch" and str(context.get("pattern")).startswith(NAME_PATTERN[:-1]):
         return f"found {shown(value)}", "a name has letters, digits, - _ and . only, and starts with a letter or digit"
     return f"found {shown(value)}", str(context.get("error", "see the example study"))
 

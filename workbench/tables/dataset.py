@@ -23,6 +23,8 @@ from workbench.records import (
     as_level,
 )
 from workbench.specs.experiment import ExperimentSpec
+from workbench.tables.acute_change import is_change
+from workbench.tables.apart_from import shared_improvement
 from workbench.tables.background import background, unobserved
 from workbench.tables.covariance_features import is_projected, refuse_covariances, without_tangent
 from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
@@ -221,6 +223,8 @@ class _Join:
         people = sorted(without.intersection(*(self.parts[source].people for source in dataset.sources)))
         if not people or not dataset.complete or dataset.treatment is not None:  # an effect of nobody is observed
             return None
+        if self.outcome.shared is not None:  # what the outcome is taken apart from is not known of them either
+            return None
         parts = [self.parts[source] for source in dataset.sources]
         X = np.hstack([part.values[part.positions(people)] for part in parts])
         projected = ~without_tangent(dataset.features, X)
@@ -236,7 +240,7 @@ class _Join:
         for source in sources:
             part = self.parts[source]
             if is_projected(part.table.features):
-                change = self.experiment.change is not None
+                change = is_change(part.table, self.experiment)
                 at = part.positions(self.people)
                 there = [person for person, position in zip(self.people, at, strict=True) if position >= 0]
                 refuse_covariances(part.table, part.values[at[at >= 0]], there, change=change)
@@ -274,6 +278,8 @@ class _Join:
             name = self.outcome.baseline_name
             coding = VariableCoding(name, (name,))
             forced = Covariates((name,), (name,), baseline, (coding,)).beside(forced)
+        if self.outcome.shared is not None:
+            forced = forced.beside(shared_improvement(self.outcome.shared, self.people))
         held = {*terms.forced_columns, self.outcome.baseline_name}
         confounds, notes = encode(
             [term for term in terms.confounds if term not in held], self.cohort, self.people, fill=fill

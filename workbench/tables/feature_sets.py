@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from workbench.errors import Problem, Problems, TableError, did_you_mean
-from workbench.specs.experiment import EVERYTHING, ExperimentSpec
+from workbench.specs.experiment import EVERYTHING, ExperimentSpec, source_of
 from workbench.specs.readers import AnySource
 
 
@@ -22,7 +22,7 @@ def feature_sets(experiment: ExperimentSpec, sources: Mapping[str, AnySource]) -
     Returns
     -------
     dict of str to tuple of str
-        By name of the set: the sources in it.
+        By name of the set: the sources in it, ``SOURCE@change`` where the acute change of one is meant.
 
     Raises
     ------
@@ -35,9 +35,9 @@ def feature_sets(experiment: ExperimentSpec, sources: Mapping[str, AnySource]) -
     for name, members in experiment.feature_sets.items():
         where = f"feature_sets: {name}"
         for member in members:
-            if member not in sources:
+            if source_of(member) not in sources:
                 problems.add(where, f"{member!r} is not a source of this study", did_you_mean(member, sources))
-        known = [member for member in members if member in sources]
+        known = [member for member in members if source_of(member) in sources]
         for first, second in combinations(known, 2):
             if overlap(first, second, sources):
                 found = f"{first} and {second} are the same scans seen twice (overlaps)"
@@ -57,5 +57,6 @@ def _default_sets(sources: Mapping[str, AnySource]) -> dict[str, tuple[str, ...]
 
 
 def overlap(first: str, second: str, sources: Mapping[str, AnySource]) -> bool:
-    """Whether either source says that it is made from the scans of the other."""
+    """Whether either source says that it is made from the scans of the other; its acute change is another measure."""
+    first, second = source_of(first), source_of(second)
     return second in sources[first].overlaps or first in sources[second].overlaps

@@ -180,7 +180,8 @@ def _selection(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]
 
 def _percent_change(experiment: ExperimentSpec, specs: Mapping[str, AnySource]) -> Iterator[Problem]:
     """T9: a percentage of the baseline is tied to the baseline, with no biology in it."""
-    if experiment.outcome.kind != "percent-change":
+    outcome = experiment.outcome
+    if outcome.kind != "percent-change" and outcome.contrast != "share":
         return
     baseline = f"{experiment.outcome.score}{AT}{experiment.outcome.from_}"
     nuisance = nuisance_terms(experiment, specs)
@@ -190,10 +191,9 @@ def _percent_change(experiment: ExperimentSpec, specs: Mapping[str, AnySource]) 
         ("confounds", nuisance.confounds),
     ):
         if baseline in terms:
-            found = f"{baseline} is part of the percent change that it would predict"
-            yield Problem(
-                where, found, 'kind = "ancova" holds the baseline fixed; percent-change is for reporting', "T9"
-            )
+            what = "percent change" if outcome.kind == "percent-change" else "share"
+            found = f"{baseline} is part of the {what} that it would predict"
+            yield Problem(where, found, 'kind = "ancova" holds the baseline fixed; percentages are for reporting', "T9")
 
 
 def _direction(experiment: ExperimentSpec) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ import pandas as pd
 from workbench.errors import Problem, TableError, listed
 from workbench.records import FeatureBlock, FeatureTable
 from workbench.specs.experiment import ExperimentSpec
+from workbench.tables.acute_change import BETWEEN, is_change
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +59,14 @@ def measured(table: FeatureTable, experiment: ExperimentSpec) -> tuple[str, tupl
     """
     sessions = tuple(dict.fromkeys(table.rows["session"]))
     where = f"sessions: {table.source}"
-    if experiment.change is not None:
+    if experiment.change is not None and is_change(table, experiment):
         absent = [session for session in experiment.change if session not in sessions]
         if absent:
             has = listed(map(repr, filter(None, sessions))) or "no sessions"
             found = f"has no row at {' or '.join(absent)}"
             raise TableError(Problem(f"change: {table.source}", found, f"it has {has}"))
         first, second = experiment.change
-        return f"{second} minus {first}", (first, second)
+        return f"{second}{BETWEEN}{first}", (first, second)
     if sessions == ("",):
         return "", ("",)
     if not experiment.sessions:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.records import FeatureTable
-from workbench.specs.experiment import ExperimentSpec
+from workbench.specs.experiment import ExperimentSpec, source_of
 from workbench.specs.readers import AnySource
 from workbench.tables.covariates import base_of
 
@@ -50,7 +50,7 @@ def nuisance_terms(experiment: ExperimentSpec, tables: Mapping[str, FeatureTable
     if experiment.confounds is not None:
         confounds = tuple(experiment.confounds)
     else:
-        used = {source for members in experiment.feature_sets.values() for source in members} or set(tables)
+        used = {source_of(each) for members in experiment.feature_sets.values() for each in members} or set(tables)
         confounds = tuple(term for name in tables if name in used for term in tables[name].confounds)
     confounds = tuple(dict.fromkeys(term for term in confounds if term not in adjust))
     declared = (*adjust, *confounds)

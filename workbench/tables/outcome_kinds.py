@@ -40,6 +40,8 @@ class Ratings:
     sessions: Mapping[str, str]
     scores: Mapping[str, pd.Series]
     arms: tuple[str, ...]
+    hours: Mapping[str, float] = field(default_factory=dict)
+    """By key: hours from the infusion, where the outcome needs them."""
 
     @property
     def sign(self) -> int:

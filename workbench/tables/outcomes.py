@@ -11,6 +11,9 @@ import pandas as pd
 from workbench.errors import OutcomeError, Problem, Problems, did_you_mean, listed
 from workbench.records import ClaimKind, Cohort, Outcome
 from workbench.specs.experiment import SESSIONS_OF_KIND, OutcomeSpec
+from workbench.tables.apart_from import shared_with
+from workbench.tables.course import rated_course
+from workbench.tables.course_kinds import COURSE_MAKERS, course_sessions, hours_of, interpolates
 from workbench.tables.outcome_columns import column_outcome
 from workbench.tables.outcome_kinds import MAKERS, Draft, Ratings
 from workbench.tables.treatment_arms import TREATMENT_EFFECT, arms_of, people_of_arms
@@ -62,6 +65,8 @@ def _shuffled(outcome: Outcome, seed: int) -> Outcome:
     stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SHUFFLE,)))
     values = pd.Series(stream.permutation(outcome.values.to_numpy()), index=outcome.values.index)
     note = "the outcome was shuffled between participants: a control experiment of which nothing must come"
+    # Neither the course nor another score was shuffled along.
+    outcome = replace(outcome, course=None)
     return replace(outcome, values=values, label=f"shuffled {outcome.label}", notes=(*outcome.notes, note))
 
 
@@ -74,21 +79,34 @@ def _score_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
     arms = arms_of(spec, cohort, name, sessions, people)
     asked = people_of_arms(spec, cohort, people)
     scores = {key: cohort.score(name, session).reindex(asked.index[asked == ""]) for key, session in sessions.items()}
-    draft = MAKERS[spec.kind](Ratings(spec, name, cohort.scales[name], sessions, scores, arms))
+    hours = {key: hours_of(cohort.sessions[session].hours) for key, session in sessions.items()}
+    rated = Ratings(spec, name, cohort.scales[name], sessions, scores, arms, hours)
+    draft = {**MAKERS, **COURSE_MAKERS}[spec.kind](rated)
     missing = {person: why for person, why in asked.items() if why}
-    for key, session in sessions.items():
+    needed = {key: session for key, session in sessions.items() if key in SESSIONS_OF_KIND[spec.kind]}
+    for key, session in (needed if interpolates(spec) else sessions).items():
         for person in scores[key].index[scores[key].isna()]:
             missing.setdefault(person, _why_absent(name, session, person, cohort))
     missing.update({person: why for person, why in draft.missing.items() if person not in missing})
+    shared = None
+    if spec.apart_from is not None:
+        shared, without = shared_with(spec, cohort, rated)
+        missing.update({person: why for person, why in without.items() if person not in missing})
     values = draft.values.drop(index=[person for person in draft.values.index if person in missing]).astype(float)
     if values.empty:
         raise OutcomeError(_nobody(name, sessions, cohort, people, missing))
     claim = _claim(spec, cohort, sessions)
+    notes = tuple(draft.notes)
+    if shared is not None:
+        draft.label = _apart(draft, shared.name)
+        draft.contrast += f", the part of it that is not shared with the {shared.name}"
+        notes += (APART_NOTE.format(shared.name), shared.items)
+        shared = replace(shared, values=shared.values.loc[values.index])
     return Outcome(
         label=draft.label,
         unit=draft.unit,
         kind=spec.kind,
-        type="binary" if spec.kind in ("response", "remission") else "continuous",
+        type="binary" if _is_binary(spec) else "continuous",
         claim=claim,
         estimand=_estimand(draft, cohort, arms, sessions, spec.kind),
         improvement_positive=draft.improvement_positive,
@@ -99,11 +117,32 @@ def _score_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
         reliability=draft.reliability,
         sessions=tuple(sessions.values()),
         arms=arms,
-        notes=tuple(draft.notes),
+        notes=notes,
         score=name,
         scale=cohort.scales[name],
         ratings=pd.DataFrame({session: scores[key] for key, session in sessions.items()}, dtype=float),
+        course=rated_course(rated, cohort, people),
+        shared=shared,
     )
+
+
+APART_NOTE = (
+    "the {}, which is known only after treatment, is held fixed in every training fold: the result is about anhedonia "
+    "that is not shared with general depression, and predicts nobody before treatment"
+)
+
+
+def _apart(draft: Draft, shared: str) -> str:
+    """ "fall in SHAPS not shared with the fall in MADRS from ses-b0 to ses-d2"."""
+    if draft.baseline is not None:
+        return f"{draft.label} and the {shared}"
+    place = next((mark for mark in (" from ", " (") if mark in draft.label), "")
+    what, mark, when = draft.label.partition(place) if place else (draft.label, "", "")
+    return f"{what} not shared with the {shared}{mark}{when}"
+
+
+def _is_binary(spec: OutcomeSpec) -> bool:
+    return spec.kind in ("response", "remission") or (spec.kind == "durability" and spec.contrast != "share")
 
 
 def _known_score(spec: OutcomeSpec, cohort: Cohort) -> str:
@@ -116,7 +155,7 @@ def _known_score(spec: OutcomeSpec, cohort: Cohort) -> str:
 
 def _sessions_of(spec: OutcomeSpec, cohort: Cohort, name: str) -> dict[str, str]:
     """The sessions that this kind needs, each known and rated."""
-    given = {"from": spec.from_, "at": spec.at, "placebo_at": spec.placebo_at}
+    given = {"from": spec.from_, "at": spec.at, "placebo_at": spec.placebo_at, "until": spec.until}
     sessions = {key: str(given[key]) for key in SESSIONS_OF_KIND[spec.kind]}
     problems = Problems()
     for key, session in sessions.items():
@@ -127,7 +166,7 @@ def _sessions_of(spec: OutcomeSpec, cohort: Cohort, name: str) -> dict[str, str]
             hint = f"{name} was rated at {_rated(name, cohort)}"
             problems.add(f"outcome: {key}", f"nobody has {name} at {session}", hint)
     problems.raise_if_any(OutcomeError)
-    return sessions
+    return course_sessions(spec, cohort, name) if spec.kind == "area-under-course" else sessions
 
 
 def _rated(name: str, cohort: Cohort) -> str:

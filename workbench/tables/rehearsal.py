@@ -14,7 +14,7 @@ from workbench.tables.outcomes import make_outcome
 
 SCORES, VALUES = 0x4E5, 0x4E6
 """Spawn keys of the streams that make scores and outcomes up, apart from every other stream of the same seed."""
-RELATIVE = ("percent-change", "response")
+RELATIVE = ("percent-change", "response", "durability")
 """Kinds of outcome that divide by the baseline, so that a simulated one must lie above the zero of its scale."""
 NOTE = (
     "rehearsal: all scores are simulated, drawn evenly over the range of their scale for whoever has one; "
@@ -49,15 +49,17 @@ def rehearse(
         Of a binary outcome half of the people have a 1; a participants column that is a number becomes standard normal.
     """
     seed = experiment.validation.seed
-    made_up = replace(cohort, scores=_scores(experiment, cohort, people))
+    made_up = replace(cohort, scores=_scores(experiment, cohort, people), anhedonia_items={})
     drawn = make_outcome(experiment.outcome, cohort if experiment.outcome.column else made_up, people, seed=seed)
     there = sorted(outcome.values.index)
     values = drawn.values.reindex(there)
-    if outcome.type == "binary" or experiment.outcome.column is not None:
+    # Among responders alone others respond by simulated scores.
+    if outcome.type == "binary" or experiment.outcome.column is not None or values.isna().any():
         values = pd.Series(_drawn(outcome, len(there), seed), index=values.index)
     return made_up, replace(
         drawn,
         values=values,
+        shared=None if drawn.shared is None else replace(drawn.shared, values=drawn.shared.values.reindex(there)),
         baseline=None if drawn.baseline is None else drawn.baseline.loc[there],
         missing=outcome.missing,
         label=f"simulated {drawn.label}",

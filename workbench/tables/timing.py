@@ -9,6 +9,7 @@ import pandas as pd
 from workbench.errors import Problem, listed
 from workbench.records import Cohort, Dataset, Notice, Session
 from workbench.specs.readers import AnySource
+from workbench.tables.acute_change import pharmacodynamic
 
 
 def treated_by(cohort: Cohort, session: str, people: Sequence[str]) -> list[str]:
@@ -175,13 +176,19 @@ def timing_cap(dataset: Dataset, cohort: Cohort, specs: Mapping[str, AnySource])
     Returns
     -------
     tuple of str
-        At most two sentences: over all sources of unknown time, and over those measured during the infusion.
+        At most three sentences: over all sources of unknown time, over those measured during the infusion, and over
+        those that are changes to a session after it began.
     """
     reasons = []
     if untimed := untimed_sources(dataset, cohort, specs):
         reasons.append(f"when {listed(untimed)} was measured is not known: it may have been after the infusion")
     if concurrent := concurrent_sources(dataset, cohort, specs):
         reasons.append(f"{listed(concurrent)} was measured during the infusion and may be an effect of it")
+    if changes := pharmacodynamic(dataset, cohort):
+        reasons.append(
+            f"{listed(changes)} is an acute change, which is known only after treatment has begun: a pharmacodynamic "
+            "marker, not a baseline predictor"
+        )
     return tuple(reasons)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.records import Report
 from workbench.results.claims import plain_sentence
 from workbench.results.details import sentence
-from workbench.results.sections import background, benefit, findings, individuals, performance, sample
+from workbench.results.sections import background, benefit, findings, individuals, over_time, performance, sample
 from workbench.results.sections.headline import headline_numbers
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ SECTIONS = (
     performance.increment,
     performance.robustness,
     performance.sensitivity,
+    over_time.apart,
+    over_time.course,
     findings.explanations,
     findings.candidates,
     findings.tuning,

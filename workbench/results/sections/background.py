@@ -9,6 +9,7 @@ from workbench.results.claims import LIMIT_OF_KIND
 from workbench.results.details import sentence
 from workbench.results.requirements import gate_rows
 from workbench.results.sections.references import REFERENCES, cited
+from workbench.results.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +62,16 @@ def limits(result: RunResult) -> Section:
 
 def _limits(scores: Scores) -> Iterator[str]:
     yield LIMIT_OF_KIND[scores.claim_kind]
+    if scores.apart_from is not None:
+        yield (
+            f"The {scores.apart_from.name} was held fixed, and it is known only after treatment: this tells what goes "
+            f"along with improvement beyond that in {scores.apart_from.score}, and predicts nobody before treatment."
+        )
+    if scores.pharmacodynamic:
+        yield (
+            f"{listed(scores.pharmacodynamic)}: an acute change is known only after treatment has begun. It is a "
+            "pharmacodynamic marker and cannot choose who is treated."
+        )
     if scores.n_participants < 100:
         yield (
             f"{scores.n_participants} participants are few: R2 of such samples varies widely between studies, and the "
