@@ -103,7 +103,9 @@ def _setting(criterion: str, cell: Cell) -> str:
         words = ["12 runs: 4 feature sets, 2 of them without a fifth of the participants, x ridge, PLS, kernel ridge"]
     if criterion == "P8":
         words = ["features null given the baseline, 30 % of their variance shared with it"]
-    if criterion == "P9":
+    if criterion == "P9" and cell.setting.kind == "treatment-effect":
+        words.append("features prognostic alone (R2 .25 of the outcome)")
+    elif criterion == "P9":
         words = ["crossover, features prognostic alone (R2 .25 of the change)"]
     if criterion not in ("P1", "P2", "P8", "P9", "P20"):
         words.append(f"R2 {cell.setting.r2:g}")
@@ -219,6 +221,12 @@ def _p8(cell: Cell, columns: Columns) -> Read:
 
 
 def _p9(cell: Cell, columns: Columns) -> Read:
+    if "p_difference" not in columns:
+        value, bar, held = _rejections(columns["p"])
+        yield "the effect of the treatment rejects", value, bar, held
+        mean, se = float(columns["r2"].mean()), float(columns["r2"].std(ddof=1) / np.sqrt(len(columns["r2"])))
+        yield "mean R2 of the effect", f"{mean:+.4f} (SE {se:.4f})", "at most 0", mean - 2 * se <= 0
+        return
     difference, change = (float(np.mean(columns[f"p_{name}"] <= ALPHA + 1e-12)) for name in ("difference", "change"))
     most = MOST_D + _slack(len(columns["p_difference"]), ALPHA, only_small=True)
     yield "ketamine minus placebo rejects", _share(difference), f"at most {_share(MOST_D)}", difference <= most

@@ -157,6 +157,16 @@ SITED = (
 person; families. Beside each what is left out."""
 
 
+def _effects() -> list[Cell]:
+    """The effect of a treatment: features say nothing (P1, P2), or of the outcome alone (P9), at two allocations."""
+    settings = [Setting(design="parallel", outcome="treatment-effect", n=100, share=share) for share in (0.5, 2 / 3)]
+    return [
+        Cell(("P2",), "family", settings[0], 200, repeats=1),
+        *(Cell(("P1",), "test", setting, 1000) for setting in settings),
+        *(Cell(("P9",), "test", replace(setting, r2=0.25), 200) for setting in settings),
+    ]
+
+
 def cells(learners: Sequence[str]) -> list[Cell]:
     """Every cell of the table, in the order of the criteria."""
     found: list[Cell] = []
@@ -171,6 +181,7 @@ def cells(learners: Sequence[str]) -> list[Cell]:
         found += [Cell(("P7",), "test", Setting(n=n, r2=0.25), 200) for n in (40, 100, 120)]
         found.append(Cell(("P8",), "increment", Setting(baseline_in_features=True), 200))
         found.append(Cell(("P9",), "contrast", Setting(design="crossover", n=100, prognostic=0.5), 200))
+        found += _effects()
         found += [
             Cell(("P14",), "conformal", Setting(n=n, r2=r2), 200, repeats=1, permutations=0)
             for n, r2 in ((26, 0.25), (60, 0.0), (60, 0.25), (120, 0.25))

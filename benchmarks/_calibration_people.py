@@ -29,7 +29,7 @@ APART = (0.0, 0.8, -0.8)
 """Shift in the outcome of sites of given size, in SD: enough for noise to be shown where outcomes leave their site."""
 FAMILY_SIZES, SHARED_IN_FAMILY = (1, 2, 2, 3), 0.6
 """Families of these sizes in turn, and the share of the variance of outcome and features that their members share."""
-LATER = ("heavy_tails", "site_shares", "site_held", "families", "log_odds")
+LATER = ("heavy_tails", "site_shares", "site_held", "families", "log_odds", "share")
 """Settings that came later: named in the key of a cell where they are not the default, so that others keep theirs."""
 CONFOUND_OF_X, CONFOUND_OF_Y = 0.3, 0.2
 """Shares of the variance of a feature and of the outcome that age and motion have together, where they confound."""
@@ -68,13 +68,15 @@ class Setting:
     heavy_tails : bool
         What features do not explain follows Student's t with 5 degrees of freedom, scaled to the same variance.
     outcome : str
-        change, or ketamine-minus-placebo; empty for that of the design.
+        change, ketamine-minus-placebo or treatment-effect; empty for that of the design.
     site_shares : tuple of float
         Shares of the people in sites that lie `APART`, two or three; empty for `sites`.
     site_held : bool
         Whether site is held fixed, where there are several.
     families : bool
         People come in families that share part of outcome and features.
+    share : float
+        Of those with ketamine in parallel arms, or first.
     log_odds : float
         Above 0 a binary outcome, a participants column: what its log-odds rise by per SD of age and motion together,
         on which features depend too; `r2`, sites and the effects of the design have no part in it.
@@ -94,6 +96,7 @@ class Setting:
     site_held: bool = True
     families: bool = False
     log_odds: float = 0.0
+    share: float = 0.5
 
     def __str__(self) -> str:
         values = {each.name: (getattr(self, each.name), each.default) for each in fields(self)}
@@ -120,7 +123,8 @@ class Setting:
             sites = f"{self.n_sites} sites .8 SD apart ({sizes})"
         sites += "" if self.site_held or self.n_sites == 1 else ", site not held fixed"
         families = ", families" if self.families else ""
-        words = f"{self.design}, {sites}{families}, {'confounded' if self.confounded else 'no confounds'}"
+        arms = f", arms {'1:1' if self.share == 0.5 else '2:1'}" if self.kind == "treatment-effect" else ""
+        words = f"{self.design}{arms}, {sites}{families}, {'confounded' if self.confounded else 'no confounds'}"
         return f"{words}, t5 noise" if self.heavy_tails else words
 
 
@@ -189,7 +193,7 @@ def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:
     if setting.site_shares:
         ends = np.round(np.cumsum(setting.site_shares) * n).astype(int)
         site = rng.permutation(np.searchsorted(ends, np.arange(n), side="right"))
-    first = rng.permutation(n) < n // 2
+    first = rng.permutation(n) < int(setting.share * n)
     X, y = core, np.sqrt(setting.r2) * active + np.sqrt(1 - setting.r2) * noise
     if setting.baseline_in_features:
         X = np.sqrt(1 - BASELINE_OF_X) * X + np.sqrt(BASELINE_OF_X) * baseline[:, None]
@@ -261,6 +265,7 @@ def _cohort(setting: Setting, drawn: _Drawn, people: list[str]) -> Cohort:
         strip=("sub-",),
         active="ketamine",
         control=None if setting.design == "single-arm" else "placebo",
+        allocation={"ketamine": setting.share, "placebo": 1 - setting.share} if setting.design == "parallel" else {},
     )
 
 
@@ -301,7 +306,7 @@ def experiment_of(setting: Setting, tables: tuple[str, ...]) -> ExperimentSpec:
         outcome = {"column": "case", "type": "binary", "positive": "yes"}
     else:
         outcome |= {"from": "ses-b0"}
-    if setting.design == "parallel":
+    if setting.design == "parallel" and setting.kind != "treatment-effect":
         outcome |= {"arms": ("ketamine", "placebo"), "adjust": ("arm",)}
     confounds = (
         *(("age", "mean_fd") if setting.confounded else ()),

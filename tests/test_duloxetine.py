@@ -114,3 +114,25 @@ def test_REAL_ds000208_study_1_is_the_external_cohort_of_the_placebo_arm_of_stud
     lines = (study / "experiments" / "viewed.jsonl").read_text().splitlines()
     assert len(lines) == 2, "one result each"
     assert workbench.predict("placebo", study=study, experiment="study_1", trained_in=study).again
+
+
+EFFECT = (
+    RELIEF.replace("predict the relief of pain?", "predict who is relieved by duloxetine rather than placebo?")
+    .replace('kind = "score"', 'kind = "treatment-effect"')
+    .replace('arms = ["duloxetine", "placebo"]\n', "")
+)
+
+
+def test_REAL_ds000208_image_quality_does_not_predict_the_benefit_of_duloxetine(study):
+    import workbench
+
+    (study / "experiments" / "benefit.toml").write_text(EFFECT)
+    (finished,) = workbench.run(["benefit"], study=study, data=study, jobs=1)
+    result = finished.result
+    effects = result.scores.sensitivity.effects
+    assert (effects.active, effects.n_active, effects.n_control) == ("duloxetine", 19, 20)
+    assert result.claim.verdict == "prediction not shown"
+    assert result.claim.kind == "predictive"
+    assert "did not predict the benefit of duloxetine over placebo in % Analgesia WOMAC" in result.claim.sentence
+    assert result.scores.performance.r2 < 0.1
+    assert sorted(set(result.benefit["arm"])) == ["duloxetine", "placebo"]

@@ -189,7 +189,6 @@ def halved(dataset) -> FeatureBlocks:
     ("name", "message"),
     [
         ("weights", "model ridge: does not take weights of rows"),
-        ("treatment", "model ridge: does not take the treatment of each row"),
         ("blocks", "model ridge: does not take rows that lack a block of features"),
     ],
 )

@@ -98,7 +98,8 @@ def _outcome(spec: ExperimentSpec, cohort: CohortSpec) -> Iterator[Finding]:
     arms = cohort.arms.names if cohort.arms else ()
     for position, arm in enumerate(spec.outcome.arms or ()):
         yield from unknown(arm, arms, "declared arm", ("outcome", "arms", position))
-    if cohort.design == "parallel" and not spec.outcome.arms:
+    both = spec.outcome.kind in ("treatment-effect", "ketamine-minus-placebo")  # enter both, or are refused with a hint
+    if cohort.design == "parallel" and not spec.outcome.arms and not both:
         hint = f"say whose outcome is predicted, such as arms = [{', '.join(map(_quoted, arms[:1]))}]"
         yield Finding(("outcome", "arms"), "is missing, which a parallel design needs", hint)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 PROCEDURE_ARRAYS = ("predicted", "reference", "squared_error", "squared_error_reference")
+EFFECT = "effect"
+"""An array of procedures that predict the effect of a treatment."""
 EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
@@ -200,7 +202,7 @@ def _arrays(result: UnitResult) -> dict[str, np.ndarray]:
     named = {
         f"{name}/{array}": getattr(procedure, array)
         for name, procedure in result.procedures.items()
-        for array in PROCEDURE_ARRAYS
+        for array in (*PROCEDURE_ARRAYS, EFFECT)
     } | {name: getattr(result, name) for name in EXPLANATIONS}
     return {name: np.asarray(array, dtype=np.float64) for name, array in named.items() if array is not None}
 
@@ -218,6 +220,7 @@ def _result(header: Mapping[str, Any], test: np.ndarray, numbers: np.ndarray) ->
             **{array: arrays[f"{name}/{array}"] for array in PROCEDURE_ARRAYS},
             mean=entry["mean"],
             chosen=entry["chosen"],
+            effect=arrays.get(f"{name}/{EFFECT}"),
         )
         for name, entry in header["procedures"].items()
     }

@@ -11,9 +11,19 @@ import pandas as pd
 import pytest
 
 from workbench.figures import PICTURES as EVERY
-from workbench.figures import calibration, comparators, draw_run, flow, permutations, predictions
+from workbench.figures import calibration, comparators, draw_picture, draw_run, flow, permutations, predictions
 from workbench.figures.style import BLUE, BROWN, DARK, GREY, INK, PAPER, THEMES, VERMILLION, look, mixed_anew, save
-from workbench.records import AtSession, Course, CourseMean, FlowStep, RunResult
+from workbench.records import (
+    AtSession,
+    BenefitQuarter,
+    BenefitRanking,
+    Course,
+    CourseMean,
+    Estimate,
+    FlowStep,
+    RunResult,
+    TreatmentEffects,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -27,7 +37,35 @@ def drawn(shown_result: RunResult, binary_result: RunResult, tmp_path_factory) -
     """Every picture there is: with a decision curve, as a binary outcome has one."""
     folder = tmp_path_factory.mktemp("figures")
     draw_run(replace(with_candidate_feature(shown_result), decision_curve=binary_result.decision_curve), folder)
+    draw_benefit(shown_result, folder)
     return folder
+
+
+def draw_benefit(result: RunResult, folder: Path) -> None:
+    """The pictures of an effect of a treatment, which take the place of those of an outcome that is observed."""
+    sensitivity = replace(result.scores.sensitivity, effects=EFFECTS)
+    trial = replace(result, scores=replace(result.scores, sensitivity=sensitivity))
+    for name in ("benefit_quarters", "benefit_calibration"):
+        draw_picture(name, result=trial, folder=folder)
+
+
+KNOWN = Estimate(1.0, 0.5, 1.5)
+QUARTERS = tuple(BenefitQuarter(k, 10, 10, float(k), 1.1 * k, 1.1 * k - 2, 1.1 * k + 2) for k in (1, 2, 3, 4))
+RANKING = BenefitRanking(KNOWN, KNOWN, KNOWN)
+EFFECTS = TreatmentEffects("ketamine", "placebo", 40, 40, 0.5, KNOWN, QUARTERS, KNOWN, None, RANKING)
+
+
+def test_an_effect_of_a_treatment_is_drawn_by_quarter_and_not_as_an_outcome(shown_result, tmp_path):
+    sensitivity = replace(shown_result.scores.sensitivity, effects=EFFECTS)
+    trial = replace(shown_result, scores=replace(shown_result.scores, sensitivity=sensitivity))
+    assert PICTURES["observed_predicted"](trial) is None
+    assert PICTURES["calibration"](trial) is None
+    said = drawn_text(trial, "benefit_quarters", tmp_path)
+    assert "Quarter of the predicted benefit; n on ketamine, placebo" in said
+    spoken = alt(trial, "benefit_quarters")
+    assert "largest quarter predicted 4.00, effect 4.40 (2.40 to 6.40)" in spoken
+    assert "slope 1.00" in alt(trial, "benefit_calibration")
+    assert PICTURES["benefit_quarters"](shown_result) is None
 
 
 def with_candidate_feature(result: RunResult) -> RunResult:
@@ -390,6 +428,7 @@ def test_names_with_dollar_signs_are_drawn_as_they_are_written(
         shown_result, scores=scores, circuits=circuits, flow=flow, decision_curve=binary_result.decision_curve
     )
     draw_run(with_candidate_feature(result), tmp_path)
+    draw_benefit(result, tmp_path)
     for picture in PICTURES:
         drawn = "".join(text_of(tmp_path / f"{picture}.svg").split())
         assert "".join(name.split()) in drawn, picture

@@ -86,8 +86,8 @@ def test_no_template_that_is_copied_into_a_study_claims_it():
     assert [path for path in files if PHRASE in path.read_text(encoding="utf-8")] == []
 
 
-def test_the_kind_predictive_is_given_in_one_place_to_one_kind_of_outcome():
-    """Only ketamine-minus-placebo compares a person under ketamine with the same person under the control condition."""
+def test_the_kind_predictive_is_given_in_one_place_to_outcomes_that_compare_treatments():
+    """Ketamine-minus-placebo compares a person with themselves, the effect of a treatment the arms of a trial."""
     giving = {
         file: found
         for file, texts in texts_of_code().items()
@@ -104,4 +104,4 @@ def test_the_kind_predictive_is_given_in_one_place_to_one_kind_of_outcome():
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and any("'predictive'" in ast.unparse(each) for each in node.body)
     ]
-    assert returns == ["if spec.kind == 'ketamine-minus-placebo':\n    return 'predictive'"]
+    assert returns == ["if spec.kind in ('ketamine-minus-placebo', TREATMENT_EFFECT):\n    return 'predictive'"]

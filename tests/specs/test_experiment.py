@@ -20,6 +20,11 @@ CHANGE = 'kind = "change"\nfrom = "ses-b0"\nat = "ses-d2"'
         ('at = "ses-d2"', 'at = "ses-d2"\nthreshold = 0.5', "outcome.threshold: has no meaning for kind = 'change'"),
         ('at = "ses-d2"', 'at = "ses-d2"\npositive = "F"', "outcome.positive: is for a participants column"),
         ('"change"', '"ketamine-minus-placebo"', "outcome.placebo_at: is missing"),
+        (
+            '"change"',
+            '"treatment-effect"\narms = ["ketamine"]',
+            "outcome.arms: has no meaning for kind = 'treatment-eff",
+        ),
         ('"change"', '"area-under-course"', "outcome.until: is missing, which kind = 'area-under-course' needs"),
         ('"change"', '"area-under-course"', "outcome.at: has no meaning for kind = 'area-under-course'"),
         ('"change"', '"durability"', "outcome.until: is missing, which kind = 'durability' needs"),
@@ -122,3 +127,16 @@ def test_observational_outcome_is_a_column(examine) -> None:
 def test_contradictions_about_a_column_are_named(examine, old: str, new: str, message: str) -> None:
     said = [str(problem) for problem in examine("experiment", COLUMN.replace(old, new, 1)).problems]
     assert any(message in each for each in said), said
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "better: is missing: an effect is a benefit or a harm"),
+        ({"type": "binary", "positive": "yes"}, "type: is binary, and the effect of a treatment is asked for"),
+    ],
+)
+def test_the_effect_on_a_column_needs_numbers_and_a_direction(given, message) -> None:
+    with pytest.raises(ValidationError, match=message):
+        OutcomeSpec(column="relief", kind="treatment-effect", **given)
+    assert OutcomeSpec(column="relief", kind="treatment-effect", better="higher").kind == "treatment-effect"

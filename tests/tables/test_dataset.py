@@ -290,3 +290,27 @@ def test_presence_treatment_and_weights_are_part_of_the_data(join, make_cohort):
         replace(dataset, treatment=Treatment("k", np.tile(["k", "p"], 10), np.full(20, 0.4))),
     ]
     assert len({data_hash(each) for each in [dataset, *others]}) == 5
+
+
+@pytest.fixture
+def parallel(make_cohort):
+    columns = {"arm": ["ketamine", "placebo"] * 10, "block": ["b1"] * 8 + ["b2"] * 12}
+    shares = {"ketamine": 0.5, "placebo": 0.5}
+    return make_cohort(20, columns=columns, design="parallel", allocation=shares, randomised_within=("block",))
+
+
+EFFECT = {"score": "MADRS", "kind": "treatment-effect", "from": "ses-b0", "at": "ses-d2"}
+
+
+def test_the_rows_of_both_arms_know_their_arm_and_arms_move_within_strata_and_sites(join, parallel):
+    dataset = join(parallel, outcome=EFFECT)
+    assert dataset.n_rows == 20
+    assert dataset.treatment.arms[:2].tolist() == ["ketamine", "placebo"]
+    assert dataset.block_names == ("site", "block")
+    assert len(set(dataset.blocks.tolist())) == 4
+    assert dataset.forced.names == ("MADRS@ses-b0",)
+    other = join(
+        parallel, outcome={"score": "MADRS", "kind": "change", "from": "ses-b0", "at": "ses-d2", "arms": ("ketamine",)}
+    )
+    assert other.treatment is None
+    assert (other.n_rows, other.block_names) == (10, ("site",))

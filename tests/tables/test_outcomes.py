@@ -8,6 +8,7 @@ from workbench.errors import OutcomeError
 from workbench.specs.experiment import OutcomeSpec
 from workbench.tables.outcome_kinds import reliability_of_difference
 from workbench.tables.outcomes import make_outcome
+from workbench.tables.treatment_arms import treatment_of
 
 N = float("nan")
 
@@ -21,6 +22,7 @@ def spec(kind="change", **said):
         "score": {"at": "ses-d2"},
         "remission": {"at": "ses-d2"},
         "ketamine-minus-placebo": {"at": "ses-d2", "placebo_at": "ses-p2"},
+        "treatment-effect": {"from": "ses-b0", "at": "ses-d2"},
     }[kind]
     return OutcomeSpec.model_validate({"score": "MADRS", "kind": kind, **sessions} | said)
 
@@ -149,7 +151,7 @@ def test_a_parallel_design_needs_arms_and_counts_them(make_cohort):
     assert found.missing == {"sub-0002": "had placebo, not ketamine", "sub-0004": "arm not known"}
     with pytest.raises(OutcomeError, match=r"nobody included had 'saline'"):
         outcome_of(cohort, spec(arms=("saline",)))
-    with pytest.raises(OutcomeError, match=r"parallel design; available instead: .*ketamine 2, placebo 1"):
+    with pytest.raises(OutcomeError, match=r'parallel design; write kind = "treatment-effect" with from = and at ='):
         outcome_of(cohort, spec("ketamine-minus-placebo"))
 
 
@@ -223,3 +225,60 @@ def test_columns_that_cannot_be_outcomes_say_what_is_wrong(make_cohort):
         outcome_of(cohort, OutcomeSpec(column="sex", type="binary", positive="X"))
     with pytest.raises(OutcomeError, match=r"'grade' has 3 levels"):
         outcome_of(cohort, OutcomeSpec(column="grade", type="binary", positive="a"))
+
+
+# ------------------------------------------------------------------------------------------- the effect of a treatment
+
+
+@pytest.fixture
+def parallel(make_cohort):
+    arm = pd.Series(["ketamine", "placebo", "ketamine", "placebo", None, "midazolam"], dtype="str").to_numpy()
+    return make_cohort(
+        6, columns={"arm": arm}, design="parallel", allocation={"ketamine": 0.4, "placebo": 0.4, "midazolam": 0.2}
+    )
+
+
+def test_the_effect_of_a_treatment_is_the_improvement_in_both_arms_with_its_baseline(parallel):
+    outcome = outcome_of(parallel, spec("treatment-effect"))
+    before, after = (parallel.score("MADRS", session) for session in ("ses-b0", "ses-d2"))
+    assert outcome.values.index.tolist() == ["sub-0001", "sub-0002", "sub-0003", "sub-0004"]
+    assert outcome.values["sub-0002"] == before["sub-0002"] - after["sub-0002"]
+    assert outcome.baseline["sub-0003"] == before["sub-0003"]
+    assert (outcome.claim, outcome.arms, outcome.improvement_positive) == ("predictive", ("ketamine", "placebo"), True)
+    assert outcome.missing == {"sub-0005": "arm not known", "sub-0006": "had midazolam, not ketamine or placebo"}
+    assert outcome.label == "benefit of ketamine over placebo in the fall in MADRS from ses-b0 to ses-d2"
+    assert any("individual response is not identified" in note for note in outcome.notes)
+
+
+def test_of_three_arms_the_probability_is_that_of_the_active_one_among_two(parallel):
+    treatment = treatment_of(parallel, ["sub-0001", "sub-0002"])
+    assert treatment.probability.tolist() == [0.5, 0.5]
+    assert treatment.allocated.tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"design": "crossover"},
+            r'everyone has both; write kind = "ketamine-minus-placebo" with at = and placebo_at =',
+        ),
+        ({"design": "single-arm"}, r"needs participants allocated to two arms, and this is a single-arm design"),
+        ({"allocation": {}}, r"arms: allocation: is missing.*write allocation = \{ ketamine = 0.5, placebo = 0.5 \}"),
+        ({"randomised_within": ("sit",)}, r"arms: strata: 'sit' is not a participants column; did you mean 'site'"),
+        ({"active": "esketamine"}, r"nobody included had 'esketamine'; arms here: ketamine \(n = 2\)"),
+    ],
+)
+def test_a_design_that_has_no_effect_of_a_treatment_says_what_it_has(parallel, changes, message):
+    with pytest.raises(OutcomeError, match=message):
+        outcome_of(replace(parallel, **changes), spec("treatment-effect"))
+
+
+def test_the_effect_on_a_column_is_a_benefit_whichever_way_is_better(parallel):
+    parallel = replace(parallel, participants=parallel.participants.assign(relief=[1.0, 2.0, 3.0, np.nan, 5.0, 6.0]))
+    for better, sign in (("higher", 1.0), ("lower", -1.0)):
+        asked = OutcomeSpec.model_validate({"column": "relief", "kind": "treatment-effect", "better": better})
+        outcome = outcome_of(parallel, asked)
+        assert outcome.values.to_dict() == {"sub-0001": sign, "sub-0002": 2 * sign, "sub-0003": 3 * sign}
+        assert outcome.improvement_positive
+        assert outcome.missing["sub-0004"] == "no relief"

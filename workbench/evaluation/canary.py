@@ -30,9 +30,9 @@ def canary(dataset: Dataset, units: Sequence[WorkUnit], learner: LearnerSpec, *,
     L1.3).
 
     Features, covariates and clinical variables of all held-out rows but the first become noise, and so does what a
-    harmonisation knows of them; and the outcome of all of them. What was learnt must be the same to the last bit
-    (`fitted_models.digest`), and so must the tuning and the prediction for the first held-out row, which also speaks
-    where a learner keeps no model.
+    harmonisation knows of them; they get the other arm of a trial; and the outcome of all of them is noise. What was
+    learnt must be the same to the last bit (`fitted_models.digest`), and so must the tuning and the prediction for the
+    first held-out row, which also speaks where a learner keeps no model.
 
     Parameters
     ----------
@@ -117,6 +117,7 @@ def _blinded(dataset: Dataset, unit: WorkUnit) -> Dataset:
         forced=covariates(dataset.forced),
         clinical=covariates(dataset.clinical),
         harmonisation=_blinded_batches(dataset.harmonisation, unit, rng),
+        treatment=None if dataset.treatment is None else dataset.treatment.exchanged(others),
     )
 
 

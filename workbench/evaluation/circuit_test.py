@@ -36,7 +36,8 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     ----------
     dataset : Dataset
     targets : ndarray of shape (n_rows, 1 + n_permutations)
-        From `permutations.target_matrix` with the dataset's nuisance block.
+        From `targets.marginal_targets`: of the dataset's outcome with its nuisance block, or of the effect of a
+        treatment.
 
     Returns
     -------
@@ -66,11 +67,11 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
         # A tie with the observed value counts against it, whatever the last bit of a sum says.
         feature_p[chunk] = (squared >= squared[:, :1] * (1 - 1e-12)).mean(axis=1)
         statistic += squared.T @ member[:, chunk].T
-        slopes = effects(X, dataset.y, basis, np.asarray(dataset.groups))
+        slopes = effects(X, targets[:, 0], basis, np.asarray(dataset.groups))
         # A feature that does not vary goes with nothing.
         effect[chunk], half_width[chunk] = (np.nan_to_num(each, nan=0.0, posinf=np.inf) for each in slopes)
     means = circuit_means(dataset.X, dataset.circuit_of_feature, len(circuits))
-    of_circuit, half_of_circuit = effects(means, dataset.y, basis, np.asarray(dataset.groups))
+    of_circuit, half_of_circuit = effects(means, targets[:, 0], basis, np.asarray(dataset.groups))
     of_circuit = np.where(np.isfinite(half_of_circuit), of_circuit, np.nan)
     return CircuitTest(
         circuits=circuits,

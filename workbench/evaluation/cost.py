@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from workbench.evaluation.apart_from import as_it_is
 from workbench.evaluation.baseline_held import holding_baseline
 from workbench.evaluation.conformal import affordable
+from workbench.evaluation.crossover import first_period_trial
 from workbench.evaluation.influence import MOST_INFLUENTIAL, MOST_REFITTED, PAIRS
 from workbench.evaluation.negative_control import SHUFFLED_REPEATS
 from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites_out
@@ -229,7 +230,12 @@ def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: Learn
     everyone = 1 / validation.outer
     control = min(validation.repeats, SHUFFLED_REPEATS) if batched else 1
     beside = _of_division(own, alone, tuned.beside_main())
-    return repeat.times(refits / validation.outer) + beside.times(control + everyone)
+    return repeat.times(refits / validation.outer) + beside.times(control + everyone + _of_treatments(dataset, control))
+
+
+def _of_treatments(dataset: Dataset, repeats: int) -> int:
+    """Repeats of what a comparison of treatments fits besides: the prognosis, or the first period of a crossover."""
+    return repeats if dataset.treatment is not None or first_period_trial(dataset) is not None else 0
 
 
 def estimate_external(n_features: int, n_participants: int) -> Cost:

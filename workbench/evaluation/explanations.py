@@ -87,11 +87,17 @@ def additivity(results: Sequence[UnitResult]) -> float | None:
         Units of the outcome.
     """
     gaps = [
-        float(np.abs(result.shap_base + result.shap.sum(axis=1) - result.procedures["main"].predicted).max())
+        float(np.abs(result.shap_base + result.shap.sum(axis=1) - _explained_prediction(result)).max())
         for result in results
         if result.shap is not None and result.shap_base is not None and len(result.test)
     ]
     return max(gaps) if gaps else None
+
+
+def _explained_prediction(result: UnitResult) -> np.ndarray:
+    """What SHAP values add up to: the prediction, or that of the effect of a treatment."""
+    main = result.procedures["main"]
+    return main.predicted if main.effect is None else main.effect
 
 
 def additive(gap: float | None, *, linear: bool, outcome_sd: float) -> bool:

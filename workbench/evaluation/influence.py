@@ -19,6 +19,7 @@ from workbench.models.learner import Fold, Learner, Together, residualises
 from workbench.models.procedures import modalities
 from workbench.models.stacked import held_out_references
 from workbench.models.steps_in_fold import prepared
+from workbench.models.treatment import for_treatment, trial_of, trial_references
 from workbench.records import Dataset, Influence, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
@@ -349,10 +350,11 @@ def _refit_unit(unit: WorkUnit, *, dataset: Dataset, refits: Mapping[str, _Refit
     model = make_learner(learner)
     if not model.batched:
         model = make_tuned(learner, chosen["main"])
-    model = prepared(model, dataset)
+    model = for_treatment(prepared(model, dataset), dataset)
     procedures = dict(zip(map(_without, range(len(groups))), _refits_of(dataset, model, folds, unit), strict=True))
     if bends:
-        on_covariates, nothing = make_tuned(learner, chosen["confounds"]), np.empty((dataset.n_rows, 0))
+        on_covariates = for_treatment(make_tuned(learner, chosen["confounds"]), dataset)
+        nothing = np.empty((dataset.n_rows, 0))
         folds = [replace(fold, X=nothing, bands=None) for fold in folds]
         beside = _refits_of(dataset, on_covariates, folds, unit)
         procedures |= dict(zip(map(_alone, range(len(groups))), beside, strict=True))
@@ -375,15 +377,18 @@ def _fold_without(dataset: Dataset, N: np.ndarray, unit: WorkUnit, keep: np.ndar
     train = unit.outer.train[keep[unit.outer.train]]
     batches = None if dataset.harmonisation is None else dataset.harmonisation.batches
     where = (train, unit.outer.test, inner, dataset.outcome.type)
-    return Fold(dataset.X, N, *where, bands=modalities(dataset), batches=batches)
+    return Fold(dataset.X, N, *where, bands=modalities(dataset), batches=batches, trial=trial_of(dataset))
 
 
 def _refits_of(dataset: Dataset, model: Learner, folds: Sequence[Fold], unit: WorkUnit) -> list[ProcedureResult]:
     """What the model and its nuisance model predict for the held-out rows, fitted together where the model can."""
     y = np.asarray(dataset.y, dtype=float)
     Ys, splits = [y[:, None]] * len(folds), [Split(fold.train, fold.test) for fold in folds]
-    binary = dataset.outcome.type == "binary"
-    references = held_out_references([fold.nuisance for fold in folds], splits, Ys, binary=binary)
+    held = [fold.nuisance for fold in folds]
+    if dataset.treatment is not None:
+        references = trial_references([fold.trial for fold in folds if fold.trial is not None], held, splits, Ys)
+    else:
+        references = held_out_references(held, splits, Ys, binary=dataset.outcome.type == "binary")
     if isinstance(model, Together):
         fits = model.fit_together(folds, Ys, references=references)
     else:

@@ -12,7 +12,7 @@ from workbench.evaluation.metrics import against_better_reference
 from workbench.evaluation.refits import Fits, FitUnits, fit_one, in_memory, renamed
 from workbench.models.estimators import beside_main, make_learner
 from workbench.models.nested_cv import plan_units, spawned
-from workbench.models.permutations import permuted_outcomes
+from workbench.models.targets import shuffled_once
 from workbench.records import Dataset, Shuffled, WorkUnit
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
@@ -28,8 +28,8 @@ def on_shuffled_outcomes(
 ) -> Fits:
     """The run once more on shuffled outcomes, without permutations: *main*, and *confounds* where there are any.
 
-    Outcomes are shuffled as for a permutation, with N held fixed (`permutations.target_matrix`); folds are drawn, and
-    models tuned, anew. Trees search fewer settings (`estimators.beside_main`).
+    Outcomes are shuffled as for a permutation, with N held fixed, or arms drawn again (`targets.shuffled_once`); folds
+    are drawn, and models tuned, anew. Trees search fewer settings (`estimators.beside_main`).
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def on_shuffled_outcomes(
     spec = beside_main(learner)
     repeats = min(repeats, SHUFFLED_REPEATS) if make_learner(spec).batched else 1
     seed = spawned(validation.seed, SHUFFLE_STREAM)
-    shuffled = replace(dataset, y=permuted_outcomes(dataset, dataset.nuisance.values, 1, seed)[:, 1])
+    shuffled = shuffled_once(dataset, seed)
     spec = spec.model_copy(update={"repeats": repeats})
     validation = validation.model_copy(update={"permutations": 0})
     units = tuple(_without_comparators(unit) for unit in plan_units(shuffled, validation, spec))

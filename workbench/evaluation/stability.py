@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workbench.evaluation.circuit_test import mean_imputed, residual_of
 from workbench.models.preprocessing import spanning_basis
 from workbench.models.steps_in_fold import prepared_together
+from workbench.models.treatment import effects_as_outcome
 from workbench.records import Dataset, Nogueira, Stability, StabilitySelection
 
 PAIRS = 50
@@ -58,7 +59,7 @@ def stability_selection(dataset: Dataset, *, seed: int, pairs: int = PAIRS) -> S
     Meinshausen, N., Buehlmann, P. (2010). J. Royal Statistical Society B 72, 417-473.
     Shah, R. D., Samworth, R. J. (2013). J. Royal Statistical Society B 75, 55-80.
     """
-    dataset = prepared_together(dataset)
+    dataset = effects_as_outcome(prepared_together(dataset))
     random = np.random.default_rng([seed, STREAM])
     p, circuits = dataset.X.shape[1], np.asarray(dataset.circuit_of_feature)
     n_circuits = len(dataset.circuits)

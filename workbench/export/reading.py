@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WORDS = {
     *FEATURE_COLUMNS,
     *("participant_id", "participant_a", "participant_b", "step", "why", "model", "procedure", "note"),
-    *("setting", "value", "grid", "edge"),
+    *("setting", "value", "grid", "edge", "arm", "first_arm"),
     *("level", "direction", "haufe_sign", "evidence", "claim", "run_id", "sentence", "tag"),
 }
 """Columns that hold text in every table, even where nothing is known in any row."""
@@ -56,7 +56,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
     if record["influence"] is not None:
         _add_influence(record, folder)
     curve, inner = folder / "decision_curve.tsv", folder / "inner_folds.tsv"
-    tuning, pairs = folder / "tuning.tsv", folder / "interactions.tsv"
+    tuning, pairs, benefit = (folder / f"{name}.tsv" for name in ("tuning", "interactions", "benefit"))
     return RunResult(
         scores=_restored(Scores, record, "scores", folder),
         claim=claim,
@@ -65,6 +65,7 @@ def read_run(folder: Path, *, tags: Mapping[str, str] | None = None, shap: bool 
         **{name: _parquet(folder / f"{name}.parquet") if shap else None for name in PARQUET},
         tuning=read_table(tuning) if tuning.exists() else None,
         interactions=read_table(pairs) if pairs.exists() else None,
+        benefit=read_table(benefit) if benefit.exists() else None,
         spec_toml=_text(folder / "spec.toml"),
         tags=dict(tags or {}),
         params={},

@@ -91,6 +91,12 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         tables["tuning.tsv"] = result.tuning
     if result.decision_curve is not None:
         tables["decision_curve.tsv"] = readable(in_order(result.decision_curve, "decision_curve.tsv"))
+    if result.benefit is not None:
+        tables["benefit.tsv"] = readable(in_order(result.benefit, "benefit.tsv"))
+    if result.scores.sensitivity.effects is not None:
+        tables["benefit_quarters.tsv"] = readable(
+            _records(result.scores.sensitivity.effects.quarters, "benefit_quarters.tsv")
+        )
     if result.scores.sensitivity.subgroups:
         tables["subgroups.tsv"] = readable(_records(result.scores.sensitivity.subgroups, "subgroups.tsv"))
     course = result.scores.sensitivity.course

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.figures import (
     beeswarm,
+    benefit,
     brain,
     calibration,
     chord,
@@ -49,6 +50,8 @@ PICTURES = {
     "split_spread": splits.draw,
     "comparators": comparators.draw,
     "decision_curve": decision.draw,
+    "benefit_quarters": benefit.draw_quarters,
+    "benefit_calibration": benefit.draw_calibration,
     "course": course.draw,
     "durability": course.draw_durability,
     "flow": flow.draw,

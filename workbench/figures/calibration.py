@@ -25,8 +25,11 @@ def draw(result: RunResult) -> Picture | None:
 
     Returns
     -------
-    Picture
+    Picture or None
+        None for the effect of a treatment, of which `benefit` shows the calibration.
     """
+    if result.scores.sensitivity.effects is not None:
+        return None
     people = by_person(result)
     groups = grouped(people, n_groups(len(people)), binary=result.scores.outcome_type == "binary")
     title = "Calibration: observed against predicted"

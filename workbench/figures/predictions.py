@@ -23,13 +23,16 @@ def draw(result: RunResult) -> Picture | None:
 
     Returns
     -------
-    Picture
+    Picture or None
+        None for the effect of a treatment, which is observed in nobody.
 
     References
     ----------
     Pineiro, G. et al. (2008). How to evaluate models: observed vs. predicted or predicted vs. observed?
     Ecological Modelling 216, 316-322.
     """
+    if result.scores.sensitivity.effects is not None:
+        return None
     people = by_person(result)
     title = "Observed and predicted outcome"
     figure, axes = canvas(result, title, _caption(result), height=4.9)

@@ -21,6 +21,7 @@ from workbench.models.procedures import modalities
 from workbench.models.splitters import inner_folds
 from workbench.models.state import State, plain, substate
 from workbench.models.steps_in_fold import prepared
+from workbench.models.treatment import for_treatment, trial_of
 from workbench.records import Batches, Dataset, VariableCoding, as_level, codings_from_text, codings_to_text
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
@@ -146,7 +147,8 @@ def _columns(coding: VariableCoding, values: Sequence[Any]) -> Floats:
 def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationSpec) -> StudyModel | None:
     """Fit the observed outcome on all rows of a dataset, tuned in inner folds as in any other fold.
 
-    Nobody is held out, so there is no score here: what it predicts is for other people.
+    Nobody is held out, so there is no score here: what it predicts is for other people. Where the effect of a treatment
+    is asked for, that is what it predicts.
 
     Parameters
     ----------
@@ -165,7 +167,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     FitError
         If it cannot be fitted.
     """
-    made = prepared(make_learner(beside_main(learner)), dataset)
+    made = for_treatment(prepared(make_learner(beside_main(learner)), dataset), dataset)
     refuse_untaken(made, dataset, learner.label)
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
@@ -179,6 +181,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
         bands=modalities(dataset),
         batches=dataset.harmonisation.batches if dataset.harmonisation is not None else None,
         circuits=dataset.circuit_of_feature,
+        trial=trial_of(dataset),
         **taken_from(dataset, made),
     )
     y = np.asarray(dataset.y, dtype=float)

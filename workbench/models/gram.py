@@ -103,6 +103,7 @@ class RidgeLearner:
 
     linear = True
     batched = True
+    takes_inner_targets = True
 
     def __init__(self, spec: RidgeSpec) -> None:
         self.alphas: Floats = np.asarray(spec.alphas, dtype=np.float64)
@@ -117,11 +118,12 @@ class RidgeLearner:
         FitError
             If a training set has too few rows for its covariates, or several alphas meet no inner fold.
         """
-        if is_small(fold):
+        if is_small(fold) and fold.inner_targets is None:
             return self.fit_together([fold], [Y], explain=explain)[0]
         sets = training_sets(fold, tune=len(self.alphas) > 1)
         decompositions = decompose(fold.X, sets)
-        losses = tuning_losses(sets[:-1], decompositions[:-1], Y, self.alphas)
+        inner = Y if fold.inner_targets is None else fold.inner_targets
+        losses = tuning_losses(sets[:-1], decompositions[:-1], inner, self.alphas)
         outer, ridge, Y_train = sets[-1], decompositions[-1], Y[fold.train]
         return self._refitted(fold, outer, Y_train, ridge, losses, outer.reference(Y_train), explain)
 
@@ -310,7 +312,10 @@ def decompose_kernel(kernel: LinearKernel, one: TrainingSet) -> Decomposition:
 
 
 def tuning_losses(
-    sets: Sequence[TrainingSet], decompositions: Sequence[Decomposition], Y: Floats, alphas: Floats
+    sets: Sequence[TrainingSet],
+    decompositions: Sequence[Decomposition],
+    Y: Floats | Sequence[Floats],
+    alphas: Floats,
 ) -> Floats:
     """Mean over the inner folds of the mean squared error in their held-out rows.
 
@@ -318,23 +323,25 @@ def tuning_losses(
     ----------
     sets, decompositions : sequence of TrainingSet, sequence of Decomposition
         Of the inner folds, in the same order.
-    Y : ndarray of shape (n_rows, n_targets)
+    Y : ndarray of shape (n_rows, n_targets), or one for each inner fold
     alphas : ndarray of shape (n_alphas,)
 
     Returns
     -------
     ndarray of shape (n_alphas, n_targets)
     """
-    losses = np.zeros((len(alphas), Y.shape[1]))
-    for one, ridge in zip(sets, decompositions, strict=True):
-        Y_train = Y[one.train]
-        residual = Y[one.test] - one.reference(Y_train)
+    each = [Y] * len(sets) if isinstance(Y, np.ndarray) else list(Y)
+    n_targets = each[0].shape[1] if each else (Y.shape[1] if isinstance(Y, np.ndarray) else 0)
+    losses = np.zeros((len(alphas), n_targets))
+    for one, ridge, targets in zip(sets, decompositions, each, strict=True):
+        Y_train = targets[one.train]
+        residual = targets[one.test] - one.reference(Y_train)
         if _well_apart(ridge.values):
             losses += _losses_in_closed_form(ridge, Y_train, residual, alphas)
             continue
         filtered = ridge.held_out * (1.0 / (ridge.values + alphas[:, None]))[:, None, :]
         maps = filtered.reshape(len(alphas) * len(one.test), len(ridge.values))
-        if len(maps) < Y.shape[1]:  # one map of targets to predictions costs less than rotating every target
+        if len(maps) < n_targets:  # one map of targets to predictions costs less than rotating every target
             _add_losses(losses, maps @ ridge.scores.T, Y_train, residual)
         else:
             _add_losses(losses, maps, ridge.scores.T @ Y_train, residual)

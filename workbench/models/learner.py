@@ -8,7 +8,7 @@ inside the learner, from training rows alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from workbench.errors import FitError, Problem
@@ -20,6 +20,33 @@ if TYPE_CHECKING:
     from workbench.records import Batches, Dataset, FeatureBlocks, OutcomeType, Split, Treatment
 
     Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Who had which arm in every column of the targets, for learners of the effect of a treatment.
+
+    Attributes
+    ----------
+    allocated : ndarray of shape (n_rows, n_targets)
+        1 where the row had the active arm in the trial of that column, else 0.
+    probability : ndarray of shape (n_rows,)
+        Probability of the active arm.
+    main_effects : ndarray of shape (n_rows, n_columns)
+        Covariates that the outcome is predicted from without the arm; complete values, may have no column.
+    """
+
+    allocated: np.ndarray
+    probability: np.ndarray
+    main_effects: np.ndarray
+
+    def of_targets(self, n_targets: int) -> Trial:
+        """The arms of the first so many targets; one column of arms stands for as many as there are."""
+        import numpy as np
+
+        if self.allocated.shape[1] == 1:
+            return replace(self, allocated=np.broadcast_to(self.allocated, (len(self.allocated), n_targets)))
+        return replace(self, allocated=self.allocated[:, :n_targets])
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +74,11 @@ class Fold:
         Where each row was measured, for steps that harmonise (`steps_in_fold`).
     circuits : ndarray of int, shape (n_features,), or None
         Circuit of each feature, for models that are explained by whole circuits.
+    trial : Trial or None
+        Arms, where the effect of a treatment is learnt (`treatment`).
+    inner_targets : tuple of ndarray of shape (n_rows, n_targets), or None
+        Targets of each inner fold, where they are made from its training rows: for learners that say so
+        (`takes_inner_targets`); else those of the outer fold hold for all.
     """
 
     X: np.ndarray
@@ -61,6 +93,8 @@ class Fold:
     weights: np.ndarray | None = None
     batches: Batches | None = None
     circuits: np.ndarray | None = None
+    trial: Trial | None = None
+    inner_targets: tuple[np.ndarray, ...] | None = None
 
 
 class Model(Protocol):
@@ -132,12 +166,15 @@ class Fitted:
     mean_abs_shap : callable or None
         Mean over the held-out rows of |SHAP| of the explained targets after target 0, (n_explained - 1, n_features):
         what a learner that serves many targets at once can share between them. None where nothing was asked for.
+    effect : ndarray of shape (n_test,) or None
+        Predicted effect of the treatment on each held-out row of target 0, where that is what was learnt.
     """
 
     predicted: np.ndarray
     chosen: Mapping[str, float | int | str] = field(default_factory=dict)
     model: Callable[[], Model] | None = None
     mean_abs_shap: Callable[[], Floats] | None = None
+    effect: np.ndarray | None = None
 
 
 def fitted_one_by_one(
@@ -199,7 +236,16 @@ TAKEN: dict[str, str] = {
 
 
 def taken(learner: Learner) -> frozenset[str]:
-    """What a learner takes of `TAKEN`; nothing where it does not say so."""
+    """What a learner takes of `TAKEN`; nothing where it does not say so.
+
+    Parameters
+    ----------
+    learner : Learner
+
+    Returns
+    -------
+    frozenset of str
+    """
     return frozenset(getattr(learner, "takes", ()))
 
 

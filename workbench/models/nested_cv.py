@@ -16,16 +16,20 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import as_permuted
 from workbench.models.explanations import Explanation, explained
 from workbench.models.learner import Fitted, Fold, Together, residualises, taken_from
-from workbench.models.permutations import beside_preserved, is_binary, outcome_rows, permuted_outcomes, refusal
+from workbench.models.permutations import is_binary
 from workbench.models.procedures import (
     Procedure,
     planned_procedures,
     procedure_of,
     procedures_of_units,
-    with_clinical,
 )
-from workbench.models.splitters import balanced_on_outcome, inner_folds, outer_folds, participants_of
+from workbench.models.splitters import inner_folds, outer_folds, participants_of
 from workbench.models.stacked import held_out_references
+from workbench.models.targets import ORDER as ORDER
+from workbench.models.targets import ORDERS as ORDERS
+from workbench.models.targets import marginal_targets as marginal_targets
+from workbench.models.targets import target_matrices as target_matrices
+from workbench.models.treatment import trial_references
 from workbench.models.unit_keys import common_digest, unit_key
 from workbench.records import Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
@@ -33,60 +37,9 @@ from workbench.specs.learners import LearnerSpec
 
 INNER_STREAM, LEARNER_STREAM = 0, 1
 """Spawn keys of the seeds; `permutations`, `canary` and `everyone` have others, so that none depends on another."""
-ORDER, INCREMENT_ORDER = "order", "increment order"
-ORDERS = {"main": ORDER, "increment": INCREMENT_ORDER}
-"""Keys of the permuted rows among the targets: *increment* holds more fixed, so its rows may be others."""
-MARGINAL_PERMUTATIONS = 1000
-"""The circuit test has at least as many, since it costs next to nothing."""
 
 
 # ------------------------------------------------------------------------------------------------------------- planning
-
-
-def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, np.ndarray]:
-    """Observed and permuted outcomes of a run, one matrix per permuted procedure.
-
-    Parameters
-    ----------
-    dataset, validation : Dataset, ValidationSpec
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_rows, 1 + n_permutations)
-        *main* holds N fixed; *increment*, where there are clinical variables, N with these, missing values replaced by
-        the whole-sample mean (a permutation has no fold). Both use the same permutations of a continuous outcome.
-        *order* and *increment order* are there where folds depend on the outcome (`splitters.balanced_on_outcome`): for
-        each permutation, the row whose outcome, and place in the folds, every row receives.
-    """
-    held_fixed = {"main": dataset.nuisance.values}
-    if dataset.clinical.variables:
-        held_fixed["increment"] = with_clinical(dataset, np.arange(dataset.n_rows))
-    n, seed = validation.permutations, validation.seed
-    matrices = {name: permuted_outcomes(dataset, nuisance, n, seed) for name, nuisance in held_fixed.items()}
-    if n and balanced_on_outcome(dataset, validation):
-        design, binary = (dataset.blocks, dataset.groups), is_binary(dataset)
-        for name, nuisance in held_fixed.items():
-            held = beside_preserved(dataset, nuisance)
-            matrices[ORDERS[name]] = outcome_rows(dataset.y, held, *design, n, seed, binary=binary)
-    return matrices
-
-
-def marginal_targets(dataset: Dataset, validation: ValidationSpec) -> np.ndarray:
-    """Targets of the circuit test: 1,000 permutations or more, also for a model that is not permuted itself.
-
-    Without any where the design leaves too few distinct permutations.
-
-    Parameters
-    ----------
-    dataset, validation : Dataset, ValidationSpec
-
-    Returns
-    -------
-    ndarray of shape (n_rows, 1 + n_permutations)
-    """
-    n = max(validation.permutations, MARGINAL_PERMUTATIONS)
-    n = 0 if refusal(dataset, n) else n
-    return permuted_outcomes(dataset, dataset.nuisance.values, n, validation.seed)
 
 
 def plan_units(
@@ -324,7 +277,7 @@ def _folds(procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[Wo
         **taken_from(dataset, one.learner),
     }
     return [
-        Fold(one.X, procedure.nuisance, unit.outer.train, unit.outer.test, unit.inner, **alike)
+        Fold(one.X, procedure.nuisance, unit.outer.train, unit.outer.test, unit.inner, trial=procedure.trial, **alike)
         for procedure, unit in zip(procedures, units, strict=True)
     ]
 
@@ -333,6 +286,9 @@ def _references(procedures: Sequence[Procedure], dataset: Dataset, units: Sequen
     """What the model that a procedure is scored against predicts for the held-out rows of every unit."""
     held = [procedure.reference for procedure in procedures]
     Ys, splits = [procedure.Y for procedure in procedures], [unit.outer for unit in units]
+    trials = [procedure.trial for procedure in procedures if procedure.trial is not None]
+    if trials:
+        return trial_references(trials, held, splits, Ys)
     return held_out_references(held, splits, Ys, binary=is_binary(dataset))
 
 
@@ -413,6 +369,7 @@ def _reduced(
             squared_error=np.square(observed - fitted.predicted).sum(axis=0),
             squared_error_reference=np.square(observed - reference).sum(axis=0),
             chosen=fitted.chosen,
+            effect=fitted.effect,
         )
         results.append(result)
     return results

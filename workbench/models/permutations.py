@@ -174,7 +174,17 @@ def outcome_rows(
 
 
 def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """`outcome_rows` where nothing is held fixed but blocks and groups: every order is equally likely."""
+    """`outcome_rows` where nothing is held fixed but blocks and groups: every order is equally likely.
+
+    Parameters
+    ----------
+    blocks, groups : ndarray of int, shape (n_rows,)
+    n_permutations, seed : int
+
+    Returns
+    -------
+    ndarray of int, shape (n_permutations, n_rows)
+    """
     order = np.tile(np.arange(len(groups)), (n_permutations, 1))
     stream = np.random.SeedSequence(seed, spawn_key=(PERMUTATION_STREAM,))
     members_of = _exchangeable(blocks, groups)
@@ -201,15 +211,18 @@ def scheme(dataset: Dataset) -> str:
     str
     """
     groups, blocks = np.asarray(dataset.groups), np.asarray(dataset.blocks)
-    what = "outcomes"
+    what = "outcomes" if dataset.treatment is None else "arms"
     if len(np.unique(groups)) < dataset.n_participants:
-        what = "outcomes of whole groups"
+        what += " of whole groups"
     elif dataset.n_rows > dataset.n_participants:
-        what = "outcomes of whole participants"
+        what += " of whole participants"
     where = f"within {_within(dataset)}" if len(np.unique(blocks)) > 1 else "freely"
     n, moving = dataset.n_participants, participants_that_move(dataset)
     where += f" ({moving} of {n} participants can move)" if moving < n else ""
     held = _held(dataset)
+    if dataset.treatment is not None:
+        effect = f"modified by {_listed(held)}" if held else "the same in everyone"
+        return f"randomised again: {what} exchanged {where}, with an effect of the treatment that is {effect}"
     how = "conditional permutation" if is_binary(dataset) else "Freedman-Lane"
     return f"{what} exchanged {where}" + (f", with {_listed(held)} held fixed ({how})" if held else "")
 
@@ -251,9 +264,7 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
     """
     if n == 0:
         return ""
-    y = np.asarray(dataset.y, dtype=float)
-    nuisance = beside_preserved(dataset, dataset.nuisance.values)
-    moved = y if nuisance.shape[1] == 0 or is_binary(dataset) else y - _explained(y, nuisance)
+    moved = _moved(dataset)
     # Residuals that differ by rounding alone are the same value.
     moved = np.round(moved / (np.abs(moved).max() or 1.0), 10)
     log_distinct = 0.0
@@ -274,6 +285,15 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
         f"the design leaves {round(exp(log_distinct))} distinct permutations of the outcome, "
         f"and at least {round(1 / alpha)} are needed for p <= {alpha:g}"
     )
+
+
+def _moved(dataset: Dataset) -> np.ndarray:
+    """What permutations move: the arms of a trial, the labels of a binary outcome, what N leaves of another."""
+    if dataset.treatment is not None:
+        return np.asarray(dataset.treatment.allocated)
+    y = np.asarray(dataset.y, dtype=float)
+    nuisance = beside_preserved(dataset, dataset.nuisance.values)
+    return y if nuisance.shape[1] == 0 or is_binary(dataset) else y - _explained(y, nuisance)
 
 
 def _refusal_of_labels(dataset: Dataset, alpha: float) -> str:

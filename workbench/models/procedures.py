@@ -11,12 +11,15 @@ import numpy as np
 
 from workbench.models.estimators import LeastSquaresLearner, beside_main, make_learner
 from workbench.models.gram import RidgeLearner
-from workbench.models.learner import Learner, refuse_untaken, residualises
+from workbench.models.learner import Learner, Trial, refuse_untaken, residualises
 from workbench.models.preprocessing import impute_means
 from workbench.models.steps_in_fold import prepared
+from workbench.models.treatment import TreatmentLearner, for_treatment, trial_of
 from workbench.records import Covariates, Dataset, WorkUnit
 from workbench.specs.learners import LearnerSpec, RidgeSpec
 
+ALLOCATED = "allocated"
+"""Key of the arms among the targets: (n_rows, 1 + n_permutations), 1 for the active one."""
 CLINICAL_BAND = "clinical"
 """Clinical variables beside the features are penalised together, apart from every modality."""
 
@@ -33,6 +36,8 @@ class Procedure:
     """Covariates of the model that it is scored against."""
     bands: np.ndarray | None = None
     """Modality of each feature."""
+    trial: Trial | None = None
+    """Arms of every target, where the effect of a treatment is predicted."""
 
 
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
@@ -113,9 +118,21 @@ def procedure_of(
     FitError
         If the dataset holds what the learner does not take.
     """
+    one = _procedure_of(name, dataset, unit, learner, targets)
+    if dataset.treatment is None:
+        return one
+    # N predicts the outcome in every procedure alike: they differ in what may modify the effect.
+    main_effects = dataset.forced.values if name == "raw" else dataset.nuisance.values
+    trial = trial_of(dataset, main_effects, targets.get(ALLOCATED))
+    return replace(one, learner=TreatmentLearner(one.learner), trial=trial)
+
+
+def _procedure_of(
+    name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec, targets: Mapping[str, np.ndarray]
+) -> Procedure:
     bare = make_learner(learner if name == "main" else beside_main(learner))
     model = prepared(bare, dataset)
-    refuse_untaken(model, dataset, learner.label)
+    refuse_untaken(for_treatment(model, dataset), dataset, learner.label)
     X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]

@@ -66,6 +66,9 @@ def common_digest(
         settings["harmonisation"] = dataset.harmonisation.settings
     if (dataset.features["measure"] == TANGENT).any():
         settings["ends"] = dataset.features[["region_a", "region_b"]].to_numpy(str).tolist()
+    if dataset.treatment is not None:
+        settings["treatment"] = [dataset.treatment.active, *dataset.treatment.arms.tolist()]
+        settings["probability"] = np.asarray(dataset.treatment.probability, dtype=float).tolist()
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     # The outcome and all covariates by value: a rehearsal has the data and made-up scores.
     blocks = (dataset.forced.values, dataset.confounds.values, dataset.clinical.values)

@@ -174,6 +174,7 @@ def _plan_set(
         rows=claim.rows,
         simulated=SIMULATED,
         not_simulated="" if validation.leave_out is None else "whole sites are left out",
+        allocation=None if dataset.treatment is None else float(dataset.treatment.probability.mean()),
     )
     trials = partial(engine_of, validation, learner, jobs=jobs)
     with one_blas_thread():

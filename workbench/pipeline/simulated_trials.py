@@ -138,10 +138,14 @@ def _score(
     import numpy as np
 
     from workbench.execution import cores, spread
+    from workbench.models.procedures import ALLOCATED
     from workbench.planning.power import Reached
 
     units = _units(dataset, validation, learner, repeats, seed)
-    fit = partial(fit_one, dataset=dataset, learner=learner, targets={"main": targets}, explain=0)
+    named = {"main": targets[: dataset.n_rows]}
+    if len(targets) > dataset.n_rows:  # trials that were randomised again
+        named[ALLOCATED], targets = targets[dataset.n_rows :], named["main"]
+    fit = partial(fit_one, dataset=dataset, learner=learner, targets=named, explain=0)
     results = {(one.repeat, one.fold): one for one in spread(fit, units, jobs=cores(jobs))}
     sums = np.zeros((3, 1 + max(unit.repeat for unit in units), targets.shape[1]))
     for unit in units:
@@ -154,9 +158,16 @@ def _score(
 
 
 def _shuffle(dataset: Dataset, target: np.ndarray, n: int, seed: int) -> np.ndarray:
-    from workbench.models.permutations import permuted_outcomes
+    """A target and its permutations; of a trial the arms of each stand below the outcomes, (2 n_rows, 1 + n)."""
+    import numpy as np
 
-    return permuted_outcomes(replace(dataset, y=target), dataset.nuisance.values, n, seed)
+    from workbench.models.permutations import permuted_outcomes, permuted_rows
+    from workbench.models.treatment import randomised_again
+
+    observed, held = replace(dataset, y=target), dataset.nuisance.values
+    if dataset.treatment is None:
+        return permuted_outcomes(observed, held, n, seed)
+    return np.vstack(randomised_again(observed, held, permuted_rows(dataset.blocks, dataset.groups, n, seed)))
 
 
 def _shown(r2: float, r2_total: float, p: float) -> bool:

@@ -180,8 +180,10 @@ def _analysed(
 def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: Progress) -> RunInputs:
     """With what explains and checks a run: pairs of participants, a negative control, circuits, intervals; and with the
     model of everyone."""
+    from workbench.evaluation.arms import cross_fitted_prognosis
     from workbench.evaluation.circuit_test import circuit_test
     from workbench.evaluation.conformal import conformal_folds
+    from workbench.evaluation.crossover import fit_first_period
     from workbench.evaluation.inference import ALPHA, permutation_test, permuted_r2
     from workbench.evaluation.influence import leave_lowest_pairs_out
     from workbench.evaluation.interactions import circuit_interactions
@@ -210,6 +212,8 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
         fit_units=fit_units,
         progress=partial(progress.advance, f"{label}, intervals"),
     )
+    prognosis = cross_fitted_prognosis(dataset, validation, learner, fit_units)
+    first_period = fit_first_period(dataset, validation, learner, fit_units)
     r2 = permuted_r2(results, "main")
     p = permutation_test(r2, scheme="", refused=inputs.permutation_refused).p
     # Else no claim is within reach: nothing is ranked, and no model is written.
@@ -226,4 +230,6 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
             circuit_test=circuit_test(dataset, nested_cv.marginal_targets(dataset, validation)),
             shuffled=shuffled,
             conformal=conformal,
+            prognosis=prognosis,
+            first_period=first_period,
         )

@@ -171,6 +171,8 @@ def _with_an_outcome(cohort: Cohort, r2: float, prevalence: float | None) -> Dat
 
 def _criteria(dataset: Dataset, r2: float, question: Question) -> tuple[SizeCriterion, ...]:
     p = dataset.X.shape[1]
+    if dataset.treatment is not None:  # they are for predictions of an outcome, not of a difference between arms
+        return ()
     if dataset.outcome.type == "binary":
         return criteria_binary(p, r2, question.prevalence)
     return criteria_continuous(p, r2, mean=question.mean, sd=question.sd)

@@ -57,7 +57,8 @@ class Engine:
     score : callable
         What is reached for targets ``(n_rows, n_targets)`` with the features of a dataset; the seed draws the folds.
     shuffle : callable
-        A target ``(n_rows,)`` and its permutations ``(n_rows, 1 + n)``, by a seed.
+        A target ``(n_rows,)`` and its permutations ``(n_rows, 1 + n)``, by a seed; of a trial that was randomised again
+        with the arms of each below, which `score` tells by the number of rows.
     refusal : callable
         Why a design allows no permutation p; empty where it does.
     shown : callable

@@ -41,6 +41,10 @@ def blind(dataset: Dataset) -> Dataset:
 def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     """Parts of made-up outcomes that the features explain, of mean 0 and variance 1, beyond the covariates.
 
+    Where the effect of a treatment is asked for, that part is (W - e) times an effect which the features predict, over
+    the SD of W: R2 of such outcomes is that of the effect, e (1 - e) s^2 / (1 + e (1 - e) s^2) for an effect of SD s in
+    SD of what is left.
+
     Missing values count as the mean: `r2` is that of the features as they were observed.
 
     Parameters
@@ -60,7 +64,11 @@ def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     drawn = np.column_stack([_signal(Z, circuits, _stream(seed, SIGNAL_STREAM)) for seed in seeds])
     left = rest @ drawn
     spread = np.sqrt(np.square(left).mean(axis=0))
-    return np.asarray(left / np.where(spread > 0, spread, 1.0))
+    signal = left / np.where(spread > 0, spread, 1.0)
+    if dataset.treatment is not None:  # the features predict what the arm makes of the outcome, and nothing else
+        e = dataset.treatment.probability
+        signal *= ((dataset.treatment.allocated - e) / np.sqrt(e * (1 - e)))[:, None]
+    return np.asarray(signal)
 
 
 def held_fixed(dataset: Dataset, seeds: Sequence[int]) -> Floats:

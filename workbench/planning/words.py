@@ -85,13 +85,37 @@ def notes(plan: SetPlan) -> Iterator[str]:
     """
     if plan.power:
         yield _detectable(plan)
-    yield _regression(plan)
+    if plan.allocation is not None:
+        yield _interaction(plan, plan.allocation)
+    else:
+        yield _regression(plan)
     yield _ceiling(plan)
     if plan.external:
         yield _external(plan)
     if plan.no_curve:
         yield f"No learning curve: {plan.no_curve}."
     yield _how(plan)
+
+
+def interaction_sd(r2: float, allocation: float) -> float:
+    """SD of an effect over participants, in SD of the outcome given prognosis and arm, of which R2 is this.
+
+    >>> round(interaction_sd(0.25, 0.5), 2)
+    1.15
+    """
+    return float((r2 / (1 - r2) / (allocation * (1 - allocation))) ** 0.5)
+
+
+def _interaction(plan: SetPlan, allocation: float) -> str:
+    """What R2 means where the features are to predict the effect of a treatment."""
+    points = {point.r2: interaction_sd(point.r2, allocation) for point in sorted(plan.power, key=lambda one: one.r2)}
+    sizes = ", ".join(f"{_r2(r2)} for an SD of {sd:.2g}" for r2, sd in points.items())
+    return (
+        "R2 is that of the effect of the treatment: it is small even where the effect differs much between "
+        f"participants ({sizes}, in SD of the outcome given prognosis and arm). To show that an effect differs takes "
+        "about four times the participants that an average effect of that size takes, and sixteen times where it is "
+        "half as large. Criteria of sample size for prediction models (Riley 2019) do not apply to it."
+    )
 
 
 def power_table(plan: SetPlan) -> pd.DataFrame:
@@ -279,6 +303,8 @@ def _regression(plan: SetPlan) -> str:
 
 
 def _ceiling(plan: SetPlan) -> str:
+    if plan.allocation is not None:
+        return "Reliability: that of a score says nothing of a difference between participants of two arms."
     if plan.outcome_type == "binary":
         return "Reliability: that of a binary outcome is not known; misjudged cases cap what can be predicted."
     if plan.ceiling is None:

@@ -8,6 +8,8 @@ A *row* is one participant in one session. Participant ids are the canonical tex
 The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `external`,
 `scores`, `run`; `plan`, `report` and `study_page` stand beside them. All names can be imported from
 `workbench.records`.
+The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `effects`, `sensitivity`, `claims`, `scores`,
+`run`; `plan`, `report` and `study_page` stand beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
@@ -29,9 +31,20 @@ from workbench.records.data import (
     Severity,
     Unobserved,
 )
+from workbench.records.effects import (
+    BenefitQuarter,
+    BenefitRanking,
+    CrossoverChecks,
+    FirstPeriod,
+    OfOneOrder,
+    PlaceboControl,
+    Rival,
+    SecondPeriod,
+    TreatmentEffects,
+)
+from workbench.records.estimate import Estimate
 from workbench.records.external import (
     CaseMix,
-    Estimate,
     ExternalRows,
     ExternalValidation,
     MissingFeatures,
@@ -96,6 +109,8 @@ __all__ = [
     "AtSession",
     "Background",
     "Batches",
+    "BenefitQuarter",
+    "BenefitRanking",
     "CaseMix",
     "CircuitTest",
     "Claim",
@@ -106,6 +121,7 @@ __all__ = [
     "Course",
     "CourseMean",
     "Covariates",
+    "CrossoverChecks",
     "CurvePoint",
     "Dataset",
     "Decision",
@@ -120,6 +136,7 @@ __all__ = [
     "FeatureBlock",
     "FeatureBlocks",
     "FeatureTable",
+    "FirstPeriod",
     "FlowStep",
     "Freeze",
     "GateRow",
@@ -134,6 +151,7 @@ __all__ = [
     "ModelState",
     "Nogueira",
     "Notice",
+    "OfOneOrder",
     "OtherMeasures",
     "Outcome",
     "OutcomeType",
@@ -141,6 +159,7 @@ __all__ = [
     "Performance",
     "PermutationTest",
     "Phase",
+    "PlaceboControl",
     "Places",
     "Policies",
     "PowerPoint",
@@ -151,11 +170,13 @@ __all__ = [
     "Report",
     "ReportPicture",
     "ReportTable",
+    "Rival",
     "RunLine",
     "RunResult",
     "Scale",
     "ScaleEnds",
     "Scores",
+    "SecondPeriod",
     "Section",
     "Sensitivity",
     "Session",
@@ -172,6 +193,7 @@ __all__ = [
     "StudyPage",
     "Subgroup",
     "Treatment",
+    "TreatmentEffects",
     "UnitResult",
     "Unobserved",
     "UnseenLevels",

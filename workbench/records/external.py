@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from workbench.records.data import FlowStep, Outcome, OutcomeType
+from workbench.records.estimate import Estimate
 from workbench.records.numbers import Number
 from workbench.records.version import SCHEMA_VERSION
 
@@ -30,15 +31,6 @@ class Policies:
     unseen_levels: UnseenLevels = "refuse"
     """A level of a variable held fixed that nobody had in training: refused, taken for the reference level, or its
     participants excluded."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval; NaN where there is none."""
-
-    value: Number
-    low: Number
-    high: Number
 
 
 @dataclass(frozen=True)

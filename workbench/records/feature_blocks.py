@@ -196,6 +196,19 @@ class Treatment:
         if not (np.isfinite(self.probability).all() and ((self.probability > 0) & (self.probability < 1)).all()):
             raise ValueError("probabilities of allocation lie strictly between 0 and 1")
 
+    @property
+    def allocated(self) -> np.ndarray:
+        """float, shape (n_rows,): 1 where the row had the active arm, else 0."""
+        allocated: np.ndarray = (self.arms == self.active).astype(float)
+        return allocated
+
+    def exchanged(self, rows: np.ndarray) -> Treatment:
+        """Some rows (positions) with the other of the two arms."""
+        arms = self.arms.copy()
+        other = next((arm for arm in sorted(set(arms.tolist())) if arm != self.active), self.active)
+        arms[rows] = [self.active if arm != self.active else other for arm in self.arms[rows]]
+        return replace(self, arms=arms)
+
     def take(self, keep: np.ndarray) -> Treatment:
         """Rows for which `keep` (bool, or positions) holds, in their order."""
         return replace(self, arms=self.arms[keep], probability=self.probability[keep])

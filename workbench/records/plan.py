@@ -122,3 +122,5 @@ class SetPlan:
     """Why there is no such power."""
     external: tuple[ExternalPower, ...] = ()
     """For an R2 that the study reaches on average, by the number of participants of another cohort."""
+    allocation: float | None = None
+    """Probability of the active arm, where the features are to predict the effect of a treatment."""

@@ -75,6 +75,10 @@ class RunResult:
         other models and where prediction is not shown.
     decision_curve : DataFrame or None
         Binary outcomes: threshold, predictions, clinical (where there is one), treat_all, treat_none.
+    benefit : DataFrame or None
+        Where treatments are compared. Parallel arms: participant_id, arm, predicted_benefit, benefit_of_covariates,
+        score (its mean is the benefit). Crossover: participant_id, first_arm, predicted_benefit, observed_benefit,
+        possible_carry_over.
     """
 
     scores: Scores
@@ -100,6 +104,7 @@ class RunResult:
     feature_values: pd.DataFrame | None = None
     circuit_values: pd.DataFrame | None = None
     interactions: pd.DataFrame | None = None
+    benefit: pd.DataFrame | None = None
     model: ModelState | None = None
     """Of everyone analysed, not yet written; a run that is read back from its files has none."""
 

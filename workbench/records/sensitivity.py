@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.records.course import Course
+from workbench.records.effects import CrossoverChecks, TreatmentEffects
 from workbench.records.numbers import Number
 
 
@@ -134,5 +135,9 @@ class Sensitivity:
     drop_out: DropOut | None = None
     decision: Decision | None = None
     subgroups: tuple[Subgroup, ...] = ()
+    effects: TreatmentEffects | None = None
+    """Where the effect of a treatment is predicted."""
+    crossover: CrossoverChecks | None = None
+    """Where the difference between two periods is predicted."""
     course: Course | None = None
     """None where the score was rated once after treatment."""

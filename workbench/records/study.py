@@ -154,6 +154,10 @@ class Cohort:
     pad: int = 0
     active: str | None = None
     control: str | None = None
+    allocation: Mapping[str, float] = field(default_factory=dict)
+    """Share of each arm in the randomisation of a parallel design; empty where the study does not say."""
+    randomised_within: tuple[str, ...] = ()
+    """Covariates inside whose levels arms were allocated."""
     notes: tuple[str, ...] = ()
     """What a reader of the report must know: ids in a file but not in the study, scores left out."""
     missing: tuple[str, ...] = ("n/a", "")

@@ -79,6 +79,9 @@ class ProcedureResult:
         Shape (1,) for procedures that are not permuted.
     chosen : mapping of str to value
         Tuning parameters chosen for the observed outcome in the inner folds.
+    effect : ndarray of shape (n_test,) or None
+        Predicted effect of the treatment on each held-out row, in units of the outcome, where that is predicted:
+        `predicted` is then what follows from it and the arm that the row had.
     """
 
     predicted: np.ndarray
@@ -87,6 +90,7 @@ class ProcedureResult:
     squared_error: np.ndarray
     squared_error_reference: np.ndarray
     chosen: Mapping[str, float | int | str] = field(default_factory=dict)
+    effect: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

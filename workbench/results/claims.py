@@ -148,6 +148,8 @@ def _sentence(scores: Scores, verdict: Verdict) -> str:
         numbers = f"{r2}, without a p-value that could tell it from chance"
         return f"{verdict}: {what} for {outcome} in {_whom(scores)} ({numbers})"
     wording = WORDING[scores.claim_kind]
+    if scores.sensitivity.effects is not None:  # of a trial of another drug
+        wording = wording.replace("ketamine", scores.sensitivity.effects.active)
     return wording.format(verdict=verdict, what=what, outcome=outcome, whom=_whom(scores), r2=r2)
 
 
@@ -203,7 +205,9 @@ LIMIT_OF_KIND: dict[ClaimKind, str] = {
     ),
     "predictive": (
         "The outcome compares treatments within or between participants. The difference between two scores of a "
-        "participant is not their own response: chance and the course of the illness are in it."
+        "participant is not their own response: chance and the course of the illness are in it. What is predicted is "
+        "the conditional effect, absent carry-over or drop-out that depend on the features; individual response is not "
+        "identified."
     ),
     "association": "No treatment is involved: an association with a score says nothing of how it would change.",
 }
@@ -213,15 +217,15 @@ LIMIT_OF_KIND: dict[ClaimKind, str] = {
 WORDING: dict[ClaimKind, str] = {
     "prognostic": "{verdict}, prognostic: {what} predicts {outcome} in {whom} ({r2}); "
     "treatments are not compared, so this says nothing about ketamine in particular",
-    "predictive": "{verdict}, predictive of ketamine response: {what} predicts {outcome}, which compares treatments, "
-    "in {whom} ({r2})",
+    "predictive": "{verdict}, predictive of ketamine response: {what} predicts {outcome}, which compares "
+    "treatments, in {whom} ({r2})",
     "association": "{verdict}, association: {what} is associated with {outcome} in {whom} ({r2}); "
     "no treatment is involved",
 }
 """The word "predictive" is kept for outcomes that compare treatments (METHODS 1.5)."""
 
 
-AMOUNTS = ("change", "percent-change", "ketamine-minus-placebo", "area-under-course")
+AMOUNTS = ("change", "percent-change", "ketamine-minus-placebo", "treatment-effect", "area-under-course")
 """Kinds of outcome that are differences: one can be larger or smaller."""
 
 

@@ -223,7 +223,8 @@ def shuffled(scores: Scores) -> str:
     if control is None:
         return ""
     r2 = with_interval(f"R2 {number(control.r2)}", control.interval)
-    text = f"negative control (outcome shuffled): {r2}"
+    how = "outcome shuffled" if scores.sensitivity.effects is None else "arms drawn again"
+    text = f"negative control ({how}): {r2}"
     if isnan(control.null_low):
         return text
     middle, ends = number(scores.test.null_median), f"{number(control.null_low)} to {number(control.null_high)}"

@@ -14,11 +14,12 @@ from workbench.results.requirement import Requirement, freeze_of
 from workbench.results.requirements_external import EXTERNAL
 from workbench.results.requirements_of_evidence import OF_EVIDENCE, SHOWN, TESTED
 from workbench.results.requirements_of_plan import OF_PLAN
+from workbench.results.requirements_of_treatment import OF_TREATMENT
 
 if TYPE_CHECKING:
     from workbench.records import Scores, Verdict
 
-SUPPORTED = (*OF_EVIDENCE, *OF_PLAN)
+SUPPORTED = (*OF_EVIDENCE, *OF_TREATMENT, *OF_PLAN)
 """Any of these missed: exploratory at most."""
 
 

@@ -97,6 +97,10 @@ class RunInputs:
     """None where the run does not predict, or was not tested."""
     interactions: pd.DataFrame | None = None
     """Of circuits, for boosted trees that predict."""
+    prognosis: np.ndarray | None = None
+    """The outcome of each row predicted without the arm, where the effect of a treatment is predicted."""
+    first_period: Fits | None = None
+    """The first period of a crossover alone; None for other outcomes."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where none is declared."""
     pharmacodynamic: tuple[str, ...] = ()

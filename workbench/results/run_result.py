@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.evaluation import conformal, explained_participants, explanations
+from workbench.evaluation.arms import benefit_of_participants, treatment_effects
+from workbench.evaluation.crossover import crossover_checks
 from workbench.evaluation.decision import decision_beside
 from workbench.evaluation.increment import clinical_models, increment
 from workbench.evaluation.inference import permutation_test, permuted_r2
@@ -25,7 +27,14 @@ from workbench.results.run_inputs import RunInputs
 from workbench.results.sensitivity import gather_sensitivity
 
 if TYPE_CHECKING:
-    from workbench.records import Increment, Influence, PermutationTest, Shuffled, StabilitySelection
+    from workbench.records import (
+        Increment,
+        Influence,
+        PermutationTest,
+        Sensitivity,
+        Shuffled,
+        StabilitySelection,
+    )
 
 PREDICTION_COLUMNS = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
 
@@ -65,7 +74,11 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         decision=decision,
         seed=inputs.validation.seed,
     )
+    beside, benefit = _with_treatments(inputs, table, beside)
     scores = replace(_scores(inputs, table, test, added), sensitivity=beside)
+    if beside.effects is not None:  # the slope of the outcome would mostly be that of the prognosis
+        slope = beside.effects.calibration.value
+        scores = replace(scores, performance=replace(scores.performance, calibration_slope=slope))
     claim = claims.judge(replace(scores, p_family=test.p))
     of_features, of_circuits = (
         (None, None) if shap is None else explained_participants.measured_values(dataset, features)
@@ -92,8 +105,21 @@ def reduce_run(inputs: RunInputs) -> RunResult:
         feature_values=of_features,
         circuit_values=of_circuits,
         interactions=inputs.interactions,
+        benefit=benefit,
         model=inputs.model,
     )
+
+
+def _with_treatments(
+    inputs: RunInputs, table: pd.DataFrame, beside: Sensitivity
+) -> tuple[Sensitivity, pd.DataFrame | None]:
+    """With what is said of the effect of a treatment, or of a difference between two periods."""
+    dataset, seed = inputs.dataset, inputs.validation.seed
+    checks, participants = crossover_checks(dataset, table, inputs.first_period, seed=seed)
+    effects = treatment_effects(dataset, inputs.unit_results, inputs.prognosis, seed=seed)
+    if effects is not None:
+        participants = benefit_of_participants(dataset, inputs.unit_results)
+    return replace(beside, effects=effects, crossover=checks), participants
 
 
 def _with_selection(

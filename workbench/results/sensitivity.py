@@ -11,6 +11,7 @@ from workbench.evaluation.metrics import performance
 from workbench.evaluation.regression_to_mean import regression_to_mean
 from workbench.evaluation.subgroups import subgroups
 from workbench.records import Sensitivity
+from workbench.results.treatment_words import placebo_words, quarters_in_words
 from workbench.results.wording import number, p_text, unit_of
 
 if TYPE_CHECKING:
@@ -83,8 +84,23 @@ def in_words(scores: Scores) -> list[str]:
     -------
     list of str
     """
-    sentences = (_drop_out(scores), _regression(scores), _ends(scores), _decision(scores), _subgroups(scores))
+    sentences = (
+        _treatments(scores),
+        _drop_out(scores),
+        _regression(scores),
+        _ends(scores),
+        _decision(scores),
+        _subgroups(scores),
+    )
     return [sentence for sentence in sentences if sentence]
+
+
+def _treatments(scores: Scores) -> str:
+    """Benefit in the outer quarters of a parallel trial; the placebo control of a crossover."""
+    effects, checks = scores.sensitivity.effects, scores.sensitivity.crossover
+    if effects is not None:
+        return quarters_in_words(effects, unit_of(scores))
+    return "" if checks is None or checks.placebo is None else placebo_words(checks)
 
 
 def _drop_out(scores: Scores) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from workbench.records import ELIGIBLE, UNASSIGNED
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.external import cohort_in_short
-from workbench.results.layout import GLUE, Check, Line, Page, lay_out
-from workbench.results.over_time import checks as over_time
-from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
+from workbench.results.layout import GLUE, Line, Page, lay_out
+from workbench.results.robustness import robustness
+from workbench.results.treatment_words import treatments_in_brief
 from workbench.results.wording import (
     amounts,
     increment_words,
@@ -20,13 +20,14 @@ from workbench.results.wording import (
     ordinal,
     p_text,
     results,
+    two_decimals,
     under_what_name,
     unit_of,
     with_interval,
 )
 
 if TYPE_CHECKING:
-    from workbench.records import FlowStep, Influence, Performance, RunResult, Scores
+    from workbench.records import FlowStep, Performance, RunResult, Scores
 
 WIDTH = 100
 """Longest line; a narrower terminal has shorter ones."""
@@ -60,7 +61,8 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
         Line("Performance", (_r2(scores), _error(scores))),
         Line("Permutation test", (_p(scores),)),
         Line("Increment", (_increment(scores),)),
-        Line("Robustness", _robustness(scores)),
+        Line(*treatments_in_brief(scores)),
+        Line("Robustness", robustness(scores)),
         Line("Other cohorts", tuple(map(cohort_in_short, scores.external))),
         Line("Candidates", _candidates(result, show)),
         Line("Not stronger" if result.claim.shows_prediction else "Why", (_reasons(result, show),)),
@@ -206,7 +208,7 @@ def _r2(scores: Scores) -> str:
     text = ", ".join(map(_glued, parts)) if scores.reference else _glued(parts[0])
     repeats = performance.r2_by_repeat
     if len(repeats) > 1:
-        text += "; " + _glued(f"repeats {_two_decimals(min(repeats))} to {_two_decimals(max(repeats))}")
+        text += "; " + _glued(f"repeats {two_decimals(min(repeats))} to {two_decimals(max(repeats))}")
     return text
 
 
@@ -304,67 +306,6 @@ def _increment(scores: Scores) -> str:
     return f"{text}: {explained}" if explained else text
 
 
-# ---------------------------------------------------------------------------------------------------------- robustness
-
-
-def _robustness(scores: Scores) -> tuple[Check, ...]:
-    """What was tried on the result; what needs a positive R2 is left out where there is none."""
-    checks = [*_one_participant(scores), *_repeats(scores), *_held_fixed(scores), *_sites(scores), *over_time(scores)]
-    if scores.blind_fits:
-        checks.append(
-            Check(True, f"leakage check passed ({scores.blind_fits} fit{'' if scores.blind_fits == 1 else 's'})")
-        )
-    control = scores.shuffled
-    if control is not None:
-        clean = control.interval is None or not control.interval.low > 0
-        checks.append(Check(clean, f"negative control: R2 {_two_decimals(control.r2)}"))
-    return tuple(checks)
-
-
-def _one_participant(scores: Scores) -> list[Check]:
-    influence = scores.influence
-    if influence is None or not scores.performance.r2 > 0:
-        return []
-    who, lowest = min(influence.by_participant, key=lambda pair: (pair[1], pair[0]))
-    if influence.n_not_positive:
-        return [Check(False, f"one participant left out ({who}): R2 {number(lowest)}")]
-    checks = [Check(True, f"one participant left out: R2 >= {number(influence.lowest)}")]
-    return [*checks, *_two_participants(influence)]
-
-
-def _two_participants(influence: Influence) -> list[Check]:
-    if influence.lowest_pair is None or influence.lowest_pair > 0 or not influence.by_pair:
-        return []
-    one, other, lowest = influence.by_pair[0]
-    return [Check(False, f"two participants left out ({one}, {other}): R2 {number(lowest)}")]
-
-
-def _repeats(scores: Scores) -> list[Check]:
-    repeats = scores.performance.r2_by_repeat
-    if len(repeats) < 2:
-        return []
-    positive = sum(r2 > 0 for r2 in repeats)
-    return [Check(positive >= POSITIVE_REPEATS * len(repeats), f"R2 > 0 in {positive} of {len(repeats)} repeats")]
-
-
-def _held_fixed(scores: Scores) -> list[Check]:
-    held = scores.baseline_held
-    if held is None:
-        return []
-    score = next(iter(held.forced), "baseline score")
-    p = held.judged_p
-    words = f"{score} held fixed: R2 {number(held.performance.r2)}{'' if p is None else f', p = {p_text(p)}'}"
-    return [Check(held.performance.r2 > 0 and p is not None and p <= 0.05, words)]
-
-
-def _sites(scores: Scores) -> list[Check]:
-    found = [("site held fixed", None if scores.sites_held is None else scores.sites_held.r2)]
-    if not scores.leave_out:
-        found.append(("whole sites left out", scores.across_sites))
-    found.append(("within sites left out", scores.within_sites))
-    return [Check(r2 > 0, f"{name}: R2 {number(r2)}") for name, r2 in found if r2 is not None]
-
-
 # ---------------------------------------------------------------------------------------------- candidates and reasons
 
 
@@ -422,11 +363,6 @@ def _reasons(result: RunResult, show: str) -> str:
     more = len(reasons) - SHOWN_REASONS
     shown = [*map(_glued, reasons[:SHOWN_REASONS]), *([_glued(f"{more} more ({show})")] if more > 0 else [])]
     return "; ".join(shown)
-
-
-def _two_decimals(value: float) -> str:
-    """Without a sign before 0.00."""
-    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _next_words(result: RunResult, command: str) -> str:

@@ -236,3 +236,8 @@ def under_what_name(viewing: Viewing) -> str:
     parts = [f"{viewing.renamed} under another name, kind or session of it"] if viewing.renamed else []
     parts += [f"{viewing.elsewhere} in another study folder"] if viewing.elsewhere else []
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def two_decimals(value: float) -> str:
+    """Without a sign before 0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"

@@ -128,6 +128,8 @@ class _Reader:
             pad=spec.ids.pad,
             active=spec.arms.active if spec.arms else None,
             control=spec.arms.control if spec.arms else None,
+            allocation=dict(spec.arms.allocation or {}) if spec.arms else {},
+            randomised_within=tuple(spec.arms.strata or ()) if spec.arms else (),
             missing=tuple(spec.missing),
             id_column=spec.id,
             column_sessions={name: column.at for name, column in spec.columns.items() if column.at is not None},

@@ -44,6 +44,8 @@ class ArmsSpec(Spec):
     """Parallel: the participants column that holds the arm."""
     allocation: dict[Text, Number] | None = None
     """Parallel: share of each arm in the randomisation scheme."""
+    strata: tuple[Text, ...] | None = None
+    """Parallel: participants columns inside whose levels arms were allocated: strata, blocks of the randomisation."""
     codes: dict[str, Text] = {}
     """What the codes of the column(s) stand for, such as { d = "ketamine", p = "placebo" }."""
 
@@ -60,6 +62,7 @@ class ArmsSpec(Spec):
         if self.order is not None and len(self.order) < 2:
             yield Finding(("order",), "names fewer than two periods", "one participants column per period, in order")
         yield from repeated(self.order or (), ("order",))
+        yield from repeated(self.strata or (), ("strata",))
         for code, arm in self.codes.items():
             yield from unknown(arm, self.names, "declared arm", ("codes", code))
         if self.allocation is not None:
@@ -398,5 +401,6 @@ BELONGS_TO = {
     "order": ("crossover",),
     "column": ("parallel",),
     "allocation": ("parallel",),
+    "strata": ("parallel",),
 }
 """Keys of [arms] and the designs in which they say something."""

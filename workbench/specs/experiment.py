@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import Field, StringConstraints
 
 from workbench.errors import did_you_mean
 from workbench.specs.base import (
@@ -22,6 +22,9 @@ from workbench.specs.base import (
     repeated,
     unknown,
 )
+from workbench.specs.bounds import Bounds as Bounds
+from workbench.specs.bounds import HoldOut
+from workbench.specs.bounds import Rule as Rule
 from workbench.specs.external import ExternalSpec
 from workbench.specs.harmonise import HarmoniseSpec
 from workbench.specs.learners import AnyLearner
@@ -32,6 +35,7 @@ SESSIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "percent-change": ("from", "at"),
     "ancova": ("from", "at"),
     "ketamine-minus-placebo": ("at", "placebo_at"),
+    "treatment-effect": ("from", "at"),
     "response": ("from", "at"),
     "remission": ("at",),
     "area-under-course": ("from", "until"),
@@ -83,44 +87,6 @@ def source_of(member: str) -> str:
     return member.removesuffix(CHANGE)
 
 
-class Bounds(Spec):
-    """Inclusive bounds of a numeric column."""
-
-    min: Number | None = None
-    """Lowest value that is kept."""
-    max: Number | None = None
-    """Highest value that is kept."""
-
-    def rules(self) -> Iterator[Finding]:
-        """At least one bound, in order."""
-        if self.min is None and self.max is None:
-            yield Finding((), "has no bound", "write { min = 18, max = 65 }, or one of the two")
-        elif self.min is not None and self.max is not None and self.min > self.max:
-            yield Finding((), f"min {self.min:g} is above max {self.max:g}", "nobody is between them")
-
-
-def _list_or_bounds(value: Any) -> str:
-    return "bounds" if isinstance(value, dict | Bounds) else "list"
-
-
-Rule = Annotated[
-    Annotated[tuple[str | int | Number | bool, ...], Field(min_length=1), Tag("list")]
-    | Annotated[Bounds, Tag("bounds")],
-    Discriminator(_list_or_bounds),
-]
-"""One column's rule: any of a list, or within bounds."""
-
-
-def _file_or_rules(value: Any) -> str:
-    return "file" if isinstance(value, str) else "rules"
-
-
-HoldOut = Annotated[
-    Annotated[Text, Tag("file")] | Annotated[dict[Text, Rule], Tag("rules")], Discriminator(_file_or_rules)
-]
-"""Who is locked: a table beside the data, or rules by column, all of which they follow."""
-
-
 class OutcomeSpec(Spec):
     """What is predicted."""
 
@@ -134,6 +100,7 @@ class OutcomeSpec(Spec):
         "percent-change",
         "ancova",
         "ketamine-minus-placebo",
+        "treatment-effect",
         "response",
         "remission",
         "area-under-course",
@@ -186,13 +153,17 @@ class OutcomeSpec(Spec):
             yield from self._score_rules()
         yield from repeated(self.adjust, ("adjust",))
         yield from repeated(self.arms or (), ("arms",))
+        if self.kind == "treatment-effect" and self.arms is not None:
+            yield Finding(("arms",), "has no meaning for kind = 'treatment-effect'", "take it out: both arms enter")
         for key, kinds in KEYS_OF_KINDS.items():
             if getattr(self, key) is not None and self.kind not in kinds:
                 meant = " or ".join(map(repr, kinds))
                 yield Finding((key,), f"has no meaning for kind = {self.kind!r}", f"it is for kind = {meant}")
 
     def _column_rules(self, column: str) -> Iterator[Finding]:
-        if self.kind != "score":
+        if self.kind == "treatment-effect":
+            yield from self._column_of_an_effect()
+        elif self.kind != "score":
             hint = "a participants column has one value per participant: leave out kind, or predict a score"
             yield Finding(
                 ("kind",), f"is {self.kind!r}, which is made from a score, but column = {column!r} is given", hint
@@ -206,6 +177,13 @@ class OutcomeSpec(Spec):
             yield Finding(("better",), "is given for a binary column", "positive = says which level is predicted")
         if self.type == "binary" and self.positive is None:
             yield Finding(("positive",), "is missing, which a binary column needs", 'such as positive = "F"')
+
+    def _column_of_an_effect(self) -> Iterator[Finding]:
+        if self.type == "binary" or self.positive is not None:
+            hint = "an effect is a difference of two means: name a column of numbers"
+            yield Finding(("type",), "is binary, and the effect of a treatment is asked for", hint)
+        elif self.better is None:
+            yield Finding(("better",), "is missing: an effect is a benefit or a harm", 'such as better = "higher"')
 
     def _score_rules(self) -> Iterator[Finding]:
         for key in ("type", "positive", "better"):

@@ -34,6 +34,7 @@ from workbench.tables.measurements import Measured, measure
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.people import flow_step, nobody_left
 from workbench.tables.quality_rules import outside
+from workbench.tables.treatment_arms import TREATMENT_EFFECT, treatment_of
 
 UNKNOWN = "(not known)"
 """Level of a block or stratum in those who have none: they form one of their own."""
@@ -180,7 +181,9 @@ class _Join:
         rows = pd.DataFrame({"participant_id": self.people, "session": session}, dtype="str")
         validation = self.experiment.validation
         sited = "site" in self.cohort.participants
-        blocks = permutation_blocks(self.experiment, self.terms.declared, sited=sited)
+        treatment = treatment_of(self.cohort, self.people) if self.outcome.kind == TREATMENT_EFFECT else None
+        strata = self.cohort.randomised_within if treatment is not None else ()
+        blocks = permutation_blocks(self.experiment, self.terms.declared, sited=sited, randomised_within=strata)
         dataset = Dataset(
             feature_set=feature_set,
             sources=sources,
@@ -203,6 +206,7 @@ class _Join:
             notes=tuple(dict.fromkeys([*self.outcome.notes, *self.notes])),
             background=background(self.experiment, self.cohort, self.outcome, self.included),
             block_names=blocks,
+            treatment=treatment,
         )
         done = [TANGENT_NOTE.format(source) for source in sources if is_projected(self.tables[source].features)]
         plan, left_out = harmonisation(self.experiment.harmonise, dataset, self.cohort, self.people)
@@ -217,8 +221,10 @@ class _Join:
         eligible = set() if dataset.background is None else set(dataset.background.values.index)
         without = eligible - set(self.outcome.values.index)
         people = sorted(without.intersection(*(self.parts[source].people for source in dataset.sources)))
-        if not people or not dataset.complete or self.outcome.shared is not None:
-            return None  # what the outcome is taken apart from is not known of them either
+        if not people or not dataset.complete or dataset.treatment is not None:  # an effect of nobody is observed
+            return None
+        if self.outcome.shared is not None:  # what the outcome is taken apart from is not known of them either
+            return None
         parts = [self.parts[source] for source in dataset.sources]
         X = np.hstack([part.values[part.positions(people)] for part in parts])
         projected = ~without_tangent(dataset.features, X)

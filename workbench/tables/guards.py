@@ -33,6 +33,7 @@ from workbench.tables.quality_rules import late_scans
 from workbench.tables.selection import selected_by_outcome
 from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
 from workbench.tables.timing import late_sources, not_after, treated_by, untimed_warnings
+from workbench.tables.treatment_arms import TREATMENT_EFFECT
 from workbench.tables.upstream import upstream_problems, upstream_warnings
 
 ENORMOUS = 1e100
@@ -82,6 +83,7 @@ def check_experiment(
     problems.extend(harmonise_problems(experiment, cohort, people))
     problems.extend(late_scans(experiment, cohort, people))
     problems.extend(doubtful_columns(experiment, cohort, specs))
+    problems.extend(_arm_held_fixed(experiment, specs))
     problems.extend(_selection(experiment, cohort, people))
     problems.extend(_percent_change(experiment, specs))
     problems.extend(_direction(experiment))
@@ -151,6 +153,18 @@ def _covariates(
 
 
 AFTER_HINT = "what is known only after the infusion predicts nothing; rename it if it is something else"
+
+
+def _arm_held_fixed(experiment: ExperimentSpec, specs: Mapping[str, AnySource]) -> Iterator[Problem]:
+    """The arm among the covariates, where its effect is what is predicted."""
+    if experiment.outcome.kind != TREATMENT_EFFECT:
+        return
+    held = (*nuisance_terms(experiment, specs).declared, *experiment.clinical_model)
+    if any(base_of(term) == "arm" for term in held):
+        found = "is held fixed, and its effect is what is predicted"
+        yield Problem(
+            "confounds: arm", found, "take arm out of confounds, adjust and clinical_model: it enters by itself"
+        )
 
 
 def _selection(experiment: ExperimentSpec, cohort: Cohort, people: Sequence[str]) -> Iterator[Problem]:

@@ -60,12 +60,15 @@ def nuisance_terms(experiment: ExperimentSpec, tables: Mapping[str, FeatureTable
     return NuisanceTerms(confounds, adjust, declared)
 
 
-def permutation_blocks(experiment: ExperimentSpec, declared: Sequence[str], *, sited: bool) -> tuple[str, ...]:
+def permutation_blocks(
+    experiment: ExperimentSpec, declared: Sequence[str], *, sited: bool, randomised_within: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Columns inside whose levels outcomes may be exchanged (METHODS 2.2).
 
     Site wherever the study declares it, a covariate or not: whatever tells sites apart would otherwise predict what the
     sites differ in, and no permuted outcome would differ between them. Columns that the experiment names replace this,
-    but where whole sites are left out, which is a test of nothing unless outcomes stay in their site.
+    but where whole sites are left out, which is a test of nothing unless outcomes stay in their site. The arms of a
+    trial are exchanged inside whatever they were randomised in, too.
 
     Parameters
     ----------
@@ -74,6 +77,8 @@ def permutation_blocks(experiment: ExperimentSpec, declared: Sequence[str], *, s
         What is held fixed, sites included.
     sited : bool
         Whether the study declares sites.
+    randomised_within : sequence of str
+        Strata and blocks of the randomisation, where arms are exchanged.
 
     Returns
     -------
@@ -83,4 +88,4 @@ def permutation_blocks(experiment: ExperimentSpec, declared: Sequence[str], *, s
     validation = experiment.validation
     site = ("site",) if sited and (not validation.blocks or validation.leave_out == "site") else ()
     named = validation.blocks or tuple(name for name in DESIGN_BLOCKS if name in declared)
-    return tuple(dict.fromkeys((*site, *named)))
+    return tuple(dict.fromkeys((*site, *randomised_within, *named)))

@@ -9,6 +9,8 @@ import pandas as pd
 from workbench.errors import OutcomeError, Problem, did_you_mean, listed
 from workbench.records import Cohort, Outcome
 from workbench.specs.experiment import OutcomeSpec
+from workbench.tables.outcome_kinds import INDIVIDUAL_RESPONSE
+from workbench.tables.treatment_arms import TREATMENT_EFFECT, arms_of_an_effect, people_of_arms
 
 
 def column_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> Outcome:
@@ -41,6 +43,8 @@ def column_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
     if values.empty:
         raise OutcomeError(Problem("outcome: column", f"nobody included has a value of {name!r}", "see include"))
     direction = f" ({spec.better} is better)" if spec.better else ""
+    if spec.kind == TREATMENT_EFFECT:
+        return _effect_on(name, values, spec, cohort, people)
     return Outcome(
         label=label,
         unit="",
@@ -53,6 +57,32 @@ def column_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
         values=values,
         missing={person: f"no {name}" for person in people if person not in values.index},
         notes=() if spec.better else (f"{name} has no direction: higher is neither better nor worse",),
+    )
+
+
+def _effect_on(name: str, values: pd.Series, spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> Outcome:
+    """The effect of the treatment on a column, positive where it is a benefit; people of other arms are left out.
+
+    What may be claimed of it is for `outcomes` to say.
+    """
+    active, control = arms_of_an_effect(spec, cohort, people)
+    missing = {person: why for person, why in people_of_arms(spec, cohort, people).items() if why}
+    values = values.drop(index=[person for person in values.index if person in missing])
+    missing |= {person: f"no {name}" for person in people if person not in values.index and person not in missing}
+    return Outcome(
+        label=f"benefit of {active} over {control} in {name}",
+        unit="",
+        kind=spec.kind,
+        type="continuous",
+        claim="association",
+        estimand=f"In the participants included treated with {active} or {control}: the difference that {active} "
+        f"rather than {control} makes to {name} ({spec.better} is better), given what is known before treatment; "
+        "participants without it are left out (available cases).",
+        improvement_positive=True,
+        values=values if spec.better == "higher" else -values,
+        missing=missing,
+        arms=(active, control),
+        notes=(INDIVIDUAL_RESPONSE.format("arms"),),
     )
 
 

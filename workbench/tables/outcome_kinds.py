@@ -21,6 +21,11 @@ PERCENT_WARNING = (
 
 DICHOTOMY_WARNING = "a dichotomy loses about a third of the information in the score"
 
+INDIVIDUAL_RESPONSE = (
+    "the randomised {} identify the conditional effect, the mean effect in participants with the same features; "
+    "individual response is not identified"
+)
+
 ROUNDING = 1e-12
 """A fall of exactly one half must not become less than one half."""
 
@@ -128,6 +133,20 @@ def _difference(rated: Ratings) -> Draft:
     )
 
 
+def _treatment_effect(rated: Ratings) -> Draft:
+    active, control = rated.arms
+    draft = _change(rated)
+    draft.label = f"benefit of {active} over {control} in the {draft.label}"
+    draft.baseline = rated.scores["from"]
+    draft.contrast = (
+        f"the difference that {active} rather than {control} makes to the improvement, given what is known before "
+        f"treatment (positive = better on {active}), with the baseline score held fixed"
+    )
+    draft.reliability = None  # of an improvement, not of a difference between participants
+    draft.notes = [INDIVIDUAL_RESPONSE.format("arms")]
+    return draft
+
+
 def _response(rated: Ratings) -> Draft:
     threshold = rated.spec.threshold if rated.spec.threshold is not None else rated.scale.response_fall
     if threshold is None:
@@ -168,6 +187,7 @@ MAKERS: dict[str, Callable[[Ratings], Draft]] = {
     "percent-change": _percent_change,
     "ancova": _ancova,
     "ketamine-minus-placebo": _difference,
+    "treatment-effect": _treatment_effect,
     "response": _response,
     "remission": _remission,
 }

@@ -16,7 +16,7 @@ from workbench.tables.course import rated_course
 from workbench.tables.course_kinds import COURSE_MAKERS, course_sessions, hours_of, interpolates
 from workbench.tables.outcome_columns import column_outcome
 from workbench.tables.outcome_kinds import MAKERS, Draft, Ratings
-from workbench.tables.treatment_arms import arms_of, people_of_arms
+from workbench.tables.treatment_arms import TREATMENT_EFFECT, arms_of, people_of_arms
 
 SHUFFLE = 0x5F5
 """Spawn key of the stream that shuffles a control experiment, apart from every other stream of the same seed."""
@@ -29,7 +29,8 @@ def make_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str], *, se
     direction of the scale. *score* and *ancova* are the score as it was rated, so that higher is worse for most scales
     (``improvement_positive`` says so); *ancova* forces the baseline score into every model, which makes it equivalent
     to the change with its baseline held fixed. *ketamine-minus-placebo* is the benefit over placebo within a person:
-    the score after placebo minus the score after the active treatment where higher is worse.
+    the score after placebo minus the score after the active treatment where higher is worse. *treatment-effect* is the
+    improvement in both arms of a parallel design, its baseline forced in; `Dataset.treatment` says who had which.
 
     Parameters
     ----------
@@ -55,6 +56,8 @@ def make_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str], *, se
     """
     people = sorted(people)
     outcome = _score_outcome(spec, cohort, people) if spec.column is None else column_outcome(spec, cohort, people)
+    if outcome.kind == TREATMENT_EFFECT:
+        outcome = replace(outcome, claim=_claim(spec, cohort, {}))
     return _shuffled(outcome, seed) if spec.shuffle else outcome
 
 
@@ -105,7 +108,7 @@ def _score_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
         kind=spec.kind,
         type="binary" if _is_binary(spec) else "continuous",
         claim=claim,
-        estimand=_estimand(draft, cohort, arms, sessions),
+        estimand=_estimand(draft, cohort, arms, sessions, spec.kind),
         improvement_positive=draft.improvement_positive,
         values=values,
         missing=missing,
@@ -192,21 +195,22 @@ def _nobody(
 
 
 def _claim(spec: OutcomeSpec, cohort: Cohort, sessions: Mapping[str, str]) -> ClaimKind:
-    """Predictive only where each person is their own control; prognostic for treated people; else an association."""
-    if spec.kind == "ketamine-minus-placebo":
+    """Predictive only where treatments are compared; prognostic for treated people; else an association."""
+    if spec.kind in ("ketamine-minus-placebo", TREATMENT_EFFECT):
         return "predictive"
     treated = any(cohort.sessions[session].phase != "before" for session in sessions.values())
     return "prognostic" if treated and cohort.design != "observational" else "association"
 
 
-def _estimand(draft: Draft, cohort: Cohort, arms: Sequence[str], sessions: Mapping[str, str]) -> str:
+def _estimand(draft: Draft, cohort: Cohort, arms: Sequence[str], sessions: Mapping[str, str], spec_kind: str) -> str:
     """Population, variable, contrast, time, intercurrent events: the attributes of ICH E9(R1) in one sentence."""
     times = []
     for session in sessions.values():
         said = cohort.sessions[session]
         hours = f", {said.hours:g} h" if said.hours is not None else ""
         times.append(f"{session} ({said.phase}{' ' + said.arm if said.arm else ''}{hours})")
-    treated = f" treated with {' and '.join(arms)}" if arms else ""
+    joined = " or " if spec_kind == TREATMENT_EFFECT else " and "
+    treated = f" treated with {joined.join(arms)}" if arms else ""
     return (
         f"In the participants included{treated}: {draft.label}, {draft.contrast}, read at {' and '.join(times)}; "
         "ratings after stopped or added treatment count as rated (treatment policy), participants without these "

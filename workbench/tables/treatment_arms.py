@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from workbench.errors import OutcomeError, Problem, listed
-from workbench.records import Cohort
+from workbench.errors import OutcomeError, Problem, did_you_mean, listed
+from workbench.records import Cohort, Treatment
 from workbench.specs.experiment import OutcomeSpec
+
+TREATMENT_EFFECT = "treatment-effect"
+"""The kind of outcome that compares the arms of a parallel design."""
 
 
 def arms_of(
@@ -34,6 +38,8 @@ def arms_of(
     """
     if spec.kind == "ketamine-minus-placebo":
         return _contrast_arms(spec, cohort, name, sessions, people)
+    if spec.kind == TREATMENT_EFFECT:
+        return arms_of_an_effect(spec, cohort, people)
     if cohort.design == "parallel":
         return _parallel_arms(spec, cohort, people)
     if spec.arms is not None:
@@ -60,12 +66,79 @@ def _parallel_arms(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
     return tuple(spec.arms)
 
 
+def arms_of_an_effect(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> tuple[str, str]:
+    """The arms between which the effect of a treatment lies, the active one first.
+
+    Parameters
+    ----------
+    spec : OutcomeSpec
+    cohort : Cohort
+    people : sequence of str
+        Participant ids of those included.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    OutcomeError
+        If people were not allocated to one arm each, nobody had one of the two, or with what probability is not said.
+    """
+    where = "outcome: kind"
+    if cohort.design == "crossover":
+        found = f"{spec.kind} compares participants of two arms, and in a crossover everyone has both"
+        hint = 'write kind = "ketamine-minus-placebo" with at = and placebo_at =: the difference within a participant'
+        raise OutcomeError(Problem(where, found, hint))
+    if cohort.design != "parallel":
+        found = f"{spec.kind} needs participants allocated to two arms, and this is a {cohort.design} design"
+        hint = "without a control arm an outcome is prognostic at most: kind = 'ancova' or 'change'"
+        raise OutcomeError(Problem(where, found, hint))
+    active, control = str(cohort.active), str(cohort.control)
+    if not cohort.allocation:
+        hint = f"write allocation = {{ {active} = 0.5, {control} = 0.5 }}, or what the protocol says, in cohort.toml"
+        raise OutcomeError(Problem("arms: allocation", f"is missing, which {spec.kind} needs", hint))
+    for column in cohort.randomised_within:
+        if column not in cohort.participants:
+            hint = did_you_mean(column, cohort.participants.columns)
+            raise OutcomeError(Problem("cohort.toml: arms: strata", f"{column!r} is not a participants column", hint))
+    counts = cohort.participants["arm"].reindex(people).value_counts()
+    for arm in (active, control):
+        if arm not in counts.index:
+            here = listed([f"{name} (n = {n})" for name, n in counts.items()]) or "nobody's arm is known"
+            raise OutcomeError(Problem(where, f"nobody included had {arm!r}", f"arms here: {here}"))
+    return active, control
+
+
+def treatment_of(cohort: Cohort, people: Sequence[str]) -> Treatment:
+    """The arm of each participant and the probability with which it was given.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Of a parallel design with known shares.
+    people : sequence of str
+        Participants of the active and the control arm.
+
+    Returns
+    -------
+    Treatment
+        With three arms or more the probability is that of the active among the two.
+    """
+    shares = [cohort.allocation[str(arm)] for arm in (cohort.active, cohort.control)]
+    arms = cohort.participants["arm"].loc[list(people)].to_numpy(dtype="U")
+    return Treatment(str(cohort.active), arms, np.full(len(people), shares[0] / sum(shares)))
+
+
 def _contrast_arms(
     spec: OutcomeSpec, cohort: Cohort, name: str, sessions: Mapping[str, str], people: Sequence[str]
 ) -> tuple[str, ...]:
     where = "outcome: kind"
     if cohort.design != "crossover":
         found = f"{spec.kind} needs both treatments in each participant, and this is a {cohort.design} design"
+        if cohort.design == "parallel":
+            hint = 'write kind = "treatment-effect" with from = and at =: it compares the arms, and is predictive too'
+            raise OutcomeError(Problem(where, found, hint))
         raise OutcomeError(Problem(where, found, _instead(cohort, name, people)))
     problems = []
     for key, arm in (("at", cohort.active), ("placebo_at", cohort.control)):
@@ -133,9 +206,11 @@ def people_of_arms(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
         By participant id, in the order of `people`; only a parallel design with declared arms leaves anybody out.
     """
     why = pd.Series("", index=pd.Index(people, dtype="str"), dtype="str")
-    if cohort.design == "parallel" and spec.arms is not None:
+    of_effect = (str(cohort.active), str(cohort.control)) if spec.kind == TREATMENT_EFFECT else None
+    arms = spec.arms or of_effect
+    if cohort.design == "parallel" and arms is not None:
         arm = cohort.participants["arm"].reindex(people)
         why[arm.isna().to_numpy()] = "arm not known"
-        other = arm.notna() & ~arm.isin(list(spec.arms))
-        why[other.to_numpy()] = [f"had {name}, not {' or '.join(spec.arms)}" for name in arm[other]]
+        other = arm.notna() & ~arm.isin(list(arms))
+        why[other.to_numpy()] = [f"had {name}, not {' or '.join(arms)}" for name in arm[other]]
     return why

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from workbench.records import Report
 from workbench.results.claims import plain_sentence
 from workbench.results.details import sentence
-from workbench.results.sections import background, external, findings, individuals, over_time, performance, sample
+from workbench.results.sections import (
+    background,
+    benefit,
+    external,
+    findings,
+    individuals,
+    over_time,
+    performance,
+    sample,
+)
 from workbench.results.sections.headline import headline_numbers
 
 if TYPE_CHECKING:
@@ -20,6 +29,8 @@ SECTIONS = (
     sample.data_quality,
     performance.performance,
     performance.chance,
+    benefit.benefit,
+    benefit.crossover,
     performance.increment,
     performance.robustness,
     performance.sensitivity,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.records import UNASSIGNED, Contribution, ParticipantPage, Section
-from workbench.results.wording import IN_BRACKETS, amounts, unit_of
+from workbench.results.wording import IN_BRACKETS, amounts, number, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,10 +58,9 @@ def participants(result: RunResult) -> Section | None:
 
 def _pages(result: RunResult, explained: bool) -> tuple[ParticipantPage, ...]:
     unit = unit_of(result.scores)
-    by_person = result.predictions.groupby("participant_id", sort=True)
-    facts = {
-        str(person): _facts(own["observed"], own["predicted"], own["reference"], unit) for person, own in by_person
-    }
+    facts = (
+        _facts_of_benefit(result, unit) if result.scores.sensitivity.effects is not None else _facts_of(result, unit)
+    )
     if not explained or result.shap is None:
         return tuple(ParticipantPage(person, own) for person, own in facts.items())
     names = [column for column in result.shap if column not in ("participant_id", "session", "base")]
@@ -83,6 +82,24 @@ def _pages(result: RunResult, explained: bool) -> tuple[ParticipantPage, ...]:
             ParticipantPage(person, own, float(base[rows].mean()), by_circuit, _largest(mean, np.array(names)))
         )
     return tuple(pages)
+
+
+def _facts_of(result: RunResult, unit: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    by_person = result.predictions.groupby("participant_id", sort=True)
+    return {str(person): _facts(own["observed"], own["predicted"], own["reference"], unit) for person, own in by_person}
+
+
+def _facts_of_benefit(result: RunResult, unit: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Arm and predicted benefit: nobody's own benefit is observed."""
+    assert result.benefit is not None
+    return {
+        str(row.participant_id): (
+            ("Arm", str(row.arm)),
+            ("Predicted benefit", f"{number(row.predicted_benefit)}{unit}"),
+            ("Of covariates alone", f"{number(row.benefit_of_covariates)}{unit}"),
+        )
+        for row in result.benefit.itertuples()
+    }
 
 
 def _facts(observed: pd.Series, predicted: pd.Series, reference: pd.Series, unit: str) -> tuple[tuple[str, str], ...]:
