@@ -276,6 +276,9 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
         for words in dict.fromkeys(words for planned in plan.runs for words in planned.dataset.in_fold):
             print_labelled("In the folds", words)
+        for planned in plan.runs:
+            if planned.modalities:
+                print_labelled("Modalities", f"{planned.display_name}: {planned.modalities}")
         print_planned_claims(report.claims.get(plan.name, ()))
         for step in flow_of(plan) if verbose else ():
             print_labelled("Flow", step)

@@ -14,6 +14,7 @@ from workbench.export.dictionary import COLUMNS, MISSING, PARQUET, data_dictiona
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
 from workbench.results import documents
 from workbench.results.cells import harmless
+from workbench.results.modality_words import modality_values_table
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         "flow.tsv": _flow(result.flow),
         "participants_lost.tsv": _excluded(result.flow),
     }
+    of_modalities = modality_values_table(result)
+    if of_modalities is not None:
+        tables["modality_values.tsv"] = readable(of_modalities)
     for name, rows_of in documents.TABLES.items():
         tables[name] = _table(rows_of(result), name)
     if result.scores.influence is not None:

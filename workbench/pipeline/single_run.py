@@ -10,11 +10,15 @@ from workbench.errors import FitError
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import StudyData
-from workbench.records import RunResult
+from workbench.records import Notice, RunResult
 from workbench.specs import spec_hash, to_toml
 from workbench.specs.experiment import INFLUENCE_REPEATS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
     from workbench.evaluation.refits import FitUnits
     from workbench.results.run_inputs import RunInputs
 
@@ -166,7 +170,34 @@ def _analysed(
         inputs = replace(inputs, other_sites=other, warnings=(*inputs.warnings, *other.failed))
     if not explained:
         return inputs
+    inputs = _taken_apart(inputs, targets, fit_units, label=label, progress=progress)
     return _explained(inputs, fit_units, label=label, progress=progress)
+
+
+def _taken_apart(
+    inputs: RunInputs, targets: Mapping[str, np.ndarray], fit_units: FitUnits, *, label: str, progress: Progress
+) -> RunInputs:
+    """With the run once more for every set of its modalities, where it has several."""
+    from workbench.evaluation.modalities import fit_subsets, takes_apart, too_many
+
+    notice = too_many(inputs.dataset, inputs.validation)
+    if notice is not None:
+        return replace(inputs, warnings=(*inputs.warnings, notice))
+    if not takes_apart(inputs.dataset, inputs.validation, inputs.learner):
+        return inputs
+    try:
+        fits = fit_subsets(
+            inputs.run,
+            inputs.of_interval if inputs.interval_results else None,
+            inputs.learner,
+            targets,
+            fit_units=fit_units,
+            progress=partial(progress.advance, f"{label}, sets of modalities"),
+        )
+    except FitError as error:
+        failed = Notice(f"what each modality adds could not be worked out: {error.problems[0].found}")
+        return replace(inputs, warnings=(*inputs.warnings, failed))
+    return replace(inputs, modality_fits=fits)
 
 
 def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: Progress) -> RunInputs:

@@ -30,13 +30,14 @@ from workbench.records.data import (
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
+from workbench.records.interval import Interval
+from workbench.records.modality_values import ModalityValue, ModalityValues, SubsetValue
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
     Increment,
     Influence,
-    Interval,
     Nogueira,
     Performance,
     PermutationTest,
@@ -104,6 +105,8 @@ __all__ = [
     "Interval",
     "LeftOut",
     "LoggedRun",
+    "ModalityValue",
+    "ModalityValues",
     "ModelState",
     "Nogueira",
     "Notice",
@@ -135,6 +138,7 @@ __all__ = [
     "Stability",
     "StabilitySelection",
     "Subgroup",
+    "SubsetValue",
     "Treatment",
     "UnitResult",
     "Unobserved",

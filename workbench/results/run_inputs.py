@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.evaluation.influence import WithoutEach
+    from workbench.evaluation.modalities import SubsetFits
     from workbench.records import (
         CircuitTest,
         ConformalFold,
@@ -97,6 +98,8 @@ class RunInputs:
     """None where the run does not predict, or was not tested."""
     interactions: pd.DataFrame | None = None
     """Of circuits, for boosted trees that predict."""
+    modality_fits: SubsetFits | None = None
+    """The run once more with every set of its modalities; None where they are not taken apart."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where none is declared."""
 

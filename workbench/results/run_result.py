@@ -15,6 +15,7 @@ from workbench.evaluation.inference import permutation_test, permuted_r2
 from workbench.evaluation.influence import influence
 from workbench.evaluation.intervals import performance_with_intervals, subject_bootstrap
 from workbench.evaluation.metrics import in_order, long_table
+from workbench.evaluation.modalities import modality_values
 from workbench.evaluation.negative_control import negative_control
 from workbench.evaluation.sites import r2_across_sites, with_site_held
 from workbench.records import RunResult, Scores
@@ -25,7 +26,7 @@ from workbench.results.run_inputs import RunInputs
 from workbench.results.sensitivity import gather_sensitivity
 
 if TYPE_CHECKING:
-    from workbench.records import Increment, Influence, PermutationTest, Shuffled, StabilitySelection
+    from workbench.records import Increment, Influence, ModalityValues, PermutationTest, Shuffled, StabilitySelection
 
 PREDICTION_COLUMNS = ["participant_id", "session", "repeat", "fold", "observed", "predicted", "reference"]
 
@@ -173,6 +174,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         improvement_positive=outcome.improvement_positive,
         published_as=inputs.published_as,
         warnings=inputs.warnings,
+        modality_values=_modality_values(inputs),
     )
 
 
@@ -185,6 +187,13 @@ def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
     if inputs.influence is None:
         return None
     return influence(table, inputs.influence, inputs.pairs, residualised=inputs.residualised)
+
+
+def _modality_values(inputs: RunInputs) -> ModalityValues | None:
+    if inputs.modality_fits is None:
+        return None
+    refused = bool(inputs.permutation_refused)
+    return modality_values(inputs.run, inputs.of_interval, inputs.modality_fits, permuted_refused=refused)
 
 
 def _shuffled(inputs: RunInputs) -> Shuffled | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.records import ELIGIBLE, UNASSIGNED
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.layout import GLUE, Check, Line, Page, lay_out
+from workbench.results.modality_words import in_short
 from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
 from workbench.results.wording import (
     amounts,
@@ -58,6 +59,7 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
         Line("Performance", (_r2(scores), _error(scores))),
         Line("Permutation test", (_p(scores),)),
         Line("Increment", (_increment(scores),)),
+        Line("Modalities", (in_short(result),)),
         Line("Robustness", _robustness(scores)),
         Line("Candidates", _candidates(result, show)),
         Line("Not stronger" if result.claim.shows_prediction else "Why", (_reasons(result, show),)),

@@ -208,6 +208,9 @@ class ValidationSpec(Spec):
     arm where they are held fixed. Where whole sites are left out, site is always one of them."""
     holdout: Text | None = None
     """Reserved: file of participants kept for one final look."""
+    modality_values: bool | None = None
+    """Refit every set of modalities of a feature set with 2 to 5 of them, to say what each adds; default: where the
+    model serves all permuted outcomes at once."""
     people: Literal["available", "common"] = "available"
     """available: each feature set uses those who have it; common: only those who have every set."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.records import Report
 from workbench.results.claims import plain_sentence
 from workbench.results.details import sentence
-from workbench.results.sections import background, findings, individuals, performance, sample
+from workbench.results.sections import background, findings, individuals, modalities, performance, sample
 from workbench.results.sections.headline import headline_numbers
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ SECTIONS = (
     performance.performance,
     performance.chance,
     performance.increment,
+    modalities.modalities,
     performance.robustness,
     performance.sensitivity,
     findings.explanations,
