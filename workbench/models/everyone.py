@@ -170,7 +170,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
     fold = Fold(
-        X=dataset.X if dataset.complete else np.empty((dataset.n_rows, 0)),
+        X=dataset.measured,
         nuisance=dataset.nuisance.values,
         train=everyone,
         test=everyone[:0],
@@ -188,5 +188,5 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     plan = dataset.harmonisation
     known = ("", ()) if plan is None else (plan.batch, plan.coding)
     model = fitted.model()
-    holds = not dataset.complete or holds_participants(model, fold.X, fold.nuisance, fold.batches)
+    holds = holds_participants(model, fold.X, fold.nuisance, fold.batches)
     return StudyModel(model, tuple(dataset.features["name"]), dataset.nuisance.coding, *known, holds)

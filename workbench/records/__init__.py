@@ -9,13 +9,13 @@ The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sens
 `plan` stands beside them. All names can be imported from `workbench.records`.
 """
 
+from workbench.records.beside import Background, Unobserved
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
 from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
     UNASSIGNED,
-    Background,
     ClaimKind,
     Covariates,
     Dataset,
@@ -26,7 +26,6 @@ from workbench.records.data import (
     Outcome,
     OutcomeType,
     Severity,
-    Unobserved,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation

@@ -163,6 +163,31 @@ class FeatureBlocks:
         parts = [block.gathered() for block in self.blocks]
         return parts[0] if len(parts) == 1 else np.hstack(parts)
 
+    @cached_property
+    def measured(self) -> np.ndarray:
+        """float64, shape (n_rows, n_features): as `X`, but NaN in the whole block where a row lacks it.
+
+        For who looks at features one by one among those who have them, or knows that a block without any value is
+        absent, as late fusion does; whoever imputes single missing values must not be given it.
+        """
+        import numpy as np
+
+        if self.complete:
+            return self.X
+        gaps = np.full((len(self), len(self.features)), np.nan)
+        first = 0
+        for block in self.blocks:
+            gaps[block.present, first : first + block.values.shape[1]] = block.values[block.at[block.present]]
+            first += block.values.shape[1]
+        return gaps
+
+    @cached_property
+    def block_of_feature(self) -> np.ndarray:
+        """int, shape (n_features,): the number of the block that each feature is in."""
+        import numpy as np
+
+        return np.repeat(np.arange(len(self.blocks)), [block.values.shape[1] for block in self.blocks])
+
     def take(self, keep: np.ndarray) -> FeatureBlocks:
         """Rows for which `keep` (bool, or positions) holds, in their order; values are not copied."""
         return FeatureBlocks(tuple(replace(block, at=block.at[keep]) for block in self.blocks))
