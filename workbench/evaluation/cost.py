@@ -104,7 +104,7 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
 
 def _of_division(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
     """Cost of every outer fold of every repeat."""
-    n, n_features = dataset.X.shape
+    n, n_features = dataset.n_rows, len(dataset.features)
     work = _work(dataset, validation, learner)
     learner = as_permuted(learner) if validation.permutations else learner
     if isinstance(learner, EstimatorSpec):
@@ -126,7 +126,7 @@ def _seconds_of_steps(dataset: Dataset, work: Work) -> float:
     but where each has folds of its own."""
     sets = work.folds * (work.inner + 1)
     procedures = len(ON_FEATURES.intersection(work.procedures))
-    if work.one_by_one and work.n_features == dataset.X.shape[1]:
+    if work.one_by_one and work.n_features == len(dataset.features):
         sets *= work.targets
     seconds = 0.0
     for block in covariance_blocks(dataset.features):
@@ -146,7 +146,7 @@ def _estimator_seconds(dataset: Dataset, work: Work, learner: EstimatorSpec) -> 
 
 
 def _work(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Work:
-    n, n_features = dataset.X.shape
+    n, n_features = dataset.n_rows, len(dataset.features)
     offered = learner.offered(n_features)
     learner = as_permuted(learner) if validation.permutations else learner
     return Work(

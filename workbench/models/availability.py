@@ -23,14 +23,17 @@ class Modalities(Stateful):
     names : ndarray of str, shape (n_modalities,)
         Sorted.
     of_feature : ndarray of int, shape (n_features,)
-        Position of the modality of each feature in `names`; -1 for features that are not used.
+        Position of the modality of each feature in `names`.
     block_of_feature : ndarray of int, shape (n_features,)
         What was measured together, one source at one session: absent where none of its features has a value.
+    used : ndarray of bool, shape (n_modalities,)
+        Which modalities may predict.
     """
 
     names: NDArray[np.str_]
     of_feature: Rows
     block_of_feature: Rows
+    used: Present
 
     @classmethod
     def of(cls, fold: Fold, chosen: tuple[str, ...] = ()) -> Modalities:
@@ -41,15 +44,13 @@ class Modalities(Stateful):
         fold : Fold
             Without bands all features are one modality.
         chosen : tuple of str
-            Names; all where empty. Those that the fold does not have are left out.
+            Names of those that may predict; all where empty.
         """
         n_features = fold.X.shape[1]
         bands = np.full(n_features, "") if fold.bands is None else np.asarray(fold.bands, dtype=np.str_)
-        names = np.array([name for name in np.unique(bands) if not chosen or name in chosen], dtype=np.str_)
-        of_feature = np.full(n_features, -1)
-        for number, name in enumerate(names):
-            of_feature[bands == name] = number
-        return cls(names, of_feature, _blocks_of_features(fold, bands))
+        names, of_feature = np.unique(bands, return_inverse=True)
+        used = np.isin(names, chosen) if chosen else np.ones(len(names), dtype=bool)
+        return cls(names, of_feature, _blocks_of_features(fold, bands), used)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -62,7 +63,11 @@ class Modalities(Stateful):
         return members
 
     def present(self, X: Floats) -> Present:
-        """Which rows have which modality, (n_rows, n_modalities).
+        """Which rows have which modality that may predict, (n_rows, n_modalities)."""
+        return self.available(X) & self.used
+
+    def available(self, X: Floats) -> Present:
+        """Which rows have which modality, used or not, (n_rows, n_modalities).
 
         A modality of several sources is there where each of them is: one that was not measured is never imputed.
 

@@ -12,6 +12,7 @@ import numpy as np
 from workbench.errors import FitError, Problem, Problems, did_you_mean, listed
 from workbench.models.estimators import beside_main, make_learner
 from workbench.models.fitted_models import from_state, state_of
+from workbench.models.fusion_model import LateFusionModel
 from workbench.models.learner import Fold, Model, refuse_untaken, taken_from
 from workbench.models.nested_cv import spawned
 from workbench.models.participants_held import holds_participants
@@ -79,6 +80,8 @@ class StudyModel:
         return self.model.explain(*self._inputs(X, covariates))
 
     def _inputs(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+        if isinstance(self.model, LateFusionModel):  # who has which modality is seen from the features
+            covariates = {**self.model.availability(X), **covariates}
         return model_inputs(self.model, X, self.coded(covariates, len(X)), self._batches(covariates, len(X)))
 
     def _batches(self, covariates: Mapping[str, Sequence[Any]], n: int) -> Batches | None:

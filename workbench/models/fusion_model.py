@@ -12,6 +12,7 @@ from workbench.models.availability import Modalities, Present, patterns_of
 from workbench.models.preparation import CovariateBasis, Preparation
 from workbench.models.preprocessing import Floats, NuisanceModel
 from workbench.models.state import State, Stateful, substate
+from workbench.records import availability_term
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,11 @@ class LateFusionModel:
                 projected = one.preparation.projected(own, on_basis, centred / variance)
                 pattern[self.modalities.of_feature == number] = projected
         return pattern
+
+    def availability(self, X: Floats) -> dict[str, Floats]:
+        """Covariates that say who has which modality, by term, (n,) each: what `N` holds of them."""
+        there = self.modalities.available(X).astype(np.float64)
+        return {availability_term(str(name)): column for name, column in zip(self.modalities.names, there.T, strict=True)}
 
     def _available(self, X: Floats) -> tuple[Present, Floats]:
         """Which rows have which modality, and the weights of these, both (n, n_modalities)."""

@@ -11,7 +11,14 @@ The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sens
 
 from workbench.records.beside import Background, Unobserved
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
-from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
+from workbench.records.coding import (
+    AVAILABILITY,
+    VariableCoding,
+    as_level,
+    availability_term,
+    codings_from_text,
+    codings_to_text,
+)
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
@@ -68,6 +75,7 @@ from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
     "ABSENT",
+    "AVAILABILITY",
     "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",
@@ -142,6 +150,7 @@ __all__ = [
     "Viewing",
     "WorkUnit",
     "as_level",
+    "availability_term",
     "codings_from_text",
     "codings_to_text",
     "feature_set_name",

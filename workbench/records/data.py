@@ -355,6 +355,12 @@ class Dataset:
         blocks = FeatureBlocks.of(self.X if X is None else X, self.features if features is None else features)
         return replace(self, feature_blocks=blocks)
 
+    def with_measured(self, X: np.ndarray) -> Dataset:
+        """This dataset with other values of its features, each in the rows that have it."""
+        if self.complete:
+            return self.with_features(X, self.features)
+        return replace(self, feature_blocks=self.feature_blocks.with_measured(X))
+
     @property
     def n_rows(self) -> int:
         """Rows: participants, or participants in sessions."""
@@ -387,6 +393,10 @@ class Dataset:
         """This dataset with every row of one participant left out."""
         keep = (self.rows["participant_id"] != participant_id).to_numpy()
         return self.take(keep)
+
+    def having_all(self) -> Dataset:
+        """The rows that have every block of features; this dataset where all have."""
+        return self if self.complete else self.take(self.feature_blocks.present.all(axis=1))
 
     def take(self, keep: np.ndarray) -> Dataset:
         """Rows for which `keep` (bool, or positions) holds, in their order."""
