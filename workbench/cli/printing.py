@@ -260,7 +260,7 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             {
                 "run": planned.display_name,
                 "n": planned.dataset.n_participants,
-                "features": planned.dataset.X.shape[1],
+                "features": len(planned.dataset.features),
                 "folds": planned.folds,
                 "permutations": planned.validation.permutations,
                 "fits": f"{planned.cost.fits:,}",

@@ -69,6 +69,6 @@ def measured_values(dataset: Dataset, features: pd.DataFrame) -> tuple[pd.DataFr
     drawn = sorted({*largest.dropna().index, *by_test["p"].dropna().index})
     made = prepared_together(dataset)
     who = made.rows[["participant_id", "session"]].reset_index(drop=True)
-    values = pd.DataFrame(made.X[:, drawn], columns=list(features["name"].iloc[drawn]))
+    values = pd.DataFrame(made.measured[:, drawn], columns=list(features["name"].iloc[drawn]))
     means = circuit_means(made.X, made.circuit_of_feature, len(made.circuits))
     return pd.concat([who, values], axis=1), pd.concat([who, pd.DataFrame(means, columns=list(made.circuits))], axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -219,6 +220,7 @@ def _planned(
     from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
+    from workbench.tables.modality_names import modality_problems
     from workbench.tables.outcomes import make_outcome
     from workbench.tables.people import select_people
     from workbench.tables.rehearsal import rehearse
@@ -230,6 +232,7 @@ def _planned(
     every_warning = list(warnings)
     problems.extend(of_spec)
     outcome = None
+    common = spec.validation.people == "common"
     unfit: dict[str, Problem] = {}
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
@@ -247,50 +250,51 @@ def _planned(
     if outcome is None or not sets:
         return None
     runs: list[PlannedRun] = []
-    common = tuple(sets.values()) if spec.validation.people == "common" else ()
     for feature_set, sources in sets.items():
         if not all(source in loaded.tables for source in sources):
             continue
-        with problems.gather():
-            dataset = assemble(
-                spec,
-                feature_set,
-                sources,
-                loaded.tables,
-                cohort,
-                outcome,
-                people,
-                flow,
-                given_folds=folds,
-                common_to=common,
-            )
-            of_data, data_warnings = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
-            problems.extend(of_data)
-            silent = undeclared(study.sources, sources)
-            notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
-            zeros = all_exact_zeros([loaded.tables[source] for source in sources])
-            notices += tuple(Notice(each.counted, where=each.source) for each in zeros)
-            every_warning += data_warnings
-            capped = timing_cap(dataset, cohort, study.sources)
-            baseline = baseline_as_held(dataset)
-            planned = planned_runs(dataset, spec)
-            if not of_data and not len(problems):
-                _draw_folds(planned)
-            for run in (run for run in planned if run.learner.label not in unfit):
-                with problems.gather():
-                    notes, caps = notes_and_caps(dataset, run.learner, run.validation)
-                    runs.append(
-                        replace(
-                            run,
-                            warnings=(*notices, *notes),
-                            capped=(*capped, *caps),
-                            baseline=baseline,
-                            undeclared=silent,
-                            places=places,
+        silent = undeclared(study.sources, sources)
+        zeros = all_exact_zeros([loaded.tables[source] for source in sources])
+        of_sources = (Notice(silent, severity="note"),) if silent else ()
+        of_sources += tuple(Notice(each.counted, where=each.source) for each in zeros)
+        join = partial(
+            assemble, spec, feature_set, sources, loaded.tables, cohort, outcome, people, flow, given_folds=folds
+        )
+        of_set: list[PlannedRun] = []
+        for in_part in _who_is_analysed(spec, feature_set):
+            with problems.gather():
+                dataset = join(common_to=tuple(sets.values()) if common else (), complete=not in_part or common)
+                problems.extend(modality_problems(spec, dataset) if in_part else ())
+                of_data, data_warnings = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
+                problems.extend(of_data)
+                every_warning += data_warnings
+                capped = timing_cap(dataset, cohort, study.sources)
+                baseline = baseline_as_held(dataset)
+                planned = [run for run in planned_runs(dataset, spec) if run.learner.takes_blocks == in_part]
+                if not of_data and not len(problems):
+                    _draw_folds(planned)
+                for run in (run for run in planned if run.learner.label not in unfit):
+                    with problems.gather():
+                        notes, caps = notes_and_caps(dataset, run.learner, run.validation)
+                        of_set.append(
+                            replace(
+                                run,
+                                warnings=(*warnings, *data_warnings, *of_sources, *notes),
+                                capped=(*capped, *caps),
+                                baseline=baseline,
+                                undeclared=silent,
+                                places=places,
+                            )
                         )
-                    )
-                    every_warning += notes
+                        every_warning += notes
+        runs += sorted(of_set, key=lambda run: spec.models.index(run.learner))
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)))
+
+
+def _who_is_analysed(spec: ExperimentSpec, feature_set: str) -> list[bool]:
+    """Whether participants who have all of a feature set are analysed (False), or those who have a part of it (True):
+    both, where its models differ in that."""
+    return sorted({model.takes_blocks for model in spec.models if model.runs_on(feature_set)}) or [False]
 
 
 def _draw_folds(runs: Sequence[PlannedRun]) -> None:

@@ -138,7 +138,6 @@ def _plan_set(
     jobs: int | None,
     progress: Progress,
 ) -> SetPlan:
-    import numpy as np
 
     from workbench.execution import one_blas_thread
     from workbench.planning.plan import plan_set
@@ -157,8 +156,8 @@ def _plan_set(
         outcome_type=dataset.outcome.type,
         n_participants=dataset.n_rows,
         n_own=dataset.n_rows,
-        n_features=dataset.X.shape[1],
-        missing=float(np.isnan(dataset.X).mean()),
+        n_features=len(dataset.features),
+        missing=dataset.feature_blocks.missing_share,
         n_nuisance=dataset.nuisance.values.shape[1],
         people="",
         validation=f"ridge, {drawn} with {validation.inner} inner folds",

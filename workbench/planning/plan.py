@@ -168,7 +168,7 @@ def _with_an_outcome(cohort: Cohort, r2: float, prevalence: float | None) -> Dat
 
 
 def _criteria(dataset: Dataset, r2: float, question: Question) -> tuple[SizeCriterion, ...]:
-    p = dataset.X.shape[1]
+    p = len(dataset.features)
     if dataset.outcome.type == "binary":
         return criteria_binary(p, r2, question.prevalence)
     return criteria_continuous(p, r2, mean=question.mean, sd=question.sd)

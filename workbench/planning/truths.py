@@ -41,7 +41,8 @@ def blind(dataset: Dataset) -> Dataset:
 def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     """Parts of made-up outcomes that the features explain, of mean 0 and variance 1, beyond the covariates.
 
-    Missing values count as the mean: `r2` is that of the features as they were observed.
+    Missing values count as the mean, those of modalities that a participant lacks too: `r2` is that of the features as
+    they were observed.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     -------
     ndarray of shape (n_rows, n_seeds)
     """
-    Z, rest = _standardised(dataset.X), _residuals(dataset.nuisance.values)
+    Z, rest = _standardised(dataset.measured), _residuals(dataset.nuisance.values)
     usable = np.flatnonzero(np.abs(Z).max(axis=0) > 0)
     circuit_of = dataset.circuit_of_feature[usable]
     circuits = [usable[circuit_of == circuit] for circuit in np.unique(circuit_of)]

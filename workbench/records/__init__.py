@@ -9,13 +9,20 @@ The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sens
 `plan` stands beside them. All names can be imported from `workbench.records`.
 """
 
+from workbench.records.beside import Background, Unobserved
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
-from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
+from workbench.records.coding import (
+    AVAILABILITY,
+    VariableCoding,
+    as_level,
+    availability_term,
+    codings_from_text,
+    codings_to_text,
+)
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
     UNASSIGNED,
-    Background,
     ClaimKind,
     Covariates,
     Dataset,
@@ -26,7 +33,6 @@ from workbench.records.data import (
     Outcome,
     OutcomeType,
     Severity,
-    Unobserved,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
@@ -70,6 +76,7 @@ from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
     "ABSENT",
+    "AVAILABILITY",
     "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",
@@ -147,6 +154,7 @@ __all__ = [
     "Viewing",
     "WorkUnit",
     "as_level",
+    "availability_term",
     "codings_from_text",
     "codings_to_text",
     "feature_set_name",

@@ -136,7 +136,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         claim_kind=outcome.claim,
         n_participants=dataset.n_participants,
         n_rows=dataset.n_rows,
-        n_features=dataset.X.shape[1],
+        n_features=len(dataset.features),
         performance=replace(performance, bootstrap=subject_bootstrap(table, seed=inputs.validation.seed)),
         procedures=tuple(each for each in performances if each is not performance),
         test=test,

@@ -63,7 +63,7 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
                 "so few"
             )
             yield Notice(text)
-    missing = float(np.isnan(dataset.X).mean())
+    missing = dataset.feature_blocks.missing_share
     if missing > 0.1:
         text = f"{100 * missing:.0f} % of the single feature values are missing: imputed inside the training folds"
         yield Notice(text, severity="note")
