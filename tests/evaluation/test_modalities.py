@@ -9,12 +9,12 @@ import pytest
 
 from workbench.evaluation.intervals import log_ratio_limits
 from workbench.evaluation.metrics import held_out_losses
-from workbench.evaluation.modalities import (
+from workbench.evaluation.modalities import marginal_terms, modality_values
+from workbench.evaluation.modality_sets import (
     SubsetFits,
+    fit_complete_cases,
     fit_subsets,
-    marginal_terms,
     modality_names,
-    modality_values,
     proper_subsets,
     takes_apart,
     too_many,
@@ -25,7 +25,7 @@ from workbench.models.nested_cv import plan_units, target_matrices
 from workbench.records import FeatureBlocks, Harmonisation
 from workbench.records.in_fold import Batches
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import RidgeSpec, XGBoostSpec
+from workbench.specs.learners import LateFusionSpec, RidgeSpec, XGBoostSpec
 
 RIDGE = RidgeSpec(kind="ridge", alphas=(1.0, 10.0, 100.0, 1000.0))
 VALIDATION = ValidationSpec(repeats=10, outer=5, inner=3, permutations=0, seed=3)
@@ -125,7 +125,7 @@ def test_two_modalities_by_hand_through_the_whole_reduction(make_dataset):
         return [moved(result) for result in run.results]
 
     run = Fits(dataset, units, predicting(0.5))
-    apart = modality_values(run, run, SubsetFits({("a",): predicting(0.3), ("b",): predicting(0.2)}))
+    apart = modality_values(run, run, SubsetFits({("a",): predicting(0.3), ("b",): predicting(0.2)}, {}, ("a", "b")))
     reference = held_out_losses(*run, "main").reference
     rows = np.sin(np.arange(20))[:, None]
     left = {share: reference * (1 - share * (1 + 0.1 * rows)) ** 2 for share in (0.2, 0.3, 0.5)}
@@ -196,6 +196,63 @@ def test_a_learner_that_is_permuted_one_by_one_has_no_global_p(make_dataset):
     assert sum(value.shapley for value in apart.values) == pytest.approx(apart.r2, abs=1e-9)
 
 
+# -------------------------------------------------------------------------------------- modalities that some people lack
+
+
+@pytest.fixture(scope="module")
+def in_part(make_dataset):
+    """Forty participants, of whom twelve lack the first modality, which is held fixed."""
+    lacking = np.isin(np.arange(40) % 10, (0, 1, 2))
+    there = (~lacking).astype(float)
+    dataset = of_modalities(make_dataset(n=40, p=6, r2=0.6, seed=6, forced={"availability of PET": there}), NAMES)
+    first, *others = dataset.feature_blocks.blocks
+    first = replace(first, at=np.where(lacking, -1, first.at))
+    return replace(dataset, feature_blocks=FeatureBlocks((first, *others)))
+
+
+FUSION = LateFusionSpec(kind="late-fusion", alphas=(1.0, 100.0))
+
+
+@pytest.fixture(scope="module")
+def fused(in_part):
+    return fitted(in_part, VALIDATION.model_copy(update={"repeats": 2, "permutations": 4}), FUSION)
+
+
+def test_values_of_late_fusion_sum_over_everyone_and_stand_beside_complete_cases(in_part, fused):
+    run, fits = fused
+    beside = fit_complete_cases(in_part, VALIDATION, FUSION)
+    apart = modality_values(run, run, replace(fits, complete=beside))
+    assert apart.n_participants == 40
+    assert sum(value.shapley for value in apart.values) == pytest.approx(apart.r2, abs=1e-9)
+    assert apart.values[0].shapley > max(value.shapley for value in apart.values[1:])
+    assert apart.n_permutations == 4
+    assert apart.complete.n_participants == 28
+    assert beside[0].dataset.nuisance.variables == ()
+    assert sum(value.shapley for value in apart.complete.values) == pytest.approx(apart.complete.r2, abs=1e-9)
+    assert apart.complete.values[0].interval is not None
+    assert [value.global_null_p for value in apart.complete.values] == [None] * 3
+
+
+def test_who_lacks_a_modality_is_predicted_by_the_reference_where_it_is_the_only_one(in_part, fused):
+    fits = fused[1]
+    lacking = np.flatnonzero(~in_part.feature_blocks.present[:, 0])
+    for result in fits.run["PET",]:
+        main = result.procedures["main"]
+        without = np.isin(result.test, lacking)
+        assert without.any() or len(result.test) < 8
+        assert np.allclose(main.predicted[without], main.reference[without], atol=1e-12)
+
+
+def test_a_set_of_modalities_is_late_fusion_told_to_use_only_these(in_part, fused):
+    run, fits = fused
+    told = FUSION.model_copy(update={"modalities": ("connectivity", "task")})
+    assert modality_names(in_part, told) == ("connectivity", "task")
+    targets = {"main": in_part.y[:, None]}
+    for unit, result in zip(run.units[:3], fits.run["connectivity", "task"][:3], strict=True):
+        own = fit_one(replace(unit, procedures=("main",)), dataset=in_part, learner=told, targets=targets)
+        assert np.allclose(own.procedures["main"].predicted, result.procedures["main"].predicted, atol=1e-10)
+
+
 # ------------------------------------------------------------------------------------------------- what is refitted
 
 
@@ -239,9 +296,9 @@ def test_two_to_five_modalities_are_taken_apart_where_permuted_outcomes_are_serv
     assert takes_apart(two, asked, trees)
     assert not takes_apart(two, unwanted, RIDGE)
     assert not takes_apart(six, asked, RIDGE)
-    assert "each of the 6 modalities adds is not worked out: that takes 64 refits" in too_many(six, asked).text
-    assert too_many(six, VALIDATION) is None
-    assert modality_names(two) == ("a", "b")
+    assert "each of the 6 modalities adds is not worked out: that takes 64 refits" in too_many(six, asked, RIDGE).text
+    assert too_many(six, VALIDATION, RIDGE) is None
+    assert modality_names(two, RIDGE) == ("a", "b")
 
 
 def test_keys_of_the_run_are_not_those_of_its_sets_and_each_set_has_its_own(three, make_dataset):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from workbench.evaluation.baseline_held import holding_baseline
 from workbench.evaluation.conformal import affordable
 from workbench.evaluation.influence import MOST_INFLUENTIAL, MOST_REFITTED, PAIRS
-from workbench.evaluation.modalities import modality_names, proper_subsets, with_modalities
+from workbench.evaluation.modality_sets import modality_names, proper_subsets, with_modalities
 from workbench.evaluation.negative_control import SHUFFLED_REPEATS
 from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites_out
 from workbench.models.estimator_trial import try_estimator
@@ -208,10 +208,13 @@ def estimate_modalities(dataset: Dataset, validation: ValidationSpec, learner: L
     cost = Cost(0, 0.0, 0.0, 0.0)
     timed = isinstance(learner, EstimatorSpec)
     whole = estimate(own, served, tuned) if timed else cost
-    for subset in proper_subsets(modality_names(dataset)):
+    for subset in proper_subsets(modality_names(dataset, learner)):
         of_set = whole if timed else estimate(with_modalities(own, subset), served, tuned)
         cost += of_set.times(2.0 if len(subset) == 1 and dataset.clinical.variables else 1.0)
-    return cost
+    if dataset.complete:
+        return cost
+    observed, of_all = validation.model_copy(update={"permutations": 0}), dataset.having_all()
+    return cost + estimate(of_all, observed, tuned) + estimate_modalities(of_all, observed, tuned)
 
 
 def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:

@@ -3,15 +3,13 @@
 With v(S) the R2 of the nested procedure with the modalities S, on the participants and folds of the run and relative
 to its reference, the Shapley value of modality m is the mean of v(S + m) - v(S) over all orders in which modalities
 can be added. The nuisance block is held fixed in every S, so v of no modality is 0, and the values add up to the R2 of
-the run.
+the run. What is refitted is in `modality_sets`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import factorial
 from typing import TYPE_CHECKING
@@ -22,311 +20,16 @@ from workbench.evaluation.increment import clinical_models, delta_r2
 from workbench.evaluation.inference import p_value, permuted_r2
 from workbench.evaluation.intervals import increment_interval, r2_interval, ratio_interval
 from workbench.evaluation.metrics import HeldOutLosses, held_out_losses
-from workbench.evaluation.refits import Fits, FitUnits, fit_one, in_memory, renamed
-from workbench.models.estimators import as_permuted, make_learner
-from workbench.models.nested_cv import ORDER
-from workbench.records import (
-    Dataset,
-    FeatureBlock,
-    FeatureBlocks,
-    Harmonisation,
-    ModalityValue,
-    ModalityValues,
-    Notice,
-    SubsetValue,
-    UnitResult,
-    WorkUnit,
-)
+from workbench.evaluation.modality_sets import Subset, SubsetFits
+from workbench.evaluation.refits import Fits
+from workbench.records import ModalityValue, ModalityValues, SubsetValue, UnitResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from workbench.specs.experiment import ValidationSpec
-    from workbench.specs.learners import LearnerSpec
-
     Floats = NDArray[np.float64]
-
-FEWEST, MOST = 2, 5
-"""Modalities that are taken apart: more would be 2^6 refits of the run or more."""
-Subset = tuple[str, ...]
-"""Modalities in the order of their names."""
-
-
-@dataclass(frozen=True, eq=False)
-class SubsetFits:
-    """The run once more with every proper set of its modalities.
-
-    Attributes
-    ----------
-    run : mapping of tuple of str to sequence of UnitResult
-        In the folds of the run, by the modalities; without the empty set and without that of all.
-    of_interval : mapping of tuple of str to sequence of UnitResult
-        The same in the division that intervals come from; empty where that is the run's own.
-    permuted : bool
-        Whether permuted outcomes went through `run`.
-    """
-
-    run: Mapping[Subset, Sequence[UnitResult]]
-    of_interval: Mapping[Subset, Sequence[UnitResult]] = field(default_factory=dict)
-    permuted: bool = False
-
-
-# -------------------------------------------------------------------------------------------------- what is refitted
-
-
-def modality_names(dataset: Dataset) -> Subset:
-    """The modalities of a feature set, sorted.
-
-    Parameters
-    ----------
-    dataset : Dataset
-
-    Returns
-    -------
-    tuple of str
-    """
-    return tuple(sorted(set(dataset.features["modality"].astype(str))))
-
-
-def proper_subsets(modalities: Subset) -> Iterator[Subset]:
-    """Every set of the modalities but the empty one and that of all, small ones first.
-
-    Parameters
-    ----------
-    modalities : tuple of str
-
-    Yields
-    ------
-    tuple of str
-    """
-    for size in range(1, len(modalities)):
-        yield from combinations(modalities, size)
-
-
-def can_be_taken_apart(dataset: Dataset) -> bool:
-    """Whether a feature set has 2 to `MOST` modalities.
-
-    Parameters
-    ----------
-    dataset : Dataset
-
-    Returns
-    -------
-    bool
-    """
-    return FEWEST <= len(modality_names(dataset)) <= MOST
-
-
-def takes_apart(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> bool:
-    """Whether a run is refitted with every set of its modalities.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    validation : ValidationSpec
-        Its `modality_values` decides, where it is given.
-    learner : LearnerSpec
-
-    Returns
-    -------
-    bool
-        Never with one modality, nor with more than `MOST`.
-    """
-    if not can_be_taken_apart(dataset):
-        return False
-    asked = validation.modality_values
-    return make_learner(learner).batched if asked is None else asked
-
-
-def in_words(modalities: Subset, time: str, *, taken_apart: bool) -> str:
-    """What is refitted for it, or would be, for whoever plans a run.
-
-    Parameters
-    ----------
-    modalities : tuple of str
-    time : str
-        What it costs, in words.
-    taken_apart : bool
-        Whether the run does it.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> in_words(("PET", "task"), "under a minute", taken_apart=True)
-    'PET, task: refitted in 2 smaller sets to say what each adds (under a minute of the time on 1 core)'
-    """
-    names, sets = ", ".join(modalities), 2 ** len(modalities) - 2
-    if taken_apart:
-        return f"{names}: refitted in {sets} smaller sets to say what each adds ({time} of the time on 1 core)"
-    return f"{names}: what each adds is not worked out; modality_values = true refits {sets} smaller sets ({time})"
-
-
-def too_many(dataset: Dataset, validation: ValidationSpec) -> Notice | None:
-    """Why nothing is said of single modalities although it was asked for.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    validation : ValidationSpec
-
-    Returns
-    -------
-    Notice or None
-        None where it is said, or was not asked for.
-    """
-    n = len(modality_names(dataset))
-    if n <= MOST or not validation.modality_values:
-        return None
-    return Notice(
-        f"what each of the {n} modalities adds is not worked out: that takes {2**n} refits of the run, and at most "
-        f"{MOST} modalities are taken apart; name fewer sources in a feature set",
-        severity="note",
-    )
-
-
-def with_modalities(dataset: Dataset, chosen: Sequence[str]) -> Dataset:
-    """The dataset with the features of some modalities, everyone and everything else as it was.
-
-    Where rows lack blocks, a block of another modality stays without its features, so that who has which modality is
-    known in every set of them, and no row is lost.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    chosen : sequence of str
-
-    Returns
-    -------
-    Dataset
-    """
-    keep = dataset.features["modality"].isin(list(chosen)).to_numpy()
-    blocks, first = [], 0
-    for block in dataset.feature_blocks.blocks:
-        own = keep[first : first + len(block.features)]
-        first += len(own)
-        if own.any() or not dataset.complete:
-            blocks.append(_with_columns(block, own))
-    return replace(
-        dataset,
-        feature_blocks=FeatureBlocks(tuple(blocks)),
-        harmonisation=_harmonised(dataset.harmonisation, keep),
-        unobserved=None,
-    )
-
-
-def _with_columns(block: FeatureBlock, keep: NDArray[np.bool_]) -> FeatureBlock:
-    """A block with some of its features; a view of its values where it keeps all or none."""
-    if keep.all():
-        return block
-    values = block.values[:, keep] if keep.any() else block.values[:, :0]
-    return replace(block, features=block.features[keep].reset_index(drop=True), values=values)
-
-
-def _harmonised(harmonisation: Harmonisation | None, keep: NDArray[np.bool_]) -> Harmonisation | None:
-    """The harmonisation of the features that are kept, at their new positions."""
-    if harmonisation is None:
-        return None
-    kept = keep[harmonisation.columns]
-    position = np.cumsum(keep) - 1
-    columns = position[harmonisation.columns[kept]]
-    return replace(harmonisation, columns=columns, pools=harmonisation.pools[kept]) if len(columns) else None
-
-
-def serves_all(learner: LearnerSpec, targets: Mapping[str, Floats]) -> bool:
-    """Whether permuted outcomes go through the refits too: where all of them are served at once."""
-    return targets["main"].shape[1] > 1 and make_learner(learner).batched and ORDER not in targets
-
-
-def fit_subsets(
-    run: Fits,
-    of_interval: Fits | None,
-    learner: LearnerSpec,
-    targets: Mapping[str, Floats],
-    *,
-    fit_units: FitUnits = in_memory,
-    progress: Callable[[int, int], None] | None = None,
-) -> SubsetFits:
-    """The run once more with every proper set of its modalities: same participants, folds, seeds and targets.
-
-    Of single modalities the increment over the clinical model is fitted as well. Where permuted outcomes are not
-    served at once, only the observed one is refitted, tuned as the run was.
-
-    Parameters
-    ----------
-    run : Fits
-    of_interval : Fits or None
-        The division that intervals come from, where it is not that of the run.
-    learner : LearnerSpec
-    targets : mapping of str to ndarray of shape (n_rows, 1 + n_permutations)
-        Of the run.
-    fit_units : callable
-        Fits and perhaps stores the units.
-    progress : callable
-        Called with units done and units in all.
-
-    Returns
-    -------
-    SubsetFits
-
-    Raises
-    ------
-    FitError
-        If the procedure cannot be fitted with one of the sets.
-    """
-    permuted = serves_all(learner, targets)
-    observed = {name: np.ascontiguousarray(targets[name][:, :1]) for name in ("main", "increment") if name in targets}
-    tuned = as_permuted(learner) if targets["main"].shape[1] > 1 else learner
-    subsets = list(proper_subsets(modality_names(run.dataset)))
-    divisions = [(run, learner, targets) if permuted else (run, tuned, observed)]
-    if of_interval is not None:
-        divisions.append((of_interval, tuned, observed))
-    in_all = len(subsets) * sum(len(division.units) for division, _, _ in divisions)
-    fitted: list[dict[Subset, Sequence[UnitResult]]] = []
-    done = 0
-    for division, spec, outcomes in divisions:
-        fitted.append({})
-        for subset in subsets:
-            advance = None if progress is None else partial(_advance, progress, done, in_all)
-            fitted[-1][subset] = _fit_subset(division, subset, spec, outcomes, fit_units, advance)
-            done += len(division.units)
-    return SubsetFits(fitted[0], fitted[1] if len(fitted) > 1 else {}, permuted)
-
-
-def _advance(progress: Callable[[int, int], None], before: int, in_all: int, done: int, _: int) -> None:
-    progress(before + done, in_all)
-
-
-def _fit_subset(
-    division: Fits,
-    subset: Subset,
-    learner: LearnerSpec,
-    targets: Mapping[str, Floats],
-    fit_units: FitUnits,
-    progress: Callable[[int, int], None] | None,
-) -> Sequence[UnitResult]:
-    dataset = with_modalities(division.dataset, subset)
-    units = [_unit_of(unit, division.dataset, subset, targets) for unit in division.units]
-    batched = make_learner(learner).batched and ORDER not in targets
-    fit = partial(fit_one, dataset=dataset, learner=learner, targets=targets)
-    return fit_units(fit, units, batched=batched, progress=progress)
-
-
-def _unit_of(unit: WorkUnit, dataset: Dataset, subset: Subset, targets: Mapping[str, Floats]) -> WorkUnit:
-    """A unit of the run with some of the modalities: its key also says which features these are."""
-    wanted = ("main", "increment") if len(subset) == 1 else ("main",)
-    procedures = tuple(name for name in wanted if name in unit.procedures)
-    keep = dataset.features["modality"].isin(subset).to_numpy()
-    features = hashlib.sha256(np.packbits(keep).tobytes()).hexdigest()
-    n_targets = targets["main"].shape[1]
-    return renamed(replace(unit, procedures=procedures), "modalities", unit, list(subset), features, n_targets)
-
-
-# ------------------------------------------------------------------------------------------------------- reduction
 
 
 def modality_values(
@@ -353,6 +56,7 @@ def modality_values(
     Returns
     -------
     ModalityValues
+        With those of complete cases beside, where these were fitted.
 
     References
     ----------
@@ -360,7 +64,7 @@ def modality_values(
     (2020). NeurIPS 33, 17212-17223 (of predictive power). Lei, J. et al. (2018). JASA 113, 1094-1111 (leaving
     covariates out).
     """
-    modalities = modality_names(run.dataset)
+    modalities = fits.modalities
     of_run = _losses(run, fits.run, modalities)
     of_five = _losses(of_interval, fits.of_interval, modalities) if fits.of_interval else of_run
     permuted = _permuted_values(run, fits, modalities) if fits.permuted and not permuted_refused else None
@@ -377,6 +81,7 @@ def modality_values(
         subsets=tuple(SubsetValue(subset, of_run.r2(subset)) for subset in of_run.of_subset),
         n_participants=run.dataset.n_participants,
         n_permutations=0 if permuted is None else len(permuted[modalities[0]]) - 1,
+        complete=None if fits.complete is None else modality_values(fits.complete[0], *fits.complete),
     )
 
 

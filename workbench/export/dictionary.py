@@ -214,6 +214,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     "modalities.tsv": {"modality": "modality", "n_features": "features of the modality", **ATTRIBUTION},
     "modality_values.tsv": {
         "modality": "modality",
+        "cases": "everyone analysed, or complete: those who have every modality, in folds of their own",
+        "n_participants": "participants",
         "n_features": "features of the modality",
         "shapley": "R2 that the modality adds, mean over all orders of the modalities; they sum to that of the run",
         "shapley_low": "lower end of its 95 % interval",

@@ -80,28 +80,28 @@ class PlannedRun:
     def cost_of_modalities(self) -> Cost:
         """Of what each modality adds, whether or not the run takes modalities apart; nothing where it cannot."""
         from workbench.evaluation.cost import Cost, estimate_modalities
-        from workbench.evaluation.modalities import can_be_taken_apart
+        from workbench.evaluation.modality_sets import can_be_taken_apart
 
-        if not can_be_taken_apart(self.dataset):
+        if not can_be_taken_apart(self.dataset, self.learner):
             return Cost(0, 0.0, 0.0, 0.0)
         return estimate_modalities(self.dataset, self.validation, self.learner)
 
     @property
     def takes_modalities_apart(self) -> bool:
         """Whether the run says what each modality adds."""
-        from workbench.evaluation.modalities import takes_apart
+        from workbench.evaluation.modality_sets import takes_apart
 
         return takes_apart(self.dataset, self.validation, self.learner)
 
     @property
     def modalities(self) -> str:
         """Whether the run says what each modality adds, and what that costs; empty where it has one modality."""
-        from workbench.evaluation.modalities import can_be_taken_apart, in_words, modality_names
+        from workbench.evaluation.modality_sets import can_be_taken_apart, in_words, modality_names
 
-        if not can_be_taken_apart(self.dataset):
+        if not can_be_taken_apart(self.dataset, self.learner):
             return ""
         time = self.cost_of_modalities.time
-        return in_words(modality_names(self.dataset), time, taken_apart=self.takes_modalities_apart)
+        return in_words(modality_names(self.dataset, self.learner), time, taken_apart=self.takes_modalities_apart)
 
     def _beside_modalities(self, cost: Cost) -> Cost:
         return cost + self.cost_of_modalities if self.takes_modalities_apart else cost

@@ -178,12 +178,13 @@ def _taken_apart(
     inputs: RunInputs, targets: Mapping[str, np.ndarray], fit_units: FitUnits, *, label: str, progress: Progress
 ) -> RunInputs:
     """With the run once more for every set of its modalities, where it has several."""
-    from workbench.evaluation.modalities import fit_subsets, takes_apart, too_many
+    from workbench.evaluation.modality_sets import fit_complete_cases, fit_subsets, takes_apart, too_many
 
-    notice = too_many(inputs.dataset, inputs.validation)
+    what = (inputs.dataset, inputs.validation, inputs.learner)
+    notice = too_many(*what)
     if notice is not None:
         return replace(inputs, warnings=(*inputs.warnings, notice))
-    if not takes_apart(inputs.dataset, inputs.validation, inputs.learner):
+    if not takes_apart(*what):
         return inputs
     try:
         fits = fit_subsets(
@@ -197,7 +198,13 @@ def _taken_apart(
     except FitError as error:
         failed = Notice(f"what each modality adds could not be worked out: {error.problems[0].found}")
         return replace(inputs, warnings=(*inputs.warnings, failed))
-    return replace(inputs, modality_fits=fits)
+    if inputs.dataset.complete:
+        return replace(inputs, modality_fits=fits)
+    try:
+        return replace(inputs, modality_fits=replace(fits, complete=fit_complete_cases(*what, fit_units)))
+    except FitError as error:
+        failed = Notice(f"those who have every modality could not be analysed apart: {error.problems[0].found}")
+        return replace(inputs, modality_fits=fits, warnings=(*inputs.warnings, failed))
 
 
 def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: Progress) -> RunInputs:

@@ -57,6 +57,8 @@ class ModalityValues:
     n_participants: int
     n_permutations: int = 0
     """Permuted outcomes behind `global_null_p`; 0 where they were not refitted."""
+    complete: ModalityValues | None = None
+    """The same of those who have every modality, in folds of their own; None where everybody has."""
 
     @property
     def r2(self) -> float:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from workbench.records import Interval, ModalityValue, ModalityValues, RunResult
 
 ADDS, NOT_SHOWN = "adds", "not shown"
+EVERYONE, COMPLETE = "everyone", "complete"
 COLUMNS = (
     "modality",
+    "cases",
+    "n_participants",
     "n_features",
     "shapley",
     "shapley_low",
@@ -48,17 +51,20 @@ def modality_values_table(result: RunResult) -> pd.DataFrame | None:
     Returns
     -------
     DataFrame or None
-        `COLUMNS`; *adds* is empty where prediction is not shown or was not tested. None where modalities were not taken
-        apart.
+        `COLUMNS`; those who have every modality follow everyone, where some lack one. *adds* is empty for them, and
+        where prediction is not shown or was not tested. None where modalities were not taken apart.
     """
     import pandas as pd
 
     apart = result.scores.modality_values
     if apart is None:
         return None
+    cases = [(EVERYONE, apart), *([(COMPLETE, apart.complete)] if apart.complete is not None else [])]
     rows = [
         (
             value.modality,
+            name,
+            own.n_participants,
             value.n_features,
             value.shapley,
             *_ends(value.interval),
@@ -70,9 +76,10 @@ def modality_values_table(result: RunResult) -> pd.DataFrame | None:
             _or_nan(value.increment),
             *_ends(value.increment_interval),
             _or_nan(value.increment_p),
-            _verdict(value) if result.claim.shows_prediction else "",
+            _verdict(value) if result.claim.shows_prediction and own is apart else "",
         )
-        for value in apart.values
+        for name, own in cases
+        for value in own.values
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -178,25 +185,30 @@ def reading(apart: ModalityValues) -> tuple[str, ...]:
             f"p (global null): {apart.n_permutations:,} permuted outcomes, the same for every set. It tests that no "
             "modality predicts, not that this one is needed."
         )
+    if apart.complete is not None:
+        notes.append(
+            f"{apart.n_participants - apart.complete.n_participants} participants lack a modality. Without any modality "
+            "of a set they are predicted by the reference, which knows who has what, so a modality that few have can "
+            f"add little. The {apart.complete.n_participants} who have all of them stand beside, in folds of their own."
+        )
     if any(value.increment is not None for value in apart.values):
         notes.append("Increment: one modality alone over the best clinical model, as for the run.")
     return tuple(notes)
 
 
-def rows(result: RunResult) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def rows(apart: ModalityValues, *, shown: bool) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Headings and cells of the table of the report; columns without a value are left out.
 
     Parameters
     ----------
-    result : RunResult
-        With modality values.
+    apart : ModalityValues
+    shown : bool
+        Whether it may be said which modalities add.
 
     Returns
     -------
     tuple of (tuple of str, tuple of tuple of str)
     """
-    apart = result.scores.modality_values
-    assert apart is not None
     headings = (
         "Modality",
         "Features",
@@ -218,7 +230,7 @@ def rows(result: RunResult) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...
             _limits(number(value.alone), value.alone_interval),
             "" if value.increment is None else _signed(value.increment, value.increment_interval),
             _p(value.increment_p),
-            _verdict(value) if result.claim.shows_prediction else "",
+            _verdict(value) if shown else "",
         )
         for value in apart.values
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.evaluation.influence import WithoutEach
-    from workbench.evaluation.modalities import SubsetFits
+    from workbench.evaluation.modality_sets import SubsetFits
     from workbench.records import (
         CircuitTest,
         ConformalFold,

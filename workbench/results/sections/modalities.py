@@ -27,8 +27,8 @@ def modalities(result: RunResult) -> Section | None:
     apart = result.scores.modality_values
     if apart is None:
         return None
-    headings, cells = rows(result)
     shown = result.claim.shows_prediction
+    headings, cells = rows(apart, shown=shown)
     marked = frozenset(at for at, value in enumerate(apart.values) if shown and adds(value))
     caption = "R2 by modality" + ("; those that add are marked" if marked else "")
     return Section(
@@ -37,9 +37,19 @@ def modalities(result: RunResult) -> Section | None:
         question="Which kind of measurement is needed?",
         answer=answer(result),
         notes=reading(apart),
-        tables=(ReportTable(headings, cells, caption, marked), _subsets(apart)),
+        tables=(ReportTable(headings, cells, caption, marked), *_complete_cases(apart), _subsets(apart)),
         pictures=("modalities",),
     )
+
+
+def _complete_cases(apart: ModalityValues) -> tuple[ReportTable, ...]:
+    """The same table of those who have every modality, where others lack some."""
+    if apart.complete is None:
+        return ()
+    caption = (
+        f"The {apart.complete.n_participants} participants who have every modality (R2 {number(apart.complete.r2)})"
+    )
+    return (ReportTable(*rows(apart.complete, shown=False), caption),)
 
 
 def _subsets(apart: ModalityValues) -> ReportTable:
