@@ -196,7 +196,7 @@ def test_a_learner_that_is_permuted_one_by_one_has_no_global_p(make_dataset):
     assert sum(value.shapley for value in apart.values) == pytest.approx(apart.r2, abs=1e-9)
 
 
-# -------------------------------------------------------------------------------------- modalities that some people lack
+# ------------------------------------------------------------------------------ modalities that some participants lack
 
 
 @pytest.fixture(scope="module")

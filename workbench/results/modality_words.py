@@ -186,10 +186,11 @@ def reading(apart: ModalityValues) -> tuple[str, ...]:
             "modality predicts, not that this one is needed."
         )
     if apart.complete is not None:
+        n_lacking = apart.n_participants - apart.complete.n_participants
         notes.append(
-            f"{apart.n_participants - apart.complete.n_participants} participants lack a modality. Without any modality "
-            "of a set they are predicted by the reference, which knows who has what, so a modality that few have can "
-            f"add little. The {apart.complete.n_participants} who have all of them stand beside, in folds of their own."
+            f"{n_lacking} participants lack a modality. With none of a set they are predicted by the reference, which "
+            "knows who has what, so a modality that few have can add little. The "
+            f"{apart.complete.n_participants} who have all of them stand beside, in folds of their own."
         )
     if any(value.increment is not None for value in apart.values):
         notes.append("Increment: one modality alone over the best clinical model, as for the run.")

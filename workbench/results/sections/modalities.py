@@ -46,9 +46,8 @@ def _complete_cases(apart: ModalityValues) -> tuple[ReportTable, ...]:
     """The same table of those who have every modality, where others lack some."""
     if apart.complete is None:
         return ()
-    caption = (
-        f"The {apart.complete.n_participants} participants who have every modality (R2 {number(apart.complete.r2)})"
-    )
+    r2 = number(apart.complete.r2)
+    caption = f"The {apart.complete.n_participants} participants who have every modality (R2 {r2})"
     return (ReportTable(*rows(apart.complete, shown=False), caption),)
 
 
