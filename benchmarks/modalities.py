@@ -247,7 +247,7 @@ def cost(permutations: int) -> float:
     alone, apart = np.median(np.array(taken), axis=0)
     ratio = (alone + apart) / alone
     print(
-        f"\n{dataset.n_participants} participants, {len(dataset.features)} features of {len(values.values)} modalities, "
+        f"\n{dataset.n_participants} participants, {len(dataset.features)} features, {len(values.values)} modalities, "
         f"{len(units)} outer folds, {permutations:,} permutations: run {alone:.1f} s, its sets of modalities "
         f"{apart:.1f} s more, together {ratio:.1f} times the run (bar {COST_BAR:g}); values sum to R2 within {gap:.1g}"
     )
@@ -257,7 +257,7 @@ def cost(permutations: int) -> float:
 def main() -> None:
     """Print the tables, and whether the bars are kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=20, help="per cell")
+    parser.add_argument("--studies", type=int, default=20, help="per cell; 0 leaves the cells out")
     parser.add_argument("--training-sets", type=int, default=400, help="behind every target")
     parser.add_argument("--n", nargs="+", type=int, default=[240], help="participants")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS))
@@ -267,7 +267,7 @@ def main() -> None:
     print_machine("numpy", "scipy")
     print("\n| cell | n | modality | target | mean | covers % | lower limit above 0 | ablation above 0 | width |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    cells = [(name, n) for name in options.cells for n in options.n]
+    cells = [(name, n) for name in options.cells for n in options.n if options.studies]
     figures = [judge(*each, options.studies, options.training_sets) for each in cells]
     results = _worst(figures)
     if not options.no_cost:
