@@ -7,6 +7,7 @@ from itertools import permutations as orders
 import numpy as np
 import pytest
 
+from workbench.evaluation.cost import estimate, estimate_modalities
 from workbench.evaluation.intervals import log_ratio_limits
 from workbench.evaluation.metrics import held_out_losses
 from workbench.evaluation.modalities import marginal_terms, modality_values
@@ -22,6 +23,7 @@ from workbench.evaluation.modality_sets import (
 )
 from workbench.evaluation.refits import Fits, Store, fit_one
 from workbench.models.nested_cv import plan_units, target_matrices
+from workbench.pipeline.experiment_plan import PlannedRun
 from workbench.records import FeatureBlocks, Harmonisation
 from workbench.records.in_fold import Batches
 from workbench.specs.experiment import ValidationSpec
@@ -299,6 +301,27 @@ def test_two_to_five_modalities_are_taken_apart_where_permuted_outcomes_are_serv
     assert "each of the 6 modalities adds is not worked out: that takes 64 refits" in too_many(six, asked, RIDGE).text
     assert too_many(six, VALIDATION, RIDGE) is None
     assert modality_names(two, RIDGE) == ("a", "b")
+
+
+def test_what_it_costs_is_counted_and_said_even_where_it_is_not_done(make_dataset):
+    dataset = of_modalities(make_dataset(n=40, p=12), NAMES)
+    tested = VALIDATION.model_copy(update={"permutations": 99})
+    beside, run = estimate_modalities(dataset, tested, RIDGE), estimate(dataset, tested, RIDGE)
+    assert beside.fits == 6 * run.fits
+    one_by_one = estimate_modalities(dataset, tested, XGBoostSpec(kind="xgboost"))
+    assert one_by_one.fits < 6 * estimate(dataset, tested, XGBoostSpec(kind="xgboost")).fits / 50
+    planned = PlannedRun(dataset, RIDGE, tested)
+    assert planned.cost.fits == 7 * run.fits
+    assert planned.modalities == (
+        "PET, connectivity, task: refitted in 6 smaller sets to say what each adds "
+        "(under a minute of the time on 1 core)"
+    )
+    unwanted = tested.model_copy(update={"modality_values": False})
+    assert PlannedRun(dataset, RIDGE, unwanted).cost == run
+    assert "what each adds is not worked out; modality_values = true refits 6" in (
+        PlannedRun(dataset, RIDGE, unwanted).modalities
+    )
+    assert PlannedRun(make_dataset(n=40, p=12), RIDGE, tested).modalities == ""
 
 
 def test_keys_of_the_run_are_not_those_of_its_sets_and_each_set_has_its_own(three, make_dataset):
