@@ -32,7 +32,7 @@ def modalities(result: RunResult) -> Section | None:
     marked = frozenset(at for at, value in enumerate(apart.values) if shown and adds(value))
     caption = "R2 by modality" + ("; those that add are marked" if marked else "")
     return Section(
-        name="modalities",
+        name="modality",
         title="What each modality adds",
         question="Which kind of measurement is needed?",
         answer=answer(result),
