@@ -35,6 +35,7 @@ from workbench.records.data import (
     Severity,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
+from workbench.records.fusion import Availability, CompleteCases, PatternScore
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
@@ -83,12 +84,14 @@ __all__ = [
     "TANGENT",
     "UNASSIGNED",
     "AnalysisPlan",
+    "Availability",
     "Background",
     "Batches",
     "CircuitTest",
     "Claim",
     "ClaimKind",
     "Cohort",
+    "CompleteCases",
     "ConformalFold",
     "Contribution",
     "Covariates",
@@ -117,6 +120,7 @@ __all__ = [
     "Outcome",
     "OutcomeType",
     "ParticipantPage",
+    "PatternScore",
     "Performance",
     "PermutationTest",
     "Phase",

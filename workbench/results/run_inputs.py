@@ -97,6 +97,8 @@ class RunInputs:
     """None where the run does not predict, or was not tested."""
     interactions: pd.DataFrame | None = None
     """Of circuits, for boosted trees that predict."""
+    complete_cases: Fits | None = None
+    """The run once more on those who have every modality; None where everyone has, or too few do."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where none is declared."""
 

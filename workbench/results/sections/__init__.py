@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.records import Report
 from workbench.results.claims import plain_sentence
 from workbench.results.details import sentence
-from workbench.results.sections import background, findings, individuals, performance, sample
+from workbench.results.sections import availability, background, findings, individuals, performance, sample
 from workbench.results.sections.headline import headline_numbers
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ SECTIONS = (
     performance.chance,
     performance.increment,
     performance.robustness,
+    availability.availability,
     performance.sensitivity,
     findings.explanations,
     findings.candidates,
