@@ -178,6 +178,14 @@ def first_of_least(losses: Floats) -> Rows:
     """Which alpha has the smallest loss of every target, the first of equals, as GridSearchCV.
 
     It is `np.argmin`, which takes three times as long along the first axis of many columns.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n_alphas, n_targets)
+
+    Returns
+    -------
+    ndarray of int, shape (n_targets,)
     """
     least = losses.min(axis=0)
     if len(least) == 1 or np.isnan(least).any():

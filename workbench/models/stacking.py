@@ -17,7 +17,7 @@ import itertools
 
 import numpy as np
 
-from workbench.models.availability import Present, members_of, patterns_of
+from workbench.models.availability import Present, members_of
 from workbench.models.preprocessing import Floats, Rows
 
 FEWEST_ROWS = 10
@@ -167,18 +167,3 @@ def _least_squares(gram: Floats, cross: Floats) -> tuple[Floats, Present]:
     matrices[~solvable] = np.eye(len(cross))
     solution = np.linalg.solve(matrices, np.ascontiguousarray(cross.T)[:, :, None])[:, :, 0]
     return np.asarray(solution.T, dtype=np.float64), solvable
-
-
-def of_rows(present: Present, patterns: Rows) -> Rows:
-    """Position of the pattern of each row in `patterns`, which are sorted and hold every pattern of the rows.
-
-    Parameters
-    ----------
-    present : ndarray of bool, shape (n_rows, n_modalities)
-    patterns : ndarray of int
-
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-    """
-    return np.asarray(np.searchsorted(patterns, patterns_of(present)), dtype=np.intp)
