@@ -162,8 +162,22 @@ def _least_squares(gram: Floats, cross: Floats) -> tuple[Floats, Present]:
         solvable = determinant > NIL_DETERMINANT
         divided = np.where(solvable, determinant, 1.0)
         return np.stack([(cross[0] - r * cross[1]) / divided, (cross[1] - r * cross[0]) / divided]), solvable
+    if len(cross) == 3:
+        return _of_three(gram, cross)
     matrices = np.ascontiguousarray(np.moveaxis(gram, -1, 0))
     solvable = np.linalg.det(matrices) > NIL_DETERMINANT
     matrices[~solvable] = np.eye(len(cross))
     solution = np.linalg.solve(matrices, np.ascontiguousarray(cross.T)[:, :, None])[:, :, 0]
     return np.asarray(solution.T, dtype=np.float64), solvable
+
+
+def _of_three(gram: Floats, cross: Floats) -> tuple[Floats, Present]:
+    """`_least_squares` of three columns by Cramer's rule."""
+    r, s, t = gram[0, 1], gram[0, 2], gram[1, 2]
+    a, b, c = 1.0 - t * t, s * t - r, r * t - s
+    determinant = a + r * b + s * c
+    solvable = determinant > NIL_DETERMINANT
+    divided = np.where(solvable, determinant, 1.0)
+    d, e, f = 1.0 - s * s, r * s - t, 1.0 - r * r
+    adjugate = ((a, b, c), (b, d, e), (c, e, f))
+    return np.stack([(x * cross[0] + y * cross[1] + z * cross[2]) / divided for x, y, z in adjugate]), solvable

@@ -97,7 +97,7 @@ def alone_in_words(found: Availability) -> str:
     told = f"Who has which modality alone reaches R2 {number(found.r2_alone)} relative to the training mean"
     if found.r2_alone > 0:
         return (
-            f"{told}: it is associated with the outcome. It is held fixed, so that no R2 above contains it; find out why "
-            "modalities are missing."
+            f"{told}: it is associated with the outcome. It is held fixed, so that no R2 above contains it; find out "
+            "why modalities are missing."
         )
     return f"{told}: it does not predict by itself. It is held fixed all the same."
