@@ -150,6 +150,7 @@ def modality_ridge(
     columns: slice | Rows,
     present: Present,
     sets: Sequence[TrainingSet],
+    targets: Sequence[Floats],
     residuals: Sequence[Floats],
     Y: Floats,
     alphas: Floats,
@@ -165,6 +166,8 @@ def modality_ridge(
         Which rows have it.
     sets : sequence of TrainingSet
         Inner training sets, then that of the outer fold.
+    targets : sequence of ndarray of shape (n_train, n_targets)
+        Of the training rows of each set.
     residuals : sequence of ndarray of shape (n_test, n_targets)
         What the nuisance model of each inner training set leaves of the rows it holds out.
     Y : ndarray of shape (n_rows, n_targets)
@@ -187,11 +190,16 @@ def modality_ridge(
     owns = [learnt_from[number] for number in (*numbers, last)]
     ridges = decompose(fold.X[:, columns], owns)
     *inner, outer = (_Learnt(own, ridge) for own, ridge in zip(owns, ridges, strict=True))
-    rotated = tuple(_rotated(one, Y) for one in (*inner, outer))
+    taken = [
+        targets[number] if own is sets[number] else Y[own.train]
+        for number, own in zip((*numbers, last), owns, strict=True)
+    ]
+    rotated = tuple(ridge.scores.T @ Y_train for ridge, Y_train in zip(ridges, taken, strict=True))
     losses, places = np.zeros((len(alphas), Y.shape[1])), []
-    for number, one, targets in zip(numbers, inner, rotated, strict=False):
+    for number, one, by_target in zip(numbers, inner, rotated, strict=False):
         has_it = np.flatnonzero(present[sets[number].test])
-        losses += held_out_losses(one.ridge, targets, residuals[number][has_it], alphas)
+        residual = residuals[number] if len(has_it) == len(residuals[number]) else residuals[number][has_it]
+        losses += held_out_losses(one.ridge, by_target, residual, alphas)
         places.append(starts[number] + has_it)
         held_in[places[-1]] = True
     filters = _Filters(alphas, first_of_least(losses / len(inner)))
