@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from workbench.evaluation.availability import FEWEST_COMPLETE, n_complete
 from workbench.evaluation.baseline_held import holding_baseline
 from workbench.evaluation.conformal import affordable
 from workbench.evaluation.influence import MOST_INFLUENTIAL, MOST_REFITTED, PAIRS
@@ -243,9 +244,10 @@ def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: Learn
     if affordable(dataset, tuned):
         refits += validation.outer * validation.inner
     everyone = 1 / validation.outer
+    complete = validation.repeats if n_complete(dataset) >= FEWEST_COMPLETE and not dataset.complete else 0
     control = min(validation.repeats, SHUFFLED_REPEATS) if batched else 1
     beside = _of_division(own, alone, tuned.beside_main())
-    return repeat.times(refits / validation.outer) + beside.times(control + everyone)
+    return repeat.times(refits / validation.outer + complete) + beside.times(control + everyone)
 
 
 def _leave_outs(dataset: Dataset, validation: ValidationSpec) -> int:

@@ -34,6 +34,7 @@ FILES = {
     "influence.tsv": "cross-validated R2 when each participant in turn is left out",
     "influence_pairs.tsv": "cross-validated R2 without two participants, for the pairs that carry most of the result",
     "subgroups.tsv": "scores by sex, age, site, arm or order, and severity; their differences are not tested",
+    "availability.tsv": "scores by which modalities participants have, where some lack whole modalities",
     "drop_out.tsv": "participants analysed beside eligible participants who were excluded",
     "decision_curve.tsv": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "permutation_null.tsv": "cross-validated R2 of every permuted outcome, the whole procedure run again",
@@ -173,6 +174,13 @@ COLUMNS: dict[str, dict[str, str]] = {
         "bias": "mean of observed minus predicted (calibration in the large), {unit}; 0 is ideal",
         "bias_low": "lower end of its 95 % interval over these participants, {unit}",
         "bias_high": "upper end of the same, {unit}",
+    },
+    "availability.tsv": {
+        "modalities": "which modalities these participants have",
+        "n": "participants; fewer than 10 are counted and not scored",
+        "r2": "cross-validated R2 over these participants, models trained on everybody; against {reference}",
+        "r2_low": "lower end of its 95 % interval; from 30 participants and 10 repeats of 5 folds on",
+        "r2_high": "upper end of the same",
     },
     "drop_out.tsv": {
         "variable": "variable known before treatment; variable[level] is the share with that level",

@@ -95,6 +95,8 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         tables["decision_curve.tsv"] = readable(in_order(result.decision_curve, "decision_curve.tsv"))
     if result.scores.sensitivity.subgroups:
         tables["subgroups.tsv"] = readable(_records(result.scores.sensitivity.subgroups, "subgroups.tsv"))
+    if result.scores.availability is not None:
+        tables["availability.tsv"] = readable(_records(result.scores.availability.patterns, "availability.tsv"))
     if result.scores.sensitivity.drop_out is not None:
         tables["drop_out.tsv"] = readable(_records(result.scores.sensitivity.drop_out.differences, "drop_out.tsv"))
     return tables

@@ -81,7 +81,8 @@ class StudyModel:
 
     def _inputs(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
         if isinstance(self.model, LateFusionModel):  # who has which modality is seen from the features
-            covariates = {**self.model.availability(X), **covariates}
+            seen = {term: column.tolist() for term, column in self.model.availability(X).items()}
+            covariates = {**seen, **covariates}
         return model_inputs(self.model, X, self.coded(covariates, len(X)), self._batches(covariates, len(X)))
 
     def _batches(self, covariates: Mapping[str, Sequence[Any]], n: int) -> Batches | None:

@@ -60,13 +60,16 @@ class LateFusionLearner:
         modalities = Modalities.of(fold, self.modalities)
         present = modalities.present(fold.X)
         sets = training_sets(fold, tune=True)
-        residuals = [Y[one.test] - one.reference(Y[one.train]) for one in sets[:-1]]
+        targets = [Y.take(one.train, axis=0) for one in sets]
+        residuals = [Y[one.test] - one.reference(own) for one, own in zip(sets[:-1], targets, strict=False)]
         ridges = [
-            modality_ridge(fold, modalities.columns(number), present[:, number], sets, residuals, Y, self.alphas)
+            modality_ridge(
+                fold, modalities.columns(number), present[:, number], sets, targets, residuals, Y, self.alphas
+            )
             for number in range(len(modalities))
         ]
         fusion = _Fusion(fold, modalities, present, sets, ridges)
-        return fusion.fitted(Y, residuals, explain)
+        return fusion.fitted(Y, targets[-1], residuals, explain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +82,17 @@ class _Fusion:
     sets: tuple[TrainingSet, ...]
     ridges: list[ModalityRidge]
 
-    def fitted(self, Y: Floats, residuals: list[Floats], explain: int) -> Fitted:
+    def fitted(self, Y: Floats, Y_train: Floats, residuals: list[Floats], explain: int) -> Fitted:
         """Predictions of all targets, and what makes the model of the first one."""
         outer = self.sets[-1]
         patterns, of_row = np.unique(patterns_of(self.present[outer.test]), return_inverse=True)
         weights = self._weights(residuals, patterns, [ridge.held_in(Y.shape[1]) for ridge in self.ridges])
-        predicted = outer.reference(Y[outer.train])
+        predicted = outer.reference(Y_train)
         for number, ridge in enumerate(self.ridges):
             has_it = np.flatnonzero(self.present[outer.test, number])
             predicted[has_it] += weights[of_row[has_it], number] * ridge.held_out
         alphas = {f"alpha {name}": ridge.alpha for name, ridge in self._named() if ridge.alpha is not None}
-        y_train = np.ascontiguousarray(Y[outer.train, 0])
+        y_train = np.ascontiguousarray(Y_train[:, 0])
 
         def mean_abs_shap() -> Floats:
             return self._sizes(weights[:, :, 1:explain], of_row)

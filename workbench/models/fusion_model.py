@@ -133,7 +133,8 @@ class LateFusionModel:
     def availability(self, X: Floats) -> dict[str, Floats]:
         """Covariates that say who has which modality, by term, (n,) each: what `N` holds of them."""
         there = self.modalities.available(X).astype(np.float64)
-        return {availability_term(str(name)): column for name, column in zip(self.modalities.names, there.T, strict=True)}
+        terms = [availability_term(str(name)) for name in self.modalities.names]
+        return dict(zip(terms, there.T, strict=True))
 
     def _available(self, X: Floats) -> tuple[Present, Floats]:
         """Which rows have which modality, and the weights of these, both (n, n_modalities)."""

@@ -178,6 +178,14 @@ def first_of_least(losses: Floats) -> Rows:
     """Which alpha has the smallest loss of every target, the first of equals, as GridSearchCV.
 
     It is `np.argmin`, which takes three times as long along the first axis of many columns.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n_alphas, n_targets)
+
+    Returns
+    -------
+    ndarray of int, shape (n_targets,)
     """
     least = losses.min(axis=0)
     if len(least) == 1 or np.isnan(least).any():
@@ -328,17 +336,24 @@ def tuning_losses(
     losses = np.zeros((len(alphas), Y.shape[1]))
     for one, ridge in zip(sets, decompositions, strict=True):
         Y_train = Y[one.train]
-        losses += held_out_losses(ridge, Y_train, Y[one.test] - one.reference(Y_train), alphas)
+        residual = Y[one.test] - one.reference(Y_train)
+        maps_are_few = len(alphas) * len(one.test) < Y.shape[1]
+        if maps_are_few and not _well_apart(ridge.values):
+            # One map of targets to predictions costs less than rotating every target.
+            _add_losses(losses, _maps(ridge, alphas) @ ridge.scores.T, Y_train, residual)
+        else:
+            losses += held_out_losses(ridge, ridge.scores.T @ Y_train, residual, alphas)
     return losses / max(len(sets), 1)
 
 
-def held_out_losses(ridge: Decomposition, Y_train: Floats, residual: Floats, alphas: Floats) -> Floats:
-    """Mean squared error in the held-out rows of one training set.
+def held_out_losses(ridge: Decomposition, rotated: Floats, residual: Floats, alphas: Floats) -> Floats:
+    """Mean squared error in the held-out rows of one training set, of targets that are rotated already.
 
     Parameters
     ----------
     ridge : Decomposition
-    Y_train : ndarray of shape (n_train, n_targets)
+    rotated : ndarray of shape (rank, n_targets)
+        ``ridge.scores.T @ Y_train``.
     residual : ndarray of shape (n_test, n_targets)
         What the nuisance model leaves of the held-out targets.
     alphas : ndarray of shape (n_alphas,)
@@ -348,15 +363,16 @@ def held_out_losses(ridge: Decomposition, Y_train: Floats, residual: Floats, alp
     ndarray of shape (n_alphas, n_targets)
     """
     if _well_apart(ridge.values):
-        return _losses_in_closed_form(ridge, Y_train, residual, alphas)
+        return _losses_in_closed_form(ridge, rotated, residual, alphas)
     losses = np.zeros((len(alphas), residual.shape[1]))
-    filtered = ridge.held_out * (1.0 / (ridge.values + alphas[:, None]))[:, None, :]
-    maps = filtered.reshape(len(alphas) * len(residual), len(ridge.values))
-    if len(maps) < residual.shape[1]:  # one map of targets to predictions costs less than rotating every target
-        _add_losses(losses, maps @ ridge.scores.T, Y_train, residual)
-    else:
-        _add_losses(losses, maps, ridge.scores.T @ Y_train, residual)
+    _add_losses(losses, _maps(ridge, alphas), rotated, residual)
     return losses
+
+
+def _maps(ridge: Decomposition, alphas: Floats) -> Floats:
+    """From rotated targets to the predictions of held-out rows, under every alpha, (n_alphas * n_test, rank)."""
+    filtered = ridge.held_out * (1.0 / (ridge.values + alphas[:, None]))[:, None, :]
+    return filtered.reshape(len(alphas) * len(ridge.held_out), len(ridge.values))
 
 
 def _well_apart(values: Floats) -> bool:
@@ -364,7 +380,7 @@ def _well_apart(values: Floats) -> bool:
     return bool((np.diff(values) > CLOSE_SHARE * values[1:]).all())
 
 
-def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floats, alphas: Floats) -> Floats:
+def _losses_in_closed_form(ridge: Decomposition, targets: Floats, residual: Floats, alphas: Floats) -> Floats:
     """Mean squared error in the held-out rows for every alpha, without a prediction for every alpha.
 
     With filters f_k = 1 / (values_k + alpha), rotated targets z and H the held-out rows, the error of a target is
@@ -380,7 +396,8 @@ def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floa
 
     Parameters
     ----------
-    Y_train : ndarray of shape (n_train, n_targets)
+    targets : ndarray of shape (rank, n_targets)
+        Rotated.
     residual : ndarray of shape (n_test, n_targets)
         Of the nuisance model.
 
@@ -396,11 +413,10 @@ def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floa
     weights = np.hstack([2.0 * filters, np.square(filters) * products.diagonal(), np.ones((len(alphas), n_test))])
 
     terms = np.empty((2 * rank + n_test, residual.shape[1]))  # one below the other: each step is one product
-    linear, rotated, both = terms[:rank], terms[rank : 2 * rank], terms[rank:]
-    np.matmul(ridge.scores.T, Y_train, out=rotated)
-    terms[2 * rank :] = residual
+    linear, both = terms[:rank], terms[rank:]
+    terms[rank : 2 * rank], terms[2 * rank :] = targets, residual
     np.matmul(np.hstack([products / gaps, -held_out.T]), both, out=linear)
-    linear *= rotated
+    linear *= targets
     both *= both
     losses: Floats = weights @ terms
     return losses / n_test

@@ -34,6 +34,26 @@ class _Learnt:
 
 
 @dataclass(frozen=True, eq=False)
+class _Filters:
+    """The alpha chosen for each target."""
+
+    alphas: Floats
+    """All that were tried."""
+    chosen: Rows
+    """Position of the chosen one, (n_targets,)."""
+
+    def some(self, targets: slice) -> _Filters:
+        """Those of some targets."""
+        return _Filters(self.alphas, self.chosen[targets])
+
+    def of(self, ridge: Decomposition, rotated: Floats) -> Floats:
+        """Coordinates of the solutions, (rank, n_targets), of targets rotated into a decomposition."""
+        table = 1.0 / (ridge.values + self.alphas[:, None])
+        coordinates: Floats = rotated * table.take(self.chosen, axis=0).T
+        return coordinates
+
+
+@dataclass(frozen=True, eq=False)
 class ModalityRidge:
     """One modality in one outer fold.
 
@@ -54,8 +74,7 @@ class ModalityRidge:
     """For each of `inner`, where the rows that it predicts stand among those held in."""
     inner: tuple[_Learnt, ...]
     outer: _Learnt | None
-    alphas: Floats
-    """Chosen for each target, (n_targets,)."""
+    filters: _Filters
     rotated: tuple[Floats, ...]
     """Targets in the coordinates of every training set of `inner`, then of `outer`."""
     everyone: TrainingSet
@@ -65,17 +84,17 @@ class ModalityRidge:
         """Predictions of the rows that the inner folds held out, (n_held_in, n_targets); 0 where there is none."""
         predictions = np.zeros((len(self.predicted_rows), n_targets))
         for place, one, rotated in zip(self.places, self.inner, self.rotated, strict=False):
-            predictions[place] = one.ridge.held_out @ _filtered(one.ridge, rotated, self.alphas)
+            predictions[place] = one.ridge.held_out @ self.filters.of(one.ridge, rotated)
         return predictions
 
     def alone(self, Y: Floats) -> tuple[Floats, Floats]:
         """For the first target by itself: predictions of the rows held in (n_held_in, 1), coordinates (rank, 1)."""
-        predictions, alpha = np.zeros((len(self.predicted_rows), 1)), self.alphas[:1]
+        predictions, lone = np.zeros((len(self.predicted_rows), 1)), self.filters.some(slice(1))
         if self.outer is None:
             return predictions, np.zeros((0, 1))
         for place, one in zip(self.places, self.inner, strict=True):
-            predictions[place] = one.ridge.held_out @ _filtered(one.ridge, _rotated(one, Y), alpha)
-        return predictions, _filtered(self.outer.ridge, _rotated(self.outer, Y), alpha)
+            predictions[place] = one.ridge.held_out @ lone.of(one.ridge, _rotated(one, Y))
+        return predictions, lone.of(self.outer.ridge, _rotated(self.outer, Y))
 
     def part(self, X: Floats, coordinates: Floats) -> FusedPart:
         """What is kept of the modality for the target with these coordinates (rank, 1).
@@ -115,7 +134,8 @@ class ModalityRidge:
         if self.outer is None or not n_explained:
             return sizes
         own, ridge = self.outer.own, self.outer.ridge
-        coordinates = _filtered(ridge, self.rotated[-1][:, 1 : 1 + n_explained], self.alphas[1 : 1 + n_explained])
+        others = slice(1, 1 + n_explained)
+        coordinates = self.filters.some(others).of(ridge, self.rotated[-1][:, others])
         weights_of = ridge.weights(coordinates)
         members = np.equal.outer(np.arange(len(weights)), of_row).astype(np.float64)
         for columns in blocks(n_features):
@@ -130,6 +150,7 @@ def modality_ridge(
     columns: slice | Rows,
     present: Present,
     sets: Sequence[TrainingSet],
+    targets: Sequence[Floats],
     residuals: Sequence[Floats],
     Y: Floats,
     alphas: Floats,
@@ -145,6 +166,8 @@ def modality_ridge(
         Which rows have it.
     sets : sequence of TrainingSet
         Inner training sets, then that of the outer fold.
+    targets : sequence of ndarray of shape (n_train, n_targets)
+        Of the training rows of each set.
     residuals : sequence of ndarray of shape (n_test, n_targets)
         What the nuisance model of each inner training set leaves of the rows it holds out.
     Y : ndarray of shape (n_rows, n_targets)
@@ -162,21 +185,27 @@ def modality_ridge(
     held_in = np.zeros(starts[-1], dtype=bool)
     if last not in learnt_from or not numbers:
         nothing = np.zeros((int(present[sets[-1].test].sum()), Y.shape[1]))
-        return ModalityRidge(held_in, nothing, None, (), (), None, np.full(Y.shape[1], alphas[-1]), (), sets[-1])
+        filters = _Filters(alphas, np.zeros(Y.shape[1], dtype=np.intp))
+        return ModalityRidge(held_in, nothing, None, (), (), None, filters, (), sets[-1])
     owns = [learnt_from[number] for number in (*numbers, last)]
     ridges = decompose(fold.X[:, columns], owns)
     *inner, outer = (_Learnt(own, ridge) for own, ridge in zip(owns, ridges, strict=True))
+    taken = [
+        targets[number] if own is sets[number] else Y[own.train]
+        for number, own in zip((*numbers, last), owns, strict=True)
+    ]
+    rotated = tuple(ridge.scores.T @ Y_train for ridge, Y_train in zip(ridges, taken, strict=True))
     losses, places = np.zeros((len(alphas), Y.shape[1])), []
-    for number, one in zip(numbers, inner, strict=True):
+    for number, one, by_target in zip(numbers, inner, rotated, strict=False):
         has_it = np.flatnonzero(present[sets[number].test])
-        losses += held_out_losses(one.ridge, Y[one.own.train], residuals[number][has_it], alphas)
+        residual = residuals[number] if len(has_it) == len(residuals[number]) else residuals[number][has_it]
+        losses += held_out_losses(one.ridge, by_target, residual, alphas)
         places.append(starts[number] + has_it)
         held_in[places[-1]] = True
-    chosen = alphas[first_of_least(losses / len(inner))]
-    rotated = tuple(_rotated(one, Y) for one in (*inner, outer))
-    added = outer.ridge.held_out @ _filtered(outer.ridge, rotated[-1], chosen)
-    alpha = float(chosen[0])
-    return ModalityRidge(held_in, added, alpha, tuple(places), tuple(inner), outer, chosen, rotated, sets[-1])
+    filters = _Filters(alphas, first_of_least(losses / len(inner)))
+    added = outer.ridge.held_out @ filters.of(outer.ridge, rotated[-1])
+    alpha = float(alphas[filters.chosen[0]])
+    return ModalityRidge(held_in, added, alpha, tuple(places), tuple(inner), outer, filters, rotated, sets[-1])
 
 
 def _those_with_it(one: TrainingSet, present: Present, fold: Fold) -> TrainingSet | None:
@@ -198,9 +227,3 @@ def _rotated(one: _Learnt, Y: Floats) -> Floats:
     """Targets in the coordinates of a training set, (rank, n_targets)."""
     rotated: Floats = one.ridge.scores.T @ Y[one.own.train]
     return rotated
-
-
-def _filtered(ridge: Decomposition, rotated: Floats, alphas: Floats) -> Floats:
-    """Coordinates of the solutions of some targets, each with its alpha, (rank, n_targets)."""
-    filtered: Floats = rotated / (ridge.values[:, None] + alphas)
-    return filtered

@@ -17,7 +17,7 @@ import itertools
 
 import numpy as np
 
-from workbench.models.availability import Present, members_of, patterns_of
+from workbench.models.availability import Present, members_of
 from workbench.models.preprocessing import Floats, Rows
 
 FEWEST_ROWS = 10
@@ -162,6 +162,8 @@ def _least_squares(gram: Floats, cross: Floats) -> tuple[Floats, Present]:
         solvable = determinant > NIL_DETERMINANT
         divided = np.where(solvable, determinant, 1.0)
         return np.stack([(cross[0] - r * cross[1]) / divided, (cross[1] - r * cross[0]) / divided]), solvable
+    if len(cross) == 3:
+        return _of_three(gram, cross)
     matrices = np.ascontiguousarray(np.moveaxis(gram, -1, 0))
     solvable = np.linalg.det(matrices) > NIL_DETERMINANT
     matrices[~solvable] = np.eye(len(cross))
@@ -169,16 +171,13 @@ def _least_squares(gram: Floats, cross: Floats) -> tuple[Floats, Present]:
     return np.asarray(solution.T, dtype=np.float64), solvable
 
 
-def of_rows(present: Present, patterns: Rows) -> Rows:
-    """Position of the pattern of each row in `patterns`, which are sorted and hold every pattern of the rows.
-
-    Parameters
-    ----------
-    present : ndarray of bool, shape (n_rows, n_modalities)
-    patterns : ndarray of int
-
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-    """
-    return np.asarray(np.searchsorted(patterns, patterns_of(present)), dtype=np.intp)
+def _of_three(gram: Floats, cross: Floats) -> tuple[Floats, Present]:
+    """`_least_squares` of three columns by Cramer's rule."""
+    r, s, t = gram[0, 1], gram[0, 2], gram[1, 2]
+    a, b, c = 1.0 - t * t, s * t - r, r * t - s
+    determinant = a + r * b + s * c
+    solvable = determinant > NIL_DETERMINANT
+    divided = np.where(solvable, determinant, 1.0)
+    d, e, f = 1.0 - s * s, r * s - t, 1.0 - r * r
+    adjugate = ((a, b, c), (b, d, e), (c, e, f))
+    return np.stack([(x * cross[0] + y * cross[1] + z * cross[2]) / divided for x, y, z in adjugate]), solvable

@@ -255,8 +255,8 @@ def _planned(
             continue
         silent = undeclared(study.sources, sources)
         zeros = all_exact_zeros([loaded.tables[source] for source in sources])
-        of_sources = (Notice(silent, severity="note"),) if silent else ()
-        of_sources += tuple(Notice(each.counted, where=each.source) for each in zeros)
+        of_sources = [Notice(silent, severity="note")] if silent else []
+        of_sources += [Notice(each.counted, where=each.source) for each in zeros]
         join = partial(
             assemble, spec, feature_set, sources, loaded.tables, cohort, outcome, people, flow, given_folds=folds
         )

@@ -178,6 +178,7 @@ def _taken_apart(
     inputs: RunInputs, targets: Mapping[str, np.ndarray], fit_units: FitUnits, *, label: str, progress: Progress
 ) -> RunInputs:
     """With the run once more for every set of its modalities, where it has several."""
+    from workbench.evaluation.availability import FEWEST_COMPLETE, n_complete
     from workbench.evaluation.modality_sets import fit_complete_cases, fit_subsets, takes_apart, too_many
 
     what = (inputs.dataset, inputs.validation, inputs.learner)
@@ -198,7 +199,7 @@ def _taken_apart(
     except FitError as error:
         failed = Notice(f"what each modality adds could not be worked out: {error.problems[0].found}")
         return replace(inputs, warnings=(*inputs.warnings, failed))
-    if inputs.dataset.complete:
+    if inputs.dataset.complete or n_complete(inputs.dataset) < FEWEST_COMPLETE:
         return replace(inputs, modality_fits=fits)
     try:
         return replace(inputs, modality_fits=replace(fits, complete=fit_complete_cases(*what, fit_units)))
@@ -210,6 +211,7 @@ def _taken_apart(
 def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: Progress) -> RunInputs:
     """With what explains and checks a run: pairs of participants, a negative control, circuits, intervals; and with the
     model of everyone."""
+    from workbench.evaluation.availability import refit_complete_cases
     from workbench.evaluation.circuit_test import circuit_test
     from workbench.evaluation.conformal import conformal_folds
     from workbench.evaluation.inference import ALPHA, permutation_test, permuted_r2
@@ -220,6 +222,7 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
     from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved, state_to_keep
     from workbench.execution import one_blas_thread
     from workbench.models import nested_cv, permutations
+    from workbench.models.estimators import as_permuted
     from workbench.models.splitters import for_interval
 
     dataset, units, results = inputs.run
@@ -232,6 +235,12 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
         division = for_interval(dataset, validation, learner) or (dataset, validation, learner)
         repeats = len({unit.repeat for unit in units})
         shuffled = on_shuffled_outcomes(*division, repeats=repeats, fit_units=fit_units)
+    complete_cases = refit_complete_cases(
+        inputs.run,
+        as_permuted(learner) if validation.permutations else learner,
+        fit_units=fit_units,
+        progress=partial(progress.advance, f"{label}, complete cases"),
+    )
     conformal = conformal_folds(
         dataset,
         units,
@@ -256,4 +265,5 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
             circuit_test=circuit_test(dataset, nested_cv.marginal_targets(dataset, validation)),
             shuffled=shuffled,
             conformal=conformal,
+            complete_cases=complete_cases,
         )

@@ -35,6 +35,7 @@ from workbench.records.data import (
     Severity,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
+from workbench.records.fusion import Availability, CompleteCases, PatternScore
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
 from workbench.records.interval import Interval
 from workbench.records.modality_values import ModalityValue, ModalityValues, SubsetValue
@@ -84,12 +85,14 @@ __all__ = [
     "TANGENT",
     "UNASSIGNED",
     "AnalysisPlan",
+    "Availability",
     "Background",
     "Batches",
     "CircuitTest",
     "Claim",
     "ClaimKind",
     "Cohort",
+    "CompleteCases",
     "ConformalFold",
     "Contribution",
     "Covariates",
@@ -120,6 +123,7 @@ __all__ = [
     "Outcome",
     "OutcomeType",
     "ParticipantPage",
+    "PatternScore",
     "Performance",
     "PermutationTest",
     "Phase",

@@ -396,7 +396,7 @@ class Dataset:
 
     def having_all(self) -> Dataset:
         """The rows that have every block of features; this dataset where all have."""
-        return self if self.complete else self.take(self.feature_blocks.present.all(axis=1))
+        return self if self.complete else self.take(self.feature_blocks.whole)
 
     def take(self, keep: np.ndarray) -> Dataset:
         """Rows for which `keep` (bool, or positions) holds, in their order."""

@@ -175,6 +175,13 @@ class FeatureBlocks:
         return missing / values if values else float("nan")
 
     @property
+    def whole(self) -> np.ndarray:
+        """bool, shape (n_rows,): which rows have every block."""
+        import numpy as np
+
+        return np.asarray(self.present.all(axis=1))
+
+    @property
     def complete(self) -> bool:
         """Every row has every block."""
         return bool(self.present.all())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from workbench.records.claims import Viewing
 from workbench.records.data import ClaimKind, Notice, OutcomeType
+from workbench.records.fusion import Availability
 from workbench.records.interval import Interval
 from workbench.records.modality_values import ModalityValues
 from workbench.records.numbers import Number
@@ -278,6 +279,8 @@ class Scores:
     """Whether a higher outcome is an improvement; None in results of older versions."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where the study declares none."""
+    availability: Availability | None = None
+    """None where everyone analysed has every modality."""
     in_fold: tuple[str, ...] = ()
     """What was learnt from the features of every training set before the model saw them, in sentences."""
     modality_values: ModalityValues | None = None

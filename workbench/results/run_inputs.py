@@ -100,6 +100,8 @@ class RunInputs:
     """Of circuits, for boosted trees that predict."""
     modality_fits: SubsetFits | None = None
     """The run once more with every set of its modalities; None where they are not taken apart."""
+    complete_cases: Fits | None = None
+    """The run once more on those who have every modality; None where everyone has, or too few do."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where none is declared."""
 

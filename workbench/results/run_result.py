@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.evaluation import conformal, explained_participants, explanations
+from workbench.evaluation.availability import availability
 from workbench.evaluation.decision import decision_beside
 from workbench.evaluation.increment import clinical_models, increment
 from workbench.evaluation.inference import permutation_test, permuted_r2
@@ -175,6 +176,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         published_as=inputs.published_as,
         warnings=inputs.warnings,
         modality_values=_modality_values(inputs),
+        availability=availability(inputs.run, inputs.of_interval, inputs.complete_cases),
     )
 
 

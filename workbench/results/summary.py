@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from workbench.records import ELIGIBLE, UNASSIGNED
+from workbench.results import availability
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.layout import GLUE, Check, Line, Page, lay_out
 from workbench.results.modality_words import in_short
@@ -61,6 +62,7 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
         Line("Increment", (_increment(scores),)),
         Line("Modalities", (in_short(result),)),
         Line("Robustness", _robustness(scores)),
+        Line("By modalities", availability.in_short(scores)),
         Line("Candidates", _candidates(result, show)),
         Line("Not stronger" if result.claim.shows_prediction else "Why", (_reasons(result, show),)),
         Line("Report", (_glued(report),)),

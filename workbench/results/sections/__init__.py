@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from workbench.records import Report
 from workbench.results.claims import plain_sentence
 from workbench.results.details import sentence
-from workbench.results.sections import background, findings, individuals, modalities, performance, sample
+from workbench.results.sections import (
+    availability,
+    background,
+    findings,
+    individuals,
+    modalities,
+    performance,
+    sample,
+)
 from workbench.results.sections.headline import headline_numbers
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ SECTIONS = (
     performance.increment,
     modalities.modalities,
     performance.robustness,
+    availability.availability,
     performance.sensitivity,
     findings.explanations,
     findings.candidates,
