@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -123,18 +123,24 @@ def saved(losses: Mapping[Subset, Values], name: str) -> Values:
 # --------------------------------------------------------------------------------------------------------- the truth
 
 
-def targets(cell: Cell, n: int, n_sets: int, seed: int) -> dict[str, float]:
-    """Shapley value of every modality for models trained on .8 n participants, over many independent training sets."""
-    n_train, risks = round(0.8 * n), {subset: 0.0 for subset in ((), *SUBSETS)}
-    for number in range(n_sets):
+def risks(cell: Cell, n: int, numbers: Iterable[int], seed: int) -> dict[Subset, float]:
+    """Error in new participants of models trained on .8 n, summed over training sets; of the mean for no modality."""
+    n_train, total = round(0.8 * n), dict.fromkeys(((), *SUBSETS), 0.0)
+    for number in numbers:
         rng = np.random.default_rng([seed, 1, n, number])
         X, y = cell.draw(rng, n_train)
         train = np.ones((1, n_train), dtype=bool)
         inner = dealt(rng, train)
-        risks[()] += 1 + float(y.mean()) ** 2
+        total[()] += 1 + float(y.mean()) ** 2
         for subset in SUBSETS:
-            risks[subset] += float(cell.risk(tuned(X[:, columns_of(subset)], y, train, inner), subset)[0])
-    return {name: float(saved({s: np.array(r) for s, r in risks.items()}, name)) / risks[()] for name in MODALITIES}
+            total[subset] += float(cell.risk(tuned(X[:, columns_of(subset)], y, train, inner), subset)[0])
+    return total
+
+
+def targets(total: Mapping[Subset, float]) -> dict[str, float]:
+    """Shapley value of every modality, from errors over many independent training sets."""
+    losses = {subset: np.array(error) for subset, error in total.items()}
+    return {name: float(saved(losses, name)) / total[()] for name in MODALITIES}
 
 
 # ----------------------------------------------------------------------------------------------------------- studies
@@ -177,11 +183,19 @@ def _estimate(losses: Mapping[Subset, Values], name: str) -> Estimate:
 
 
 def judge(name: str, n: int, n_studies: int, n_sets: int) -> dict[str, float]:
-    """One cell, printed as lines of a Markdown table; least coverage and most false claims of it."""
+    """One cell, printed as lines of a Markdown table."""
     cell, seed = CELLS[name], list(CELLS).index(name)
     start = time.process_time()
-    truth = targets(cell, n, n_sets, seed)
+    truth = targets(risks(cell, n, range(n_sets), seed))
     found = [study(cell, n, number, seed) for number in range(n_studies)]
+    figures = report(name, n, truth, found)
+    print(f"<!-- {(time.process_time() - start) / n_studies:.2f} s a study -->", flush=True)
+    return figures
+
+
+def report(name: str, n: int, truth: Mapping[str, float], found: Sequence[Mapping[str, Estimate]]) -> dict[str, float]:
+    """The lines of a cell; least coverage and most false claims of it."""
+    cell, n_studies = CELLS[name], len(found)
     figures: dict[str, float] = {}
     for modality, informative in zip(MODALITIES, cell.informative, strict=True):
         own = [each[modality] for each in found]
@@ -199,7 +213,6 @@ def judge(name: str, n: int, n_studies: int, n_sets: int) -> dict[str, float]:
         else:
             figures["above"] = max(figures.get("above", 0.0), above / n_studies)
             figures["adds"] = max(figures.get("adds", 0.0), adds / n_studies)
-    print(f"<!-- {(time.process_time() - start) / n_studies:.2f} s a study -->", flush=True)
     return figures
 
 

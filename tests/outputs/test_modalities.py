@@ -27,11 +27,19 @@ def without_lower_limits(result):
 
 
 def test_the_modality_whose_ablation_lies_above_0_adds(shown_result):
-    assert answer(shown_result) == "PET adds to all other modalities; of the others it is not shown."
+    assert answer(shown_result) == "PET adds to all others; this is not shown of the rest."
     table = modality_values_table(shown_result)
     assert table["adds"].tolist() == ["adds", "not shown", "not shown"]
     assert "PET adds to all others" in in_short(shown_result).replace("\N{NO-BREAK SPACE}", " ")
     assert "PET +0." in abstract(shown_result, next_command="next", width=100)
+
+
+def test_of_two_modalities_one_adds_to_the_other(shown_result):
+    apart = shown_result.scores.modality_values
+    two = replace(shown_result.scores, modality_values=replace(apart, values=apart.values[:2]))
+    run = replace(shown_result, scores=two)
+    assert answer(run) == "PET adds to the other; this is not shown of the rest."
+    assert in_short(run).endswith("PET adds to the other")
 
 
 def test_nothing_adds_where_every_ablation_may_be_nothing(shown_result):

@@ -120,13 +120,13 @@ def answer(result: RunResult) -> str:
         return "These folds allow no interval, so no modality is said to add to the others."
     if not adding:
         return (
-            "No modality is shown to add to all others: no 95 % CI of what is lost without it lies above 0. Modalities "
-            "that carry the same information can each be left out."
+            f"No modality is shown to add to {others(apart)}: no 95 % CI of what is lost without it lies above 0. "
+            "Modalities that carry the same information can each be left out."
         )
     named = listed([value.modality for value in adding])
-    others = len(apart.values) - len(adding)
-    rest = "" if not others else "; of the other" + (" this is" if others == 1 else "s it is") + " not shown"
-    return f"{named[:1].upper()}{named[1:]} {'adds' if len(adding) == 1 else 'each add'} to all other modalities{rest}."
+    n_others = len(apart.values) - len(adding)
+    rest = "; this is not shown of the rest" if n_others else ""
+    return f"{named[:1].upper()}{named[1:]} {'adds' if len(adding) == 1 else 'each add'} to {others(apart)}{rest}."
 
 
 def in_short(result: RunResult) -> str:
@@ -152,7 +152,14 @@ def in_short(result: RunResult) -> str:
     level = ", 95 % CI" if any(value.interval for value in ordered) else ""
     adding = [value.modality for value in ordered if adds(value)]
     verdict = f"{listed(adding)} {'adds' if len(adding) == 1 else 'each add'}" if adding else "none is shown to add"
-    return f"{', '.join(parts)} {glued(f'of R2 {number(apart.r2)}')} (Shapley values{level}); {verdict} to all others"
+    return (
+        f"{', '.join(parts)} {glued(f'of R2 {number(apart.r2)}')} (Shapley values{level}); {verdict} to {others(apart)}"
+    )
+
+
+def others(apart: ModalityValues) -> str:
+    """What a modality can add to: "the other", "all others"."""
+    return "the other" if len(apart.values) == 2 else "all others"
 
 
 def glued(text: str) -> str:
@@ -219,7 +226,7 @@ def rows(apart: ModalityValues, *, shown: bool) -> tuple[tuple[str, ...], tuple[
         "Alone, 95 % CI",
         "Increment over the clinical model, 95 % CI",
         "p of the increment",
-        "Adds to all others",
+        f"Adds to {others(apart)}",
     )
     cells = [
         (
