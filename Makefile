@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser lint lock bench clean
+.PHONY: help install demo test test-browser docs lint lock bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,11 @@ test-browser: $(INSTALLED) ## look at the MLflow UI in a headless browser (insta
 	npm install --prefix .venv/browser --no-save --no-audit --no-fund playwright-core
 	NODE_PATH=.venv/browser/node_modules $(BIN)/python tests/browser/check_ui.py $(ARGS)
 
+docs: $(INSTALLED) ## build the documentation site: docs/_build/index.html (installs Sphinx)
+	@$(PIP) install --no-deps --require-hashes -r docs/requirements.lock
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "Open docs/_build/index.html"
+
 lint: $(INSTALLED) ## style, format, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,8 +66,11 @@ lint: $(INSTALLED) ## style, format, types and the direction of imports
 lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@command -v uv > /dev/null || { \
 	  echo "make lock needs uv, which only those who change dependencies need; install it and try again."; exit 2; }
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras \
-	  $(ARGS) pyproject.toml -p 3.11 -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --extra matlab --extra excel --extra test --extra dev $(ARGS) pyproject.toml -p 3.11 -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra docs \
+	  -c requirements.lock $(ARGS) pyproject.toml -p 3.11 -o docs/requirements.lock
+	@$(PYTHON) docs/beside_the_lock.py requirements.lock docs/requirements.lock
 	@for python in 3.11 3.12 3.13; do for platform in $(PLATFORMS); do \
 	  uv pip install --no-config --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target .venv/lock \
 	    --python-version $$python --python-platform $$platform -r requirements.lock && \

@@ -30,7 +30,7 @@ from typing import IO
 from _paired import arguments, print_machine, print_result, with_best_blas_kernels
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-EXAMPLE, TWIN = REPOSITORY / "examples" / "kmoa", REPOSITORY / "tests" / "kmoa_twin"
+EXAMPLE, TWIN = Path("examples", "kmoa"), REPOSITORY / "tests" / "kmoa_twin"
 COMMAND = ("run", "madrs_change", "--only", "ridge", "--quiet")
 MOST_OF_WALL, LEAST_PER_UNIT = 0.6, 4.0
 """What was asked for, against the last commit before units were fitted together."""
@@ -111,12 +111,12 @@ class Side:
 
 
 def sides(folder: Path, checkouts: dict[str, Path], data: Path) -> list[Side]:
-    """Every checkout with a copy of the example's study files, no tables and no runs."""
+    """Every checkout with a copy of its own example's study files, no tables and no runs: keys come and go."""
     made = []
     for name, checkout in checkouts.items():
         study = folder / name
         for part in ("features", "experiments"):
-            shutil.copytree(EXAMPLE / part, study / part, ignore=shutil.ignore_patterns("tables", "*.jsonl"))
+            shutil.copytree(checkout / EXAMPLE / part, study / part, ignore=shutil.ignore_patterns("tables", "*.jsonl"))
         made.append(Side(name, checkout.resolve(), study, data))
     return made
 

@@ -27,13 +27,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _clock import Clock
 from _paired import arguments, print_machine, print_result
 
 if TYPE_CHECKING:
@@ -80,41 +79,6 @@ STAGES = {
 }
 
 
-class Clock:
-    """Wall and CPU seconds by stage, on one thread; what a stage calls is counted there, not in the stage."""
-
-    def __init__(self) -> None:
-        self.wall: dict[str, float] = defaultdict(float)
-        self.cpu: dict[str, float] = defaultdict(float)
-        self._inside: list[tuple[float, float]] = []
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count this block."""
-        self._inside.append((0.0, 0.0))
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            yield
-        finally:
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            wall_inside, cpu_inside = self._inside.pop()
-            self.wall[name] += wall - wall_inside
-            self.cpu[name] += cpu - cpu_inside
-            if self._inside:
-                outer_wall, outer_cpu = self._inside[-1]
-                self._inside[-1] = outer_wall + wall, outer_cpu + cpu
-
-    def around(self, run: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """The same function, counted."""
-
-        @wraps(run)
-        def counted(*arguments: Any, **options: Any) -> Any:
-            with self.stage(name):
-                return run(*arguments, **options)
-
-        return counted
-
-
 def copied_study(study: Path, target: Path, *, quick: bool) -> Path:
     """Study files alone, no tables and no runs."""
     for folder in ("features", "experiments"):
@@ -145,10 +109,7 @@ def run_by_stage(study: Path, data: Path) -> tuple[Clock, list[tuple[float, floa
         with clock.stage("imports"):
             for module_name in (*LIBRARIES, *STAGES):
                 importlib.import_module(module_name)
-        for module_name, functions in STAGES.items():
-            module = importlib.import_module(module_name)
-            for function, name in functions.items():
-                setattr(module, function, clock.around(getattr(module, function), name))
+        clock.watch(STAGES)
         _count_mlflow(clock, mlflow_seconds)
         pipeline = importlib.import_module("workbench.pipeline")
         finished = pipeline.run(["madrs_change"], study=study, data=data, only=["ridge"], jobs=1)

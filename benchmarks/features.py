@@ -228,8 +228,11 @@ class Process:
 def _workbench_features(study: Path) -> Process:
     """`workbench features` in a process of its own."""
     command = [sys.executable, "-P", "-m", "workbench.cli", "features", "--study", str(study), "--quiet"]
+    # Modules are compiled once, as those of an installed package are, whatever the environment says; not in the tree.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(study / "compiled")
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     _, status, used = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"workbench features ended with {os.waitstatus_to_exitcode(status)}")

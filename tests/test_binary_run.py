@@ -42,7 +42,7 @@ permutations = 0
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("response")
-    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3)
+    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3, achievable=False)
     (folder / "experiments" / "response.toml").write_text(EXPERIMENT, encoding="utf-8")
     (folder / "experiments" / "wrong.toml").write_text(
         EXPERIMENT.replace('kind = "response"', 'kind = "change"'), encoding="utf-8"

@@ -76,6 +76,7 @@ def scores(study):
     """Of every experiment, by its name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.figures.PICTURES", {})
+        patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
         finished = workbench.run([*VALIDATIONS, "trees_five", "trees_ten"], study=study, jobs=1)
     return {run.result.scores.experiment: run.result.scores for run in finished}
 
@@ -120,6 +121,7 @@ def test_the_division_of_the_interval_is_taken_up_again(study, scores, monkeypat
     stored = {path: path.stat().st_mtime_ns for path in (study / "mlruns" / "units" / "ten").rglob("*.npz")}
     assert len(stored) >= 10 * 10 + 10 * 5, "10 x 10-fold and 10 x 5-fold"
     monkeypatch.setattr("workbench.figures.PICTURES", {})
+    monkeypatch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
     (again,) = workbench.run(["ten"], study=study, jobs=1, resume=True)
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
     assert again.result.scores.performance.interval == scores["ten"].performance.interval

@@ -56,7 +56,7 @@ def study(tmp_path, monkeypatch):
     (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(packages))
     get_reusable_executor().shutdown(wait=True)  # workers of other tests, who know nothing of the folder
-    pipeline.simulate_study(tmp_path / "study", patients=50, design="single-arm", r2=0.5, seed=3)
+    pipeline.simulate_study(tmp_path / "study", patients=50, design="single-arm", r2=0.5, seed=3, achievable=False)
     (tmp_path / "study" / "experiments" / "lab.toml").write_text(EXPERIMENT, encoding="utf-8")
     yield tmp_path / "study"
     estimator_lookup._owner.cache_clear()

@@ -62,7 +62,7 @@ permutations = 0
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("named")
-    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3)
+    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3, achievable=False)
     write(folder, "fall", EXPERIMENT.replace("KIND", "change"))
     write(folder, "wrong", EXPERIMENT.replace("KIND", "response"))
     before, _, _ = (

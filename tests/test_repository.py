@@ -75,8 +75,11 @@ def test_the_lock_holds_no_address(lock):
     assert "index-url" not in lock
 
 
-def test_every_declared_dependency_is_in_the_lock(lock):
-    locked = {normalised(name) for name in re.findall(r"^([A-Za-z0-9_.-]+)==", lock, flags=re.MULTILINE)}
+def test_every_declared_dependency_is_in_a_lock(lock):
+    of_documentation = (REPOSITORY / "docs" / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in of_documentation
+    packages = re.findall(r"^([A-Za-z0-9_.-]+)==", lock + of_documentation, flags=re.MULTILINE)
+    locked = {normalised(name) for name in packages}
     project = PYPROJECT["project"]
     wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
     names = {normalised(re.match(r"[A-Za-z0-9_.-]+", requirement).group()) for requirement in wanted}

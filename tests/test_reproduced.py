@@ -40,7 +40,7 @@ alphas = [10.0, 100.0, 1000.0, 10000.0]
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reproduced")
-    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3)
+    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3, achievable=False)
     (folder / "experiments" / "plain.toml").write_text(EXPERIMENT.format(confounds="[]", more=""))
     held = EXPERIMENT.format(confounds='["mean_fd", "age"]', more="inner_seed = 7")
     (folder / "experiments" / "held.toml").write_text(held)

@@ -362,7 +362,10 @@ AS_WRITTEN = ("gain $5 > $0", r"loss_$1^$", r"$\frac{$", r"a_b^c\d %s {x}")
 
 
 @pytest.mark.parametrize("name", AS_WRITTEN)
-def test_names_with_dollar_signs_are_drawn_as_they_are_written(shown_result, binary_result, name, tmp_path):
+def test_names_with_dollar_signs_are_drawn_as_they_are_written(
+    shown_result, binary_result, name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("workbench.figures.style.DPI", 20)  # words are read in the SVG; the PNG must only not fail
     circuits = shown_result.circuits.assign(circuit=[name, *shown_result.circuits["circuit"][1:]])
     scores = replace(
         shown_result.scores,

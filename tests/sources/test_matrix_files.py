@@ -9,6 +9,11 @@ from pydantic import ValidationError
 
 from workbench.errors import SourceError
 from workbench.sources import read_source
+from workbench.sources.edges import square
+from workbench.sources.identity import Row
+from workbench.sources.number_cells import NumberReader
+from workbench.sources.parsed import Parsed, ParsedMatrix
+from workbench.specs.derivative_source import XcpdSource
 
 REGIONS = ["VS", "ACC", "PCC"]
 FULL = np.array([[1.0, 0.1, 0.2], [0.1, 1.0, 0.3], [0.2, 0.3, 1.0]])
@@ -170,3 +175,13 @@ def test_a_label_table_is_a_list_of_regions_in_the_order_of_its_numbers(read, wr
 def test_a_triangle_of_a_directed_matrix_is_refused_by_its_options(matrix_spec):
     with pytest.raises(ValidationError, match=r"triangle: stands beside symmetric = false"):
         matrix_spec(symmetric=False, triangle="upper")
+
+
+def test_the_hint_for_an_asymmetric_matrix_names_no_key_that_its_reader_lacks():
+    values = np.array([[1.0, 0.2], [0.3, 1.0]])
+    parsed = Parsed("a.tsv", ("VS", "ACC"), [])
+    with pytest.raises(SourceError, match="is not symmetric") as raised:
+        square(parsed, ParsedMatrix(Row(""), values), NumberReader(()), keys=XcpdSource.model_fields)
+    hint = raised.value.problems[0].hint
+    assert 'reader = "matrix" with symmetric = false' in hint
+    assert not {"symmetric", "triangle"} & set(XcpdSource.model_fields)

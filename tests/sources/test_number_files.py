@@ -149,3 +149,29 @@ def test_files_with_the_same_header_share_its_names():
 def test_numbers_without_a_header_need_rows_of_one_width():
     assert plain_numbers(b"1 2\n2 1\n", MISSING, header=False).values.shape == (2, 2)
     assert plain_numbers(b"1 2\n2\n", MISSING, header=False) is None
+
+
+def test_short_cells_long_cells_and_a_last_line_without_an_end_are_read_alike():
+    """Texts of up to 12 bytes stand in the parser's own table, longer ones in the file, the last ones near its end."""
+    cells = [["1", "-0.123456789", "-0.1234567890", "0.12345678901234567"], ["n/a", "12345678901", "1e-300", "7"]]
+    expected = [[float("nan" if cell == "n/a" else cell) for cell in row] for row in cells]
+    for end in ("\n", ""):
+        text = "a\tb\tc\td\n" + "\n".join("\t".join(row) for row in cells) + end
+        np.testing.assert_array_equal(plain_numbers(text.encode(), MISSING).values, expected)
+
+
+@pytest.mark.parametrize("control", ["\x01", "\x08", "\x0b", "\x1c"])
+def test_a_control_character_is_neither_a_delimiter_nor_part_of_a_number(control):
+    assert plain_numbers(f"a\tb\n1{control}2\n3\t4\n".encode(), MISSING) is None
+    assert plain_numbers(f"a\tb\n1{control}\t2\n3\t4\n".encode(), MISSING) is None
+
+
+def test_what_was_read_from_one_file_is_not_changed_by_the_next():
+    """The parser uses its memory again."""
+    first = plain_numbers(b"a\tb\n1.5\t2.5\n3.5\t4.5\n", MISSING)
+    plain_numbers(b"a\tb\n9.5\t9.5\n9.5\t9.5\n", MISSING)
+    np.testing.assert_array_equal(first.values, [[1.5, 2.5], [3.5, 4.5]])
+
+
+def test_a_delimiter_of_several_spaces_is_no_row_of_missing_values():
+    assert plain_numbers(b"a b\n1  2\n3  4\n", MISSING) is None

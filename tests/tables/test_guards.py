@@ -371,3 +371,16 @@ def test_a_feature_set_that_mixes_amounts_and_ratios_of_fdg_is_stopped(joined):
 def test_fdg_on_one_scale_beside_other_tracers_is_no_alarm(joined, kinds):
     dataset, cohort = joined()
     assert check_dataset(described(dataset, *kinds), cohort)[0] == []
+
+
+def test_t1_many_leaking_features_are_one_line_with_their_number_and_the_strongest(joined):
+    def leak(X, cohort):
+        fall = (cohort.score("MADRS", "ses-b0") - cohort.score("MADRS", "ses-d2")).to_numpy()
+        X[:, :11] = fall[:, None] + 0.01 * np.arange(11) * np.random.default_rng(0).standard_normal((len(fall), 11))
+        return X
+
+    problems = [problem for problem in check_dataset(*joined(leak))[0] if "the outcome" in problem.found]
+    assert len(problems) == 1
+    assert "11 of 12 features correlate with the outcome" in problems[0].found
+    assert "fc:f0 (1.00)" in problems[0].found
+    assert "and 6 more" in problems[0].found

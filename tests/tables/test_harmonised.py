@@ -11,6 +11,7 @@ from workbench.specs.harmonise import HarmoniseSpec
 from workbench.specs.table_source import TableSource
 from workbench.tables.dataset import assemble
 from workbench.tables.guards import check_dataset, check_experiment
+from workbench.tables.harmonised import preserved_cap
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
 
@@ -174,3 +175,13 @@ def test_sites_that_were_harmonised_before_are_warned_of(sited, joined):
 def test_keys_that_contradict_each_other_are_found(keys, words):
     spec = HarmoniseSpec.model_construct(**{"method": "combat", **keys})
     assert any(words in finding.found for finding in spec.rules())
+
+
+def test_what_is_preserved_and_not_held_fixed_keeps_a_claim_at_exploratory(sited, joined):
+    assert preserved_cap(joined(sited)) == ()
+    (reason,) = preserved_cap(joined(sited, SPEC))
+    assert reason == (
+        "the harmonisation preserves age, sex, which are neither among the confounds nor otherwise held fixed"
+    )
+    assert "preserves sex, which is neither" in preserved_cap(joined(sited, SPEC, confounds=("age",)))[0]
+    assert preserved_cap(joined(sited, SPEC, confounds=("age", "sex"))) == ()

@@ -10,7 +10,7 @@ from workbench.tables.dataset import assemble
 from workbench.tables.guards import check_experiment
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
-from workbench.tables.quality_rules import outside
+from workbench.tables.quality_rules import exclusions_and_outcome, outside
 
 RULES = {"mean_fd": {"max": 0.5}, "n_volumes": {"min": 100.0}}
 
@@ -70,3 +70,33 @@ def test_a_scan_after_the_infusion_that_is_not_that_of_the_features_excludes_nob
     found = [str(problem) for problem in problems if problem.code == "T2"]
     assert bool(found) == refused
     assert not found or "exclude_quality: mean_fd: ses-d2 is during or after an infusion" in found[0]
+
+
+@pytest.fixture
+def noticed(make_cohort, make_experiment, make_table):
+    """What is said of exclusions by motion, of 40 participants of whom those in given places of the outcome moved."""
+
+    def notice(moved):
+        people = list(make_cohort().participants.index)
+        experiment = make_experiment(exclude_quality={"mean_fd": {"max": 0.5}})
+        by_outcome = make_outcome(experiment.outcome, make_cohort(), people, seed=0).values.sort_values().index
+        mean_fd = np.where(np.isin(people, by_outcome[moved]), 0.9, 0.2)
+        cohort = make_cohort(columns={"mean_fd": mean_fd})
+        chosen, flow = select_people(experiment, cohort, {})
+        outcome = make_outcome(experiment.outcome, cohort, list(chosen), seed=0)
+        tables = {"fc": make_table("fc", list(chosen), np.random.default_rng(0).normal(size=(40, 3)))}
+        dataset = assemble(experiment, "fc", ("fc",), tables, cohort, outcome, chosen, flow, given_folds=None)
+        return list(exclusions_and_outcome(experiment, dataset))
+
+    return notice
+
+
+def test_exclusions_that_follow_the_outcome_are_remarked_without_its_values(noticed):
+    (notice,) = noticed(slice(0, 10))
+    assert notice.code == "T12"
+    assert "exclusion by mean_fd is associated with the outcome (10 excluded, 30 analysed; p = " in notice.text
+
+
+def test_exclusions_that_do_not_follow_the_outcome_or_are_few_are_not_remarked(noticed):
+    assert noticed(slice(0, 40, 4)) == []
+    assert noticed(slice(0, 4)) == []

@@ -12,7 +12,6 @@ from workbench.version import __version__
 app = typer.Typer(
     name="workbench",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -30,12 +29,45 @@ app = typer.Typer(
     "  workbench export latest --to DIR  everything a supplement needs",
 )
 
+
+def experiments_there(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of the study's experiments, for the completion of the shell; only file names are looked at.
+
+    Parameters
+    ----------
+    ctx : Context
+        What has been typed; ``--study`` where it stands before.
+    incomplete : str
+        The word so far.
+
+    Returns
+    -------
+    list of str
+    """
+    folder = Path(ctx.params.get("study") or ".") / "experiments"
+    return sorted(path.stem for path in folder.glob("*.toml") if path.stem.startswith(incomplete))
+
+
+def runs_there(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What names a run: latest, or an experiment for its last run."""
+    return [name for name in ("latest", *experiments_there(ctx, "")) if name.startswith(incomplete)]
+
+
 StudyOption = Annotated[Path, typer.Option("--study", help="The study folder.", metavar="DIR")]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="Where the data are, if not where cohort.toml says.", metavar="DIR"),
 ]
-RunArgument = Annotated[str, typer.Argument(help="Run id, unique prefix of one, run name, experiment, or latest.")]
+ExperimentArgument = Annotated[
+    str, typer.Argument(help="Name or path of an experiment.", autocompletion=experiments_there)
+]
+ExperimentsArgument = Annotated[
+    list[str], typer.Argument(help="Names or paths of experiments.", autocompletion=experiments_there)
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(help="Run id, unique prefix of one, run name, experiment, or latest.", autocompletion=runs_there),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every detail.")]
 HERE = Path(".")

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from workbench.cli.options import DataOption, QuietOption, RunArgument, StudyOption, VerboseOption, app
+from workbench.cli.options import (
+    DataOption,
+    ExperimentArgument,
+    ExperimentsArgument,
+    QuietOption,
+    RunArgument,
+    StudyOption,
+    VerboseOption,
+    app,
+    experiments_there,
+)
 from workbench.cli.printing import (
     HERE,
     print_check,
@@ -78,7 +88,9 @@ def init(
 
 @app.command()
 def check(
-    experiments: Annotated[list[str] | None, typer.Argument(help="Names or paths; default: all.")] = None,
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Names or paths; default: all.", autocompletion=experiments_there)
+    ] = None,
     study: StudyOption = HERE,
     data: DataOption = None,
     quiet: QuietOption = False,
@@ -167,7 +179,7 @@ def features(
 
 @app.command()
 def run(
-    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments.")],
+    experiments: ExperimentsArgument,
     study: StudyOption = HERE,
     data: DataOption = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this model (may be repeated).", metavar="MODEL")] = None,
@@ -220,7 +232,7 @@ def run(
 
 @app.command()
 def freeze(
-    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments.")],
+    experiments: ExperimentsArgument,
     study: StudyOption = HERE,
     data: DataOption = None,
     again: Annotated[bool, typer.Option("--again", help="Freeze a plan anew that was changed since.")] = False,
@@ -303,7 +315,7 @@ def report(
 
 @app.command()
 def compare(
-    experiment: Annotated[str, typer.Argument(help="Name of an experiment that was run.")],
+    experiment: ExperimentArgument,
     study: StudyOption = HERE,
     to: Annotated[
         Path | None, typer.Option(help="Also write tables (TSV) and a figure beside this file.", metavar="FILE")

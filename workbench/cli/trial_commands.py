@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import DataOption, QuietOption, StudyOption, app
+from workbench.cli.options import DataOption, ExperimentArgument, QuietOption, StudyOption, app
 from workbench.cli.printing import HERE, print_markup, print_page, print_plan
 from workbench.cli.progress import progress_bars
 from workbench.errors import quoted
@@ -15,7 +15,7 @@ from workbench.errors import quoted
 
 @app.command()
 def plan(
-    experiment: Annotated[str, typer.Argument(help="Name or path of an experiment.")],
+    experiment: ExperimentArgument,
     study: StudyOption = HERE,
     data: DataOption = None,
     people: Annotated[

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -199,6 +200,7 @@ def claim_colour(result: RunResult) -> str:
     return BLUE if result.claim.shows_prediction else VERMILLION
 
 
+@lru_cache(maxsize=256)  # measuring takes long, and the lines at the head of a run's pictures are the same ones
 def fitted(text: str, size: float, weight: str = "normal") -> str:
     """Text broken at the same places, so that no line is wider than the picture, whatever letters it has.
 

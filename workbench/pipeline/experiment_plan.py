@@ -220,9 +220,11 @@ def _planned(
     from workbench.tables.exact_zeros import all_exact_zeros
     from workbench.tables.feature_sets import feature_sets
     from workbench.tables.guards import check_dataset, check_experiment
+    from workbench.tables.harmonised import preserved_cap
     from workbench.tables.modality_names import modality_problems
     from workbench.tables.outcomes import make_outcome
     from workbench.tables.people import select_people
+    from workbench.tables.quality_rules import exclusions_and_outcome
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
     from workbench.tables.upstream import undeclared
@@ -266,9 +268,10 @@ def _planned(
                 dataset = join(common_to=tuple(sets.values()) if common else (), complete=not in_part or common)
                 problems.extend(modality_problems(spec, dataset) if in_part else ())
                 of_data, data_warnings = check_dataset(dataset, cohort, study.sources, left_out(loaded, dataset, spec))
+                data_warnings = [*data_warnings, *exclusions_and_outcome(spec, dataset)]
                 problems.extend(of_data)
                 every_warning += data_warnings
-                capped = timing_cap(dataset, cohort, study.sources)
+                capped = (*timing_cap(dataset, cohort, study.sources), *preserved_cap(dataset))
                 baseline = baseline_as_held(dataset)
                 planned = [run for run in planned_runs(dataset, spec) if run.learner.takes_blocks == in_part]
                 if not of_data and not len(problems):

@@ -73,6 +73,7 @@ def _files_not_there(study: Study, sources: Sequence[str]) -> Iterator[Problem]:
     """Files that the study names and nobody has opened yet, since there is no cohort to join them to."""
     from workbench.sources.file_kinds import no_file
     from workbench.sources.producers import producer_of
+    from workbench.sources.quality import quality_files_not_there
 
     cohort = study.cohort
     of_cohort = [cohort.participants, *(each.file for each in cohort.columns.values())]
@@ -86,6 +87,7 @@ def _files_not_there(study: Study, sources: Sequence[str]) -> Iterator[Problem]:
     for label, path in named.items():
         if not path.is_file():
             yield no_file(path, label)
+    yield from quality_files_not_there(cohort.quality or {}, study.data)
 
 
 def load_table(study: Study, cohort: Cohort, name: str) -> tuple[FeatureTable, bool]:

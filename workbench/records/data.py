@@ -11,6 +11,7 @@ from workbench.records.beside import Background, Unobserved
 from workbench.records.coding import VariableCoding
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.in_fold import Harmonisation
+from workbench.records.joined_texts import joined_texts
 from workbench.records.study import Scale
 from workbench.records.version import SCHEMA_VERSION
 
@@ -114,7 +115,7 @@ class FeatureTable:
             for column in frame.columns:
                 if column in LATER_COLUMNS and not (frame[column] != "").any():
                     continue
-                content.update("\x1f".join((column, *frame[column].astype(str).tolist())).encode() + b"\x1e")
+                content.update(column.encode() + b"\x1f" * bool(len(frame)) + joined_texts(frame[column]) + b"\x1e")
         content.update(np.ascontiguousarray(self.values, dtype="<f8").data.cast("B"))
         return content.hexdigest()
 

@@ -330,8 +330,11 @@ def _capped_in_short(scores: Scores) -> str:
     return "; ".join(scores.capped)
 
 
+DECLARE = "declare times in features/NAME.toml, and name what is preserved among the confounds of the experiment"
+
+
 def _nothing_caps(plan: AnalysisPlan) -> Obstacle | None:
-    return Obstacle(", ".join(plan.capped), "declare it in features/NAME.toml") if plan.capped else None
+    return Obstacle(", ".join(plan.capped), DECLARE) if plan.capped else None
 
 
 def _has_permutations(subject: Scores | AnalysisPlan) -> bool:

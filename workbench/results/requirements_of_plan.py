@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from workbench.evaluation.inference import ALPHA
 from workbench.records import AnalysisPlan
 from workbench.results.requirement import Obstacle, Requirement, always, freeze_of, p_of_companion
 from workbench.results.wording import listed, p_text, results, under_what_name
+from workbench.specs.source import FittedOn, Harmonisation, SelectedBy
 
 if TYPE_CHECKING:
     from workbench.records import Scores
@@ -87,13 +88,24 @@ def _can_be_frozen(plan: AnalysisPlan) -> Obstacle | None:
     return None
 
 
+def _choices(choices: object) -> str:
+    return " or ".join(f'"{choice}"' for choice in get_args(choices) if choice != "unknown")
+
+
+UPSTREAM_LINES = (
+    "add [upstream] to the file of each source, as it was done, and below it three lines: "
+    f"fitted_on = {_choices(FittedOn)}; selected_by = {_choices(SelectedBy)}; harmonised = {_choices(Harmonisation)}"
+)
+"""What `freeze` asks for."""
+
+
 def _upstream_declared(scores: Scores | AnalysisPlan) -> str:
     return scores.undeclared
 
 
 def _upstream_can_be_declared(plan: AnalysisPlan) -> Obstacle | None:
     reason = _upstream_declared(plan)
-    return Obstacle(reason, "write [upstream] into the files of these sources") if reason else None
+    return Obstacle(reason, UPSTREAM_LINES) if reason else None
 
 
 def _data_as_frozen(scores: Scores | AnalysisPlan) -> str:

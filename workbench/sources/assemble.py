@@ -287,7 +287,7 @@ class _Assembly:
         owner = owner_of(row, self.cohort)
         if owner.participant_id is None or owner.session is None:
             return
-        values = square(part.parsed, matrix, self._reader(part.parsed))
+        values = square(part.parsed, matrix, self._reader(part.parsed), keys=type(self.spec).model_fields)
         if part.uncovered:
             values[part.uncovered, :] = values[:, part.uncovered] = np.nan
         if not part.parsed.order or frozenset(part.parsed.order) == frozenset(part.names):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import Problem, SourceError, did_you_mean
+from workbench.sources.unpacking import unpacked_within_bounds
 
 AS_TEXT = "export it as TSV or CSV"
 
@@ -256,7 +257,7 @@ def _unpacked(data: bytes, label: str) -> bytes:
         another = kind_of(data) or ("is not compressed, whatever its name says", "take .gz out of its name")
         raise SourceError(Problem(label, f"{another[0]}: no gzip file", another[1]))
     try:
-        return gzip.decompress(data)
+        return unpacked_within_bounds(data, lambda file: gzip.GzipFile(fileobj=file), label)
     except EOFError as error:
         found = "is cut short: the compressed data end before their end"
         raise SourceError(Problem(label, found, "download or copy it again")) from error
@@ -271,8 +272,8 @@ def _unpacked_xz(data: bytes, label: str) -> bytes:
     import lzma
 
     try:
-        return lzma.decompress(data)
-    except lzma.LZMAError as error:
+        return unpacked_within_bounds(data, lzma.LZMAFile, label)
+    except (lzma.LZMAError, EOFError) as error:
         found = "is cut short or damaged: it cannot be unpacked"
         raise SourceError(Problem(label, found, "download or copy it again")) from error
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from workbench.sources.delimited import delimiter_or_space
+from workbench.sources.number_blocks import NumberBlock, number_block
 
 LARGEST = 1 << 30
 """Bytes above which a file is not parsed in one piece."""
@@ -85,9 +86,13 @@ def plain_numbers(
     begins = len(first) + 1 if header else 0
     width = content.count(delimiter.encode(), begins, _end_of_line(content, begins)) + 1
     body = memoryview(content)[begins:]
+    block = number_block(body, delimiter, width)
     if named_rows is None:
-        named_rows = header and not len(names) == width == _n_lines(body)
-    cells = _cells(body, delimiter, width, frozenset(missing), named=named_rows)
+        n_lines = _n_lines(body) if block is None else block.n_rows
+        named_rows = header and not len(names) == width == n_lines
+    codes = frozenset(missing) - ({""} if delimiter == " " else set())  # two spaces are one, no empty cell between
+    cells = _cells_of_block(block, delimiter, codes, named=named_rows)
+    cells = cells or _cells(body, delimiter, width, codes, named=named_rows)
     if cells is None:
         return None
     row_names, values = cells
@@ -153,6 +158,34 @@ def _options(width: int, delimiter: str, missing: frozenset[str], *, named: bool
     }
 
 
+def _cells_of_block(
+    block: NumberBlock | None, delimiter: str, missing: frozenset[str], *, named: bool
+) -> tuple[tuple[str, ...], np.ndarray] | None:
+    """Names of the rows and their numbers; None where the block is not as plain as can be."""
+    width = 0 if block is None else block.ends.shape[1]
+    if block is None or width == 1:  # where lines are single cells, an empty one is no row
+        return None
+    first = block.first_cells() if named else []
+    row_names = None if first is None else _plain_names(first, delimiter)
+    numbers = block.numbers(missing, named=named)
+    if row_names is None or numbers is None:
+        return None
+    return _checked(row_names, *numbers, missing, named=named)
+
+
+def _checked(
+    row_names: tuple[str, ...], values: np.ndarray, n_missing: int, codes: frozenset[str], *, named: bool
+) -> tuple[tuple[str, ...], np.ndarray] | None:
+    """What was parsed, or None where a row has no name or a cell is neither a number nor declared missing."""
+    n_odd = values.size - np.count_nonzero(np.isfinite(values))
+    # The parser also reads nan and infinity, which are no numbers of a file unless they are declared missing.
+    if "" in row_names or n_odd != n_missing:
+        return None
+    if "" in codes and not named and np.isnan(values).all(axis=1).any():
+        return None  # a row of nothing is no row, which only its text tells from a row of missing values
+    return _shared(row_names), values
+
+
 def _cells(
     body: memoryview, delimiter: str, width: int, missing: frozenset[str], *, named: bool
 ) -> tuple[tuple[str, ...], np.ndarray] | None:
@@ -162,9 +195,8 @@ def _cells(
 
     if width == 1 and named:
         return None
-    codes = missing - {""} if delimiter == " " else missing  # two spaces are one, and no empty cell between them
     try:
-        table = csv.read_csv(pa.BufferReader(pa.py_buffer(body)), **_options(width, delimiter, codes, named=named))
+        table = csv.read_csv(pa.BufferReader(pa.py_buffer(body)), **_options(width, delimiter, missing, named=named))
     except pa.ArrowInvalid:
         return None
     batches = table.to_batches()
@@ -173,14 +205,5 @@ def _cells(
     row_names = _plain_names(batches[0].column(0).to_pylist(), delimiter) if named else ()
     numbers = batches[0].select(range(int(named), width))
     values = numbers.to_tensor(null_to_nan=True, row_major=True).to_numpy()
-    n_odd = values.size - np.count_nonzero(np.isfinite(values))
-    # The parser also reads nan and infinity, which are no numbers of a file unless they are declared missing.
-    if (
-        row_names is None
-        or "" in row_names
-        or (n_odd and n_odd != sum(column.null_count for column in numbers.columns))
-    ):
-        return None
-    if "" in codes and not named and np.isnan(values).all(axis=1).any():
-        return None  # a row of nothing is no row, which only its text tells from a row of missing values
-    return _shared(row_names), values
+    n_missing = sum(column.null_count for column in numbers.columns)
+    return None if row_names is None else _checked(row_names, values, n_missing, missing, named=named)

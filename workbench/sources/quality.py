@@ -102,6 +102,32 @@ def quality_columns(
     return made, sessions, notes
 
 
+def quality_files_not_there(declared: Mapping[str, QualitySpec], data: Path) -> Iterator[Problem]:
+    """Patterns that no file fits, of each ``[quality.NAME]``.
+
+    Parameters
+    ----------
+    declared : mapping of str to QualitySpec
+        By name.
+    data : Path
+        Folder that patterns are relative to.
+
+    Yields
+    ------
+    Problem
+    """
+    for name, spec in declared.items():
+        try:
+            if not list(matching(spec.files, data)):
+                yield _no_file_fits(f"quality.{name}", spec, data)
+        except SourceError as error:
+            yield from error.problems
+
+
+def _no_file_fits(label: str, spec: QualitySpec, data: Path) -> Problem:
+    return Problem(f"{label}: files", f"no file fits {spec.files!r}", f"relative to {data.name}/")
+
+
 def _corrected(label: str, spec: QualitySpec) -> Iterator[str]:
     if spec.reader in ("xcpd-qc", "halfpipe"):
         yield f"{label}: {spec.reader} counts the first volume as 0 in its mean FD: multiplied by n / (n - 1)"
@@ -116,7 +142,7 @@ def _scans(label: str, spec: QualitySpec, cohort: Cohort, data: Path) -> list[Sc
     """Every scan of the session that is taken, in the order of the files."""
     files = list(matching(spec.files, data))
     if not files:
-        raise SourceError(Problem(f"{label}: files", f"no file fits {spec.files!r}", f"relative to {data.name}/"))
+        raise SourceError(_no_file_fits(label, spec, data))
     problems, scans = Problems(), list[Scan]()
     for file in files:
         session = _session_of(file, spec)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.sources.unpacking import refuse_swollen_archive
 from workbench.specs.table_file import TableLayout
 
 LISTED = 10
@@ -89,6 +90,7 @@ def _opened(data: bytes, label: str, *, values: bool) -> Any:
     except ImportError as error:
         hint = "python -m pip install openpyxl, or export the sheet as TSV or CSV (UTF-8) and name that file"
         raise SourceError(Problem(label, "is an Excel workbook, and openpyxl is not installed", hint)) from error
+    refuse_swollen_archive(data, label)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a table does not need: data validation, headers, images

@@ -52,9 +52,7 @@ class Finding(NamedTuple):
 class Spec(BaseModel):
     """A frozen, strict table of a TOML file."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def rules(self) -> Iterable[Finding]:
         """What the keys of this table must agree on among themselves; findings are what they do not."""

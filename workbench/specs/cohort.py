@@ -204,17 +204,25 @@ class ScaleSpec(Spec):
     """A scale that the registry does not know."""
 
     minimum: Number
+    """Lowest total there can be."""
     maximum: Number
+    """Highest total there can be."""
     worse: Literal["higher", "lower"]
+    """Which totals mean more symptoms."""
     label: Text | None = None
+    """Name in texts and figures; default: the key of the scale."""
     step: Annotated[float, Field(gt=0)] | None = 1.0
+    """Totals are multiples of it; a total that is none is refused."""
     response_fall: float | None = Field(default=None, gt=0, lt=1)
+    """Share of the baseline by which a total falls in a response, such as 0.5."""
     remission_at_most: Number | None = None
     """Total that counts as remission, or below."""
     zero: Number | None = None
     """Subtracted before a percentage is taken, such as 14 where totals run from 14 to 56."""
     reliability: float | None = Field(default=None, gt=0, le=1)
+    """Of a total, 0 to 1: the highest R2 that any model can reach follows from it."""
     anhedonia: bool = False
+    """True where the scale measures anhedonia."""
     items: tuple[Number, ...] | None = None
     """Highest answer of each item, where the total is the sum of its items."""
     lowest_item: Number | None = None
@@ -255,7 +263,9 @@ class CohortSpec(Spec):
     family: Text | None = None
     """Column with the family: members are never split between training and test."""
     design: Design
+    """crossover, parallel, single-arm or observational: what a claim may say follows from it."""
     missing: tuple[str, ...] = ("n/a", "")
+    """Cells that mean that nothing was measured, in every file."""
     synthetic: bool = False
     """True for simulated people: every result says so."""
     published_as: Text | None = None
@@ -263,10 +273,15 @@ class CohortSpec(Spec):
     independent support for what is found in them. Never hashed."""
     ids: IdsSpec = IdsSpec()
     arms: ArmsSpec | None = None
+    """Which treatment is studied, which it is compared with, and who had which when."""
     sessions: dict[Name, SessionSpec] = {}
+    """Every session by its label, with its time before or after the infusion."""
     columns: dict[Text, ColumnSpec] = {}
+    """Covariates that need more than their name: another file, a type, codes."""
     scores: dict[Name, ScoreSpec] = {}
+    """Rating scales: where their totals or items are."""
     scales: dict[Name, ScaleSpec] = {}
+    """Scales that the registry does not know."""
     quality: dict[Name, QualitySpec] | None = None
     """Quality control files, whose columns (mean_fd, n_volumes, ...) become covariates."""
 

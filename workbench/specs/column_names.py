@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 from workbench.specs.base import Finding, Key, repeated, unknown
+from workbench.specs.pattern_cost import slowness_of
 
 NamePart = Literal["feature", "session", "region_a", "region_b", "circuit", "contrast", "tracer", "measure", "unit"]
 """What a row of a header, or a named group of a pattern, may hold."""
@@ -40,6 +41,9 @@ def pattern_findings(pattern: str | None, key: Key, allowed: Iterable[str] = NAM
     except re.error as error:
         yield Finding(key, f"{pattern!r} is no regular expression ({error})", f"a name in brackets, {example}")
         return
+    if slow := slowness_of(pattern):
+        hint = f"let a repeated part hold letters alone, [A-Za-z]+, and something fixed stand between two, {example}"
+        yield Finding(key, f"{pattern!r} {slow}", hint)
     if not groups:
         yield Finding(
             key, f"{pattern!r} has no named group", f"write the parts of a column's name as groups, {example}"

@@ -50,7 +50,9 @@ class Bounds(Spec):
     """Inclusive bounds of a numeric column."""
 
     min: Number | None = None
+    """Lowest value that is kept."""
     max: Number | None = None
+    """Highest value that is kept."""
 
     def rules(self) -> Iterator[Finding]:
         """At least one bound, in order."""
@@ -76,6 +78,7 @@ class OutcomeSpec(Spec):
     """What is predicted."""
 
     score: Name | None = None
+    """A rating scale of features/cohort.toml."""
     column: Text | None = None
     """A participants column instead of a score (observational studies)."""
     kind: Literal[
@@ -89,6 +92,7 @@ class OutcomeSpec(Spec):
         "area-under-course",
         "durability",
     ] = "score"
+    """What is made of the score: see the page on outcomes."""
     type: Literal["continuous", "binary"] | None = None
     """Of a participants column; default: continuous where every value is a number."""
     positive: Text | None = None
@@ -254,6 +258,7 @@ class ExperimentSpec(Spec):
     confounds: tuple[Text, ...] | None = None
     """Replaces the sources' lists; [] means none."""
     impute_confounds: bool = False
+    """Fill missing confounds from the training participants; else whoever lacks one is excluded, and counted."""
     family: Name | None = None
     """Experiments of one family share the correction for several tests."""
     primary: Text | None = None
@@ -265,7 +270,9 @@ class ExperimentSpec(Spec):
     harmonise: HarmoniseSpec | None = None
     """How differences between sites are taken out of the features, in every training set."""
     models: tuple[AnyLearner, ...] = Field(min_length=1)
+    """Each model runs on each feature set, unless it names some."""
     external: dict[Name, ExternalSpec] = {}
+    """Other studies that the model is to predict."""
 
     def rules(self) -> Iterator[Finding]:
         """Features, people and models are named without contradiction."""

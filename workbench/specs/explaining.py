@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.errors import did_you_mean
 from workbench.specs.base import NAME_PATTERN, Finding, Key, Spec
+from workbench.specs.key_docstrings import purpose_of
 
 EXPECTED = {
     "string_type": "text in quotes",
@@ -325,10 +326,7 @@ def _missing(key: Key, root: Any, values: dict[str, Any]) -> Finding:
     )
     if choices:
         return Finding(key, "is missing", f"write one of {', '.join(map(repr, choices))}")
-    purpose = (field.description or "").rstrip(".") if field else ""
-    table = next(tables_at(root, key, None), None)
-    if not purpose and table is not None:
-        purpose = (table.__doc__ or "").splitlines()[0].rstrip(".")
+    purpose = purpose_of(field, next(tables_at(root, key, None), None))
     return Finding(key, "is missing", f"it says: {purpose[:1].lower()}{purpose[1:]}" if purpose else "it is required")
 
 

@@ -19,11 +19,17 @@ class ScanFiles(SourceSpec):
     trc: str | None = None
     """The entity trc- of the files; "" for files without it. The same for the entities that follow."""
     rec: str | None = None
+    """Only files with this `rec-` entity: several reconstructions are never mixed."""
     run: str | None = None
+    """Only files with this `run-` entity."""
     seg: str | None = None
+    """Only files with this `seg-` entity: the segmentation."""
     pvc: str | None = None
+    """Only files with this `pvc-` entity: the partial-volume correction."""
     desc: str | None = None
+    """Only files with this `desc-` entity."""
     space: str | None = None
+    """Only files with this `space-` entity."""
     runs: Literal["mean", "first", "last"] | None = None
     """What becomes of several scans of one session: the mean of their values, or one of them by run; without this key
     they are refused."""
@@ -54,7 +60,9 @@ class CurveSource(SourceSpec):
     """What every source of time-activity curves declares: SUVR over a window, relative to a reference region."""
 
     measure: Text | None = "SUVR"
+    """What the curves become."""
     unit: Text | None = "ratio"
+    """Of the reduced curves."""
     reference_mean: Literal["equal", "volume"] | None = None
     """How several reference regions become one curve: each counts alike, or by its volume."""
     reference_files: Text | None = None

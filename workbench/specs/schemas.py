@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
+from workbench.specs.key_docstrings import describe_keys
 from workbench.specs.readers import AnySource
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,6 +35,7 @@ def file_schemas() -> dict[str, dict[str, Any]]:
     dict of str to dict
         Draft 2020-12; keys as files write them (``from``), descriptions from the specs, with every reader and model.
     """
+    describe_keys(built_in=True)
     return {kind: _schema(root, title) for kind, (root, title) in FILES.items()}
 
 

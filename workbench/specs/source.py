@@ -74,8 +74,11 @@ class SourceSpec(Spec):
     confounds: tuple[Text, ...] = ()
     """Confounds that belong to this source, one value per participant."""
     atlas: Text | None = None
+    """Atlas of the regions, for the reader of a result."""
     measure: Text | None = None
+    """What the numbers are, such as "Pearson r" or "BPND"."""
     unit: Text | None = None
+    """Their unit."""
     gsr: bool | Literal["unknown"] | None = None
     """Global signal regression; required for connectivity made from correlations."""
     tracer: Text | None = None

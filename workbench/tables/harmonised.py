@@ -119,9 +119,8 @@ def preserved_and_free(dataset: Dataset) -> Iterator[Notice]:
     plan = dataset.harmonisation
     if plan is None:
         return
-    held = set(dataset.nuisance.variables)
     owners = [coding.term for coding in plan.coding for _ in coding.names]
-    free = list(dict.fromkeys(term for term in owners if term not in held))
+    free = _preserved_not_held(dataset)
     columns = plan.batches.preserved[:, [term in free for term in owners]]
     explained, p = _explained(dataset.y, dataset.nuisance.values, columns)
     if p < ASSOCIATED_P:
@@ -131,6 +130,36 @@ def preserved_and_free(dataset: Dataset) -> Iterator[Notice]:
             "them, which the permutation test allows for and R2 does not; name it among the confounds"
         )
         yield Notice(text, where="harmonise: preserve", code=LEAK)
+
+
+def preserved_cap(dataset: Dataset) -> tuple[str, ...]:
+    """Why a claim is exploratory at most: a covariate is preserved by the harmonisation, and not held fixed.
+
+    Where sites differ in variance, the estimated effect of such a covariate stays in the features of the held-out
+    participants: R2 rises in features that know nothing of the outcome, though the permutation test holds its level.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    tuple of str
+        One reason at most.
+    """
+    free = _preserved_not_held(dataset)
+    if not free:
+        return ()
+    return (
+        f"the harmonisation preserves {listed(free)}, which {'is' if len(free) == 1 else 'are'} neither among the "
+        "confounds nor otherwise held fixed",
+    )
+
+
+def _preserved_not_held(dataset: Dataset) -> list[str]:
+    """Covariates that the harmonisation preserves and the nuisance block does not hold."""
+    held, plan = set(dataset.nuisance.variables), dataset.harmonisation
+    return [] if plan is None else [coding.term for coding in plan.coding if coding.term not in held]
 
 
 def _explained(y: np.ndarray, held: np.ndarray, columns: np.ndarray) -> tuple[float, float]:

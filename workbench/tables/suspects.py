@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.errors import Problem
+from workbench.errors import Problem, listed
 from workbench.records import Cohort, Dataset, Notice
 from workbench.tables.names import looks_like_order
 
@@ -26,6 +26,9 @@ reliabilities: about .74 for a resting-state edge (.6) and the MADRS (.91), so .
 LEAK_P = 0.001
 """All these thresholds rise where n is so small, or features are so many, that chance alone would reach them this
 often."""
+
+MOST_NAMED = 10
+"""Features that are each named in a line of their own; of more, their number and the strongest are said."""
 
 ORDER_R = 0.9
 """Rank correlation with the order in which people came that only a running number or a date has; a scanner that drifts
@@ -137,17 +140,25 @@ def leaking_features(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[P
     Yields
     ------
     Problem
-        At most one per feature.
+        One per feature; of more than `MOST_NAMED`, one for each rating, with their number and the strongest.
     """
     outcome, told = dataset.outcome, set[int]()
 
     def tell(over: np.ndarray, r: np.ndarray, what: Sequence[str], hint: str, code: str) -> Iterator[Problem]:
-        for column in np.flatnonzero((over > 0).any(axis=1)):
-            if int(column) not in told:
-                told.add(int(column))
-                at = int(over[column].argmax())
-                found = f"{dataset.features['name'][column]} correlates {r[column, at]:.2f} with {what[at]}"
-                yield Problem(where, found, hint, code)
+        columns = [column for column in np.flatnonzero((over > 0).any(axis=1)).tolist() if column not in told]
+        told.update(columns)
+        with_what = {column: int(over[column].argmax()) for column in columns}
+        by_name = {column: str(dataset.features["name"][column]) for column in columns}
+        if len(columns) <= MOST_NAMED:
+            for column, at in with_what.items():
+                yield Problem(where, f"{by_name[column]} correlates {r[column, at]:.2f} with {what[at]}", hint, code)
+            return
+        for at in dict.fromkeys(with_what.values()):
+            strongest = sorted((column for column in columns if with_what[column] == at), key=lambda c: -abs(r[c, at]))
+            named = listed([f"{by_name[column]} ({r[column, at]:.2f})" for column in strongest], 5)
+            several = f"{len(strongest)} of {dataset.X.shape[1]} features"
+            found = f"{several} correlate with {what[at]} as no biomarker does: {named}"
+            yield Problem(where, found, hint, code)
 
     r, n = correlations(dataset.measured, dataset.y[:, None])
     yield from tell(np.abs(r) - threshold(LEAK_R, n, r.size), r, [f"the outcome ({outcome.label})"], WHAT_IT_IS, "T1")
