@@ -71,6 +71,12 @@ def test_the_p_is_labelled_as_that_of_the_global_null(shown_result):
     assert any("It tests that no modality predicts, not that this one is needed." in note for note in section.notes)
 
 
+def test_each_modality_alone_stands_beside_what_it_adds_to_the_clinical_model(shown_result):
+    table = modalities(shown_result).tables[1]
+    assert table.columns == ("Modality", "R2 alone, 95 % CI", "Increment over the clinical model, 95 % CI", "p")
+    assert table.rows[2][1].startswith("-0.02 (-0.12 to 0.08)")
+
+
 def test_every_set_of_modalities_has_its_r2_in_the_report(shown_result):
     sets = modalities(shown_result).tables[-1]
     assert len(sets.rows) == 8
@@ -83,7 +89,7 @@ def test_those_who_have_every_modality_stand_beside_everyone(shown_result):
     beside = replace(apart, n_participants=51, complete=None)
     run = replace(shown_result, scores=replace(shown_result.scores, modality_values=replace(apart, complete=beside)))
     section = modalities(run)
-    assert section.tables[1].caption.startswith("The 51 participants who have every modality (R2 ")
+    assert section.tables[2].caption.startswith("The 51 participants who have every modality (R2 ")
     assert any(note.startswith("29 participants lack a modality.") for note in section.notes)
     table = modality_values_table(run)
     assert table["cases"].tolist() == ["everyone"] * 3 + ["complete"] * 3

@@ -90,7 +90,7 @@ def _caption(result: RunResult, values: list[ModalityValue]) -> str:
     lines = " Lines are 95 % CIs." if any(value.interval for value in values) else ""
     gate = "" if result.claim.shows_prediction else " Prediction is not shown: the numbers rank nothing."
     return (
-        f"Circles: Shapley values, what a modality adds on average over all orders; sum R² {number(apart.r2)}. "
+        f"Circles: Shapley values, what a modality adds on average over all orders; in sum R² {number(apart.r2)}. "
         f"Diamonds: R² lost when it is left out and all others remain.{lines}{gate}"
     )
 

@@ -223,9 +223,6 @@ def rows(apart: ModalityValues, *, shown: bool) -> tuple[tuple[str, ...], tuple[
         "Shapley value, 95 % CI",
         "p (global null)",
         "Left out, 95 % CI",
-        "Alone, 95 % CI",
-        "Increment over the clinical model, 95 % CI",
-        "p of the increment",
         f"Adds to {others(apart)}",
     )
     cells = [
@@ -235,13 +232,41 @@ def rows(apart: ModalityValues, *, shown: bool) -> tuple[tuple[str, ...], tuple[
             _signed(value.shapley, value.interval),
             _p(value.global_null_p),
             _signed(value.ablation, value.ablation_interval),
-            _limits(number(value.alone), value.alone_interval),
-            "" if value.increment is None else _signed(value.increment, value.increment_interval),
-            _p(value.increment_p),
             _verdict(value) if shown else "",
         )
         for value in apart.values
     ]
+    return _filled(headings, cells)
+
+
+def rows_alone(apart: ModalityValues) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Headings and cells of one modality at a time: its R2, and what it adds to the clinical model.
+
+    Parameters
+    ----------
+    apart : ModalityValues
+
+    Returns
+    -------
+    tuple of (tuple of str, tuple of tuple of str)
+    """
+    headings = ("Modality", "R2 alone, 95 % CI", "Increment over the clinical model, 95 % CI", "p")
+    cells = [
+        (
+            value.modality,
+            _limits(number(value.alone), value.alone_interval),
+            "" if value.increment is None else _signed(value.increment, value.increment_interval),
+            _p(value.increment_p),
+        )
+        for value in apart.values
+    ]
+    return _filled(headings, cells)
+
+
+def _filled(
+    headings: Sequence[str], cells: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The columns in which something stands."""
     kept = [at for at in range(len(headings)) if any(row[at] for row in cells)]
     return tuple(headings[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in cells)
 

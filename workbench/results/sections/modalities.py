@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.records import ReportTable, Section
-from workbench.results.modality_words import adds, answer, reading, rows
+from workbench.results.modality_words import adds, answer, reading, rows, rows_alone
 from workbench.results.wording import number
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ def modalities(result: RunResult) -> Section | None:
         question="Which kind of measurement is needed?",
         answer=answer(result),
         notes=reading(apart),
-        tables=(ReportTable(headings, cells, caption, marked), *_complete_cases(apart), _subsets(apart)),
+        tables=(
+            ReportTable(headings, cells, caption, marked),
+            ReportTable(*rows_alone(apart), "One modality at a time"),
+            *_complete_cases(apart),
+            _subsets(apart),
+        ),
         pictures=("modalities",),
     )
 
