@@ -6,7 +6,7 @@ A *row* is one participant in one session. Participant ids are the canonical tex
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
 The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`;
-`plan` stands beside them. All names can be imported from `workbench.records`.
+`plan`, `report` and `study_page` stand beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.beside import Background, Unobserved
@@ -41,7 +41,7 @@ from workbench.records.interval import Interval
 from workbench.records.modality_values import ModalityValue, ModalityValues, SubsetValue
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
-from workbench.records.run import LoggedRun, ModelState, Places, RunResult
+from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
     Increment,
     Influence,
@@ -63,6 +63,7 @@ from workbench.records.sensitivity import (
     Subgroup,
 )
 from workbench.records.study import Cohort, Design, Doubt, Phase, Scale, Session
+from workbench.records.study_page import QuestionCard, RunLine, StudyPage
 from workbench.records.units import (
     PROCEDURES,
     CircuitTest,
@@ -114,6 +115,7 @@ __all__ = [
     "Influence",
     "Interval",
     "LeftOut",
+    "LoggedExperiment",
     "LoggedRun",
     "ModalityValue",
     "ModalityValues",
@@ -130,10 +132,12 @@ __all__ = [
     "Places",
     "PowerPoint",
     "ProcedureResult",
+    "QuestionCard",
     "RegressionToMean",
     "Report",
     "ReportPicture",
     "ReportTable",
+    "RunLine",
     "RunResult",
     "Scale",
     "ScaleEnds",
@@ -148,6 +152,7 @@ __all__ = [
     "Split",
     "Stability",
     "StabilitySelection",
+    "StudyPage",
     "Subgroup",
     "SubsetValue",
     "Treatment",
