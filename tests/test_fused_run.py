@@ -29,6 +29,8 @@ at = "ses-d2"
 all = ["connectivity", "task", "pet"]
 [validation]
 repeats = 1
+outer = 3
+inner = 3
 permutations = 19
 {}[[models]]
 kind = "late-fusion"
