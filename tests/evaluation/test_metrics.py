@@ -12,6 +12,7 @@ from workbench.evaluation.metrics import (
     long_table,
     pearson,
     performance,
+    r2_by_fold,
     r2_without_each,
     skill,
     squared_by_person,
@@ -65,6 +66,16 @@ def test_errors_are_in_units_of_the_outcome(table):
     scores = performance("main", table, "continuous")
     assert scores.mae == pytest.approx(np.abs(error).mean(), abs=1e-12)
     assert scores.rmse == pytest.approx(np.sqrt((error**2).mean(axis=1)).mean(), abs=1e-12)
+
+
+def test_r2_by_fold_is_the_skill_in_every_fold_and_missing_without_any_error_to_explain(table):
+    scores = r2_by_fold(table)
+    assert len(scores) == 50
+    assert (scores.groupby("repeat")["n"].sum() == len(table) / 10).all()
+    one = table[(table["repeat"] == 3) & (table["fold"] == 2)]
+    by_hand = skill(*(one[name].to_numpy() for name in ("observed", "predicted", "reference")))
+    assert scores.query("repeat == 3 and fold == 2")["r2"].item() == pytest.approx(by_hand)
+    assert r2_by_fold(table.assign(reference=table["observed"]))["r2"].isna().all()
 
 
 def test_pearson_equals_numpys(table):

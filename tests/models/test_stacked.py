@@ -46,6 +46,7 @@ CASES = [
     {"p": 121, "q": 0},
     {"p": 121, "q": 3, "missing": True},
     {"p": 30, "q": 2, "constant": True},
+    {"p": 121, "q": 3, "n": 100, "repeats": 1},
 ]
 
 

@@ -5,9 +5,9 @@ import errno
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,7 +27,7 @@ from workbench.preregistration.viewed import Look, record_look
 from workbench.records import LoggedRun, RunResult
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
-from workbench.tracking import browser, recording, saved_view, store, words
+from workbench.tracking import recording, saved_view, store, words
 from workbench.tracking.git import git_state
 
 
@@ -88,7 +88,17 @@ def test_the_headline_is_at_most_eight_metrics_of_four_digits(shown_result):
     assert list(metrics) == list(saved_view.HEADLINE)
     assert all(value == float(f"{value:.4g}") for value in metrics.values())
     assert metrics["mae_clinical"] == 7.6
-    assert metrics["p_value"] == 0.004
+
+
+def test_nothing_that_is_logged_is_charted_as_a_p_of_zero_or_a_series_over_time(study, shown_result):
+    """MLflow draws a bar for every metric, rounded to two digits, and a line for one with several steps."""
+    small = replace(shown_result, scores=replace(shown_result.scores, p_family=0.0009990))
+    run_id = keep(study, small)
+    logged = tracking.find_run(study, run_id)
+    assert logged.tags["p_value"] == ".001"
+    assert set(logged.metrics) == set(saved_view.HEADLINE)
+    client = store.open_client(study)
+    assert all(len(client.get_metric_history(run_id, name)) == 1 for name in logged.metrics)
 
 
 def test_absent_numbers_are_left_out_of_the_headline(null_result):
@@ -96,19 +106,6 @@ def test_absent_numbers_are_left_out_of_the_headline(null_result):
     test = replace(null_result.scores.test, p=None)
     scores = replace(null_result.scores, performance=performance, increment=None, p_family=None, test=test)
     assert set(recording.headline(replace(null_result, scores=scores))) == {"r2", "n"}
-
-
-def test_fold_r2_has_one_step_per_fold_and_stops_at_whole_repeats(shown_result, null_result):
-    assert len(recording.fold_r2(shown_result.predictions)) == recording.STEPS == 10
-    many = null_result.predictions
-    assert len(recording.fold_r2(many.assign(fold=many.groupby("repeat").cumcount()))) == 26
-
-
-def test_fold_r2_is_one_for_perfect_and_zero_for_reference_predictions(null_result):
-    predictions = null_result.predictions
-    perfect = recording.fold_r2(predictions.assign(predicted=predictions["observed"]))
-    assert set(perfect) == {1.0}
-    assert set(recording.fold_r2(predictions.assign(predicted=predictions["reference"]))) == {0.0}
 
 
 def test_the_store_never_names_a_participant(study, null_result):
@@ -132,12 +129,23 @@ def test_the_experiment_note_begins_with_the_question(null_result):
     assert words.experiment_note(null_result.scores).splitlines()[0] == null_result.scores.question
 
 
+def test_text_of_a_study_is_neither_link_nor_image_nor_html_in_a_note(null_result):
+    """A note is Markdown: an image in it would be asked for from wherever the study says."""
+    hostile = "![x](http://elsewhere.example/a.png) <script>alert(1)</script> | a |\n# b"
+    scores = replace(null_result.scores, question=hostile, outcome=hostile, reference=hostile)
+    claim = replace(null_result.claim, sentence=hostile, reasons=(hostile,))
+    for text in (words.note(replace(null_result, scores=scores, claim=claim)), words.experiment_note(scores)):
+        assert r"!\[x\](http://elsewhere" in text
+        assert not re.search(r"(?<!\\)[\[<]", text)
+        assert not re.search(r"^# b", text, re.MULTILINE)
+
+
 def test_the_saved_view_shows_the_claim_first_and_never_sorts_by_r2():
     view = json.loads(saved_view.saved_view(1))
     state = json.loads(zlib.decompress(base64.b64decode(view["state"].removeprefix("deflate;"))))
     assert state["orderByKey"] == "attributes.start_time"
     shown = [column.split("`")[1] for column in state["columnOrder"] if column in state["selectedColumns"]]
-    assert shown == ["claim", *saved_view.HEADLINE]
+    assert shown == ["claim", "p_value", *saved_view.HEADLINE]
 
 
 def test_one_recorder_keeps_several_runs_and_asks_git_once(study, shown_result, null_result, monkeypatch):
@@ -326,61 +334,6 @@ def test_a_store_of_another_mlflow_version_says_how_to_upgrade(study):
         connection.execute("UPDATE alembic_version SET version_num = 'ff01da956556'")
     with pytest.raises(StoreError, match=r"cannot read the store .* mlflow db upgrade sqlite\+pysqlite:///"):
         tracking.find_run(study)
-
-
-def test_the_page_of_the_last_experiment_opens_in_the_saved_view(study, shown_result):
-    keep(study, shown_result)
-    url = tracking.ui_url(study, 5000)
-    experiment_id = url.split("/")[-2]
-    assert url == (
-        f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs"
-        "?viewStateShareKey=headline&workflowType=machine_learning"
-    )
-    with pytest.raises(StoreError, match="no run of experiment 'shaps' is kept here"):
-        tracking.ui_url(study, 5000, "shaps")
-
-
-def test_a_busy_port_suggests_the_next_free_one(study):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(StoreError, match=rf"port {port} .* cannot be used .*workbench ui --port \d+"):
-            tracking.serve_ui(study, port)
-
-
-def test_a_server_that_stops_while_starting_shows_its_last_words(study, shown_result, monkeypatch):
-    keep(study, shown_result)
-    dying = [sys.executable, "-c", "print('no room for me'); raise SystemExit(3)"]
-    monkeypatch.setattr(browser, "_server_command", lambda *_: dying)
-    with pytest.raises(StoreError, match=r"(?s)stopped while starting.*no room for me"):
-        tracking.serve_ui(study, free_port())
-
-
-def test_the_page_and_the_tunnel_are_said_and_the_server_ends_with_us(study, shown_result, monkeypatch):
-    """A small stand-in for the server: what is tested is how it is started, announced and ended."""
-    keep(study, shown_result)
-    port = free_port()
-    code = (
-        "import http.server as h, os, sys\n"
-        "class Ok(h.BaseHTTPRequestHandler):\n"
-        "    def do_GET(self):\n"
-        "        self.send_response(200); self.end_headers()\n"
-        f"server = h.HTTPServer(('127.0.0.1', {port}), Ok)\n"
-        "server.handle_request()\n"
-    )
-    monkeypatch.setattr(browser, "_server_command", lambda *_: [sys.executable, "-c", code])
-    said: list[str] = []
-    tracking.serve_ui(study, port, say=said.append)
-    assert f"http://127.0.0.1:{port}/#/experiments/" in said[0]
-    assert f"ssh -L {port}:127.0.0.1:{port} " in said[1]
-    assert said[-1] == "The MLflow UI has stopped."
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # ------------------------------------------------------------------------------------------------ paths of any name

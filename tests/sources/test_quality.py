@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import Problems, SourceError
 from workbench.records import Cohort, Session
 from workbench.sources.participants import read_cohort
-from workbench.sources.quality import quality_columns
+from workbench.sources.quality import quality_columns, quality_files_not_there
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.quality import QualitySpec
 
@@ -334,3 +334,13 @@ def test_real_mriqc_files_of_a_trial_are_read(real_data):
     assert made["mean_fd"].notna().sum() >= 70
     assert made.loc["sub-01", "mean_fd"] == pytest.approx(0.375576096814679)
     assert made.loc["sub-01", "n_volumes"] == 298
+
+
+def test_patterns_that_no_file_fits_are_named_where_there_is_no_cohort_yet(tmp_path):
+    spec = QualitySpec(reader="fmriprep-confounds", files="sub-{participant}/*_desc-confounds_timeseries.tsv")
+    (problem,) = quality_files_not_there({"motion": spec}, tmp_path)
+    assert problem.where == "quality.motion: files"
+    assert "no file fits 'sub-{participant}/*_desc-confounds_timeseries.tsv'" in problem.found
+    (tmp_path / "sub-01").mkdir()
+    (tmp_path / "sub-01" / "sub-01_desc-confounds_timeseries.tsv").write_text("framewise_displacement\n0.1\n")
+    assert list(quality_files_not_there({"motion": spec}, tmp_path)) == []

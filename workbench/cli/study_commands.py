@@ -339,19 +339,23 @@ def compare(
 def ui(
     study: StudyOption = HERE,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", metavar="PORT")] = 5000,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the start page in this machine's browser.")
+    ] = False,
 ) -> None:
-    """Open this study's experiments in the MLflow UI, on 127.0.0.1 only.
+    """Show this study in the browser: a start page of its questions and runs, and MLflow, on 127.0.0.1 only.
 
-    Prints the address of the right page, and the ssh line for a remote machine. Ctrl-C stops it.
+    Prints the address, with a token that is new at each start, and the ssh line for a remote machine. Ctrl-C stops it.
 
     \b
     Examples:
       workbench ui
+      workbench ui --browser
       workbench ui --study examples/kmoa --port 5050
     """
     from workbench import pipeline
 
-    pipeline.ui(study=study, port=port)
+    pipeline.ui(study=study, port=port, browser=browser)
 
 
 @app.command()

@@ -256,6 +256,33 @@ def r2_within_sites(table: pd.DataFrame) -> float | None:
     return None if np.isnan(r2) else r2
 
 
+def r2_by_fold(table: pd.DataFrame) -> pd.DataFrame:
+    """R2 of every outer fold of every repeat, against the reference of that fold: to be looked at, never averaged.
+
+    Parameters
+    ----------
+    table : DataFrame
+        repeat, fold, observed, predicted and reference, one row per held-out prediction.
+
+    Returns
+    -------
+    DataFrame
+        repeat, fold, n (participants held out), r2; the latter NaN where the reference leaves no error to explain.
+    """
+    squared = pd.DataFrame(
+        {
+            "repeat": table["repeat"],
+            "fold": table["fold"],
+            "n": 1,
+            "missed": (table["observed"] - table["predicted"]) ** 2,
+            "missed_by_reference": (table["observed"] - table["reference"]) ** 2,
+        }
+    )
+    sums = squared.groupby(["repeat", "fold"], as_index=False).sum()
+    explainable = sums["missed_by_reference"].where(sums["missed_by_reference"] > 0)
+    return sums[["repeat", "fold", "n"]].assign(r2=1 - sums["missed"] / explainable)
+
+
 def calibration(table: pd.DataFrame) -> tuple[float, float]:
     """Calibration slope within folds, and calibration in the large.
 

@@ -28,6 +28,7 @@ FILES = {
     "spec.toml": "the experiment as it was run, every default written out",
     "predictions.tsv": "one row per held-out prediction: observed, predicted, and the reference it is judged against",
     "folds.tsv": "who was held out in which fold of which repeat; can be given back as folds of an experiment",
+    "fold_r2.tsv": "R2 of every fold of every repeat, to be looked at; R2 of the run is pooled and no mean of these",
     "inner_folds.tsv": "in which inner fold each training participant of every outer fold was held out for tuning",
     "scores.json": "every number of the run that is not a table, and the claim they allow",
     "comparators.tsv": "every model on the same folds: the features beside the confounds-only and the clinical models",
@@ -135,6 +136,12 @@ COLUMNS: dict[str, dict[str, str]] = {
         "high_90": "upper end of the 90 % interval of a single participant (CV+), {unit}; first repeat only",
     },
     "folds.tsv": {"participant_id": PERSON["participant_id"], "repeat_0": "fold of the first repeat; and so on"},
+    "fold_r2.tsv": {
+        "repeat": "repeat of the cross-validation, from 0",
+        "fold": "fold of the repeat, from 0",
+        "n": "predictions of held-out participants in the fold",
+        "r2": "R2 in the fold, relative to {reference}; n/a where that leaves no error to explain",
+    },
     "inner_folds.tsv": {
         "participant_id": PERSON["participant_id"],
         "repeat_0_fold_0": "first fold of the first repeat: inner fold, from 0, in which the participant was held out "

@@ -10,6 +10,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.evaluation.metrics import r2_by_fold
 from workbench.export.dictionary import COLUMNS, MISSING, PARQUET, data_dictionary
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
 from workbench.results import documents
@@ -67,6 +68,7 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
     tables = {
         "predictions.tsv": result.predictions,
         "folds.tsv": result.folds,
+        "fold_r2.tsv": readable(r2_by_fold(result.predictions)),
         "permutation_null.tsv": result.null,
         "comparators.tsv": readable(_comparators(result.scores)),
         "circuits.tsv": readable(in_order(result.circuits, "circuits.tsv")),

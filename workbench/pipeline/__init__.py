@@ -4,8 +4,8 @@
 
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
-`single_run`, `comparing`, `reports`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`, `freezing`,
-`simulated_trials`, `power`, `pages`, `scaffold`, `demonstration`.
+`single_run`, `comparing`, `reports`, `start_page`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`,
+`freezing`, `simulated_trials`, `power`, `pages`, `scaffold`, `demonstration`.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model

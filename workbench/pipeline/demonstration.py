@@ -74,7 +74,7 @@ def demo(
         say(line)
     best = main[0]
     say(f"$ workbench export {best.run_id[:8]} --to OUT{where}     everything a supplement needs")
-    say(f"$ workbench ui{where}                         compare the runs in the browser")
+    say(f"$ workbench ui{where}                         prints the address of the study's start page")
     say("$ workbench init mystudy --design crossover     begin your own")
     return (*main, *(each for each in finished if each not in main))
 

@@ -47,7 +47,7 @@ def report(run: str = "latest", *, study: str | Path = ".", to: str | Path | Non
         raise StoreError(Problem(str(target), "is a folder", f"name a file in it, such as {target / FILE}"))
     several = tracking.list_runs(opened, run)
     if several:
-        return _write(_side_by_side(run, several), target or opened.root / "mlruns" / FOLDER / f"{run}.html")
+        return _write(side_by_side(run, several), target or opened.root / "mlruns" / FOLDER / f"{run}.html")
     logged = tracking.find_run(opened, run)
     return _write(html_of(logged.artifacts, run_id=logged.run_id, tags=logged.tags), target or logged.artifacts / FILE)
 
@@ -95,7 +95,20 @@ def html_from(result: RunResult, folder: Path, *, run_id: str = "") -> str:
     return report_html(report_of(result, run_id=run_id, environment=text, pictures=pictures_in(folder / "figures")))
 
 
-def _side_by_side(experiment: str, runs: Sequence[LoggedRun]) -> str:
+def side_by_side(experiment: str, runs: Sequence[LoggedRun]) -> str:
+    """The runs of an experiment as one page, from their files.
+
+    Parameters
+    ----------
+    experiment : str
+    runs : sequence of LoggedRun
+        The last finished first.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
     from workbench.export import read_run
     from workbench.pipeline.comparing import compared, difference_table, last_of_each_name
     from workbench.reporting import comparison_html

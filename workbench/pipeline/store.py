@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -357,17 +357,21 @@ def load_model(folder: str | Path) -> StudyModel:
     return model_files.load_model(Path(folder))
 
 
-def ui(*, study: str | Path = ".", port: int = 5000) -> None:
-    """Serve the MLflow UI of a study on 127.0.0.1 until interrupted; it shows what the ledger counts, and no more.
+def ui(*, study: str | Path = ".", port: int = 5000, browser: bool = False, say: Callable[[str], None] = print) -> None:
+    """Serve the UI of a study on 127.0.0.1 until interrupted; it shows what the ledger counts, and no more.
 
     Parameters
     ----------
     study : path
         The study folder.
     port : int
+    browser : bool
+        Open the start page in this machine's browser.
+    say : callable
+        Takes each line for the user; one has the address, with the token that opens it.
     """
     from workbench.tracking import hide_uncounted, serve_ui
 
     opened = open_study(Path(study))
     hide_uncounted(opened)
-    serve_ui(opened, port)
+    serve_ui(opened, port, server="workbench.pipeline.start_page", open_browser=browser, say=say)

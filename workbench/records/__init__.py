@@ -6,7 +6,7 @@ A *row* is one participant in one session. Participant ids are the canonical tex
 ``sub-``. Arrays follow the order of the rows of their `Dataset`; nothing is matched by position across records.
 
 The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `sensitivity`, `claims`, `scores`, `run`;
-`plan` stands beside them. All names can be imported from `workbench.records`.
+`plan`, `report` and `study_page` stand beside them. All names can be imported from `workbench.records`.
 """
 
 from workbench.records.beside import Background, Unobserved
@@ -39,7 +39,7 @@ from workbench.records.fusion import Availability, CompleteCases, PatternScore
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
 from workbench.records.plan import CurvePoint, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
-from workbench.records.run import LoggedRun, ModelState, Places, RunResult
+from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
     Increment,
     Influence,
@@ -62,6 +62,7 @@ from workbench.records.sensitivity import (
     Subgroup,
 )
 from workbench.records.study import Cohort, Design, Doubt, Phase, Scale, Session
+from workbench.records.study_page import QuestionCard, RunLine, StudyPage
 from workbench.records.units import (
     PROCEDURES,
     CircuitTest,
@@ -113,6 +114,7 @@ __all__ = [
     "Influence",
     "Interval",
     "LeftOut",
+    "LoggedExperiment",
     "LoggedRun",
     "ModelState",
     "Nogueira",
@@ -127,10 +129,12 @@ __all__ = [
     "Places",
     "PowerPoint",
     "ProcedureResult",
+    "QuestionCard",
     "RegressionToMean",
     "Report",
     "ReportPicture",
     "ReportTable",
+    "RunLine",
     "RunResult",
     "Scale",
     "ScaleEnds",
@@ -145,6 +149,7 @@ __all__ = [
     "Split",
     "Stability",
     "StabilitySelection",
+    "StudyPage",
     "Subgroup",
     "Treatment",
     "UnitResult",

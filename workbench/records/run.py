@@ -114,3 +114,17 @@ class LoggedRun:
     artifacts: Path
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    finished: str = ""
+    """UTC, to the minute."""
+
+
+@dataclass(frozen=True)
+class LoggedExperiment:
+    """An experiment as the tracker holds it, with its finished runs, the last finished first."""
+
+    experiment_id: str
+    name: str
+    question: str
+    views: tuple[tuple[str, str], ...]
+    """Saved views of its table of runs: name and key."""
+    runs: tuple[LoggedRun, ...]

@@ -52,7 +52,7 @@ def report_html(report: Report) -> str:
     str
         Holds its style, its script and its drawings; a policy in it forbids every request.
     """
-    return _environment().get_template("report.html").render(report=report, version=__version__, bars=bars)
+    return environment().get_template("report.html").render(report=report, version=__version__, bars=bars)
 
 
 def comparison_html(title: str, reports: Sequence[Report], tables: Sequence[ReportTable] = ()) -> str:
@@ -70,7 +70,7 @@ def comparison_html(title: str, reports: Sequence[Report], tables: Sequence[Repo
     -------
     str
     """
-    template = _environment().get_template("comparison.html")
+    template = environment().get_template("comparison.html")
     return template.render(title=title, reports=reports, tables=tables, version=__version__, bars=bars)
 
 
@@ -180,16 +180,22 @@ def is_numeric(rows: Sequence[Sequence[str]], column: int) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this package: everything that is filled in is escaped, and what is missing is an error.
+
+    Returns
+    -------
+    jinja2.Environment
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    templates = Environment(
         loader=PackageLoader("workbench.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sort_key": sort_key}
-    environment.globals |= {"is_numeric": is_numeric}
-    return environment
+    templates.filters |= {"sort_key": sort_key}
+    templates.globals |= {"is_numeric": is_numeric}
+    return templates

@@ -330,7 +330,7 @@ def _capped_in_short(scores: Scores) -> str:
     return "; ".join(scores.capped)
 
 
-DECLARE = "declare times in features/NAME.toml, and name what is preserved among the confounds of the experiment"
+DECLARE = "declare it in features/NAME.toml; what is preserved: name it among the confounds of the experiment"
 
 
 def _nothing_caps(plan: AnalysisPlan) -> Obstacle | None:

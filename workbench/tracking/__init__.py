@@ -12,8 +12,9 @@ One MLflow run per `RunResult`; none per fold, trial or permutation. Nothing tha
 """
 
 from workbench.tracking.browser import serve_ui, ui_url
-from workbench.tracking.finding import find_run, finished_runs, hide_uncounted, list_runs
+from workbench.tracking.finding import find_run, finished_runs, hide_uncounted, list_experiments, list_runs
 from workbench.tracking.recording import OpenRun, Recorder, open_run
+from workbench.tracking.remembered import remember_script
 from workbench.tracking.store import prepare, repair_artifact_locations
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "find_run",
     "finished_runs",
     "hide_uncounted",
+    "list_experiments",
     "list_runs",
     "open_run",
     "prepare",
+    "remember_script",
     "repair_artifact_locations",
     "serve_ui",
     "ui_url",

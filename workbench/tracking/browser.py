@@ -1,8 +1,9 @@
-"""Serves the MLflow UI of a study on this machine alone, and says which page to open."""
+"""Starts the UI of a study on this machine alone, says which page to open, and ends it."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError
 from workbench.module_search import SAFE, empty_folder
-from workbench.tracking.finding import list_runs
-from workbench.tracking.saved_view import VIEW
-from workbench.tracking.store import SILENT, need_store, open_client, prepare, store_uri
+from workbench.tracking.access import PARAMETER
+from workbench.tracking.server import START, Settings, settings_line
+from workbench.tracking.store import SILENT, need_store, open_to_others, prepare
 
 if TYPE_CHECKING:
     from workbench.study import Study
@@ -23,49 +24,36 @@ if TYPE_CHECKING:
 STARTED_WITHIN_S = 180.0
 
 
-def ui_url(study: Study, port: int, experiment: str | None = None) -> str:
-    """Address of the page to open: the runs of an experiment (default: of the last finished run) in the saved view.
+def ui_url(port: int, token: str) -> str:
+    """Address of the start page of a study, with the token that opens it.
 
     Parameters
     ----------
-    study : Study
     port : int
-    experiment : str, optional
+    token : str
 
     Returns
     -------
     str
-        The plain address of the UI where the ledger counts no finished run.
-
-    Raises
-    ------
-    StoreError
-        If nothing has been run yet, or the experiment has no run in the store.
     """
-    base = f"http://127.0.0.1:{port}/"
-    if experiment is None:
-        runs = list_runs(study)
-        if not runs:
-            return base
-        experiment = runs[0].experiment
-    found = open_client(study).get_experiment_by_name(experiment)
-    if found is None:
-        raise StoreError(f"no run of experiment {experiment!r} is kept here; start with: workbench run {experiment}")
-    view = f"viewStateShareKey={VIEW}&workflowType=machine_learning"
-    return f"{base}#/experiments/{found.experiment_id}/runs?{view}"
+    return f"http://127.0.0.1:{port}{START}?{PARAMETER}={token}"
 
 
-def serve_ui(study: Study, port: int, *, open_browser: bool = False, say: Callable[[str], None] = print) -> None:
-    """Serve the MLflow UI of a study on 127.0.0.1 until Ctrl-C.
+def serve_ui(
+    study: Study, port: int, *, server: str, open_browser: bool = False, say: Callable[[str], None] = print
+) -> None:
+    """Serve the UI of a study on 127.0.0.1 until Ctrl-C, to whoever has the address that is said.
 
     Parameters
     ----------
     study : Study
     port : int
+    server : str
+        Module that is run as the server: it reads one line of standard input and ends with it.
     open_browser : bool
         Open the page once it answers.
     say : callable
-        Takes each line for the person.
+        Takes each line for the user.
 
     Raises
     ------
@@ -75,35 +63,49 @@ def serve_ui(study: Study, port: int, *, open_browser: bool = False, say: Callab
     need_store(study)
     _refuse_busy(port)
     prepare(study)
-    url = ui_url(study, port)
+    token = secrets.token_urlsafe(24)
+    where = (str(study.root), str(study.database), str(study.artifacts_dir.resolve()))
+    settings = Settings(token, port, *where)
     log = study.mlruns_dir / "ui.log"
     # Ctrl-C stops it while it starts as well.
     with (
         suppress(KeyboardInterrupt),
         empty_folder() as folder,
-        _child(_server_command(study, port), log, folder=folder) as server,
+        _child(_server_command(server), log, settings_line(settings), folder=folder) as child,
     ):
-        _wait_until_healthy(server, port, log)
-        say(f"MLflow UI: {url}")
-        say(f"From another machine, first: ssh -L {port}:127.0.0.1:{port} {_user_at_host()}")
-        say("Ctrl-C stops it.")
+        _wait_until_healthy(child, port, log)
+        for line in _announcement(study, port, token):
+            say(line)
         if open_browser:
-            import webbrowser
-
-            webbrowser.open(url)
-        server.wait()
-    say("The MLflow UI has stopped.")
+            _open_browser(ui_url(port, token), folder)
+        child.wait()
+    say("The UI has stopped.")
 
 
-def _server_command(study: Study, port: int) -> list[str]:
-    options = {
-        "--backend-store-uri": store_uri(study.database),
-        "--default-artifact-root": study.artifacts_dir.resolve().as_uri(),
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--workers": "1",
-    }
-    return [sys.executable, "-P", "-m", "mlflow", "server", *(part for option in options.items() for part in option)]
+def _announcement(study: Study, port: int, token: str) -> list[str]:
+    others = open_to_others(study)
+    warning = f"Everybody on this machine can read {study.mlruns_dir}; unless that is meant: chmod 700 it."
+    return [
+        f"Start page: {ui_url(port, token)}",
+        f"From another machine, first: ssh -L {port}:127.0.0.1:{port} {_user_at_host()}",
+        "The address holds a token, new at each start: without it nobody sees or deletes a run.",
+        *([warning] if others else []),
+        "Ctrl-C stops it.",
+    ]
+
+
+def _open_browser(url: str, folder: Path) -> None:
+    """Open an address by way of a file that nobody else can read: the arguments of a browser are seen by everybody."""
+    import webbrowser
+
+    page = folder / "open.html"
+    page.touch(mode=0o600)
+    page.write_text(f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={url}">', encoding="utf-8")
+    webbrowser.open(page.as_uri())
+
+
+def _server_command(module: str) -> list[str]:
+    return [sys.executable, "-P", "-m", module]
 
 
 def _refuse_busy(port: int) -> None:
@@ -129,29 +131,45 @@ def _cannot_listen(port: int) -> str:
 
 
 @contextmanager
-def _child(command: Sequence[str], log: Path, *, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _child(command: Sequence[str], log: Path, first_line: bytes, *, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, ended with all it started however the block is left.
 
     Parameters
     ----------
+    first_line : bytes
+        Written to its standard input, which stays open as long as this process lives.
     folder : Path
         Where it is started: never in a study, whose files the server would take for its own modules and settings.
     """
+    environment: Mapping[str, str] = {**os.environ, **SILENT, **SAFE}
     with log.open("wb") as output:
-        environment: Mapping[str, str] = {**os.environ, **SILENT, **SAFE}
         child = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
         )
         try:
             with _terminable():
+                _write(child, first_line)
                 yield child
         finally:
             _end(child)
 
 
+def _write(child: subprocess.Popen[bytes], line: bytes) -> None:
+    assert child.stdin is not None
+    with suppress(BrokenPipeError):  # it has ended already; who waits for it says why
+        child.stdin.write(line)
+        child.stdin.flush()
+
+
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Being terminated is like Ctrl-C, so that the child does not outlive its parent."""
+    """Being terminated, or the terminal closed, is like Ctrl-C, so that the child does not outlive its parent."""
     import signal
     import threading
 
@@ -162,11 +180,14 @@ def _terminable() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # A terminal that is closed hangs up; `nohup` has that ignored, and so it stays.
+    ended = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, interrupt) for each in ended}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _end(child: subprocess.Popen[bytes], patience_s: float = 10.0) -> None:
@@ -185,12 +206,12 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -
     from rich.console import Console
 
     deadline = time.monotonic() + STARTED_WITHIN_S
-    with Console(stderr=True).status("starting the MLflow UI, which takes ten to forty seconds"):
+    with Console(stderr=True).status("starting the UI, which takes five to thirty seconds"):
         while not _healthy(port):
             if server.poll() is not None:
-                raise StoreError(f"the MLflow UI stopped while starting; its last words, from {log}:\n{_tail(log)}")
+                raise StoreError(f"the UI stopped while starting; its last words, from {log}:\n{_tail(log)}")
             if time.monotonic() > deadline:
-                raise StoreError(f"the MLflow UI did not answer within {STARTED_WITHIN_S:.0f} s; see {log}")
+                raise StoreError(f"the UI did not answer within {STARTED_WITHIN_S:.0f} s; see {log}")
             time.sleep(0.2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -9,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError, WorkbenchError
-from workbench.records import LoggedRun
+from workbench.records import LoggedExperiment, LoggedRun
+from workbench.tracking.saved_view import QUESTION, VIEWS
 from workbench.tracking.store import local_path, need_store, open_client, repair_artifact_locations
 
 if TYPE_CHECKING:
@@ -139,7 +141,46 @@ def _logged(run: Any, experiment: str) -> LoggedRun:
         artifacts=local_path(run.info.artifact_uri),
         tags={name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")},
         metrics=dict(run.data.metrics),
+        finished=datetime.fromtimestamp((run.info.end_time or 0) / 1000, UTC).strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def list_experiments(study: Study) -> tuple[LoggedExperiment, ...]:
+    """Experiments with finished runs that the ledger counts, the one with the last finished run first.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    tuple of LoggedExperiment
+
+    Raises
+    ------
+    StoreError
+        If nothing has been run yet, or a line of the ledger is damaged.
+    """
+    runs = list_runs(study)
+    known = {each.name: each for each in open_client(study).search_experiments()}
+    names = [name for name in dict.fromkeys(run.experiment for run in runs) if name in known]
+    return tuple(_logged_experiment(known[name], [run for run in runs if run.experiment == name]) for name in names)
+
+
+def _logged_experiment(experiment: Any, runs: Sequence[LoggedRun]) -> LoggedExperiment:
+    tags = experiment.tags
+    views = {key.removeprefix(VIEWS): text for key, text in tags.items() if key.startswith(VIEWS)}
+    question = tags.get(QUESTION) or tags.get("mlflow.note.content", "").partition("\n")[0]
+    named = tuple((_name_of_view(text) or key, key) for key, text in sorted(views.items()))
+    return LoggedExperiment(str(experiment.experiment_id), experiment.name, question, named, tuple(runs))
+
+
+def _name_of_view(text: str) -> str:
+    """The name of a saved view; empty where it has none, or is written in another way."""
+    try:
+        return str(json.loads(text).get("name") or "")
+    except (ValueError, AttributeError):
+        return ""
 
 
 def find_run(study: Study, run: str = "latest") -> LoggedRun:

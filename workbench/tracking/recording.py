@@ -12,24 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import RunResult, Scores
+from workbench.results.wording import p_text
 from workbench.tracking.git import git_state
 from workbench.tracking.running import OURS, clean_up_dead_runs, discard, held
-from workbench.tracking.saved_view import VIEW, saved_view
+from workbench.tracking.saved_view import P_VALUE, QUESTION, VIEW, VIEWS, saved_view
 from workbench.tracking.store import local_path, open_client, prepare
 from workbench.tracking.words import best_clinical, experiment_note, note, without_ids
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from workbench.study import Study
 
 COLUMNS_LISTED = 400
 """Features in the schema of the dataset: MLflow keeps 65,535 characters of it."""
 DIGEST_LENGTH = 36
 """Characters that MLflow keeps of the digest of a dataset."""
-STEPS = 10
-"""Most values of the stepped metric `fold_r2`, whole repeats only: a line of more cannot be read, and writing these
-rows is most of what MLflow costs a run."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +148,9 @@ def _experiment(client: Any, study: Study, scores: Scores) -> str:
         client.restore_experiment(found.experiment_id)
     wanted = {
         "mlflow.note.content": experiment_note(scores),
+        QUESTION: scores.question,
         "mlflow.experimentKind": "custom_model_development",  # opens the page for models, not the one for chatbots
-        f"mlflow.sharedViewState.{VIEW}": saved_view(found.creation_time or 0),
+        f"{VIEWS}{VIEW}": saved_view(found.creation_time or 0),
     }
     for key, text in wanted.items():
         if found.tags.get(key) != text:
@@ -171,7 +168,7 @@ def headline(result: RunResult) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Some of `HEADLINE`, in that order; errors in units of the outcome, `p_value` corrected for the family of runs.
+        Some of `HEADLINE`, in that order; errors in units of the outcome. p is a tag, as text: `saved_view.P_VALUE`.
     """
     scores = result.scores
     interval, increment, clinical = scores.performance.interval, scores.increment, best_clinical(scores)
@@ -179,7 +176,6 @@ def headline(result: RunResult) -> dict[str, float]:
         "r2": scores.performance.r2,
         "r2_low": None if interval is None else interval.low,
         "r2_high": None if interval is None else interval.high,
-        "p_value": scores.p_family if scores.p_family is not None else scores.test.p,
         "mae": scores.performance.mae,
         "mae_clinical": None if clinical is None else clinical.mae,
         "increment": None if increment is None else increment.delta_r2,
@@ -197,42 +193,11 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def fold_r2(predictions: pd.DataFrame) -> list[float]:
-    """R2 of each outer fold of each repeat, against the reference of that fold; for a chart, never averaged.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As in `RunResult`.
-
-    Returns
-    -------
-    list of float
-        At most `STEPS`, whole repeats only; NaN where the reference leaves no error to explain.
-    """
-    import numpy as np
-
-    columns = ("repeat", "fold", "observed", "predicted", "reference")
-    repeat, fold, observed, predicted, reference = (predictions[column].to_numpy() for column in columns)
-    repeats = np.unique(repeat)
-    whole = max(STEPS // len(np.unique(fold[repeat == repeats[0]])), 1)
-    kept = repeat <= repeats[:whole][-1]
-    steps, place = np.unique((repeat * (fold.max() + 1) + fold)[kept], return_inverse=True)
-    missed, missed_by_reference = (
-        np.bincount(place, weights=(observed - values)[kept] ** 2) for values in (predicted, reference)
-    )
-    explained = np.full(len(steps), np.nan)
-    np.divide(missed_by_reference - missed, missed_by_reference, out=explained, where=missed_by_reference > 0)
-    return [float(value) for value in explained]
-
-
 def _metrics(result: RunResult) -> list[Any]:
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    single = [Metric(name, value, now, 0) for name, value in headline(result).items()]
-    steps = enumerate(fold_r2(result.predictions))
-    return single + [Metric("fold_r2", rounded(value), now, step) for step, value in steps if value == value]
+    return [Metric(name, value, now, 0) for name, value in headline(result).items()]
 
 
 def _analysed_table(result: RunResult) -> Any:
@@ -274,11 +239,17 @@ def _tags(result: RunResult, git: Mapping[str, str]) -> list[Any]:
     tags = {
         **result.tags,
         "claim": result.claim.verdict,
+        P_VALUE: _p_value(result.scores),
         **git,
         "mlflow.note.content": note(result),
     }
     known = _participants(result)
     return [RunTag(name, without_ids(str(value), known)[:8000]) for name, value in tags.items()]
+
+
+def _p_value(scores: Scores) -> str:
+    p = scores.judged_p if scores.judged_p is not None else scores.test.p
+    return "" if p is None else p_text(p)
 
 
 def _participants(result: RunResult) -> frozenset[str]:

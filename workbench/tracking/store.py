@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,9 +48,39 @@ def prepare(study: Study) -> None:
     """
     study.artifacts_dir.mkdir(parents=True, exist_ok=True)
     if not study.database.exists():
+        _keep_private(study)
         with in_one_line(study.database):
             _create(study)
     repair_artifact_locations(study)
+
+
+def _keep_private(study: Study) -> None:
+    """Let nobody else into ``mlruns/``, once, when the store is made; whoever opens the folder later has it so.
+
+    A study folder whose group is inherited (``chmod g+s``) is shared on purpose, and so is what lies in it.
+    """
+    folder = study.mlruns_dir
+    shared = any(each.exists() and each.stat().st_mode & stat.S_ISGID for each in (study.root, folder))
+    if not shared:
+        with suppress(OSError):  # a disk without permissions, or somebody else's folder
+            folder.chmod(stat.S_IRWXU)
+
+
+def open_to_others(study: Study) -> bool:
+    """Whether every user of the machine can read what was found.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        return bool(study.mlruns_dir.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def _create(study: Study) -> None:

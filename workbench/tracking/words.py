@@ -29,9 +29,32 @@ def note(result: RunResult) -> str:
         *([("Incremental R2 over the clinical model", _increment_words(scores.increment))] if scores.increment else []),
         ("Analysed", f"{scores.n_participants} {participants}"),
     ]
-    table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
-    reasons = ["", "Why the claim is not stronger:", "", *(f"- {reason}" for reason in claim.reasons)]
-    return "\n".join([f"{capital(claim.sentence)}.", "", *table, *(reasons if claim.reasons else [])])
+    table = ["| | |", "|---|---|", *(f"| {plain(name)} | {plain(value)} |" for name, value in rows)]
+    reasons = ["", "Why the claim is not stronger:", "", *(f"- {plain(reason)}" for reason in claim.reasons)]
+    return "\n".join([f"{plain(capital(claim.sentence))}.", "", *table, *(reasons if claim.reasons else [])])
+
+
+MARKED_UP = re.compile(r"([\\`*\[\]<>|])")
+"""Characters that begin a link, an image, HTML, code or a cell in Markdown."""
+
+
+def plain(text: str) -> str:
+    """Text of a study as Markdown that shows it as it is: on one line, without a link, an image or HTML.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(plain("Does ![fc](http://x/y.png) <b>predict</b>?"))
+    Does !\\[fc\\](http://x/y.png) \\<b\\>predict\\</b\\>?
+    """
+    return MARKED_UP.sub(r"\\\1", " ".join(text.split()))
 
 
 def _r2_words(performance: Performance) -> str:
@@ -99,16 +122,15 @@ def experiment_note(scores: Scores) -> str:
     """
     return "\n".join(
         [
-            scores.question,
+            plain(scores.question),
             "",
-            f"Outcome: {scores.outcome}. {scores.estimand}",
+            plain(f"Outcome: {scores.outcome}. {scores.estimand}"),
             "",
             "`r2` is the cross-validated R2 with its 95 % CI `r2_low` to `r2_high` (below 0: worse than the "
-            "reference), `p_value` is corrected over all runs of the experiment, `mae` is the mean absolute error "
-            "beside "
-            "that of the clinical model, `increment` is the incremental R2 over the clinical model. The claim says "
-            "what "
-            "the numbers allow; the newest run stands first, whatever its R2.",
+            "reference), `p_value` is corrected over all runs of the experiment and the results viewed before it, "
+            "`mae` is the mean absolute error beside that of the clinical model, `increment` is the incremental R2 "
+            "over the clinical model. The claim says what the numbers allow; the newest run stands first, whatever its "
+            "R2.",
         ]
     )
 
