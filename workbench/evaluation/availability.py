@@ -60,9 +60,12 @@ def refit_complete_cases(
     has_all = dataset.feature_blocks.whole
     planned = [made for unit in units if (made := _of_complete(unit, has_all)) is not None]
     observed = {"main": np.asarray(dataset.y, dtype=float)[:, None]}
-    fit = partial(fit_one, dataset=dataset, learner=learner, targets=observed)
+    # Availability is the same in all of them, and would count as covariates that their number must allow.
+    others = [term for term in dataset.forced.variables if not term.startswith(AVAILABILITY)]
+    alike = replace(dataset, forced=dataset.forced.only(*others))
+    fit = partial(fit_one, dataset=alike, learner=learner, targets=observed)
     try:
-        return Fits(dataset, planned, fit_units(fit, planned, progress=progress))
+        return Fits(alike, planned, fit_units(fit, planned, progress=progress))
     except FitError:  # too few in some training set
         return None
 

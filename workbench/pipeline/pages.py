@@ -12,6 +12,8 @@ from workbench.records import GateRow, feature_set_name
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from workbench.records import Dataset
+
 
 def page_of(finished: FinishedRun, next_command: str, *, styled: bool, unicode: bool) -> Text:
     """The one page of a run, with colours where it is printed to a terminal that has them.
@@ -52,7 +54,7 @@ def participants_of(plan: ExperimentPlan) -> Iterator[str]:
 
     by_words: dict[str, list[str]] = {}
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        name = feature_set_name(dataset.feature_set, dataset.sources)
+        name = _called(dataset)
         by_words.setdefault(participants(dataset.flow), []).append(name)
     for words, names in by_words.items():
         yield words + (f" [{', '.join(names)}]" if len(by_words) > 1 else "")
@@ -72,7 +74,12 @@ def flow_of(plan: ExperimentPlan) -> Iterator[str]:
     from workbench.results.details import flow
 
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        yield f"{feature_set_name(dataset.feature_set, dataset.sources)}: {flow(dataset.flow)}"
+        yield f"{_called(dataset)}: {flow(dataset.flow)}"
+
+
+def _called(dataset: Dataset) -> str:
+    name = feature_set_name(dataset.feature_set, dataset.sources)
+    return name if dataset.complete else f"{name}, whoever has a part of it"
 
 
 def gate_lines(rows: Sequence[GateRow]) -> Iterator[str]:

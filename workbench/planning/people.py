@@ -106,7 +106,7 @@ class Population:
         shared = rng.standard_normal((n, len(self.centred))) @ self.centred / np.sqrt(left)
         own = rng.standard_normal((n, self.centred.shape[1])) * self.spread
         X = self.predicted[rows] + np.sqrt(1 - self.shrinkage) * shared + np.sqrt(self.shrinkage) * own
-        X[np.isnan(old.X[rows])] = np.nan
+        X[np.isnan(old.measured[rows])] = np.nan
         made = old.take(rows).with_measured(X)
         people = [f"person-{number:05d}" for number in range(n)]
         return replace(

@@ -156,7 +156,7 @@ def leaking_features(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[P
         for at in dict.fromkeys(with_what.values()):
             strongest = sorted((column for column in columns if with_what[column] == at), key=lambda c: -abs(r[c, at]))
             named = listed([f"{by_name[column]} ({r[column, at]:.2f})" for column in strongest], 5)
-            several = f"{len(strongest)} of {dataset.X.shape[1]} features"
+            several = f"{len(strongest)} of {len(dataset.features)} features"
             found = f"{several} correlate with {what[at]} as no biomarker does: {named}"
             yield Problem(where, found, hint, code)
 
