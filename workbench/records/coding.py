@@ -18,6 +18,16 @@ AVAILABILITY = "availability of "
 def availability_term(modality: str) -> str:
     """The covariate that says who has a modality: 1 where it is there, else 0.
 
+    Parameters
+    ----------
+    modality : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> availability_term("pet")
     'availability of pet'
     """
