@@ -101,12 +101,15 @@ def _setting(criterion: str, cell: Cell) -> str:
     words = [cell.setting.in_words()]
     if criterion == "P2":
         words = ["12 runs: 4 feature sets, 2 of them without a fifth of the participants, x ridge, PLS, kernel ridge"]
+        if cell.setting.missing:
+            words = ["2 runs: late fusion of everyone, ridge on those who have every modality; PET missing by outcome"]
     if criterion == "P8":
         words = ["features null given the baseline, 30 % of their variance shared with it"]
     if criterion == "P9" and cell.setting.kind == "treatment-effect":
         words.append("features prognostic alone (R2 .25 of the outcome)")
     elif criterion == "P9":
         words = ["crossover, features prognostic alone (R2 .25 of the change)"]
+        words += ["PET missing for 60 %"] if cell.setting.missing else []
     if criterion not in ("P1", "P2", "P8", "P9", "P20"):
         words.append(f"R2 {cell.setting.r2:g}")
     if cell.held:

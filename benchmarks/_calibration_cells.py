@@ -28,6 +28,7 @@ from workbench.specs.learners import LEARNERS as KINDS
 from workbench.specs.learners import (
     ElasticNetSpec,
     KernelRidgeSpec,
+    LateFusionSpec,
     LearnerSpec,
     LinearSVMSpec,
     LinearSVRSpec,
@@ -49,6 +50,7 @@ beside min-p."""
 
 LEARNERS: Mapping[str, LearnerSpec] = {
     "ridge": RidgeSpec(kind="ridge"),
+    "late-fusion": LateFusionSpec(kind="late-fusion"),
     "kernel-ridge": KernelRidgeSpec(kind="kernel-ridge"),
     "pls": PLSSpec(kind="pls"),
     "elastic-net": ElasticNetSpec(kind="elastic-net", l1_ratio=(0.5,), n_alphas=10, smallest=0.01),
@@ -169,7 +171,8 @@ def _effects() -> list[Cell]:
 
 def cells(learners: Sequence[str]) -> list[Cell]:
     """Every cell of the table, in the order of the criteria."""
-    found: list[Cell] = []
+    found: list[Cell] = _fusion() if "late-fusion" in learners else []
+    learners = [learner for learner in learners if learner != "late-fusion"]
     for learner in learners:
         found += _type_one(learner)
         found += _binary(learner)
@@ -202,6 +205,23 @@ def cells(learners: Sequence[str]) -> list[Cell]:
         found.append(Cell(("P20",), "units", Setting(r2=0.25, confounded=True), **of_units))
         found.append(Cell(("P20",), "units", Setting(confounded=True, log_odds=1.5), **of_units))
     return found
+
+
+def _fusion() -> list[Cell]:
+    """P1, P2 and P9 where participants lack modalities: at random, and more of those who fare worse."""
+    one = {"learner": "late-fusion", "repeats": 1}
+    kinds = [
+        Setting(missing="at random"),
+        Setting(missing="by outcome"),
+        Setting(*_named(HARDEST), missing="by outcome"),
+        Setting(n=120, missing="by outcome", site_shares=(0.5, 0.5), site_held=False, confounded=True),
+    ]
+    crossover = Setting(design="crossover", n=100, prognostic=0.5, missing="at random")
+    return [
+        *(Cell(("P1",), "test", setting, 1000, **one) for setting in kinds),
+        Cell(("P2",), "fused_family", Setting(n=100, missing="by outcome"), 200, **one),
+        Cell(("P9",), "contrast", crossover, 200, **one),
+    ]
 
 
 def _binary(learner: str) -> list[Cell]:
@@ -358,6 +378,21 @@ def family(cell: Cell, number: int) -> Values:
         for learner in FAMILY_LEARNERS
     ]
     finished = finish_experiment(runs)
+    return {
+        "p_family": min(_p_family(run) for run in finished),
+        "p": min(_p(run) for run in finished),
+        "size": float(finished[0].scores.family_size),
+    }
+
+
+def fused_family(cell: Cell, number: int) -> Values:
+    """The same over late fusion of everyone and ridge on those who have every modality, on other participants (P2)."""
+    rng, seed = cell.seeds(number)
+    dataset = draw_dataset(cell.setting, rng)["set_1"]
+    complete = dataset.having_all()
+    complete = replace(complete, forced=complete.forced.only(), people_digest="complete")
+    analysed_both = (analysed(cell, dataset, seed), analysed(replace(cell, learner="ridge"), complete, seed))
+    finished = finish_experiment([each.reduced() for each in analysed_both])
     return {
         "p_family": min(_p_family(run) for run in finished),
         "p": min(_p(run) for run in finished),
@@ -668,6 +703,7 @@ def route(cell: Cell, number: int) -> Values:
 SIMULATIONS: Mapping[str, Callable[[Cell, int], Values]] = {
     "test": test,
     "family": family,
+    "fused_family": fused_family,
     "estimate": estimate,
     "increment": increment,
     "contrast": contrast,

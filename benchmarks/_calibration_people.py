@@ -29,7 +29,7 @@ APART = (0.0, 0.8, -0.8)
 """Shift in the outcome of sites of given size, in SD: enough for noise to be shown where outcomes leave their site."""
 FAMILY_SIZES, SHARED_IN_FAMILY = (1, 2, 2, 3), 0.6
 """Families of these sizes in turn, and the share of the variance of outcome and features that their members share."""
-LATER = ("heavy_tails", "site_shares", "site_held", "families", "log_odds", "share")
+LATER = ("heavy_tails", "site_shares", "site_held", "families", "log_odds", "share", "missing")
 """Settings that came later: named in the key of a cell where they are not the default, so that others keep theirs."""
 CONFOUND_OF_X, CONFOUND_OF_Y = 0.3, 0.2
 """Shares of the variance of a feature and of the outcome that age and motion have together, where they confound."""
@@ -37,6 +37,8 @@ BASELINE_OF_X = 0.3
 """Share of the variance of a feature that the baseline score has, where features are null given it (P8)."""
 TAILS = 5
 """Degrees of freedom of heavy-tailed noise."""
+MODALITIES, MISSING = ("connectivity", "task", "pet"), 0.6
+"""Where modalities are missing: three tables, and the share of the people who lack the last one."""
 PERIOD, ARM = 0.5, 0.8
 """Effects of the second period and of ketamine over placebo, in SD of the outcome."""
 SESSIONS = {
@@ -80,6 +82,9 @@ class Setting:
     log_odds : float
         Above 0 a binary outcome, a participants column: what its log-odds rise by per SD of age and motion together,
         on which features depend too; `r2`, sites and the effects of the design have no part in it.
+    missing : str
+        Not empty: features come in three modalities, of which `MISSING` of the people lack PET, *at random* or *by
+        outcome* (those who fare worse, for the most part), and 5 % of the others task data.
     """
 
     design: str = "single-arm"
@@ -97,6 +102,7 @@ class Setting:
     families: bool = False
     log_odds: float = 0.0
     share: float = 0.5
+    missing: str = ""
 
     def __str__(self) -> str:
         values = {each.name: (getattr(self, each.name), each.default) for each in fields(self)}
@@ -125,6 +131,7 @@ class Setting:
         families = ", families" if self.families else ""
         arms = f", arms {'1:1' if self.share == 0.5 else '2:1'}" if self.kind == "treatment-effect" else ""
         words = f"{self.design}{arms}, {sites}{families}, {'confounded' if self.confounded else 'no confounds'}"
+        words += f", PET missing for 60 % {self.missing}" if self.missing else ""
         return f"{words}, t5 noise" if self.heavy_tails else words
 
 
@@ -161,24 +168,50 @@ def draw_dataset(
     Returns
     -------
     dict of str to Dataset
-        By feature set: ``set_1`` ..
+        By feature set: ``set_1`` .. Where modalities are missing there is one, of everyone who has one of them.
     """
     n = setting.n + n_fresh
     drawn = _draw(setting, rng, n)
     people = [f"sub-{number:05d}" for number in range(1, n + 1)]
     cohort = _cohort(setting, drawn, people)
     tables = {}
+    sources = len(MODALITIES) if setting.missing else sources
     for number, columns in enumerate(np.array_split(np.arange(setting.p), sources)):
         here = np.ones(n, dtype=bool) if number < (sources + 1) // 2 else rng.permutation(n) >= round(away * n)
+        if setting.missing:
+            here = _measured(setting, MODALITIES[number], drawn, rng)
         tables[f"table_{number + 1}"] = _table(f"table_{number + 1}", drawn.X, columns, people, here)
     experiment = experiment_of(setting, tuple(tables))
     included, flow = select_people(experiment, cohort, {})
     outcome = make_outcome(experiment.outcome, cohort, included, seed=0)
+    if setting.missing:
+        tables = {
+            name: _as(table, modality) for (name, table), modality in zip(tables.items(), MODALITIES, strict=True)
+        }
+        joined = (tables, cohort, outcome, included, flow)
+        return {"set_1": assemble(experiment, "set_1", tuple(tables), *joined, given_folds=None, complete=False)}
     sets = {f"set_{number}": (name,) for number, name in enumerate(tables, start=1)}
     return {
         name: assemble(experiment, name, members, tables, cohort, outcome, included, flow, given_folds=None)
         for name, members in sets.items()
     }
+
+
+def _measured(setting: Setting, modality: str, drawn: _Drawn, rng: np.random.Generator) -> np.ndarray:
+    """Who has a modality."""
+    n = len(drawn.y)
+    if modality == "connectivity":
+        return np.ones(n, dtype=bool)
+    if modality == "task":
+        return np.asarray(rng.random(n) >= 0.05)
+    fares = rng.standard_normal(n) + (drawn.y if setting.missing == "by outcome" else 0.0)
+    there = np.ones(n, dtype=bool)
+    there[np.argsort(fares)[: round(MISSING * n)]] = False
+    return there
+
+
+def _as(table: FeatureTable, modality: str) -> FeatureTable:
+    return replace(table, modality=modality, features=table.features.assign(modality=modality))
 
 
 def _draw(setting: Setting, rng: np.random.Generator, n: int) -> _Drawn:

@@ -29,7 +29,7 @@ from _paired import print_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 CRITERIA = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P14", "P15", "P16", "P19", "P20", "P21")
-JUDGED = ("ridge", "elastic-net", "xgboost", "logistic-ridge", "linear-svm")
+JUDGED = ("ridge", "late-fusion", "elastic-net", "xgboost", "logistic-ridge", "linear-svm")
 FEW = 20
 
 

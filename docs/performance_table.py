@@ -97,6 +97,12 @@ FIGURES = [
     Figure("svr_ratio_300x20000", f"Linear SVR {LINEAR}", "scikit-learn / ours", least=40),
     Figure("reduction_ms_300x20000", "The reduction they share, 300 x 20,000", "once per training set", "ms"),
     *(elastic_net("120x6670") + elastic_net("300x5000") + boosting("120x500") + boosting("300x2000")),
+    Figure(
+        "modalities_over_run",
+        "Three modalities of the demo trial, 1,000 permutations",
+        "run with all sets / run",
+        most=10,
+    ),
     Figure("end_to_end_wall_s", "Whole `workbench run`, KMoA, ridge", "wall", "s", most=20),
     Figure("end_to_end_cpu_s", "Whole `workbench run`, KMoA, ridge", "CPU", "s"),
     Figure("end_to_end_outside_fitting_cpu_s", "Whole `workbench run`, KMoA, ridge", "CPU outside model fitting", "s"),

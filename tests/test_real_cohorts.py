@@ -48,6 +48,11 @@ def test_the_age_of_the_nspn_sample_is_found(real_data, tmp_path, copied):
     assert result.scores.p_family == 0.01, "the floor of 99 permutations"
     assert result.claim.verdict == "exploratory"
     assert result.claim.kind == "association"
+    apart = result.scores.modality_values
+    assert apart is not None
+    assert [value.modality for value in apart.values] == ["area", "mt_frac030", "mt_wm", "thickness"]
+    assert sum(value.shapley for value in apart.values) == pytest.approx(result.scores.performance.r2, abs=1e-9)
+    assert max(apart.values, key=lambda value: value.shapley).modality == "mt_frac030", "myelination grows with age"
 
 
 def test_sex_is_found_in_the_brain_structure_of_the_aomic_students(real_data, tmp_path, copied):

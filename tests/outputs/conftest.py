@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from workbench.records import (
     Increment,
     Influence,
     Interval,
+    ModalityValue,
+    ModalityValues,
     Performance,
     PermutationTest,
     RegressionToMean,
@@ -25,6 +28,7 @@ from workbench.records import (
     Scores,
     Sensitivity,
     Subgroup,
+    SubsetValue,
 )
 
 CIRCUITS = (
@@ -261,7 +265,30 @@ def _scores(shape: Shape, predictions: pd.DataFrame, n_features: int, null: pd.D
         confounds=("mean_fd",),
         clinical_model=("MADRS@ses-b0", "age", "sex"),
         sensitivity=_sensitivity(shape.n),
+        modality_values=_modality_values(r2, shape.n) if "+" in run_name else None,
     )
+
+
+def _modality_values(r2: float, n: int) -> ModalityValues:
+    """Of three modalities one adds to the others, one is about as good, one is noise."""
+
+    def around(value: float, half: float) -> Interval:
+        return Interval(value - half, value + half, 0.95, "losses of each participant", "what it adds to R2")
+
+    def value_of(name: str, shapley: float, ablation: float, alone: float, p: float) -> ModalityValue:
+        limits = around(shapley, 0.05), around(alone, 0.1), around(ablation, 0.04)
+        added = (alone - 0.05, around(alone - 0.05, 0.1), 0.03)
+        return ModalityValue(name, 40, shapley, limits[0], p, alone, limits[1], ablation, limits[2], *added)
+
+    pet, connectivity = 0.6 * r2, 0.45 * r2
+    values = (
+        value_of("PET", pet, 0.09, 0.8 * r2, 0.001),
+        value_of("connectivity", connectivity, 0.02, 0.6 * r2, 0.004),
+        value_of("task", r2 - pet - connectivity, -0.01, -0.02, 0.4),
+    )
+    names = ("PET", "connectivity", "task")
+    sets = ((), *((name,) for name in names), *combinations(names, 2), names)
+    return ModalityValues(values, tuple(SubsetValue(each, r2 * len(each) / 3) for each in sets), n, 1000)
 
 
 def _sensitivity(n: int) -> Sensitivity:

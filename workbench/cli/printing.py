@@ -275,7 +275,7 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             {
                 "run": planned.display_name,
                 "n": planned.dataset.n_participants,
-                "features": planned.dataset.X.shape[1],
+                "features": len(planned.dataset.features),
                 "folds": planned.folds,
                 "permutations": planned.validation.permutations,
                 "fits": f"{planned.cost.fits:,}",
@@ -293,6 +293,9 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print_labelled("Afterwards", words)
         for words in dict.fromkeys(words for planned in plan.runs for words in planned.dataset.in_fold):
             print_labelled("In the folds", words)
+        for planned in plan.runs:
+            if planned.modalities:
+                print_labelled("Modalities", f"{planned.display_name}: {planned.modalities}")
         print_planned_claims(report.claims.get(plan.name, ()))
         for step in flow_of(plan) if verbose else ():
             print_labelled("Flow", step)

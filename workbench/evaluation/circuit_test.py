@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from workbench.models.preprocessing import spanning_basis
@@ -29,6 +32,9 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     of the outcome on it, given N, per SD; its 95 % interval clusters by people or families (`effects`). Signs
     of the features of a circuit are not aligned to the outcome, so opposite ones cancel in its mean.
 
+    Where rows lack blocks of features, r is taken over the rows that have the feature, with N of these rows, and the
+    mean of a circuit over the rows that have one of its features: what was not measured is never made up.
+
     Features that a tangent space or ComBat makes are made once here, of all participants together: neither looks at the
     outcome, and permuted outcomes meet the same features.
 
@@ -48,30 +54,30 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
     Freedman, D., Lane, D. (1983). J. Business & Economic Statistics 1, 292-298.
     """
     dataset = prepared_together(dataset)
-    N = dataset.nuisance.values
-    basis = spanning_basis(N, N[:0]).train
-    Y = _unit_columns(residual_of(targets, basis), targets)
     circuits = dataset.circuits
     member = np.equal.outer(np.arange(len(circuits)), dataset.circuit_of_feature).astype(float)
-    n_features = dataset.X.shape[1]
+    n_features = len(dataset.features)
     statistic = np.zeros((targets.shape[1], len(circuits)))
     feature_r, feature_p = np.empty(n_features), np.empty(n_features)
     effect, half_width = np.empty(n_features), np.empty(n_features)
-    for start in range(0, n_features, FEATURES_AT_ONCE):
-        chunk = slice(start, start + FEATURES_AT_ONCE)
-        X = mean_imputed(dataset.X[:, chunk])
-        residual = residual_of(X, basis)
-        r = _unit_columns(residual, X).T @ Y
-        feature_r[chunk] = r[:, 0]
-        squared = np.square(r, out=r)
-        # A tie with the observed value counts against it, whatever the last bit of a sum says.
-        feature_p[chunk] = (squared >= squared[:, :1] * (1 - 1e-12)).mean(axis=1)
-        statistic += squared.T @ member[:, chunk].T
-        slopes = effects(X, targets[:, 0], basis, np.asarray(dataset.groups))
-        # A feature that does not vary goes with nothing.
-        effect[chunk], half_width[chunk] = (np.nan_to_num(each, nan=0.0, posinf=np.inf) for each in slopes)
-    means = circuit_means(dataset.X, dataset.circuit_of_feature, len(circuits))
-    of_circuit, half_of_circuit = effects(means, targets[:, 0], basis, np.asarray(dataset.groups))
+    for part in _measured_together(dataset):
+        basis = part.basis(dataset)
+        rows_y, groups = targets[part.rows, 0], np.asarray(dataset.groups)[part.rows]
+        Y = _unit_columns(residual_of(targets[part.rows], basis), targets[part.rows])
+        for start in range(part.columns.start, part.columns.stop, FEATURES_AT_ONCE):
+            chunk = slice(start, min(start + FEATURES_AT_ONCE, part.columns.stop))
+            X = mean_imputed(dataset.measured[part.rows, chunk])
+            residual = residual_of(X, basis)
+            r = _unit_columns(residual, X).T @ Y
+            feature_r[chunk] = r[:, 0]
+            squared = np.square(r, out=r)
+            # A tie with the observed value counts against it, whatever the last bit of a sum says.
+            feature_p[chunk] = (squared >= squared[:, :1] * (1 - 1e-12)).mean(axis=1)
+            statistic += squared.T @ member[:, chunk].T
+            slopes = effects(X, rows_y, basis, groups)
+            # A feature that does not vary goes with nothing.
+            effect[chunk], half_width[chunk] = (np.nan_to_num(each, nan=0.0, posinf=np.inf) for each in slopes)
+    of_circuit, half_of_circuit = _effects_of_circuits(dataset, targets[:, 0])
     of_circuit = np.where(np.isfinite(half_of_circuit), of_circuit, np.nan)
     return CircuitTest(
         circuits=circuits,
@@ -85,6 +91,47 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
         circuit_effect_low=of_circuit - half_of_circuit,
         circuit_effect_high=of_circuit + half_of_circuit,
     )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Neighbouring features that the same rows have."""
+
+    rows: slice | np.ndarray
+    columns: slice
+
+    def basis(self, dataset: Dataset) -> np.ndarray:
+        """Orthonormal columns of [1 | N] in these rows."""
+        N = dataset.nuisance.values[self.rows]
+        return spanning_basis(N, N[:0]).train
+
+
+def _measured_together(dataset: Dataset) -> Iterator[_Measured]:
+    """All features with all rows; where rows lack blocks, every block with the rows that have it."""
+    if dataset.complete:
+        yield _Measured(slice(None), slice(0, len(dataset.features)))
+        return
+    first = 0
+    for block in dataset.feature_blocks.blocks:
+        last = first + block.values.shape[1]
+        yield _Measured(np.flatnonzero(block.present), slice(first, last))
+        first = last
+
+
+def _effects_of_circuits(dataset: Dataset, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and half width of the mean of each circuit, over the rows that have one of its features."""
+    means = circuit_means(dataset.measured, dataset.circuit_of_feature, len(dataset.circuits))
+    groups = np.asarray(dataset.groups)
+    if dataset.complete:
+        return effects(means, y, _Measured(slice(None), slice(0)).basis(dataset), groups)
+    columns = []
+    for circuit, of_circuit in enumerate(means.T):
+        blocks = np.unique(dataset.feature_blocks.block_of_feature[dataset.circuit_of_feature == circuit])
+        rows = np.flatnonzero(dataset.feature_blocks.present[:, blocks].any(axis=1))
+        basis = _Measured(rows, slice(0)).basis(dataset)
+        columns.append(effects(of_circuit[rows, None], y[rows], basis, groups[rows]))
+    slopes, half_widths = (np.concatenate(each) for each in zip(*columns, strict=True))
+    return slopes, half_widths
 
 
 def _unit_columns(residual: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from workbench.evaluation.apart_from import as_it_is
+from workbench.evaluation.availability import FEWEST_COMPLETE, n_complete
 from workbench.evaluation.baseline_held import holding_baseline
 from workbench.evaluation.conformal import affordable
 from workbench.evaluation.crossover import first_period_trial
 from workbench.evaluation.influence import MOST_INFLUENTIAL, MOST_REFITTED, PAIRS
+from workbench.evaluation.modality_sets import modality_names, proper_subsets, with_modalities
 from workbench.evaluation.negative_control import SHUFFLED_REPEATS
 from workbench.evaluation.sites import MOST_REPEATS, holding_site, leaving_sites_out
 from workbench.models.estimator_trial import try_estimator
@@ -106,7 +108,7 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
 
 def _of_division(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
     """Cost of every outer fold of every repeat."""
-    n, n_features = dataset.X.shape
+    n, n_features = dataset.n_rows, len(dataset.features)
     work = _work(dataset, validation, learner)
     learner = as_permuted(learner) if validation.permutations else learner
     if isinstance(learner, EstimatorSpec):
@@ -128,7 +130,7 @@ def _seconds_of_steps(dataset: Dataset, work: Work) -> float:
     but where each has folds of its own."""
     sets = work.folds * (work.inner + 1)
     procedures = len(ON_FEATURES.intersection(work.procedures))
-    if work.one_by_one and work.n_features == dataset.X.shape[1]:
+    if work.one_by_one and work.n_features == len(dataset.features):
         sets *= work.targets
     seconds = 0.0
     for block in covariance_blocks(dataset.features):
@@ -148,7 +150,7 @@ def _estimator_seconds(dataset: Dataset, work: Work, learner: EstimatorSpec) -> 
 
 
 def _work(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Work:
-    n, n_features = dataset.X.shape
+    n, n_features = dataset.n_rows, len(dataset.features)
     offered = learner.offered(n_features)
     learner = as_permuted(learner) if validation.permutations else learner
     return Work(
@@ -190,8 +192,7 @@ def estimate_raw(dataset: Dataset, validation: ValidationSpec, learner: LearnerS
 
     Parameters
     ----------
-    dataset, validation, learner
-        As for `estimate`.
+    dataset, validation, learner : Dataset, ValidationSpec, LearnerSpec
 
     Returns
     -------
@@ -200,6 +201,39 @@ def estimate_raw(dataset: Dataset, validation: ValidationSpec, learner: LearnerS
     """
     raw = as_it_is(dataset)
     return Cost(0, 0.0, 0.0, 0.0) if raw is None else estimate(raw, validation, learner)
+
+
+def estimate_modalities(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
+    """Cost of the run once more with every set of its modalities (`workbench.evaluation.modalities`).
+
+    Of a set only the model itself is refitted, and of a single modality the increment; permuted outcomes where the
+    learner serves them all at once.
+
+    Parameters
+    ----------
+    dataset, validation, learner
+        As for `estimate`.
+
+    Returns
+    -------
+    Cost
+        Of these refits alone; as if every set were as wide as all modalities for estimators that a trial has to time.
+    """
+    tuned = as_permuted(learner) if validation.permutations else learner
+    one_by_one = not make_learner(learner).batched or balanced_on_outcome(dataset, validation)
+    served = validation.model_copy(update={"permutations": 0} if one_by_one else {})
+    nothing = dataset.nuisance.only()
+    own = replace(dataset, forced=dataset.nuisance, confounds=nothing, clinical=dataset.clinical.only())
+    cost = Cost(0, 0.0, 0.0, 0.0)
+    timed = isinstance(learner, EstimatorSpec)
+    whole = estimate(own, served, tuned) if timed else cost
+    for subset in proper_subsets(modality_names(dataset, learner)):
+        of_set = whole if timed else estimate(with_modalities(own, subset), served, tuned)
+        cost += of_set.times(2.0 if len(subset) == 1 and dataset.clinical.variables else 1.0)
+    if dataset.complete:
+        return cost
+    observed, of_all = validation.model_copy(update={"permutations": 0}), dataset.having_all()
+    return cost + estimate(of_all, observed, tuned) + estimate_modalities(of_all, observed, tuned)
 
 
 def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
@@ -228,9 +262,11 @@ def estimate_refits(dataset: Dataset, validation: ValidationSpec, learner: Learn
     if affordable(dataset, tuned):
         refits += validation.outer * validation.inner
     everyone = 1 / validation.outer
+    complete = validation.repeats if n_complete(dataset) >= FEWEST_COMPLETE and not dataset.complete else 0
     control = min(validation.repeats, SHUFFLED_REPEATS) if batched else 1
     beside = _of_division(own, alone, tuned.beside_main())
-    return repeat.times(refits / validation.outer) + beside.times(control + everyone + _of_treatments(dataset, control))
+    beside_treatments = _of_treatments(dataset, control)
+    return repeat.times(refits / validation.outer + complete) + beside.times(control + everyone + beside_treatments)
 
 
 def _of_treatments(dataset: Dataset, repeats: int) -> int:

@@ -69,6 +69,16 @@ def measured_values(dataset: Dataset, features: pd.DataFrame) -> tuple[pd.DataFr
     drawn = sorted({*largest.dropna().index, *by_test["p"].dropna().index})
     made = prepared_together(dataset)
     who = made.rows[["participant_id", "session"]].reset_index(drop=True)
-    values = pd.DataFrame(made.X[:, drawn], columns=list(features["name"].iloc[drawn]))
-    means = circuit_means(made.X, made.circuit_of_feature, len(made.circuits))
+    values = pd.DataFrame(made.measured[:, drawn], columns=list(features["name"].iloc[drawn]))
+    means = circuit_means(made.measured, made.circuit_of_feature, len(made.circuits))
+    means[~_has_circuit(made)] = np.nan
     return pd.concat([who, values], axis=1), pd.concat([who, pd.DataFrame(means, columns=list(made.circuits))], axis=1)
+
+
+def _has_circuit(dataset: Dataset) -> np.ndarray:
+    """Which row has a block of features with which circuit in it, bool, (n_rows, n_circuits)."""
+    blocks = dataset.feature_blocks
+    holds = np.zeros((len(blocks.blocks), len(dataset.circuits)), dtype=bool)
+    holds[blocks.block_of_feature, dataset.circuit_of_feature] = True
+    has: np.ndarray = (blocks.present.astype(int) @ holds.astype(int)) > 0
+    return has

@@ -61,7 +61,7 @@ def shap_table(dataset: Dataset, results: Sequence[UnitResult]) -> pd.DataFrame 
     explained = [result for result in in_order(results) if result.shap is not None and result.shap_base is not None]
     if not explained:
         return None
-    total = np.zeros_like(dataset.X)
+    total = np.zeros((dataset.n_rows, len(dataset.features)))
     base = np.zeros(dataset.n_rows)
     times = np.zeros(dataset.n_rows)
     for result in explained:
@@ -317,8 +317,8 @@ def _absolute_by_repeat(dataset: Dataset, results: Sequence[UnitResult]) -> NDAr
     for result in in_order(results):
         if result.shap is not None:
             summed = np.abs(result.shap).sum(axis=0)
-            absolute[result.repeat] = absolute.get(result.repeat, np.zeros(dataset.X.shape[1])) + summed
-    return np.array([absolute[repeat] for repeat in sorted(absolute)]).reshape(len(absolute), dataset.X.shape[1])
+            absolute[result.repeat] = absolute.get(result.repeat, np.zeros(len(dataset.features))) + summed
+    return np.array([absolute[repeat] for repeat in sorted(absolute)]).reshape(len(absolute), len(dataset.features))
 
 
 def _rank_spread(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -334,7 +334,7 @@ def _rank_spread(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
 def _mean_over_folds(dataset: Dataset, results: Sequence[UnitResult], name: str) -> NDArray[np.float64]:
     """Mean over all folds of an array by feature; NaN where no fold has it."""
     found = [value for result in in_order(results) if (value := getattr(result, name)) is not None]
-    return np.mean(found, axis=0) if found else np.full(dataset.X.shape[1], np.nan)
+    return np.mean(found, axis=0) if found else np.full(len(dataset.features), np.nan)
 
 
 def _haufe(
@@ -363,7 +363,7 @@ def _haufe(
     Haufe, S. et al. (2014). NeuroImage 87, 96-110. Kott, P. S. (2001). J. Official Statistics 17, 521-526 (jackknife
     that leaves out groups).
     """
-    missing = np.full(dataset.X.shape[1], np.nan)
+    missing = np.full(len(dataset.features), np.nan)
     found = [(result.repeat, result.haufe) for result in in_order(results) if result.haufe is not None]
     if not found:
         return missing, missing, missing

@@ -67,5 +67,15 @@ def clinical_models(run: Fits) -> list[str]:
 
 
 def delta_r2(clinical: HeldOutLosses, added: HeldOutLosses) -> float:
-    """(SSE of clinical - SSE of clinical and features) / SSE of the training mean, by repeat, averaged over repeats."""
+    """(SSE of clinical - SSE of clinical and features) / SSE of the training mean, by repeat, averaged over repeats.
+
+    Parameters
+    ----------
+    clinical, added : HeldOutLosses
+        Of the clinical model, and of the clinical variables with the features.
+
+    Returns
+    -------
+    float
+    """
     return float(np.mean((clinical.model - added.model).sum(axis=0) / added.mean.sum(axis=0)))

@@ -15,7 +15,7 @@ import numpy as np
 from workbench.evaluation.metrics import long_table, r2_without_each, r2_without_one, squared_by_person
 from workbench.evaluation.refits import FitUnits, in_memory, renamed
 from workbench.models.estimators import make_learner, make_tuned
-from workbench.models.learner import Fold, Learner, Together, residualises
+from workbench.models.learner import Fold, Learner, Together, residualises, taken_from
 from workbench.models.procedures import modalities
 from workbench.models.stacked import held_out_references
 from workbench.models.steps_in_fold import prepared
@@ -346,11 +346,11 @@ def _refit_unit(unit: WorkUnit, *, dataset: Dataset, refits: Mapping[str, _Refit
     groups, chosen, bends = refits[unit.key]
     person = dataset.rows["participant_id"].to_numpy(str)
     N = dataset.nuisance.values
-    folds = [_fold_without(dataset, N, unit, ~np.isin(person, group)) for group in groups]
     model = make_learner(learner)
     if not model.batched:
         model = make_tuned(learner, chosen["main"])
     model = for_treatment(prepared(model, dataset), dataset)
+    folds = [_fold_without(dataset, N, unit, ~np.isin(person, group), model) for group in groups]
     procedures = dict(zip(map(_without, range(len(groups))), _refits_of(dataset, model, folds, unit), strict=True))
     if bends:
         on_covariates = for_treatment(make_tuned(learner, chosen["confounds"]), dataset)
@@ -370,14 +370,17 @@ def _squared_rows(dataset: Dataset, result: UnitResult, main: str, alone: str) -
     return np.asarray(np.square(dataset.y[result.test] - np.stack(predictions)))
 
 
-def _fold_without(dataset: Dataset, N: np.ndarray, unit: WorkUnit, keep: np.ndarray) -> Fold:
+def _fold_without(dataset: Dataset, N: np.ndarray, unit: WorkUnit, keep: np.ndarray, model: Learner) -> Fold:
     """The fold of a unit without the training rows, inner ones too, that are not kept."""
     left = (Split(split.train[keep[split.train]], split.test[keep[split.test]]) for split in unit.inner)
     inner = tuple(split for split in left if len(split.train) and len(split.test))
     train = unit.outer.train[keep[unit.outer.train]]
     batches = None if dataset.harmonisation is None else dataset.harmonisation.batches
     where = (train, unit.outer.test, inner, dataset.outcome.type)
-    return Fold(dataset.X, N, *where, bands=modalities(dataset), batches=batches, trial=trial_of(dataset))
+    given = taken_from(dataset, model)
+    return Fold(
+        dataset.measured, N, *where, bands=modalities(dataset), batches=batches, trial=trial_of(dataset), **given
+    )
 
 
 def _refits_of(dataset: Dataset, model: Learner, folds: Sequence[Fold], unit: WorkUnit) -> list[ProcedureResult]:

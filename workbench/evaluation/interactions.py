@@ -46,7 +46,7 @@ def circuit_interactions(dataset: Dataset, learner: LearnerSpec, everyone: Study
     """
     if everyone is None or dataset.outcome.type == "binary" or len(dataset.circuits) < 2:
         return None
-    offered = min(learner.offered(dataset.X.shape[1]), dataset.X.shape[1]) + dataset.nuisance.values.shape[1] + 1
+    offered = min(learner.offered(len(dataset.features)), len(dataset.features)) + dataset.nuisance.values.shape[1] + 1
     if learner.kind != "xgboost" or dataset.n_rows * offered**2 > MOST_VALUES:
         return None
     X, circuits = dataset.X, np.asarray(dataset.circuit_of_feature)

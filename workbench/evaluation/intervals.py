@@ -157,12 +157,12 @@ def r2_interval(losses: HeldOutLosses) -> Interval | None:
     Interval or None
         None unless the losses are those of at least 10 repeats of 5 folds: the number of folds narrows no interval.
     """
-    return _interval(losses, losses.model, losses.reference, "R2")
+    return ratio_interval(losses, losses.model, losses.reference, "R2")
 
 
 def r2_total_interval(losses: HeldOutLosses) -> Interval | None:
     """The same for the R2 against the training mean, which is the same reference for every procedure."""
-    return _interval(losses, losses.model, losses.mean, "R2 relative to the training mean")
+    return ratio_interval(losses, losses.model, losses.mean, "R2 relative to the training mean")
 
 
 def increment_interval(clinical: HeldOutLosses, added: HeldOutLosses) -> Interval | None:
@@ -192,13 +192,30 @@ def increment_interval(clinical: HeldOutLosses, added: HeldOutLosses) -> Interva
         raise ValueError("an increment compares procedures on identical folds")
     total = float(added.mean.sum())
     left = float(clinical.model.sum()) / total if total > 0 else float("nan")
-    return _interval(added, added.model, clinical.model, "incremental R2 over the clinical model", scale=left)
+    return ratio_interval(added, added.model, clinical.model, "incremental R2 over the clinical model", scale=left)
 
 
-def _interval(
+def ratio_interval(
     losses: HeldOutLosses, model: Losses, reference: Losses, what: str, *, scale: float = 1.0
 ) -> Interval | None:
-    """Interval of scale * (1 - loss ratio)."""
+    """Interval of scale * (1 - loss of the model / loss of the reference).
+
+    Parameters
+    ----------
+    losses : HeldOutLosses
+        Says of which folds, and of how many participants in training, the two are.
+    model, reference : ndarray of shape (n_groups, n_repeats)
+        Held-out squared errors of each group that folds keep together.
+    what : str
+        What is estimated, in words.
+    scale : float
+        Held at its estimate.
+
+    Returns
+    -------
+    Interval or None
+        None without 10 repeats of 5 folds, or where a loss is 0 or less.
+    """
     if losses.n_repeats < INTERVAL_REPEATS or set(losses.folds) != {INTERVAL_FOLDS}:
         return None
     limits = log_ratio_limits(model, reference)

@@ -200,7 +200,7 @@ def are_fitted_together(dataset: Dataset, learner: LearnerSpec) -> bool:
 
     if not dataset.complete or not isinstance(make_learner(learner), Together):
         return False
-    return are_small(dataset.n_rows, dataset.X.shape[1], dataset.outcome.type)
+    return are_small(dataset.n_rows, len(dataset.features), dataset.outcome.type)
 
 
 def renamed(unit: WorkUnit, purpose: str, parent: WorkUnit, *what: Any) -> WorkUnit:

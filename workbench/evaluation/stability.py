@@ -52,16 +52,17 @@ def stability_selection(dataset: Dataset, *, seed: int, pairs: int = PAIRS) -> S
     Returns
     -------
     StabilitySelection or None
-        None where a half has too few participants for its nuisance block.
+        None where a half has too few participants for its nuisance block. Where participants lack modalities, those
+        who have all of them are halved: a path over all features needs a value of each.
 
     References
     ----------
     Meinshausen, N., Buehlmann, P. (2010). J. Royal Statistical Society B 72, 417-473.
     Shah, R. D., Samworth, R. J. (2013). J. Royal Statistical Society B 75, 55-80.
     """
-    dataset = effects_as_outcome(prepared_together(dataset))
+    dataset = effects_as_outcome(prepared_together(dataset.having_all()))
     random = np.random.default_rng([seed, STREAM])
-    p, circuits = dataset.X.shape[1], np.asarray(dataset.circuit_of_feature)
+    p, circuits = len(dataset.features), np.asarray(dataset.circuit_of_feature)
     n_circuits = len(dataset.circuits)
     q, q_circuits = most_entering(p), most_entering(n_circuits)
     smallest = max(10, 2 * dataset.nuisance.values.shape[1] + 6)

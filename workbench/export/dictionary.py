@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.export.columns import COLUMNS
 from workbench.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ FILES = {
     "subgroups.tsv": "scores by sex, age, site, arm or order, and severity; their differences are not tested",
     "course.tsv": "mean of the outcome's score at every session of every arm, and who dropped out",
     "durability.tsv": "predictions for the session of the run against the outcome at every session",
+    "availability.tsv": "scores by which modalities participants have, where some lack whole modalities",
     "drop_out.tsv": "participants analysed beside eligible participants who were excluded",
     "decision_curve.tsv": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "benefit.tsv": "predicted benefit of every participant while held out; where treatments are compared",
@@ -50,6 +52,7 @@ FILES = {
     "tuning.tsv": "the settings that the inner folds chose in every outer fold, and whether at an end of the grid",
     "circuits.tsv": "every circuit tested: candidate or not, its test with p and q, effect, size of its SHAP values",
     "modalities.tsv": "size of the SHAP values of every modality",
+    "modality_values.tsv": "what every modality adds: Shapley value, ablation, alone, and over the clinical model",
     "biomarkers.tsv": "candidate biomarkers; no rows where prediction is not shown or was not tested",
     "biomarkers.json": "the same with the claim, its reasons and the run id",
     "features.tsv": "what every feature is, and what is known of it",
@@ -72,6 +75,7 @@ FILES = {
     "figures/tuning": "settings that the inner folds chose, over outer folds and repeats",
     "figures/split_spread": "cross-validated R2 of every repeat: how much depends on the draw of the folds",
     "figures/comparators": "R2 of every model on the same folds, with its interval",
+    "figures/modalities": "what every modality adds: Shapley value and ablation, with their intervals",
     "figures/decision_curve": "net benefit of acting on the predictions, by threshold; binary outcomes only",
     "figures/benefit_quarters": "effect in quarters of the predicted benefit; parallel arms only",
     "figures/benefit_calibration": "effect against predicted benefit; parallel arms only",
@@ -95,271 +99,6 @@ FILES = {
     MODEL_FOLDER: "the fitted model",
 }
 """What each file of a run is; pictures and folders by the start of their name."""
-
-PERSON = {"participant_id": "the participant, as the study writes the id", "session": "session of the features"}
-ATTRIBUTION = {
-    "mean_abs_shap": (
-        "mean over participants of |SHAP|, summed over the features of the row, {unit}; held-out participants only"
-    ),
-    "share": "mean_abs_shap as a share of all rows, 0 to 1",
-}
-SELECTED = "share of 100 halves of the participants in which a lasso selects it, or any of its features"
-EFFECT = {
-    "effect": "{unit} of the outcome per SD, confounds held fixed",
-    "effect_low": "lower end of its 95 % interval, {unit} per SD; families, where declared, count as one each",
-    "effect_high": "upper end of its 95 % interval, {unit} per SD",
-}
-ORIGIN = {
-    "circuit": "circuit that the feature belongs to",
-    "region_a": "first region, or the only one",
-    "region_b": "second region of a connection",
-    "contrast": "task contrast",
-    "tracer": "PET tracer",
-    "session": "session at which it was measured",
-    "measure": "what was measured",
-    "unit": "unit of the feature",
-    "atlas": "atlas of the regions",
-    "reference_region": "PET: reference region of the ratio or binding potential",
-    "minutes": "PET: minutes after injection, from-to",
-}
-
-PLACES = {
-    "x": "coordinate of the first region, or the only one: mm to the right, in the space of its atlas; where known",
-    "y": "mm to the front",
-    "z": "mm upwards",
-    "x_b": "coordinate of the second region of a connection: mm to the right",
-    "y_b": "mm to the front",
-    "z_b": "mm upwards",
-}
-
-COLUMNS: dict[str, dict[str, str]] = {
-    "predictions.tsv": {
-        **PERSON,
-        "repeat": "repeat of the cross-validation, from 0",
-        "fold": "fold in which the participant was held out, from 0",
-        "observed": "outcome as rated, {unit}",
-        "predicted": "prediction made without this participant, {unit}",
-        "reference": "prediction that R2 is judged against: {reference}, {unit}",
-        "low_90": "lower end of the 90 % interval of a single participant (CV+), {unit}; first repeat only",
-        "high_90": "upper end of the 90 % interval of a single participant (CV+), {unit}; first repeat only",
-    },
-    "folds.tsv": {"participant_id": PERSON["participant_id"], "repeat_0": "fold of the first repeat; and so on"},
-    "fold_r2.tsv": {
-        "repeat": "repeat of the cross-validation, from 0",
-        "fold": "fold of the repeat, from 0",
-        "n": "predictions of held-out participants in the fold",
-        "r2": "R2 in the fold, relative to {reference}; n/a where that leaves no error to explain",
-    },
-    "inner_folds.tsv": {
-        "participant_id": PERSON["participant_id"],
-        "repeat_0_fold_0": "first fold of the first repeat: inner fold, from 0, in which the participant was held out "
-        "while settings were chosen; n/a for those held out in the fold itself; and so on",
-    },
-    "comparators.tsv": {
-        "model": "which model",
-        "procedure": "its name in scores.json",
-        "r2_total": "cross-validated R2 relative to the training mean, the same for every model",
-        "r2_total_low": "lower end of its 95 % interval",
-        "r2_total_high": "upper end of its 95 % interval",
-        "r2": "cross-validated R2 against what this model holds fixed",
-        "mae": "mean absolute error (MAE), {unit}",
-        "auc": "area under the ROC curve; binary outcomes only",
-        "brier": "Brier score; binary outcomes only",
-    },
-    "influence.tsv": {
-        "participant_id": "who is left out",
-        "r2_without": "cross-validated R2 of the others",
-        "r2_without_baseline_held": "the same with the baseline score held fixed; where that was analysed",
-    },
-    "influence_pairs.tsv": {
-        "participant_a": "one of the two who are left out",
-        "participant_b": "the other",
-        "r2_without": "cross-validated R2 of the others; the lowest first",
-    },
-    "subgroups.tsv": {
-        "variable": "what the subgroups differ in",
-        "level": "which subgroup; halves are divided at the median of the participants analysed",
-        "n": "participants; fewer than 10 are counted and not scored",
-        "r2": "cross-validated R2 over these participants, models trained on everybody; against {reference}",
-        "r2_low": "lower end of a 95 % bootstrap over these participants; models as fitted, so narrower than the truth",
-        "r2_high": "upper end of the same",
-        "mae": "mean absolute error (MAE), {unit}",
-        "bias": "mean of observed minus predicted (calibration in the large), {unit}; 0 is ideal",
-        "bias_low": "lower end of its 95 % interval over these participants, {unit}",
-        "bias_high": "upper end of the same, {unit}",
-    },
-    "course.tsv": {
-        "arm": "arm of the trial; empty where the study names none",
-        "session": "session of the rating",
-        "hours": "hours from the infusion; 0 before it",
-        "n": "participants included who were rated before treatment and here",
-        "expected": "participants of the arm who were rated before treatment",
-        "dropped": "expected minus n",
-        "mean": "mean of the score, points",
-        "low": "lower end of its 95 % interval over participants (Student's t), points",
-        "high": "upper end of the same, points",
-    },
-    "durability.tsv": {
-        "session": "session at which the outcome is read",
-        "hours": "hours from the infusion",
-        "n": "participants analysed who have the outcome there",
-        "r2": "R2 of the predictions as they are, beyond the average course; against the nuisance model at the session",
-        "slope": "slope of observed on predicted within folds: 1 all of what is predicted is there, 0 nothing is",
-        "slope_low": "lower end of its 95 % interval (jackknife over participants, widened for the models)",
-        "slope_high": "upper end of the same",
-        "drop": "slope at the session of the run minus slope here, in participants rated at both",
-        "drop_low": "lower end of its 95 % interval",
-        "drop_high": "upper end of the same",
-        "standing": "predicted (session of the run), holds, weaker, lost, or not known",
-    },
-    "drop_out.tsv": {
-        "variable": "variable known before treatment; variable[level] is the share with that level",
-        "n_analysed": "participants analysed in whom it is known",
-        "n_lost": "eligible participants excluded in whom it is known",
-        "analysed": "mean (or share) of those analysed",
-        "lost": "mean (or share) of those excluded",
-        "standardised": "difference, excluded minus analysed, in SD (pooled); not tested",
-    },
-    "decision_curve.tsv": {
-        "threshold": "probability of the outcome from which on one would act",
-        "predictions": "net benefit of acting on the held-out predictions: true positives per participant, less false "
-        "positives weighed by threshold / (1 - threshold)",
-        "clinical": "net benefit of acting on the best clinical model",
-        "treat_all": "net benefit of acting on everyone",
-        "treat_none": "net benefit of acting on no one, which is 0",
-    },
-    "benefit.tsv": {
-        "participant_id": PERSON["participant_id"],
-        "arm": "arm of a parallel trial",
-        "first_arm": "treatment of the first period of a crossover",
-        "predicted_benefit": "benefit of the active treatment predicted while held out, mean over repeats, {unit}",
-        "benefit_of_covariates": "the same from the covariates held fixed alone, {unit}",
-        "score": "a score of which the mean is the benefit; says nothing of a single participant, {unit}",
-        "observed_benefit": "difference between the two treatments, {unit}",
-        "possible_carry_over": "True where the active treatment came first and much of the improvement was left",
-    },
-    "benefit_quarters.tsv": {
-        "quarter": "1 has the smallest predicted benefit, 4 the largest",
-        "n_active": "participants on the active treatment",
-        "n_control": "participants on the control",
-        "predicted": "mean predicted benefit, {unit}",
-        "effect": "mean effect of the active treatment over the control, {unit}",
-        "low": "lower end of its 95 % interval, conditional on the fitted models, {unit}",
-        "high": "upper end",
-    },
-    "permutation_null.tsv": {
-        "permutation": "number of the permutation, from 1",
-        "r2": "cross-validated R2 of the whole procedure on the permuted outcome",
-        "increment": "incremental R2 over the clinical model on the permuted outcome",
-        "r2_baseline_held": "r2 with the baseline score held fixed; where that was analysed",
-    },
-    "circuits.tsv": {
-        "circuit": "name of the circuit; rows are sorted by it, which ranks nothing",
-        "n_features": "features of the circuit",
-        "candidate": "True where q is at most .10 and prediction is shown",
-        "q": "false discovery rate over circuits (Benjamini-Hochberg)",
-        "p": "permutation p of the circuit test",
-        "statistic": "circuit test: sum over features of squared partial correlation with the outcome",
-        **{key: words.replace("per SD", "per SD of the circuit's mean") for key, words in EFFECT.items()},
-        **ATTRIBUTION,
-        "null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}",
-        "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
-        "rank_high": "95th percentile over repeats of its rank",
-        "selection_frequency": SELECTED,
-        "note": "how to read the row",
-    },
-    "modalities.tsv": {"modality": "modality", "n_features": "features of the modality", **ATTRIBUTION},
-    "biomarkers.tsv": {
-        "level": "circuit, or feature within the circuit above it",
-        "feature": "name of the feature",
-        "modality": "modality, or all modalities of the circuit",
-        **{name: ORIGIN[name] for name in ("circuit", "region_a", "region_b", "contrast", "tracer")},
-        **{name: ORIGIN[name] for name in ("measure", "unit", "reference_region", "minutes", "session")},
-        "direction": "higher or lower values go with a higher outcome; mixed where features of a circuit differ",
-        **EFFECT,
-        "mean_abs_shap": ATTRIBUTION["mean_abs_shap"],
-        "shap_null_quantile": "95th percentile of mean_abs_shap over permuted outcomes, {unit}; circuits only",
-        "haufe_sign": "sign of the covariance with the prediction (Haufe 2014)",
-        "selection_frequency": SELECTED,
-        "q_value": "false discovery rate: over circuits, or over the features of the circuit",
-        "evidence": "published cohorts (not papers) that agree or disagree on improvement with ketamine; silent where "
-        "nothing was published; empty where the outcome is no effect of treatment",
-        "atlas": ORIGIN["atlas"],
-        **PLACES,
-        "n": "participants analysed",
-        "claim": "the strongest claim that the run allows",
-        "run_id": "id of the run",
-        "synthetic": "True for simulated participants",
-        "sentence": "the row in words",
-        "tag": "suppressor-like: helps the model without going with the outcome itself",
-    },
-    "features.tsv": {
-        "name": "source:feature, with @session where sessions differ",
-        "source": "file of features/ that it comes from",
-        "modality": "modality",
-        "feature": "its name in the source",
-        **ORIGIN,
-        "mean_abs_shap": "mean over participants of |SHAP|, {unit}",
-        "weight": "change of the prediction per SD of the feature, {unit}; linear models only",
-        "haufe": "what of the feature covaries with the prediction (Haufe 2014): SD of the feature per {one_unit}",
-        "haufe_low": "lower end of its 95 % interval (jackknife over the folds of a repeat)",
-        "haufe_high": "upper end of its 95 % interval",
-        "r": "partial correlation with the outcome, confounds held fixed",
-        "p": "its permutation p, uncorrected",
-        **EFFECT,
-        "rank_low": "5th percentile over repeats of its rank by mean_abs_shap, 1 is largest",
-        "rank_high": "95th percentile over repeats of its rank",
-        "selection_frequency": SELECTED,
-        **PLACES,
-    },
-    "interactions.tsv": {
-        "circuit_a": "one circuit",
-        "circuit_b": "the other",
-        "mean_abs_interaction": "mean over participants of |SHAP interaction|, summed over their features, {unit}",
-        "share": "mean_abs_interaction as a share of all pairs, 0 to 1",
-    },
-    "tuning.tsv": {
-        "repeat": "repeat of the cross-validation, from 0",
-        "fold": "outer fold, from 0",
-        "setting": "name of the setting",
-        "value": "value that the inner folds of this outer fold chose",
-        "grid": "values tried, where a list of them was",
-        "edge": "lowest or highest where the value is an end of a grid of three values or more",
-    },
-    "model/features.tsv": {
-        "name": "source:feature, with @session where sessions differ",
-        "source": "file of features/ that it comes from",
-        "modality": "modality",
-        "feature": "its name in the source",
-        **ORIGIN,
-    },
-    "tripod_ai.tsv": {
-        "item": "number of the item (Collins et al. 2024); check against the official form",
-        "section": "part of the paper",
-        "topic": "what it asks for, in short",
-        "status": "from the run, in part (the authors must add what no run knows), or no information",
-        "text": "what the run says of it",
-        "source": "file that holds it",
-    },
-    "probast_ai.tsv": {
-        "domain": "domain of the instrument (Wolff et al. 2019; Moons et al. 2025)",
-        "question": "what is asked, in our words",
-        "answer": "yes, probably yes, no information, probably no, or no; never yes without evidence in the run",
-        "evidence": "what the run says of it, also where the answer is left to a reader",
-    },
-    "flow.tsv": {
-        "step": "who is counted",
-        "n": "participants left",
-        "lost": "participants excluded at this step",
-        "why": "the reasons, with how many",
-    },
-    "participants_lost.tsv": {
-        "participant_id": PERSON["participant_id"],
-        "step": "step of flow.tsv at which the participant was excluded",
-        "why": "the reason",
-    },
-}
-"""Every column of every table, in order, in words; ``{unit}`` stands for the unit of the outcome."""
 
 
 def data_dictionary(tables: Mapping[str, Sequence[str]], scores: Scores) -> dict[str, Any]:

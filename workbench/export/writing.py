@@ -15,6 +15,7 @@ from workbench.export.dictionary import COLUMNS, MISSING, PARQUET, data_dictiona
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
 from workbench.results import documents
 from workbench.results.cells import harmless
+from workbench.results.modality_words import modality_values_table
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         "flow.tsv": _flow(result.flow),
         "participants_lost.tsv": _excluded(result.flow),
     }
+    of_modalities = modality_values_table(result)
+    if of_modalities is not None:
+        tables["modality_values.tsv"] = readable(of_modalities)
     for name, rows_of in documents.TABLES.items():
         tables[name] = _table(rows_of(result), name)
     if result.scores.influence is not None:
@@ -104,6 +108,8 @@ def _tables(result: RunResult, biomarkers: pd.DataFrame) -> dict[str, pd.DataFra
         tables["course.tsv"] = readable(_records(course.means, "course.tsv"))
         if course.elsewhere:
             tables["durability.tsv"] = readable(_records(course.elsewhere, "durability.tsv"))
+    if result.scores.availability is not None:
+        tables["availability.tsv"] = readable(_records(result.scores.availability.patterns, "availability.tsv"))
     if result.scores.sensitivity.drop_out is not None:
         tables["drop_out.tsv"] = readable(_records(result.scores.sensitivity.drop_out.differences, "drop_out.tsv"))
     return tables

@@ -12,6 +12,7 @@ from workbench.models.cpm import CPMLearner
 from workbench.models.elastic_net import ElasticNetLearner
 from workbench.models.estimator import make_estimator_learner, with_settings
 from workbench.models.forest import RandomForestLearner
+from workbench.models.fusion import LateFusionLearner
 from workbench.models.gram import RidgeLearner
 from workbench.models.kernel_ridge import KernelRidgeLearner
 from workbench.models.learner import Fitted, Fold, Learner
@@ -146,6 +147,7 @@ class LeastSquaresLearner:
 LEARNERS: dict[str, Callable[[Any], Learner]] = {
     "ridge": RidgeLearner,
     "banded-ridge": BandedRidgeLearner,
+    "late-fusion": LateFusionLearner,
     "elastic-net": ElasticNetLearner,
     "pls": PLSLearner,
     "kernel-ridge": KernelRidgeLearner,

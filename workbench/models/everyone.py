@@ -12,6 +12,7 @@ import numpy as np
 from workbench.errors import FitError, Problem, Problems, did_you_mean, listed
 from workbench.models.estimators import beside_main, make_learner
 from workbench.models.fitted_models import from_state, state_of
+from workbench.models.fusion_model import LateFusionModel
 from workbench.models.learner import Fold, Model, refuse_untaken, taken_from
 from workbench.models.nested_cv import spawned
 from workbench.models.participants_held import holds_participants
@@ -80,6 +81,9 @@ class StudyModel:
         return self.model.explain(*self._inputs(X, covariates))
 
     def _inputs(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+        if isinstance(self.model, LateFusionModel):  # who has which modality is seen from the features
+            seen = {term: column.tolist() for term, column in self.model.availability(X).items()}
+            covariates = {**seen, **covariates}
         return model_inputs(self.model, X, self.coded(covariates, len(X)), self._batches(covariates, len(X)))
 
     def _batches(self, covariates: Mapping[str, Sequence[Any]], n: int) -> Batches | None:
@@ -172,7 +176,7 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     everyone = np.arange(dataset.n_rows)
     seed = spawned(validation.seed, EVERYONE_STREAM)
     fold = Fold(
-        X=dataset.X if dataset.complete else np.empty((dataset.n_rows, 0)),
+        X=dataset.measured,
         nuisance=dataset.nuisance.values,
         train=everyone,
         test=everyone[:0],
@@ -191,5 +195,5 @@ def fit_everyone(dataset: Dataset, learner: LearnerSpec, validation: ValidationS
     plan = dataset.harmonisation
     known = ("", ()) if plan is None else (plan.batch, plan.coding)
     model = fitted.model()
-    holds = not dataset.complete or holds_participants(model, fold.X, fold.nuisance, fold.batches)
+    holds = holds_participants(model, fold.X, fold.nuisance, fold.batches)
     return StudyModel(model, tuple(dataset.features["name"]), dataset.nuisance.coding, *known, holds)

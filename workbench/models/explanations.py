@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.models.fusion_model import LateFusionModel
 from workbench.models.kernel_model import KernelModel
 from workbench.models.learner import Fitted, Fold, Model
 from workbench.models.linear_model import LinearModel
@@ -61,7 +62,9 @@ def explained(fitted: Fitted, fold: Fold, *, residualised: bool, circuits: NDArr
         others = fitted.mean_abs_shap() if fitted.mean_abs_shap is not None else of_first[:0]
         by_circuit = sums_by_circuit(np.vstack([of_first, others]), circuits)
     part = predicted - alone
-    if isinstance(seen_by, LinearModel | KernelModel):  # what all features went through is known already
+    if isinstance(seen_by, LateFusionModel):  # each feature among those who have it
+        haufe = seen_by.haufe(X, N, part)
+    elif isinstance(seen_by, LinearModel | KernelModel):  # what all features went through is known already
         haufe = _pattern(X, seen_by.basis.rows(N), seen_by.preparation, part, alone)
     else:
         haufe = haufe_pattern(X, N if residualised else N[:, :0], part, alone)

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.errors import FitError, Problem, did_you_mean
 from workbench.models.estimator_model import EstimatorModel
+from workbench.models.fusion_model import LateFusionModel
 from workbench.models.kernel_model import KernelModel
 from workbench.models.learner import Model
 from workbench.models.linear_model import LinearModel
@@ -19,7 +20,16 @@ from workbench.models.steps_in_fold import Harmonised, TangentSpaces
 from workbench.models.tree_models import BoostedModel, ForestModel
 
 KINDS: dict[str, Any] = {
-    one.kind: one for one in (LinearModel, KernelModel, BoostedModel, ForestModel, EstimatorModel, PreparedModel)
+    one.kind: one
+    for one in (
+        LinearModel,
+        LateFusionModel,
+        KernelModel,
+        BoostedModel,
+        ForestModel,
+        EstimatorModel,
+        PreparedModel,
+    )
 }
 """Kind of a fitted model to its class."""
 STEPS: dict[str, Any] = {one.kind: one for one in (KeptFeatures, TangentSpaces, Harmonised)}

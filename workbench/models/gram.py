@@ -161,7 +161,7 @@ class RidgeLearner:
         explain: int,
     ) -> Fitted:
         """The fit on all training rows, each target with the alpha of its smallest loss."""
-        chosen = _first_of_least(losses)
+        chosen = first_of_least(losses)
         filters = 1.0 / (ridge.values[:, None] + self.alphas)
         coordinates = ridge.scores.T @ Y_train
         coordinates *= filters.T.take(chosen, axis=0).T  # a fifth of the time of taking columns
@@ -176,10 +176,18 @@ class RidgeLearner:
         return solution.fitted(base + ridge.held_out @ coordinates, {"alpha": float(self.alphas[chosen[0]])})
 
 
-def _first_of_least(losses: Floats) -> Rows:
+def first_of_least(losses: Floats) -> Rows:
     """Which alpha has the smallest loss of every target, the first of equals, as GridSearchCV.
 
     It is `np.argmin`, which takes three times as long along the first axis of many columns.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n_alphas, n_targets)
+
+    Returns
+    -------
+    ndarray of int, shape (n_targets,)
     """
     least = losses.min(axis=0)
     if len(least) == 1 or np.isnan(least).any():
@@ -336,16 +344,42 @@ def tuning_losses(
     for one, ridge, targets in zip(sets, decompositions, each, strict=True):
         Y_train = targets[one.train]
         residual = targets[one.test] - one.reference(Y_train)
-        if _well_apart(ridge.values):
-            losses += _losses_in_closed_form(ridge, Y_train, residual, alphas)
-            continue
-        filtered = ridge.held_out * (1.0 / (ridge.values + alphas[:, None]))[:, None, :]
-        maps = filtered.reshape(len(alphas) * len(one.test), len(ridge.values))
-        if len(maps) < n_targets:  # one map of targets to predictions costs less than rotating every target
-            _add_losses(losses, maps @ ridge.scores.T, Y_train, residual)
+        maps_are_few = len(alphas) * len(one.test) < n_targets
+        if maps_are_few and not _well_apart(ridge.values):
+            # One map of targets to predictions costs less than rotating every target.
+            _add_losses(losses, _maps(ridge, alphas) @ ridge.scores.T, Y_train, residual)
         else:
-            _add_losses(losses, maps, ridge.scores.T @ Y_train, residual)
+            losses += held_out_losses(ridge, ridge.scores.T @ Y_train, residual, alphas)
     return losses / max(len(sets), 1)
+
+
+def held_out_losses(ridge: Decomposition, rotated: Floats, residual: Floats, alphas: Floats) -> Floats:
+    """Mean squared error in the held-out rows of one training set, of targets that are rotated already.
+
+    Parameters
+    ----------
+    ridge : Decomposition
+    rotated : ndarray of shape (rank, n_targets)
+        ``ridge.scores.T @ Y_train``.
+    residual : ndarray of shape (n_test, n_targets)
+        What the nuisance model leaves of the held-out targets.
+    alphas : ndarray of shape (n_alphas,)
+
+    Returns
+    -------
+    ndarray of shape (n_alphas, n_targets)
+    """
+    if _well_apart(ridge.values):
+        return _losses_in_closed_form(ridge, rotated, residual, alphas)
+    losses = np.zeros((len(alphas), residual.shape[1]))
+    _add_losses(losses, _maps(ridge, alphas), rotated, residual)
+    return losses
+
+
+def _maps(ridge: Decomposition, alphas: Floats) -> Floats:
+    """From rotated targets to the predictions of held-out rows, under every alpha, (n_alphas * n_test, rank)."""
+    filtered = ridge.held_out * (1.0 / (ridge.values + alphas[:, None]))[:, None, :]
+    return filtered.reshape(len(alphas) * len(ridge.held_out), len(ridge.values))
 
 
 def _well_apart(values: Floats) -> bool:
@@ -353,7 +387,7 @@ def _well_apart(values: Floats) -> bool:
     return bool((np.diff(values) > CLOSE_SHARE * values[1:]).all())
 
 
-def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floats, alphas: Floats) -> Floats:
+def _losses_in_closed_form(ridge: Decomposition, targets: Floats, residual: Floats, alphas: Floats) -> Floats:
     """Mean squared error in the held-out rows for every alpha, without a prediction for every alpha.
 
     With filters f_k = 1 / (values_k + alpha), rotated targets z and H the held-out rows, the error of a target is
@@ -369,7 +403,8 @@ def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floa
 
     Parameters
     ----------
-    Y_train : ndarray of shape (n_train, n_targets)
+    targets : ndarray of shape (rank, n_targets)
+        Rotated.
     residual : ndarray of shape (n_test, n_targets)
         Of the nuisance model.
 
@@ -385,11 +420,10 @@ def _losses_in_closed_form(ridge: Decomposition, Y_train: Floats, residual: Floa
     weights = np.hstack([2.0 * filters, np.square(filters) * products.diagonal(), np.ones((len(alphas), n_test))])
 
     terms = np.empty((2 * rank + n_test, residual.shape[1]))  # one below the other: each step is one product
-    linear, rotated, both = terms[:rank], terms[rank : 2 * rank], terms[rank:]
-    np.matmul(ridge.scores.T, Y_train, out=rotated)
-    terms[2 * rank :] = residual
+    linear, both = terms[:rank], terms[rank:]
+    terms[rank : 2 * rank], terms[2 * rank :] = targets, residual
     np.matmul(np.hstack([products / gaps, -held_out.T]), both, out=linear)
-    linear *= rotated
+    linear *= targets
     both *= both
     losses: Floats = weights @ terms
     return losses / n_test

@@ -69,7 +69,7 @@ class Fold:
         What each feature is penalised with, for learners that penalise in groups: its modality.
     feature_blocks, treatment, weights
         As of `workbench.records.Dataset`, for learners that say that they take them (`Learner.takes`); else None. Where
-        rows lack blocks, `X` has no column.
+        a row lacks a block, `X` is NaN in all of it, which is not to be imputed.
     batches : Batches or None
         Where each row was measured, for steps that harmonise (`steps_in_fold`).
     circuits : ndarray of int, shape (n_features,), or None

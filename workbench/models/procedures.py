@@ -43,8 +43,7 @@ class Procedure:
 def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
     """The procedures that have a meaning for these data.
 
-    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables; *joint* also needs
-    all blocks of features in every row.
+    *raw* needs confounds, *confounds* a nuisance block, and the clinical ones clinical variables.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ def planned_procedures(dataset: Dataset) -> tuple[str, ...]:
         names.append("confounds")
     if dataset.clinical.variables:
         single = (f"clinical:{variable}" for variable in dataset.clinical.variables)
-        names += ["clinical_ols", "clinical_ridge", *single, "increment", *(["joint"] if dataset.complete else [])]
+        names += ["clinical_ols", "clinical_ridge", *single, "increment", "joint"]
     return tuple(names)
 
 
@@ -133,7 +132,7 @@ def _procedure_of(
     bare = make_learner(learner if name == "main" else beside_main(learner))
     model = prepared(bare, dataset)
     refuse_untaken(for_treatment(model, dataset), dataset, learner.label)
-    X = dataset.X if dataset.complete else np.empty((dataset.n_rows, 0))
+    X = dataset.measured
     nuisance = dataset.nuisance.values
     every, observed = targets["main"], targets["main"][:, :1]
     nothing = np.empty((dataset.n_rows, 0))
@@ -208,5 +207,5 @@ def _beside_clinical(dataset: Dataset) -> np.ndarray:
     """Features and clinical variables side by side; made once per dataset, since X may be large."""
     with _joining:
         if dataset not in _joined:
-            _joined[dataset] = np.column_stack([dataset.X, _clinical(dataset).values])
+            _joined[dataset] = np.column_stack([dataset.measured, _clinical(dataset).values])
         return _joined[dataset]

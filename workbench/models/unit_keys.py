@@ -12,7 +12,7 @@ from workbench.models.estimator_entry import identity
 from workbench.models.splitters import balanced_on_outcome
 from workbench.records import SCHEMA_VERSION, TANGENT, Dataset, WorkUnit
 from workbench.specs.experiment import ValidationSpec
-from workbench.specs.learners import BandedRidgeSpec, EstimatorSpec, LearnerSpec
+from workbench.specs.learners import BandedRidgeSpec, EstimatorSpec, LateFusionSpec, LearnerSpec
 
 DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
 """Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
@@ -58,7 +58,7 @@ def common_digest(
         "procedures": procedures,
         "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
     }
-    if isinstance(learner, BandedRidgeSpec):  # nobody else looks at modalities
+    if isinstance(learner, BandedRidgeSpec | LateFusionSpec):  # nobody else looks at modalities
         settings["bands"] = dataset.features["modality"].to_numpy(str).tolist()
     if isinstance(learner, EstimatorSpec):
         settings["estimator"] = identity(learner)

@@ -147,7 +147,7 @@ def _as_tables(experiment: str, dataset: Dataset) -> AlignedData:
         experiment=experiment,
         feature_set=dataset.feature_set,
         outcome=dataset.outcome.label,
-        X=pd.DataFrame(dataset.X, index=index, columns=list(dataset.features["name"])),
+        X=pd.DataFrame(dataset.measured, index=index, columns=list(dataset.features["name"])),
         y=pd.Series(dataset.y, index=index, name=dataset.outcome.label),
         confounds=table(dataset.nuisance),
         clinical=table(dataset.clinical),

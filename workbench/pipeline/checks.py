@@ -51,7 +51,7 @@ class CheckReport:
                 "experiment": plan.name,
                 "run": run.name,
                 "n": run.dataset.n_participants,
-                "features": run.dataset.X.shape[1],
+                "features": len(run.dataset.features),
                 "warnings": len(run.warnings),
                 "time": run.time,
                 "at best": at_best.get((plan.name, run.name), ""),

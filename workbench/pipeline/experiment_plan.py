@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ class PlannedRun:
         from workbench.evaluation.cost import estimate, estimate_raw
 
         what = (self.dataset, self.validation, self.learner)
-        return estimate(*what) + estimate_raw(*what)
+        return self._beside_modalities(estimate(*what) + estimate_raw(*what))
 
     @property
     def cost_at_most(self) -> Cost:
@@ -76,7 +77,37 @@ class PlannedRun:
         from workbench.evaluation.cost import estimate_at_most, estimate_raw, estimate_refits
 
         what = (self.dataset, self.validation, self.learner)
-        return estimate_at_most(*what) + estimate_raw(*what) + estimate_refits(*what)
+        return self._beside_modalities(estimate_at_most(*what) + estimate_raw(*what) + estimate_refits(*what))
+
+    @property
+    def cost_of_modalities(self) -> Cost:
+        """Of what each modality adds, whether or not the run takes modalities apart; nothing where it cannot."""
+        from workbench.evaluation.cost import Cost, estimate_modalities
+        from workbench.evaluation.modality_sets import can_be_taken_apart
+
+        if not can_be_taken_apart(self.dataset, self.learner):
+            return Cost(0, 0.0, 0.0, 0.0)
+        return estimate_modalities(self.dataset, self.validation, self.learner)
+
+    @property
+    def takes_modalities_apart(self) -> bool:
+        """Whether the run says what each modality adds."""
+        from workbench.evaluation.modality_sets import takes_apart
+
+        return takes_apart(self.dataset, self.validation, self.learner)
+
+    @property
+    def modalities(self) -> str:
+        """Whether the run says what each modality adds, and what that costs; empty where it has one modality."""
+        from workbench.evaluation.modality_sets import can_be_taken_apart, in_words, modality_names
+
+        if not can_be_taken_apart(self.dataset, self.learner):
+            return ""
+        time = self.cost_of_modalities.time
+        return in_words(modality_names(self.dataset, self.learner), time, taken_apart=self.takes_modalities_apart)
+
+    def _beside_modalities(self, cost: Cost) -> Cost:
+        return cost + self.cost_of_modalities if self.takes_modalities_apart else cost
 
     @property
     def time(self) -> str:
@@ -227,6 +258,7 @@ def _planned(
     from workbench.tables.guards import check_dataset, check_experiment
     from workbench.tables.harmonised import preserved_cap
     from workbench.tables.held_out import flow_with_held_out, in_words, tables_without, without_people
+    from workbench.tables.modality_names import modality_problems
     from workbench.tables.outcomes import make_outcome
     from workbench.tables.people import select_people
     from workbench.tables.quality_rules import exclusions_and_outcome
@@ -246,6 +278,7 @@ def _planned(
     every_warning = list(warnings)
     problems.extend(of_spec)
     outcome = None
+    common = spec.validation.people == "common"
     unfit: dict[str, Problem] = {}
     sets: dict[str, tuple[str, ...]] = {}
     with problems.gather():
@@ -264,52 +297,55 @@ def _planned(
     if outcome is None or not sets:
         return None
     runs: list[PlannedRun] = []
-    common = tuple(sets.values()) if spec.validation.people == "common" else ()
     for feature_set, sources in sets.items():
         if not all(source in loaded.tables for source in sources):
             continue
-        with problems.gather():
-            dataset = assemble(
-                spec,
-                feature_set,
-                sources,
-                loaded.tables,
-                cohort,
-                outcome,
-                people,
-                flow,
-                given_folds=folds,
-                common_to=common,
-            )
-            of_data, data_warnings = check_dataset(dataset, cohort, sources_of_study, left_out(loaded, dataset, spec))
-            data_warnings = [*data_warnings, *exclusions_and_outcome(spec, dataset)]
-            problems.extend(of_data)
-            silent = undeclared(sources_of_study, sources)
-            notices = (*warnings, *data_warnings, *([Notice(silent, severity="note")] if silent else []))
-            zeros = all_exact_zeros([loaded.tables[source] for source in sources])
-            notices += tuple(Notice(each.counted, where=each.source) for each in zeros)
-            every_warning += data_warnings
-            capped = (*timing_cap(dataset, cohort, sources_of_study), *preserved_cap(dataset))
-            baseline = baseline_as_held(dataset)
-            planned = planned_runs(dataset, spec)
-            if not of_data and not len(problems):
-                _draw_folds(planned)
-            for run in (run for run in planned if run.learner.label not in unfit):
-                with problems.gather():
-                    notes, caps = notes_and_caps(dataset, run.learner, run.validation)
-                    runs.append(
-                        replace(
-                            run,
-                            warnings=(*notices, *notes),
-                            capped=(*capped, *caps),
-                            baseline=baseline,
-                            undeclared=silent,
-                            places=places,
-                            pharmacodynamic=pharmacodynamic(dataset, cohort),
+        silent = undeclared(sources_of_study, sources)
+        zeros = all_exact_zeros([loaded.tables[source] for source in sources])
+        of_sources = [Notice(silent, severity="note")] if silent else []
+        of_sources += [Notice(each.counted, where=each.source) for each in zeros]
+        join = partial(
+            assemble, spec, feature_set, sources, loaded.tables, cohort, outcome, people, flow, given_folds=folds
+        )
+        of_set: list[PlannedRun] = []
+        for in_part in _who_is_analysed(spec, feature_set):
+            with problems.gather():
+                dataset = join(common_to=tuple(sets.values()) if common else (), complete=not in_part or common)
+                problems.extend(modality_problems(spec, dataset) if in_part else ())
+                of_data, data_warnings = check_dataset(
+                    dataset, cohort, sources_of_study, left_out(loaded, dataset, spec)
+                )
+                data_warnings = [*data_warnings, *exclusions_and_outcome(spec, dataset)]
+                problems.extend(of_data)
+                every_warning += data_warnings
+                capped = (*timing_cap(dataset, cohort, sources_of_study), *preserved_cap(dataset))
+                baseline = baseline_as_held(dataset)
+                planned = [run for run in planned_runs(dataset, spec) if run.learner.takes_blocks == in_part]
+                if not of_data and not len(problems):
+                    _draw_folds(planned)
+                for run in (run for run in planned if run.learner.label not in unfit):
+                    with problems.gather():
+                        notes, caps = notes_and_caps(dataset, run.learner, run.validation)
+                        of_set.append(
+                            replace(
+                                run,
+                                warnings=(*warnings, *data_warnings, *of_sources, *notes),
+                                capped=(*capped, *caps),
+                                baseline=baseline,
+                                undeclared=silent,
+                                places=places,
+                                pharmacodynamic=pharmacodynamic(dataset, cohort),
+                            )
                         )
-                    )
-                    every_warning += notes
+                        every_warning += notes
+        runs += sorted(of_set, key=lambda run: spec.models.index(run.learner))
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)), lock_in_words)
+
+
+def _who_is_analysed(spec: ExperimentSpec, feature_set: str) -> list[bool]:
+    """Whether participants who have all of a feature set are analysed (False), or those who have a part of it (True):
+    both, where its models differ in that."""
+    return sorted({model.takes_blocks for model in spec.models if model.runs_on(feature_set)}) or [False]
 
 
 def _draw_folds(runs: Sequence[PlannedRun]) -> None:

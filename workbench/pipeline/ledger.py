@@ -190,7 +190,7 @@ def _digests(dataset: Dataset, spec: ExperimentSpec, settings: str) -> dict[str,
         columns += [outcome.ratings[session].reindex(people).to_numpy(dtype=float) for session in outcome.sessions]
         scores += [outcome.scale.name] if outcome.scale is not None else []
     source = dataset.features["source"].to_numpy(str)
-    features = [dataset.X[:, np.flatnonzero(source == name)] for name in dataset.sources]
+    features = [dataset.measured[:, np.flatnonzero(source == name)] for name in dataset.sources]
     return digests(Seen(list(people), features, np.column_stack(columns), scores, settings), key)
 
 

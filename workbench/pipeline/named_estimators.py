@@ -153,7 +153,7 @@ def notes_and_caps(
         return (), ()
     from workbench.models.estimator_trial import explanation_in_words, try_estimator
 
-    n, n_features = dataset.X.shape
+    n, n_features = dataset.n_rows, len(dataset.features)
     trial = try_estimator(
         n, learner.offered(n_features), dataset, learner, outer=validation.outer, inner=validation.inner
     )

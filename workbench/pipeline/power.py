@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.planning.plan import Question
+    from workbench.specs.learners import LearnerSpec
 
 PLAN_REPEATS = 3
 """Repeats of the folds of a simulated trial, where a run has more: power depends little on them."""
@@ -115,19 +116,24 @@ def plan(
     r2 = (float(r2),) if isinstance(r2, int | float) else r2
     _check_question(people, r2, simulations, permutations, prevalence, mean, sd)
     loaded, experiment_plan = open_experiment(experiment, study, data, progress)
-    runs = {run.dataset.feature_set: run for run in reversed(experiment_plan.runs)}
+    runs = {_planned_as(run): run for run in reversed(experiment_plan.runs)}
     folders = {each: Path(to) / each for each in reversed(runs)} if to is not None else {}
     _free(folders.values(), force)
     for folder in folders.values():
         folder_to_write(folder)
     question = Question(tuple(r2) or Question.r2s, simulations, permutations, people, prevalence, mean, sd)
     done = []
-    for feature_set in reversed(runs):
-        found = _plan_set(loaded, experiment_plan, runs[feature_set], question, jobs, progress or Silent())
-        tables = [loaded.tables[name] for name in dict.fromkeys(map(source_of, runs[feature_set].dataset.sources))]
+    for name in reversed(runs):
+        found = _plan_set(loaded, experiment_plan, runs[name], question, jobs, progress or Silent())
+        tables = [loaded.tables[source] for source in dict.fromkeys(map(source_of, runs[name].dataset.sources))]
         circuits = tuple(each.in_words for each in without_circuit(loaded.study, tables))
-        done.append(StudyPlan(found, _keep_plan(found, folders[feature_set]) if folders else (), circuits))
+        done.append(StudyPlan(found, _keep_plan(found, folders[name]) if folders else (), circuits))
     return tuple(done)
+
+
+def _planned_as(run: PlannedRun) -> str:
+    """What a plan is called: its feature set, with the model where that analyses those who lack modalities too."""
+    return f"{run.dataset.feature_set}_{run.learner.label}" if run.learner.takes_blocks else run.dataset.feature_set
 
 
 def _plan_set(
@@ -138,7 +144,6 @@ def _plan_set(
     jobs: int | None,
     progress: Progress,
 ) -> SetPlan:
-    import numpy as np
 
     from workbench.execution import one_blas_thread
     from workbench.planning.plan import plan_set
@@ -146,22 +151,23 @@ def _plan_set(
 
     dataset, validation = planned.dataset, planned.validation
     ridges = [one for one in experiment_plan.spec.models if isinstance(one, RidgeSpec)]
-    learner = (ridges[0] if ridges else RidgeSpec(kind="ridge")).model_copy(update={"repeats": None})
+    judged: LearnerSpec = ridges[0] if ridges else RidgeSpec(kind="ridge")
+    learner = (planned.learner if planned.learner.takes_blocks else judged).model_copy(update={"repeats": None})
     repeats = min(PLAN_REPEATS, validation.repeats)
     drawn = f"{repeats} x {validation.outer}-fold" if validation.leave_out is None else "sites left out in turn"
     claim = _planned_claim(loaded, experiment_plan, planned, question.people)
     about = SetPlan(
         experiment=experiment_plan.name,
-        feature_set=dataset.feature_set,
+        feature_set=_planned_as(planned),
         outcome=dataset.outcome.label,
         outcome_type=dataset.outcome.type,
         n_participants=dataset.n_rows,
         n_own=dataset.n_rows,
-        n_features=dataset.X.shape[1],
-        missing=float(np.isnan(dataset.X).mean()),
+        n_features=len(dataset.features),
+        missing=dataset.feature_blocks.missing_share,
         n_nuisance=dataset.nuisance.values.shape[1],
         people="",
-        validation=f"ridge, {drawn} with {validation.inner} inner folds",
+        validation=f"{learner.kind}, {drawn} with {validation.inner} inner folds",
         permutations=question.permutations,
         n_runs=max(claim.plan.n_runs, 1),
         criteria=(),
@@ -186,7 +192,7 @@ def _plan_set(
             seed=validation.seed,
             fewest=_fewest_people(validation, dataset),
             about=about,
-            progress=lambda piece, done, total: progress.advance(f"{dataset.feature_set}: {piece}", done, total),
+            progress=lambda piece, done, total: progress.advance(f"{_planned_as(planned)}: {piece}", done, total),
         )
 
 

@@ -10,11 +10,15 @@ from workbench.errors import FitError
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import StudyData
-from workbench.records import RunResult
+from workbench.records import Notice, RunResult
 from workbench.specs import spec_hash, to_toml
 from workbench.specs.experiment import INFLUENCE_REPEATS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
     from workbench.evaluation.refits import FitUnits
     from workbench.results.run_inputs import RunInputs
 
@@ -174,13 +178,49 @@ def _analysed(
         inputs = replace(inputs, other_sites=other, warnings=(*inputs.warnings, *other.failed))
     if not explained:
         return inputs
+    inputs = _taken_apart(inputs, targets, fit_units, label=label, progress=progress)
     return _explained(inputs, fit_units, label=label, progress=progress)
+
+
+def _taken_apart(
+    inputs: RunInputs, targets: Mapping[str, np.ndarray], fit_units: FitUnits, *, label: str, progress: Progress
+) -> RunInputs:
+    """With the run once more for every set of its modalities, where it has several."""
+    from workbench.evaluation.availability import FEWEST_COMPLETE, n_complete
+    from workbench.evaluation.modality_sets import fit_complete_cases, fit_subsets, takes_apart, too_many
+
+    what = (inputs.dataset, inputs.validation, inputs.learner)
+    notice = too_many(*what)
+    if notice is not None:
+        return replace(inputs, warnings=(*inputs.warnings, notice))
+    if not takes_apart(*what):
+        return inputs
+    try:
+        fits = fit_subsets(
+            inputs.run,
+            inputs.of_interval if inputs.interval_results else None,
+            inputs.learner,
+            targets,
+            fit_units=fit_units,
+            progress=partial(progress.advance, f"{label}, sets of modalities"),
+        )
+    except FitError as error:
+        failed = Notice(f"what each modality adds could not be worked out: {error.problems[0].found}")
+        return replace(inputs, warnings=(*inputs.warnings, failed))
+    if inputs.dataset.complete or n_complete(inputs.dataset) < FEWEST_COMPLETE:
+        return replace(inputs, modality_fits=fits)
+    try:
+        return replace(inputs, modality_fits=replace(fits, complete=fit_complete_cases(*what, fit_units)))
+    except FitError as error:
+        failed = Notice(f"those who have every modality could not be analysed apart: {error.problems[0].found}")
+        return replace(inputs, modality_fits=fits, warnings=(*inputs.warnings, failed))
 
 
 def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: Progress) -> RunInputs:
     """With what explains and checks a run: pairs of participants, a negative control, circuits, intervals; and with the
     model of everyone."""
     from workbench.evaluation.arms import cross_fitted_prognosis
+    from workbench.evaluation.availability import refit_complete_cases
     from workbench.evaluation.circuit_test import circuit_test
     from workbench.evaluation.conformal import conformal_folds
     from workbench.evaluation.crossover import fit_first_period
@@ -192,6 +232,7 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
     from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved, state_to_keep
     from workbench.execution import one_blas_thread
     from workbench.models import nested_cv, permutations
+    from workbench.models.estimators import as_permuted
     from workbench.models.splitters import for_interval
 
     dataset, units, results = inputs.run
@@ -204,6 +245,12 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
         division = for_interval(dataset, validation, learner) or (dataset, validation, learner)
         repeats = len({unit.repeat for unit in units})
         shuffled = on_shuffled_outcomes(*division, repeats=repeats, fit_units=fit_units)
+    complete_cases = refit_complete_cases(
+        inputs.run,
+        as_permuted(learner) if validation.permutations else learner,
+        fit_units=fit_units,
+        progress=partial(progress.advance, f"{label}, complete cases"),
+    )
     conformal = conformal_folds(
         dataset,
         units,
@@ -232,4 +279,5 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
             conformal=conformal,
             prognosis=prognosis,
             first_period=first_period,
+            complete_cases=complete_cases,
         )

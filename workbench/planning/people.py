@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.models.preprocessing import impute_means
 from workbench.records import Dataset
 
 Floats = NDArray[np.float64]
@@ -83,7 +84,7 @@ class Population:
     @classmethod
     def of(cls, dataset: Dataset) -> Population:
         """What the rows of a dataset tell about the people they were drawn from."""
-        X = np.array(dataset.X, dtype=float)
+        X = np.array(dataset.measured, dtype=float)
         holes = np.isnan(X)
         n = np.maximum((~holes).sum(axis=0), 1)
         mean = np.where(holes, 0.0, X).sum(axis=0) / n
@@ -91,6 +92,8 @@ class Population:
         design = np.column_stack([np.ones(len(X)), dataset.nuisance.values])
         predicted = design @ np.linalg.lstsq(design, X, rcond=None)[0]
         rest = X - predicted
+        if not dataset.complete:
+            predicted, rest = _of_those_measured(dataset, design)
         left = max(len(X) - design.shape[1], 1)
         spread = np.sqrt(np.square(rest).sum(axis=0) / left)
         return cls(dataset, predicted, rest, spread, _shrinkage(rest / np.where(spread > 0, spread, 1.0), left))
@@ -103,8 +106,8 @@ class Population:
         shared = rng.standard_normal((n, len(self.centred))) @ self.centred / np.sqrt(left)
         own = rng.standard_normal((n, self.centred.shape[1])) * self.spread
         X = self.predicted[rows] + np.sqrt(1 - self.shrinkage) * shared + np.sqrt(self.shrinkage) * own
-        X[np.isnan(old.X[rows])] = np.nan
-        made = old.take(rows).with_features(X, old.features)
+        X[np.isnan(old.measured[rows])] = np.nan
+        made = old.take(rows).with_measured(X)
         people = [f"person-{number:05d}" for number in range(n)]
         return replace(
             made,
@@ -116,6 +119,25 @@ class Population:
 
     def _design(self) -> Floats:
         return np.column_stack([np.ones(len(self.centred)), self.dataset.nuisance.values])
+
+
+def _of_those_measured(dataset: Dataset, design: Floats) -> tuple[Floats, Floats]:
+    """Features as covariates predict them, and residuals, each block among those who have it.
+
+    Residuals are 0 in who lacks a block, and larger elsewhere by as much as that takes from their variance: new people
+    who have it vary as those did. Between blocks they are correlated as in the rows that have both, weakened by the
+    rows that have one.
+    """
+    predicted, rest = np.zeros(dataset.measured.shape), np.zeros(dataset.measured.shape)
+    first = 0
+    for block in dataset.feature_blocks.blocks:
+        columns, rows = slice(first, first + block.values.shape[1]), np.flatnonzero(block.present)
+        first = columns.stop
+        X = impute_means(dataset.measured[:, columns], rows)[rows]
+        slopes = np.linalg.lstsq(design[rows], X, rcond=None)[0]
+        predicted[:, columns] = design @ slopes
+        rest[rows, columns] = (X - design[rows] @ slopes) * np.sqrt(len(design) / len(rows))
+    return predicted, rest
 
 
 def _shrinkage(Z: Floats, left: int) -> float:

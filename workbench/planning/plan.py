@@ -170,7 +170,7 @@ def _with_an_outcome(cohort: Cohort, r2: float, prevalence: float | None) -> Dat
 
 
 def _criteria(dataset: Dataset, r2: float, question: Question) -> tuple[SizeCriterion, ...]:
-    p = dataset.X.shape[1]
+    p = len(dataset.features)
     if dataset.treatment is not None:  # they are for predictions of an outcome, not of a difference between arms
         return ()
     if dataset.outcome.type == "binary":

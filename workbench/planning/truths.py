@@ -45,7 +45,8 @@ def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     the SD of W: R2 of such outcomes is that of the effect, e (1 - e) s^2 / (1 + e (1 - e) s^2) for an effect of SD s in
     SD of what is left.
 
-    Missing values count as the mean: `r2` is that of the features as they were observed.
+    Missing values count as the mean, those of modalities that a participant lacks too: `r2` is that of the features as
+    they were observed.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def signals(dataset: Dataset, seeds: Sequence[int]) -> Floats:
     -------
     ndarray of shape (n_rows, n_seeds)
     """
-    Z, rest = _standardised(dataset.X), _residuals(dataset.nuisance.values)
+    Z, rest = _standardised(dataset.measured), _residuals(dataset.nuisance.values)
     usable = np.flatnonzero(np.abs(Z).max(axis=0) > 0)
     circuit_of = dataset.circuit_of_feature[usable]
     circuits = [usable[circuit_of == circuit] for circuit in np.unique(circuit_of)]

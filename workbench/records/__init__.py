@@ -12,14 +12,21 @@ The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `effe
 `run`; `plan`, `report` and `study_page` stand beside them. All names can be imported from `workbench.records`.
 """
 
+from workbench.records.beside import Background, Unobserved
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
-from workbench.records.coding import VariableCoding, as_level, codings_from_text, codings_to_text
+from workbench.records.coding import (
+    AVAILABILITY,
+    VariableCoding,
+    as_level,
+    availability_term,
+    codings_from_text,
+    codings_to_text,
+)
 from workbench.records.course import AtSession, Course, CourseMean, RatedCourse, SharedWith
 from workbench.records.data import (
     ELIGIBLE,
     FEATURE_COLUMNS,
     UNASSIGNED,
-    Background,
     ClaimKind,
     Covariates,
     Dataset,
@@ -29,7 +36,6 @@ from workbench.records.data import (
     Outcome,
     OutcomeType,
     Severity,
-    Unobserved,
 )
 from workbench.records.effects import (
     BenefitQuarter,
@@ -55,8 +61,11 @@ from workbench.records.external import (
     UnseenLevels,
 )
 from workbench.records.feature_blocks import ABSENT, FeatureBlock, FeatureBlocks, Treatment
+from workbench.records.fusion import Availability, CompleteCases, PatternScore
 from workbench.records.in_fold import TANGENT, Batches, Harmonisation
+from workbench.records.interval import Interval
 from workbench.records.left_out import LeftOut
+from workbench.records.modality_values import ModalityValue, ModalityValues, SubsetValue
 from workbench.records.plan import CurvePoint, ExternalPower, PowerPoint, SetPlan, SizeCriterion
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
@@ -64,7 +73,6 @@ from workbench.records.scores import (
     ApartFrom,
     Increment,
     Influence,
-    Interval,
     Nogueira,
     Performance,
     PermutationTest,
@@ -98,6 +106,7 @@ from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
     "ABSENT",
+    "AVAILABILITY",
     "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",
@@ -107,6 +116,7 @@ __all__ = [
     "AnalysisPlan",
     "ApartFrom",
     "AtSession",
+    "Availability",
     "Background",
     "Batches",
     "BenefitQuarter",
@@ -116,6 +126,7 @@ __all__ = [
     "Claim",
     "ClaimKind",
     "Cohort",
+    "CompleteCases",
     "ConformalFold",
     "Contribution",
     "Course",
@@ -148,6 +159,8 @@ __all__ = [
     "LoggedExperiment",
     "LoggedRun",
     "MissingFeatures",
+    "ModalityValue",
+    "ModalityValues",
     "ModelState",
     "Nogueira",
     "Notice",
@@ -156,6 +169,7 @@ __all__ = [
     "Outcome",
     "OutcomeType",
     "ParticipantPage",
+    "PatternScore",
     "Performance",
     "PermutationTest",
     "Phase",
@@ -192,6 +206,7 @@ __all__ = [
     "StabilitySelection",
     "StudyPage",
     "Subgroup",
+    "SubsetValue",
     "Treatment",
     "TreatmentEffects",
     "UnitResult",
@@ -202,6 +217,7 @@ __all__ = [
     "Viewing",
     "WorkUnit",
     "as_level",
+    "availability_term",
     "codings_from_text",
     "codings_to_text",
     "feature_set_name",

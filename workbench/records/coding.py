@@ -11,6 +11,29 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+AVAILABILITY = "availability of "
+"""Begins the terms that say who has a modality; no column of a study is called so."""
+
+
+def availability_term(modality: str) -> str:
+    """The covariate that says who has a modality: 1 where it is there, else 0.
+
+    Parameters
+    ----------
+    modality : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> availability_term("pet")
+    'availability of pet'
+    """
+    return f"{AVAILABILITY}{modality}"
+
+
 @dataclass(frozen=True)
 class VariableCoding:
     """The coding of one covariate.

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from workbench.records.beside import Background, Unobserved
 from workbench.records.coding import VariableCoding
 from workbench.records.course import RatedCourse, SharedWith
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
-from workbench.records.in_fold import Batches, Harmonisation
+from workbench.records.in_fold import Harmonisation
 from workbench.records.joined_texts import joined_texts
 from workbench.records.left_out import LeftOut
 from workbench.records.study import Scale
@@ -227,47 +228,6 @@ class FlowStep:
 
 
 @dataclass(frozen=True, eq=False)
-class Background:
-    """What was known before treatment of everyone eligible, analysed or not; no model sees it.
-
-    Parameters
-    ----------
-    values : DataFrame
-        Index participant id; one column per variable (a clinical variable, sex, age, site, arm, sequence, the
-        baseline score), float or text, missing as NaN / None.
-    clinical : tuple of str
-        Columns that being analysed is modelled with: the clinical model, or where there is none all that are numbers
-        of the person.
-    severity : str
-        Column with the baseline of the outcome's score; empty where there is none.
-    """
-
-    values: pd.DataFrame
-    clinical: tuple[str, ...] = ()
-    severity: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Unobserved:
-    """People who have the features and covariates of a dataset and no outcome: they can be predicted, never scored.
-
-    Parameters
-    ----------
-    participants : tuple of str
-    X : ndarray of shape (n_people, n_features)
-    nuisance : ndarray of shape (n_people, n_nuisance)
-        Columns as those of `Dataset.nuisance`.
-    batches : Batches or None
-        Where they were measured, as those of `Dataset.harmonisation`.
-    """
-
-    participants: tuple[str, ...]
-    X: np.ndarray
-    nuisance: np.ndarray
-    batches: Batches | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Dataset:
     """Aligned rows of one feature set for one outcome: all that a model may see.
 
@@ -363,6 +323,11 @@ class Dataset:
         return self.feature_blocks.X
 
     @property
+    def measured(self) -> np.ndarray:
+        """As `X`, NaN in whole blocks that a row lacks; see `FeatureBlocks.measured`."""
+        return self.feature_blocks.measured
+
+    @property
     def features(self) -> pd.DataFrame:
         """`FEATURE_COLUMNS`, one row per column of `X`."""
         return self.feature_blocks.features
@@ -376,6 +341,12 @@ class Dataset:
         """This dataset with other values, or other descriptions, of its features, in every row."""
         blocks = FeatureBlocks.of(self.X if X is None else X, self.features if features is None else features)
         return replace(self, feature_blocks=blocks)
+
+    def with_measured(self, X: np.ndarray) -> Dataset:
+        """This dataset with other values of its features, each in the rows that have it."""
+        if self.complete:
+            return self.with_features(X, self.features)
+        return replace(self, feature_blocks=self.feature_blocks.with_measured(X))
 
     @property
     def n_rows(self) -> int:
@@ -409,6 +380,10 @@ class Dataset:
         """This dataset with every row of one participant left out."""
         keep = (self.rows["participant_id"] != participant_id).to_numpy()
         return self.take(keep)
+
+    def having_all(self) -> Dataset:
+        """The rows that have every block of features; this dataset where all have."""
+        return self if self.complete else self.take(self.feature_blocks.whole)
 
     def take(self, keep: np.ndarray) -> Dataset:
         """Rows for which `keep` (bool, or positions) holds, in their order."""

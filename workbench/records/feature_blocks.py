@@ -137,6 +137,50 @@ class FeatureBlocks:
 
         return np.column_stack([block.present for block in self.blocks])
 
+    @cached_property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities of the features, sorted."""
+        return tuple(sorted(set(self.features["modality"])))
+
+    @cached_property
+    def available(self) -> np.ndarray:
+        """bool, shape (n_rows, n_modalities): which row has which modality.
+
+        A modality of several sources is there where each of them is: one that was not measured is never made up.
+        """
+        import numpy as np
+
+        there = np.ones((len(self), len(self.modalities)), dtype=bool)
+        for block in self.blocks:
+            for modality in set(block.features["modality"]):
+                there[:, self.modalities.index(modality)] &= block.present
+        return there
+
+    def rows_with(self, source: str) -> np.ndarray:
+        """int, positions of the rows that have every block of a source."""
+        import numpy as np
+
+        there = [block.present for block in self.blocks if block.source == source]
+        return np.flatnonzero(np.all(there, axis=0)) if there else np.arange(len(self))
+
+    @property
+    def missing_share(self) -> float:
+        """Share of single values that are missing, in blocks that rows have."""
+        import numpy as np
+
+        missing = values = 0
+        for block in self.blocks:
+            own = block.values[block.at[block.present]]
+            missing, values = missing + int(np.isnan(own).sum()), values + own.size
+        return missing / values if values else float("nan")
+
+    @property
+    def whole(self) -> np.ndarray:
+        """bool, shape (n_rows,): which rows have every block."""
+        import numpy as np
+
+        return np.asarray(self.present.all(axis=1))
+
     @property
     def complete(self) -> bool:
         """Every row has every block."""
@@ -162,6 +206,42 @@ class FeatureBlocks:
 
         parts = [block.gathered() for block in self.blocks]
         return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+    @cached_property
+    def measured(self) -> np.ndarray:
+        """float64, shape (n_rows, n_features): as `X`, but NaN in the whole block where a row lacks it.
+
+        For who looks at features one by one among those who have them, or knows that a block without any value is
+        absent, as late fusion does; whoever imputes single missing values must not be given it.
+        """
+        import numpy as np
+
+        if self.complete:
+            return self.X
+        gaps = np.full((len(self), len(self.features)), np.nan)
+        first = 0
+        for block in self.blocks:
+            gaps[block.present, first : first + block.values.shape[1]] = block.values[block.at[block.present]]
+            first += block.values.shape[1]
+        return gaps
+
+    @cached_property
+    def block_of_feature(self) -> np.ndarray:
+        """int, shape (n_features,): the number of the block that each feature is in."""
+        import numpy as np
+
+        return np.repeat(np.arange(len(self.blocks)), [block.values.shape[1] for block in self.blocks])
+
+    def with_measured(self, X: np.ndarray) -> FeatureBlocks:
+        """These blocks with other values, (n_rows, n_features); those of rows that lack a block are not read."""
+        import numpy as np
+
+        rows, blocks = np.arange(len(self)), []
+        for number, block in enumerate(self.blocks):
+            columns = np.flatnonzero(self.block_of_feature == number)
+            own = slice(columns[0], columns[-1] + 1) if len(columns) else slice(0)
+            blocks.append(replace(block, values=X[:, own], at=np.where(block.present, rows, ABSENT)))
+        return FeatureBlocks(tuple(blocks))
 
     def take(self, keep: np.ndarray) -> FeatureBlocks:
         """Rows for which `keep` (bool, or positions) holds, in their order; values are not copied."""

@@ -8,24 +8,12 @@ from dataclasses import dataclass, field
 from workbench.records.claims import Viewing
 from workbench.records.data import ClaimKind, Notice, OutcomeType
 from workbench.records.external import ExternalValidation
+from workbench.records.fusion import Availability
+from workbench.records.interval import Interval
+from workbench.records.modality_values import ModalityValues
 from workbench.records.numbers import Number
 from workbench.records.sensitivity import Sensitivity
 from workbench.records.version import SCHEMA_VERSION
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its interval and what the interval means."""
-
-    low: Number
-    high: Number
-    level: Number
-    method: str
-    covers: str
-    """What it is an interval for, in words."""
-    centre: float | None = None
-    """The estimate in its middle, on the scale of its logarithm: that of repeated 5-fold divisions, which is another
-    number than the headline where `outer` is not 5. None in older results."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +297,8 @@ class Scores:
     """Whether a higher outcome is an improvement; None in results of older versions."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where the study declares none."""
+    availability: Availability | None = None
+    """None where everyone analysed has every modality."""
     in_fold: tuple[str, ...] = ()
     """What was learnt from the features of every training set before the model saw them, in sentences."""
     apart_from: ApartFrom | None = None
@@ -318,6 +308,8 @@ class Scores:
 
     external: tuple[ExternalValidation, ...] = ()
     """Other participants whom the frozen model of this run predicted since; the file of a run holds none."""
+    modality_values: ModalityValues | None = None
+    """None with one modality, where they were not asked for, and in results of older versions."""
 
     @property
     def features_name(self) -> str:

@@ -270,7 +270,7 @@ def params(inputs: RunInputs) -> dict[str, Any]:
         "sessions": ", ".join(inputs.spec.change or inputs.spec.sessions),
         "outcome_kind": dataset.outcome.kind,
         "n_participants": dataset.n_participants,
-        "n_features": dataset.X.shape[1],
+        "n_features": len(dataset.features),
         "repeats": repeats,
         "outer": validation.outer if validation.leave_out is None else f"leave one {validation.leave_out} out",
         "inner": validation.inner,

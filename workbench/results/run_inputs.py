@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.evaluation.influence import WithoutEach
+    from workbench.evaluation.modality_sets import SubsetFits
     from workbench.records import (
         CircuitTest,
         ConformalFold,
@@ -101,6 +102,10 @@ class RunInputs:
     """The outcome of each row predicted without the arm, where the effect of a treatment is predicted."""
     first_period: Fits | None = None
     """The first period of a crossover alone; None for other outcomes."""
+    modality_fits: SubsetFits | None = None
+    """The run once more with every set of its modalities; None where they are not taken apart."""
+    complete_cases: Fits | None = None
+    """The run once more on those who have every modality; None where everyone has, or too few do."""
     published_as: str = ""
     """The cohort of the evidence map that the study's participants are; empty where none is declared."""
     pharmacodynamic: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from workbench.evaluation import conformal, explained_participants, explanations
 from workbench.evaluation.arms import benefit_of_participants, treatment_effects
+from workbench.evaluation.availability import availability
 from workbench.evaluation.crossover import crossover_checks
 from workbench.evaluation.decision import decision_beside
 from workbench.evaluation.increment import clinical_models, increment
@@ -17,6 +18,7 @@ from workbench.evaluation.inference import permutation_test, permuted_r2
 from workbench.evaluation.influence import influence
 from workbench.evaluation.intervals import performance_with_intervals, subject_bootstrap
 from workbench.evaluation.metrics import in_order, long_table
+from workbench.evaluation.modalities import modality_values
 from workbench.evaluation.negative_control import negative_control
 from workbench.evaluation.sites import r2_across_sites, with_site_held
 from workbench.records import RunResult, Scores
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.records import (
         Increment,
         Influence,
+        ModalityValues,
         PermutationTest,
         Sensitivity,
         Shuffled,
@@ -161,7 +164,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         claim_kind=outcome.claim,
         n_participants=dataset.n_participants,
         n_rows=dataset.n_rows,
-        n_features=dataset.X.shape[1],
+        n_features=len(dataset.features),
         performance=replace(performance, bootstrap=subject_bootstrap(table, seed=inputs.validation.seed)),
         procedures=tuple(each for each in performances if each is not performance),
         test=test,
@@ -200,6 +203,8 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         published_as=inputs.published_as,
         warnings=inputs.warnings,
         pharmacodynamic=inputs.pharmacodynamic,
+        modality_values=_modality_values(inputs),
+        availability=availability(inputs.run, inputs.of_interval, inputs.complete_cases),
     )
 
 
@@ -212,6 +217,13 @@ def _influence(inputs: RunInputs, table: pd.DataFrame) -> Influence | None:
     if inputs.influence is None:
         return None
     return influence(table, inputs.influence, inputs.pairs, residualised=inputs.residualised)
+
+
+def _modality_values(inputs: RunInputs) -> ModalityValues | None:
+    if inputs.modality_fits is None:
+        return None
+    refused = bool(inputs.permutation_refused)
+    return modality_values(inputs.run, inputs.of_interval, inputs.modality_fits, permuted_refused=refused)
 
 
 def _shuffled(inputs: RunInputs) -> Shuffled | None:

@@ -8,9 +8,11 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from workbench.records import ELIGIBLE, UNASSIGNED
+from workbench.results import availability
 from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.external import cohort_in_short
 from workbench.results.layout import GLUE, Line, Page, lay_out
+from workbench.results.modality_words import in_short
 from workbench.results.robustness import robustness
 from workbench.results.treatment_words import treatments_in_brief
 from workbench.results.wording import (
@@ -62,7 +64,9 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
         Line("Permutation test", (_p(scores),)),
         Line("Increment", (_increment(scores),)),
         Line(*treatments_in_brief(scores)),
+        Line("Modalities", (in_short(result),)),
         Line("Robustness", robustness(scores)),
+        Line("By modalities", availability.in_short(scores)),
         Line("Other cohorts", tuple(map(cohort_in_short, scores.external))),
         Line("Candidates", _candidates(result, show)),
         Line("Not stronger" if result.claim.shows_prediction else "Why", (_reasons(result, show),)),

@@ -262,6 +262,9 @@ class ValidationSpec(Spec):
     hold_out: HoldOut | None = None
     """Who is locked for one final prediction and enters nothing before it, neither fits nor guards nor plans: rules
     like those of include, such as { site = ["S3"] }, or a table beside the data with participant_id."""
+    modality_values: bool | None = None
+    """Refit every set of modalities of a feature set with 2 to 5 of them, to say what each adds; default: where the
+    model serves all permuted outcomes at once."""
     people: Literal["available", "common"] = "available"
     """available: each feature set uses those who have it; common: only those who have every set."""
 

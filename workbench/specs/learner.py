@@ -17,6 +17,8 @@ class LearnerSpec(Spec):
 
     outcome_types: ClassVar[tuple[OutcomeType, ...]] = ("continuous", "binary")
     """What it can predict; squared error makes probabilities of 0 and 1 too, so most learners take both."""
+    takes_blocks: ClassVar[bool] = False
+    """Whether participants who lack whole modalities are analysed too; else those who have all."""
     kind: str
     name: Name | None = None
     """Shown instead of the kind; needed where two entries share one kind."""

@@ -12,6 +12,7 @@ from workbench.records import OutcomeType
 from workbench.specs.base import Finding, repeated
 from workbench.specs.estimator import FEWEST_TRIALS
 from workbench.specs.estimator import EstimatorSpec as EstimatorSpec
+from workbench.specs.fusion import LateFusionSpec as LateFusionSpec
 from workbench.specs.learner import LearnerSpec as LearnerSpec
 from workbench.specs.learner import ScreenedSpec as ScreenedSpec
 from workbench.specs.learner_work import FLOPS_PER_SECOND, Work
@@ -376,6 +377,7 @@ def _through_the_kernel(work: Work) -> float:
 AnyLearner = Annotated[
     RidgeSpec
     | BandedRidgeSpec
+    | LateFusionSpec
     | ElasticNetSpec
     | PLSSpec
     | KernelRidgeSpec
@@ -392,6 +394,7 @@ AnyLearner = Annotated[
 LEARNERS: dict[str, type[LearnerSpec]] = {
     "ridge": RidgeSpec,
     "banded-ridge": BandedRidgeSpec,
+    "late-fusion": LateFusionSpec,
     "elastic-net": ElasticNetSpec,
     "pls": PLSSpec,
     "kernel-ridge": KernelRidgeSpec,

@@ -63,7 +63,7 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
                 "so few"
             )
             yield Notice(text)
-    missing = float(np.isnan(dataset.X).mean())
+    missing = dataset.feature_blocks.missing_share
     if missing > 0.1:
         text = f"{100 * missing:.0f} % of the single feature values are missing: imputed inside the training folds"
         yield Notice(text, severity="note")
@@ -105,6 +105,9 @@ def _informative_missingness(dataset: Dataset) -> Iterator[Notice]:
     """T12: who has a modality may depend on how they fare (Mann-Whitney, whatever the distribution of the outcome)."""
     values = dataset.outcome.values
     compared = []
+    means = "results hold for those who have it only; find out why the others have none"
+    if not dataset.complete:
+        means = "availability is held fixed, so that it predicts nothing by itself; find out why the others have none"
     for source in dataset.availability.columns:
         has = dataset.availability[source].reindex(values.index).fillna(False).astype(bool).to_numpy()
         with_it, without = values.to_numpy()[has], values.to_numpy()[~has]
@@ -118,7 +121,6 @@ def _informative_missingness(dataset: Dataset) -> Iterator[Notice]:
             # No means: whoever checks a study before its plan is frozen has not seen its outcome.
             text = (
                 f"having {source} is associated with the outcome ({len(with_it)} have it, {len(without)} do not; "
-                f"p = {p:.2g}): it is not missing at random, results hold for those who have it only; find out why the "
-                "others have none"
+                f"p = {p:.2g}): it is not missing at random, {means}"
             )
             yield Notice(text, code="T12")

@@ -97,7 +97,12 @@ def baseline_term(
 
 
 def unobserved(
-    X: np.ndarray, nuisance: Covariates, cohort: Cohort, people: Sequence[str], plan: Harmonisation | None = None
+    X: np.ndarray,
+    nuisance: Covariates,
+    cohort: Cohort,
+    people: Sequence[str],
+    plan: Harmonisation | None = None,
+    available: Mapping[str, Sequence[float]] | None = None,
 ) -> Unobserved | None:
     """Those who have features, every covariate held fixed and what a harmonisation needs, and no outcome.
 
@@ -113,13 +118,15 @@ def unobserved(
         Participant ids, in the order of the rows of `X`.
     plan : Harmonisation, optional
         Of those analysed: whoever lacks what it needs is left out, and where it refuses other batches whoever has one.
+    available : mapping of str to sequence of float, optional
+        Covariates that say who has which modality, by term: they are no columns of the study.
 
     Returns
     -------
     Unobserved or None
         None where there are none.
     """
-    held, whole = _coded(nuisance.coding, cohort, people)
+    held, whole = _coded(nuisance.coding, cohort, people, available or {})
     batches = None
     if plan is not None:
         where = values_of(plan.batch, cohort, people)
@@ -135,9 +142,18 @@ def unobserved(
     return Unobserved(there, X[whole], held[whole], None if batches is None else batches.take(whole))
 
 
-def _coded(codings: Sequence[VariableCoding], cohort: Cohort, people: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _coded(
+    codings: Sequence[VariableCoding],
+    cohort: Cohort,
+    people: Sequence[str],
+    given: Mapping[str, Sequence[float]] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Columns of covariates, and who has all of them at levels that are known."""
-    raw = [(coding, values_of(coding.term, cohort, people)) for coding in codings]
+    given = given or {}
+    raw = [
+        (coding, given[coding.term] if coding.term in given else values_of(coding.term, cohort, people))
+        for coding in codings
+    ]
     columns = np.column_stack([np.empty((len(people), 0)), *(coding.columns(values) for coding, values in raw)])
     whole = ~np.isnan(columns).any(axis=1)
     for coding, values in raw:

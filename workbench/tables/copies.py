@@ -30,10 +30,11 @@ def copies(dataset: Dataset, where: str) -> Iterator[Problem]:
     Problem
         T3, one per pair and source.
     """
-    people = dataset.rows["participant_id"].to_numpy()
     for source in dataset.sources:
         columns = (dataset.features["source"] == source).to_numpy()
-        for first, second in copied_rows(dataset.X[:, columns]):
+        measured = dataset.feature_blocks.rows_with(source)
+        people = dataset.rows["participant_id"].to_numpy()[measured]
+        for first, second in copied_rows(dataset.measured[measured][:, columns]):
             if people[first] != people[second]:
                 found = f"{people[first]} and {people[second]} have the same {source} values"
                 hint = "one participant under two ids, or a copied file: find out, and take one out"

@@ -21,6 +21,7 @@ from workbench.records import (
     Unobserved,
     VariableCoding,
     as_level,
+    availability_term,
 )
 from workbench.specs.experiment import ExperimentSpec
 from workbench.tables.acute_change import is_change
@@ -30,9 +31,10 @@ from workbench.tables.covariance_features import is_projected, refuse_covariance
 from workbench.tables.covariates import AT, encode, incomplete, refuse_after_infusion, values_of
 from workbench.tables.data_digest import data_hash
 from workbench.tables.harmonised import harmonisation, in_words, needed_to_harmonise
-from workbench.tables.measurements import Measured, measure
+from workbench.tables.measurements import Measured, measure, with_values
 from workbench.tables.nuisance import nuisance_terms, permutation_blocks
 from workbench.tables.people import flow_step, nobody_left
+from workbench.tables.presence import PATTERN_BLOCK, availability, inside_patterns
 from workbench.tables.quality_rules import outside
 from workbench.tables.treatment_arms import TREATMENT_EFFECT, treatment_of
 
@@ -149,7 +151,8 @@ class _Join:
 
     def keep_those_with_any(self, sources: Sequence[str]) -> None:
         """Those stay whom one of the sources has at the session asked for."""
-        self.parts |= {source: measure(self.tables[source], self.experiment) for source in sources}
+        for source in sources:
+            self.parts[source] = with_values(measure(self.tables[source], self.experiment))
         measured = {person for source in sources for person in self.parts[source].people}
         names = " or ".join(sources)
         self._exclude(f"with {names}", {person: f"no {names}" for person in self.people if person not in measured})
@@ -175,7 +178,7 @@ class _Join:
     def dataset(self, feature_set: str, sources: tuple[str, ...], given_folds: pd.DataFrame | None) -> Dataset:
         """Put the rows of those who are left together."""
         self._refuse_late_covariates()
-        feature_blocks, session = self._feature_blocks(sources)
+        feature_blocks, session = self._feature_blocks(sources, self.people)
         confounds, forced, clinical = self._covariates()
         y = self.outcome.values.loc[self.people].to_numpy(dtype=float)
         rows = pd.DataFrame({"participant_id": self.people, "session": session}, dtype="str")
@@ -184,6 +187,10 @@ class _Join:
         treatment = treatment_of(self.cohort, self.people) if self.outcome.kind == TREATMENT_EFFECT else None
         strata = self.cohort.randomised_within if treatment is not None else ()
         blocks = permutation_blocks(self.experiment, self.terms.declared, sited=sited, randomised_within=strata)
+        classes = self._classes(blocks)
+        if not feature_blocks.complete:
+            forced = forced.beside(availability(feature_blocks))
+            classes, blocks = inside_patterns(classes, feature_blocks), (*blocks, PATTERN_BLOCK)
         dataset = Dataset(
             feature_set=feature_set,
             sources=sources,
@@ -195,7 +202,7 @@ class _Join:
             forced=forced,
             clinical=clinical,
             groups=self._groups(),
-            blocks=self._classes(blocks),
+            blocks=classes,
             strata=self._classes(validation.strata) if validation.strata else None,
             sites=self._sites(),
             availability=self._availability(),
@@ -220,10 +227,14 @@ class _Join:
         """Those eligible who have every source of the set and no outcome."""
         eligible = set() if dataset.background is None else set(dataset.background.values.index)
         without = eligible - set(self.outcome.values.index)
+        if dataset.treatment is not None or self.outcome.shared is not None:
+            return (
+                None  # an effect is observed in nobody; of what an outcome is taken apart from they have nothing either
+            )
+        if not dataset.complete:
+            return self._unobserved_in_part(dataset, sorted(without))
         people = sorted(without.intersection(*(self.parts[source].people for source in dataset.sources)))
-        if not people or not dataset.complete or dataset.treatment is not None:  # an effect of nobody is observed
-            return None
-        if self.outcome.shared is not None:  # what the outcome is taken apart from is not known of them either
+        if not people:
             return None
         parts = [self.parts[source] for source in dataset.sources]
         X = np.hstack([part.values[part.positions(people)] for part in parts])
@@ -231,23 +242,36 @@ class _Join:
         there = [person for person, kept in zip(people, projected, strict=True) if kept]
         return unobserved(X[projected], dataset.nuisance, self.cohort, there, dataset.harmonisation) if there else None
 
+    def _unobserved_in_part(self, dataset: Dataset, without: Sequence[str]) -> Unobserved | None:
+        """The same, of whom one source is known at least."""
+        people = [one for one in without if any(one in self.parts[source].people for source in dataset.sources)]
+        if not people:
+            return None
+        blocks, _ = self._feature_blocks(dataset.sources, people)
+        available = {
+            availability_term(name): there.astype(float).tolist()
+            for name, there in zip(blocks.modalities, blocks.available.T, strict=True)
+        }
+        plan = dataset.harmonisation
+        return unobserved(blocks.measured, dataset.nuisance, self.cohort, people, plan, available)
+
     # --------------------------------------------------------------------------------------------------------- features
 
-    def _feature_blocks(self, sources: Sequence[str]) -> tuple[FeatureBlocks, str]:
-        """A block for each source, and the session of the rows."""
+    def _feature_blocks(self, sources: Sequence[str], people: Sequence[str]) -> tuple[FeatureBlocks, str]:
+        """A block for each source, some people as rows, and the session of the rows."""
         sessions = list(dict.fromkeys(filter(None, (self.parts[source].session for source in sources))))
         blocks = []
         for source in sources:
             part = self.parts[source]
             if is_projected(part.table.features):
                 change = is_change(part.table, self.experiment)
-                at = part.positions(self.people)
-                there = [person for person, position in zip(self.people, at, strict=True) if position >= 0]
+                at = part.positions(people)
+                there = [person for person, position in zip(people, at, strict=True) if position >= 0]
                 refuse_covariances(part.table, part.values[at[at >= 0]], there, change=change)
             features = part.table.features.assign(session=part.session)
             if len(sessions) > 1 and part.session:
                 features["name"] = features["name"] + f"{AT}{part.session}"
-            blocks.append(part.block(self.people, features))
+            blocks.append(part.block(people, features))
         measured = FeatureBlocks(tuple(blocks))
         names = measured.features["name"]
         if not names.is_unique:

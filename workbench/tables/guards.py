@@ -366,7 +366,7 @@ def _too_little(dataset: Dataset, where: str) -> Iterator[Problem]:
         found = f"the outcome is {dataset.y[0]:g} in everyone"
         yield Problem(where, found, "an outcome that does not vary cannot be predicted")
     with np.errstate(invalid="ignore"):
-        varies = np.fmax.reduce(dataset.X) > np.fmin.reduce(dataset.X)
+        varies = np.fmax.reduce(dataset.measured) > np.fmin.reduce(dataset.measured)
     if not varies.any():
         yield Problem(where, "every feature is the same in everyone", "check the source files")
     n_held = dataset.nuisance.values.shape[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -119,6 +119,24 @@ def measure(table: FeatureTable, experiment: ExperimentSpec) -> Measured:
     people = at[0].index.intersection(at[1].index)
     before, after = (table.values[positions.loc[people].to_numpy()] for positions in at)
     return Measured(table, name, people, after - before, np.arange(len(people)))
+
+
+def with_values(part: Measured) -> Measured:
+    """Without those of whom no value at all is known: they lack the source, though it has a row for them.
+
+    Parameters
+    ----------
+    part : Measured
+
+    Returns
+    -------
+    Measured
+        The same object where everyone has a value.
+    """
+    empty = np.array([bool(np.isnan(part.values[row]).all()) for row in part.at], dtype=bool)
+    if not empty.any():
+        return part
+    return replace(part, people=part.people[~empty], at=part.at[~empty])
 
 
 def values_for(table: FeatureTable, experiment: ExperimentSpec, people: Sequence[str]) -> np.ndarray:

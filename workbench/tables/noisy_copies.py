@@ -130,7 +130,10 @@ def resemblances(dataset: Dataset, cohort: Cohort, source: str) -> Iterator[Rese
     """
     from scipy.special import ndtri
 
-    X = dataset.X[:, (dataset.features["source"] == source).to_numpy()]
+    measured = dataset.feature_blocks.rows_with(source)
+    if len(measured) < dataset.n_rows:
+        dataset = dataset.take(measured)
+    X = dataset.measured[:, (dataset.features["source"] == source).to_numpy()]
     if X.shape[1] < FEWEST_FEATURES or dataset.n_rows < 2 * FEWEST_FEATURES:
         return
     declared = _declared(dataset)
@@ -157,7 +160,7 @@ def resemblances(dataset: Dataset, cohort: Cohort, source: str) -> Iterator[Rese
         certain |= together > surely
     for first, second in np.argwhere(flagged):
         r, score = float(correlations[first, second]), float(z[first, second])
-        yield Resemblance(int(first), int(second), source, r, score, bool(certain[first, second]))
+        yield Resemblance(int(measured[first]), int(measured[second]), source, r, score, bool(certain[first, second]))
 
 
 def agreement(declared: pd.DataFrame, steps: Sequence[float]) -> np.ndarray:

@@ -117,9 +117,11 @@ def separations(dataset: Dataset, left_out: Mapping[str, np.ndarray]) -> Iterato
     views = [np.empty((dataset.n_rows, 0)), dataset.nuisance.values][: 2 if dataset.nuisance.variables else 1]
     level = LISTED_P / max(1, len(views) * len(left_out))
     for name, others in left_out.items():
-        kept = dataset.X[:, source == name]
-        X = np.column_stack([kept, _some(others)])
-        seen = [separation(X, kept.shape[1], dataset.y, nuisance, dataset.blocks) for nuisance in views]
+        rows = dataset.feature_blocks.rows_with(name)
+        kept = dataset.measured[rows][:, source == name]
+        X = np.column_stack([kept, _some(others)[rows]])
+        y, blocks = dataset.y[rows], np.asarray(dataset.blocks)[rows]
+        seen = [separation(X, kept.shape[1], y, nuisance[rows], blocks) for nuisance in views]
         share, p = max(seen, key=lambda pair: (pair[1] <= level, pair[0]))
         if p <= level:
             yield Separation(name, kept.shape[1], others.shape[1], share, p)

@@ -156,20 +156,20 @@ def leaking_features(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[P
         for at in dict.fromkeys(with_what.values()):
             strongest = sorted((column for column in columns if with_what[column] == at), key=lambda c: -abs(r[c, at]))
             named = listed([f"{by_name[column]} ({r[column, at]:.2f})" for column in strongest], 5)
-            several = f"{len(strongest)} of {dataset.X.shape[1]} features"
+            several = f"{len(strongest)} of {len(dataset.features)} features"
             found = f"{several} correlate with {what[at]} as no biomarker does: {named}"
             yield Problem(where, found, hint, code)
 
-    r, n = correlations(dataset.X, dataset.y[:, None])
+    r, n = correlations(dataset.measured, dataset.y[:, None])
     yield from tell(np.abs(r) - threshold(LEAK_R, n, r.size), r, [f"the outcome ({outcome.label})"], WHAT_IT_IS, "T1")
     before, after = ratings(cohort, dataset, before=True), ratings(cohort, dataset, before=False)
-    r_before, n_before = correlations(dataset.X, before.values)
+    r_before, n_before = correlations(dataset.measured, before.values)
     if outcome.kind == "percent-change":
         own = np.where(np.array(before.scores) == outcome.score, 0.0, -np.inf)
         over = np.abs(r_before) - threshold(LEAK_R, n_before, r_before.size) + own
         why = 'a percentage of the baseline is tied to it: take it out, or use kind = "ancova"'
         yield from tell(over, r_before, before.names, why, "T9")
-    r, n = correlations(dataset.X, after.values)
+    r, n = correlations(dataset.measured, after.values)
     over = np.abs(r) - threshold(LEAK_R_AFTER, n, r.size)
     for at, score in enumerate(after.scores):
         # A rating before the infusion follows those after it; it is a baseline, not a leak.
@@ -223,7 +223,7 @@ def baseline_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     if outcome.kind not in ("change", "response"):
         return
     before = ratings(cohort, dataset, before=True)
-    r, n = correlations(dataset.X, before.values[:, [score == outcome.score for score in before.scores]])
+    r, n = correlations(dataset.measured, before.values[:, [score == outcome.score for score in before.scores]])
     for column in np.flatnonzero((np.abs(r) > threshold(LEAK_R, n, r.size)).any(axis=1)):
         text = (
             f"{dataset.features['name'][column]} is {outcome.score} before the infusion, of which the outcome is made: "
@@ -278,7 +278,7 @@ def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     columns = [column for column in candidates if drifting[column].any()]
     if not columns:
         return
-    with_outcome, n_rows = correlations(dataset.X[:, columns], dataset.y[:, None])
+    with_outcome, n_rows = correlations(dataset.measured[:, columns], dataset.y[:, None])
     limit = chance_limit(n_rows, DRIFT_P / len(columns))
     for column, goes, chance in zip(columns, with_outcome[:, 0], limit[:, 0], strict=True):
         if abs(goes) > chance:
@@ -292,10 +292,10 @@ def drift_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
 
 def _drifts(dataset: Dataset, orders: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Rank correlations with the orders, of the columns whose plain correlation is not far from it: r, n, columns."""
-    r, n = correlations(dataset.X, orders)
+    r, n = correlations(dataset.measured, orders)
     candidates = np.flatnonzero((np.abs(r) > DRIFT_R / 2).any(axis=1))
     if len(candidates):
-        r[candidates], n[candidates] = correlations(ranks(dataset.X[:, candidates]), orders)
+        r[candidates], n[candidates] = correlations(ranks(dataset.measured[:, candidates]), orders)
     return r, n, candidates.tolist()
 
 

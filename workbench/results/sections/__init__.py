@@ -8,11 +8,13 @@ from workbench.records import Report
 from workbench.results.claims import plain_sentence
 from workbench.results.details import sentence
 from workbench.results.sections import (
+    availability,
     background,
     benefit,
     external,
     findings,
     individuals,
+    modalities,
     over_time,
     performance,
     sample,
@@ -32,7 +34,9 @@ SECTIONS = (
     benefit.benefit,
     benefit.crossover,
     performance.increment,
+    modalities.modalities,
     performance.robustness,
+    availability.availability,
     performance.sensitivity,
     over_time.apart,
     over_time.course,

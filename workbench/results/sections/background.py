@@ -134,6 +134,12 @@ def methods_text(result: RunResult) -> tuple[str, tuple[str, ...]]:
         f"{scores.model} in nested cross-validation ({scores.validation}); preparation, tuning and every other step "
         "that learns was fitted to training participants alone (Varoquaux 2018)."
     ]
+    if scores.availability is not None:
+        parts.append(
+            "Participants were predicted from the modalities that they have: ridge for each among those who have it, "
+            "weighted by non-negative least squares of inner out-of-fold predictions for every pattern of "
+            "availability. Availability was held fixed, and outcomes were permuted within its patterns."
+        )
     if scores.in_fold:
         keys += [key for key, word in LEARNT_BY.items() if any(word in words for words in scores.in_fold)]
         parts.append(f"Before that, in every training set: {'; '.join(scores.in_fold)} ({'; '.join(keys[2:])}).")
