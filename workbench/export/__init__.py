@@ -4,8 +4,9 @@ Every file is a function of the result alone: two runs of one experiment give th
 which is new each time, stands in the biomarker files only.
 """
 
+from workbench.export.columns import COLUMNS
 from workbench.export.copying import export_run
-from workbench.export.dictionary import COLUMNS, FILES, MODEL_FOLDER
+from workbench.export.dictionary import FILES, MODEL_FOLDER
 from workbench.export.images import effect_images
 from workbench.export.reading import read_run
 from workbench.export.writing import environment, write_run

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import Problem, Problems, StoreError, listed
-from workbench.export.dictionary import COLUMNS, DARK, MODEL_FOLDER, described
+from workbench.export.columns import COLUMNS
+from workbench.export.dictionary import DARK, MODEL_FOLDER, described
 from workbench.records import LoggedRun
 from workbench.whole_files import folder_to_write
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.evaluation.metrics import r2_by_fold
-from workbench.export.dictionary import COLUMNS, MISSING, PARQUET, data_dictionary
+from workbench.export.columns import COLUMNS
+from workbench.export.dictionary import MISSING, PARQUET, data_dictionary
 from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
 from workbench.results import documents
 from workbench.results.cells import harmless
