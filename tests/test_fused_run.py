@@ -146,3 +146,19 @@ def test_what_late_fusion_cannot_do_is_refused_by_name(study, before, model, mes
     finally:
         (study / "experiments" / "refused.toml").unlink()
     assert message in " ".join(f"{problem.found}; {problem.hint}" for problem in report.problems)
+
+
+@pytest.fixture(scope="module")
+def other_cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("other") / "there"
+    workbench.simulate_study(folder, patients=40, design="single-arm", r2=0.6, seed=4, achievable=False)
+    return folder
+
+
+def test_another_cohort_is_predicted_from_whatever_modalities_its_participants_have(study, run, other_cohort):
+    done = workbench.predict("fused", study=other_cohort, trained_in=study)
+    pet = pd.read_csv(other_cohort / "sources" / "participants.tsv", sep="\t")
+    with_pet = [path.name for path in (other_cohort / "sources" / "derivatives").rglob("*kinpar.tsv")]
+    assert len(pet) * 0.8 < done.validation.n_participants <= len(pet)
+    assert 0 < len(with_pet) < 0.7 * done.validation.n_participants, "most have no PET"
+    assert np.isfinite(done.predictions[["predicted", "reference"]].to_numpy()).all()

@@ -374,3 +374,20 @@ def test_those_who_are_locked_are_opened_once(locking, tmp_path):
     again = workbench.predict(second.run_id, hold_out=True, trained_in=study.root, again=True)
     assert again.validation.earlier == 1
     assert workbench.show_run(first.run_id, study=study.root).result.scores.external == (done.validation,)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        ({"kind": "change", "from": "b0", "at": "d2", "apart_from": "MADRS"}, "known only after treatment"),
+        ({"kind": "treatment-effect", "from": "b0", "at": "d2"}, "observed in no participant"),
+    ],
+)
+def test_a_model_of_what_nobody_has_before_treatment_predicts_no_other_cohort(outcome, message):
+    from workbench.errors import SpecError
+    from workbench.pipeline.frozen_model import refuse_what_predicts_nobody
+    from workbench.specs.experiment import ExperimentSpec
+
+    asked = {"question": "?", "outcome": {"score": "SHAPS", **outcome}, "models": ({"kind": "ridge"},)}
+    with pytest.raises(SpecError, match=message):
+        refuse_what_predicts_nobody(ExperimentSpec.model_validate(asked), "run 3f2a91")

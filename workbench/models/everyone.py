@@ -80,6 +80,16 @@ class StudyModel:
         """Base (n,) and SHAP values (n, n_features) of these predictions; see `predict`."""
         return self.model.explain(*self._inputs(X, covariates))
 
+    def covariates_alone(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> Floats:
+        """What is predicted before the features add anything, (n,); of them only who has which modality counts."""
+        coded: Floats = self._inputs(X, covariates)[1]
+        return self.model.covariates_alone(coded)
+
+    @property
+    def takes_absent_modalities(self) -> bool:
+        """Whether people who lack a modality are predicted: NaN in the whole of what was not measured."""
+        return isinstance(self.model, LateFusionModel)
+
     def _inputs(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
         if isinstance(self.model, LateFusionModel):  # who has which modality is seen from the features
             seen = {term: column.tolist() for term, column in self.model.availability(X).items()}

@@ -145,7 +145,7 @@ def _digests_of(dataset: Dataset, key: bytes) -> dict[str, str]:
     from workbench.preregistration.recognition import Seen, digests
 
     source = dataset.features["source"].to_numpy(str)
-    features = [dataset.X[:, np.flatnonzero(source == name)] for name in dataset.sources]
+    features = [dataset.measured[:, np.flatnonzero(source == name)] for name in dataset.sources]
     return digests(Seen(list(dataset.rows["participant_id"]), features, dataset.y[:, None], [], ""), key)
 
 

@@ -54,7 +54,7 @@ def predicted_for(frozen: FrozenModel, rows: ExternalRows) -> Predicted:
     model = frozen.model
     with one_blas_thread():
         predicted = model.predict(rows.X, rows.covariates)
-        reference = model.model.covariates_alone(model.coded(rows.covariates, len(rows.people)))
+        reference = model.covariates_alone(rows.X, rows.covariates)
         circuits, why = _explained(frozen, rows)
     return Predicted(predicted, reference, circuits, why)
 

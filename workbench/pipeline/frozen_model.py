@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problem, Problems, StoreError, WorkbenchError
+from workbench.errors import Problem, Problems, SpecError, StoreError, WorkbenchError
 from workbench.pipeline.experiment_plan import plan_experiment
 from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data
-from workbench.records import Dataset, LoggedRun, RunResult
+from workbench.records import Dataset, LoggedRun, RunResult, is_availability
 from workbench.specs.experiment import ExperimentSpec
 from workbench.study import Study, open_study
 
@@ -59,10 +59,11 @@ class FrozenModel:
         """What it must be given."""
         from workbench.tables.external_rows import Trained
 
-        own = self.result.scores.baseline
-        held = {coding.term for coding in self.model.covariates}
-        baseline = own if own in held else ""
-        return Trained(self.features, self.model.covariates, self.model.batch, self.model.preserved, baseline)
+        own, model = self.result.scores.baseline, self.model
+        codings = tuple(coding for coding in model.covariates if not is_availability(coding.term))
+        baseline = own if own in {coding.term for coding in codings} else ""
+        in_part = model.takes_absent_modalities
+        return Trained(self.features, codings, model.batch, model.preserved, baseline, in_part)
 
     @property
     def training_mean(self) -> float:
@@ -105,6 +106,7 @@ def open_frozen_model(run: str, study: Path, data: Path | None = None, progress:
     logged = tracking.find_run(opened, run)
     result = export.read_run(logged.artifacts, tags=logged.tags, shap=False)
     spec = read_experiment_spec(logged.artifacts / "spec.toml")
+    refuse_what_predicts_nobody(spec, f"run {logged.run_id[:8]} ({logged.name})")
     planned = training_cohort(opened, logged, spec, progress)
     folder = logged.artifacts / export.MODEL_FOLDER
     kept = (folder / model_files.MANIFEST).is_file()
@@ -116,6 +118,31 @@ def open_frozen_model(run: str, study: Path, data: Path | None = None, progress:
     features = features.assign(phase=_phases(features, opened))
     dataset = None if planned is None else planned.dataset
     return FrozenModel(opened, logged, result, spec, model, state_digest(model), features, dataset, not kept)
+
+
+def refuse_what_predicts_nobody(spec: ExperimentSpec, where: str) -> None:
+    """Models of what is known only after treatment, or seen in nobody, have nothing to be held to in another cohort.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+    where : str
+        Begins the message: the run.
+
+    Raises
+    ------
+    SpecError
+        With what to do instead.
+    """
+    if spec.outcome.apart_from is not None:
+        found = f"holds the change of {spec.outcome.apart_from} fixed, which is known only after treatment"
+        hint = "predict with the run of an experiment without apart_from"
+        raise SpecError(Problem(where, f"{found}: it predicts nobody before it", hint))
+    if spec.outcome.kind == "treatment-effect":
+        found = "predicts the difference between two arms, which is observed in no participant"
+        raise SpecError(
+            Problem(where, found, "run the same experiment on the other trial, and compare the two reports")
+        )
 
 
 def training_cohort(

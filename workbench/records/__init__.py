@@ -21,6 +21,7 @@ from workbench.records.coding import (
     availability_term,
     codings_from_text,
     codings_to_text,
+    is_availability,
 )
 from workbench.records.course import AtSession, Course, CourseMean, RatedCourse, SharedWith
 from workbench.records.data import (
@@ -221,4 +222,5 @@ __all__ = [
     "codings_from_text",
     "codings_to_text",
     "feature_set_name",
+    "is_availability",
 ]

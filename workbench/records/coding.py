@@ -34,6 +34,20 @@ def availability_term(modality: str) -> str:
     return f"{AVAILABILITY}{modality}"
 
 
+def is_availability(term: str) -> bool:
+    """Whether a covariate says who has a modality, which is seen from the features and stands in no file.
+
+    Parameters
+    ----------
+    term : str
+
+    Returns
+    -------
+    bool
+    """
+    return term.startswith(AVAILABILITY)
+
+
 @dataclass(frozen=True)
 class VariableCoding:
     """The coding of one covariate.

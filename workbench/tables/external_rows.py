@@ -50,6 +50,8 @@ class Trained:
         Variables that the harmonisation preserves.
     baseline : str
         The variable held fixed that is the baseline score of the outcome; empty where there is none.
+    in_part : bool
+        People who lack a modality are predicted, from what they have.
     """
 
     features: pd.DataFrame
@@ -57,6 +59,7 @@ class Trained:
     batch: str = ""
     preserved: tuple[VariableCoding, ...] = ()
     baseline: str = ""
+    in_part: bool = False
 
 
 def phase_of(session: str, sessions: Mapping[str, Session | SessionSpec], timing: str | None) -> str:
@@ -180,15 +183,21 @@ def external_rows(
             "with the outcome", {p: outcome.missing.get(p, "no outcome") for p in joining.people if p not in there}
         )
     parts = {source: measure(table, spec) for source, table in tables.items()}
-    for source, part in parts.items():
-        joining.exclude(f"with {source}", {p: f"no {source}" for p in joining.people if p not in part.people})
+    if trained.in_part:
+        having = set().union(*(part.people for part in parts.values()))
+        joining.exclude("with a modality", {p: "no modality" for p in joining.people if p not in having})
+    else:
+        for source, part in parts.items():
+            joining.exclude(f"with {source}", {p: f"no {source}" for p in joining.people if p not in part.people})
     covariates = joining.covariates(trained, spec, outcome, policies, where)
     own = joining.people
     X = np.full((len(own), len(trained.features)), np.nan)
     for each in matched:
         if each.source in parts:
             part, found = parts[each.source], each.there >= 0
-            X[:, each.own[found]] = part.values[np.ix_(part.positions(own), each.there[found])]
+            at = part.positions(own)
+            rows = np.flatnonzero(at >= 0)
+            X[np.ix_(rows, each.own[found])] = part.values[np.ix_(at[rows], each.there[found])]
     return ExternalRows(
         people=tuple(own),
         X=X,
