@@ -269,8 +269,9 @@ class Scores:
     in it already, or where there is nothing to hold up."""
     baseline_held: Scores | None = None
     """The same run with the baseline score in the nuisance block, from folds to leave-one-out: what the gate reads for
-    change, percent change, response and remission. None for other outcomes, where the run itself holds it, and where
-    the run shows nothing anyway (r2 of 0 or less, or an uncorrected p that is absent or above .05)."""
+    change, percent change, response, remission, area and durability. None for other outcomes, where the run itself
+    holds it, and where the run shows nothing anyway (r2 of 0 or less, or an uncorrected p that is absent or above
+    .05)."""
     capped: tuple[str, ...] = ()
     """What keeps the claim at exploratory whatever the numbers are, one reason each: the time of measurement of a
     source is not declared, .."""

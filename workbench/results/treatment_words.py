@@ -126,8 +126,9 @@ def ranking_words(effects: TreatmentEffects, unit: str) -> str:
     """
     ranking = effects.ranking
     return (
-        f"concordance for benefit {estimate(ranking.concordance)}, .5 is chance; AUTOC "
-        f"{estimate(ranking.autoc)}{unit}, Qini {estimate(ranking.qini)}{unit}, 0 is chance"
+        f"concordance for benefit {estimate(ranking.concordance)}, .5 is chance; benefit among those of largest "
+        f"predicted benefit beyond that of everybody, 0 is chance: AUTOC {estimate(ranking.autoc)}{unit}, "
+        f"Qini {estimate(ranking.qini)}{unit}"
     )
 
 

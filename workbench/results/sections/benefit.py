@@ -118,7 +118,9 @@ def crossover(result: RunResult) -> Section | None:
 
 
 IDENTIFIED = (
+    "If nothing of the first treatment is carried over, and drop-out does not depend on the features, the mean "
+    "difference between the treatments in participants with the same features is the effect of the treatment for them: "
     "E[D | X] identifies the conditional effect absent carry-over or drop-out depending on X; individual response is "
-    "not identified. D is a participant's difference between the treatments, X the features; the order of the "
-    "treatments, which in a difference is the period, is held fixed where it is adjusted for."
+    "not identified. The order of the treatments, which in a difference is the period, is held fixed where it is "
+    "adjusted for."
 )

@@ -24,7 +24,10 @@ def predict(
     run: RunArgument = "latest",
     study: Annotated[
         str | None,
-        typer.Option(help="Folder of the other study, or NAME of [external.NAME] in the experiment.", metavar="OTHER"),
+        typer.Option(
+            help="Folder of the other study, or a NAME that the experiment declares under \\[external.NAME].",
+            metavar="OTHER",
+        ),
     ] = None,
     data: DataOption = None,
     trained_in: Annotated[
@@ -65,7 +68,7 @@ def predict(
     \b
     Examples:
       workbench predict madrs_change --study ../oslo
-      workbench predict latest --study oslo               a cohort that the experiment declares: [external.oslo]
+      workbench predict latest --study oslo               a cohort that the experiment declares
       workbench predict latest --study ../oslo --participant 014
       workbench predict latest --hold-out
     """
