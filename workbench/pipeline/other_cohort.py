@@ -12,7 +12,7 @@ from workbench.pipeline.frozen_model import FrozenModel
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
 from workbench.records import ExternalRows, FlowStep, Policies
-from workbench.specs.experiment import ExperimentSpec
+from workbench.specs.experiment import ExperimentSpec, source_of
 from workbench.specs.external import ExternalSpec
 from workbench.study import Study
 
@@ -178,6 +178,8 @@ def open_cohort(frozen: FrozenModel, wanted: Wanted, progress: Progress | None =
     WorkbenchError
         With every problem of that study that stands in the way.
     """
+    from workbench.tables.acute_change import with_changes
+
     problems = Problems()
     opened = study_with_data(wanted.study, wanted.data)
     if opened.root == frozen.study.root and not (wanted.held_out or wanted.experiment):
@@ -189,7 +191,8 @@ def open_cohort(frozen: FrozenModel, wanted: Wanted, progress: Progress | None =
         spec = opened.experiment(wanted.experiment)[1]
     elif not wanted.held_out:
         spec = spec.model_copy(update={"exclude_file": None})  # a list of participants of the training study
-    names = {source: wanted.sources.get(source, source) for source in dict.fromkeys(frozen.features["source"])}
+    of_model = list(dict.fromkeys(frozen.features["source"]))
+    names = {source: wanted.sources.get(source, source) for source in dict.fromkeys(map(source_of, of_model))}
     there = {source: name for source, name in names.items() if name in opened.sources}
     for source, name in wanted.sources.items():
         if name not in opened.sources:
@@ -198,8 +201,10 @@ def open_cohort(frozen: FrozenModel, wanted: Wanted, progress: Progress | None =
     loaded = load_study_data(opened, list(dict.fromkeys(there.values())), problems=problems, progress=progress)
     problems.raise_if_any()
     assert loaded is not None
-    by_own_name = {source: loaded.tables[name] for source, name in there.items()}
-    return OtherCohort(wanted, replace(loaded, tables=by_own_name), spec)
+    by_own_name = {source: replace(loaded.tables[name], source=source) for source, name in there.items()}
+    tables = with_changes(frozen.spec, by_own_name)
+    tables = {source: tables[source] for source in of_model if source in tables}
+    return OtherCohort(wanted, replace(loaded, tables=tables), spec)
 
 
 def rows_of(
@@ -243,7 +248,7 @@ def rows_of(
         people = tuple(person for person in people if person in locked)
         flow = (*flow, flow_step("held out", len(people), others))
     timings = {
-        source: getattr(cohort.study.sources[wanted.sources.get(source, source)], "timing", None)
+        source: getattr(cohort.study.sources[wanted.sources.get(source_of(source), source_of(source))], "timing", None)
         for source in loaded.tables
     }
     return external_rows(

@@ -108,7 +108,7 @@ def outcome_there(spec: ExperimentSpec, cohort: Cohort, people: Sequence[str]) -
             return None
     else:
         rated = cohort.scores[(cohort.scores["score"] == asked.score) & cohort.scores["participant_id"].isin(people)]
-        after = {session for session in (asked.at, asked.placebo_at) if session is not None}
+        after = {session for session in (asked.at, asked.placebo_at, asked.until) if session is not None}
         unknown = after - set(cohort.sessions)
         if rated.empty or (not unknown and not set(rated["session"]) & after):
             return None
@@ -173,7 +173,9 @@ def external_rows(
             problems.extend(_late(source, session, cohort, people, trained))
     problems.extend(refuse_after_infusion([each.term for each in trained.codings], cohort, people, where))
     if not len(problems):
-        matched, unmatched, handled = match_features(trained.features, described, policies, where)
+        matched, unmatched, handled = match_features(
+            trained.features, described, policies, where, in_part=trained.in_part
+        )
         problems.extend(unmatched)
     problems.raise_if_any(TableError)
     joining = _Joining(cohort, sorted(people), list(flow), list(handled))

@@ -31,7 +31,7 @@ def held_out(experiment: ExperimentSpec, cohort: Cohort, listed: Collection[str]
     Raises
     ------
     TableError
-        If a rule names a column or a level that nobody has, or everybody is locked.
+        If a rule names a column or a level that nobody has, everybody is locked, or a family is split.
     """
     rules = experiment.validation.hold_out
     if rules is None:
@@ -40,7 +40,21 @@ def held_out(experiment: ExperimentSpec, cohort: Cohort, listed: Collection[str]
     if not locked or len(locked) == len(cohort.participants):
         found = "locks nobody" if not locked else "locks everybody"
         raise TableError(Problem("validation: hold_out", found, "name a site or a cohort of the study"))
+    n_split = _families_split(cohort, locked)
+    if n_split:
+        found = f"locks some members of {n_split} famil{'y' if n_split == 1 else 'ies'}, and others are trained on"
+        raise TableError(
+            Problem("validation: hold_out", found, "lock whole families: their members resemble each other")
+        )
     return tuple(sorted(locked))
+
+
+def _families_split(cohort: Cohort, locked: Collection[str]) -> int:
+    if "family" not in cohort.participants:
+        return 0
+    family = cohort.participants["family"].dropna()
+    inside = family.index.isin(list(locked))
+    return len(set(family[inside]) & set(family[~inside]))
 
 
 def in_words(experiment: ExperimentSpec) -> str:

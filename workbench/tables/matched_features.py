@@ -48,7 +48,7 @@ class MatchedSource:
 
 
 def match_features(
-    trained: pd.DataFrame, tables: Mapping[str, pd.DataFrame], policies: Policies, where: str
+    trained: pd.DataFrame, tables: Mapping[str, pd.DataFrame], policies: Policies, where: str, *, in_part: bool = False
 ) -> tuple[tuple[MatchedSource, ...], list[Problem], tuple[str, ...]]:
     """Match every feature of a model with one of another cohort.
 
@@ -62,6 +62,8 @@ def match_features(
     policies : Policies
     where : str
         Begins the messages: the other study.
+    in_part : bool
+        The model predicts from what a participant has: a source that is missing there is held at no mean.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def match_features(
             if policies.missing_features == "refuse":
                 problems.append(Problem(where, words, _hint_of_source(source)))
             else:
-                handled.append(f"{words}: held at their training means")
+                handled.append(f"{words}: {'nobody there has them' if in_part else 'held at their training means'}")
         else:
             there = _positions(features, table)
             for found, hint in _missing(source, features, table, there):
