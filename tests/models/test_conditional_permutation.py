@@ -7,8 +7,8 @@ from sklearn.preprocessing import StandardScaler
 
 from workbench.models import conditional_permutation
 from workbench.models.conditional_permutation import PENALTY, conditional_rows, nuisance_log_odds
-from workbench.models.nested_cv import INCREMENT_ORDER, ORDER, marginal_targets, target_matrices
 from workbench.models.permutations import outcome_rows, permuted_rows, refusal, scheme, target_matrix
+from workbench.models.targets import INCREMENT_ORDER, ORDER, marginal_targets, target_matrices
 from workbench.specs.experiment import ValidationSpec
 
 N_DRAWN = 6000

@@ -13,7 +13,7 @@ from workbench.evaluation.circuit_test import circuit_test
 from workbench.evaluation.conformal import conformal_folds
 from workbench.evaluation.influence import leave_one_out_r2
 from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved
-from workbench.models import nested_cv, permutations
+from workbench.models import permutations, targets
 from workbench.models.nested_cv import fit_unit, marginal_targets, plan_units, target_matrices
 from workbench.models.permutations import refusal
 from workbench.records import Unobserved
@@ -47,7 +47,7 @@ POWERS = [(2.0**30, 2.0**17), (2.0**-30, 2.0**-10)]
 
 @pytest.fixture(autouse=True)
 def _few_permutations_of_circuits(monkeypatch):
-    monkeypatch.setattr(nested_cv, "MARGINAL_PERMUTATIONS", 19)
+    monkeypatch.setattr(targets, "MARGINAL_PERMUTATIONS", 19)
     monkeypatch.setattr(permutations, "PROBES", 39)
 
 

@@ -239,5 +239,14 @@ def under_what_name(viewing: Viewing) -> str:
 
 
 def two_decimals(value: float) -> str:
-    """Without a sign before 0.00."""
+    """A number with two decimals, without a sign before 0.00.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+    """
     return f"{round(value, 2) + 0.0:.2f}"
