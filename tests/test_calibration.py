@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from workbench.evaluation import influence
+from workbench.records import Sensitivity
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -29,6 +30,14 @@ def benchmark() -> Iterator[SimpleNamespace]:
 
     yield SimpleNamespace(bars=bars, cells=cells, people=people, store=store)
     sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_beside_the_result() -> Iterator[None]:
+    """Drop-out, subgroups and the like are no part of what is counted here, and half the time of a simulation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbench.results.run_result.gather_sensitivity", lambda *_, **__: Sensitivity())
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.records import Scale
 from workbench.specs.experiment import OutcomeSpec, ValidationSpec
 from workbench.specs.learners import RidgeSpec
+from workbench.tables.apart_from import apart_cap
 from workbench.tables.dataset import assemble
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import select_people
@@ -137,3 +138,10 @@ def test_a_rehearsal_knows_nothing_of_the_items(make_cohort, make_experiment) ->
     assert made_up.anhedonia_items == {}
     assert outcome.shared.name == "fall in MADRS"
     assert outcome.shared.values.notna().all()
+
+
+def test_a_claim_apart_from_a_score_that_is_rated_with_error_is_capped():
+    spec = OutcomeSpec.model_validate({"score": "SHAPS", "kind": "change", "from": "b0", "at": "d2"})
+    assert apart_cap(spec) == ()
+    (reason,) = apart_cap(spec.model_copy(update={"apart_from": "MADRS"}))
+    assert reason == "MADRS is rated with error, so some general depression is left in what is apart from it"

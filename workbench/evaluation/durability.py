@@ -173,7 +173,7 @@ def _gaps(dataset: Dataset, table: pd.DataFrame, elsewhere: Values) -> _Gaps:
         for session in range(elsewhere.shape[1]):
             y = elsewhere[:, session]
             rated = training[~np.isnan(y[training])]
-            if len(rated) <= N.shape[1] + 1:
+            if len(rated) <= N.shape[1] + 2:
                 continue
             binary = dataset.outcome.type == "binary" and np.ptp(y[rated]) > 0
             fitted = fit_nuisance(y[rated][:, None], N[rated], N[row[test]], binary=binary)

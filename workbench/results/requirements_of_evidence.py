@@ -330,7 +330,10 @@ def _capped_in_short(scores: Scores) -> str:
     return "; ".join(scores.capped)
 
 
-DECLARE = "declare it in features/NAME.toml; what is preserved: name it among the confounds of the experiment"
+DECLARE = (
+    "declare it in features/NAME.toml; what is preserved: name it among the confounds of the experiment; an outcome "
+    "apart from another score cannot be more"
+)
 
 
 def _nothing_caps(plan: AnalysisPlan) -> Obstacle | None:

@@ -26,6 +26,26 @@ AS_CHANGE = ("percent-change", "ancova")
 """Kinds of outcome whose improvement in the other score is a change in points."""
 
 
+def apart_cap(spec: OutcomeSpec) -> tuple[str, ...]:
+    """Why a claim is exploratory at most: what an outcome is taken apart from was rated with error.
+
+    Held fixed is the rated improvement, not the true one. What error leaves of general depression stays in the outcome,
+    and features that know depression alone predict it: residual confounding, which no permutation tests.
+
+    Parameters
+    ----------
+    spec : OutcomeSpec
+
+    Returns
+    -------
+    tuple of str
+        One reason at most.
+    """
+    if spec.apart_from is None:
+        return ()
+    return (f"{spec.apart_from} is rated with error, so some general depression is left in what is apart from it",)
+
+
 def shared_with(spec: OutcomeSpec, cohort: Cohort, rated: Ratings) -> tuple[SharedWith, dict[str, str]]:
     """The improvement in the score that an outcome is taken apart from, over the sessions of the outcome.
 

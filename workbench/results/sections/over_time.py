@@ -132,8 +132,9 @@ def apart(result: RunResult) -> Section | None:
         notes=(
             f"The {found.name} is known only after treatment. It is held fixed in every training fold because the "
             "question is about the part of one improvement that is not shared with another; nobody can be predicted so "
-            "before treatment, and whatever treatment does to both scores alike is taken out. The p of the outcome as "
-            "it is is not corrected over runs.",
+            "before treatment. What treatment does to both scores alike is taken out as far as the other score tells "
+            "it: it is rated with error, and what the error leaves of general depression can still be predicted, so "
+            "the claim is exploratory at most. The p of the outcome as it is is not corrected over runs.",
         ),
     )
 
