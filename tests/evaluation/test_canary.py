@@ -219,3 +219,14 @@ def test_presence_of_the_first_held_out_row_and_of_training_rows_stays(with_abse
     for before, after in zip(with_absence.feature_blocks.blocks, blind.feature_blocks.blocks, strict=True):
         rows = unit.outer.train[before.present[unit.outer.train]]
         np.testing.assert_array_equal(after.values[after.at[rows]], before.values[before.at[rows]])
+
+
+def test_only_rounding_is_forgiven_where_rows_lack_modalities():
+    from workbench.evaluation.canary import ROUNDING, _alike
+
+    weights = np.array([2.0, -1e-3, np.nan])
+    assert _alike(weights, weights * (1 + 1e-14))
+    assert not _alike(weights, weights + np.array([2.1 * ROUNDING * 2, 0, 0]))
+    assert not _alike(weights, weights[:2])
+    assert not _alike(np.array([1, 2]), np.array([1, 3]))
+    assert _alike(np.array(["pet"]), np.array(["pet"]))
