@@ -62,3 +62,8 @@ def test_a_trial_of_another_drug_says_its_name(scores):
         replace(scores, claim_kind="predictive", outcome_kind="treatment-effect", sensitivity=effects, p_family=0.001)
     )
     assert "predictive of duloxetine response" in claim.sentence
+
+
+def test_a_crossover_whose_order_is_not_known_cannot_tell_it_from_prognosis(scores):
+    unknown = replace(scores, design="crossover", sensitivity=Sensitivity())
+    assert ROW.reason_missed(unknown) == "the order of the treatments is not known, so prognosis could not be set beside"

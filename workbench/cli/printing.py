@@ -78,7 +78,7 @@ def print_problems(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         print(str(problem).removeprefix(": "), file=sys.stderr)
     if len(problems) > 1:
-        print(f"{len(problems)} problems; nothing was run.", file=sys.stderr)
+        print(f"{len(problems)} problems; nothing was done.", file=sys.stderr)
 
 
 def print_frame(frame: Any, indent: str = "  ") -> None:

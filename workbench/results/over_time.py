@@ -116,10 +116,7 @@ def checks(scores: Scores) -> tuple[Check, ...]:
     -------
     tuple of Check
     """
-    held = [
-        Check(each.standing in ("holds", "weaker"), f"at {each.session}: {SAID[each.standing]}")
-        for each in elsewhere(scores)
-    ]
+    held = [Check(each.standing == "holds", f"at {each.session}: {SAID[each.standing]}") for each in elsewhere(scores)]
     apart = scores.apart_from
     if apart is None:
         return tuple(held)

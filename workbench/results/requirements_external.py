@@ -115,13 +115,13 @@ def _later(plan: AnalysisPlan) -> Obstacle | None:
 EXTERNAL = (
     Requirement("another cohort, predicted by the frozen model", _predicted, _later, short="no other cohort predicted"),
     Requirement(
-        "at least 50 participants in it",
+        "at least 50 participants in the other cohort",
         _each(_enough),
         applies_to=_is_there,
         short="fewer than 50 participants in another cohort",
     ),
     Requirement(
-        "its outcome viewed once",
+        "outcome of the other cohort viewed once",
         _each(_viewed_once),
         applies_to=_is_there,
         short="the other cohort's outcome was viewed before",

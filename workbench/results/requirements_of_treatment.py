@@ -33,9 +33,11 @@ def _more_than_prognosis(scores: Scores) -> str:
             f"slopes of the improvement under {checks.active} and {checks.control} differ by {estimate(difference)}"
         )
         return "" if difference.low > 0 else slopes
-    if scores.design == "crossover" and checks is None:
+    if effects is not None or checks is not None:
+        return "whether more than the prognosis is predicted could not be told"
+    if scores.design == "crossover":
         return "the order of the treatments is not known, so prognosis could not be set beside"
-    return "whether more than the prognosis is predicted could not be told"
+    return ""  # nothing was recorded to tell it by
 
 
 OF_TREATMENT = (

@@ -164,7 +164,10 @@ def _crossover_in_brief(checks: CrossoverChecks) -> tuple[str, ...]:
         for each in checks.orders
     )
     first = checks.first_period
-    alone = "" if first is None else f"; first period alone {number(first.r2)} (n = {first.n_active + first.n_control})"
+    alone = ""
+    if first is not None:
+        n = first.n_active + first.n_control
+        alone = f"; first period alone {number(first.r2)} (between participants, a smaller scale; n = {n})"
     rows = [f"R2 by order: {orders}{alone}"]
     if checks.placebo is not None:
         rows.append(

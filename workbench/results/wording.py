@@ -75,6 +75,10 @@ def listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
+ABBREVIATIONS = {"pet", "fmri", "eeg", "meg", "dti"}
+"""Names of modalities that are written in capitals wherever they begin a sentence."""
+
+
 def capital(text: str) -> str:
     """A text with a capital at its beginning.
 
@@ -86,7 +90,8 @@ def capital(text: str) -> str:
     -------
     str
     """
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    return text.replace(first, first.upper(), 1) if first in ABBREVIATIONS else text[:1].upper() + text[1:]
 
 
 def unit_of(scores: Scores, form: str = " {}") -> str:
