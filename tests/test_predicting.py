@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 import workbench
 from workbench.cli import run_command
 from workbench.errors import WorkbenchError
+from workbench.pipeline.external_scoring import _other_time
+from workbench.pipeline.predicting import _refuse_other_outcome
 from workbench.records import Cohort, Policies, VariableCoding
 from workbench.tables.external_rows import Trained, _Joining
 from workbench.tables.matched_features import match_features
@@ -391,3 +394,33 @@ def test_a_model_of_what_nobody_has_before_treatment_predicts_no_other_cohort(ou
     asked = {"question": "?", "outcome": {"score": "SHAPS", **outcome}, "models": ({"kind": "ridge"},)}
     with pytest.raises(SpecError, match=message):
         refuse_what_predicts_nobody(ExperimentSpec.model_validate(asked), "run 3f2a91")
+
+
+def asked(score="MADRS", arms=(), hours=48.0):
+    """What two studies ask, as far as one question is told from another."""
+    sessions = {"d2": SimpleNamespace(hours=hours)}
+    outcome = SimpleNamespace(score=score, column=None, kind="change", type="continuous", unit="points", arms=arms)
+    spec = SimpleNamespace(outcome=SimpleNamespace(score=score, column=None, until=None, at="d2"))
+    scores = SimpleNamespace(outcome_kind="change", outcome_type="continuous", outcome_unit="points")
+    study = SimpleNamespace(cohort=SimpleNamespace(sessions=sessions))
+    result = SimpleNamespace(scores=scores, tags={"arms": ", ".join(arms)})
+    return SimpleNamespace(spec=spec, study=study, outcome=outcome, result=result, wanted=SimpleNamespace(name="oslo"))
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        ({"score": "SHAPS"}, "score of the outcome is 'SHAPS', in training 'MADRS'"),
+        ({"arms": ("placebo",)}, "arms of the outcome is 'placebo', in training 'ketamine'"),
+    ],
+)
+def test_another_score_or_another_treatment_is_another_question(there, message):
+    here, other = asked(arms=("ketamine",)), asked(**{"arms": ("ketamine",), **there})
+    with pytest.raises(WorkbenchError, match=message):
+        _refuse_other_outcome(here, other, other)
+    _refuse_other_outcome(here, here, here)
+
+
+def test_an_outcome_read_ten_days_later_does_not_decide_what_was_asked_of_day_two():
+    assert _other_time(asked(), asked(hours=240.0)) == "read 240 hours after treatment, in training 48"
+    assert _other_time(asked(), asked(hours=50.0)) == ""

@@ -66,4 +66,6 @@ def test_a_trial_of_another_drug_says_its_name(scores):
 
 def test_a_crossover_whose_order_is_not_known_cannot_tell_it_from_prognosis(scores):
     unknown = replace(scores, design="crossover", sensitivity=Sensitivity())
-    assert ROW.reason_missed(unknown) == "the order of the treatments is not known, so prognosis could not be set beside"
+    assert (
+        ROW.reason_missed(unknown) == "the order of the treatments is not known, so prognosis could not be set beside"
+    )

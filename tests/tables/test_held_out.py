@@ -8,7 +8,7 @@ import pytest
 from workbench.errors import TableError
 from workbench.tables.held_out import held_out
 
-LISTED = SimpleNamespace(validation=SimpleNamespace(hold_out="locked.tsv"))
+LISTED = SimpleNamespace(validation=SimpleNamespace(hold_out="locked.tsv", groups=None))
 
 
 def cohort(family):

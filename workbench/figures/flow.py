@@ -95,9 +95,9 @@ def _row_height(step: FlowStep) -> float:
 
 def _caption(result: RunResult) -> str:
     first, last = result.flow[0].n, result.flow[-1].n
-    return (
-        f"{first - last} of {first} participants are not analysed; a feature set uses those who have all its sources."
-    )
+    in_part = result.scores.availability is not None
+    whom = "one of its modalities at least" if in_part else "all its sources"
+    return f"{first - last} of {first} participants are not analysed; the feature set uses those who have {whom}."
 
 
 def _alt(result: RunResult) -> str:

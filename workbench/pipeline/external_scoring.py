@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 LEVEL = 0.9
 """Of the interval of one participant, as for the participants of a run."""
 
+IN_PART = "cohorts in which participants lack modalities are not compared"
+SAME_TIME = 0.25
+"""Of the hours in training, by which those in another cohort may differ."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
@@ -141,7 +145,7 @@ def scored(frozen: FrozenModel, cohort: OtherCohort, rows: ExternalRows, predict
         outcome_type=scores.outcome_type,
         seed=scores.seed,
     )
-    training = frozen.dataset
+    training, mix = frozen.dataset, _case_mix(frozen, rows, predicted)
     known = None if training is None or training.sites is None else set(training.sites.tolist())
     return ExternalValidation(
         cohort=wanted.name,
@@ -153,11 +157,12 @@ def scored(frozen: FrozenModel, cohort: OtherCohort, rows: ExternalRows, predict
         outcome_type=scores.outcome_type,
         **{name: getattr(numbers, name) for name in numbers.__dataclass_fields__},
         sites=() if rows.sites is None else by_site(observed, predicted.predicted, rows.sites, known),
-        case_mix=_case_mix(frozen, rows, predicted),
-        no_case_mix="" if training is not None else NOT_HERE,
+        case_mix=mix,
+        no_case_mix="" if mix is not None else NOT_HERE if training is None else IN_PART,
         policies=wanted.policies,
         handled=rows.handled,
         notes=_notes(frozen, rows),
+        other_time=_other_time(frozen, cohort),
         model_digest=frozen.digest,
         refitted=frozen.refitted,
         synthetic=scores.synthetic or cohort.study.cohort.synthetic,
@@ -168,11 +173,24 @@ def scored(frozen: FrozenModel, cohort: OtherCohort, rows: ExternalRows, predict
 def _notes(frozen: FrozenModel, rows: ExternalRows) -> tuple[str, ...]:
     """What differs in the question, in sentences."""
     assert rows.outcome is not None
-    here, there = frozen.result.tags.get("arms", ""), ", ".join(rows.outcome.arms)
-    notes = [f"arms there: {there or 'none'}, in training: {here or 'none'}"] if here != there and here else []
     own = frozen.result.scores.outcome
-    notes += [f"the outcome there is {rows.outcome.label}, in training {own}"] if rows.outcome.label != own else []
-    return tuple(notes)
+    return (f"the outcome there is {rows.outcome.label}, in training {own}",) if rows.outcome.label != own else ()
+
+
+def _other_time(frozen: FrozenModel, cohort: OtherCohort) -> str:
+    """When the outcome is read there and in training, where that is not about the same time after treatment."""
+    read = [
+        sessions[session].hours
+        for sessions, asked in (
+            (frozen.study.cohort.sessions, frozen.spec.outcome),
+            (cohort.study.cohort.sessions, cohort.spec.outcome),
+        )
+        if (session := asked.until or asked.at) in sessions
+    ]
+    here, there = read if len(read) == 2 else (None, None)
+    if here is None or there is None or abs(there - here) <= SAME_TIME * abs(here):
+        return ""
+    return f"read {there:g} hours after treatment, in training {here:g}"
 
 
 def _case_mix(frozen: FrozenModel, rows: ExternalRows, predicted: Predicted) -> Any:

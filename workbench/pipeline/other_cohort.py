@@ -88,7 +88,9 @@ def wanted_cohort(
         if study is not None or experiment is not None:
             found = "stands beside a study: it predicts those whom the experiment of the run locked"
             raise SpecError(Problem("--hold-out", found, "leave --study and --experiment out"))
-        return Wanted(HELD_OUT, home.root, None if data is None else Path(data), held_out=True)
+        own_data = None if data is None else Path(data)
+        given = _checked({key: value for key, value in policies.items() if value})
+        return Wanted(HELD_OUT, home.root, own_data, policies=given, held_out=True)
     name, declared = _declared(spec, home, study)
     folder = Path(study) if declared is None and study is not None else home.root / (declared or _nothing()).study
     own = declared or ExternalSpec(study=str(folder))
@@ -239,6 +241,11 @@ def rows_of(
         people = (_one(loaded, participant),)
     else:
         people, flow = select_people(cohort.spec, loaded.cohort, _exclusions(loaded, cohort.spec))
+    if cohort.study.root == frozen.study.root and not wanted.held_out:
+        locked = set(locked_people(loaded, frozen.spec)) & set(people)
+        if locked:
+            found = f"{len(locked)} of them are locked by the experiment of the run"
+            raise SpecError(Problem("participants", found, "--hold-out opens those who are locked, once"))
     if wanted.held_out:
         locked = set(locked_people(loaded, frozen.spec))
         if not locked:

@@ -245,16 +245,19 @@ def _validated(
 
 
 def _refuse_other_outcome(frozen: FrozenModel, cohort: OtherCohort, rows: ExternalRows) -> None:
-    """An outcome of another kind or unit is another question."""
+    """An outcome of another score, kind or unit, or after another treatment, is another question."""
     from workbench.errors import Problems, SpecError
 
     scores, outcome = frozen.result.scores, rows.outcome
     assert outcome is not None
-    problems = Problems()
+    problems, asked = Problems(), frozen.spec.outcome
+    arms = frozen.result.tags.get("arms", "")
     for name, old, new in (
         ("kind", scores.outcome_kind, outcome.kind),
         ("type", scores.outcome_type, outcome.type),
         ("unit", scores.outcome_unit, outcome.unit),
+        ("score", asked.score or asked.column or "", outcome.score or cohort.spec.outcome.column or ""),
+        ("arms", arms, ", ".join(outcome.arms) if arms else ""),
     ):
         if old != new:
             found = f"{name} of the outcome is {new!r}, in training {old!r}"

@@ -124,6 +124,8 @@ class ExternalValidation:
     handled: tuple[str, ...] = ()
     """What these policies did, in sentences."""
     notes: tuple[str, ...] = ()
+    other_time: str = ""
+    """When the outcome was read there and in training, where that differs by more than a quarter; else empty."""
     model_digest: str = ""
     refitted: bool = False
     """The run left no model, since it shows no prediction, and the model was fitted anew to the same data."""

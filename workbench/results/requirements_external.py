@@ -55,6 +55,10 @@ def _enough(scores: Scores, each: ExternalValidation) -> str:
     return "" if n >= MINIMUM_EXTERNAL else f"{each.cohort} has {n} participants, and it takes {MINIMUM_EXTERNAL}"
 
 
+def _same_time(scores: Scores, each: ExternalValidation) -> str:
+    return f"in {each.cohort} the outcome is {each.other_time}" if each.other_time else ""
+
+
 def _viewed_once(scores: Scores, each: ExternalValidation) -> str:
     if each.earlier:
         return f"{results(each.earlier)} had been viewed before for the outcome of the participants of {each.cohort}"
@@ -119,6 +123,12 @@ EXTERNAL = (
         _each(_enough),
         applies_to=_is_there,
         short="fewer than 50 participants in another cohort",
+    ),
+    Requirement(
+        "outcome of the other cohort read at the same time",
+        _each(_same_time),
+        applies_to=_is_there,
+        short="the other cohort's outcome was read at another time",
     ),
     Requirement(
         "outcome of the other cohort viewed once",

@@ -217,7 +217,7 @@ def crossover_facts(checks: CrossoverChecks, unit: str) -> list[tuple[str, str]]
 def _first_period(checks: CrossoverChecks, unit: str) -> str:
     first = checks.first_period
     if first is None:
-        return "Not fitted: too few participants in an arm of the first period."
+        return "Not fitted: too few participants in an arm of the first period, or participants lack modalities."
     held = "baseline score held fixed" if first.baseline_held else "no baseline score"
     r2 = number(first.r2) if first.interval is None else estimate(first.interval)
     return (

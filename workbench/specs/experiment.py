@@ -330,6 +330,16 @@ class ExperimentSpec(Spec):
         yield from self._primary()
         yield from self._harmonise()
         yield from self._stray_keys()
+        yield from self._never_opened()
+
+    def _never_opened(self) -> Iterator[Finding]:
+        """Nobody is locked for a prediction that such an outcome has none of."""
+        asked = self.outcome
+        why = "an effect is observed in nobody" if asked.kind == "treatment-effect" else ""
+        why = "it is known only after treatment" if asked.apart_from is not None else why
+        if why and self.validation.hold_out is not None:
+            found = "locks participants for a prediction that this outcome has none of"
+            yield Finding(("validation", "hold_out"), found, f"{why}: leave hold_out out")
 
     @property
     def changing(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from workbench.tables.matched_features import match_features
 from workbench.tables.measurements import measure, measured
 from workbench.tables.outcomes import make_outcome
 from workbench.tables.people import flow_step, nobody_left
+from workbench.tables.quality_rules import outside
 from workbench.tables.timing import treated_by
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def external_rows(
         problems.extend(unmatched)
     problems.raise_if_any(TableError)
     joining = _Joining(cohort, sorted(people), list(flow), list(handled))
+    for column, bounds in (spec.exclude_quality or {}).items():
+        joining.exclude(*outside(column, bounds, cohort, joining.people))
     if outcome is not None:
         there = outcome.values.index
         joining.exclude(

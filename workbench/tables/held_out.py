@@ -40,7 +40,7 @@ def held_out(experiment: ExperimentSpec, cohort: Cohort, listed: Collection[str]
     if not locked or len(locked) == len(cohort.participants):
         found = "locks nobody" if not locked else "locks everybody"
         raise TableError(Problem("validation: hold_out", found, "name a site or a cohort of the study"))
-    n_split = _families_split(cohort, locked)
+    n_split = _families_split(cohort, locked, experiment.validation.groups)
     if n_split:
         found = f"locks some members of {n_split} famil{'y' if n_split == 1 else 'ies'}, and others are trained on"
         raise TableError(
@@ -49,12 +49,14 @@ def held_out(experiment: ExperimentSpec, cohort: Cohort, listed: Collection[str]
     return tuple(sorted(locked))
 
 
-def _families_split(cohort: Cohort, locked: Collection[str]) -> int:
-    if "family" not in cohort.participants:
-        return 0
-    family = cohort.participants["family"].dropna()
-    inside = family.index.isin(list(locked))
-    return len(set(family[inside]) & set(family[~inside]))
+def _families_split(cohort: Cohort, locked: Collection[str], groups: str | None) -> int:
+    """Families, or groups that the experiment never splits, with members on both sides."""
+    n_split = 0
+    for column in {"family", groups or "family"} & set(cohort.participants.columns):
+        family = cohort.participants[column].dropna()
+        inside = family.index.isin(list(locked))
+        n_split = max(n_split, len(set(family[inside]) & set(family[~inside])))
+    return n_split
 
 
 def in_words(experiment: ExperimentSpec) -> str:

@@ -99,7 +99,9 @@ def match_features(
                 problems += [Problem(where, each, f'{hint}"training-mean" or "accept"') for each in differences]
             elif policies.other_measures == "training-mean":
                 there = np.where(other, -1, there)
-                handled += [f"{each}: held at the training mean" for each in differences]
+                absent = in_part and not (there >= 0).any()
+                said = "taken as not measured there" if absent else "held at the training mean"
+                handled += [f"{each}: {said}" for each in differences]
             else:
                 handled += [f"{each}: used as it is" for each in differences]
         matched.append(MatchedSource(source, own, there))

@@ -84,6 +84,9 @@ def measured(table: FeatureTable, experiment: ExperimentSpec) -> tuple[str, tupl
         if len(sessions) == 1:
             return sessions[0], sessions
         raise TableError(Problem(where, f"has {listed(sessions)}", 'write sessions = ["..."] and name one of them'))
+    if not len(table.rows):
+        hint = "lock others, or leave the source out"
+        raise TableError(Problem(where, "has no participant left who is not held out", hint))
     chosen = tuple(session for session in experiment.sessions if session in sessions)
     if len(chosen) != 1:
         found = f"has {listed(chosen)} of the sessions asked for" if chosen else "has none of the sessions asked for"
