@@ -136,3 +136,10 @@ def test_where_the_order_is_not_known_nothing_is_said(trial, make_dataset):
     assert crossover_checks(unknown, table_of(trial, trial.y), None, seed=0) == (None, None)
     assert periods(make_dataset()) is None
     assert first_period_trial(make_dataset()) is None
+
+
+def test_beside_a_shuffled_outcome_nothing_of_the_real_ratings_stands(trial):
+    assert periods(trial) is not None
+    control = replace(trial, outcome=replace(trial.outcome, shuffled=True))
+    assert periods(control) is None
+    assert first_period_trial(control) is None

@@ -41,11 +41,14 @@ def test_there_is_a_picture_where_there_is_a_course_and_none_elsewhere(over_time
 
 def test_the_report_counts_who_dropped_out_and_says_what_is_lost(over_time) -> None:
     section = sections.course(over_time)
-    assert section.answer == "What is predicted is lost at d10 (slope 0.10, 95 % CI -0.20 to 0.40, n = 31)."
+    assert (
+        section.answer
+        == "What is predicted is weaker and may be gone at d10 (slope 0.10, 95 % CI -0.20 to 0.40, n = 31)."
+    )
     means, kinds, slopes = section.tables
     assert means.rows[2][:5] == ("ketamine", "d10", "240", "31", "9")
     assert [row[2] for row in kinds.rows] == ["9", "12", "2", "8"]
-    assert slopes.rows[1][-1] == "is lost"
+    assert slopes.rows[1][-1] == "is weaker and may be gone"
 
 
 def test_raw_and_adjusted_stand_side_by_side(over_time, shown_result) -> None:
@@ -58,7 +61,7 @@ def test_raw_and_adjusted_stand_side_by_side(over_time, shown_result) -> None:
 
 def test_the_abstract_says_in_a_few_words_what_is_lost(over_time) -> None:
     lost, raw = checks(over_time.scores)
-    assert (lost.held, lost.words) == (False, "at d10: is lost")
+    assert (lost.held, lost.words) == (False, "at d10: is weaker and may be gone")
     assert raw.words.startswith("HDRS-17 not held fixed: R2 ")
 
 

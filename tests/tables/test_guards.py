@@ -1,10 +1,12 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from workbench.specs.table_source import TableSource
+from workbench.tables.alarms import availability_cap
 from workbench.tables.dataset import assemble
 from workbench.tables.guards import check_dataset, check_experiment
 from workbench.tables.outcomes import make_outcome
@@ -296,6 +298,17 @@ def test_t12_informative_missingness_of_a_modality_is_warned_about(joined):
     assert problems == []
     assert "having fc is associated with the outcome" in warnings[0].text
     assert warnings[0].code == "T12"
+
+
+def test_t12_caps_a_claim_where_participants_lack_modalities_and_no_other(joined):
+    def improved(person, cohort):
+        return cohort.score("MADRS", "ses-d2")[person] < cohort.score("MADRS", "ses-b0")[person] - 8
+
+    complete = joined(available=improved)[0]
+    in_part = SimpleNamespace(complete=False, availability=complete.availability, outcome=complete.outcome)
+    assert availability_cap(complete) == ()
+    (reason,) = availability_cap(in_part)
+    assert reason.startswith("who was measured is associated with the outcome (T12)")
 
 
 def test_small_classes_and_many_covariates_are_warned_about(joined, make_cohort):

@@ -177,6 +177,7 @@ def test_shuffling_permutes_the_values_by_the_seed_alone(make_cohort):
     cohort = make_cohort(40)
     plain = outcome_of(cohort, spec())
     shuffled = outcome_of(cohort, spec(shuffle=True))
+    assert (plain.shuffled, shuffled.shuffled) == (False, True)
     assert sorted(shuffled.values) == sorted(plain.values)
     assert shuffled.values.tolist() != plain.values.tolist()
     assert shuffled.values.equals(outcome_of(cohort, spec(shuffle=True)).values)

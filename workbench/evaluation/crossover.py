@@ -82,7 +82,7 @@ class Periods:
 
 
 def periods(dataset: Dataset) -> Periods | None:
-    """Ratings of a crossover by period; None for other outcomes, or where the order of the arms is not known.
+    """Ratings of a crossover by period; None for other outcomes and shuffled ones, or where the order is not known.
 
     Parameters
     ----------
@@ -94,6 +94,8 @@ def periods(dataset: Dataset) -> Periods | None:
     """
     outcome, background = dataset.outcome, dataset.background
     if outcome.kind != KIND or outcome.ratings is None or background is None or len(outcome.arms) != 2:
+        return None
+    if outcome.shuffled:  # its ratings are the real ones, and the result on them would stand under a control
         return None
     if "sequence" not in background.values or len(outcome.sessions) != 2:
         return None

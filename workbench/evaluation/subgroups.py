@@ -27,7 +27,9 @@ OF_LEVELS = ("sex", "gender", "site", "arm", "sequence")
 """Columns with a subgroup per level; age and severity have two halves."""
 
 
-def subgroups(background: Background | None, table: pd.DataFrame, *, seed: int) -> tuple[Subgroup, ...]:
+def subgroups(
+    background: Background | None, table: pd.DataFrame, *, seed: int, by_treatment: bool = False
+) -> tuple[Subgroup, ...]:
     """Scores of each subgroup: sex, halves by age and by baseline severity, site, arm and order, where they are known.
 
     Parameters
@@ -38,6 +40,8 @@ def subgroups(background: Background | None, table: pd.DataFrame, *, seed: int) 
         Held-out predictions of everyone analysed, as `workbench.evaluation.metrics.long_table` gives it.
     seed : int
         Of the bootstrap.
+    by_treatment : bool
+        The effect of a treatment is predicted: arms are no subgroups of it.
 
     Returns
     -------
@@ -56,6 +60,8 @@ def subgroups(background: Background | None, table: pd.DataFrame, *, seed: int) 
     by_person = by_person.loc[people]
     found = []
     for variable, level, members in groups_of(background, people):
+        if variable == "arm" and by_treatment:  # within one arm no difference between arms is predicted
+            continue
         counted = Subgroup(variable, level, int(members.sum()))
         if counted.n >= FEWEST:
             counted = _scored(counted, model[members], reference[members], by_person[members], seed)

@@ -252,6 +252,7 @@ def _planned(
     from workbench.evaluation.baseline_held import baseline_as_held
     from workbench.sources.coordinates import read_places
     from workbench.tables.acute_change import pharmacodynamic, specs_with_changes, with_changes
+    from workbench.tables.alarms import availability_cap
     from workbench.tables.apart_from import apart_cap
     from workbench.tables.dataset import assemble
     from workbench.tables.exact_zeros import all_exact_zeros
@@ -320,7 +321,7 @@ def _planned(
                 problems.extend(of_data)
                 every_warning += data_warnings
                 capped = (*timing_cap(dataset, cohort, sources_of_study), *preserved_cap(dataset))
-                capped += apart_cap(spec.outcome)
+                capped += (*apart_cap(spec.outcome), *availability_cap(dataset))
                 baseline = baseline_as_held(dataset)
                 planned = [run for run in planned_runs(dataset, spec) if run.learner.takes_blocks == in_part]
                 if not of_data and not len(problems):

@@ -145,6 +145,8 @@ class Outcome:
     """None where the score was rated once after treatment, and for a column of the participants."""
     shared: SharedWith | None = None
     """What the outcome is taken apart from: held fixed in every training fold, known only after treatment."""
+    shuffled: bool = False
+    """Values were dealt out to other participants: a control, beside which nothing of the real ratings may stand."""
 
 
 @dataclass(frozen=True, eq=False)

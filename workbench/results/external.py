@@ -70,12 +70,18 @@ def external_page(
     )
     return Page(
         run=f"{run} in {validation.cohort}",
-        verdict=", ".join([claim.verdict.upper(), claim.kind, *(["simulated data"] if validation.synthetic else [])]),
+        verdict=", ".join([_headline(claim), claim.kind, *(["simulated data"] if validation.synthetic else [])]),
         sentence=f"{capital(external_sentence(validation))}.",
         lines=tuple(line for line in lines if any(line.rows)),
         next_command=show,
         next_words="every requirement of the claim",
     )
+
+
+def _headline(claim: Claim) -> str:
+    """The claim where the other cohort moved it, and else that it did not."""
+    moved = claim.verdict == "supported by external validation"
+    return claim.verdict.upper() if moved else f"CLAIM UNCHANGED: {claim.verdict}"
 
 
 def external_sentence(validation: ExternalValidation) -> str:

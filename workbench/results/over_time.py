@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from workbench.records import AtSession, Scores
 
 SAID = {
-    "holds": "holds",
+    "holds": "is still there",
     "weaker": "is weaker",
-    "lost": "is lost",
+    "lost": "is weaker and may be gone",
     "not known": "is not shown to hold",
     "predicted": "was predicted",
 }
@@ -21,7 +21,7 @@ SAID = {
 
 
 def elsewhere(scores: Scores) -> tuple[AtSession, ...]:
-    """Sessions other than that of the run, in order of time; empty where nothing is predicted.
+    """Sessions other than that of the run, in order of time; empty where prediction is not shown.
 
     Parameters
     ----------
@@ -32,7 +32,9 @@ def elsewhere(scores: Scores) -> tuple[AtSession, ...]:
     tuple of AtSession
     """
     course = scores.sensitivity.course
-    found = () if course is None else course.elsewhere
+    p = scores.judged_p
+    shown = scores.performance.r2 > 0 and p is not None and p <= 0.05
+    found = course.elsewhere if course is not None and shown else ()
     return tuple(each for each in found if each.standing != "predicted")
 
 

@@ -68,7 +68,7 @@ def gather_sensitivity(
         regression_to_mean=regression_to_mean(dataset.outcome, spec, people, seed=seed),
         drop_out=drop_out(dataset.background, table, unobserved, allowed=outcome_range(dataset.outcome)),
         decision=decision,
-        subgroups=subgroups(dataset.background, table, seed=seed),
+        subgroups=subgroups(dataset.background, table, seed=seed, by_treatment=dataset.treatment is not None),
         course=course(dataset, table, r2=performance("main", table, dataset.outcome.type).r2),
     )
 

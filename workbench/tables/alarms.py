@@ -101,13 +101,36 @@ def _sites_of_one(dataset: Dataset) -> Iterator[Notice]:
         yield Notice(f"{are} one participant: {said}")
 
 
+def availability_cap(dataset: Dataset) -> tuple[str, ...]:
+    """Why a claim is exploratory at most: who has which modality differs, and is associated with the outcome.
+
+    Held fixed, availability is a collider of the outcome and of whatever else decides who is measured: where that was
+    not declared and is in the features, they predict an outcome that they know nothing of, and no permutation tells.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    tuple of str
+        One reason at most.
+    """
+    if dataset.complete or not any(True for _ in _informative_missingness(dataset)):
+        return ()
+    return ("who was measured is associated with the outcome (T12), and what decided it may be what is predicted",)
+
+
 def _informative_missingness(dataset: Dataset) -> Iterator[Notice]:
     """T12: who has a modality may depend on how they fare (Mann-Whitney, whatever the distribution of the outcome)."""
     values = dataset.outcome.values
     compared = []
     means = "results hold for those who have it only; find out why the others have none"
     if not dataset.complete:
-        means = "availability is held fixed, so that it predicts nothing by itself; find out why the others have none"
+        means = (
+            "availability is held fixed, but features that go with who was measured may then predict the outcome "
+            "through it: name what decides who is measured among the confounds"
+        )
     for source in dataset.availability.columns:
         has = dataset.availability[source].reindex(values.index).fillna(False).astype(bool).to_numpy()
         with_it, without = values.to_numpy()[has], values.to_numpy()[~has]

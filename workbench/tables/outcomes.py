@@ -66,7 +66,7 @@ def _shuffled(outcome: Outcome, seed: int) -> Outcome:
     values = pd.Series(stream.permutation(outcome.values.to_numpy()), index=outcome.values.index)
     note = "the outcome was shuffled between participants: a control experiment of which nothing must come"
     # Neither the course nor another score was shuffled along.
-    outcome = replace(outcome, course=None)
+    outcome = replace(outcome, course=None, shuffled=True)
     return replace(outcome, values=values, label=f"shuffled {outcome.label}", notes=(*outcome.notes, note))
 
 
@@ -128,7 +128,8 @@ def _score_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str]) -> 
 
 APART_NOTE = (
     "the {}, which is known only after treatment, is held fixed in every training fold: the result is about anhedonia "
-    "that is not shared with general depression, and predicts nobody before treatment"
+    "that is not shared with general depression, as far as a score that is rated with error tells it, and predicts "
+    "nobody before treatment"
 )
 
 

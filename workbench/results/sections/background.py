@@ -65,7 +65,8 @@ def _limits(scores: Scores) -> Iterator[str]:
     if scores.apart_from is not None:
         yield (
             f"The {scores.apart_from.name} was held fixed, and it is known only after treatment: this tells what goes "
-            f"along with improvement beyond that in {scores.apart_from.score}, and predicts nobody before treatment."
+            f"along with improvement beyond that in {scores.apart_from.score}, as far as a score that is rated with "
+            "error tells it, and predicts nobody before treatment."
         )
     if scores.pharmacodynamic:
         yield (
