@@ -46,7 +46,9 @@ STAGES = {
         "plan_units": "folds and permuted outcomes",
     },
     "workbench.evaluation.canary": {"canary": FITTING},
-    "workbench.evaluation.influence": {"leave_one_out_r2": FITTING, "leave_lowest_pairs_out": FITTING},
+    "workbench.evaluation.influence": dict.fromkeys(
+        ("leave_one_out_r2", "leave_lowest_pairs_out", "_refits_of"), FITTING
+    ),
     "workbench.evaluation.intervals": {"fit_for_interval": FITTING},
     "workbench.evaluation.sites": {"fit_other_sites": FITTING},
     "workbench.evaluation.negative_control": {"on_shuffled_outcomes": FITTING},
