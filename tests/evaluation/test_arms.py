@@ -12,11 +12,11 @@ from workbench.evaluation.arms import (
     by_quarter,
     cross_fitted_prognosis,
     held_out_benefit,
-    of_slopes,
     rival,
     treatment_effects,
 )
 from workbench.evaluation.benefit_ranking import concordance, concordance_for_benefit, ranking, rate
+from workbench.evaluation.least_squares import of_slopes
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.records import Treatment
 from workbench.specs.experiment import ValidationSpec

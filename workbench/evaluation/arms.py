@@ -17,6 +17,7 @@ import pandas as pd
 
 from workbench.errors import FitError
 from workbench.evaluation.benefit_ranking import ranking
+from workbench.evaluation.least_squares import UNDEFINED, of_mean, of_slopes
 from workbench.evaluation.metrics import in_order
 from workbench.evaluation.refits import Fits, FitUnits, fit_one, in_memory, renamed
 from workbench.records import BenefitQuarter, Estimate, Rival, TreatmentEffects
@@ -33,12 +34,10 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 QUARTERS = 4
-LEVEL = 0.95
 PROGNOSIS_REPEATS = 10
 """Repeats of the prognosis at most: its average over them is a covariate."""
 NIL = 1e-12
 """Predicted benefits whose spread is below this share of the size of the scores are constant."""
-UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +125,7 @@ def treatment_effects(
         n_active=int(allocated.sum()),
         n_control=int((~allocated).sum()),
         probability=float(np.mean(dataset.treatment.probability)),
-        average=_mean(held_out.score),
+        average=of_mean(held_out.score),
         quarters=by_quarter(held_out, allocated),
         calibration=benefit_calibration(held_out),
         rival=None if prognosis is None else rival(held_out, prognosis),
@@ -185,7 +184,7 @@ def by_quarter(held_out: HeldOutBenefit, allocated: NDArray[np.bool_]) -> tuple[
     order = np.argsort(held_out.predicted, kind="stable")
     quarters = []
     for number, rows in enumerate(np.array_split(order, QUARTERS), start=1):
-        effect = _mean(held_out.score[rows])
+        effect = of_mean(held_out.score[rows])
         quarters.append(
             BenefitQuarter(
                 quarter=number,
@@ -257,48 +256,6 @@ def _slopes(held_out: HeldOutBenefit, columns: Values, *, intercept: bool = True
         return [UNDEFINED] * columns.shape[1]
     both = np.column_stack([columns, np.ones(len(columns))]) if intercept else columns
     return of_slopes(held_out.arm[:, None] * both, held_out.left)[: columns.shape[1]]
-
-
-def of_slopes(design: Values, y: Values) -> list[Estimate]:
-    """Least squares, with HC3 intervals of Student's t.
-
-    Parameters
-    ----------
-    design : ndarray of shape (n, n_columns)
-        With a column of ones where there is an intercept.
-    y : ndarray of shape (n,)
-
-    Returns
-    -------
-    list of Estimate
-        One for each column; NaN where rows are too few, or a column says nothing beside the others.
-
-    References
-    ----------
-    MacKinnon, J. G., White, H. (1985). J. Econometrics 29, 305-325.
-    """
-    from scipy.special import stdtrit
-
-    free = len(design) - design.shape[1]
-    if free < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
-        return [UNDEFINED] * design.shape[1]
-    inverse = np.linalg.inv(design.T @ design)
-    slopes = inverse @ (design.T @ y)
-    leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
-    error = (y - design @ slopes) / np.maximum(1.0 - leverage, NIL)
-    variance = inverse @ (design.T * np.square(error)) @ design @ inverse
-    half = stdtrit(free, (1 + LEVEL) / 2) * np.sqrt(np.diag(variance))
-    return [Estimate(float(b), float(b - h), float(b + h)) for b, h in zip(slopes, half, strict=True)]
-
-
-def _mean(values: Values) -> Estimate:
-    """Mean with Student's t interval."""
-    from scipy.special import stdtrit
-
-    if len(values) < 2:
-        return UNDEFINED if not len(values) else Estimate(float(values[0]), float("nan"), float("nan"))
-    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Estimate(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half)
 
 
 # ------------------------------------------------------------------------------------------------------------ prognosis

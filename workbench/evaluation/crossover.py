@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import FitError
-from workbench.evaluation.arms import of_slopes
 from workbench.evaluation.benefit_ranking import concordance
 from workbench.evaluation.intervals import performance_with_intervals
+from workbench.evaluation.least_squares import of_slopes
 from workbench.evaluation.refits import Fits, FitUnits, fit_one, in_memory, renamed
 from workbench.records import (
     Covariates,

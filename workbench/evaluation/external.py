@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.evaluation.least_squares import LEVEL, UNDEFINED, of_mean, of_slopes
+from workbench.evaluation.metrics import area_under_curve, pearson
 from workbench.records import Estimate, OutcomeType, SitePerformance
 
 if TYPE_CHECKING:
@@ -18,14 +20,11 @@ if TYPE_CHECKING:
 
 BOOTSTRAPS = 2000
 """Draws of participants for the interval of R2: its ends move by about .005 from one seed to another."""
-LEVEL = 0.95
 CONSTANT = 1e-9
 """Predictions whose SD is below this share of the SD of the observed values are taken as constant."""
 FEWEST = 3
 """Participants below which there is no R2 and no line."""
 CHUNK = 250
-
-NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +110,10 @@ def score_external(
         mae_training_mean=float(np.abs(observed - at_mean).mean()),
         slope=slope,
         intercept=intercept,
-        bias=_mean(observed - predicted, groups),
-        pearson_r=_correlation(observed, predicted),
+        bias=of_mean(observed - predicted, groups),
+        pearson_r=pearson(observed, predicted) if len(observed) >= FEWEST else float("nan"),
         slope_beside_baseline=held,
-        auc=_auc(observed, predicted) if binary else None,
+        auc=area_under_curve(observed, predicted) if binary else None,
         brier=float(np.square(observed - predicted).mean()) if binary else None,
     )
 
@@ -192,73 +191,15 @@ def calibration_line(
     intercept, slope : Estimate
         NaN where the predictions do not vary (beside the other variable), or nobody is left to vary.
     """
-    from scipy.stats import t
-
-    columns = [np.ones(len(observed)), predicted, *([] if beside is None else [beside])]
-    X = np.column_stack(columns)
-    free = len(observed) - X.shape[1]
+    X = np.column_stack([np.ones(len(observed)), predicted, *([] if beside is None else [beside])])
+    if len(X) <= X.shape[1]:
+        return UNDEFINED, UNDEFINED
     others = np.delete(X, 1, axis=1)
-    if free < 1:
-        return NOTHING, NOTHING
     left = predicted - others @ np.linalg.lstsq(others, predicted, rcond=None)[0]
     if left.std() <= CONSTANT * max(float(observed.std()), 1e-300):
-        return NOTHING, NOTHING
-    inverse = np.linalg.inv(X.T @ X)
-    coefficients = inverse @ (X.T @ observed)
-    error = observed - X @ coefficients
-    variance = inverse @ _meat(X, error, inverse, groups) @ inverse
-    reach = float(t.ppf((1 + LEVEL) / 2, free)) * np.sqrt(np.diag(variance))
-    intercept, slope = (
-        Estimate(float(value), float(value - half), float(value + half))
-        for value, half in zip(coefficients[:2], reach[:2], strict=True)
-    )
+        return UNDEFINED, UNDEFINED
+    intercept, slope, *_ = of_slopes(X, observed, groups)
     return intercept, slope
-
-
-def _meat(X: Values, error: Values, inverse: Values, groups: NDArray[np.int64]) -> Values:
-    """HC3; where participants stay together as families, CR1 over these."""
-    members = np.unique(groups, return_inverse=True)[1]
-    n_groups = int(members.max()) + 1
-    if n_groups == len(X):
-        leverage = np.einsum("ij,jk,ik->i", X, inverse, X)
-        scaled = X * (error / np.maximum(1 - leverage, 1e-12))[:, None]
-        meat: Values = scaled.T @ scaled
-        return meat
-    sums = np.zeros((n_groups, X.shape[1]))
-    np.add.at(sums, members, X * error[:, None])
-    corrected: Values = sums.T @ sums * n_groups / max(n_groups - 1, 1)
-    return corrected
-
-
-def _mean(values: Values, groups: NDArray[np.int64]) -> Estimate:
-    """A mean with its interval, clustered where there are families."""
-    from scipy.stats import t
-
-    n, mean = len(values), float(values.mean())
-    members = np.unique(groups, return_inverse=True)[1]
-    n_groups = int(members.max()) + 1
-    if n_groups < 2:
-        return Estimate(mean, float("nan"), float("nan"))
-    sums = np.bincount(members, weights=values - mean)
-    half = float(t.ppf((1 + LEVEL) / 2, n_groups - 1) * np.sqrt(np.square(sums).sum() * n_groups / (n_groups - 1)) / n)
-    return Estimate(mean, mean - half, mean + half)
-
-
-def _correlation(one: Values, other: Values) -> float:
-    if len(one) < FEWEST or one.std() == 0 or other.std() <= CONSTANT * max(float(one.std()), 1e-300):
-        return float("nan")
-    return float(np.corrcoef(one, other)[0, 1])
-
-
-def _auc(observed: Values, predicted: Values) -> float:
-    from scipy.stats import rankdata
-
-    positive = observed == 1
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if not n_positive or not n_negative:
-        return float("nan")
-    ranks = rankdata(predicted)
-    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
 def by_site(

@@ -326,14 +326,36 @@ def calibration(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def pearson(observed: Values, predicted: Values) -> float:
-    """Pearson r of observed and predicted: secondary, never shown alone, without a p-value (METHODS 2.1)."""
+    """Pearson r of observed and predicted: secondary, never shown alone, without a p-value (METHODS 2.1).
+
+    Parameters
+    ----------
+    observed, predicted : ndarray of shape (n,)
+
+    Returns
+    -------
+    float
+        NaN where one of them is constant.
+    """
     if _is_constant(predicted, observed) or _is_constant(observed, observed):
         return float("nan")
     return float(np.corrcoef(predicted, observed)[0, 1])
 
 
 def area_under_curve(observed: Values, predicted: Values) -> float:
-    """Area under the ROC curve: the chance that a 1 is ranked above a 0, ties counted half (Mann and Whitney 1947)."""
+    """Area under the ROC curve: the chance that a 1 is ranked above a 0, ties counted half (Mann and Whitney 1947).
+
+    Parameters
+    ----------
+    observed : ndarray of shape (n,)
+        0 and 1.
+    predicted : ndarray of shape (n,)
+
+    Returns
+    -------
+    float
+        NaN where there is one class.
+    """
     from sklearn.metrics import roc_auc_score
 
     one_class = len(np.unique(observed)) < 2
