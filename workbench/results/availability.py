@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.results.wording import number
+from workbench.results.wording import between, number
 
 if TYPE_CHECKING:
     from workbench.records import Availability, CompleteCases, Scores
@@ -78,7 +78,8 @@ def _saved(complete: CompleteCases) -> str:
 
 
 def _range(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" (95 % CI {number(low)} to {number(high)})"
+    ends = between(low, high)
+    return f" (95 % CI {ends})" if ends else ""
 
 
 def alone_in_words(found: Availability) -> str:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from workbench.records import Report, ReportTable, Section
 from workbench.results.layout import GLUE, Check, Line, Page
 from workbench.results.requirements_external import MINIMUM_EXTERNAL
-from workbench.results.wording import amounts, capital, number, results
+from workbench.results.wording import amounts, between, capital, estimate, number, results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.records import Claim, Estimate, ExternalValidation, Scores, Shift
+    from workbench.records import Claim, ExternalValidation, Scores, Shift
 
 SHOWN_SHIFTS = 3
 BAR = 24
@@ -118,24 +118,8 @@ def cohort_in_short(validation: ExternalValidation) -> str:
     str
     """
     again = f"; viewed after {results(validation.earlier)}" if validation.earlier else ""
-    slope = f"calibration slope {with_ends(validation.slope)}"
-    return f"{validation.cohort} (n = {validation.n_participants}): R2 {with_ends(validation.r2)}, {slope}{again}"
-
-
-def with_ends(estimate: Estimate) -> str:
-    """ "0.21 (95 % CI 0.02 to 0.38)".
-
-    Parameters
-    ----------
-    estimate : Estimate
-
-    Returns
-    -------
-    str
-    """
-    if estimate.low != estimate.low:
-        return number(estimate.value)
-    return f"{number(estimate.value)} (95 % CI {number(estimate.low)} to {number(estimate.high)})"
+    slope = f"calibration slope {estimate(validation.slope)}"
+    return f"{validation.cohort} (n = {validation.n_participants}): R2 {estimate(validation.r2)}, {slope}{again}"
 
 
 def _participants(validation: ExternalValidation) -> str:
@@ -149,11 +133,11 @@ def _performance(validation: ExternalValidation) -> tuple[str, ...]:
     unit = f" {validation.outcome_unit}" if validation.outcome_unit else ""
     mae, at_mean = amounts(validation.mae, validation.mae_training_mean)
     rows = [
-        f"R2 {with_ends(validation.r2)}, relative to the mean of these participants",
-        f"R2 {with_ends(validation.r2_training_mean)}, relative to the mean of the training cohort",
+        f"R2 {estimate(validation.r2)}, relative to the mean of these participants",
+        f"R2 {estimate(validation.r2_training_mean)}, relative to the mean of the training cohort",
     ]
     if validation.r2_reference is not None:
-        rows.append(f"R2 {with_ends(validation.r2_reference)}, relative to the frozen model of what is held fixed")
+        rows.append(f"R2 {estimate(validation.r2_reference)}, relative to the frozen model of what is held fixed")
     rows.append(f"MAE {mae}{unit} (training mean {at_mean})")
     if validation.auc is not None:
         rows.append(f"AUC {number(validation.auc)}")
@@ -164,9 +148,9 @@ def _calibration(validation: ExternalValidation) -> str:
     unit = f" {validation.outcome_unit}" if validation.outcome_unit else ""
     slope, intercept, bias = validation.slope, validation.intercept, validation.bias
     if slope.value != slope.value:
-        return f"no line: the predictions are nearly constant; observed minus predicted {with_ends(bias)}{unit}"
-    words = f"slope {with_ends(slope)}, intercept {with_ends(intercept)}; "
-    return words + f"observed minus predicted {with_ends(bias)}{unit}"
+        return f"no line: the predictions are nearly constant; observed minus predicted {estimate(bias)}{unit}"
+    words = f"slope {estimate(slope)}, intercept {estimate(intercept)}; "
+    return words + f"observed minus predicted {estimate(bias)}{unit}"
 
 
 def _checks(validation: ExternalValidation) -> tuple[Check, ...]:
@@ -237,8 +221,8 @@ def external_note(validation: ExternalValidation, claim: Claim) -> str:
     str
     """
     rows = [
-        ("R2, relative to the mean of these participants", with_ends(validation.r2)),
-        ("R2, relative to the mean of the training cohort", with_ends(validation.r2_training_mean)),
+        ("R2, relative to the mean of these participants", estimate(validation.r2)),
+        ("R2, relative to the mean of the training cohort", estimate(validation.r2_training_mean)),
         ("Calibration", _calibration(validation)),
         ("Participants", _participants(validation)),
         ("Claim of the run now", claim.verdict),
@@ -350,8 +334,8 @@ def external_report(scores: Scores, validation: ExternalValidation, claim: Claim
         sentence=f"{capital(external_sentence(validation))}.",
         reasons=tuple(capital(f"{reason}.") for reason in claim.reasons),
         numbers=(
-            ("R2", number(r2.value), f"95 % CI {number(r2.low)} to {number(r2.high)}; relative to their own mean"),
-            ("Slope", number(slope.value), f"95 % CI {number(slope.low)} to {number(slope.high)}; 1 is ideal"),
+            ("R2", number(r2.value), f"95 % CI {between(r2.low, r2.high)}; relative to their own mean"),
+            ("Slope", number(slope.value), f"95 % CI {between(slope.low, slope.high)}; 1 is ideal"),
             ("MAE", f"{mae}{unit}", f"training mean {at_mean}"),
             ("Participants", str(validation.n_participants), f"trained on {validation.n_training} others"),
         ),

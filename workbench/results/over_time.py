@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.results.layout import Check
-from workbench.results.wording import number, p_text, unit_of
+from workbench.results.wording import between, number, p_text, unit_of
 
 if TYPE_CHECKING:
     from workbench.records import AtSession, Scores
@@ -65,7 +65,7 @@ def slope(at: AtSession) -> str:
     -------
     str
     """
-    return f"slope {number(at.slope)}, 95 % CI {number(at.slope_low)} to {number(at.slope_high)}"
+    return f"slope {number(at.slope)}, 95 % CI {between(at.slope_low, at.slope_high)}"
 
 
 def classes(scores: Scores) -> str:

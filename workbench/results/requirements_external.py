@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.records import AnalysisPlan, Estimate, ExternalValidation
 from workbench.results.requirement import Obstacle, Requirement
-from workbench.results.wording import number, results
+from workbench.results.wording import estimate, number, results
 from workbench.specs.experiment import BASELINE_HELD
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ def _slope_above(scores: Scores, each: ExternalValidation) -> str:
     return _above(each.slope, f"the calibration slope in {each.cohort}")
 
 
-def _above(estimate: Estimate, what: str) -> str:
-    if estimate.low > 0:
+def _above(value: Estimate, what: str) -> str:
+    if value.low > 0:
         return ""
-    if estimate.low != estimate.low:
+    if value.low != value.low:
         return f"{what} has no interval"
-    return f"{what} is {number(estimate.value)} (95 % CI {number(estimate.low)} to {number(estimate.high)})"
+    return f"{what} is {estimate(value)}"
 
 
 def _beyond_covariates(scores: Scores, each: ExternalValidation) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.results.requirement import Requirement
-from workbench.results.treatment_words import estimate
+from workbench.results.wording import estimate
 
 if TYPE_CHECKING:
     from workbench.records import AnalysisPlan, Scores

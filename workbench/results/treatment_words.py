@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from workbench.results.wording import number, unit_of
+from workbench.results.wording import between, estimate, number, unit_of
 
 if TYPE_CHECKING:
-    from workbench.records import BenefitQuarter, CrossoverChecks, Estimate, Scores, TreatmentEffects
+    from workbench.records import BenefitQuarter, CrossoverChecks, Scores, TreatmentEffects
 
 
 def allocated(effects: TreatmentEffects) -> str:
@@ -23,24 +23,6 @@ def allocated(effects: TreatmentEffects) -> str:
     str
     """
     return f"{effects.active} was allocated with a probability of {number(effects.probability)}"
-
-
-def estimate(value: Estimate) -> str:
-    """ "1.20 (95 % CI 0.30 to 2.10)"; "not defined" where it is not a number.
-
-    Parameters
-    ----------
-    value : Estimate
-
-    Returns
-    -------
-    str
-    """
-    if math.isnan(value.value):
-        return "not defined"
-    if math.isnan(value.low):
-        return number(value.value)
-    return f"{number(value.value)} (95 % CI {number(value.low)} to {number(value.high)})"
 
 
 def quarters_in_words(effects: TreatmentEffects, unit: str) -> str:
@@ -64,7 +46,7 @@ def quarters_in_words(effects: TreatmentEffects, unit: str) -> str:
 
 
 def _with_interval(quarter: BenefitQuarter) -> str:
-    return f"{number(quarter.effect)} ({number(quarter.low)} to {number(quarter.high)})"
+    return f"{number(quarter.effect)} ({between(quarter.low, quarter.high)})"
 
 
 def calibration_words(effects: TreatmentEffects) -> str:

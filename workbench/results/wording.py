@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.records import Increment, Interval, Scores, Viewing
+    from workbench.records import Estimate, Increment, Interval, Scores, Viewing
 
 
 def over_runs(scores: Scores) -> str:
@@ -210,6 +210,35 @@ def with_interval(value: str, interval: Interval | None) -> str:
     if interval is None:
         return value
     return f"{value} ({100 * interval.level:.0f} % CI {number(interval.low)} to {number(interval.high)})"
+
+
+def between(low: float | None, high: float | None) -> str:
+    """The ends of an interval: "0.02 to 0.38"; empty where there is none.
+
+    Parameters
+    ----------
+    low, high : float or None
+
+    Returns
+    -------
+    str
+    """
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def estimate(value: Estimate) -> str:
+    """A number with its interval: "0.21 (95 % CI 0.02 to 0.38)"; "not defined" where it is not a number.
+
+    Parameters
+    ----------
+    value : Estimate
+
+    Returns
+    -------
+    str
+    """
+    ends = "" if math.isnan(value.low) else f" (95 % CI {between(value.low, value.high)})"
+    return f"{number(value.value)}{ends}"
 
 
 def increment_words(increment: Increment) -> str:

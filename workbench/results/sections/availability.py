@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.records import ReportTable, Section
 from workbench.results.availability import alone_in_words, complete_in_words
-from workbench.results.wording import number
+from workbench.results.wording import between, number
 
 if TYPE_CHECKING:
     from workbench.records import PatternScore, RunResult
@@ -28,7 +28,7 @@ def availability(result: RunResult) -> Section | None:
     if found is None:
         return None
     n, complete = sum(each.n for each in found.patterns), found.patterns
-    rows = tuple((each.modalities, str(each.n), _r2(each), _interval(each)) for each in complete)
+    rows = tuple((each.modalities, str(each.n), _r2(each), between(each.r2_low, each.r2_high)) for each in complete)
     return Section(
         name="availability",
         title="Missing modalities",
@@ -45,9 +45,3 @@ def availability(result: RunResult) -> Section | None:
 
 def _r2(pattern: PatternScore) -> str:
     return "" if pattern.r2 is None else number(pattern.r2)
-
-
-def _interval(pattern: PatternScore) -> str:
-    if pattern.r2_low is None or pattern.r2_high is None:
-        return ""
-    return f"{number(pattern.r2_low)} to {number(pattern.r2_high)}"

@@ -9,12 +9,11 @@ from workbench.results.treatment_words import (
     allocated,
     calibration_words,
     crossover_facts,
-    estimate,
     quarters_in_words,
     ranking_words,
     rival_words,
 )
-from workbench.results.wording import IN_BRACKETS, number, unit_of
+from workbench.results.wording import IN_BRACKETS, between, estimate, number, unit_of
 
 if TYPE_CHECKING:
     from workbench.records import BenefitQuarter, RunResult, TreatmentEffects
@@ -77,7 +76,7 @@ def _quarters(quarters: tuple[BenefitQuarter, ...], effects: TreatmentEffects, u
             f"{each.n_active}, {each.n_control}",
             number(each.predicted),
             number(each.effect),
-            f"{number(each.low)} to {number(each.high)}",
+            between(each.low, each.high),
         )
         for each in quarters
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.records import ReportTable, Section
 from workbench.results import over_time
 from workbench.results.details import sentence
-from workbench.results.wording import number, p_text
+from workbench.results.wording import between, number, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,15 +56,19 @@ def course(result: RunResult) -> Section | None:
 
 def _means(found: Course) -> ReportTable:
     rows = tuple(
-        (each.arm, each.session, f"{each.hours:g}", str(each.n), str(each.dropped), number(each.mean), _ends(each))
+        (
+            each.arm,
+            each.session,
+            f"{each.hours:g}",
+            str(each.n),
+            str(each.dropped),
+            number(each.mean),
+            between(each.low, each.high),
+        )
         for each in found.means
     )
     columns = ("Arm", "Session", "Hours", "n", "Dropped out", f"Mean {found.score}", "95 % CI")
     return ReportTable(columns, rows, f"{found.score} by session; dropped out: rated before treatment and not here")
-
-
-def _ends(mean: object) -> str:
-    return f"{number(mean.low)} to {number(mean.high)}"  # type: ignore[attr-defined]
 
 
 def _classes(found: Course) -> ReportTable:
@@ -86,7 +90,7 @@ def _elsewhere(found: Course) -> ReportTable:
             str(each.n),
             number(each.r2),
             number(each.slope),
-            f"{number(each.slope_low)} to {number(each.slope_high)}",
+            between(each.slope_low, each.slope_high),
             _drop(each),
             over_time.SAID[each.standing],
         )
@@ -100,7 +104,7 @@ def _elsewhere(found: Course) -> ReportTable:
 def _drop(each: AtSession) -> str:
     if each.standing == "predicted":
         return ""
-    return f"{number(each.drop)} ({number(each.drop_low)} to {number(each.drop_high)})"
+    return f"{number(each.drop)} ({between(each.drop_low, each.drop_high)})"
 
 
 def apart(result: RunResult) -> Section | None:

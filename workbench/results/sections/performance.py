@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.records import ReportTable, Section
 from workbench.results import sensitivity as in_sentences
 from workbench.results.details import comparator_table, labelled, sentence
-from workbench.results.wording import IN_BRACKETS, number, p_text, unit_of, with_interval
+from workbench.results.wording import IN_BRACKETS, between, number, p_text, unit_of, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,16 +182,12 @@ def _subgroups(result: RunResult) -> ReportTable | None:
             f"{each.variable}: {each.level}",
             str(each.n),
             "" if each.r2 is None else number(each.r2),
-            _between(each.r2_low, each.r2_high),
+            between(each.r2_low, each.r2_high),
             "" if each.mae is None else number(each.mae),
             "" if each.bias is None else number(each.bias),
-            _between(each.bias_low, each.bias_high),
+            between(each.bias_low, each.bias_high),
         )
         for each in groups
     )
     columns = ("Subgroup", "n", "R2", "95 % CI", f"MAE{unit}", f"Observed minus predicted{unit}", "95 % CI")
     return ReportTable(columns, rows, "Models trained on everybody, scored in subgroups; differences are not tested")
-
-
-def _between(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
