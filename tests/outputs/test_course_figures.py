@@ -51,6 +51,16 @@ def test_the_report_counts_who_dropped_out_and_says_what_is_lost(over_time) -> N
     assert slopes.rows[1][-1] == "is weaker and may be gone"
 
 
+def test_nothing_is_said_tabled_or_drawn_of_other_sessions_where_prediction_is_not_shown(over_time, tmp_path) -> None:
+    scores = over_time.scores
+    test = replace(scores.test, p=0.4)
+    chance = replace(over_time, scores=replace(scores, test=test, p_family=0.4, viewing=None))
+    section = sections.course(chance)
+    assert (section.answer, len(section.tables), durability(chance.scores)) == ("", 2, "")
+    assert draw_picture("durability", result=chance, folder=tmp_path) == ()
+    assert len(checks(chance.scores)) == 1
+
+
 def test_raw_and_adjusted_stand_side_by_side(over_time, shown_result) -> None:
     section = sections.apart(over_time)
     assert [row[0] for row in section.tables[0].rows] == ["not shared with the fall in HDRS-17", "as it is"]

@@ -54,5 +54,5 @@ def beside_raw(run: RunResult, raw: RunResult, dataset: Dataset) -> RunResult:
     other = shared.values.reindex(dataset.rows["participant_id"]).to_numpy(dtype=float)
     varies = np.ptp(other) > 0 and np.ptp(dataset.y) > 0
     r = float(np.corrcoef(other, dataset.y)[0, 1]) if varies else float("nan")
-    found = ApartFrom(shared.score, shared.name, shared.items, r, raw.scores.performance, raw.scores.test.p)
-    return replace(run, scores=replace(run.scores, apart_from=found))
+    apart = ApartFrom(shared.score, shared.name, shared.items, r, raw.scores.performance, raw.scores.test.p)
+    return replace(run, scores=replace(run.scores, apart_from=apart))

@@ -75,7 +75,7 @@ def circuit_test(dataset: Dataset, targets: np.ndarray) -> CircuitTest:
             feature_p[chunk] = (squared >= squared[:, :1] * (1 - 1e-12)).mean(axis=1)
             statistic += squared.T @ member[:, chunk].T
             slopes = effects(X, rows_y, basis, groups)
-            # A feature that does not vary goes with nothing.
+            # A feature that does not vary is associated with nothing.
             effect[chunk], half_width[chunk] = (np.nan_to_num(each, nan=0.0, posinf=np.inf) for each in slopes)
     of_circuit, half_of_circuit = _effects_of_circuits(dataset, targets[:, 0])
     of_circuit = np.where(np.isfinite(half_of_circuit), of_circuit, np.nan)

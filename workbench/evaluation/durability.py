@@ -128,9 +128,9 @@ def held_elsewhere(dataset: Dataset, table: pd.DataFrame) -> tuple[AtSession, ..
         return ()
     gaps = _gaps(dataset, table, others.to_numpy(dtype=float))
     hours = outcome.course.hours
-    found = [_at_session(gaps, None, own, hours[own])]
-    found += [_at_session(gaps, place, str(name), hours[str(name)]) for place, name in enumerate(others.columns)]
-    return tuple(sorted(found, key=lambda each: each.hours))
+    sessions = [_at_session(gaps, None, own, hours[own])]
+    sessions += [_at_session(gaps, place, str(name), hours[str(name)]) for place, name in enumerate(others.columns)]
+    return tuple(sorted(sessions, key=lambda each: each.hours))
 
 
 def _own_session(outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.figures.style import BLUE, GREY, INK, PAPER, VERMILLION, Picture, canvas, claim_colour
 from workbench.figures.words import number
 from workbench.records import RunResult
-from workbench.results.over_time import SAID, durability
+from workbench.results.over_time import STANDINGS, durability, predicted_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ def _alt(result: RunResult, means: tuple[CourseMean, ...]) -> str:
 
 
 def draw_durability(result: RunResult) -> Picture | None:
-    """Calibration slope of the predictions at every session; None where nothing is predicted or there is no other.
+    """Calibration slope of the predictions at every session; None where prediction is not shown or there is no other.
 
     Parameters
     ----------
@@ -107,12 +107,12 @@ def draw_durability(result: RunResult) -> Picture | None:
     -------
     Picture or None
     """
-    course = result.scores.sensitivity.course
-    if course is None or not course.elsewhere:
+    sessions = predicted_at(result.scores)
+    if not sessions:
         return None
     title = "Durability: what is predicted, at other sessions"
-    figure, axes = canvas(result, title, DURABILITY_CAPTION, height=0.6 + 0.6 * len(course.elsewhere), left=2.9)
-    _draw_slopes(axes, course.elsewhere, claim_colour(result))
+    figure, axes = canvas(result, title, DURABILITY_CAPTION, height=0.6 + 0.6 * len(sessions), left=2.9)
+    _draw_slopes(axes, sessions, claim_colour(result))
     axes.set_xlabel("Calibration slope")
     return Picture(figure, title, f"{durability(result.scores)}. {result.claim.sentence}")
 
@@ -133,7 +133,7 @@ def _draw_slopes(axes: Axes, sessions: tuple[AtSession, ...], colour: str) -> No
         axes.scatter([each.slope], [height], s=90, facecolor=fill, zorder=3, edgecolor=colour, linewidth=2)
     axes.axvline(0, color=INK, linewidth=0.9, linestyle=":")
     axes.axvline(1, color=GREY, linewidth=0.9, linestyle="--")
-    labels = [f"{each.session} (n = {each.n})\n{SAID[each.standing]}" for each in sessions]
+    labels = [f"{each.session} (n = {each.n})\n{STANDINGS[each.standing]}" for each in sessions]
     axes.set_yticks(list(heights), labels)
     axes.set_ylim(-0.6, len(sessions) - 0.4)
     axes.tick_params(axis="y", length=0)

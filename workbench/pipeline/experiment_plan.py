@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ class PlannedRun:
         what = (self.dataset, self.validation, self.learner)
         return self._beside_modalities(estimate_at_most(*what) + estimate_raw(*what) + estimate_refits(*what))
 
-    @property
+    @cached_property
     def cost_of_modalities(self) -> Cost:
         """Of what each modality adds, whether or not the run takes modalities apart; nothing where it cannot."""
         from workbench.evaluation.cost import Cost, estimate_modalities

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, TableError
-from workbench.pipeline.ledger import history
+from workbench.pipeline.ledger import features_by_source, history
 from workbench.study import Study
 
 if TYPE_CHECKING:
@@ -140,13 +140,10 @@ def refuse_shared_participants(
 
 
 def _digests_of(dataset: Dataset, key: bytes) -> dict[str, str]:
-    import numpy as np
-
     from workbench.preregistration.recognition import Seen, digests
 
-    source = dataset.features["source"].to_numpy(str)
-    features = [dataset.measured[:, np.flatnonzero(source == name)] for name in dataset.sources]
-    return digests(Seen(list(dataset.rows["participant_id"]), features, dataset.y[:, None], [], ""), key)
+    people = list(dataset.rows["participant_id"])
+    return digests(Seen(people, features_by_source(dataset), dataset.y[:, None], [], ""), key)
 
 
 @contextmanager

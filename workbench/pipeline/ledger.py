@@ -16,6 +16,8 @@ from workbench.specs.experiment import source_of
 from workbench.study import Study
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from workbench.preregistration.frozen import Record
     from workbench.preregistration.viewed import Look
     from workbench.records import Dataset
@@ -189,9 +191,25 @@ def _digests(dataset: Dataset, spec: ExperimentSpec, settings: str) -> dict[str,
     elif outcome.ratings is not None:
         columns += [outcome.ratings[session].reindex(people).to_numpy(dtype=float) for session in outcome.sessions]
         scores += [outcome.scale.name] if outcome.scale is not None else []
+    return digests(Seen(list(people), features_by_source(dataset), np.column_stack(columns), scores, settings), key)
+
+
+def features_by_source(dataset: Dataset) -> list[np.ndarray]:
+    """Measured features of every source apart: participants are recognised by each of them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    list of ndarray of shape (n_rows, n_features_of_source)
+        In the order of `Dataset.sources`, NaN where nothing was measured.
+    """
+    import numpy as np
+
     source = dataset.features["source"].to_numpy(str)
-    features = [dataset.measured[:, np.flatnonzero(source == name)] for name in dataset.sources]
-    return digests(Seen(list(people), features, np.column_stack(columns), scores, settings), key)
+    return [dataset.measured[:, np.flatnonzero(source == name)] for name in dataset.sources]
 
 
 @dataclass(frozen=True)

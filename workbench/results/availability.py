@@ -30,10 +30,10 @@ def in_short(scores: Scores) -> tuple[str, ...]:
     if found is None:
         return ()
     scored = [each for each in found.patterns if each.r2 is not None]
-    told = [f"{number(each.r2 or 0.0)} with {each.modalities} (n = {each.n})" for each in scored[:MOST_IN_A_LINE]]
-    others = len(found.patterns) - len(told)
-    first = f"R2 {', '.join(told)}" if told else "no pattern of availability has enough participants to be scored"
-    if others and told:
+    listed = [f"{number(each.r2 or 0.0)} with {each.modalities} (n = {each.n})" for each in scored[:MOST_IN_A_LINE]]
+    others = len(found.patterns) - len(listed)
+    first = f"R2 {', '.join(listed)}" if listed else "no pattern of availability has enough participants to be scored"
+    if others and listed:
         first += f"; {others} other pattern{'' if others == 1 else 's'}"
     return tuple(text for text in (first, _complete_in_short(found)) if text)
 
@@ -95,10 +95,10 @@ def alone_in_words(found: Availability) -> str:
     """
     if found.r2_alone is None:
         return ""
-    told = f"Who has which modality alone reaches R2 {number(found.r2_alone)} relative to the training mean"
+    sentence = f"Who has which modality alone reaches R2 {number(found.r2_alone)} relative to the training mean"
     if found.r2_alone > 0:
         return (
-            f"{told}: it is associated with the outcome. It is held fixed, so that no R2 above contains it; find out "
-            "why modalities are missing."
+            f"{sentence}: it is associated with the outcome. It is held fixed, so that no R2 above contains it; find "
+            "out why modalities are missing."
         )
-    return f"{told}: it does not predict by itself. It is held fixed all the same."
+    return f"{sentence}: it does not predict by itself. It is held fixed all the same."

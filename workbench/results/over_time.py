@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.evaluation.inference import ALPHA
 from workbench.results.layout import Check
 from workbench.results.wording import between, number, p_text, unit_of
 
 if TYPE_CHECKING:
     from workbench.records import AtSession, Scores
 
-SAID = {
+STANDINGS = {
     "holds": "is still there",
     "weaker": "is weaker",
     "lost": "is weaker and may be gone",
@@ -20,8 +21,8 @@ SAID = {
 """How a session is called by what of the predictions is there."""
 
 
-def elsewhere(scores: Scores) -> tuple[AtSession, ...]:
-    """Sessions other than that of the run, in order of time; empty where prediction is not shown.
+def predicted_at(scores: Scores) -> tuple[AtSession, ...]:
+    """What of the predictions is there at every session, in order of time; empty where prediction is not shown.
 
     Parameters
     ----------
@@ -30,12 +31,15 @@ def elsewhere(scores: Scores) -> tuple[AtSession, ...]:
     Returns
     -------
     tuple of AtSession
+        That of the run among them.
     """
-    course = scores.sensitivity.course
-    p = scores.judged_p
-    shown = scores.performance.r2 > 0 and p is not None and p <= 0.05
-    found = course.elsewhere if course is not None and shown else ()
-    return tuple(each for each in found if each.standing != "predicted")
+    course, p = scores.sensitivity.course, scores.judged_p
+    shown = scores.performance.r2 > 0 and p is not None and p <= ALPHA
+    return course.elsewhere if course is not None and shown else ()
+
+
+def _elsewhere(scores: Scores) -> tuple[AtSession, ...]:
+    return tuple(each for each in predicted_at(scores) if each.standing != "predicted")
 
 
 def durability(scores: Scores) -> str:
@@ -50,7 +54,9 @@ def durability(scores: Scores) -> str:
     str
         Without a full stop.
     """
-    parts = [f"{SAID[each.standing]} at {each.session} ({slope(each)}, n = {each.n})" for each in elsewhere(scores)]
+    parts = [
+        f"{STANDINGS[each.standing]} at {each.session} ({slope(each)}, n = {each.n})" for each in _elsewhere(scores)
+    ]
     return f"What is predicted {', '.join(parts)}" if parts else ""
 
 
@@ -118,7 +124,9 @@ def checks(scores: Scores) -> tuple[Check, ...]:
     -------
     tuple of Check
     """
-    held = [Check(each.standing == "holds", f"at {each.session}: {SAID[each.standing]}") for each in elsewhere(scores)]
+    held = [
+        Check(each.standing == "holds", f"at {each.session}: {STANDINGS[each.standing]}") for each in _elsewhere(scores)
+    ]
     apart = scores.apart_from
     if apart is None:
         return tuple(held)

@@ -100,8 +100,8 @@ def match_features(
             elif policies.other_measures == "training-mean":
                 there = np.where(other, -1, there)
                 absent = in_part and not (there >= 0).any()
-                said = "taken as not measured there" if absent else "held at the training mean"
-                handled += [f"{each}: {said}" for each in differences]
+                done = "taken as not measured there" if absent else "held at the training mean"
+                handled += [f"{each}: {done}" for each in differences]
             else:
                 handled += [f"{each}: used as it is" for each in differences]
         matched.append(MatchedSource(source, own, there))

@@ -36,12 +36,12 @@ def course(result: RunResult) -> Section | None:
     Section or None
         None where the score was rated once after treatment.
     """
-    found = result.scores.sensitivity.course
-    if found is None:
+    course_of_score, sessions = result.scores.sensitivity.course, over_time.predicted_at(result.scores)
+    if course_of_score is None:
         return None
-    tables = [_means(found)]
-    tables += [_classes(found)] if found.classes else []
-    tables += [_elsewhere(found)] if found.elsewhere else []
+    tables = [_means(course_of_score)]
+    tables += [_classes(course_of_score)] if course_of_score.classes else []
+    tables += [_at_sessions(sessions)] if sessions else []
     answer = over_time.durability(result.scores)
     return Section(
         name="course",
@@ -50,7 +50,7 @@ def course(result: RunResult) -> Section | None:
         answer=f"{answer}." if answer else "",
         tables=tuple(tables),
         pictures=("course", "durability"),
-        notes=NOTES if found.elsewhere else NOTES[:1],
+        notes=NOTES if sessions else NOTES[:1],
     )
 
 
@@ -82,7 +82,7 @@ def _classes(found: Course) -> ReportTable:
     return ReportTable(("Response", "When", "n"), rows, "Durability of the response in everyone rated at both sessions")
 
 
-def _elsewhere(found: Course) -> ReportTable:
+def _at_sessions(sessions: tuple[AtSession, ...]) -> ReportTable:
     rows = tuple(
         (
             each.session,
@@ -92,11 +92,11 @@ def _elsewhere(found: Course) -> ReportTable:
             number(each.slope),
             between(each.slope_low, each.slope_high),
             _drop(each),
-            over_time.SAID[each.standing],
+            over_time.STANDINGS[each.standing],
         )
-        for each in found.elsewhere
+        for each in sessions
     )
-    own = frozenset(at for at, each in enumerate(found.elsewhere) if each.standing == "predicted")
+    own = frozenset(at for at, each in enumerate(sessions) if each.standing == "predicted")
     columns = ("Session", "Hours", "n", "R2", "Slope", "95 % CI", "Slope lost", "What is predicted")
     return ReportTable(columns, rows, "Predictions for one session against the outcome at every session", own)
 
