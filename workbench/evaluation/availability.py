@@ -18,7 +18,7 @@ from workbench.evaluation.intervals import LEVEL, log_ratio_limits
 from workbench.evaluation.metrics import HeldOutLosses, held_out_losses, in_order
 from workbench.evaluation.refits import Fits, FitUnits, fit_one, in_memory, renamed
 from workbench.models.preprocessing import fit_nuisance
-from workbench.records import AVAILABILITY, Availability, CompleteCases, Dataset, PatternScore, Split, WorkUnit
+from workbench.records import Availability, CompleteCases, Dataset, PatternScore, Split, WorkUnit, is_availability
 from workbench.specs.experiment import INTERVAL_FOLDS, INTERVAL_REPEATS
 from workbench.specs.learners import LearnerSpec
 
@@ -60,9 +60,7 @@ def refit_complete_cases(
     has_all = dataset.feature_blocks.whole
     planned = [made for unit in units if (made := _of_complete(unit, has_all)) is not None]
     observed = {"main": np.asarray(dataset.y, dtype=float)[:, None]}
-    # Availability is the same in all of them, and would count as covariates that their number must allow.
-    others = [term for term in dataset.forced.variables if not term.startswith(AVAILABILITY)]
-    alike = replace(dataset, forced=dataset.forced.only(*others))
+    alike = dataset.without_availability()
     fit = partial(fit_one, dataset=alike, learner=learner, targets=observed)
     try:
         return Fits(alike, planned, fit_units(fit, planned, progress=progress))
@@ -211,7 +209,7 @@ def _of_rows(run: Fits, keep: np.ndarray) -> HeldOutLosses:
 def _availability_alone(run: Fits) -> float | None:
     """R2 against the training mean of least squares on who has which modality, over all repeats."""
     dataset = run.dataset
-    terms = [term for term in dataset.nuisance.variables if term.startswith(AVAILABILITY)]
+    terms = [term for term in dataset.nuisance.variables if is_availability(term)]
     if not terms:
         return None
     there = dataset.nuisance.only(*terms).values

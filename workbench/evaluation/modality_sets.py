@@ -16,7 +16,6 @@ from workbench.models.estimators import as_permuted, make_learner
 from workbench.models.nested_cv import ORDER, target_matrices
 from workbench.models.splitters import for_interval
 from workbench.records import (
-    AVAILABILITY,
     Dataset,
     FeatureBlock,
     FeatureBlocks,
@@ -321,9 +320,7 @@ def fit_complete_cases(
     FitError
         If they are too few.
     """
-    having_all = dataset.having_all()
-    held = [term for term in having_all.forced.variables if not term.startswith(AVAILABILITY)]
-    own = replace(having_all, forced=having_all.forced.only(*held), unobserved=None)
+    own = replace(dataset.having_all().without_availability(), unobserved=None)
     tuned = as_permuted(learner) if validation.permutations else learner
     observed = validation.model_copy(update={"permutations": 0})
     division = for_interval(own, observed, tuned) or (own, observed, tuned)

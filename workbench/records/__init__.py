@@ -15,7 +15,6 @@ The modules in the order of the flow: `study`, `in_fold`, `data`, `units`, `effe
 from workbench.records.beside import Background, Unobserved
 from workbench.records.claims import AnalysisPlan, Claim, Freeze, GateRow, Verdict, Viewing
 from workbench.records.coding import (
-    AVAILABILITY,
     VariableCoding,
     as_level,
     availability_term,
@@ -107,7 +106,6 @@ from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
     "ABSENT",
-    "AVAILABILITY",
     "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from workbench.records.beside import Background, Unobserved
-from workbench.records.coding import VariableCoding
+from workbench.records.coding import VariableCoding, is_availability
 from workbench.records.course import RatedCourse, SharedWith
 from workbench.records.feature_blocks import FeatureBlocks, Treatment
 from workbench.records.in_fold import Harmonisation
@@ -386,6 +386,11 @@ class Dataset:
     def having_all(self) -> Dataset:
         """The rows that have every block of features; this dataset where all have."""
         return self if self.complete else self.take(self.feature_blocks.whole)
+
+    def without_availability(self) -> Dataset:
+        """Who has which modality no longer held fixed: among those who have all it would count as covariates."""
+        others = [term for term in self.forced.variables if not is_availability(term)]
+        return replace(self, forced=self.forced.only(*others))
 
     def take(self, keep: np.ndarray) -> Dataset:
         """Rows for which `keep` (bool, or positions) holds, in their order."""
