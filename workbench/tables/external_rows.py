@@ -22,6 +22,7 @@ from workbench.records import (
     as_level,
 )
 from workbench.specs.experiment import ExperimentSpec
+from workbench.tables.acute_change import BETWEEN
 from workbench.tables.background import background
 from workbench.tables.covariates import AFTER_INFUSION, refuse_after_infusion, values_of
 from workbench.tables.matched_features import match_features
@@ -81,7 +82,7 @@ def phase_of(session: str, sessions: Mapping[str, Session | SessionSpec], timing
     """
     if not session:
         return timing or ""
-    return " minus ".join(sessions[each].phase if each in sessions else "" for each in session.split(" minus "))
+    return BETWEEN.join(sessions[each].phase if each in sessions else "" for each in session.split(BETWEEN))
 
 
 def outcome_there(spec: ExperimentSpec, cohort: Cohort, people: Sequence[str]) -> Outcome | None:
