@@ -278,10 +278,10 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
                 "features": len(planned.dataset.features),
                 "folds": planned.folds,
                 "permutations": planned.validation.permutations,
-                "fits": f"{planned.cost.fits:,}",
+                "fits": f"{planned.fits:,}",
                 "time on 1 core": planned.time,
-                "memory": planned.cost.memory,
-                "disk": planned.cost.disk,
+                "memory": planned.memory,
+                "disk": planned.disk,
             }
             for planned in plan.runs
         ]

@@ -225,6 +225,16 @@ class FeatureBlocks:
             first += block.values.shape[1]
         return gaps
 
+    def measured_of(self, source: str) -> np.ndarray:
+        """float64, shape (n_rows, n_features_of_source): `measured` of one source, a view where its columns are
+        neighbours."""
+        import numpy as np
+
+        columns = np.flatnonzero((self.features["source"] == source).to_numpy())
+        if len(columns) and columns[-1] - columns[0] + 1 == len(columns):
+            return self.measured[:, columns[0] : columns[-1] + 1]
+        return self.measured[:, columns]
+
     @cached_property
     def block_of_feature(self) -> np.ndarray:
         """int, shape (n_features,): the number of the block that each feature is in."""
