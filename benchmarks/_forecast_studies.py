@@ -46,7 +46,8 @@ OUTCOMES = {
     "binary": 'column = "yes"\ntype = "binary"\npositive = "1"\n',
     "change": 'score = "MADRS"\nkind = "change"\nfrom = "ses-b0"\nat = "ses-d2"\n',
     "ancova": 'score = "MADRS"\nkind = "ancova"\nfrom = "ses-b0"\nat = "ses-d2"\n',
-    "ketamine-minus-placebo": 'score = "MADRS"\nkind = "ketamine-minus-placebo"\nat = "ses-d2"\nplacebo_at = "ses-p2"\n',
+    "ketamine-minus-placebo": 'score = "MADRS"\nkind = "ketamine-minus-placebo"\nat = "ses-d2"\n'
+    'placebo_at = "ses-p2"\n',
     "treatment-effect": 'score = "MADRS"\nkind = "treatment-effect"\nfrom = "ses-b0"\nat = "ses-d2"\n',
 }
 
@@ -198,7 +199,15 @@ CASES = (
         quick=True,
     ),
     Case("ridge, nothing in it", 57, (225,), 'kind = "ridge"', "number", _drawn(10, 1000), quick=True),
-    Case("ridge, an edge table", 120, (6670,), 'kind = "ridge"', validation=_drawn(4, 500), loading=0.3, confounds=("age",)),
+    Case(
+        "ridge, an edge table",
+        120,
+        (6670,),
+        'kind = "ridge"',
+        validation=_drawn(4, 500),
+        loading=0.3,
+        confounds=("age",),
+    ),
     Case(
         "ridge, four sites",
         200,
@@ -296,8 +305,17 @@ CASES = (
     Case("linear SVR", 120, (1000,), 'kind = "linear-svr"', validation=_drawn(2, 10), loading=0.3),
     Case("linear SVM", 100, (500,), 'kind = "linear-svm"', "binary", _drawn(1, 10), 0.4),
     Case("logistic ridge", 150, (200,), 'kind = "logistic-ridge"', "binary", _drawn(2, 20), 0.4, confounds=("age",)),
-    Case("XGBoost, untested", 60, (200,), 'kind = "xgboost"\ntrials = 20', validation=_drawn(1, 0, inner=3), loading=0.8),
-    Case("XGBoost, tested", 40, (30,), 'kind = "xgboost"\npermuted_trials = 5', validation=_drawn(1, 20, inner=3), loading=0.8),
+    Case(
+        "XGBoost, untested", 60, (200,), 'kind = "xgboost"\ntrials = 20', validation=_drawn(1, 0, inner=3), loading=0.8
+    ),
+    Case(
+        "XGBoost, tested",
+        40,
+        (30,),
+        'kind = "xgboost"\npermuted_trials = 5',
+        validation=_drawn(1, 20, inner=3),
+        loading=0.8,
+    ),
     Case("random forest", 100, (500,), 'kind = "random-forest"\ntrees = 60', validation=_drawn(2, 0), loading=0.5),
     Case(
         "a named estimator",
@@ -307,4 +325,4 @@ CASES = (
         validation=_drawn(2, 10, inner=3),
         loading=0.5,
     ),
-)  # fmt: skip
+)

@@ -73,7 +73,7 @@ def time_in_words(seconds: float) -> str:
         return f"about {max(1, rounded)} s"
     minutes = seconds / 60
     if minutes < 90:
-        return f"about {minutes:.0f} min"
+        return f"about {minutes:.0f} min" if minutes < 20 else f"about {5 * round(minutes / 5)} min"
     hours = minutes / 60
     if hours < 48:
         return f"about {round(2 * hours) / 2:g} h" if hours < 10 else f"about {hours:.0f} h"

@@ -96,12 +96,12 @@ def of_division(
     Cost
     """
     n, p = dataset.n_rows, len(dataset.features)
-    work = work_of(dataset, validation, learner, procedures or planned_procedures(dataset))
+    work = work_of(dataset, validation, learner, procedures or planned_procedures(dataset), explained=explained)
     learner = as_permuted(learner) if validation.permutations else learner
     keeps_all = work.n_features == p and isinstance(learner, ScreenedSpec)
     batched = make_learner(learner.model_copy(update={"screen": 0}) if keeps_all else learner).batched
     if isinstance(learner, EstimatorSpec):
-        seconds = _estimator_seconds(dataset, work, learner)
+        seconds = _estimator_seconds(dataset, work, learner, explained=explained)
     else:
         seconds = learner.seconds(work)
     if work.n_features < p:
@@ -119,7 +119,7 @@ def bytes_held(dataset: Dataset) -> float:
     blocks = dataset.feature_blocks.blocks
     tables = sum(block.values.shape[0] * block.values.shape[1] for block in blocks)
     own = len(blocks) == 1 and len(blocks[0].at) == len(blocks[0].values)
-    return 8.0 * (tables + (0 if own else dataset.n_rows * len(dataset.features)))
+    return 8.0 * float(tables + (0 if own else dataset.n_rows * len(dataset.features)))
 
 
 def _memory(dataset: Dataset, work: Work, explained: bool) -> float:
@@ -158,16 +158,21 @@ def _seconds_of_steps(dataset: Dataset, work: Work) -> float:
     return seconds
 
 
-def _estimator_seconds(dataset: Dataset, work: Work, learner: EstimatorSpec) -> float:
+def _estimator_seconds(dataset: Dataset, work: Work, learner: EstimatorSpec, *, explained: bool) -> float:
     """Every procedure's fits, at what one of them took on made-up numbers of this size; and the explanation."""
     trial = try_estimator(work.n, work.n_features, dataset, learner, outer=work.outer, inner=work.inner)
     fits = work.targets * work.permuted if trial.whole else learner.fits_of_procedures(work)
     prepared = len(work.procedures) * (work.inner + 1) * work.n * work.n_features * PREPARATION_SECONDS
-    return work.folds * (fits * trial.seconds + prepared + trial.explaining)
+    return work.folds * (fits * trial.seconds + prepared + (trial.explaining if explained else 0.0))
 
 
 def work_of(
-    dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec, procedures: tuple[str, ...] = ()
+    dataset: Dataset,
+    validation: ValidationSpec,
+    learner: LearnerSpec,
+    procedures: tuple[str, ...] = (),
+    *,
+    explained: bool = False,
 ) -> Work:
     """How much one division asks of a learner; of all procedures that have a meaning for the data where none are
     named."""
@@ -186,4 +191,5 @@ def work_of(
         candidates=learner.candidates(dataset.features["modality"].value_counts().tolist()),
         one_by_one=offered < n_features or balanced_on_outcome(dataset, validation),
         procedures=procedures,
+        explained=explained,
     )

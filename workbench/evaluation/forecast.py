@@ -50,6 +50,8 @@ OF_THE_RUN = (RUN, INTERVAL, AS_IT_IS, MODALITIES)
 """What is permuted, or stands in the place of what is."""
 START_SECONDS, START_BYTES = 6.0, 4.3e8
 """Starting Python, importing libraries, opening MLflow; memory while the last figure is drawn."""
+LIBRARY_SECONDS = 1.0
+"""Importing scikit-learn, XGBoost or Optuna, which learners of one target at a time need."""
 STORE_BYTES = 9.5e5
 """The database of MLflow."""
 WRITTEN_SECONDS, WRITTEN_BYTES = 3.7, 1.1e6
@@ -201,8 +203,9 @@ def _around(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) 
     written = PREDICTED_BYTES * drawn.repeats * n + FEATURE_BYTES * p + values
     shown = RANKED_SECONDS + p * RANKED_SECONDS_PER_FEATURE
     ranked = Cost(0, shown, START_BYTES + RANKED_MEMORY + held, RANKED_BYTES + POINT_BYTES * n)
+    start = START_SECONDS + (0.0 if make_learner(learner).batched else LIBRARY_SECONDS)
     parts = (
-        Part("start", Cost(0, START_SECONDS, START_BYTES, STORE_BYTES)),
+        Part("start", Cost(0, start, START_BYTES, STORE_BYTES)),
         Part(
             "guards, tables, figures and report",
             Cost(0, WRITTEN_SECONDS + seconds, START_BYTES + held, WRITTEN_BYTES + written),
@@ -271,7 +274,7 @@ def influence_cost(dataset: Dataset, validation: ValidationSpec, learner: Learne
     """
     drawn, tuned = as_drawn(dataset, validation, learner), _tuned(learner, validation)
     batched = make_learner(tuned).batched
-    if not batched and not validation.permutations:
+    if not validation.leave_one_out or (not batched and not validation.permutations):
         return NOTHING
     repeats, refits = min(drawn.repeats, INFLUENCE_REPEATS), refits_of_a_repeat(dataset, drawn.outer)
     search = 1.0 if batched else float(work_of(dataset, drawn.model_copy(update={"permutations": 0}), tuned).fits)

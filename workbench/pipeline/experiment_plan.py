@@ -119,6 +119,19 @@ class PlannedRun:
         return in_words(modality_names(self.dataset, self.learner), time, taken_apart=self.takes_modalities_apart)
 
     @property
+    def influence(self) -> str:
+        """Whom the models are refitted without, where there are too many for everyone; empty where there are not."""
+        from workbench.evaluation.influence import MOST_INFLUENTIAL, MOST_REFITTED
+
+        n = self.dataset.n_participants
+        if n <= MOST_REFITTED or not self.validation.leave_one_out:
+            return ""
+        return (
+            f"of {n:,} participants the {MOST_INFLUENTIAL} without whom R2 is lowest are left out one by one and the "
+            "models refitted; the others are taken out of the score alone"
+        )
+
+    @property
     def time(self) -> str:
         """Time on one core in words: "about 2 min, about 4 min if it predicts"."""
         alone, at_most = self.cost.time, self.cost_at_most.time

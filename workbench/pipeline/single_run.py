@@ -133,7 +133,7 @@ def _analysed(
         repeats=INFLUENCE_REPEATS,
         # Nothing hangs on anybody where nothing is predicted, and a learner that shares nothing between targets is
         # refitted where a claim is within reach: beside its permutations that costs next to nothing.
-        refit=predicts and (learner.batched or n_permutations > 0),
+        refit=predicts and validation.leave_one_out and (learner.batched or n_permutations > 0),
         progress=partial(progress.advance, f"{label}, leaving one out"),
         fit_units=fit_units,
     )

@@ -41,6 +41,8 @@ class Work:
     one_by_one: bool
     """Whether every permuted outcome has features, or folds, of its own, so that nothing is shared between them."""
     procedures: tuple[str, ...]
+    explained: bool = True
+    """Whether SHAP values are made."""
 
     @property
     def folds(self) -> int:
