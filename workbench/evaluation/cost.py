@@ -103,7 +103,7 @@ def size_in_words(n_bytes: float) -> str:
 
 
 def estimate_external(n_features: int, n_participants: int) -> Cost:
-    """Cost of one external prediction: nothing is fitted; the bootstrap and the comparison of the cohorts are counted.
+    """Cost of one external prediction: nothing is fitted; the intervals and the comparison of the cohorts are counted.
 
     Parameters
     ----------
@@ -121,6 +121,6 @@ def estimate_external(n_features: int, n_participants: int) -> Cost:
 
 
 EXTERNAL_SECONDS = 1.0
-"""Ledgers, MLflow, bootstrap of a small cohort and report."""
+"""Ledgers, MLflow and report."""
 PRODUCT_SECONDS = 2.0 / FLOPS_PER_SECOND
 """One multiplication and addition of a matrix product."""
