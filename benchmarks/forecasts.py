@@ -1,6 +1,6 @@
 """What `check` forecasts of a run beside what the run takes: CPU time, peak of memory, bytes left on the disk.
 
-    python benchmarks/forecasts.py [--only WORD ..] [--page docs/performance.md] [--quick]
+    python benchmarks/forecasts.py [--only WORD ..] [--at-once N] [--page docs/performance.md] [--quick]
 
 Every case of `_forecast_studies.py` is written, checked, and run as a person would, each step in a process of its own
 with one job and an empty registry. Forecast is what `check` says of a run that did what this one did (predicted or
@@ -8,7 +8,8 @@ not, passed its permutation test or not), on this machine, whose speed `check` m
 seconds of the command and all that it starts, memory the peak of its largest process (that of all together is printed
 beside it), disk what lies below ``mlruns/`` afterwards. A forecast holds where it is within a factor of 2.
 
---only: cases whose name holds one of the words. --page: writes the table into a page, between its marks.
+--only: cases whose name holds one of the words. --at-once: so many cases side by side, on a machine with so many cores
+and memory for them. --page: writes the table into a page, between its marks.
 --quick: four small cases.
 """
 
@@ -22,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,15 +190,17 @@ def table(rows: Sequence[Row]) -> str:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", default=[], help="cases whose name holds one of these words")
+    parser.add_argument("--at-once", type=int, default=1, help="cases side by side (default: one)")
     parser.add_argument("--page", type=Path, help="page to write the table into")
     options = parser.parse_args()
     print_machine("numpy", "scikit-learn", "xgboost-cpu", "mlflow")
     cases = [case for case in CASES if not options.quick or case.quick]
     cases = [case for case in cases if not options.only or any(word in case.name for word in options.only)]
     rows, start = [], time.perf_counter()
-    for case in cases:
-        rows.append(row_of(case))
-        print(line_of(rows[-1]), flush=True)
+    with ThreadPoolExecutor(options.at_once) as side_by_side:
+        for row in side_by_side.map(row_of, cases):
+            rows.append(row)
+            print(line_of(row), flush=True)
     shares = {measure: sum(row.holds(measure) for row in rows) / len(rows) for measure in MEASURES}
     cpu = sum(row.check.seconds + row.measured["time"] for row in rows)
     for measure, share in shares.items():

@@ -23,6 +23,8 @@ GEOMETRIC_MEAN_SECONDS, TANGENT_SECONDS = 1e-8, 2.5e-9
 """Of one participant and cubed number of regions: in the geometric mean of a training set, and as a tangent vector."""
 COMBAT_SECONDS = 1.5e-7
 """One value of one training set."""
+TREATMENT_TIMES = 4.0
+"""Time of a model of the effect of a treatment beside one of the outcome: small fits are not made together."""
 ON_FEATURES = frozenset({"main", "raw", "increment", "joint"})
 """Procedures that learn from the features."""
 PERMUTED = frozenset({"main", "increment"})
@@ -104,6 +106,8 @@ def of_division(
         seconds = _estimator_seconds(dataset, work, learner, explained=explained)
     else:
         seconds = learner.seconds(work)
+    if dataset.treatment is not None:
+        seconds *= TREATMENT_TIMES
     if work.n_features < p:
         seconds += work.training_sets * work.targets * p * SCREEN_SECONDS
     if steps_of(dataset):

@@ -37,7 +37,7 @@ from workbench.models.rehearsed_folds import as_drawn
 from workbench.models.splitters import balanced_on_outcome
 from workbench.records import Dataset
 from workbench.specs.experiment import INFLUENCE_REPEATS, ValidationSpec
-from workbench.specs.learners import EstimatorSpec, LearnerSpec
+from workbench.specs.learners import EstimatorSpec, LearnerSpec, LinearMachineSpec
 
 Needs = Literal["always", "predicts", "claims"]
 """When a part is made: always, where R2 is above 0, or where it is and the permutation test is passed too."""
@@ -189,7 +189,7 @@ def estimate_at_most(dataset: Dataset, validation: ValidationSpec, learner: Lear
     return cost + estimate(held, validation, learner) + sites_cost(held, validation, learner)
 
 
-# ------------------------------------------------------------------------------------------------- around what is fitted
+# ------------------------------------------------------------------------------------------------ around what is fitted
 
 
 def _around(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> tuple[Part, ...]:
@@ -277,8 +277,11 @@ def influence_cost(dataset: Dataset, validation: ValidationSpec, learner: Learne
     if not validation.leave_one_out or (not batched and not validation.permutations):
         return NOTHING
     repeats, refits = min(drawn.repeats, INFLUENCE_REPEATS), refits_of_a_repeat(dataset, drawn.outer)
-    search = 1.0 if batched else float(work_of(dataset, drawn.model_copy(update={"permutations": 0}), tuned).fits)
-    search = search / (drawn.repeats * drawn.outer) if not batched else search
+    if isinstance(tuned, LinearMachineSpec):  # its kernels are made anew, its search is not
+        tuned, search = tuned.model_copy(update={"C": tuned.C[:1]}), 1.0
+    else:
+        once = drawn.model_copy(update={"permutations": 0})
+        search = 1.0 if batched else work_of(dataset, once, tuned).fits / (drawn.repeats * drawn.outer)
     of_one = _alone(dataset, drawn, tuned).times(1 / drawn.outer)
     units = 2.0 * repeats * drawn.outer
     numbers = repeats * refits * 8.0 * 2 * (dataset.n_rows / drawn.outer + 1)

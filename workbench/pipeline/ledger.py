@@ -204,7 +204,7 @@ def features_by_source(dataset: Dataset) -> list[np.ndarray]:
     Returns
     -------
     list of ndarray of shape (n_rows, n_features_of_source)
-        In the order of `Dataset.sources`, NaN where nothing was measured; views where a source's columns are neighbours.
+        In the order of `Dataset.sources`, NaN where nothing was measured.
     """
     return [dataset.feature_blocks.measured_of(source) for source in dataset.sources]
 

@@ -1,4 +1,4 @@
-"""Runs that would take longer than an hour, or more than half of what this machine has: said, with what to leave out."""
+"""Runs that would take more than an hour, or than half of what this machine has: said, with what to leave out."""
 
 from __future__ import annotations
 

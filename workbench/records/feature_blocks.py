@@ -170,8 +170,9 @@ class FeatureBlocks:
 
         missing = values = 0
         for block in self.blocks:
-            own = block.values[block.at[block.present]]
-            missing, values = missing + int(np.isnan(own).sum()), values + own.size
+            for at in block.at[block.present]:  # row by row: all rows at once would be a copy
+                missing += int(np.isnan(block.values[at]).sum())
+            values += int(block.present.sum()) * block.values.shape[1]
         return missing / values if values else float("nan")
 
     @property

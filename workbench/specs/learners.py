@@ -32,7 +32,7 @@ ATTRIBUTION_SECONDS = 3e-8
 """One feature of one held-out row with one training row in the attributions of kernel ridge."""
 EDGE_SECONDS = 6e-9
 """One edge of one target of connectome-based modelling, beside its correlation: select, and sum where it passes."""
-EDGE_PREPARATION_SECONDS = 4.5e-8
+EDGE_PREPARATION_SECONDS = 2e-8
 """One value residualised, correlated with the observed outcome and summed over its network."""
 PREPARATION_SECONDS = 1e-8
 """One value prepared explicitly."""
