@@ -1,6 +1,6 @@
 """What `check` forecasts of a run beside what the run takes: CPU time, peak of memory, bytes left on the disk.
 
-    python benchmarks/forecasts.py [--only WORD ..] [--at-once N] [--page docs/performance.md] [--quick]
+    python benchmarks/forecasts.py [--only WORD ..] [--at-once N] [--store FILE] [--page docs/performance.md] [--quick]
 
 Every case of `_forecast_studies.py` is written, checked, and run as a person would, each step in a process of its own
 with one job and an empty registry. Forecast is what `check` says of a run that did what this one did (predicted or
@@ -9,7 +9,7 @@ seconds of the command and all that it starts, memory the peak of its largest pr
 beside it), disk what lies below ``mlruns/`` afterwards. A forecast holds where it is within a factor of 2.
 
 --only: cases whose name holds one of the words. --at-once: so many cases side by side, on a machine with so many cores
-and memory for them. --page: writes the table into a page, between its marks.
+and memory for them. --store: a file that keeps every finished case, from which a stopped benchmark goes on. --page: writes the table into a page, between its marks.
 --quick: four small cases.
 """
 
@@ -24,8 +24,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from _forecast_studies import CASES, Case, write_study
 from _paired import arguments, print_machine, print_result
@@ -33,7 +35,8 @@ from _paired import arguments, print_machine, print_result
 FACTOR, BAR = 2.0, 0.9
 BEGIN, END = "<!-- forecasts: benchmarks/forecasts.py --page -->", "<!-- end of forecasts -->"
 MEASURES = ("time", "memory", "disk")
-SAMPLED_EVERY_S = 0.05
+SAMPLED_EVERY_S = 0.25
+ONE_AT_A_TIME = threading.Lock()
 FORECAST = """
 import json, sys
 import workbench
@@ -72,6 +75,12 @@ class Row:
     outcome: str
     slowness: float
 
+    @classmethod
+    def stored(cls, entry: Mapping[str, Any]) -> Row:
+        """A row as `asdict` gave it, of the case by that name."""
+        case = next(each for each in CASES if each.name == entry["case"]["name"])
+        return cls(**{**entry, "case": case, "check": Taken(**entry["check"])})
+
     def ratio(self, measure: str) -> float:
         """Forecast over measured."""
         return self.forecast[measure] / self.measured[measure]
@@ -101,9 +110,8 @@ def taken_by(command: Sequence[str], environment: Mapping[str, str]) -> Taken:
 
 
 def _watch(pid: int, highest: list[float], done: threading.Event) -> None:
-    page = os.sysconf("SC_PAGE_SIZE")
     while not done.wait(SAMPLED_EVERY_S):
-        highest[0] = max(highest[0], sum(page * _resident_pages(each) for each in _tree(pid)))
+        highest[0] = max(highest[0], sum(map(_resident_bytes, _tree(pid))))
 
 
 def _tree(pid: int) -> list[int]:
@@ -114,11 +122,13 @@ def _tree(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in _tree(int(child)))]
 
 
-def _resident_pages(pid: int) -> int:
+def _resident_bytes(pid: int) -> float:
+    """Of one process, pages that it shares with others divided among them."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def row_of(case: Case) -> Row:
@@ -187,20 +197,43 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, f"| **within a factor of 2** | | | {' | '.join(held)} |"])
 
 
+def _taken_up(store: Path | None) -> dict[str, Row]:
+    """Finished cases of a stopped benchmark whose case is as it was."""
+    if store is None or not store.is_file():
+        return {}
+    entries = map(json.loads, store.read_text(encoding="utf-8").splitlines())
+    same = {each.name: json.loads(json.dumps(asdict(each))) for each in CASES}
+    return {
+        entry["case"]["name"]: Row.stored(entry)
+        for entry in entries
+        if same.get(entry["case"]["name"]) == entry["case"]
+    }
+
+
+def _made(case: Case, store: Path | None, made: Mapping[str, Row]) -> Row:
+    """The row of a case, taken up or made and kept; printed when it is there."""
+    row = made.get(case.name) or row_of(case)
+    with ONE_AT_A_TIME:
+        print(line_of(row), flush=True)
+        if store is not None and case.name not in made:
+            with store.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
+    return row
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", default=[], help="cases whose name holds one of these words")
     parser.add_argument("--at-once", type=int, default=1, help="cases side by side (default: one)")
+    parser.add_argument("--store", type=Path, help="file that keeps every finished case")
     parser.add_argument("--page", type=Path, help="page to write the table into")
     options = parser.parse_args()
     print_machine("numpy", "scikit-learn", "xgboost-cpu", "mlflow")
     cases = [case for case in CASES if not options.quick or case.quick]
     cases = [case for case in cases if not options.only or any(word in case.name for word in options.only)]
-    rows, start = [], time.perf_counter()
+    start = time.perf_counter()
     with ThreadPoolExecutor(options.at_once) as side_by_side:
-        for row in side_by_side.map(row_of, cases):
-            rows.append(row)
-            print(line_of(row), flush=True)
+        rows = list(side_by_side.map(partial(_made, store=options.store, made=_taken_up(options.store)), cases))
     shares = {measure: sum(row.holds(measure) for row in rows) / len(rows) for measure in MEASURES}
     cpu = sum(row.check.seconds + row.measured["time"] for row in rows)
     for measure, share in shares.items():
