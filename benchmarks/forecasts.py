@@ -9,7 +9,8 @@ seconds of the command and all that it starts, memory the peak of its largest pr
 beside it), disk what lies below ``mlruns/`` afterwards. A forecast holds where it is within a factor of 2.
 
 --only: cases whose name holds one of the words. --at-once: so many cases side by side, on a machine with so many cores
-and memory for them. --store: a file that keeps every finished case, from which a stopped benchmark goes on. --page: writes the table into a page, between its marks.
+and memory for them. --store: a file that keeps every finished case, from which a stopped benchmark goes on. --page:
+writes the table into a page, between its marks.
 --quick: four small cases.
 """
 
@@ -35,7 +36,7 @@ from _paired import arguments, print_machine, print_result
 FACTOR, BAR = 2.0, 0.9
 BEGIN, END = "<!-- forecasts: benchmarks/forecasts.py --page -->", "<!-- end of forecasts -->"
 MEASURES = ("time", "memory", "disk")
-SAMPLED_EVERY_S = 0.25
+SAMPLED_EVERY_S = 0.5
 ONE_AT_A_TIME = threading.Lock()
 FORECAST = """
 import json, sys
@@ -123,12 +124,11 @@ def _tree(pid: int) -> list[int]:
 
 
 def _resident_bytes(pid: int) -> float:
-    """Of one process, pages that it shares with others divided among them."""
+    """Of one process; pages that it shares with others are counted in each."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
+        return float(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, IndexError):
         return 0.0
-    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def row_of(case: Case) -> Row:

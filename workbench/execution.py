@@ -19,7 +19,7 @@ from workbench.errors import FitError, Problem, StoreError, listed
 from workbench.forks import Forks, can_fork, end_with
 from workbench.module_search import import_ahead, protect_processes
 from workbench.records import UnitResult, WorkUnit
-from workbench.unit_files import load_unit, not_finite, save_unit, sweep, unit_path
+from workbench.unit_files import held_lightly, load_unit, not_finite, save_unit, sweep, unit_path
 
 Backend = Literal["threads", "processes"]
 Item = TypeVar("Item")
@@ -266,7 +266,7 @@ def _checked_and_saved(result: UnitResult, unit: WorkUnit, folder: Path) -> Unit
         hint = "look for extreme values among the features, the covariates and the outcome"
         raise FitError(Problem(f"repeat {unit.repeat + 1}, fold {unit.fold + 1}", found, hint))
     save_unit(result, folder)
-    return result
+    return held_lightly(result, folder)
 
 
 def _completed(
@@ -309,7 +309,7 @@ def _stored(units: Sequence[WorkUnit], folder: Path, warn: Callable[[str], None]
     found, refused = {}, []
     for position, unit in enumerate(units):
         try:
-            found[position] = load_unit(folder, unit.key)
+            found[position] = held_lightly(load_unit(folder, unit.key), folder)
         except StoreError as error:
             refused += list(error.problems) if unit_path(folder, unit.key).exists() else []
     if refused:

@@ -16,6 +16,7 @@ from workbench.records import Dataset
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learner_work import Work
 from workbench.specs.learners import PREPARATION_SECONDS, EstimatorSpec, LearnerSpec, ScreenedSpec
+from workbench.unit_files import LARGE
 
 SCREEN_SECONDS = 1e-7
 """One feature of one target ranked in one training set."""
@@ -131,7 +132,8 @@ def _memory(dataset: Dataset, work: Work, explained: bool) -> float:
     n, p = dataset.n_rows, len(dataset.features)
     values = 8.0 * n * p
     fitting = values * (1.0 + (work.inner + 1) * bool(steps_of(dataset)))
-    results = work.repeats * values + 16.0 * work.folds * p if explained else 0.0
+    held = work.repeats * values if values / work.outer <= LARGE else 2 * values / work.outer
+    results = held + 16.0 * work.folds * p if explained else 0.0
     return BASE_BYTES + bytes_held(dataset) + 24.0 * n * work.targets + max(fitting, results)
 
 
