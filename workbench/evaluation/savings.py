@@ -93,7 +93,7 @@ def _changes(
         price = "each model learns from fewer participants"
         yield f"outer = {INTERVAL_FOLDS}", all_models, price, with_(outer=INTERVAL_FOLDS)
     if validation.leave_one_out:
-        price = "not known whether it hangs on single participants, and no claim"
+        price = "not known whether it depends on single participants, and no claim"
         yield "leave_one_out = false", all_models, price, with_(leave_one_out=False)
     if takes_apart(dataset, validation, learner):
         price = "not known what each modality adds"
