@@ -16,6 +16,7 @@ from workbench.cli.options import (
     StudyOption,
     VerboseOption,
     app,
+    backends_there,
     experiments_there,
 )
 from workbench.cli.printing import (
@@ -191,6 +192,22 @@ def run(
         bool,
         typer.Option("--rehearse", help="Run on simulated scores: nothing is kept, and no result counts as viewed."),
     ] = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="Where fits are made: loky, dask or slurm; default: this machine. Never changes a number.",
+            metavar="NAME",
+            autocompletion=backends_there,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="With --backend dask: a scheduler that runs already, tcp://HOST:PORT.", metavar="ADDRESS"),
+    ] = None,
+    slurm_option: Annotated[
+        list[str] | None,
+        typer.Option(help="With --backend slurm: for sbatch, --partition=short (may be repeated).", metavar="OPTION"),
+    ] = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -204,6 +221,7 @@ def run(
       workbench run madrs_change --only ridge --jobs 2
       workbench run madrs_change --rehearse
       workbench run madrs_change --resume
+      workbench run madrs_change --backend slurm --jobs 40 --slurm-option=--partition=short
     """
     from workbench import pipeline
 
@@ -217,6 +235,9 @@ def run(
             jobs=jobs,
             resume=resume,
             rehearse=rehearse,
+            backend=backend,
+            scheduler=scheduler,
+            slurm_options=slurm_option or (),
             progress=progress,
             on_warning=print_warning,
         )

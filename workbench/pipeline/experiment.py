@@ -36,6 +36,9 @@ def run(
     jobs: int | None = None,
     resume: bool = False,
     rehearse: bool = False,
+    backend: str | None = None,
+    scheduler: str | None = None,
+    slurm_options: Sequence[str] = (),
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
@@ -59,6 +62,13 @@ def run(
     rehearse : bool
         Run on simulated scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
         viewing a result.
+    backend : {"loky", "dask", "slurm"}, optional
+        Where work units are fitted; default: on this machine, in threads or processes, whichever they suit. Never
+        changes a number.
+    scheduler : str, optional
+        Address of a Dask scheduler that runs already, with workers of its own.
+    slurm_options : sequence of str
+        For sbatch, such as ``--partition=short``.
     progress : Progress, optional
     on_finished : callable, optional
         Takes each `FinishedRun` once it is judged and, where this is no rehearsal, kept.
@@ -82,11 +92,14 @@ def run(
         fitted then.
     """
     from workbench.execution import cores, fork_workers, start_workers
+    from workbench.execution.backends import chosen_backend
+    from workbench.execution.backends import opened as opened_workers
     from workbench.tracking import Recorder
 
     progress = progress or Silent()
     experiments, only = one_or_several(experiments), one_or_several(only)
     _refuse_contradictions(experiments, jobs, estimator, grid)
+    fitted_by = chosen_backend(backend, scheduler=scheduler, slurm_options=slurm_options, jobs=jobs)
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
@@ -99,7 +112,7 @@ def run(
     read_history(opened, chosen)
     jobs, recorder = cores(jobs), Recorder(opened)
     repeated = [each for spec in chosen.values() for each in _units(spec, only)]
-    n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS
+    n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS and fitted_by.name is None
     with ExitStack() as open_until_done:
         forks = fork_workers(min(jobs, max(2, n_runs))) if many and jobs > 1 else None
         helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
@@ -112,6 +125,9 @@ def run(
             plan_experiment(loaded, name, spec, problems=problems, rehearsal=rehearse) for name, spec in chosen.items()
         ]
         problems.raise_if_any(GuardError)
+        workers = open_until_done.enter_context(
+            opened_workers(fitted_by, jobs=jobs, folder=opened.mlruns_dir / "slurm", say=progress.say)
+        )
         finished: list[FinishedRun] = []
         store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1, forks=forks)
         for plan in plans:
@@ -121,7 +137,9 @@ def run(
             if warning:
                 (on_warning or progress.say)(warning)
             with _meanwhile(recorder.make_ready if (forks or helpers) and not rehearse else None):
-                runs = run_all(loaded, requested, jobs=jobs, resume=resume, progress=progress, forks=forks)
+                runs = run_all(
+                    loaded, requested, jobs=jobs, resume=resume, progress=progress, forks=forks, workers=workers
+                )
             for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
                 finished.append(kept)
                 if on_finished is not None:
