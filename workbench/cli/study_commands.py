@@ -208,6 +208,16 @@ def run(
         list[str] | None,
         typer.Option(help="With --backend slurm: for sbatch, --partition=short (may be repeated).", metavar="OPTION"),
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="An MLflow server that a copy of each run is sent to.", metavar="ADDRESS", envvar="WORKBENCH_SERVER"
+        ),
+    ] = None,
+    server_files: Annotated[
+        bool,
+        typer.Option("--server-files", help="Send files too: ids and ratings of participants are in them."),
+    ] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -238,6 +248,8 @@ def run(
             backend=backend,
             scheduler=scheduler,
             slurm_options=slurm_option or (),
+            server=server,
+            server_files=server_files,
             progress=progress,
             on_warning=print_warning,
         )

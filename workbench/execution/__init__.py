@@ -18,7 +18,8 @@ from threading import Thread
 from typing import Literal, TypeVar
 
 from workbench.errors import StoreError
-from workbench.execution.blas import one_blas_thread, pin_blas
+from workbench.execution.blas import one_blas_thread as one_blas_thread
+from workbench.execution.blas import pin_blas
 from workbench.execution.fitting import FitAndStore, Fitted, Numbered, Workers
 from workbench.forks import Forks, can_fork, end_with
 from workbench.module_search import import_ahead, protect_processes

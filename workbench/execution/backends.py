@@ -38,11 +38,6 @@ class Backend:
     scheduler: str | None = None
     slurm_options: tuple[str, ...] = ()
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether other processes than those of this machine's cores are waited for."""
-        return self.name in ("dask", "slurm")
-
 
 def chosen_backend(
     name: str | None, *, scheduler: str | None = None, slurm_options: Sequence[str] = (), jobs: int | None = None

@@ -30,7 +30,7 @@ CONNECT_S = 10.0
 """How long a scheduler may take to answer."""
 KEPT = 2
 """Workers keep so many times the bytes that the last units needed, of arrays that were needed before."""
-NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 """Neither dashboard nor pages about tasks: every user of a machine can open them."""
 
 
@@ -84,14 +84,12 @@ class DaskWorkers:
 
     def fit(self, together: FitTogether, batches: Sequence[Sequence[Numbered]], folder: Path) -> Iterator[Fitted]:
         """Results as they come, each stored here; what is not needed any more is called off."""
-        from distributed import as_completed
-
         work, of_batch = self._send(pack(together)), {}
         for batch in batches:
             future = self._client.submit(_fit_in_worker, *work, batch, pure=False, retries=0)
             of_batch[future] = batch
         try:
-            for future in as_completed(list(of_batch)):
+            for future in _distributed().as_completed(list(of_batch)):
                 yield from stored(_results(future), of_batch.pop(future), folder)
         finally:
             with suppress(Exception):  # the cluster may be gone

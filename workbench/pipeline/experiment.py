@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workbench.errors import GuardError, Problems, SpecError
+from workbench.errors import GuardError, Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
@@ -21,6 +21,10 @@ from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
 from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
 from workbench.records import RunResult
 from workbench.specs.experiment import ExperimentSpec
+
+if TYPE_CHECKING:
+    from workbench.study import Study
+    from workbench.tracking import Server
 
 MANY_UNITS = 200
 """Work units for which worker processes are started at once, to be there when the data are: fewer are often done
@@ -39,6 +43,8 @@ def run(
     backend: str | None = None,
     scheduler: str | None = None,
     slurm_options: Sequence[str] = (),
+    server: str | None = None,
+    server_files: bool = False,
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
@@ -69,6 +75,10 @@ def run(
         Address of a Dask scheduler that runs already, with workers of its own.
     slurm_options : sequence of str
         For sbatch, such as ``--partition=short``.
+    server : str, optional
+        Address of an MLflow server that a copy of each run is sent to once it is kept here.
+    server_files : bool
+        Send files as well, ids and ratings of participants among them.
     progress : Progress, optional
     on_finished : callable, optional
         Takes each `FinishedRun` once it is judged and, where this is no rehearsal, kept.
@@ -94,12 +104,13 @@ def run(
     from workbench.execution import cores, fork_workers, start_workers
     from workbench.execution.backends import chosen_backend
     from workbench.execution.backends import opened as opened_workers
-    from workbench.tracking import Recorder
+    from workbench.tracking import Recorder, Server
 
     progress = progress or Silent()
     experiments, only = one_or_several(experiments), one_or_several(only)
     _refuse_contradictions(experiments, jobs, estimator, grid)
     fitted_by = chosen_backend(backend, scheduler=scheduler, slurm_options=slurm_options, jobs=jobs)
+    sent_to = None if server is None or rehearse else Server(server)
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
@@ -142,6 +153,8 @@ def run(
                 )
             for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
                 finished.append(kept)
+                if sent_to is not None:
+                    _send(opened, kept, sent_to, files=server_files, warn=on_warning or progress.say)
                 if on_finished is not None:
                     on_finished(kept)
         for _ in helpers or ():  # else letting go of them would stop what they do
@@ -162,6 +175,17 @@ def _refuse_contradictions(
         hint = "give the estimator that it belongs to; the models of an experiment file have their grid in the file"
         problems.add("grid", "stands without estimator", hint)
     problems.raise_if_any(SpecError)
+
+
+def _send(study: Study, run: FinishedRun, server: Server, *, files: bool, warn: Callable[[str], None]) -> None:
+    """A copy of a run for the server; where that fails the run is kept all the same, and can be sent later."""
+    from workbench.tracking import find_run
+
+    try:
+        server.send(study, [find_run(study, run.run_id)], files=files)
+    except StoreError as error:
+        again = f"workbench send {run.run_id[:8]} --to {server.address}{' --files' if files else ''}"
+        warn(f"{run.result.scores.run_name} is kept here and was not sent: {error}; send it later: {again}")
 
 
 def _units(spec: ExperimentSpec, only: Sequence[str]) -> list[int]:
