@@ -1,7 +1,7 @@
-"""Starts real services on 127.0.0.1 in one temporary folder, and stops them: SLURM with munge, PostgreSQL, MLflow, Dask.
+"""Starts real services on 127.0.0.1 in one temporary folder, and stops them: SLURM, PostgreSQL, MLflow, Dask.
 
-Nothing outside that folder is written or changed: each service has settings, sockets and data of its own there, and runs
-beside one that the machine may have.
+Nothing outside that folder is written or changed: each service has settings, sockets and data of its own there, and
+runs beside one that the machine may have.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def install(packages: Sequence[str], programs: Sequence[str]) -> None:
         return
     print(f"installing {', '.join(packages)} (missing: {', '.join(missing)}) ...", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]):
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+    ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed; run it as root, then try again:\n{done.stderr[-2000:]}")
@@ -108,21 +111,23 @@ def slurm(folder: Path, *, cpus: int) -> Iterator[dict[str, str]]:
     key.write_bytes(os.urandom(1024))
     key.chmod(0o600)
     conf = folder / "slurm.conf"
-    conf.write_text(
-        SLURM_CONF.format(folder=folder, host=host, cpus=cpus, controller=free_port(), daemon=free_port())
-    )
+    conf.write_text(SLURM_CONF.format(folder=folder, host=host, cpus=cpus, controller=free_port(), daemon=free_port()))
     environment = {**os.environ, "SLURM_CONF": str(conf), "PATH": f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"}
     which = {name: shutil.which(name, path=environment["PATH"]) or name for name in ("munged", "slurmctld", "slurmd")}
     munge = [which["munged"], "--foreground", "--force", f"--key-file={key}"]
-    munge += [f"--{name}-file={folder}/munge/munged.{ending}" for name, ending in (("log", "log"), ("pid", "pid"), ("seed", "seed"))]
+    munge += [
+        f"--{name}-file={folder}/munge/munged.{ending}"
+        for name, ending in (("log", "log"), ("pid", "pid"), ("seed", "seed"))
+    ]
     log = folder / "start.log"
     with running([*munge, f"--socket={folder}/munge/munge.socket"], log) as process:
         wait_until((folder / "munge" / "munge.socket").exists, "munged", log, process)
-        with running([which["slurmctld"], "-D", "-f", str(conf)], log, env=environment):
-            with running([which["slurmd"], "-D", "-f", str(conf)], log, env=environment):
-                idle = ["sinfo", "--noheader", "--format=%T"]
-                wait_until(lambda: answers(idle, environment, "idle"), "SLURM", folder / "slurmctld.log")
-                yield environment
+        controller = running([which["slurmctld"], "-D", "-f", str(conf)], log, env=environment)
+        daemon = running([which["slurmd"], "-D", "-f", str(conf)], log, env=environment)
+        with controller, daemon:
+            idle = ["sinfo", "--noheader", "--format=%T"]
+            wait_until(lambda: answers(idle, environment, "idle"), "SLURM", folder / "slurmctld.log")
+            yield environment
 
 
 @contextmanager
@@ -184,8 +189,11 @@ def dask_scheduler(folder: Path, *, workers: int) -> Iterator[str]:
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--host", "127.0.0.1", "--nthreads", "1"]
     worker += ["--nworkers", str(workers), "--no-dashboard", "--local-directory", str(folder)]
-    with running([*scheduler, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"], log, cwd=folder) as process:
-        with running([*worker, "--dashboard-address", "127.0.0.1:0"], log, cwd=folder):
-            started = lambda: log.exists() and log.read_text(errors="replace").count("Starting established") >= workers  # noqa: E731
-            wait_until(started, "Dask", log, process)
-            yield address
+    nowhere = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+
+    def started() -> bool:
+        return log.exists() and log.read_text(errors="replace").count("Starting established") >= workers
+
+    with running([*scheduler, *nowhere], log, cwd=folder), running([*worker, *nowhere[1:]], log, cwd=folder) as process:
+        wait_until(started, "Dask", log, process)
+        yield address

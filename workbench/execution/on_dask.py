@@ -81,6 +81,7 @@ class DaskWorkers:
         self._client = client
         self._sent: dict[str, Any] = {}
         self._bytes: dict[str, int] = {}
+        self._scattered = 0
 
     def fit(self, together: FitTogether, batches: Sequence[Sequence[Numbered]], folder: Path) -> Iterator[Fitted]:
         """Results as they come, each stored here; what is not needed any more is called off."""
@@ -104,7 +105,8 @@ class DaskWorkers:
             self._sent[digest] = future  # the last used stand last
             self._bytes[digest] = content.nbytes
         self._let_go_beyond(KEPT * sum(content.nbytes for content in packed.arrays.values()))
-        name = hashlib.sha256(packed.text).hexdigest()
+        # Two datasets of one shape differ in their arrays alone.
+        name = hashlib.sha256(packed.text + "".join(packed.order).encode()).hexdigest()
         text = self._scatter(name, np.frombuffer(packed.text, dtype=np.uint8))
         return versions_here(), name, text, [self._sent[digest] for digest in packed.order]
 
@@ -114,7 +116,8 @@ class DaskWorkers:
             del self._sent[next(iter(self._sent))]
 
     def _scatter(self, digest: str, content: np.ndarray) -> Any:
-        key = f"workbench-{digest}"
+        self._scattered += 1
+        key = f"workbench-{digest}-{self._scattered}"  # Dask may still be letting go of one of that content
         return self._client.scatter({key: content}, broadcast=True, hash=False)[key]
 
 

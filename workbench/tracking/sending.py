@@ -1,7 +1,7 @@
 """Copies finished runs to an MLflow server that the user names, where a group looks at the runs of several studies.
 
-The study keeps its own store, which its ledger is held against: a server that is down loses nothing, and the copy can be
-made later. Numbers, settings and words are copied, none of which names a participant; files only where that is asked
+The study keeps its own store, which its ledger is held against: a server that is down loses nothing, and the copy can
+be made later. Numbers, settings and words are copied, none of which names a participant; files only where that is asked
 for, since predictions, folds and the report hold ids and ratings.
 """
 
