@@ -246,8 +246,7 @@ def test_a_task_uses_nothing_but_what_its_run_wrote(tmp_path, which):
 
 
 def test_the_script_of_an_array_fits_the_share_of_its_task(tmp_path, monkeypatch):
-    beside = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))))
-    monkeypatch.setenv("PYTHONPATH", beside)  # where the task finds the function of this file
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the task finds the function of this file
     digest = handed_over(tmp_path / "own folder")
     script = tmp_path / "array.sh"
     script.write_text(on_slurm._script(tmp_path / "own folder", digest))

@@ -43,7 +43,8 @@ HINTS = {
 TASK = "workbench.execution.slurm_task"
 SCRIPT = """#!/bin/sh
 # Written by workbench run; started once for each task of the array.
-{environment}exec {python} -P -m {module} {folder} {digest}
+export PYTHONPATH={path}
+exec {python} -P -m {module} {folder} {digest}
 """
 
 
@@ -178,10 +179,10 @@ class SlurmWorkers:
 
 def _script(folder: Path, digest: str) -> str:
     protect_processes()
-    path = os.environ.get("PYTHONPATH", "")
-    parts = os.pathsep.join(os.path.abspath(part) for part in path.split(os.pathsep) if part)
+    parts = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    home = Path(__file__).parents[2]  # a checkout may have been found by the current folder alone
     return SCRIPT.format(
-        environment=f"export PYTHONPATH={shlex.quote(parts)}\n" if parts else "",
+        path=shlex.quote(os.pathsep.join(os.path.abspath(part) for part in (home, *parts))),
         python=shlex.quote(sys.executable),
         module=TASK,
         folder=shlex.quote(str(folder)),
