@@ -148,7 +148,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     with running(command, log, cwd="/") as process:
         ask = [str(programs / "psql"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-c", "select 1"]
         wait_until(lambda: answers(ask, environment), "PostgreSQL", log, process)
-        yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg2://postgres:{password}@127.0.0.1:{port}/postgres"
 
 
 @contextmanager

@@ -172,9 +172,10 @@ class SlurmWorkers:
         try:
             self._say(f"SLURM job {job}: {sum(map(len, batches))} fits in {len(tasks)} tasks")
             yield from _as_stored(tasks, folder, _Array(job, len(tasks), self._folder))
-        finally:
-            slurm_commands.cancel(job)  # nothing where it has ended
-            (self._folder / f"{job}.job").unlink(missing_ok=True)
+        except BaseException:
+            slurm_commands.cancel(job)
+            raise
+        (self._folder / f"{job}.job").unlink(missing_ok=True)
 
 
 def _script(folder: Path, digest: str) -> str:
