@@ -129,6 +129,9 @@ def run(
         helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
         if forks is not None:
             open_until_done.enter_context(forks)
+        workers = open_until_done.enter_context(
+            opened_workers(fitted_by, jobs=jobs, folder=opened.mlruns_dir / "slurm", say=progress.say)
+        )
         loaded = load_study_data(opened, problems=problems, progress=progress)
         problems.raise_if_any()
         assert loaded is not None
@@ -136,9 +139,6 @@ def run(
             plan_experiment(loaded, name, spec, problems=problems, rehearsal=rehearse) for name, spec in chosen.items()
         ]
         problems.raise_if_any(GuardError)
-        workers = open_until_done.enter_context(
-            opened_workers(fitted_by, jobs=jobs, folder=opened.mlruns_dir / "slurm", say=progress.say)
-        )
         finished: list[FinishedRun] = []
         store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1, forks=forks)
         for plan in plans:
