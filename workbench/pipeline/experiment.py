@@ -78,11 +78,11 @@ def run(
     Raises
     ------
     WorkbenchError
-        With every problem of the study that stands in the way, a ledger that cannot be written among them; nothing is
-        fitted then.
+        With every problem of the study that stands in the way, a ledger that cannot be written and another process that
+        runs one of the experiments among them; nothing is fitted then.
     """
     from workbench.execution import cores, fork_workers, start_workers
-    from workbench.tracking import Recorder
+    from workbench.tracking import Recorder, held_alone
 
     progress = progress or Silent()
     experiments, only = one_or_several(experiments), one_or_several(only)
@@ -101,6 +101,8 @@ def run(
     repeated = [each for spec in chosen.values() for each in _units(spec, only)]
     n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS
     with ExitStack() as open_until_done:
+        if not rehearse:
+            open_until_done.enter_context(held_alone(opened, chosen))
         forks = fork_workers(min(jobs, max(2, n_runs))) if many and jobs > 1 else None
         helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
         if forks is not None:
