@@ -81,7 +81,7 @@ def application() -> typer.Typer:
     -------
     Typer
     """
-    from workbench.cli import study_commands, trial_commands, validation_commands  # noqa: F401
+    from workbench.cli import store_commands, study_commands, trial_commands, validation_commands  # noqa: F401
     from workbench.cli.options import app
 
     return app

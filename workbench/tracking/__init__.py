@@ -13,18 +13,21 @@ One MLflow run per `RunResult`; none per fold, trial or permutation. Nothing tha
 
 from workbench.tracking.browser import serve_ui, ui_url
 from workbench.tracking.external_runs import external_run, set_claim
-from workbench.tracking.finding import find_run, finished_runs, hide_uncounted, list_experiments, list_runs
+from workbench.tracking.finding import TOGETHER, find_run, finished_runs, hide_uncounted, list_experiments, list_runs
+from workbench.tracking.git import git_state
 from workbench.tracking.one_at_a_time import held_alone
 from workbench.tracking.recording import OpenRun, Recorder, open_run
 from workbench.tracking.remembered import remember_script
 from workbench.tracking.store import prepare, repair_artifact_locations
 
 __all__ = [
+    "TOGETHER",
     "OpenRun",
     "Recorder",
     "external_run",
     "find_run",
     "finished_runs",
+    "git_state",
     "held_alone",
     "hide_uncounted",
     "list_experiments",
