@@ -1,4 +1,4 @@
-"""Commands on what a study has stored: reproduce."""
+"""Commands on what a study has stored: reproduce and prune."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workbench.cli.printing import HERE, print_markup, say_wrapped
 from workbench.cli.progress import progress_bars
 
 if TYPE_CHECKING:
-    from workbench.pipeline import Reproduction
+    from workbench.pipeline import Pruned, Reproduction
 
 DIFFERS = 1
 """Exit code where a run was made again and something differs."""
@@ -64,3 +64,56 @@ def print_reproduction(done: Reproduction) -> None:
             say_wrapped(f"  {sentence}")
     elif done.different:
         say_wrapped("Data, packages and commit are those of then: another machine, or a changed workbench, is left.")
+
+
+@app.command()
+def prune(
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove what is listed.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """List what is stored and needed by no run and no present plan; with --yes, remove it.
+
+    Work units of plans that no experiment file describes any more, tables of sources that are gone, files that were never
+    finished, runs that failed. Never a finished run, the ledger, a frozen plan, or what run --resume would take up.
+
+    \b
+    Examples:
+      workbench prune             lists what would be removed, and how large it is
+      workbench prune --yes
+    """
+    from workbench import pipeline
+
+    with progress_bars(quiet) as progress:
+        print_pruned(pipeline.prune(study=study, data=data, yes=yes, progress=progress))
+
+
+def print_pruned(pruned: Pruned) -> None:
+    """What nothing needs, by kind, with its size; then what was kept, and why.
+
+    Parameters
+    ----------
+    pruned : Pruned
+    """
+    for why, pieces in pruned.by_reason.items():
+        say_wrapped(f"{why}: {_count(len(pieces), 'file')}, {_megabytes(sum(each.size for each in pieces))}")
+    if pruned.failed_runs:
+        say_wrapped(f"runs that failed or were stopped: {pruned.failed_runs}")
+    for sentence in pruned.kept:
+        say_wrapped(f"kept: {sentence}")
+    total = f"{_megabytes(pruned.size)} in {_count(len(pruned.pieces), 'file')}"
+    if not pruned.pieces and not pruned.failed_runs:
+        print("Nothing is stored that no run and no present plan needs.")
+    elif pruned.removed:
+        print(f"Removed: {total} ({pruned.size:,} bytes freed).")
+    else:
+        print(f"Nothing was removed; workbench prune --yes frees {total} ({pruned.size:,} bytes).")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

@@ -72,11 +72,14 @@ class Store:
         Units at a time.
     resume : bool
         Take units that are stored already.
+    needed : Path or None
+        List of keys that the run needs when it is resumed; they are noted before anything is fitted.
     """
 
     folder: Path
     jobs: int
     resume: bool
+    needed: Path | None = None
 
     def __call__(
         self,
@@ -88,7 +91,11 @@ class Store:
     ) -> tuple[UnitResult, ...]:
         """Fit every unit that is not stored; learners that share nothing between targets go to worker processes."""
         from workbench.execution import run_units
+        from workbench.unit_files import add_keys
 
+        if self.needed is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            add_keys(self.needed, (unit.key for unit in units))
         backend: Backend = "threads" if batched else "processes"
         return run_units(
             fit,

@@ -5,7 +5,7 @@
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
 `single_run`, `comparing`, `reports`, `start_page`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`,
-`freezing`, `simulated_trials`, `reproducing`, `power`, `pages`, `scaffold`, `demonstration`.
+`freezing`, `simulated_trials`, `reproducing`, `pruning`, `power`, `pages`, `scaffold`, `demonstration`.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
@@ -21,6 +21,7 @@ from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.predicting import ExternalPrediction, predict
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.pruning import Piece, Pruned, prune
 from workbench.pipeline.reports import report
 from workbench.pipeline.reproducing import Reproduction, reproduce
 from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
@@ -38,8 +39,10 @@ __all__ = [
     "FinishedRun",
     "FinishedRuns",
     "Frozen",
+    "Piece",
     "PlannedClaim",
     "Progress",
+    "Pruned",
     "Reproduction",
     "Silent",
     "StudyPlan",
@@ -61,6 +64,7 @@ __all__ = [
     "load_model",
     "plan",
     "predict",
+    "prune",
     "report",
     "reproduce",
     "run",

@@ -15,9 +15,10 @@ from workbench.tracking.browser import serve_ui, ui_url
 from workbench.tracking.external_runs import external_run, set_claim
 from workbench.tracking.finding import TOGETHER, find_run, finished_runs, hide_uncounted, list_experiments, list_runs
 from workbench.tracking.git import git_state
-from workbench.tracking.one_at_a_time import held_alone
+from workbench.tracking.one_at_a_time import held_alone, running
 from workbench.tracking.recording import OpenRun, Recorder, open_run
 from workbench.tracking.remembered import remember_script
+from workbench.tracking.running import failed_runs, remove_failed_runs
 from workbench.tracking.store import prepare, repair_artifact_locations
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "OpenRun",
     "Recorder",
     "external_run",
+    "failed_runs",
     "find_run",
     "finished_runs",
     "git_state",
@@ -35,7 +37,9 @@ __all__ = [
     "open_run",
     "prepare",
     "remember_script",
+    "remove_failed_runs",
     "repair_artifact_locations",
+    "running",
     "serve_ui",
     "set_claim",
     "ui_url",

@@ -110,6 +110,22 @@ def _held(study: Study, experiment: str) -> Iterator[None]:
         lock.release()
 
 
+def running(study: Study, experiment: str) -> Holder | None:
+    """The process that runs an experiment, as far as can be told; None where none does.
+
+    Parameters
+    ----------
+    study : Study
+    experiment : str
+
+    Returns
+    -------
+    Holder or None
+    """
+    holder = read_holder(record_of_holder(study, experiment))
+    return None if holder is None or holder.ended else holder
+
+
 def record_of_holder(study: Study, experiment: str) -> Path:
     """The file that says who runs an experiment.
 
