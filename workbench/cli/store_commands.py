@@ -1,7 +1,8 @@
-"""Commands on what a study has stored: reproduce and prune."""
+"""Commands on what a study has stored: merge, reproduce and prune."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +12,59 @@ from workbench.cli.printing import HERE, print_markup, say_wrapped
 from workbench.cli.progress import progress_bars
 
 if TYPE_CHECKING:
-    from workbench.pipeline import Pruned, Reproduction
+    from workbench.pipeline import Merged, Pruned, Reproduction
 
 DIFFERS = 1
 """Exit code where a run was made again and something differs."""
+
+
+@app.command()
+def merge(
+    other: Annotated[Path, typer.Argument(help="Folder of another copy of this study, or its mlruns.", metavar="OTHER")],
+    study: StudyOption = HERE,
+    data: DataOption = None,
+    other_data: Annotated[
+        bool,
+        typer.Option("--other-data", help="Also runs made from other data than this study has now, such as earlier ones."),
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Bring the finished runs, results viewed and stored work of another copy of this study into this one.
+
+    The other copy is only read. Every result that was viewed there counts here too, in the order of the dates; runs keep
+    their ids and are checked against their digests. What is not of this study is refused, and it is said why. Stopped at
+    any moment, nothing is lost: merge again.
+
+    \b
+    Examples:
+      workbench merge ../study_from_the_cluster
+      workbench merge /mnt/lab2/ketamine --study ketamine
+    """
+    from workbench import pipeline
+
+    with progress_bars(quiet) as progress:
+        print_merged(pipeline.merge(other, study=study, data=data, other_data=other_data, progress=progress))
+
+
+def print_merged(merged: Merged) -> None:
+    """What was brought, what was here already, what was refused and why.
+
+    Parameters
+    ----------
+    merged : Merged
+    """
+    print(f"Merged from {merged.other}:")
+    for kind in dict.fromkeys((*merged.brought, *merged.there)):
+        say_wrapped(f"{kind}: {merged.brought[kind]:,} new, {merged.there[kind]:,} here already")
+    for each in merged.refused:
+        say_wrapped(f"refused: {each.what}: {each.why}")
+    if merged.to_judge_again:
+        say_wrapped(
+            "Judged before all results were known (run the experiment again with --resume: its p-values are corrected "
+            "for them then):"
+        )
+        for sentence in merged.to_judge_again:
+            say_wrapped(f"  {sentence}")
 
 
 @app.command()

@@ -5,7 +5,7 @@
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
 `single_run`, `comparing`, `reports`, `start_page`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`,
-`freezing`, `simulated_trials`, `reproducing`, `pruning`, `power`, `pages`, `scaffold`, `demonstration`.
+`freezing`, `simulated_trials`, `reproducing`, `present_plans`, `pruning`, `merging`, `power`, `pages`, `scaffold`, `demonstration`.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
@@ -18,6 +18,7 @@ from workbench.pipeline.describing import DescribedSource, circuits_template, de
 from workbench.pipeline.experiment import run
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
+from workbench.pipeline.merging import Merged, Refused, merge
 from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.predicting import ExternalPrediction, predict
 from workbench.pipeline.progress import Progress, Silent
@@ -39,10 +40,12 @@ __all__ = [
     "FinishedRun",
     "FinishedRuns",
     "Frozen",
+    "Merged",
     "Piece",
     "PlannedClaim",
     "Progress",
     "Pruned",
+    "Refused",
     "Reproduction",
     "Silent",
     "StudyPlan",
@@ -62,6 +65,7 @@ __all__ = [
     "init_from",
     "list_runs",
     "load_model",
+    "merge",
     "plan",
     "predict",
     "prune",

@@ -6,15 +6,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-from workbench.errors import Problems, WorkbenchError
-from workbench.pipeline.experiment_plan import plan_experiment
-from workbench.pipeline.named_estimators import all_settled
+from workbench.pipeline.present_plans import PresentPlans
 from workbench.pipeline.progress import Progress, Silent
-from workbench.pipeline.single_run import needed_units
-from workbench.pipeline.study_data import StudyData, load_study_data, optional_path
+from workbench.pipeline.study_data import optional_path
 from workbench.study import Study, open_study
 
 TABLE_ENDINGS = (".values.npy", ".npy", ".parquet", ".json")
@@ -105,7 +101,7 @@ def prune(
     from workbench import tracking
 
     opened = open_study(Path(study), optional_path(data))
-    plans = _Plans(opened, progress or Silent())
+    plans = PresentPlans(opened, progress or Silent())
     pieces, kept = [*_unfinished(opened), *_tables(opened)], []
     for folder in _folders(opened.units_dir):
         holder = tracking.running(opened, folder.name)
@@ -122,38 +118,7 @@ def prune(
     return Pruned(tuple(pieces), failed, tuple(kept), yes)
 
 
-class _Plans:
-    """The present plans of a study, its data read when they are first needed."""
-
-    def __init__(self, study: Study, progress: Progress) -> None:
-        self.study = study
-        self._progress = progress
-
-    @cached_property
-    def _loaded(self) -> StudyData | str:
-        problems = Problems()
-        if self.study.data_problem() is not None:
-            return "the data are not here"
-        loaded = load_study_data(self.study, problems=problems, progress=self._progress)
-        return "the study has problems, which workbench check lists" if loaded is None or len(problems) else loaded
-
-    def needed(self, experiment: str) -> list[Path] | str:
-        """Lists of the units that the runs of an experiment need; else why it cannot be told."""
-        loaded = self._loaded
-        if isinstance(loaded, str):
-            return loaded
-        problems = Problems()
-        try:
-            chosen = all_settled(self.study, dict([self.study.experiment(experiment)]))
-            plan = plan_experiment(loaded, experiment, chosen[experiment], problems=problems)
-        except WorkbenchError:
-            plan = None
-        if plan is None or len(problems):
-            return f"the experiment has problems, which workbench check {experiment} lists"
-        return [needed_units(self.study, experiment, planned) for planned in plan.runs]
-
-
-def _units(folder: Path, plans: _Plans) -> tuple[list[Piece], list[str]]:
+def _units(folder: Path, plans: PresentPlans) -> tuple[list[Piece], list[str]]:
     """Units of one experiment that its present plan does not need, and why others were kept."""
     from workbench.unit_files import KEYS, read_keys
 
@@ -185,7 +150,8 @@ def _unfinished(study: Study) -> Iterator[Piece]:
     now = time.time()
     for folder in (study.mlruns_dir, study.tables_dir):
         for path in sorted(folder.rglob("*")):
-            if (path.name.endswith(TEMPORARY) or path.name == UNFINISHED) and path.is_file():
+            unfinished = any(part.endswith(TEMPORARY) for part in path.relative_to(folder).parts)
+            if (unfinished or path.name == UNFINISHED) and path.is_file():
                 if now - path.stat().st_mtime > ABANDONED_AFTER_S:
                     yield _piece(path, "files that were never finished")
 
