@@ -41,9 +41,7 @@ with held_alone(study, ["question"]):
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return Study(
-        root=tmp_path, data=tmp_path, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={}
-    )
+    return Study(root=tmp_path, data=tmp_path, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
 
 
 @pytest.fixture
@@ -73,7 +71,9 @@ def write(study: Study, **changed) -> Path:
 
 def test_another_process_that_runs_the_experiment_is_named(study, other_process):
     running = other_process()
-    found = rf"experiments/question\.toml: is being run by another process \(process {running.pid} on this machine, since"
+    found = (
+        rf"experiments/question\.toml: is being run by another process \(process {running.pid} on this machine, since"
+    )
     with pytest.raises(StoreError, match=found + r".* UTC\); wait for it, or stop it and go on with --resume"):
         held_alone(study, ["question"]).__enter__()
     assert read_holder(record_of_holder(study, "question")).pid == running.pid

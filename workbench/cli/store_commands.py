@@ -20,12 +20,16 @@ DIFFERS = 1
 
 @app.command()
 def merge(
-    other: Annotated[Path, typer.Argument(help="Folder of another copy of this study, or its mlruns.", metavar="OTHER")],
+    other: Annotated[
+        Path, typer.Argument(help="Folder of another copy of this study, or its mlruns.", metavar="OTHER")
+    ],
     study: StudyOption = HERE,
     data: DataOption = None,
     other_data: Annotated[
         bool,
-        typer.Option("--other-data", help="Also runs made from other data than this study has now, such as earlier ones."),
+        typer.Option(
+            "--other-data", help="Also runs made from other data than this study has now, such as earlier ones."
+        ),
     ] = False,
     quiet: QuietOption = False,
 ) -> None:

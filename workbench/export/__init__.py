@@ -6,8 +6,8 @@ which is new each time, stands in the biomarker files only.
 
 from workbench.export.columns import COLUMNS
 from workbench.export.copying import export_run
-from workbench.export.differences import FileDifference, compare_folders
 from workbench.export.dictionary import FILES, MODEL_FOLDER
+from workbench.export.differences import FileDifference, compare_folders
 from workbench.export.images import effect_images
 from workbench.export.reading import read_run
 from workbench.export.writing import environment, write_run

@@ -15,6 +15,7 @@ from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.side_by_side import run_all
 from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
@@ -27,6 +28,7 @@ MANY_UNITS = 200
 sooner without."""
 
 
+@no_wider_than_study
 def run(
     experiments: str | Sequence[str],
     *,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, StoreError, WorkbenchError, listed
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.present_plans import PresentPlans
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.study_data import optional_path
@@ -58,6 +59,7 @@ class Merged:
     to_judge_again: tuple[str, ...]
 
 
+@no_wider_than_study
 def merge(
     other: str | Path,
     *,
@@ -126,9 +128,7 @@ def _refuse_other_study(study: Study, other: Study) -> None:
 class _Merging:
     """One merge, step after step."""
 
-    def __init__(
-        self, study: Study, other: Study, plans: PresentPlans, other_data: bool, progress: Progress
-    ) -> None:
+    def __init__(self, study: Study, other: Study, plans: PresentPlans, other_data: bool, progress: Progress) -> None:
         from workbench import tracking
         from workbench.preregistration.frozen import read_every_frozen
         from workbench.preregistration.viewed import read_looks
@@ -285,7 +285,7 @@ class _Merging:
 
     def _bring_units(self, folder: Path) -> None:
         """Work units of one experiment that a plan of this study would take up."""
-        from workbench.unit_files import KEYS, read_keys
+        from workbench.unit_files import read_keys
 
         name = folder.name
         n_stored = sum(1 for _ in folder.glob("*.npz"))

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.present_plans import PresentPlans
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.study_data import optional_path
@@ -67,6 +68,7 @@ class Pruned:
         return {why: tuple(each for each in self.pieces if each.why == why) for why in reasons}
 
 
+@no_wider_than_study
 def prune(
     *,
     study: str | Path = ".",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import GuardError, Problem, Problems, StoreError
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, plan_experiment
 from workbench.pipeline.named_estimators import all_settled
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.single_run import run_one
@@ -89,6 +90,7 @@ class Reproduction:
         return f"<{self.experiment} | {self.name} | {self.verdict}>"
 
 
+@no_wider_than_study
 def reproduce(
     run: str = "latest",
     *,
@@ -130,7 +132,9 @@ def reproduce(
     logged = tracking.find_run(opened, run)
     kept = read_run(logged.artifacts, tags=logged.tags, shap=False)
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        scratch = ScratchStudy(**{each.name: getattr(opened, each.name) for each in fields(opened)}, scratch=Path(folder))
+        scratch = ScratchStudy(
+            **{each.name: getattr(opened, each.name) for each in fields(opened)}, scratch=Path(folder)
+        )
         loaded, plan, planned = _planned_again(scratch, logged, progress or Silent())
         made = run_one(loaded, plan, planned, jobs=cores(jobs), resume=False, progress=progress or Silent())
         result = _judged(opened, logged, kept, made)
@@ -140,9 +144,7 @@ def reproduce(
     return Reproduction(logged.run_id, logged.name, logged.experiment, same, different, changed)
 
 
-def _planned_again(
-    study: Study, logged: LoggedRun, progress: Progress
-) -> tuple[StudyData, ExperimentPlan, PlannedRun]:
+def _planned_again(study: Study, logged: LoggedRun, progress: Progress) -> tuple[StudyData, ExperimentPlan, PlannedRun]:
     """The run as its own experiment file plans it on the data that are here now."""
     from workbench.specs.reading import read_experiment_spec
 
@@ -231,8 +233,9 @@ def _versions(path: Path) -> Iterator[str]:
     from workbench.export import environment
 
     kept = path.read_text(encoding="utf-8") if path.is_file() else ""
-    then, now = (dict(line.split("==", 1) for line in text.splitlines() if "==" in line) for text in (kept, environment()))
+    then, now = (
+        dict(line.split("==", 1) for line in text.splitlines() if "==" in line) for text in (kept, environment())
+    )
     for package in sorted({*then, *now}):
         if then.get(package) != now.get(package):
             yield f"{package} was {then.get(package, 'not there')} and is {now.get(package, 'not there')}"
-

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.pipeline.comparing import row_of
 from workbench.pipeline.external_results import files_of_external, from_here, with_external
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report
@@ -360,6 +361,7 @@ def load_model(folder: str | Path) -> StudyModel:
     return model_files.load_model(Path(folder))
 
 
+@no_wider_than_study
 def ui(*, study: str | Path = ".", port: int = 5000, browser: bool = False, say: Callable[[str], None] = print) -> None:
     """Serve the UI of a study on 127.0.0.1 until interrupted; it shows what the ledger counts, and no more.
 
