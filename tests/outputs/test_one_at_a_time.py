@@ -1,4 +1,4 @@
-"""Two processes never run one experiment of a study at once by accident, and what a killed one leaves is no obstacle."""
+"""Two processes never run one experiment at once by accident, and what a killed one leaves is no obstacle."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def merge(
 ) -> None:
     """Bring the finished runs, results viewed and stored work of another copy of this study into this one.
 
-    The other copy is only read. Every result that was viewed there counts here too, in the order of the dates; runs keep
-    their ids and are checked against their digests. What is not of this study is refused, and it is said why. Stopped at
-    any moment, nothing is lost: merge again.
+    The other copy is only read. Every result that was viewed there counts here too, in the order of the dates; runs
+    keep their ids and are checked against their digests. What is not of this study is refused, and it is said why.
+    Stopped at any moment, nothing is lost: merge again.
 
     \b
     Examples:
@@ -129,8 +129,9 @@ def prune(
 ) -> None:
     """List what is stored and needed by no run and no present plan; with --yes, remove it.
 
-    Work units of plans that no experiment file describes any more, tables of sources that are gone, files that were never
-    finished, runs that failed. Never a finished run, the ledger, a frozen plan, or what run --resume would take up.
+    Work units of plans that no experiment file describes any more, tables of sources that are gone, files that were
+    never finished, runs that failed. Never a finished run, the ledger, a frozen plan, or what run --resume would take
+    up.
 
     \b
     Examples:

@@ -153,9 +153,10 @@ def _unfinished(study: Study) -> Iterator[Piece]:
     for folder in (study.mlruns_dir, study.tables_dir):
         for path in sorted(folder.rglob("*")):
             unfinished = any(part.endswith(TEMPORARY) for part in path.relative_to(folder).parts)
-            if (unfinished or path.name == UNFINISHED) and path.is_file():
-                if now - path.stat().st_mtime > ABANDONED_AFTER_S:
-                    yield _piece(path, "files that were never finished")
+            if not (unfinished or path.name == UNFINISHED) or not path.is_file():
+                continue
+            if now - path.stat().st_mtime > ABANDONED_AFTER_S:
+                yield _piece(path, "files that were never finished")
 
 
 def _tables(study: Study) -> Iterator[Piece]:
