@@ -9,6 +9,14 @@ from workbench.export.copying import export_run
 from workbench.export.dictionary import FILES, MODEL_FOLDER
 from workbench.export.differences import FileDifference, compare_folders
 from workbench.export.images import effect_images
+from workbench.export.pseudonyms import (
+    Pseudonyms,
+    ids_in,
+    key_of_study,
+    pseudonymised,
+    refuse_ids,
+    write_pseudonymised,
+)
 from workbench.export.reading import read_run
 from workbench.export.writing import environment, write_run
 
@@ -17,10 +25,16 @@ __all__ = [
     "FILES",
     "MODEL_FOLDER",
     "FileDifference",
+    "Pseudonyms",
     "compare_folders",
     "effect_images",
     "environment",
     "export_run",
+    "ids_in",
+    "key_of_study",
+    "pseudonymised",
     "read_run",
+    "refuse_ids",
+    "write_pseudonymised",
     "write_run",
 ]

@@ -12,6 +12,7 @@ from workbench.pipeline.comparing import row_of
 from workbench.pipeline.external_results import files_of_external, from_here, with_external
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.pseudonymised import pseudonymised_run
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report
 from workbench.records import GateRow, RunResult
@@ -294,6 +295,7 @@ def export_run(
     participant_data: bool = False,
     theme: Literal["light", "dark", "both"] = "both",
     images: bool = False,
+    pseudonyms: bool = False,
 ) -> tuple[Path, ...]:
     """Copy everything a supplement needs of one run into a folder.
 
@@ -316,6 +318,9 @@ def export_run(
     images : bool
         Also candidate effects as NIfTI images in the atlas of each source that names one, with their labels; the atlas
         must lie where the study says.
+    pseudonyms : bool
+        Pseudonyms in place of participant ids, in every file, the report and the pictures among them. They are made
+        with a key that stays in the study (``mlruns/pseudonyms.key``), so that all its exports have the same.
 
     Returns
     -------
@@ -332,9 +337,11 @@ def export_run(
 
         atlases = atlases_of(opened.sources, features_dir=opened.features_dir, data=opened.data)
         more |= export.effect_images(export.read_run(logged.artifacts, shap=False), atlases)
-    return export.export_run(
-        logged, Path(to), force=force, model=model, participant_data=participant_data, theme=theme, more=more
-    )
+    how = partial(export.export_run, force=force, model=model, participant_data=participant_data, theme=theme)
+    if not pseudonyms:
+        return how(logged, Path(to), more=more)
+    with pseudonymised_run(opened, logged, more) as (named, others):
+        return how(named, Path(to), more=others, pseudonyms=True)
 
 
 def load_model(folder: str | Path) -> StudyModel:
