@@ -19,8 +19,8 @@ from workbench.whole_files import folder_to_write
 THEMES = ("light", "dark", "both")
 KEPT = "Participants keep the ids of the study."
 REPLACED = (
-    "Participants have pseudonyms, the same in\nevery export of the study, whose key stays there. Values are as they were "
-    "measured: pseudonyms are no anonymity."
+    "Participants have pseudonyms, the same in\n"
+    "every export of the study, whose key stays there. Values are as they were measured: pseudonyms are no anonymity."
 )
 LISTED = 5
 """Names of files in one message."""
