@@ -192,7 +192,9 @@ def test_a_copy_brings_its_results_its_runs_and_the_work_that_is_of_use(here, th
     printed = " ".join(capsys.readouterr().out.split())
     assert "results viewed: 2 new, 0 here already" in printed
     assert "runs: 2 new, 0 here already" in printed
-    assert re.search(r"work units: (\d\d) new, 0 here already refused: \1 work units of question: no plan of", printed)
+    assert re.search(
+        r"pieces of work: (\d\d) new, 0 here already refused: \1 pieces of work of question: no plan of", printed
+    )
     assert re.search(r"ridge \. network of question \(\w{8}\): 1 result had been viewed before it in the", printed)
     assert contents(there) == before, "the other copy is only read"
     assert (here / "experiments" / "viewed.jsonl").read_bytes().startswith(lines), "no line is moved"
@@ -278,7 +280,7 @@ def damage(study: Path, what: str) -> None:
 def test_a_run_that_is_not_as_it_was_left_is_refused_and_the_reason_given(here, there, what, why):
     damage(there, what)
     merged = workbench.merge(there, study=here)
-    refused = [each for each in merged.refused if "work units" not in each.what]
+    refused = [each for each in merged.refused if "pieces of work" not in each.what]
     assert refused
     assert all(re.fullmatch(r"ridge \. network of question \(\w{8}\)", each.what) for each in refused)
     assert all(re.search(why, each.why) for each in refused)
@@ -312,7 +314,7 @@ def test_results_on_other_data_are_refused_unless_they_are_wanted(here, there):
     (here / "experiments" / "viewed.jsonl").unlink()
     shutil.rmtree(here / "mlruns")
     merged = workbench.merge(there, study=here)
-    (refused,) = [each for each in merged.refused if "work units" not in each.what]
+    (refused,) = [each for each in merged.refused if "pieces of work" not in each.what]
     assert (
         "was made from other data than this study has now; where its data were changed since, merge with" in refused.why
     )
@@ -330,8 +332,8 @@ def test_damaged_units_are_left_and_those_here_are_never_replaced(here, there):
         (here / "mlruns" / "units" / "question" / path.name).unlink()
     torn.write_bytes(torn.read_bytes()[:100])
     merged = workbench.merge(there, study=here)
-    assert merged.brought["work units"] == 1
-    assert any(each.what == "1 work units of question" and "torn" in each.why for each in merged.refused)
+    assert merged.brought["pieces of work"] == 1
+    assert any(each.what == "1 pieces of work of question" and "torn" in each.why for each in merged.refused)
     assert (here / "mlruns" / "units" / "question" / lost.name).read_bytes() == lost.read_bytes()
     assert not (here / "mlruns" / "units" / "question" / torn.name).exists()
 
@@ -351,7 +353,10 @@ def test_units_of_a_plan_that_was_changed_are_listed_and_then_removed(here, caps
     size = sum(len(before[name]) for name in stored)
     assert run_command(["prune", "--study", str(here)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"units of question for plans or data that are no longer those of the study: {len(stored)} files," in printed
+    assert (
+        f"stored work of question for plans or data that are no longer those of the study: {len(stored)} files,"
+        in printed
+    )
     assert f"Nothing was removed; workbench prune --yes frees {size / 1e6:.1f} MB in {len(stored)} files" in printed
     assert contents(here) == before
     assert run_command(["prune", "--study", str(here), "--yes"]) == 0
@@ -402,15 +407,17 @@ def test_what_cannot_be_told_is_kept_and_the_reason_given(here):
     ask(here, 7)
     before = contents(here, "mlflow.db")
     shutil.move(here / "sources", here / "elsewhere")
-    assert workbench.prune(study=here, yes=True).kept == ("units of question: the data are not here",)
+    assert workbench.prune(study=here, yes=True).kept == ("stored work of question: the data are not here",)
     shutil.move(here / "elsewhere", here / "sources")
     with tracking.held_alone(open_study(here), ["question"]):
         (kept,) = workbench.prune(study=here, yes=True).kept
-        assert re.fullmatch(r"units of question: it is being run \(process \d+ on this machine, since .* UTC\)", kept)
+        assert re.fullmatch(
+            r"stored work of question: it is being run \(process \d+ on this machine, since .* UTC\)", kept
+        )
     for path in (here / "mlruns" / "units" / "question").glob("*.keys"):
         path.unlink()
     (kept,) = workbench.prune(study=here, yes=True).kept
-    assert re.search(r"an earlier version stored \d+ of them; workbench run question --resume sorts them", kept)
+    assert re.search(r"an earlier version left \d+ pieces; workbench run question --resume sorts them", kept)
     assert {name: before[name] for name in before if not name.endswith(".keys")} == contents(here, "mlflow.db")
 
 

@@ -129,7 +129,7 @@ def prune(
 ) -> None:
     """List what is stored and needed by no run and no present plan; with --yes, remove it.
 
-    Work units of plans that no experiment file describes any more, tables of sources that are gone, files that were
+    Stored work of plans that no experiment file describes any more, tables of sources that are gone, files that were
     never finished, runs that failed. Never a finished run, the ledger, a frozen plan, or what run --resume would take
     up.
 

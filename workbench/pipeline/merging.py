@@ -46,7 +46,7 @@ class Merged:
     other : Path
         The folder of the other copy.
     brought, there : mapping of str to int
-        By kind: results viewed, plans frozen, runs, work units.
+        By kind: results viewed, plans frozen, runs, pieces of work.
     refused : tuple of Refused
     to_judge_again : tuple of str
         Runs that were judged before results of the other copy were known here, or there; a sentence each.
@@ -310,7 +310,7 @@ class _Merging:
             self._refuse_units(name, len(others), why)
 
     def _refuse_units(self, experiment: str, n: int, why: str) -> None:
-        self.refused.append(Refused(f"{n:,} work units of {experiment}", why))
+        self.refused.append(Refused(f"{n:,} pieces of work of {experiment}", why))
 
     def _copy_units(self, folder: Path, own: Path, keys: Sequence[str]) -> None:
         from workbench.unit_files import add_keys, load_unit, unit_path
@@ -320,7 +320,7 @@ class _Merging:
         add_keys(own, keys)
         damaged, differing = [], 0
         for position, key in enumerate(keys):
-            self.progress.advance(f"work units of {folder.name}", position, len(keys))
+            self.progress.advance(f"stored work of {folder.name}", position, len(keys))
             there, here = unit_path(folder, key), unit_path(own.parent, key)
             if not there.exists():
                 continue
@@ -331,11 +331,11 @@ class _Merging:
                 continue
             if _is_whole(own.parent, key):
                 differing += here.read_bytes() != there.read_bytes()
-                self.there["work units"] += 1
+                self.there["pieces of work"] += 1
                 continue
             with written_whole(here) as unfinished:
                 shutil.copyfile(there, unfinished)
-            self.brought["work units"] += 1
+            self.brought["pieces of work"] += 1
         if damaged:
             self._refuse_units(folder.name, len(damaged), listed(dict.fromkeys(damaged), 2))
         if differing:

@@ -108,7 +108,7 @@ def prune(
     for folder in _folders(opened.units_dir):
         holder = tracking.running(opened, folder.name)
         if holder is not None:
-            kept.append(f"units of {folder.name}: it is being run ({holder})")
+            kept.append(f"stored work of {folder.name}: it is being run ({holder})")
             continue
         with tracking.held_alone(opened, [folder.name]) if yes else nullcontext():
             found, reasons = _units(folder, plans)
@@ -127,19 +127,21 @@ def _units(folder: Path, plans: PresentPlans) -> tuple[list[Piece], list[str]]:
     stored = {path.stem: path for path in folder.glob("*.npz")}
     lists = set(folder.glob(f"*{KEYS}"))
     if folder.name not in plans.study.experiment_paths:
-        why = f"units of {folder.name}, which no experiment file describes"
+        why = f"stored work of {folder.name}, which no experiment file describes"
         return [_piece(path, why) for path in (*stored.values(), *lists)], []
     if not stored and not lists:
         return [], []
     needed = plans.needed(folder.name)
     if isinstance(needed, str):
-        return [], [f"units of {folder.name}: {needed}"]
+        return [], [f"stored work of {folder.name}: {needed}"]
     present = set().union(*(read_keys(path) for path in needed))
     of_no_list = set(stored).difference(*(read_keys(path) for path in lists))
     if of_no_list and not all(path in lists for path in needed):
         first = f"workbench run {folder.name} --resume"
-        return [], [f"units of {folder.name}: an earlier version stored {len(of_no_list)} of them; {first} sorts them"]
-    why = f"units of {folder.name} for plans or data that are no longer those of the study"
+        return [], [
+            f"stored work of {folder.name}: an earlier version left {len(of_no_list)} pieces; {first} sorts them"
+        ]
+    why = f"stored work of {folder.name} for plans or data that are no longer those of the study"
     gone = [path for key, path in stored.items() if key not in present]
     return [_piece(path, why) for path in (*gone, *(lists - set(needed)))], []
 

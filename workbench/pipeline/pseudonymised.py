@@ -69,7 +69,7 @@ def pseudonymised_run(
 def _pseudonyms(study: Study, logged: LoggedRun, more: Path) -> Pseudonyms:
     """Of everybody whom the run names, and of everybody in the study where its data are here."""
     from workbench import export
-    from workbench.sources.participants import read_cohort
+    from workbench.sources.cohort.participants import read_cohort
 
     ids = export.ids_in(path for folder in (logged.artifacts, more) for path in folder.rglob("*.tsv"))
     problems, spellings = Problems(), {}
