@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -46,9 +47,13 @@ def ask(study: Path, seed: int) -> Path:
     return study
 
 
+OPEN_TO = 0o750
+"""Mode of the study here; it is run by somebody who closes nothing by default."""
+
+
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory) -> Path:
-    """Two copies of one study on two machines: here seed 1 was run; there seed 2 first, then seed 1."""
+    """Two copies of one study: there seed 2 was run first, then seed 1 here; stored work of both lies there."""
     folder = tmp_path_factory.mktemp("copies")
     made = routes.StudyOnDisk(folder / "here", routes.Trial(n=N, r2=0.8))
     made.make(np.random.default_rng(0))
@@ -61,10 +66,14 @@ def copies(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patched:  # another machine: its user's registry knows nothing of this one
         patched.setenv("WORKBENCH_STATE", str(folder / "state there"))
         run(ask(folder / "there", 2))
-    run(ask(folder / "here", 1))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("WORKBENCH_STATE", str(folder / "state there"))
-        run(ask(folder / "there", 1))
+    (folder / "here").chmod(OPEN_TO)
+    before = os.umask(0)
+    try:
+        run(ask(folder / "here", 1))
+    finally:
+        os.umask(before)
+    units = Path("mlruns", "units", "question")
+    shutil.copytree(folder / "here" / units, folder / "there" / units, dirs_exist_ok=True)
     return folder
 
 
@@ -178,8 +187,10 @@ def whole(copies, tmp_path_factory) -> Path:
     shutil.rmtree(folder / "here" / "mlruns" / "units")
     before = contents(folder / "there")
     merged = workbench.merge(folder / "there", study=folder / "here")
-    assert merged.brought["runs"] == 2
+    assert merged.brought["runs"] == 1
     assert contents(folder / "there") == before, "the other copy is only read"
+    modes = {stat.S_IMODE(path.lstat().st_mode) for path in (folder / "here" / "mlruns").rglob("*")}
+    assert not any(mode & ~OPEN_TO & 0o077 for mode in modes), "files come without the permissions that they had there"
     return folder
 
 
@@ -190,8 +201,8 @@ def test_a_copy_brings_its_results_its_runs_and_the_work_that_is_of_use(here, th
     before = contents(there)
     assert run_command(["merge", str(there), "--study", str(here), "--quiet"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "results viewed: 2 new, 0 here already" in printed
-    assert "runs: 2 new, 0 here already" in printed
+    assert "results viewed: 1 new, 0 here already" in printed
+    assert "runs: 1 new, 0 here already" in printed
     assert re.search(
         r"pieces of work: (\d\d) new, 0 here already refused: \1 pieces of work of question: no plan of", printed
     )
@@ -210,7 +221,7 @@ def test_a_copy_brings_its_results_its_runs_and_the_work_that_is_of_use(here, th
 
 def test_the_result_that_was_not_known_is_corrected_for_once_the_run_is_made_again(here, there):
     before = workbench.show_run(study=here).result.scores
-    assert before.viewing.number == 1
+    assert (before.viewing.number, before.viewing.others) == (1, 0)
     workbench.merge(there, study=here)
     stored = {path: path.stat().st_mtime_ns for path in (here / "mlruns" / "units").rglob("*.npz")}
     after = run(here, resume=True).result.scores
@@ -223,10 +234,10 @@ def test_a_second_merge_changes_nothing(whole):
     before = contents(whole / "here")
     again = workbench.merge(whole / "there" / "mlruns", study=whole / "here")
     assert contents(whole / "here") == before
-    assert (again.brought.total(), again.there["runs"], again.there["results viewed"]) == (0, 2, 2)
+    assert (again.brought.total(), again.there["runs"], again.there["results viewed"]) == (0, 1, 1)
 
 
-@pytest.mark.parametrize("where", ["shutil.copytree", "workbench.tracking.take_over", "shutil.copyfile"])
+@pytest.mark.parametrize("where", ["workbench.tracking.take_over", "workbench.pipeline.merging.written_whole"])
 def test_a_merge_that_is_stopped_loses_nothing_and_the_next_one_adds_the_rest(here, whole, monkeypatch, where):
     shutil.rmtree(here / "mlruns" / "units")
     there = whole / "there"
@@ -234,10 +245,10 @@ def test_a_merge_that_is_stopped_loses_nothing_and_the_next_one_adds_the_rest(he
         patched.setattr(where, lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             workbench.merge(there, study=here)
-    assert len(read_looks(open_study(here))) == 3, "counted before anything can be read"
+    assert len(read_looks(open_study(here))) == 2, "counted before anything can be read"
     workbench.merge(there, study=here)
     assert contents(here, "mlflow.db") == contents(whole / "here", "mlflow.db")
-    assert len(workbench.list_runs(study=here)) == 3
+    assert len(workbench.list_runs(study=here)) == 2
 
 
 def change_ledger(study: Path, **changed) -> None:
@@ -278,13 +289,15 @@ def damage(study: Path, what: str) -> None:
     ],
 )
 def test_a_run_that_is_not_as_it_was_left_is_refused_and_the_reason_given(here, there, what, why):
+    shutil.rmtree(there / "mlruns" / "units")
     damage(there, what)
     merged = workbench.merge(there, study=here)
-    refused = [each for each in merged.refused if "pieces of work" not in each.what]
-    assert refused
-    assert all(re.fullmatch(r"ridge \. network of question \(\w{8}\)", each.what) for each in refused)
-    assert all(re.search(why, each.why) for each in refused)
-    assert len(workbench.list_runs(study=here)) == 1 + 2 - len(refused)
+    (refused,) = merged.refused
+    assert re.fullmatch(r"ridge \. network of question \(\w{8}\)", refused.what)
+    assert re.search(why, refused.why)
+    assert [each.run_id for each in tracking.stored_runs(open_study(here))] == [
+        tracking.find_run(open_study(here)).run_id
+    ]
     assert not list((here / "mlruns").rglob("*.tmp"))
 
 
@@ -305,8 +318,7 @@ def test_what_is_no_copy_of_this_study_is_refused_before_anything_is_written(her
 
 
 def test_results_on_other_data_are_refused_unless_they_are_wanted(here, there):
-    for path in (here, there):  # the same question of other values: those there were seen before a new release
-        ask(path, 1)
+    ask(here, 2)  # the same question of other values: those there were seen before a new release
     source = here / "sources" / "network.tsv"
     table = pd.read_csv(source, sep="\t")
     table.iloc[:, -1] *= 1.5
@@ -318,9 +330,9 @@ def test_results_on_other_data_are_refused_unless_they_are_wanted(here, there):
     assert (
         "was made from other data than this study has now; where its data were changed since, merge with" in refused.why
     )
-    assert merged.brought["runs"] == 1, "of the other seed it cannot be told"
+    assert merged.brought.total() == 0
     assert workbench.merge(there, study=here, other_data=True).brought["runs"] == 1
-    assert len(read_looks(open_study(here))) == 2
+    assert len(read_looks(open_study(here))) == 1
 
 
 def test_damaged_units_are_left_and_those_here_are_never_replaced(here, there):
@@ -462,24 +474,13 @@ def umask_of_this_process() -> int:
     return umask
 
 
-def test_nothing_that_is_written_is_open_to_more_people_than_the_study(copies, tmp_path):
-    mode, mask = 0o750, 0o000
-    study = shutil.copytree(copies / "here", tmp_path / "study", ignore=shutil.ignore_patterns("mlruns", "tables"))
-    (study / "experiments" / "viewed.jsonl").unlink()
-    given = set(study.rglob("*"))
-    study.chmod(mode)
-    before = os.umask(mask)
-    try:
-        run_command(["run", "question", "--study", str(study), "--jobs", "1", "--quiet"])
-        workbench.report(study=study)
-        workbench.prune(study=study, yes=True)
-        assert os.umask(mask) == mask, "the umask of the process is what it was"
-    finally:
-        os.umask(before)
-    made = set(study.rglob("*")) - given
-    assert len(made) > 50
-    wider = [path for path in made if stat.S_IMODE(path.lstat().st_mode) & ~(mode & ~mask) & 0o077]
+def test_nothing_that_is_written_is_open_to_more_people_than_the_study(copies):
+    made = [path for name in ("mlruns", "features/tables") for path in (copies / "here" / name).rglob("*")]
+    assert len(made) > 80
+    wider = [path for path in made if stat.S_IMODE(path.lstat().st_mode) & ~OPEN_TO & 0o077]
     assert wider == []
+    assert stat.S_IMODE((copies / "here" / "experiments" / "viewed.jsonl").stat().st_mode) == 0o640
+    assert any(stat.S_IMODE(path.lstat().st_mode) & 0o040 for path in made), "nor closed to more than the study is"
 
 
 # ----------------------------------------------------------------------------------------------------------- pseudonyms
@@ -487,15 +488,14 @@ def test_nothing_that_is_written_is_open_to_more_people_than_the_study(copies, t
 
 @pytest.fixture(scope="module")
 def exported(copies, tmp_path_factory):
-    """A run with two of its pictures, handed on with pseudonyms, and as it is."""
+    """A run with one of its pictures, handed on with pseudonyms, and as it is."""
     from workbench import figures
-    from workbench.figures import calibration, predictions
+    from workbench.figures import calibration
 
     folder = tmp_path_factory.mktemp("exported")
     study = shutil.copytree(copies / "here", folder / "study")
     with pytest.MonkeyPatch.context() as patched:
-        drawn = {"observed_predicted": predictions.draw, "calibration": calibration.draw}
-        patched.setattr("workbench.figures.PICTURES", drawn)
+        patched.setattr("workbench.figures.PICTURES", {"calibration": calibration.draw})
         figures.draw_run(workbench.show_run(study=study).result, artifacts(study) / "figures")
         workbench.report(study=study, to=artifacts(study) / "report.html")
         how = ["export", "latest", "--study", str(study), "--with-model"]
@@ -616,3 +616,32 @@ def test_ids_are_told_from_words_and_numbers(written, named):
     assert bool(pseudonyms.found_in(written.encode())) == named
     assert not pseudonyms.found_in(pseudonyms.in_text(written).encode())
     assert pseudonyms.of("MOA112") == pseudonyms.of("sub-MOA112")
+
+
+def test_what_features_are_called_is_no_id():
+    from workbench.export import Pseudonyms
+
+    pseudonyms = Pseudonyms(b"key", {"sub-VIS1", "sub-VIS2"}, names="network:VIS1-DMN1\n")
+    assert pseudonyms.in_text("VIS1 and VIS2") == f"VIS1 and {pseudonyms.of('sub-VIS2')}"
+
+
+def test_rows_of_a_table_are_set_in_the_order_of_the_pseudonyms_within_their_step():
+    from workbench.export import Pseudonyms, pseudonymised
+
+    pseudonyms = Pseudonyms(b"key", {f"sub-{k}" for k in range(1, 7)})
+    rows = [("sub-1", "eligible", 'said "no"\tthen'), *((f"sub-{k}", "analysed", "no scan") for k in range(2, 7))]
+    text = pd.DataFrame(rows, columns=["participant_id", "step", "why"]).to_csv(sep="\t", index=False)
+    made = pd.read_csv(io.BytesIO(pseudonymised("participants_lost.tsv", text.encode(), pseudonyms)), sep="\t")
+    assert list(made["step"]) == ["eligible"] + ["analysed"] * 5
+    assert made["why"][0] == 'said "no"\tthen'
+    assert list(made["participant_id"][1:]) == sorted(pseudonyms.of(f"sub-{k}") for k in range(2, 7))
+
+
+def test_the_key_of_pseudonyms_comes_with_a_merge_and_another_one_stays(here, there):
+    shutil.rmtree(there / "mlruns" / "units")
+    (there / "mlruns" / "pseudonyms.key").write_text("a" * 64)
+    workbench.merge(there, study=here)
+    assert (here / "mlruns" / "pseudonyms.key").read_text() == "a" * 64
+    (there / "mlruns" / "pseudonyms.key").write_text("b" * 64)
+    (refused,) = workbench.merge(there, study=here).refused
+    assert (refused.what, refused.why) == ("mlruns/pseudonyms.key", "this study has another one, which stays")

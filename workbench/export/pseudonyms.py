@@ -88,14 +88,19 @@ class Pseudonyms:
         Participant ids, with ``sub-``.
     spellings : mapping of str to str, optional
         Other ways in which files write an id, and the id.
+    names : str
+        A text that names features: what stands in it is no id, however it is written.
     """
 
-    def __init__(self, key: bytes, ids: Collection[str], spellings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, key: bytes, ids: Collection[str], spellings: Mapping[str, str] | None = None, names: str = ""
+    ) -> None:
         self._key = key
         bare = {participant.removeprefix("sub-"): participant for participant in ids}
         written = {**bare, **(spellings or {})}
         self._ids = {participant: participant for participant in ids} | written
-        telling = [text for text in written if is_telling(text)]
+        words = set(re.findall("[A-Za-z0-9]+", names))
+        telling = [text for text in written if is_telling(text) and text not in words]
         self._quoted = [text for text in written if text and not is_telling(text)]
         named = "|".join(map(re.escape, sorted({*ids, *telling}, key=len, reverse=True)))
         self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{named + '|' if named else ''}{CANONICAL})(?![A-Za-z0-9])")
@@ -192,9 +197,7 @@ def pseudonymised(name: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
 
 def _in_order(text: str) -> str:
     """A table whose participants stand in the order of their pseudonyms."""
-    header, *lines = text.rstrip("\n").split("\n")
-    columns = header.split("\t")
-    cells = [line.split("\t") for line in lines]
+    columns, *cells = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
     if "participant_a" in columns:  # pairs keep their order, which is that of their weight
         a, b = columns.index("participant_a"), columns.index("participant_b")
         for row in cells:
@@ -205,7 +208,9 @@ def _in_order(text: str) -> str:
         places: dict[tuple[str, ...], int] = {}
         order = [places.setdefault(tuple(row[at] for at in groups), len(places)) for row in cells]
         cells = [row for _, row in sorted(zip(order, cells, strict=True), key=lambda each: (each[0], each[1][who]))]
-    return "\n".join([header, *("\t".join(row) for row in cells)]) + "\n"
+    ordered = io.StringIO()
+    csv.writer(ordered, delimiter="\t", lineterminator="\n").writerows([columns, *cells])
+    return ordered.getvalue()
 
 
 def _write_parquet(source: Path, target: Path, pseudonyms: Pseudonyms) -> None:

@@ -18,9 +18,11 @@ from workbench.errors import Problem, StoreError, WorkbenchError, listed
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.present_plans import PresentPlans
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.pseudonymised import KEY_FILE
 from workbench.pipeline.study_data import optional_path
 from workbench.specs.hashing import settings
 from workbench.study import COHORT_FILE, Study, open_study
+from workbench.whole_files import TEMPORARY, written_whole
 
 if TYPE_CHECKING:
     from workbench.preregistration.viewed import Look
@@ -150,6 +152,7 @@ class _Merging:
         for position, run in enumerate(self.their_runs):
             self.progress.advance("runs", position, len(self.their_runs))
             self._bring_run(run, counted.get(run.run_id))
+        self._bring_key()
         for folder in sorted(path for path in self.other.units_dir.glob("*") if path.is_dir()):
             self._bring_units(folder)
         again = tuple(self._judged_in_ignorance())
@@ -266,13 +269,15 @@ class _Merging:
     def _copy_files(self, there: Path, here: Path) -> None:
         """Every file of a run, whole or not at all, each held against the one that it is copied from."""
         from workbench import tracking
-        from workbench.whole_files import TEMPORARY
 
         if here.is_dir() and tracking.files_digest(here) == tracking.files_digest(there):
             return  # an earlier merge was stopped before the run was listed
         unfinished = here.parent.with_name(f"{here.parent.name}.{os.getpid()}{TEMPORARY}")
         try:
-            shutil.copytree(there, unfinished / here.name)
+            for path in (path for path in there.rglob("*") if path.is_file()):
+                copy = unfinished / here.name / path.relative_to(there)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)  # without its permissions, which may be wider than those of this study
             if tracking.files_digest(unfinished / here.name) != tracking.files_digest(there):
                 raise StoreError("its files could not be copied as they are: see whether the disk is failing")
             if here.parent.exists():  # of no run that is listed
@@ -280,6 +285,15 @@ class _Merging:
             unfinished.replace(here.parent)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _bring_key(self) -> None:
+        """The key of pseudonyms, where there is none here: participants are called the same in exports of both."""
+        there, here = (each.mlruns_dir / KEY_FILE for each in (self.other, self.study))
+        if there.is_file() and not here.exists():
+            with written_whole(here, private=True) as unfinished:
+                unfinished.write_bytes(there.read_bytes())
+        elif there.is_file() and here.read_bytes() != there.read_bytes():
+            self.refused.append(Refused(f"mlruns/{KEY_FILE}", "this study has another one, which stays"))
 
     # -------------------------------------------------------------------------------------------------------- units
 
@@ -314,7 +328,6 @@ class _Merging:
 
     def _copy_units(self, folder: Path, own: Path, keys: Sequence[str]) -> None:
         from workbench.unit_files import add_keys, load_unit, unit_path
-        from workbench.whole_files import written_whole
 
         own.parent.mkdir(parents=True, exist_ok=True)
         add_keys(own, keys)

@@ -106,7 +106,7 @@ def prune(
     plans = PresentPlans(opened, progress or Silent())
     pieces, kept = [*_unfinished(opened), *_tables(opened)], []
     for folder in _folders(opened.units_dir):
-        holder = tracking.running(opened, folder.name)
+        holder = tracking.holder_of(opened, folder.name)
         if holder is not None:
             kept.append(f"stored work of {folder.name}: it is being run ({holder})")
             continue

@@ -77,7 +77,9 @@ def _pseudonyms(study: Study, logged: LoggedRun, more: Path) -> Pseudonyms:
     if cohort is not None:
         spellings = {raw: participant for raw, participant in cohort.keys.items() if raw}
         ids |= set(spellings.values())
-    return export.Pseudonyms(export.key_of_study(study.mlruns_dir / KEY_FILE), ids, spellings)
+    features = logged.artifacts / "features.tsv"
+    names = features.read_text(encoding="utf-8") if features.is_file() else ""
+    return export.Pseudonyms(export.key_of_study(study.mlruns_dir / KEY_FILE), ids, spellings, names)
 
 
 def _draw(study: Study, logged: LoggedRun, named: LoggedRun) -> None:

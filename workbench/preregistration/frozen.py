@@ -164,6 +164,18 @@ def plan_hash(plan: Plan) -> str:
 def differences(before: Plan, after: Plan) -> tuple[str, ...]:
     """What is not as it was, in words: file, key, old and new value.
 
+    Parameters
+    ----------
+    before, after : Plan
+        From `plan_of`, or the settings of some of its files.
+
+    Returns
+    -------
+    tuple of str
+        One sentence per difference.
+
+    Examples
+    --------
     >>> differences({"experiments/sex.toml": {"validation": {"seed": 0}}},
     ...             {"experiments/sex.toml": {"validation": {"seed": 1}}})
     ('experiments/sex.toml: validation.seed was 0 and is 1',)

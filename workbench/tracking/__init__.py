@@ -15,7 +15,7 @@ from workbench.tracking.browser import serve_ui, ui_url
 from workbench.tracking.external_runs import external_run, set_claim
 from workbench.tracking.finding import TOGETHER, find_run, finished_runs, hide_uncounted, list_experiments, list_runs
 from workbench.tracking.git import git_state
-from workbench.tracking.one_at_a_time import held_alone, running
+from workbench.tracking.one_at_a_time import held_alone, holder_of
 from workbench.tracking.other_store import StoredRun, stored_runs, take_over
 from workbench.tracking.recording import OpenRun, Recorder, open_run
 from workbench.tracking.remembered import remember_script
@@ -37,6 +37,7 @@ __all__ = [
     "git_state",
     "held_alone",
     "hide_uncounted",
+    "holder_of",
     "list_experiments",
     "list_runs",
     "open_run",
@@ -44,7 +45,6 @@ __all__ = [
     "remember_script",
     "remove_failed_runs",
     "repair_artifact_locations",
-    "running",
     "serve_ui",
     "set_claim",
     "stored_runs",

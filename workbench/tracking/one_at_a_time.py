@@ -110,7 +110,7 @@ def _held(study: Study, experiment: str) -> Iterator[None]:
         lock.release()
 
 
-def running(study: Study, experiment: str) -> Holder | None:
+def holder_of(study: Study, experiment: str) -> Holder | None:
     """The process that runs an experiment, as far as can be told; None where none does.
 
     Parameters
