@@ -60,12 +60,38 @@ def estimate(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
 
 
 def of_run(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec, *, explained: bool = True) -> Cost:
-    """Cost of every outer fold of every repeat, as the run divides its participants."""
+    """Cost of every outer fold of every repeat, as the run divides its participants.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        With the repeats and permutations of this learner.
+    learner : LearnerSpec
+    explained : bool
+        Whether SHAP values are made and stored.
+
+    Returns
+    -------
+    Cost
+    """
     return of_division(dataset, as_drawn(dataset, validation, learner), learner, explained=explained)
 
 
 def of_interval(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
-    """Cost of the repeated 5-fold division that the interval comes from; nothing where that is the run's own."""
+    """Cost of the repeated 5-fold division that the interval comes from; nothing where that is the run's own.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        With the repeats and permutations of this learner.
+    learner : LearnerSpec
+
+    Returns
+    -------
+    Cost
+    """
     division = for_interval(dataset, validation, learner)
     if division is None:
         return NOTHING
@@ -120,7 +146,16 @@ def of_division(
 
 
 def bytes_held(dataset: Dataset) -> float:
-    """What the features take in memory: the table itself, and a copy where its rows are not those analysed."""
+    """What the features take in memory: the table itself, and a copy where its rows are not those analysed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    float
+    """
     blocks = dataset.feature_blocks.blocks
     tables = sum(block.values.shape[0] * block.values.shape[1] for block in blocks)
     own = len(blocks) == 1 and len(blocks[0].at) == len(blocks[0].values)
@@ -180,8 +215,23 @@ def work_of(
     *,
     explained: bool = False,
 ) -> Work:
-    """How much one division asks of a learner; of all procedures that have a meaning for the data where none are
-    named."""
+    """How much one division asks of a learner.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        With the repeats and permutations of this learner.
+    learner : LearnerSpec
+    procedures : tuple of str
+        Default: all that have a meaning for the data.
+    explained : bool
+        Whether SHAP values are made.
+
+    Returns
+    -------
+    Work
+    """
     n, n_features = dataset.n_rows, len(dataset.features)
     offered = learner.offered(n_features)
     learner = as_permuted(learner) if validation.permutations else learner
