@@ -51,7 +51,7 @@ def client():
 
     with dask.config.set(on_dask.NO_PAGES):
         cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
-    with cluster, distributed.Client(cluster) as client:
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
 
 

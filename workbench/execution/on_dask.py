@@ -90,7 +90,7 @@ class DaskWorkers:
             future = self._client.submit(_fit_in_worker, *work, batch, pure=False, retries=0)
             of_batch[future] = batch
         try:
-            for future in _distributed().as_completed(list(of_batch)):
+            for future in _distributed().as_completed(list(of_batch), loop=self._client.loop):
                 yield from stored(_results(future), of_batch.pop(future), folder)
         finally:
             with suppress(Exception):  # the cluster may be gone
