@@ -172,12 +172,12 @@ def print_comparison(comparison: Comparison) -> None:
     """
     print_frame(comparison.runs())
     table = comparison.differences()
-    done, refused = table[table["reduction"].notna()], table[table["reduction"].isna()]
+    done = table[table["reduction"].notna()]
     if len(done):
         print("\nShare of squared error that the better run saves, on identical folds (95 % CI; p by Holm)")
         print_frame(done.drop(columns=["refused", "p"]))
-    for pair in refused.itertuples():
-        say_wrapped(f"Not compared: {pair.better} and {pair.worse} ({pair.refused}).")
+    for sentence in comparison.not_compared():
+        say_wrapped(sentence)
     for path in comparison.written:
         print(f"  {path}")
 
