@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser docs lint lock bench clean
+.PHONY: help install demo test test-browser test-wheel docs lint lock bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ test-browser: $(INSTALLED) ## look at report and UI in a headless browser (insta
 	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null || \
 	  [ -n "$$CHROMIUM" ] || { apt-get update && apt-get install -y chromium; }
 	@$(BIN)/python tests/browser/check_ui.py $(ARGS)
+
+test-wheel: ## install the wheel into empty environments (Python 3.11, 3.12, 3.13) and run the demo far from the repository
+	@tests/wheel/try_wheel.sh $(ARGS)
 
 docs: $(INSTALLED) ## build the documentation site: docs/_build/index.html (installs Sphinx)
 	@$(PIP) install --no-deps --require-hashes -r docs/requirements.lock

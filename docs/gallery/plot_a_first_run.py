@@ -3,8 +3,8 @@ The first hour, by notebook only
 ================================
 
 Simulates a crossover trial of 60 patients, describes what its files hold, asks one question of it, reads the answer in
-words, tables and pictures, and leaves a report and a supplement. Nothing is typed in a terminal; there the same steps are
-``workbench simulate``, ``features --describe``, ``check``, ``freeze``, ``run``, ``report`` and ``export``.
+words, tables and pictures, and leaves a report and a supplement. Nothing is typed in a terminal; there the same steps
+are ``workbench simulate``, ``features --describe``, ``check``, ``freeze``, ``run``, ``report`` and ``export``.
 """
 
 # %%
