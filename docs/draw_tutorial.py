@@ -11,7 +11,7 @@ from workbench import show_run
 
 PICTURES = Path(__file__).parent / "pictures"
 FIGURES = ("shap_beeswarm",)
-WIDTH, HEIGHT = 1100, 1000
+WIDTH, HEIGHT = 1100, 840
 
 
 def screenshot(page: Path, picture: Path) -> None:
@@ -19,7 +19,13 @@ def screenshot(page: Path, picture: Path) -> None:
     browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     if browser is None:
         sys.exit("chromium is not installed")
-    options = [f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={picture}", "--headless", "--no-sandbox"]
+    options = [
+        f"--window-size={WIDTH},{HEIGHT}",
+        f"--screenshot={picture}",
+        "--headless",
+        "--no-sandbox",
+        "--hide-scrollbars",
+    ]
     subprocess.run([browser, *options, page.resolve().as_uri()], check=True, stderr=subprocess.DEVNULL)
 
 

@@ -163,6 +163,31 @@ def test_a_typing_error_in_a_kind_shows_no_healthy_plan(study, capsys):
     assert "Estimand" not in text
 
 
+@pytest.mark.parametrize(
+    ("file", "right", "typo", "message"),
+    [
+        ("ec_dmn4", 'reader = "table"', 'reader = "tabel"', "reader: 'tabel' is not a choice; did you mean 'table'"),
+        ("cohort", 'design = "crossover"', 'design = "crossovr"', "design: 'crossovr' is not a choice"),
+    ],
+)
+def test_a_typing_error_in_what_an_experiment_rests_on_shows_no_healthy_plan(study, file, right, typo, message):
+    path = study / "features" / f"{file}.toml"
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, typo))
+    report = workbench.check(["quick"], study=study, data=TWIN)
+    (problem,) = report.problems
+    assert f"{problem.place}: {problem.found}; {problem.hint}".startswith(f"features/{file}.toml: {message}")
+    assert report.plans == ()
+
+
+def test_a_typing_error_elsewhere_hides_no_plan(study):
+    path = study / "features" / "ec_attn_dmn11.toml"
+    path.write_text(path.read_text().replace('reader = "table"', 'reader = "tabel"'))
+    report = workbench.check(["quick"], study=study, data=TWIN)
+    assert len(report.problems) == 1
+    assert [plan.name for plan in report.plans] == ["quick"]
+
+
 def test_strata_that_no_fold_can_hold_are_known_to_check(study):
     ask(study, QUESTION.replace("repeats = 1", 'repeats = 1\nstrata = ["age"]'))
     (problem,) = workbench.check(["quick"], study=study, data=TWIN).problems
