@@ -26,7 +26,7 @@ def screenshot(page: Path, picture: Path) -> None:
         "--no-sandbox",
         "--hide-scrollbars",
     ]
-    subprocess.run([browser, *options, page.resolve().as_uri()], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([browser, "--no-sandbox", *options, page.resolve().as_uri()], check=True, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
