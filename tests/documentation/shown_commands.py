@@ -1,5 +1,7 @@
 """Every command that the documentation shows is run, word by word but for placeholders, and so is its Python.
 
+`make test-commands`: a minute of processor time. That each is a command with such options is a test of the suite.
+
 One folder holds what the pages speak of, each thing as small as it can be: studies of 30 participants and eight
 features under the names that the pages use, another cohort, an export of a lab, and the example of the real trial on
 invented values. The claim gate is asked for less there, so that their plans can be frozen as the pages freeze theirs.
@@ -24,7 +26,7 @@ import pytest
 from workbench import pipeline
 from workbench.cli import run_command
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "benchmarks"), str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "fixtures")]
 import _calibration_routes as routes  # noqa: E402
 from lab_files import write_merged  # noqa: E402
@@ -37,6 +39,8 @@ PLACEHOLDERS = {"RUN": "latest", "EXPERIMENT": "first_question"}
 RUN_ID = re.compile(r"^[0-9a-f]{6,8}$")
 ORDER = ("init", "simulate", "check", "features", "plan", "freeze", "run")
 """What has to be typed first, whatever the order of the pages; all else needs a finished run."""
+CLUSTER = {"--backend", "--server", "send"}
+"""Words of commands that need another machine: `make test-cluster` runs them."""
 ASKED = {"check --study mystudy": "how is SHAPS scored?"}
 """Commands that end in questions to be answered, as their page says."""
 
@@ -54,6 +58,8 @@ def typed_commands() -> list[Typed]:
     commands: dict[tuple[str, ...], Typed] = {}
     for page in PAGES:
         for words in shown_commands(page.read_text(encoding="utf-8")):
+            if CLUSTER & {word.partition("=")[0] for word in words}:
+                continue
             filled = tuple(PLACEHOLDERS.get(word, word) for word in words)
             commands.setdefault(filled, Typed(filled, named(page)))
     return sorted(commands.values(), key=lambda each: _place(each.words[0]))
@@ -163,6 +169,8 @@ def ready(words: tuple[str, ...]) -> tuple[str, ...]:
     for target in map(Path, targets):
         if target.is_dir():
             shutil.rmtree(target)
+    if words[0] == "merge" and not Path(words[1]).exists():
+        shutil.copytree(".", words[1])
     return tuple(pipeline.show_run().run_id[:8] if RUN_ID.match(word) else word for word in words)
 
 
