@@ -29,6 +29,19 @@ kind = "ridge"
 """
 
 
+class Kept:
+    """A progress that keeps what work was shown."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def say(self, text):
+        pass
+
+    def advance(self, label, done, total):
+        self.labels.add(label)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sites")
@@ -37,7 +50,13 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(study):
+def labels():
+    """What was shown while the runs were made."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def results(study, labels):
     """Of the same question with folds, with site held fixed, and with whole sites left out."""
     asked = {
         "folds": EXPERIMENT,
@@ -49,7 +68,7 @@ def results(study):
         patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
         for name, text in asked.items():
             (study / "experiments" / f"{name}.toml").write_text(text)
-        finished = workbench.run(list(asked), study=study, jobs=1)
+        finished = workbench.run(list(asked), study=study, jobs=1, progress=Kept(labels))
     return {run.result.scores.experiment: run.result for run in finished}
 
 
@@ -109,6 +128,19 @@ def test_check_says_what_a_run_costs_if_it_predicts(study, results):
     alone, at_most = plan.runs[0].cost, plan.runs[0].cost_at_most
     assert at_most.seconds > 2 * alone.seconds
     assert plan.runs[0].time == f"{alone.time}, {at_most.time} if it predicts"
+
+
+def test_every_refit_is_shown_as_it_is_done(results, labels):
+    assert results["folds"].scores.performance.r2 > 0
+    beside = {label.removeprefix("folds: ridge . task") for label in labels if label.startswith("folds: ")}
+    assert beside == {
+        "",
+        ", leaving one out",
+        ", across sites",
+        ", leaving two out",
+        ", negative control",
+        ", intervals",
+    }
 
 
 def test_a_study_without_sites_says_nothing_of_them(results):

@@ -129,4 +129,4 @@ def test_the_division_of_the_interval_is_taken_up_again(study, scores, monkeypat
 
 def test_check_counts_the_division_of_the_interval(study):
     plans = {plan.name: plan.runs[0] for plan in workbench.check(["five", "ten"], study=study).plans}
-    assert plans["ten"].cost.fits == 3 * plans["five"].cost.fits, "10 folds and 5 in place of 5"
+    assert plans["ten"].fits == 3 * plans["five"].fits, "10 folds and 5 in place of 5"
