@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.evaluation.comparison import Compared, paired_differences
+from workbench.evaluation.comparison import Compared, PairedDifference, paired_differences
+from workbench.pipeline.comparing import Comparison
 
 
 def predictions(n=60, *, error=1.0, seed=0, repeats=10, outer=5, shared=0.0, folds_seed=9):
@@ -48,6 +49,21 @@ def test_the_order_of_rows_and_runs_changes_nothing_but_the_names():
 def test_a_run_compared_with_itself_saves_nothing():
     pair = only(run("a"), run("b"))
     assert (pair.reduction, pair.p) == (0.0, 1.0)
+
+
+def test_each_reason_not_to_compare_is_said_once_with_all_pairs_that_it_holds_for():
+    pairs = (
+        PairedDifference("a", "b", refused="other participants: 1 only in the first, 0 only in the second"),
+        PairedDifference("a", "c", refused="other participants: 0 only in the first, 3 only in the second"),
+        PairedDifference("b", "c", refused="10 repeats and 2"),
+    )
+    assert Comparison("question", (), pairs).not_compared() == (
+        "Not compared (other participants): a with b, c.",
+        "Not compared: b and c (10 repeats and 2).",
+    )
+    assert Comparison("question", (None, None, None), pairs[:2]).not_compared() == (
+        "No two of these 3 runs are compared (other participants).",
+    )
 
 
 @pytest.mark.parametrize(

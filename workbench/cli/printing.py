@@ -68,15 +68,21 @@ def print_warning(text: str) -> None:
     print(paragraph(f"Note: {text}."), file=sys.stderr)
 
 
-def print_problems(problems: tuple[Problem, ...]) -> None:
+def print_problems(problems: tuple[Problem, ...], *, verbose: bool = False) -> None:
     """Every problem on a line of standard error.
 
     Parameters
     ----------
     problems : tuple of Problem
+    verbose : bool
+        Below it, everything that it names only the first of.
     """
     for problem in problems:
-        print(str(problem).removeprefix(": "), file=sys.stderr)
+        shortened = problem.items and not verbose
+        more = f" (check -v lists all {len(problem.items)})" if shortened else ""
+        print(f"{str(problem).removeprefix(': ')}{more}", file=sys.stderr)
+        for item in problem.items if verbose else ():
+            print(f"    {item}", file=sys.stderr)
     if len(problems) > 1:
         print(f"{len(problems)} problems; nothing was done.", file=sys.stderr)
 
@@ -172,12 +178,12 @@ def print_comparison(comparison: Comparison) -> None:
     """
     print_frame(comparison.runs())
     table = comparison.differences()
-    done, refused = table[table["reduction"].notna()], table[table["reduction"].isna()]
+    done = table[table["reduction"].notna()]
     if len(done):
         print("\nShare of squared error that the better run saves, on identical folds (95 % CI; p by Holm)")
         print_frame(done.drop(columns=["refused", "p"]))
-    for pair in refused.itertuples():
-        say_wrapped(f"Not compared: {pair.better} and {pair.worse} ({pair.refused}).")
+    for sentence in comparison.not_compared():
+        say_wrapped(sentence)
     for path in comparison.written:
         print(f"  {path}")
 
@@ -326,7 +332,8 @@ def print_described(each: DescribedSource) -> None:
     table = each.description.table
     print()
     print_markup(f"[bold]{table.source}[/] ({table.modality})")
-    print_frame(each.description.by_session)
+    sessions = each.description.by_session
+    print_frame(sessions.assign(missing=[f"{100 * share:.1f} %" for share in sessions["missing"]]))
     print()
     for title, words in each.description.lines:
         print_labelled(title, words)

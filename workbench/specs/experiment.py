@@ -49,9 +49,6 @@ CHANGE = "@change"
 Member = Annotated[str, StringConstraints(pattern=NAME_PATTERN.removesuffix("$") + f"({CHANGE})?$")]
 """A source in a feature set."""
 
-EVERYTHING = "all"
-"""The feature set of all sources that overlap no other, where an experiment declares no sets."""
-
 BASELINE_HELD = ("change", "percent-change", "response", "remission", "area-under-course", "durability")
 """Kinds of outcome that are made from the baseline score, or depend on it: regression to the mean alone predicts them
 (METHODS 2.4), so that their claim is read from the run that holds the baseline score fixed."""
