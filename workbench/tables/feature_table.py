@@ -59,10 +59,10 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
 
     ``NAME.values.npy`` has the values, one row per participant and session, and ``NAME.parquet`` one row per feature,
     its description. ``NAME.json`` has the rows, the key, the digests, the confounds, what it overlaps, the notes and
-    which columns of the files are no features; ``NAME.npy`` has the numbers of these. Every byte of the values, of their
-    description and of what the JSON file says is checked against a SHA-256 before the table is used. Many values are not read but
-    mapped into memory, where changing them changes no file. A table that is torn, of another schema version, or not as
-    it was stored, in its values or in what they mean, is built again without a word: it is only a cache.
+    which columns of the files are no features; ``NAME.npy`` has the numbers of these. Every byte of them is checked
+    against a SHA-256 before the table is used. Many values are not read but mapped into memory, where changing them
+    changes no file. A table that is torn, of another schema version, or not as it was stored, in its values or in what
+    they mean, is built again without a word: it is only a cache.
 
     Parameters
     ----------
