@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ EXPLANATIONS = (
 )
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
+KEY = re.compile("[0-9a-f]{64}")
+KEYS = ".keys"
+"""Ending of a list of keys: the units that one run takes up when it is resumed."""
 ABANDONED_AFTER_S = 3600.0
 """Age at which a temporary file is certain to belong to a process that was killed."""
 
@@ -187,6 +191,51 @@ def sweep(folder: Path) -> None:
                 temporary.unlink()
         except FileNotFoundError:
             continue
+
+
+def add_keys(path: Path, keys: Iterable[str]) -> None:
+    """Note that a run needs these units; keys that are noted already are not added again.
+
+    Parameters
+    ----------
+    path : Path
+        In the folder of the units; made where it does not exist.
+    keys : iterable of str
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, as on a full disk.
+    """
+    known = read_keys(path)
+    lines = "".join(f"{key}\n" for key in dict.fromkeys(keys) if key not in known)
+    try:
+        with path.open("a", encoding="ascii") as file:
+            file.write(lines)
+    except OSError as error:
+        problem = of_the_disk(error)
+        if problem is None:
+            raise
+        raise StoreError(Problem(str(path), problem.found, problem.hint)) from error
+
+
+def read_keys(path: Path) -> frozenset[str]:
+    """Keys of the units that a run needs; a line that a kill has torn is none of them.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    frozenset of str
+        Empty where there is no such file.
+    """
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(line for line in lines if KEY.fullmatch(line))
 
 
 def unit_path(folder: Path, key: str) -> Path:

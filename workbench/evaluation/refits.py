@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.execution import Backend
+    from workbench.execution.fitting import Workers
     from workbench.specs.experiment import ValidationSpec
 
 Fit = Callable[[WorkUnit], UnitResult]
@@ -72,11 +73,17 @@ class Store:
         Units at a time.
     resume : bool
         Take units that are stored already.
+    workers : Workers, optional
+        Of a backend that the user chose; default: the cores of this machine.
+    needed : Path or None
+        List of keys that the run needs when it is resumed; they are noted before anything is fitted.
     """
 
     folder: Path
     jobs: int
     resume: bool
+    workers: Workers | None = None
+    needed: Path | None = None
 
     def __call__(
         self,
@@ -88,7 +95,11 @@ class Store:
     ) -> tuple[UnitResult, ...]:
         """Fit every unit that is not stored; learners that share nothing between targets go to worker processes."""
         from workbench.execution import run_units
+        from workbench.unit_files import add_keys
 
+        if self.needed is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            add_keys(self.needed, (unit.key for unit in units))
         backend: Backend = "threads" if batched else "processes"
         return run_units(
             fit,
@@ -97,6 +108,7 @@ class Store:
             jobs=self.jobs,
             backend=backend,
             resume=self.resume,
+            workers=self.workers,
             together=_together(fit),
             progress=progress,
         )

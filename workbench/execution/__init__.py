@@ -1,4 +1,8 @@
-"""Maps work units over cores and stores each result as it comes, so that a stopped run goes on where it stopped."""
+"""Maps work units over cores or machines and stores each result, so that a stopped run goes on where it stopped.
+
+`run_units` is the one way in. Where no backend is named it spreads units over the cores of this machine, as they suit;
+`backends` opens another one (loky, Dask, SLURM), which is handed to it as `fitting.Workers`.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,20 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Thread
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from workbench.errors import FitError, Problem, StoreError, listed
+from workbench.errors import StoreError
+from workbench.execution.blas import one_blas_thread as one_blas_thread
+from workbench.execution.blas import pin_blas
+from workbench.execution.fitting import FitAndStore, Fitted, Numbered, Workers
 from workbench.forks import Forks, can_fork, end_with
 from workbench.module_search import import_ahead, protect_processes
 from workbench.records import UnitResult, WorkUnit
-from workbench.unit_files import load_unit, not_finite, save_unit, sweep, unit_path
+from workbench.unit_files import load_unit, sweep, unit_path
 
 Backend = Literal["threads", "processes"]
 Item = TypeVar("Item")
@@ -47,6 +52,7 @@ def run_units(
     jobs: int,
     backend: Backend,
     resume: bool,
+    workers: Workers | None = None,
     together: Callable[[Sequence[WorkUnit]], Sequence[UnitResult]] | None = None,
     progress: Callable[[int, int], None] | None = None,
     warn: Callable[[str], None] | None = None,
@@ -66,9 +72,12 @@ def run_units(
     jobs : int
         Units at a time, at least 1.
     backend : {"threads", "processes"}
+        What the units suit, where there are no `workers`.
     resume : bool
         Take units that are stored already; without it they are computed again and replaced. A file that is torn, of
         another schema version, of another unit, or not as it was stored is never taken.
+    workers : Workers, optional
+        Fit instead of the cores of this machine.
     together : callable, optional
         Fits `UNITS_AT_ONCE` units at once with the numbers of `fit`, where units are so small that this is faster; each
         is stored by itself all the same. Can be pickled.
@@ -94,9 +103,13 @@ def run_units(
     if progress and done:
         progress(len(done), len(units))
     numbered = [(position, units[position]) for position in missing]
-    work, size = _FitAndStore(together or partial(_each, fit), folder), UNITS_AT_ONCE if together else 1
+    fit_batch, size = together or partial(_each, fit), UNITS_AT_ONCE if together else 1
     batches = [numbered[start : start + size] for start in range(0, len(numbered), size)]
-    for position, result in _completed(work, batches, jobs, backend, in_python=together is not None):
+    if workers is None:
+        completed = _completed(FitAndStore(fit_batch, folder), batches, jobs, backend, in_python=together is not None)
+    else:
+        completed = workers.fit(fit_batch, batches, folder) if batches else iter(())
+    for position, result in completed:
         done[position] = result
         if progress:
             progress(len(done), len(units))
@@ -166,7 +179,7 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
     # What is left over when something fails is not worth a word to the user.
     warnings.filterwarnings("ignore", message=r"\d+ tasks ", category=UserWarning, module=r"joblib\.parallel")
     # A function and its arguments, not a partial: equal ones let the next items take over these workers.
-    start = {"initializer": _prepare_worker, "initargs": (os.getpid(),)}
+    start = {"initializer": _prepare_worker, "initargs": (os.getpid(), _umask())}
     with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, **start):
         parallel = Parallel(return_as="generator_unordered")
         made: Iterator[Made] = parallel(delayed(work)(item) for item in items)
@@ -211,7 +224,7 @@ def fork_workers(jobs: int) -> Forks | None:
 
 def _prepare_fork() -> None:
     """Once per forked process, while the one that forked it reads the data."""
-    _pin_blas()
+    pin_blas()
     import_ahead(REDUCING)
 
 
@@ -237,41 +250,9 @@ def cores(jobs: int | None) -> int:
     return int(cpu_count()) if jobs is None else max(1, jobs)
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """One BLAS and OpenMP thread, whatever the machine: sums in one order, and no threads fighting over cores."""
-    limits = _pin_blas()
-    try:
-        yield
-    finally:
-        limits.restore_original_limits()
-
-
-@dataclass(frozen=True)
-class _FitAndStore:
-    together: Callable[[Sequence[WorkUnit]], Sequence[UnitResult]]
-    folder: Path
-
-    def __call__(self, numbered: Sequence[tuple[int, WorkUnit]]) -> list[tuple[int, UnitResult]]:
-        results = self.together([unit for _, unit in numbered])
-        return [
-            (position, _checked_and_saved(result, unit, self.folder))
-            for (position, unit), result in zip(numbered, results, strict=True)
-        ]
-
-
-def _checked_and_saved(result: UnitResult, unit: WorkUnit, folder: Path) -> UnitResult:
-    if lacking := not_finite(result):
-        found = f"the fit gave values that are no finite numbers ({listed(lacking, 3)})"
-        hint = "look for extreme values among the features, the covariates and the outcome"
-        raise FitError(Problem(f"repeat {unit.repeat + 1}, fold {unit.fold + 1}", found, hint))
-    save_unit(result, folder)
-    return result
-
-
 def _completed(
-    work: _FitAndStore, batches: list[list[tuple[int, WorkUnit]]], jobs: int, backend: Backend, *, in_python: bool
-) -> Iterator[tuple[int, UnitResult]]:
+    work: FitAndStore, batches: list[list[Numbered]], jobs: int, backend: Backend, *, in_python: bool
+) -> Iterator[Fitted]:
     """Results as they come, in any order."""
     jobs = min(jobs, len(batches))
     if backend == "processes" and jobs > 1:
@@ -292,17 +273,18 @@ def _each(work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
     return [work(item) for item in items]
 
 
-def _prepare_worker(parent: int) -> None:
-    """Once per worker process: pin BLAS for good, and end when the run that started it is killed."""
+def _umask() -> int:
+    """What new files of this process are closed to."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def _prepare_worker(parent: int, umask: int) -> None:
+    """Once per worker process: pin BLAS for good, close its files as the run does, and end when that is killed."""
+    os.umask(umask)
     Thread(target=end_with, args=(parent,), daemon=True).start()
-    _pin_blas()
-
-
-def _pin_blas() -> Any:
-    import scipy.linalg  # noqa: F401  (loads its own BLAS, which would not be pinned if it came later)
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=1)
+    pin_blas()
 
 
 def _stored(units: Sequence[WorkUnit], folder: Path, warn: Callable[[str], None]) -> dict[int, UnitResult]:
