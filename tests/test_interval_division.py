@@ -42,7 +42,7 @@ inner = 2
 {validation}
 [[models]]
 kind = "xgboost"
-trials = 3
+trials = 2
 permuted_trials = 1
 rounds = 5
 """

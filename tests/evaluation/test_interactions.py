@@ -48,7 +48,7 @@ def test_the_planted_pair_of_circuits_interacts_most(table):
 
 def test_interactions_are_stored_and_taken_up_again(dataset, everyone, table, make_inputs, tmp_path, monkeypatch):
     parent = make_inputs(n=20, repeats=1, permutations=1).units[0]
-    store = Store(tmp_path, jobs=1, resume=True)
+    store = Store(tmp_path, jobs=1, resume=True, workers=object())  # which nothing is sent to
     stored = circuit_interactions(dataset, TREES, everyone, parent=parent, fit_units=store)
     assert len(list(tmp_path.glob("*.npz"))) == 1
     monkeypatch.setattr(BoostedModel, "interactions", None)  # nothing is worked out anew

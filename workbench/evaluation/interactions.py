@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.evaluation.refits import FitUnits, in_memory, planned_apart
+from workbench.evaluation.refits import FitUnits, here, in_memory, planned_apart
 from workbench.models.everyone import StudyModel
 from workbench.models.prepared_learner import PreparedModel
 from workbench.models.screening import KeptFeatures
@@ -78,7 +78,7 @@ def circuit_interactions(
     rows = np.arange(dataset.n_rows)
     unit = planned_apart(WorkUnit("", 0, 0, Split(rows, rows[:0]), (), 0, ()), "circuit interactions", parent, dataset)
     work = partial(_sizes_of_pairs, model=model, X=X, N=dataset.nuisance.values, circuits=circuits)
-    (result,) = fit_units(partial(work, n_circuits=len(dataset.circuits)), [unit])
+    (result,) = here(fit_units)(partial(work, n_circuits=len(dataset.circuits)), [unit])
     assert result.interactions is not None  # `_sizes_of_pairs` gives them
     return _table(result.interactions, dataset.circuits)
 

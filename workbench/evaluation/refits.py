@@ -114,6 +114,20 @@ class Store:
         )
 
 
+def here(fit_units: FitUnits) -> FitUnits:
+    """The same on this machine: for a unit that would wait in a queue for longer than it takes.
+
+    Parameters
+    ----------
+    fit_units : callable
+
+    Returns
+    -------
+    callable
+    """
+    return replace(fit_units, workers=None) if isinstance(fit_units, Store) else fit_units
+
+
 def fit_again(
     dataset: Dataset,
     validation: ValidationSpec,
