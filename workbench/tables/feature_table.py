@@ -139,7 +139,7 @@ def _load_left_out(path: Path, stored: Mapping[str, Any] | None) -> LeftOut | No
 
 def _digests_of_pieces(values: np.ndarray) -> list[str]:
     """SHA-256 of every `PIECE` of the values, as they stand in the file."""
-    numbers = np.ascontiguousarray(values, dtype="<f8").reshape(-1).view(np.uint8)
+    numbers = np.ascontiguousarray(values, dtype="<f8").reshape(-1).view(np.uint8).data
     starts = range(0, len(numbers), PIECE)
     return _side_by_side(lambda start: hashlib.sha256(numbers[start : start + PIECE]).hexdigest(), starts)
 
