@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 PROCEDURE_ARRAYS = ("predicted", "reference", "squared_error", "squared_error_reference")
 EFFECT = "effect"
 """An array of procedures that predict the effect of a treatment."""
-EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
+EXPLANATIONS = (
+    "shap",
+    "shap_base",
+    "haufe",
+    "weights",
+    "circuit_shap",
+    "selected",
+    "selected_circuits",
+    "interactions",
+)
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
 LARGE = 1 << 22
