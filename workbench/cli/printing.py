@@ -265,6 +265,7 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
     """
     import pandas as pd
 
+    from workbench.pipeline.limits import too_much
     from workbench.pipeline.pages import cohorts_of, flow_of, participants_of
 
     for plan in report.plans:
@@ -284,10 +285,10 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
                 "features": len(planned.dataset.features),
                 "folds": planned.folds,
                 "permutations": planned.validation.permutations,
-                "fits": f"{planned.cost.fits:,}",
+                "fits": f"{planned.fits:,}",
                 "time on 1 core": planned.time,
-                "memory": planned.cost.memory,
-                "disk": planned.cost.disk,
+                "memory": planned.memory,
+                "disk": planned.disk,
             }
             for planned in plan.runs
         ]
@@ -295,10 +296,16 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
             print_frame(pd.DataFrame(rows))
             print()
+        for large in too_much(plan, report.root):
+            print_labelled("Takes a lot", f"{large.run}, if it predicts: {large.why}")
+            print_frame(large.table(), indent="    ")
+            print()
         for words in cohorts_of(plan, report.root):
             print_labelled("Afterwards", words)
         for words in dict.fromkeys(words for planned in plan.runs for words in planned.dataset.in_fold):
             print_labelled("In the folds", words)
+        for words in dict.fromkeys(planned.influence for planned in plan.runs if planned.influence):
+            print_labelled("Influence", words)
         for planned in plan.runs:
             if planned.modalities:
                 print_labelled("Modalities", f"{planned.display_name}: {planned.modalities}")
