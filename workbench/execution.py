@@ -16,10 +16,11 @@ from threading import Thread
 from typing import Any, Literal, TypeVar
 
 from workbench.errors import FitError, Problem, StoreError, listed
-from workbench.forks import Forks, can_fork, end_with
+from workbench.forks import Forks, can_fork, end_with, interrupts_kept_from_children
 from workbench.module_search import import_ahead, protect_processes
 from workbench.records import UnitResult, WorkUnit
-from workbench.unit_files import load_unit, not_finite, save_unit, sweep, unit_path
+from workbench.unit_files import load_unit, not_finite, save_unit, unit_path
+from workbench.whole_files import sweep
 
 Backend = Literal["threads", "processes"]
 Item = TypeVar("Item")
@@ -169,7 +170,8 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
     start = {"initializer": _prepare_worker, "initargs": (os.getpid(),)}
     with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, **start):
         parallel = Parallel(return_as="generator_unordered")
-        made: Iterator[Made] = parallel(delayed(work)(item) for item in items)
+        with interrupts_kept_from_children():
+            made: Iterator[Made] = parallel(delayed(work)(item) for item in items)
     return made
 
 

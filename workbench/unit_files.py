@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, StoreError, listed, of_the_disk
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult
-from workbench.whole_files import TEMPORARY, written_whole
+from workbench.whole_files import written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +29,6 @@ EFFECT = "effect"
 EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
-ABANDONED_AFTER_S = 3600.0
-"""Age at which a temporary file is certain to belong to a process that was killed."""
 
 
 def save_unit(result: UnitResult, folder: Path) -> Path:
@@ -163,21 +160,6 @@ def not_finite(result: UnitResult) -> list[str]:
     arrays = {name: array for name, array in _arrays(result).items() if name not in MAY_LACK_NUMBERS}
     lacking = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     return lacking + [f"{name}/mean" for name, each in result.procedures.items() if not np.isfinite(each.mean)]
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    for temporary in folder.glob(f"*{TEMPORARY}"):
-        try:
-            if time.time() - temporary.stat().st_mtime > ABANDONED_AFTER_S:
-                temporary.unlink()
-        except FileNotFoundError:
-            continue
 
 
 def unit_path(folder: Path, key: str) -> Path:

@@ -75,6 +75,9 @@ def discard(client: Any, study: Study, run: Any, status: str) -> None:
 def clean_up_dead_runs(client: Any, study: Study) -> int:
     """Mark the runs of dead processes as killed, and remove what they left; returns how many there were.
 
+    Those count too whose process died while it took them out of the list, and locks that it held until a run was
+    finished.
+
     Parameters
     ----------
     client : MlflowClient
@@ -85,24 +88,26 @@ def clean_up_dead_runs(client: Any, study: Study) -> int:
     int
     """
     with _register(study):
-        dead = [run for run in _listed_as_running(client) if OURS in run.data.tags and _is_free(study, run)]
+        dead = [run for run in _listed_unfinished(client) if OURS in run.data.tags and _is_free(study, run.info.run_id)]
         for run in dead:
             discard(client, study, run, "KILLED")
-            Path(_lock(study, run.info.run_id).lock_file).unlink(missing_ok=True)
+        for path in (study.mlruns_dir / "running").glob("*.lock"):
+            if _is_free(study, path.stem):
+                path.unlink(missing_ok=True)
     return len(dead)
 
 
-def _listed_as_running(client: Any) -> list[Any]:
+def _listed_unfinished(client: Any) -> list[Any]:
     experiments = [each.experiment_id for each in client.search_experiments()]
     if not experiments:
         return []
-    return list(client.search_runs(experiments, filter_string="attributes.status = 'RUNNING'", max_results=1000))
+    return list(client.search_runs(experiments, filter_string="attributes.status != 'FINISHED'", max_results=1000))
 
 
-def _is_free(study: Study, run: Any) -> bool:
+def _is_free(study: Study, run_id: str) -> bool:
     from filelock import Timeout
 
-    lock = _lock(study, run.info.run_id)
+    lock = _lock(study, run_id)
     try:
         with lock.acquire(timeout=0):
             return True
