@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from _crash import Ground, Place, faults_after, ledger_bytes, left_over, results_of
-from _warm import Ended, Fault, Warm, warm_process
+from _crash import Ground, Place, left_over, results_of
+from _warm import ONE_JOB, Ended, Fault, Warm, faults_resumed, warm_process
 
 LEVELS = 10
 ROOM = 64 * 2**20
@@ -78,7 +78,7 @@ def full_disks(ground: Ground, note: Note) -> None:
     """Runs on disks that are full sooner or later, resumed once there is room."""
     with warm_process(ground) as warm:
         counted = ground.copy("counted", with_store=False)
-        assert warm.run(*words_of(counted), root=counted.study, environment=counted.environment).code == 0
+        assert warm.run(counted, *ONE_JOB).code == 0
         results, size = results_of(counted), bytes_of(counted.study)
         start = bytes_of(ground.folder / "made" / "sources")
         for level in range(LEVELS):
@@ -89,7 +89,7 @@ def full_disks(ground: Ground, note: Note) -> None:
                 fill(place.study, int((size - start) * level / LEVELS))
                 note(f"level {level}", list(filled_and_resumed(warm, place, Fault(), results, f"{level}0 %")))
         counted = ground.copy("counted-with-store")
-        calls = warm.calls(*words_of(counted), root=counted.study, environment=counted.environment)
+        calls = warm.calls(counted, *ONE_JOB)
         for number in first_of_each_kind(calls):
             call, path = calls[number - 1]
             place = ground.copy(f"without-room-{number}")
@@ -100,25 +100,15 @@ def full_disks(ground: Ground, note: Note) -> None:
             shutil.rmtree(place.folder)
 
 
-def words_of(place: Place, *more: str) -> tuple[str, ...]:
-    """Words of a run in one process."""
-    return place.run("--jobs", "1", "--quiet", *more)
-
-
 def filled_and_resumed(warm: Warm, place: Place, fault: Fault, results: dict[str, bytes], where: str) -> Iterator[str]:
     """What is wrong when a run finds no room, is resumed without room, and then with."""
     for more in ((), ("--resume",)):
-        ended = warm.run(*words_of(place, *more), root=place.study, fault=fault, environment=place.environment)
+        ended = warm.run(place, *ONE_JOB, *more, fault=fault)
         if ended.code == 0:  # it needs less than it writes: what can be made again is left out
             return
         yield from (f"{where}: {each}" for each in faults_of_message(ended, study=place.study))
     (place.study / "ballast").unlink(missing_ok=True)
-    before = ledger_bytes(place)
-    ended = warm.run(*words_of(place, "--resume"), root=place.study, environment=place.environment)
-    if ended.code:
-        yield f"{where}: resuming ended with exit code {ended.code}: {ended.printed}"
-        return
-    yield from (f"{where}: {each}" for each in faults_after(place, results, before))
+    yield from (f"{where}: {each}" for each in faults_resumed(warm, place, results))
 
 
 def bytes_of(folder: Path) -> int:
@@ -153,7 +143,7 @@ def read_only(ground: Ground, note: Note) -> None:
     out = ground.folder / "out"
     out.mkdir()
     with warm_process(ground) as warm:
-        ended = warm.run(*words_of(finished), root=finished.study, environment=finished.environment)
+        ended = warm.run(finished, *ONE_JOB)
         assert ended.code == 0, ended.printed
         for place in (finished, fresh):
             before = {path: path.stat().st_mtime_ns for path in place.study.rglob("*")}
@@ -162,7 +152,7 @@ def read_only(ground: Ground, note: Note) -> None:
                 for words in READING if place is finished else READING[:2]:
                     note(words[0], list(reads(warm, place, tuple(word.format(out=out) for word in words))))
                 for words in WRITING if place is finished else WRITING[:3]:
-                    ended = warm.run(*place.command(*words), root=place.study, environment=place.environment)
+                    ended = warm.run(place, *words)
                     wrong = faults_of_message(ended, study=place.study)
                     note(words[0], [f"{place.folder.name}, {' '.join(words)}: {each}" for each in wrong])
             changed = {path for path in place.study.rglob("*") if before.get(path) != path.stat().st_mtime_ns}
@@ -171,7 +161,7 @@ def read_only(ground: Ground, note: Note) -> None:
 
 def reads(warm: Warm, place: Place, words: tuple[str, ...]) -> Iterator[str]:
     """What is wrong with a command that needs to write nothing."""
-    ended = warm.run(*place.command(*words), root=place.study, environment=place.environment)
+    ended = warm.run(place, *words)
     if ended.code:
         yield f"{place.folder.name}, {' '.join(words)}: exit code {ended.code}: {ended.printed}"
     yield from (f"{' '.join(words)}: {word} in {ended.printed}" for word in NEVER_SAID if word in ended.printed)

@@ -1,8 +1,8 @@
-/* Counts what a process writes below one folder, and fails, or kills the process, at a chosen place.
+/* Counts what a process writes below one folder, and fails, or sends a signal, at a chosen place.
 
-   Compiled and loaded by `_warm.py` (LD_PRELOAD): every call that changes a file below `root` is numbered; the call with
-   the number `at` is not carried out: the process is killed in its place (`error` 0), or told that error, as are all
-   later ones where `lasting`. The state is a file that the harness maps too, so counts go on across forks. */
+   Compiled and loaded by `_warm.py` (LD_PRELOAD): every call that changes a file below `root` is numbered. The call with
+   the number `at` is not carried out but told `error`, as are all later ones where `lasting`; or, before it is carried
+   out, `target` is sent `signal`. The state is a file that the harness maps too, so counts go on across forks. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,7 +23,7 @@
 
 struct state {
     int64_t count, at;
-    int32_t error, lasting, logging, unused;
+    int32_t error, lasting, logging, signal, target, unused;
     char root[PATH_MAX];
 };
 
@@ -59,9 +59,9 @@ static int fails(const char *call, const char *path) {
         syscall(SYS_write, log_file, line, length);
     }
     if (state->at && (number == state->at || (state->lasting && number > state->at))) {
-        if (!state->error) syscall(SYS_kill, getpid(), SIGKILL);
+        if (state->signal) syscall(SYS_kill, state->target, state->signal);
         errno = state->error;
-        return 1;
+        return state->error != 0;
     }
     return 0;
 }

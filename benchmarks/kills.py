@@ -39,7 +39,7 @@ import numpy as np
 from _crash import Ground, Place, faults_after, ledger_bytes, left_over, results_of, stage_reached, wait_for_cpu
 from _disk import full_disks, read_only
 from _paired import arguments, print_machine, print_result
-from _warm import Fault, Warm, warm_process
+from _warm import ONE_JOB, Fault, Warm, faults_resumed, warm_process
 
 DEMO = ("shaps_ketamine_minus_placebo", "madrs_change", "shuffled_outcome")
 AGAIN = 4
@@ -131,7 +131,7 @@ def killed_at_every_call(ground: Ground, rng: np.random.Generator, part: tuple[i
     with warm_process(ground) as warm:
         for with_store in (True, False):
             counted = ground.copy(f"counted-{with_store}", with_store=with_store)
-            calls = warm.calls(*run_of(counted), root=counted.study, environment=counted.environment)
+            calls = warm.calls(counted, *ONE_JOB)
             chosen = [number for number in ends_of_kinds(calls) if number % part[1] == part[0]]
             if not with_store:
                 chosen = calls_of_the_store(calls, rng) if part[0] == 0 else []
@@ -148,22 +148,12 @@ def killed_at_every_call(ground: Ground, rng: np.random.Generator, part: tuple[i
                     shutil.rmtree(place.folder)
 
 
-def run_of(place: Place, *more: str) -> tuple[str, ...]:
-    """Words of a run in one process."""
-    return place.run("--jobs", "1", "--quiet", *more)
-
-
 def killed_at(warm: Warm, place: Place, number: int, results: dict[str, bytes]) -> Failures:
     """What is wrong after the run was killed in the place of one call, and resumed."""
-    ended = warm.run(*run_of(place), root=place.study, fault=Fault(at=number), environment=place.environment)
+    ended = warm.run(place, *ONE_JOB, fault=Fault(number, signal=signal.SIGKILL))
     if ended.code != -signal.SIGKILL and ended.calls >= number:
         yield f"ended with {ended.code} in place of being killed: {ended.printed}"
-    before = ledger_bytes(place)
-    ended = warm.run(*run_of(place, "--resume"), root=place.study, environment=place.environment)
-    if ended.code:
-        yield f"resuming ended with exit code {ended.code}: {ended.printed}"
-        return
-    yield from faults_after(place, results, before)
+    yield from faults_resumed(warm, place, results)
 
 
 def ends_of_kinds(calls: list[tuple[str, str]]) -> list[int]:
