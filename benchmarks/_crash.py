@@ -21,6 +21,8 @@ import numpy as np
 from _calibration_routes import StudyOnDisk, Trial
 
 EXPERIMENT = "question"
+COMMAND = "from workbench.pipeline import experiment; experiment.MANY_UNITS = 1; from workbench.cli import main; main()"
+"""The command line, which leaves even so few units to worker processes where it has two jobs."""
 MARK = "WORKBENCH_TRIAL"
 """A variable in the environment of every process of one trial: those that are left over are found by it."""
 ORPHANS_END_S = 20.0
@@ -67,7 +69,7 @@ class Place:
     def started(self, *words: str, **options: object) -> subprocess.Popen[str]:
         """A command in a process of its own, at the head of a group of processes."""
         return subprocess.Popen(
-            [sys.executable, "-m", "workbench.cli", *words],
+            [sys.executable, "-P", "-c", COMMAND, *words],
             env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

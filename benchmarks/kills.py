@@ -33,6 +33,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,8 @@ from _paired import arguments, print_machine, print_result
 from _warm import ONE_JOB, Fault, Warm, faults_resumed, warm_process
 
 DEMO = ("shaps_ketamine_minus_placebo", "madrs_change", "shuffled_outcome")
-AGAIN = 4
-"""Every so manieth run is killed once more while it is resumed."""
+AGAIN, OWN = 4, 5
+"""Every so manieth run is killed once more while it is resumed, and resumed in the end in a process of its own."""
 ANY = re.compile(r"[0-9a-f]{32,}|\d+\.\d+(?=\.tmp)")
 """What differs from run to run in the name of a file: ids, keys of work units, numbers of processes."""
 OF_THE_STORE = ("/mlruns/mlflow.unfinished", "/mlruns/mlflow.lock")
@@ -70,41 +71,49 @@ def kill(process: subprocess.Popen[str], *, tree: bool) -> None:
     process.communicate()
 
 
-def killed_and_resumed(
-    place: Place, results: dict[str, bytes], moments: list[float], *, jobs: str, tree: bool
-) -> tuple[str, list[str]]:
-    """Killed after so many CPU seconds, once for each, then resumed: how far it was at first, and what is wrong."""
-    reached = ""
-    for number, seconds in enumerate(moments):
-        process = place.started(*place.run("--jobs", jobs, "--quiet", *["--resume"] * bool(number)))
-        wait_for_cpu(process, seconds)
-        kill(process, tree=tree)
-        reached = reached or stage_reached(place)
+def resumed_in_own_process(place: Place, results: dict[str, bytes]) -> Failures:
+    """What is wrong after a run was resumed with two jobs."""
     before = ledger_bytes(place)
-    process = place.started(*place.run("--jobs", jobs, "--quiet", "--resume"))
+    process = place.started(*place.run("--jobs", "2", "--quiet", "--resume"))
     _, printed = process.communicate()
     if process.returncode:
-        return reached, [f"resuming ended with exit code {process.returncode}: {printed}"]
-    return reached, list(faults_after(place, results, before))
+        yield f"resuming ended with exit code {process.returncode}: {printed}"
+    else:
+        yield from faults_after(place, results, before)
 
 
 def random_kills(
-    copy: Callable[[str], Place], n: int, rng: np.random.Generator, note: Callable[[str, list[str]], None]
+    copy: Callable[[str], Place],
+    n: int,
+    rng: np.random.Generator,
+    note: Callable[[str, list[str]], None],
+    resumed: Callable[[Place, dict[str, bytes]], Failures] = resumed_in_own_process,
 ) -> None:
-    """`n` runs killed at random moments of their CPU time."""
+    """`n` runs killed at random moments of their CPU time, every fourth once more, and resumed."""
     plain = copy("undisturbed")
     cpu = undisturbed(plain)
     results = results_of(plain)
     print(f"  undisturbed: {cpu:.1f} CPU s, {len(results)} files compared", flush=True)
     for trial in range(n):
-        place = copy(f"killed-{trial}")
-        again = [rng.uniform(0, cpu / 2)] if trial % AGAIN == AGAIN - 1 else []
-        moments = [rng.uniform(0, cpu), *again]
+        place, reached = copy(f"killed-{trial}"), ""
+        moments = [rng.uniform(0, cpu), *([rng.uniform(0, cpu / 2)] if trial % AGAIN == AGAIN - 1 else [])]
         jobs, tree = "12"[trial % 2], bool(trial // 2 % 2)
-        reached, failures = killed_and_resumed(place, results, moments, jobs=jobs, tree=tree)
-        note(reached, [f"killed {trial} at {moments[0]:.2f} s, jobs {jobs}, tree {tree}: {each}" for each in failures])
+        for again, seconds in enumerate(moments):
+            process = place.started(*place.run("--jobs", jobs, "--quiet", *["--resume"] * again))
+            wait_for_cpu(process, seconds)
+            kill(process, tree=tree)
+            reached = reached or stage_reached(place)
+        how = resumed_in_own_process if trial % OWN == 0 else resumed
+        failures = list(how(place, results))
+        note(reached, [f"killed {trial} at {moments} s, jobs {jobs}, tree {tree}: {each}" for each in failures])
         if not failures:
             shutil.rmtree(place.folder)
+
+
+def random_kills_of_the_small_study(ground: Ground, n: int, rng: np.random.Generator, note: Callable) -> None:
+    """`random_kills`, most of them resumed in a fork, which is sooner there."""
+    with warm_process(ground) as warm:
+        random_kills(ground.copy, n, rng, note, partial(faults_resumed, warm))
 
 
 def demo_copies(folder: Path) -> Callable[[str], Place]:
@@ -208,21 +217,14 @@ def interrupts(ground: Ground, n: int, rng: np.random.Generator, note: Callable)
     plain = ground.copy("for-interrupts")
     cpu = undisturbed(plain)
     results = results_of(plain)
-    for trial in range(n):
-        place = ground.copy(f"interrupted-{trial}")
-        moments = moments_of(cpu, trial, rng)
-        jobs = "12"[trial % 2]
-        code, wrong = interrupted(place, place.run("--jobs", jobs, "--quiet"), moments)
-        failures, before = list(wrong), ledger_bytes(place)
-        process = place.started(*place.run("--jobs", jobs, "--quiet", "--resume"))
-        _, printed = process.communicate()
-        failures += [printed] if process.returncode else faults_after(place, results, before)
-        note(
-            f"run, exit code {code}",
-            [f"run interrupted {trial} at {moments}, jobs {jobs}: {each}" for each in failures],
-        )
-        if not failures:
-            shutil.rmtree(place.folder)
+    with warm_process(ground) as warm:
+        for trial in range(n):
+            place, moments, jobs = ground.copy(f"interrupted-{trial}"), moments_of(cpu, trial, rng), "12"[trial % 2]
+            code, wrong = interrupted(place, place.run("--jobs", jobs, "--quiet"), moments)
+            failures = [*wrong, *faults_resumed(warm, place, results)]
+            note(f"run, exit code {code}", [f"run, jobs {jobs}, interrupted at {moments}: {each}" for each in failures])
+            if not failures:
+                shutil.rmtree(place.folder)
     out = str(ground.folder / "out")
     for words in (("features",), ("check",), ("export", "--to", out, "--force"), ("report",)):
         interrupt_command(plain, words, max(1, n // 4), rng, note)
@@ -288,8 +290,8 @@ def main() -> None:
 
 
 PARTS: dict[str, Callable] = {
-    "random": lambda ground, options, rng, note: random_kills(
-        ground.copy, 4 if options.quick else options.kills, rng, note
+    "random": lambda ground, options, rng, note: random_kills_of_the_small_study(
+        ground, 4 if options.quick else options.kills, rng, note
     ),
     "demo": lambda ground, options, rng, note: random_kills(
         demo_copies(ground.folder), 1 if options.quick else 5, rng, note

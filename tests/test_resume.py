@@ -1,4 +1,4 @@
-"""Interrupted runs: killed, stopped or out of disk space, resumed, and the same to the byte whatever the number of cores.
+"""Runs that are killed, stopped or out of disk space, resumed: the same to the byte, whatever the number of cores.
 
 A tenth of `benchmarks/kills.py`, which kills at every call that writes a file.
 """
@@ -27,12 +27,7 @@ pytestmark = pytest.mark.skipif(
 )
 SHORT_RUNS_IN_FORKS = "from workbench.pipeline import experiment; experiment.MANY_UNITS = 1"
 """With two jobs a forked worker fits, as it does in a run that takes longer."""
-UNIT, TABLE, LEDGER, STORE = (
-    r"/mlruns/units/.*\.npz",
-    r"/features/tables/.*\.values\.npy",
-    r"/experiments/viewed\.jsonl",
-    r"/mlruns/mlflow\.db-journal",
-)
+UNIT, LEDGER, STORE = r"/mlruns/units/.*\.npz", r"/experiments/viewed\.jsonl", r"/mlruns/mlflow\.db-journal"
 
 
 class Runs:
@@ -84,7 +79,6 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(runs, place, how, code, jo
 @pytest.mark.parametrize(
     ("call", "path", "which"),
     [
-        ("rename", TABLE, 0),
         ("fsync", LEDGER, 0),  # the ledger is tried: it has empty lines
         ("fsync", LEDGER, -1),  # it has its line, the registry has none
         ("unlink", STORE, -1),  # the run is finished, and that not yet committed
@@ -99,7 +93,7 @@ def test_a_run_killed_between_two_calls_that_write_loses_nothing_when_resumed(ru
 
 @pytest.mark.parametrize(
     ("call", "path", "which"),
-    [("write", UNIT, 20), ("write", LEDGER, -1), ("pwrite64", STORE, 9), ("write", ".*/predictions.tsv", 0)],
+    [("write", UNIT, 20), ("pwrite64", STORE, 9), ("write", ".*/predictions.tsv", 0)],
 )
 def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_once_there_is_room(runs, place, call, path, which):
     fault = Fault(runs.numbers(call, path)[which], errno.ENOSPC, lasting=True)
@@ -108,9 +102,8 @@ def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_once_there_is_room(
     assert not list(faults_resumed(runs.warm, place, runs.results))
 
 
-@pytest.mark.parametrize(("call", "path", "which"), [("write", LEDGER, -1), ("open", ".*/scores.json", 0)])
-def test_ctrl_c_while_a_result_is_written_is_one_line_and_leaves_nothing_behind(runs, place, call, path, which):
-    fault = Fault(runs.numbers(call, path)[which], signal=signal.SIGINT, tree=True)
+def test_ctrl_c_while_a_result_is_written_is_one_line_and_leaves_nothing_behind(runs, place):
+    fault = Fault(runs.numbers("write", LEDGER)[-1], signal=signal.SIGINT, tree=True)
     ended = runs.warm.run(place, *ONE_JOB, fault=fault)
     stopped = "Stopped. What was finished is kept; workbench run ... --resume goes on from there."
     assert (ended.code, ended.printed.splitlines()[-1]) == (130, stopped)

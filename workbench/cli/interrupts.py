@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 1.0
 """A further Ctrl-C within this is the same wish; after it, the command is left at once: whatever is half done is
 cleaned up by the next, as after a kill."""
+SOON_S = 0.02
+"""After which Ctrl-C that was lost in a destructor is pressed again."""
 
 
 class Interrupts:
@@ -50,12 +52,19 @@ class Interrupts:
             os._exit(128 + signal.SIGINT)
 
     def on_unraisable(self, unraisable: Any) -> None:
-        """Where Python cannot raise it, raise it again at the next place that can."""
+        """Where Python cannot raise it, raise it again a moment later, somewhere else."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            from threading import Thread
+
             self._first_s = 0.0
-            signal.raise_signal(signal.SIGINT)
+            Thread(target=_press_again, daemon=True).start()
         elif not self.came:
             sys.__unraisablehook__(unraisable)
+
+
+def _press_again() -> None:
+    time.sleep(SOON_S)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @contextmanager
