@@ -122,7 +122,7 @@ def application() -> typer.Typer:
     -------
     Typer
     """
-    from workbench.cli import study_commands, trial_commands, validation_commands  # noqa: F401
+    from workbench.cli import server_commands, study_commands, trial_commands, validation_commands  # noqa: F401
     from workbench.cli.options import app
 
     return app

@@ -275,7 +275,7 @@ def _of_treatments(dataset: Dataset, repeats: int) -> int:
 
 
 def estimate_external(n_features: int, n_participants: int) -> Cost:
-    """Cost of one external prediction: nothing is fitted; the bootstrap and the comparison of the cohorts are counted.
+    """Cost of one external prediction: nothing is fitted; the intervals and the comparison of the cohorts are counted.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def estimate_external(n_features: int, n_participants: int) -> Cost:
 
 
 EXTERNAL_SECONDS = 1.0
-"""Ledgers, MLflow, bootstrap of a small cohort and report."""
+"""Ledgers, MLflow and report."""
 
 
 def _leave_outs(dataset: Dataset, validation: ValidationSpec) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.execution import Backend
+    from workbench.execution.fitting import Workers
     from workbench.specs.experiment import ValidationSpec
 
 Fit = Callable[[WorkUnit], UnitResult]
@@ -72,11 +73,14 @@ class Store:
         Units at a time.
     resume : bool
         Take units that are stored already.
+    workers : Workers, optional
+        Of a backend that the user chose; default: the cores of this machine.
     """
 
     folder: Path
     jobs: int
     resume: bool
+    workers: Workers | None = None
 
     def __call__(
         self,
@@ -97,6 +101,7 @@ class Store:
             jobs=self.jobs,
             backend=backend,
             resume=self.resume,
+            workers=self.workers,
             together=_together(fit),
             progress=progress,
         )

@@ -5,7 +5,7 @@
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
 `single_run`, `comparing`, `reports`, `start_page`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`,
-`freezing`, `simulated_trials`, `power`, `pages`, `scaffold`, `demonstration`.
+`freezing`, `simulated_trials`, `power`, `pages`, `sending`, `scaffold`, `demonstration`.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
@@ -23,6 +23,7 @@ from workbench.pipeline.predicting import ExternalPrediction, predict
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import report
 from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
+from workbench.pipeline.sending import send
 from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, load_model, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
@@ -61,6 +62,7 @@ __all__ = [
     "predict",
     "report",
     "run",
+    "send",
     "show_run",
     "simulate_study",
     "that_carries",

@@ -213,7 +213,7 @@ def locked_people(loaded: StudyData, spec: ExperimentSpec) -> tuple[str, ...]:
     WorkbenchError
         If a rule or the table names nobody.
     """
-    from workbench.sources.experiment_tables import read_exclusions
+    from workbench.sources.cohort.experiment_tables import read_exclusions
     from workbench.tables.held_out import held_out
 
     study, rules = loaded.study, spec.validation.hold_out
@@ -225,7 +225,7 @@ def _files_beside(
     loaded: StudyData, spec: ExperimentSpec, problems: Problems
 ) -> tuple[Mapping[str, str], pd.DataFrame | None]:
     """Who is excluded by a file beside the data and why, and the folds that are given in one."""
-    from workbench.sources.experiment_tables import read_exclusions, read_folds
+    from workbench.sources.cohort.experiment_tables import read_exclusions, read_folds
 
     study, cohort = loaded.study, loaded.cohort
     exclusions: Mapping[str, str] = {}
@@ -250,7 +250,7 @@ def _planned(
     rehearsal: bool,
 ) -> ExperimentPlan | None:
     from workbench.evaluation.baseline_held import baseline_as_held
-    from workbench.sources.coordinates import read_places
+    from workbench.sources.atlas.coordinates import read_places
     from workbench.tables.acute_change import pharmacodynamic, specs_with_changes, with_changes
     from workbench.tables.alarms import availability_cap
     from workbench.tables.apart_from import apart_cap

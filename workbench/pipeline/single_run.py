@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.evaluation.refits import FitUnits
+    from workbench.execution.fitting import Workers
     from workbench.results.run_inputs import RunInputs
 
 EXPLAINED_PERMUTATIONS = 200
@@ -27,7 +28,14 @@ EXPLAINED_PERMUTATIONS = 200
 
 
 def run_one(
-    loaded: StudyData, plan: ExperimentPlan, planned: PlannedRun, *, jobs: int, resume: bool, progress: Progress
+    loaded: StudyData,
+    plan: ExperimentPlan,
+    planned: PlannedRun,
+    *,
+    jobs: int,
+    resume: bool,
+    progress: Progress,
+    workers: Workers | None = None,
 ) -> RunResult:
     """One feature set with one model: permuted targets, work units, influence, circuit test, reduction.
 
@@ -46,6 +54,8 @@ def run_one(
     resume : bool
         Take up the stored work units of an interrupted run.
     progress : Progress
+    workers : Workers, optional
+        Fit the work units, refits among them; default: the cores of this machine.
 
     Returns
     -------
@@ -57,7 +67,7 @@ def run_one(
     from workbench.evaluation.inference import ALPHA
     from workbench.results.run_result import reduce_run
 
-    analyse = partial(_analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress)
+    analyse = partial(_analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress, workers=workers)
     result = reduce_run(analyse(planned, label=f"{plan.name}: {planned.name}", explained=True))
     raw = as_it_is(planned.dataset)
     if raw is not None:
@@ -91,6 +101,7 @@ def _analysed(
     jobs: int,
     resume: bool,
     progress: Progress,
+    workers: Workers | None,
 ) -> RunInputs:
     """Everything that is fitted for a run; without what explains and checks it where it only stands beside another."""
     from workbench.evaluation.canary import canary
@@ -110,7 +121,7 @@ def _analysed(
     refused = permutations.refusal(dataset, validation.permutations) if validation.permutations else ""
     n_permutations = 0 if refused else validation.permutations
     validation = validation.model_copy(update={"permutations": n_permutations})
-    fit_units = Store(loaded.study.units_dir / plan.name, jobs=jobs, resume=resume)
+    fit_units = Store(loaded.study.units_dir / plan.name, jobs=jobs, resume=resume, workers=workers)
     targets = nested_cv.target_matrices(dataset, validation)
     explain = 1 + (min(EXPLAINED_PERMUTATIONS, n_permutations) if learner.batched else 0) if explained else 0
     units = nested_cv.plan_units(dataset, validation, planned.learner, explain=explain)

@@ -327,7 +327,7 @@ def export_run(
     logged = tracking.find_run(opened, run)
     more = files_of_external(opened, logged)
     if images:
-        from workbench.sources.coordinates import atlases_of
+        from workbench.sources.atlas.coordinates import atlases_of
 
         atlases = atlases_of(opened.sources, features_dir=opened.features_dir, data=opened.data)
         more |= export.effect_images(export.read_run(logged.artifacts, shap=False), atlases)

@@ -49,7 +49,7 @@ def load_study_data(
     -------
     StudyData or None
     """
-    from workbench.sources.participants import read_cohort
+    from workbench.sources.cohort.participants import read_cohort
 
     progress = progress or Silent()
     cohort = read_cohort(study.cohort, study.data, problems=problems)
@@ -71,9 +71,9 @@ def load_study_data(
 
 def _files_not_there(study: Study, sources: Sequence[str]) -> Iterator[Problem]:
     """Files that the study names and nobody has opened yet, since there is no cohort to join them to."""
-    from workbench.sources.file_kinds import no_file
+    from workbench.sources.cohort.quality import quality_files_not_there
+    from workbench.sources.files.file_kinds import no_file
     from workbench.sources.producers import producer_of
-    from workbench.sources.quality import quality_files_not_there
 
     cohort = study.cohort
     of_cohort = [cohort.participants, *(each.file for each in cohort.columns.values())]

@@ -16,11 +16,13 @@ from workbench.tracking.external_runs import external_run, set_claim
 from workbench.tracking.finding import find_run, finished_runs, hide_uncounted, list_experiments, list_runs
 from workbench.tracking.recording import OpenRun, Recorder, open_run
 from workbench.tracking.remembered import remember_script
+from workbench.tracking.sending import Server
 from workbench.tracking.store import prepare, repair_artifact_locations
 
 __all__ = [
     "OpenRun",
     "Recorder",
+    "Server",
     "external_run",
     "find_run",
     "finished_runs",
