@@ -21,7 +21,18 @@ import numpy as np
 from _calibration_routes import StudyOnDisk, Trial
 
 EXPERIMENT = "question"
-COMMAND = "from workbench.pipeline import experiment; experiment.MANY_UNITS = 1; from workbench.cli import main; main()"
+COMMAND = """
+from workbench import cli
+
+def with_workers(*arguments, exit_code=cli._exit_code):
+    from workbench.pipeline import experiment
+
+    experiment.MANY_UNITS = 1
+    return exit_code(*arguments)
+
+cli._exit_code = with_workers
+cli.main()
+"""
 """The command line, which leaves even so few units to worker processes where it has two jobs."""
 MARK = "WORKBENCH_TRIAL"
 """A variable in the environment of every process of one trial: those that are left over are found by it."""
