@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -201,7 +202,8 @@ def _store_faults(place: Place) -> Iterator[str]:
 def left_over(place: Place) -> Iterator[str]:
     """Temporary files, locks of runs and processes that should be gone."""
     for path in (*place.study.rglob("*"), *(place.folder / "state").rglob("*")):
-        if path.name.endswith(TEMPORARY) or path.parent.name == "running":
+        of_a_run = path.parent.name == "running" and not re.fullmatch(r"experiment-.*\.lock", path.name)
+        if path.name.endswith(TEMPORARY) or of_a_run:
             yield f"{path.relative_to(place.folder)} is left over"
     yield from (
         f"{path.name} is left in the folder of temporary files" for path in (place.folder / "temporary").iterdir()

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ EFFECT = "effect"
 EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
+KEY = re.compile("[0-9a-f]{64}")
+KEYS = ".keys"
+"""Ending of a list of keys: the units that one run takes up when it is resumed."""
 
 
 def save_unit(result: UnitResult, folder: Path) -> Path:
@@ -160,6 +164,51 @@ def not_finite(result: UnitResult) -> list[str]:
     arrays = {name: array for name, array in _arrays(result).items() if name not in MAY_LACK_NUMBERS}
     lacking = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     return lacking + [f"{name}/mean" for name, each in result.procedures.items() if not np.isfinite(each.mean)]
+
+
+def add_keys(path: Path, keys: Iterable[str]) -> None:
+    """Note that a run needs these units; keys that are noted already are not added again.
+
+    Parameters
+    ----------
+    path : Path
+        In the folder of the units; made where it does not exist.
+    keys : iterable of str
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, as on a full disk.
+    """
+    known = read_keys(path)
+    lines = "".join(f"{key}\n" for key in dict.fromkeys(keys) if key not in known)
+    try:
+        with path.open("a", encoding="ascii") as file:
+            file.write(lines)
+    except OSError as error:
+        problem = of_the_disk(error)
+        if problem is None:
+            raise
+        raise StoreError(Problem(str(path), problem.found, problem.hint)) from error
+
+
+def read_keys(path: Path) -> frozenset[str]:
+    """Keys of the units that a run needs; a line that a kill has torn is none of them.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    frozenset of str
+        Empty where there is no such file.
+    """
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(line for line in lines if KEY.fullmatch(line))
 
 
 def unit_path(folder: Path, key: str) -> Path:

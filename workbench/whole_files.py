@@ -84,15 +84,20 @@ def sweep(folder: Path) -> None:
 def _remove_abandoned(unfinished: Path) -> None:
     descriptor = os.open(unfinished, os.O_RDWR)
     try:
-        _lock(descriptor, wait=False)
-    except BlockingIOError:
-        return
-    except OSError:
-        if time.time() - os.fstat(descriptor).st_mtime <= ABANDONED_AFTER_S:
-            return
+        if _is_abandoned(descriptor):
+            unfinished.unlink()  # inside the lock: who has just made it and waits for that sees that it is gone
     finally:
         os.close(descriptor)
-    unfinished.unlink()
+
+
+def _is_abandoned(descriptor: int) -> bool:
+    try:
+        _lock(descriptor, wait=False)
+    except BlockingIOError:
+        return False
+    except OSError:  # a disk without locks
+        return time.time() - os.fstat(descriptor).st_mtime > ABANDONED_AFTER_S
+    return True
 
 
 def folder_to_write(folder: Path) -> Path:

@@ -76,9 +76,13 @@ def log_to(study: Path) -> Any:
     from datetime import UTC, datetime
 
     def write(line: str) -> None:
+        from workbench.pipeline.permissions import no_wider_than
+
         folder = study / "mlruns"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "workbench.log").open("a", encoding="utf-8") as file:
+        with no_wider_than(study):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / "workbench.log").open("a", encoding="utf-8")
+        with file:
             file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
     return write

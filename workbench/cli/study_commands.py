@@ -408,6 +408,9 @@ def export(
     images: Annotated[
         bool, typer.Option("--with-images", help="Also candidate effects as NIfTI images in the study's own atlas.")
     ] = False,
+    pseudonyms: Annotated[
+        bool, typer.Option("--pseudonyms", help="Pseudonyms in place of participant ids, in every file.")
+    ] = False,
 ) -> None:
     """Export one run: candidate biomarkers, predictions, scores, tables and figures.
 
@@ -416,6 +419,7 @@ def export(
       workbench export latest --to supplement
       workbench export 3f2a91 --to supplement --study examples/kmoa
       workbench export latest --to supplement --with-model
+      workbench export latest --to supplement --pseudonyms    no file holds a participant id
     """
     from workbench import pipeline
 
@@ -428,6 +432,7 @@ def export(
         participant_data=participant_data,
         theme=theme,
         images=images,
+        pseudonyms=pseudonyms,
     )
     print(f"{len(written)} files in {to}:")
     for path in written:

@@ -75,12 +75,15 @@ class Store:
         Take units that are stored already.
     workers : Workers, optional
         Of a backend that the user chose; default: the cores of this machine.
+    needed : Path or None
+        List of keys that the run needs when it is resumed; they are noted before anything is fitted.
     """
 
     folder: Path
     jobs: int
     resume: bool
     workers: Workers | None = None
+    needed: Path | None = None
 
     def __call__(
         self,
@@ -92,7 +95,11 @@ class Store:
     ) -> tuple[UnitResult, ...]:
         """Fit every unit that is not stored; learners that share nothing between targets go to worker processes."""
         from workbench.execution import run_units
+        from workbench.unit_files import add_keys
 
+        if self.needed is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            add_keys(self.needed, (unit.key for unit in units))
         backend: Backend = "threads" if batched else "processes"
         return run_units(
             fit,

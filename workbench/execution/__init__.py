@@ -180,7 +180,7 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
     # What is left over when something fails is not worth a word to the user.
     warnings.filterwarnings("ignore", message=r"\d+ tasks ", category=UserWarning, module=r"joblib\.parallel")
     # A function and its arguments, not a partial: equal ones let the next items take over these workers.
-    start = {"initializer": _prepare_worker, "initargs": (os.getpid(),)}
+    start = {"initializer": _prepare_worker, "initargs": (os.getpid(), _umask())}
     with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, **start):
         parallel = Parallel(return_as="generator_unordered")
         with interrupts_kept_from_children():
@@ -275,8 +275,16 @@ def _each(work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
     return [work(item) for item in items]
 
 
-def _prepare_worker(parent: int) -> None:
-    """Once per worker process: pin BLAS for good, and end when the run that started it is killed."""
+def _umask() -> int:
+    """What new files of this process are closed to."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def _prepare_worker(parent: int, umask: int) -> None:
+    """Once per worker process: pin BLAS for good, close its files as the run does, and end when that is killed."""
+    os.umask(umask)
     Thread(target=end_with, args=(parent,), daemon=True).start()
     pin_blas()
 

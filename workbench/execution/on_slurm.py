@@ -183,7 +183,7 @@ def _script(folder: Path, digest: str) -> str:
     parts = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     home = Path(__file__).parents[2]  # a checkout may have been found by the current folder alone
     return SCRIPT.format(
-        path=shlex.quote(os.pathsep.join(os.path.abspath(part) for part in (home, *parts))),
+        path=shlex.quote(os.pathsep.join(os.path.abspath(part) for part in (str(home), *parts))),
         python=shlex.quote(sys.executable),
         module=TASK,
         folder=shlex.quote(str(folder)),

@@ -111,6 +111,26 @@ def package_versions() -> list[list[str]]:
     return [[package, _version(package)] for package in DECIDING_PACKAGES]
 
 
+def run_identity(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> str:
+    """One digest for a run as a whole: equal where all its units have equal keys.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        As the run is planned.
+    learner : LearnerSpec
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    digest = common_digest(dataset, validation, learner, 0, ())
+    digest.update(validation.model_dump_json().encode())
+    return digest.hexdigest()
+
+
 def _version(package: str) -> str:
     from importlib.metadata import PackageNotFoundError
 

@@ -13,6 +13,7 @@ from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import read_history
 from workbench.pipeline.named_estimators import settled
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
 from workbench.records import FeatureTable
@@ -77,6 +78,7 @@ class CheckReport:
         return "\n".join(shown) or "no problem, and nothing to run"
 
 
+@no_wider_than_study
 def check(
     experiments: str | Sequence[str] = (),
     *,

@@ -9,6 +9,7 @@ from typing import Any
 from workbench.errors import quoted
 from workbench.pipeline.experiment import run
 from workbench.pipeline.freezing import Frozen, freeze
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.scaffold import simulate_study
 from workbench.pipeline.store import FinishedRun
@@ -21,6 +22,7 @@ DEMO_MODELS: Mapping[str, tuple[str, ...]] = {"demo": (), "review": ("ridge",)}
 """Models that the demo runs of a preset: all, or where there are many people only what takes minutes."""
 
 
+@no_wider_than_study
 def demo(
     *,
     study: str | Path = ".",

@@ -15,6 +15,7 @@ from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.side_by_side import run_all
 from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
@@ -31,6 +32,7 @@ MANY_UNITS = 200
 sooner without."""
 
 
+@no_wider_than_study
 def run(
     experiments: str | Sequence[str],
     *,
@@ -98,13 +100,13 @@ def run(
     Raises
     ------
     WorkbenchError
-        With every problem of the study that stands in the way, a ledger that cannot be written among them; nothing is
-        fitted then.
+        With every problem of the study that stands in the way, a ledger that cannot be written and another process that
+        runs one of the experiments among them; nothing is fitted then.
     """
     from workbench.execution import cores, fork_workers, start_workers
     from workbench.execution.backends import chosen_backend
     from workbench.execution.backends import opened as opened_workers
-    from workbench.tracking import Recorder, Server
+    from workbench.tracking import Recorder, Server, held_alone
 
     progress = progress or Silent()
     experiments, only = one_or_several(experiments), one_or_several(only)
@@ -125,6 +127,8 @@ def run(
     repeated = [each for spec in chosen.values() for each in _units(spec, only)]
     n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS and fitted_by.name is None
     with ExitStack() as open_until_done:
+        if not rehearse:
+            open_until_done.enter_context(held_alone(opened, chosen))
         forks = fork_workers(min(jobs, max(2, n_runs))) if many and jobs > 1 else None
         helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
         if forks is not None:

@@ -13,6 +13,7 @@ from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.ledger import history, look_at, plan_now
 from workbench.pipeline.named_estimators import all_settled
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import one_or_several, optional_path
 from workbench.specs.experiment import ExperimentSpec
@@ -40,6 +41,7 @@ class Frozen:
     """Who is locked for one final prediction, in words; the rule is part of the plan."""
 
 
+@no_wider_than_study
 def freeze(
     experiments: str | Sequence[str],
     *,

@@ -16,12 +16,14 @@ from workbench.specs.experiment import INFLUENCE_REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
 
     from workbench.evaluation.refits import FitUnits
     from workbench.execution.fitting import Workers
     from workbench.results.run_inputs import RunInputs
+    from workbench.study import Study
 
 EXPLAINED_PERMUTATIONS = 200
 """Permuted outcomes whose |SHAP| is summed by circuit: enough for the 95th percentile that the figure marks."""
@@ -67,7 +69,12 @@ def run_one(
     from workbench.evaluation.inference import ALPHA
     from workbench.results.run_result import reduce_run
 
-    analyse = partial(_analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress, workers=workers)
+    needed = needed_units(loaded.study, plan.name, planned)
+    if not resume:
+        needed.unlink(missing_ok=True)
+    analyse = partial(
+        _analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress, workers=workers, needed=needed
+    )
     result = reduce_run(analyse(planned, label=f"{plan.name}: {planned.name}", explained=True))
     raw = as_it_is(planned.dataset)
     if raw is not None:
@@ -91,6 +98,27 @@ def run_one(
     return with_baseline_held(result, reduce_run(inputs))
 
 
+def needed_units(study: Study, experiment: str, planned: PlannedRun) -> Path:
+    """The file that lists the work units of a run, beside them: those that it takes up when it is resumed.
+
+    Parameters
+    ----------
+    study : Study
+    experiment : str
+    planned : PlannedRun
+        One of its runs.
+
+    Returns
+    -------
+    Path
+    """
+    from workbench.models.unit_keys import run_identity
+    from workbench.unit_files import KEYS
+
+    identity = run_identity(planned.dataset, planned.validation, planned.learner)
+    return study.units_dir / experiment / f"{identity}{KEYS}"
+
+
 def _analysed(
     loaded: StudyData,
     plan: ExperimentPlan,
@@ -102,6 +130,7 @@ def _analysed(
     resume: bool,
     progress: Progress,
     workers: Workers | None,
+    needed: Path,
 ) -> RunInputs:
     """Everything that is fitted for a run; without what explains and checks it where it only stands beside another."""
     from workbench.evaluation.canary import canary
@@ -121,7 +150,7 @@ def _analysed(
     refused = permutations.refusal(dataset, validation.permutations) if validation.permutations else ""
     n_permutations = 0 if refused else validation.permutations
     validation = validation.model_copy(update={"permutations": n_permutations})
-    fit_units = Store(loaded.study.units_dir / plan.name, jobs=jobs, resume=resume, workers=workers)
+    fit_units = Store(loaded.study.units_dir / plan.name, jobs=jobs, resume=resume, workers=workers, needed=needed)
     targets = nested_cv.target_matrices(dataset, validation)
     explain = 1 + (min(EXPLAINED_PERMUTATIONS, n_permutations) if learner.batched else 0) if explained else 0
     units = nested_cv.plan_units(dataset, validation, planned.learner, explain=explain)

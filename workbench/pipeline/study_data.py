@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SourceError
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.records import Cohort, Dataset, FeatureTable
 from workbench.specs import spec_hash
@@ -151,6 +152,7 @@ def one_or_several(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+@no_wider_than_study
 def features(
     names: str | Sequence[str] = (),
     *,
