@@ -13,7 +13,6 @@ from pathlib import Path
 
 EXIT_USER = 2
 EXIT_BUG = 1
-EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

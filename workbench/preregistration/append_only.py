@@ -27,7 +27,8 @@ MEND = "restore the line from version control, or mend it by hand; a line that i
 
 PROBE = b"\n" * 4096
 """Written and taken back to see whether a file can grow: a disk that has no room for it has none for a line either.
-Empty lines, so that a process that dies in between leaves a file that still can be read."""
+Empty lines, so that a process that dies in between leaves a file that still can be read; the next to write takes them
+away."""
 
 
 @contextmanager
@@ -167,9 +168,21 @@ def _appending(path: Path) -> Iterator[tuple[int, int]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        yield descriptor, os.fstat(descriptor).st_size
+        yield descriptor, _without_probe(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _without_probe(descriptor: int) -> int:
+    """Length of a file, once what a killed process has tried it with is taken away again."""
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, len(PROBE) + 2, max(0, size - len(PROBE) - 2))
+    if not tail.endswith(PROBE[:2]):
+        return size
+    content = tail.rstrip(b"\n")
+    kept = size - len(tail) + (len(content) + 1 if content else 0)
+    os.ftruncate(descriptor, kept)
+    return kept
 
 
 @contextmanager

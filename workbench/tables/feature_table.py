@@ -15,7 +15,7 @@ from workbench.errors import of_the_disk
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
 from workbench.tables.file_digests import FileDigests, file_digest
 from workbench.version import __version__
-from workbench.whole_files import written_whole
+from workbench.whole_files import sweep, written_whole
 
 MAPPED = 1 << 25
 """Bytes above which stored values are mapped into memory instead of read."""
@@ -79,6 +79,7 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
     bool
         True where it was built anew.
     """
+    sweep(folder)
     kept = _load(folder, name, key)
     if kept is not None:
         return kept, False
