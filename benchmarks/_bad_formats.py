@@ -5,6 +5,7 @@ Not a benchmark itself: `_bad_inputs.py` puts it into small studies.
 
 from __future__ import annotations
 
+import copy
 import datetime
 import gzip
 import io
@@ -391,7 +392,7 @@ def _tree_changed(draw: st.DrawFn, table: dict[str, Any]) -> str:
         holder[step] = draw(st.sampled_from(([holder[step]], {"a": holder[step]}, [[[holder[step]]]])))
         return f"{where} is wrapped"
     if kind == "like another":
-        holder[step] = _inside(table, draw(st.sampled_from(sorted(places(table), key=str))))
+        holder[step] = copy.deepcopy(_inside(table, draw(st.sampled_from(sorted(places(table), key=str)))))
         return f"{where} is a copy of another"
     holder[step] = draw(values)
     return f"{where} is {str(holder[step])[:40]!r}"

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+import struct
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -355,8 +356,10 @@ def _of_image(bad: BadInput, table: Table, clean: Table, said: tuple[list[str], 
         values = np.asarray(image.dataobj)
     except Exception as error:
         raise Unreadable(error) from None
-    place = int(image.header["vox_offset"])
-    if len(content) - place - values.size * image.header["bitpix"] // 8 >= values.size // max(values.shape[-1], 1):
+    order = "<" if image.header.endianness == "<" else ">"
+    place = max(352, int(struct.unpack_from(f"{order}f", content, 108)[0]))
+    voxel = image.get_data_dtype().itemsize
+    if len(content) - place - values.size * voxel >= math.prod(values.shape[:2]) * voxel:
         return f"accepted with {len(content)} bytes, more than its header says"
     if values.shape != (6, 5, 4) or not np.allclose(image.affine, np.diag([3.0, 3.0, 3.0, 1.0])):
         return ""  # the atlas is laid over another grid

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.delimited import LISTED, open_table
-from workbench.sources.file_names import glob_under, matching, name_pattern
+from workbench.sources.file_names import matching, name_pattern
+from workbench.sources.folder_search import files_like
 from workbench.sources.identity import DUPLICATE, Row
 from workbench.sources.label_tables import read_label_table
 from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
@@ -43,7 +44,7 @@ def find(spec: AfniSource, data: Path) -> list[SourceFile]:
     """
     if PARTICIPANT in spec.files:
         return list(matching(spec.files, data))
-    return [SourceFile(path, path.relative_to(data).as_posix()) for path in glob_under(spec.files, data)]
+    return [SourceFile(path, path.relative_to(data).as_posix()) for path in files_like(spec.files, data)]
 
 
 def parse(file: SourceFile, options: ParseOptions) -> Parsed:

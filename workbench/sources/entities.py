@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, listed
-from workbench.sources.file_names import glob_under
+from workbench.sources.folder_search import files_like
 from workbench.sources.parsed import SourceFile
 
 NAME = re.compile(r"(?P<stem>[^/]*?)(?P<extension>(?:\.[A-Za-z][A-Za-z0-9]*){0,3})")
@@ -130,7 +130,7 @@ def named_files(files: str, data: Path) -> list[NamedFile]:
         Every file that lies in the folder of somebody else.
     """
     problems, named = Problems(), []
-    for path in glob_under(files, data):
+    for path in files_like(files, data):
         with problems.gather():
             named.append(read_name(path, path.relative_to(data).as_posix()))
     problems.raise_if_any(SourceError)

@@ -10,7 +10,8 @@ from pathlib import Path
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.delimited import LISTED
 from workbench.sources.entities import NamedFile, read_name
-from workbench.sources.file_names import ENTITIES, PLACEHOLDERS, glob_under, name_pattern, spellings_of
+from workbench.sources.file_names import ENTITIES, PLACEHOLDERS, name_pattern, spellings_of
+from workbench.sources.folder_search import files_like
 from workbench.sources.parsed import SourceFile
 from workbench.sources.volumes import SUFFIXES, halves
 
@@ -88,7 +89,7 @@ def named_maps(files: str, data: Path) -> list[NamedMap]:
     pattern = name_pattern(files)
     glob = re.sub(rf"\{{({'|'.join(PLACEHOLDERS)})\}}", "*", files)
     problems, maps = Problems(), []
-    for path in _images(glob_under(glob, data)):
+    for path in _images(files_like(glob, data)):
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
         if match is not None:
