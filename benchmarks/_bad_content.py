@@ -35,7 +35,7 @@ STRANGE_TEXTS = (
 STRANGE_IDS = (
     "sub-../../outside", "../outside", "sub-01/../sub-02", "sub-01 ", " sub-01", "SUB-01", "sub-1", "sub-001", "1", "01.0",
     "1e0", "sub-\uff10\uff11", "\u0455ub-01", "sub-01\u200b", "sub-0\u00ad1", "sub-", "sub-sub-01", "sub-01\x00", "sub-99",
-    "Mean", "N = 12", "2026-03-03", "sub-" + "9" * 300, "sub-\u0660\u0661", "sub-01;sub-02", "-01", "sub_01", "nan",
+    "Mean", "N = 12", "2026-03-03", "sub-" + "9" * 300, "sub-\u0660\u0661", "sub-01;sub-02", "-01", "1e999999999", "9" * 5000, "sub-" + "9" * 5000, "1e-999999999", "sub_01", "nan",
 )  # fmt: skip
 
 numbers = st.one_of(
@@ -113,7 +113,9 @@ def bomb(byte: bytes = b"0", megabytes: int = 256) -> bytes:
 def packed_changed(draw: st.DrawFn, content: bytes) -> Change:
     """A packed file that went wrong: damaged, cut, followed by something, packed twice, or a bomb."""
     inside = gzip.decompress(content)
-    kind = draw(st.sampled_from(("bytes", "bytes", "bytes", "followed", "twice", "bomb", "not packed", "inside cut", "parts")))
+    kind = draw(
+        st.sampled_from(("bytes", "bytes", "bytes", "followed", "twice", "bomb", "not packed", "inside cut", "parts"))
+    )
     if kind == "followed":
         return "packed data followed by others", content + draw(st.binary(min_size=1, max_size=40))
     if kind == "twice":
@@ -194,7 +196,17 @@ def _quoted(draw: st.DrawFn, grid: Grid) -> str:
     row, column = draw(st.integers(0, len(grid) - 1)), draw(st.integers(0, len(grid[0]) - 1))
     inside = grid[row][column]
     grid[row][column] = draw(
-        st.sampled_from((f'"{inside}', f'{inside}"', f'"{inside}"', f'"{inside}\n"', f'"{inside}\t"', f'""{inside}""', f"'{inside}'"))
+        st.sampled_from(
+            (
+                f'"{inside}',
+                f'{inside}"',
+                f'"{inside}"',
+                f'"{inside}\n"',
+                f'"{inside}\t"',
+                f'""{inside}""',
+                f"'{inside}'",
+            )
+        )
     )
     return f"row {row}, column {column} is {grid[row][column]!r}"
 

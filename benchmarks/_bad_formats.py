@@ -50,8 +50,8 @@ VARIABLES: dict[str, Callable[[np.ndarray], bytes]] = {
     "not square": lambda A: matlab_bytes({"A": A[:, :-1]}),
     "a cube": lambda A: matlab_bytes({"A": np.stack([A, A], axis=2)}),
     "empty": lambda A: matlab_bytes({"A": np.empty((0, 0))}),
-    "NaN": lambda A: matlab_bytes({"A": np.where(A == A.max(), np.nan, A)}),
-    "infinity": lambda A: matlab_bytes({"A": np.where(A == A.max(), np.inf, A)}),
+    "NaN": lambda A: matlab_bytes({"A": np.where(A.max() == A, np.nan, A)}),
+    "infinity": lambda A: matlab_bytes({"A": np.where(A.max() == A, np.inf, A)}),
     "whole numbers": lambda A: matlab_bytes({"A": (A * 100).astype(np.int8)}),
     "single precision": lambda A: matlab_bytes({"A": A.astype(np.float32)}),
     "booleans": lambda A: matlab_bytes({"A": A > 0}),
@@ -70,7 +70,7 @@ VARIABLES: dict[str, Callable[[np.ndarray], bytes]] = {
     "version 7.3, a bomb": lambda A: _hdf5(_swollen),
     "version 7.3, text": lambda A: _hdf5(lambda file: file.create_dataset("A", data=b"text")),
     "version 7.3, another variable": lambda A: hdf5_bytes({"B": A, "C": A}),
-    "version 7.3, NaN": lambda A: hdf5_bytes({"A": np.where(A == A.max(), np.nan, A)}),
+    "version 7.3, NaN": lambda A: hdf5_bytes({"A": np.where(A.max() == A, np.nan, A)}),
     "version 7.3, nothing": lambda A: _hdf5(lambda file: None),
     "version 7.3, letters beyond any": lambda A: _hdf5(_letters),
 }  # fmt: skip
@@ -137,7 +137,10 @@ def matlab_changed(draw: st.DrawFn, content: bytes, A: np.ndarray) -> Change:
     if kind == "bytes":
         return draw(bytes_changed(content))
     if kind == "header":  # where a flipped bit says something else than a number
-        at, more = draw(st.integers(0, 300)), draw(st.sampled_from((b"\xff" * 4, b"\0" * 4, b"\xff\xff\xff\x7f", b"\x01\0\0\0")))
+        at, more = (
+            draw(st.integers(0, 300)),
+            draw(st.sampled_from((b"\xff" * 4, b"\0" * 4, b"\xff\xff\xff\x7f", b"\x01\0\0\0"))),
+        )
         return f"{more!r} at {at}", content[:at] + more + content[at + 4 :]
     if kind == "else":
         return draw(something_else)
@@ -148,7 +151,10 @@ def matlab_changed(draw: st.DrawFn, content: bytes, A: np.ndarray) -> Change:
 # --------------------------------------------------------------------------------------------------------------- Excel
 
 SHEET = "xl/worksheets/sheet1.xml"
-LAUGHS = '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12)) + "]>"
+ALL_MERGED = b'</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1048576"/></mergeCells>'
+LAUGHS = (
+    '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12)) + "]>"
+)
 OUTSIDE = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/hostname">]>'
 
 
@@ -209,7 +215,7 @@ WORKBOOKS: dict[str, Callable[[bytes], bytes]] = {
     "an empty sheet": _in_sheet(lambda xml: b""),
     "a sheet cut short": _in_sheet(lambda xml: xml[: len(xml) // 2]),
     "a bomb": lambda content: rezipped(content, lambda name, xml: b" " * (300 << 20) if name == SHEET else xml),
-    "a bomb beside it": lambda content: rezipped(content, lambda name, xml: xml) + b"",
+    "everything merged": _in_sheet(lambda xml: xml.replace(b"</sheetData>", ALL_MERGED)),
     "a member outside of its folder": lambda content: _with_member(content, "../../outside/evil.txt"),
     "two members of one name": lambda content: _with_member(content, SHEET),
     "merged cells": _edited(lambda book: book.worksheets[0].merge_cells("A2:A4")),
@@ -460,5 +466,7 @@ def toml_changed(draw: st.DrawFn, content: bytes) -> Change:
         return f"line {at + 1} {change}", "\n".join(lines).encode("utf-8", "surrogatepass")
     if kind == "written":
         how = draw(st.sampled_from(("utf-16", "utf-8-sig", "utf-32", "cp1252", "with CR")))
-        return f"written in {how}", text.replace("\n", "\r").encode() if how == "with CR" else (text + "# \u00e9\n").encode(how)
+        return f"written in {how}", text.replace("\n", "\r").encode() if how == "with CR" else (
+            text + "# \u00e9\n"
+        ).encode(how)
     return draw(bytes_changed(content)) if kind == "bytes" else draw(something_else)

@@ -165,7 +165,9 @@ def _clean(make: Callable[..., CleanStudy], *arguments: str) -> CleanStudy:
     return make(*arguments)
 
 
-def _one_of(study: CleanStudy, paths: tuple[str, ...], kind: str, change: Callable[[str, bytes], st.SearchStrategy[Change]]) -> st.SearchStrategy[BadInput]:
+def _one_of(
+    study: CleanStudy, paths: tuple[str, ...], kind: str, change: Callable[[str, bytes], st.SearchStrategy[Change]]
+) -> st.SearchStrategy[BadInput]:
     """A bad file of a study: its content changed, or no ordinary file any more (one in eight)."""
 
     def ordinary(path: str) -> st.SearchStrategy[BadInput]:
@@ -220,7 +222,9 @@ def matlab() -> st.SearchStrategy[BadInput]:
     A = matrices()[IDS[0]]
 
     def of_conn(path: str, content: bytes) -> st.SearchStrategy[Change]:
-        return matlab_changed(content, A) if path.endswith(".mat") else st.one_of(table_changed(content), something_else)
+        return (
+            matlab_changed(content, A) if path.endswith(".mat") else st.one_of(table_changed(content), something_else)
+        )
 
     return st.one_of(
         _one_of(dcm, dcm.targets, "matlab", lambda path, content: matlab_changed(content, A)),
@@ -280,7 +284,9 @@ def bad_inputs(kind: str, n: int, number: int) -> Iterator[BadInput]:
     drawn: list[BadInput] = []
 
     @seed(number)
-    @settings(max_examples=n, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=n, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
     @given(KINDS[kind][1]())
     def collect(bad: BadInput) -> None:
         drawn.append(bad)

@@ -28,7 +28,7 @@ from _plain_readers import difference
 
 MOST_SECONDS = 10.0
 MOST_MEMORY_MB = 1024
-LONGEST_LINE = 1000
+LONGEST_LINE = 2500
 """Characters of a message that still is one clear line."""
 
 CLASSES = (
@@ -86,8 +86,26 @@ class Hang(BaseException):
 
 
 _WATCHED: list[tuple[str, str]] | None = None
-WRITES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.truncate", "os.chmod", "os.chown")
-RUNS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect", "urllib.Request", "pickle.find_class")
+WRITES = (
+    "os.mkdir",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.symlink",
+    "os.link",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
+)
+RUNS = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "socket.connect",
+    "urllib.Request",
+    "pickle.find_class",
+)
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -158,14 +176,18 @@ def run_here(arguments: Sequence[str]) -> Outcome:
     """A command in this process, watched and stopped after ten seconds."""
     from workbench.cli import run_command
 
+    idle, last = 0, time.process_time()
+
     def stop(*_: object) -> None:
-        worked, waited = time.process_time() - cpu, time.perf_counter() - begun
-        if worked > MOST_SECONDS or (waited > MOST_SECONDS and worked < waited / 20) or waited > 10 * MOST_SECONDS:
-            raise Hang  # on a busy machine, waiting for a processor is none
+        nonlocal idle, last
+        now = time.process_time()
+        idle, last = (idle + 1 if now - last < 1e-3 else 0), now
+        if now - cpu > MOST_SECONDS or idle > MOST_SECONDS:
+            raise Hang  # works for too long, or waits for something; on a busy machine, waiting for a processor is none
 
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
     _forget_peak()
-    before, begun, cpu, code = _peak_mb(), time.perf_counter(), time.process_time(), None
+    before, cpu, code = _peak_mb(), time.process_time(), None
     earlier = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
     with (
@@ -183,7 +205,7 @@ def run_here(arguments: Sequence[str]) -> Outcome:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, earlier)
-    seconds = time.process_time() - cpu if code is not None else time.perf_counter() - begun
+    seconds = time.process_time() - cpu if code is not None else MOST_SECONDS + 1
     texts = []
     for stream in streams:
         stream.flush()
@@ -212,7 +234,12 @@ def run_apart(arguments: Sequence[str], *, start_s: float = 20.0) -> Outcome:
     begun = time.perf_counter()
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=MOST_SECONDS + start_s, preexec_fn=_limited, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            timeout=MOST_SECONDS + start_s,
+            preexec_fn=_limited,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         code, out, err = done.returncode, done.stdout, done.stderr
     except subprocess.TimeoutExpired as stopped:
@@ -308,7 +335,9 @@ def _of_messages(bad: BadInput, err: str) -> Iterator[Failure]:
         if not any(name in message for name in names):
             yield Failure("names no file", bad, message)
             return
-        if len(message) > LONGEST_LINE or re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ufffd]", message):
+        if len(message) > LONGEST_LINE or re.search(
+            r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ufffd]", message
+        ):
             yield Failure("no clear line", bad, f"{len(message)} characters: {message[:300]!r}")
             return
 

@@ -107,7 +107,9 @@ def participants() -> list[list[object]]:
     """Rows of ``participants.tsv``."""
     rng = _drawn()
     ages = rng.integers(20, 60, N_PARTICIPANTS) + 0.5
-    return [[f"sub-{each}", age, "FM"[at % 2], "AB"[at % 2]] for at, (each, age) in enumerate(zip(IDS, ages, strict=True))]
+    return [
+        [f"sub-{each}", age, "FM"[at % 2], "AB"[at % 2]] for at, (each, age) in enumerate(zip(IDS, ages, strict=True))
+    ]
 
 
 PEOPLE = ("participant_id", "age", "sex", "site")
@@ -140,7 +142,9 @@ def matrices(signed: bool = True) -> dict[str, np.ndarray]:
     return made
 
 
-def _study(name: str, spec: str, files: Mapping[str, bytes], targets: Sequence[str], cohort: str = COHORT) -> CleanStudy:
+def _study(
+    name: str, spec: str, files: Mapping[str, bytes], targets: Sequence[str], cohort: str = COHORT
+) -> CleanStudy:
     common = {
         "features/cohort.toml": cohort.encode(),
         f"features/{name}.toml": spec.encode(),
@@ -171,13 +175,17 @@ def long_study() -> CleanStudy:
     """A table with a row for each participant and region."""
     rows = [[row[0], region, value] for row in feature_rows() for region, value in zip(REGIONS, row[1:], strict=True)]
     spec = TABLE + 'pivot = { feature = "region", value = "suvr" }\n'
-    return _study("pet", spec, {"sources/pet.tsv": table_text(("participant_id", "region", "suvr"), rows)}, ["sources/pet.tsv"])
+    return _study(
+        "pet", spec, {"sources/pet.tsv": table_text(("participant_id", "region", "suvr"), rows)}, ["sources/pet.tsv"]
+    )
 
 
 def packed_study() -> CleanStudy:
     """A packed table."""
     content = gzip.compress(table_text(("participant_id", *REGIONS), feature_rows()), mtime=0)
-    return _study("pet", TABLE.replace("pet.tsv", "pet.tsv.gz"), {"sources/pet.tsv.gz": content}, ["sources/pet.tsv.gz"])
+    return _study(
+        "pet", TABLE.replace("pet.tsv", "pet.tsv.gz"), {"sources/pet.tsv.gz": content}, ["sources/pet.tsv.gz"]
+    )
 
 
 MATRIX = """\
@@ -331,7 +339,9 @@ def image_study(suffix: str) -> CleanStudy:
     for each in IDS:
         values = rng.normal(1.0, 0.3, SHAPE).astype(np.float32)
         files[f"sources/maps/sub-{each}_ses-b0.{suffix}"] = image_bytes(values, packed=suffix.endswith("gz"))
-    return _study("task", MAPS.replace("SUFFIX", suffix), files, [*list(files)[2:4], "sources/atlas.nii.gz", "sources/atlas.tsv"])
+    return _study(
+        "task", MAPS.replace("SUFFIX", suffix), files, [*list(files)[2:4], "sources/atlas.nii.gz", "sources/atlas.tsv"]
+    )
 
 
 CURVES = """\
@@ -359,7 +369,12 @@ def sidecar_study() -> CleanStudy:
         rows = [[*frame, *rng.uniform(1, 2, len(REGIONS)).round(4)] for frame in frames]
         stem = f"sources/curves/sub-{each}_ses-b0_tacs"
         files[f"{stem}.tsv"] = table_text(("frame_start", "frame_end", *REGIONS), rows)
-        sidecar = {"Units": "Bq/mL", "TracerName": "X", "FrameTimesStart": [0, 600, 1200, 1800], "FrameDuration": [600] * 4}
+        sidecar = {
+            "Units": "Bq/mL",
+            "TracerName": "X",
+            "FrameTimesStart": [0, 600, 1200, 1800],
+            "FrameDuration": [600] * 4,
+        }
         files[f"{stem}.json"] = json.dumps(sidecar).encode()
         quality = {"fd_mean": round(float(rng.uniform(0.05, 0.3)), 4), "size_t": 200, "tsnr": 50.0}
         files[f"sources/mriqc/sub-{each}_bold.json"] = json.dumps(quality).encode()

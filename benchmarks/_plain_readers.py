@@ -106,7 +106,7 @@ def _of_odd_file(bad: BadInput, table: Table, clean: Table, notes: list[str]) ->
         return ""
     lost = {person for person, _ in clean} - {person for person, _ in table}
     of_one = re.search(r"(\d\d)_ses-b0", bad.path)
-    gone = ("is gone", "has a long name", "has a name that is no text", "has a name of two lines", "is a folder")
+    gone = ("is gone", "has a long name", "has a name that is no text", "has a name of two lines")
     if of_one and bad.change in gone and lost == {f"sub-{of_one[1]}"}:
         return ""  # there is no such file
     return f"{bad.change}: the table differs, without {sorted(lost)}; notes: {notes}"
@@ -146,7 +146,9 @@ def _sheet(content: bytes) -> list[list[str]]:
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
         sheet = next(each for each in book.worksheets if each.max_row > 1 or each["A1"].value is not None)
-        rows = [["" if cell is None else str(cell).strip() for cell in row] for row in sheet.iter_rows(values_only=True)]
+        rows = [
+            ["" if cell is None else str(cell).strip() for cell in row] for row in sheet.iter_rows(values_only=True)
+        ]
     except Exception as error:
         raise Unreadable(error) from None
     return [row for row in rows if any(row)]
@@ -176,12 +178,17 @@ def _of_wide(bad: BadInput, table: Table, clean: Table, said: tuple[list[str], s
     else:
         first = header.index("participant_id")
         cells = {
-            (person_of(row[first]), name): row[k] for row in rows for k, name in enumerate(header) if k != first and name
+            (person_of(row[first]), name): row[k]
+            for row in rows
+            for k, name in enumerate(header)
+            if k != first and name
         }
     return _compared(cells, table, {person for person, _ in clean}, said)
 
 
-def _compared(cells: dict[tuple[str, str], str], table: Table, known: set[str], said: tuple[list[str], set[str]]) -> str:
+def _compared(
+    cells: dict[tuple[str, str], str], table: Table, known: set[str], said: tuple[list[str], set[str]]
+) -> str:
     notes, left_out = said
     features = {feature for _, feature in table}
     unsaid = {feature for _, feature in cells} - features - left_out
@@ -286,6 +293,8 @@ def _text_matrix(content: bytes) -> tuple[list[str], np.ndarray]:
     names = grid[0][1:] if len(grid[0]) == len(grid[-1]) else grid[0]
     rows = {row[0]: row[1:] for row in grid[1:]}
     if set(rows) != set(names):
+        if len(names) != len(grid) - 1:
+            raise Unreadable(f"{len(grid) - 1} rows for {len(names)} names")
         rows = dict(zip(names, (row[-len(names) :] for row in grid[1:]), strict=True))
     try:
         return names, np.array([[number_of(cell) for cell in rows[name]] for name in names])
@@ -387,11 +396,17 @@ def _of_json(bad: BadInput, table: Table, clean: Table, said: tuple[list[str], s
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Unreadable(error) from None
         made = _cohort(study).participants.loc["sub-01", "mean_fd"]
-        return "" if math.isclose(made, value * 200 / 199, rel_tol=0.01) or made == value else f"mean_fd is {made}, not {value}"
+        return (
+            ""
+            if math.isclose(made, value * 200 / 199, rel_tol=0.01) or made == value
+            else f"mean_fd is {made}, not {value}"
+        )
     return ""
 
 
 def _of_labels(bad: BadInput, table: Table, clean: Table, said: tuple[list[str], set[str]], study: Path) -> str:
+    if any("not in the study" in note for note in said[0]):
+        return ""
     return "" if {p for p, _ in table} == {p for p, _ in clean} else "participants are lost with the names of regions"
 
 
@@ -402,7 +417,9 @@ def _of_spec(bad: BadInput, study: Path) -> str:
     name = Path(bad.path).name
     if bad.content is None or name in ("workbench.local.toml", "regions.toml"):
         return ""
-    examine = examine_cohort if name == "cohort.toml" else examine_experiment if "experiments" in bad.path else examine_source
+    examine = (
+        examine_cohort if name == "cohort.toml" else examine_experiment if "experiments" in bad.path else examine_source
+    )
     spec = examine(study / bad.path).spec
     if spec is None:
         return "the command succeeded on a specification with problems"
@@ -414,20 +431,31 @@ def _unsaid(written: Any, understood: Any, where: str) -> str:
         if not isinstance(understood, dict):
             return f"{where} was not understood as a table"
         return next(
-            (said for key, value in written.items() if (said := _unsaid(value, understood.get(key), f"{where}: {key}"))), ""
+            (
+                said
+                for key, value in written.items()
+                if (said := _unsaid(value, understood.get(key), f"{where}: {key}"))
+            ),
+            "",
         )
     if isinstance(written, list):
         if len(written) != len(understood or ()):
             return f"{where} has {len(written)} entries, of which {len(understood or ())} were understood"
         return next(
-            (said for k, (one, other) in enumerate(zip(written, understood, strict=True)) if (said := _unsaid(one, other, f"{where}[{k}]"))),
+            (
+                said
+                for k, (one, other) in enumerate(zip(written, understood, strict=True))
+                if (said := _unsaid(one, other, f"{where}[{k}]"))
+            ),
             "",
         )
     return "" if understood == written else f"{where} is {written!r} in the file and was understood as {understood!r}"
 
 
 _COMPARED = {
-    ".tsv": lambda *given: (_of_matrix if "/conn/" in given[0].path else _of_labels if "atlas" in given[0].path else _of_wide)(*given),
+    ".tsv": lambda *given: (
+        _of_matrix if "/conn/" in given[0].path else _of_labels if "atlas" in given[0].path else _of_wide
+    )(*given),
     ".tsv.gz": _of_wide,
     ".xlsx": _of_wide,
     ".npy": _of_matrix,

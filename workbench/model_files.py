@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import FitError, Problem, StoreError, listed
+from workbench.json_values import json_values
 from workbench.models.everyone import StudyModel
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, RunResult
 from workbench.results.cells import harmless
@@ -163,7 +164,7 @@ def load_model(folder: Path) -> StudyModel:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json_values(path.read_text(encoding="utf-8"))
         version, files, made_by = record["schema_version"], record["files"], record["made_by"]
         whole = isinstance(files, dict) and isinstance(made_by, dict) and {ARRAYS, *BESIDE} <= set(files)
     except FileNotFoundError:

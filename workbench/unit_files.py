@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, StoreError, listed, of_the_disk
+from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult
 from workbench.whole_files import TEMPORARY, written_whole
 
@@ -110,7 +111,7 @@ def load_unit(folder: Path, key: str) -> UnitResult:
     path = unit_path(folder, key)
     try:
         with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+            header = json_values(file["header"].tobytes())
             test, numbers = file["test"], file["numbers"]
     except FileNotFoundError as error:
         raise StoreError(Problem(path.name, "no such stored result")) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.errors import Problem, Problems, StoreError
+from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def _record(line: bytes, reader: TypeAdapter[T]) -> T:
     from pydantic import ValidationError
 
     try:
-        values = json.loads(line.decode("utf-8"))
+        values = json_values(line.decode("utf-8"))
     except ValueError:
         raise ValueError("is damaged: not a line of JSON") from None
     if not isinstance(values, dict):

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from workbench.errors import Problem, SourceError
+from workbench.errors import Problem, Problems, SourceError
 
 LET_READ = "let this account read it, or see whether the disk is failing"
 ANY_FOLDERS = "**"
-WILD = re.compile(r"[*?]")
 ENDING = re.compile(r"\.[A-Za-z0-9]+")
 """The end of a pattern that says what kind of file is meant."""
 
@@ -38,41 +37,80 @@ def files_like(pattern: str, folder: Path, *, any_case: bool = False) -> list[Pa
     Raises
     ------
     SourceError
-        If a folder on the way cannot be read, or one stands where a file is meant (``sub-01.tsv/``).
+        If a folder on the way cannot be read, one stands where a file is meant (``sub-01.tsv/``), or a file fits but for
+        capitals: left out in silence, it would look like missing data.
     """
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     if pattern.startswith("/"):
-        raise SourceError(Problem(pattern, "is an absolute path", "files are found below the data: name them from there"))
+        raise SourceError(
+            Problem(pattern, "is an absolute path", "files are found below the data: name them from there")
+        )
     if not parts:
         return []
-    found = sorted(dict.fromkeys(_below(folder, parts, folder, re.IGNORECASE if any_case else 0)))
+    found = sorted(dict.fromkeys(_below(folder, parts, folder)))
     meant = ENDING.fullmatch(Path(parts[-1]).suffix) is not None
-    return [path for path in found if not _is_folder(path, folder, file_meant=meant)]
+    paths = [path for path in found if not _is_folder(path, folder, file_meant=meant)]
+    if not any_case:
+        above = "".join("(?:.*/)?" if part == ANY_FOLDERS else f"{_expression(part)}/" for part in parts[:-1])
+        exact = re.compile(above + (".*" if parts[-1] == ANY_FOLDERS else _expression(parts[-1])), re.DOTALL)
+        refuse_other_capitals([path for path in paths if not exact.fullmatch(_label(path, folder))], pattern, folder)
+    return paths
 
 
-def _below(folder: Path, parts: Sequence[str], top: Path, flags: int) -> Iterator[Path]:
+def refuse_other_capitals(paths: Sequence[Path], pattern: str, folder: Path) -> None:
+    """Raise for files that a pattern fits but for capitals.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Those files; nothing is raised where there are none.
+    pattern : str
+    folder : Path
+        That the pattern is relative to.
+
+    Raises
+    ------
+    SourceError
+        With each of them.
+    """
+    problems = Problems()
+    for path in paths:
+        problems.add(
+            _label(path, folder),
+            f"is like {pattern!r} but for capitals",
+            "rename the file or the folder as the others are",
+        )
+    problems.raise_if_any(SourceError)
+
+
+def _below(folder: Path, parts: Sequence[str], top: Path) -> Iterator[Path]:
     first, rest = parts[0], parts[1:]
     if first == ANY_FOLDERS:
-        yield from _below(folder, rest, top, flags) if rest else ()
+        yield from _below(folder, rest, top) if rest else ()
         for entry in _entries(folder, top):
             if entry.is_dir(follow_symlinks=False):
-                yield from _below(Path(entry.path), parts, top, flags)
+                yield from _below(Path(entry.path), parts, top)
             elif not rest:
                 yield Path(entry.path)
-    elif flags or WILD.search(first):
-        name = re.compile("".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in first), flags | re.DOTALL)
-        fitting = (entry for entry in _entries(folder, top) if name.fullmatch(entry.name))
-        yield from (path for entry in fitting for path in _at(Path(entry.path), rest, top, flags))
+    elif first == "..":
+        yield from _at(folder / first, rest, top)
     else:
-        yield from _at(folder / first, rest, top, flags)
+        name = re.compile(_expression(first), re.IGNORECASE | re.DOTALL)
+        fitting = (entry for entry in _entries(folder, top) if name.fullmatch(entry.name))
+        yield from (path for entry in fitting for path in _at(Path(entry.path), rest, top))
 
 
-def _at(path: Path, rest: Sequence[str], top: Path, flags: int) -> Iterator[Path]:
+def _expression(part: str) -> str:
+    """Regular expression of one name of a pattern."""
+    return "".join({"*": "[^/]*", "?": "[^/]"}.get(sign, re.escape(sign)) for sign in part)
+
+
+def _at(path: Path, rest: Sequence[str], top: Path) -> Iterator[Path]:
     """A path itself where it is the end of the pattern, else what lies below it."""
     if not rest:
-        yield from [path] if os.path.lexists(path) else []
+        yield path
     elif _is_folder(path, top):
-        yield from _below(path, rest, top, flags)
+        yield from _below(path, rest, top)
 
 
 def _entries(folder: Path, top: Path) -> list[os.DirEntry[str]]:
@@ -91,7 +129,9 @@ def _is_folder(path: Path, top: Path, *, file_meant: bool = False) -> bool:
     except OSError as error:
         raise SourceError(_unreadable(path, top, error)) from None
     if folder and file_meant:
-        raise SourceError(Problem(_label(path, top), "is a folder, where a file is meant", "rename the folder, or put the file there"))
+        raise SourceError(
+            Problem(_label(path, top), "is a folder, where a file is meant", "rename the folder, or put the file there")
+        )
     return folder
 
 

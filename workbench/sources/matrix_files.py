@@ -101,7 +101,9 @@ def _read_npy(path: Path, label: str) -> np.ndarray:
         found = f"is no NumPy array of numbers that can be read ({str(error).partition(chr(10))[0] or type(error).__name__})"
         raise SourceError(Problem(label, found, hint)) from None
     if isinstance(values, np.ndarray) and content.read(1):
-        raise SourceError(Problem(label, "goes on after the array that its first bytes declare", "copy or write it again"))
+        raise SourceError(
+            Problem(label, "goes on after the array that its first bytes declare", "copy or write it again")
+        )
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.ndim != 2:
         shape = "x".join(map(str, getattr(values, "shape", ())))
         found = f"holds an array of shape {shape or 'unknown'} and type {getattr(values, 'dtype', type(values))}"

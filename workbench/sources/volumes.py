@@ -158,7 +158,9 @@ def read_volume(path: Path, label: str, *, several: bool = False) -> Volume:
         what = "complex numbers" if values.dtype.kind == "c" else "colours"
         raise SourceError(Problem(label, f"holds {what}, no numbers", "the image of the values themselves"))
     if not (np.abs(image.affine).max() < FAR_MM and abs(np.linalg.det(image.affine[:3, :3])) > FLAT_MM3):
-        raise SourceError(Problem(label, "does not say where its voxels lie: its affine holds no numbers, or no volume", DAMAGED))
+        raise SourceError(
+            Problem(label, "does not say where its voxels lie: its affine holds no numbers, or no volume", DAMAGED)
+        )
     while values.ndim > 3 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.ndim != 3 and not (several and values.ndim == 4):

@@ -25,7 +25,9 @@ MOST_DIGITS = 10**15
 FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
 
 
-MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*["']([A-Za-z]{1,7})(\d{1,15}):([A-Za-z]{1,7})(\d{1,15})""")
+MERGED = re.compile(
+    rb"""<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*["']([A-Za-z]{1,7})(\d{1,15}):([A-Za-z]{1,7})(\d{1,15})"""
+)
 MOST_MERGED = 1_000_000
 """Merged cells beyond which a workbook is not opened; whole columns merged by a slip reach 1,048,576 each."""
 
@@ -223,9 +225,7 @@ def _without_values(data: bytes, sheet: Any, label: str) -> Iterator[Problem]:
             return
     formulas = _opened(data, label, values=False)[sheet.title]
     unknown = [
-        cell.coordinate
-        for cell in _filled(formulas)
-        if cell.data_type == "f" and sheet[cell.coordinate].value is None
+        cell.coordinate for cell in _filled(formulas) if cell.data_type == "f" and sheet[cell.coordinate].value is None
     ]
     if unknown:
         found = f"{len(unknown)} formulas of the sheet {sheet.title!r} have no value stored: {listed(unknown, LISTED)}"

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import of_the_disk
+from workbench.json_values import json_values
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
 from workbench.tables.file_digests import FileDigests, file_digest
 from workbench.version import __version__
@@ -84,7 +85,7 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
 
 def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
     try:
-        stored = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        stored = json_values((folder / f"{name}.json").read_text(encoding="utf-8"))
         if stored["schema_version"] != SCHEMA_VERSION or stored["key"] != key:
             return None
         if stored.pop("description_digest") != _description_digest(stored):
