@@ -254,10 +254,14 @@ def _of_ratings(grid: list[list[str]], study: Path) -> str:
     header, rows = grid[0], grid[1:]
     at = [header.index(name) for name in ("participant_id", "session_id", "MADRS")]
     file = {(person_of(row[at[0]]), row[at[1]]): row[at[2]] for row in rows}
-    scores = _cohort(study).scores
+    cohort = _cohort(study)
+    scores = cohort.scores
     read = {(row.participant_id, row.session): row.value for row in scores.itertuples() if row.score == "MADRS"}
+    strangers = {person for person, _ in file} - set(cohort.participants.index)
+    if strangers and not cohort.notes:
+        return f"ratings of {sorted(strangers)[:3]} left out without a word"
     for key, cell in file.items():
-        if key[1] in ("ses-b0", "ses-d2") and not _stands_for(cell, read.get(key)):
+        if key[0] not in strangers and key[1] in ("ses-b0", "ses-d2") and not _stands_for(cell, read.get(key)):
             return f"the rating of {key} is {cell[:40]!r} in the file and {read.get(key)} in the study"
     more = set(read) - set(file)
     return f"ratings that are not in the file: {sorted(more)[:3]}" if more else ""
