@@ -427,6 +427,15 @@ def json_changed(draw: st.DrawFn, content: bytes) -> Change:
     return said, json.dumps(table).encode()
 
 
+@st.composite
+def json_lines_changed(draw: st.DrawFn, content: bytes) -> Change:
+    """A file of JSON lines of which one is made bad."""
+    lines = content.splitlines()
+    at = draw(st.integers(0, len(lines) - 1))
+    said, lines[at] = draw(json_changed(lines[at]))
+    return f"line {at + 1}: {said}", b"\n".join(lines) + b"\n"
+
+
 TOMLS: tuple[tuple[str, str], ...] = (
     ("nested lists", "x = " + "[" * 5000 + "]" * 5000), ("nested tables", "x = " + "{a=" * 5000 + "1" + "}" * 5000),
     ("dotted keys", "a." * 5000 + "b = 1"), ("a deep heading", "[" + "a." * 3000 + "b]"), ("a huge whole number", "x = " + "9" * 5000),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from _bad_content import Change, array_changed, packed_changed, something_else, table_changed
-from _bad_formats import image_changed, json_changed, matlab_changed, toml_changed, workbook_changed
+from _bad_content import Change, array_changed, bytes_changed, packed_changed, something_else, table_changed
+from _bad_formats import image_changed, json_changed, json_lines_changed, matlab_changed, toml_changed, workbook_changed
+from _bad_stores import stored_study
 from _bad_studies import (
     IDS,
     REGIONS,
@@ -150,7 +151,7 @@ NO_FILES: dict[str, Callable[[Path], None]] = {
     "has a long name": lambda path: path.rename(path.with_name("x" * 240 + path.suffix)),
     "has a name that is no text": _named(b"sub-\xff\xfe_ses-b0.tsv"),
     "has a name of two lines": _named(b"sub-01\n_ses-b0.tsv"),
-    "has a pipe beside it": _beside(lambda name: name.replace("01", "03"), _pipe),
+    "has a pipe beside it": _beside(lambda name: name.replace("01", "03") if "01" in name else f"{name}.pipe", _pipe),
     "has a folder beside it": _beside(lambda name: f"{name}.d", _folder),
     "has a link in a circle beside it": _beside(lambda name: f"{name}.more", lambda path: _link("..")(path)),
 }
@@ -254,14 +255,27 @@ def sidecars() -> st.SearchStrategy[BadInput]:
     return _one_of(study, study.targets, "sidecars", lambda path, content: json_changed(content))
 
 
+def stores() -> st.SearchStrategy[BadInput]:
+    """Frozen plans, results viewed, units, models and built tables, as the workbench itself has stored them."""
+    study = _clean(stored_study)
+
+    def changed(path: str, content: bytes) -> st.SearchStrategy[Change]:
+        if path.endswith(".jsonl"):
+            return st.one_of(bytes_changed(content), json_lines_changed(content), something_else)
+        return st.one_of(bytes_changed(content), json_changed(content) if path.endswith(".json") else something_else)
+
+    return _one_of(study, study.targets, "stores", changed)
+
+
 KINDS: Mapping[str, tuple[float, Callable[[], st.SearchStrategy[BadInput]]]] = {
-    "specs": (0.25, specs),
-    "tables": (0.25, tables),
+    "specs": (0.22, specs),
+    "tables": (0.22, tables),
     "matrices": (0.12, matrices_),
     "matlab": (0.10, matlab),
     "workbooks": (0.10, workbooks),
     "images": (0.12, images),
-    "sidecars": (0.06, sidecars),
+    "sidecars": (0.05, sidecars),
+    "stores": (0.07, stores),
 }
 """Kinds of input, with the share that each has."""
 

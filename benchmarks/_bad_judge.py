@@ -19,11 +19,12 @@ import tempfile
 import time
 import tomllib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from _bad_inputs import OUTSIDE, BadInput, write
+from _bad_stores import reading
 from _plain_readers import difference
 
 MOST_SECONDS = 10.0
@@ -172,10 +173,8 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def run_here(arguments: Sequence[str]) -> Outcome:
+def run_here(run: Callable[[], int]) -> Outcome:
     """A command in this process, watched and stopped after ten seconds."""
-    from workbench.cli import run_command
-
     idle, last = 0, time.process_time()
 
     def stop(*_: object) -> None:
@@ -199,7 +198,7 @@ def run_here(arguments: Sequence[str]) -> Outcome:
         warnings.simplefilter("always")
         try:
             with without_rights_of_root():
-                code = run_command(list(arguments))
+                code = run()
         except Hang:
             pass
         finally:
@@ -281,8 +280,7 @@ def judged(bad: BadInput, *, apart: bool = False) -> tuple[Outcome, list[Failure
     try:
         study = write(bad, folder)
         outside = snapshot(folder / OUTSIDE)
-        command = "check" if bad.kind == "specs" else "features"
-        outcome = (run_apart if apart else run_here)([command, "--quiet", "--study", str(study)])
+        outcome = _met(bad, study, apart=apart)
         _readable(folder)
         failures = list(_of_ending(bad, outcome, study))
         failures += _of_writing(bad, outcome, study)
@@ -294,6 +292,15 @@ def judged(bad: BadInput, *, apart: bool = False) -> tuple[Outcome, list[Failure
     finally:
         _readable(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _met(bad: BadInput, study: Path, *, apart: bool) -> Outcome:
+    if bad.kind == "stores":
+        return run_here(reading(bad.path, study))
+    from workbench.cli import run_command
+
+    arguments = ["check" if bad.kind == "specs" else "features", "--quiet", "--study", str(study)]
+    return run_apart(arguments) if apart else run_here(lambda: run_command(arguments))
 
 
 def _readable(folder: Path) -> None:

@@ -56,6 +56,8 @@ def count(given: argparse.Namespace) -> int:
             apart = bool(every) and at % every == every - 1
             outcome, found = judged(bad, apart=apart)
             failures += found
+            for failure in found[: max(0, given.show - len(failures) + len(found))]:
+                print(failure, flush=True)
             refused[kind] += outcome.code == 2
             slowest = max(slowest, outcome.seconds)
             largest = max(largest, outcome.memory_mb * (not apart))
@@ -63,8 +65,6 @@ def count(given: argparse.Namespace) -> int:
     print(f"{'kind':<12}{'inputs':>7}{'refused':>9}  " + "  ".join(CLASSES))
     for kind, n in sizes.items():
         print(f"{kind:<12}{n:>7}{refused[kind]:>9}  " + "  ".join(f"{by[kind, what]:>{len(what)}}" for what in CLASSES))
-    for failure in failures[: given.show]:
-        print(failure)
     n = sum(sizes.values())
     print(f"seed {given.seed}: {n} inputs, {sum(refused.values())} refused, {len(failures)} failures (bar 0)")
     print(

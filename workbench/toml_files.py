@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.whole_files import ordinary
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -137,9 +138,7 @@ def toml_text(path: Path, label: str) -> str:
         If the file is missing, no ordinary file, cannot be read, or is not UTF-8.
     """
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for ever
-            raise SpecError(Problem(label, "is no ordinary file", "expected a TOML file"))
-        content = path.read_bytes()
+        content = ordinary(path).read_bytes()
     except FileNotFoundError:
         siblings = [each.name for each in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise SpecError(Problem(label, "no such file", did_you_mean(path.name, siblings) if siblings else "")) from None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import Problem, StoreError, listed, of_the_disk
 from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult
-from workbench.whole_files import TEMPORARY, written_whole
+from workbench.whole_files import TEMPORARY, ordinary, written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +110,7 @@ def load_unit(folder: Path, key: str) -> UnitResult:
 
     path = unit_path(folder, key)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(ordinary(path), allow_pickle=False) as file:
             header = json_values(file["header"].tobytes())
             test, numbers = file["test"], file["numbers"]
     except FileNotFoundError as error:

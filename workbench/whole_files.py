@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,3 +68,25 @@ def folder_to_write(folder: Path) -> Path:
     except FileNotFoundError:
         raise WorkbenchError(Problem(str(folder), "no folder can be made there", "name another folder")) from None
     return folder
+
+
+def ordinary(path: Path) -> Path:
+    """A path that can be opened for reading: opening a pipe would wait for ever.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    OSError
+        If a pipe, a socket or a device stands there.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+    return path

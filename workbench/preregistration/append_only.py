@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from workbench.errors import Problem, Problems, StoreError
 from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION
+from workbench.whole_files import ordinary
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -232,7 +233,7 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
     reader = TypeAdapter(kind)
     problems, records = Problems(), []
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = ordinary(path).read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(Problem(label, f"cannot be read ({error.strerror or error})", MEND)) from error
     for number, line in enumerate(lines, start=1):

@@ -11,7 +11,7 @@ from pathlib import Path
 from workbench.errors import of_the_disk
 from workbench.json_values import json_values
 from workbench.version import __version__
-from workbench.whole_files import written_whole
+from workbench.whole_files import ordinary, written_whole
 
 CHUNK = 1 << 20
 ABSENT = "absent"
@@ -105,12 +105,12 @@ class FileDigests:
 
     def _remembered(self) -> dict[str, tuple[list[int], str]]:
         try:
-            stored = json_values(self._path.read_text(encoding="utf-8"))
+            stored = json_values(ordinary(self._path).read_text(encoding="utf-8"))
             if stored["version"] != __version__:
                 return {}
             return {
                 key: (list(map(int, fingerprint)), str(digest))
                 for key, (fingerprint, digest) in stored["files"].items()
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return {}
