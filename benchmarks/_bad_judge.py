@@ -29,6 +29,8 @@ from _plain_readers import difference
 
 MOST_SECONDS = 10.0
 MOST_MEMORY_MB = 1024
+TICK_S = 1.0
+"""How often a command is looked at while it runs."""
 LONGEST_LINE = 2500
 """Characters of a message that still is one clear line."""
 
@@ -181,14 +183,14 @@ def run_here(run: Callable[[], int]) -> Outcome:
         nonlocal idle, last
         now = time.process_time()
         idle, last = (idle + 1 if now - last < 1e-3 else 0), now
-        if now - cpu > MOST_SECONDS or idle > MOST_SECONDS:
+        if now - cpu > MOST_SECONDS or idle * TICK_S > MOST_SECONDS:
             raise Hang  # works for too long, or waits for something; on a busy machine, waiting for a processor is none
 
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
     _forget_peak()
     before, cpu, code = _peak_mb(), time.process_time(), None
     earlier = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
     with (
         warnings.catch_warnings(record=True) as stray,
         watched() as events,
