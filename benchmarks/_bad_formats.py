@@ -61,7 +61,9 @@ VARIABLES: dict[str, Callable[[np.ndarray], bytes]] = {
     "tables in tables": lambda A: matlab_bytes(_nested(A, 30)),
     "version 4": lambda A: struct.pack("<5i", 0, *A.shape, 0, 2) + b"A\0" + A.T.tobytes(),
     "sparse": lambda A: _sparse(A),
-    "version 7.3, huge and unwritten": lambda A: _hdf5(lambda file: file.create_dataset("A", (10**7, 10**7), "f8", chunks=(64, 64))),
+    "version 7.3, huge and unwritten": lambda A: _hdf5(
+        lambda file: file.create_dataset("A", (10**7, 10**7), "f8", chunks=(64, 64))
+    ),
     "version 7.3, a link to another file": lambda A: _hdf5(_linked),
     "version 7.3, numbers of another file": lambda A: _hdf5(_external),
     "version 7.3, numbers put together from other files": lambda A: _hdf5(_virtual),
@@ -73,7 +75,7 @@ VARIABLES: dict[str, Callable[[np.ndarray], bytes]] = {
     "version 7.3, NaN": lambda A: hdf5_bytes({"A": np.where(A.max() == A, np.nan, A)}),
     "version 7.3, nothing": lambda A: _hdf5(lambda file: None),
     "version 7.3, letters beyond any": lambda A: _hdf5(_letters),
-}  # fmt: skip
+}
 """MATLAB files whose variables are not those that were meant, and some that are."""
 
 
@@ -233,7 +235,7 @@ WORKBOOKS: dict[str, Callable[[bytes], bytes]] = {
     "a long text": _value("B2", "x" * 32767),
     "a number for an id": _value("A2", 1),
     "a title above": _edited(lambda book: book.worksheets[0].insert_rows(1)),
-}  # fmt: skip
+}
 """Workbooks that went wrong, and some that say the same in other words."""
 
 
@@ -405,11 +407,20 @@ def _tree_changed(draw: st.DrawFn, table: dict[str, Any]) -> str:
 
 
 JSONS: tuple[tuple[str, bytes], ...] = (
-    ("a list", b"[1, 2]"), ("a number", b"3"), ("null", b"null"), ("a text", b'"x"'), ("nested lists", b"[" * 100_000),
-    ("nested tables", b'{"a":' * 50_000), ("a huge whole number", b'{"size_t": ' + b"9" * 5000 + b"}"), ("a comma too many", b'{"a": 1,}'),
-    ("NaN", b'{"size_t": NaN, "fd_mean": Infinity}'), ("a key twice", b'{"size_t": 1, "size_t": 2}'), ("cut", b'{"a": '),
-    ("a huge power", b'{"size_t": 1e999999, "fd_mean": -1e999999}'), ("a half letter", b'{"\\ud800": "\\udfff"}'),
-)  # fmt: skip
+    ("a list", b"[1, 2]"),
+    ("a number", b"3"),
+    ("null", b"null"),
+    ("a text", b'"x"'),
+    ("nested lists", b"[" * 100_000),
+    ("nested tables", b'{"a":' * 50_000),
+    ("a huge whole number", b'{"size_t": ' + b"9" * 5000 + b"}"),
+    ("a comma too many", b'{"a": 1,}'),
+    ("NaN", b'{"size_t": NaN, "fd_mean": Infinity}'),
+    ("a key twice", b'{"size_t": 1, "size_t": 2}'),
+    ("cut", b'{"a": '),
+    ("a huge power", b'{"size_t": 1e999999, "fd_mean": -1e999999}'),
+    ("a half letter", b'{"\\ud800": "\\udfff"}'),
+)
 
 
 @st.composite
@@ -437,14 +448,28 @@ def json_lines_changed(draw: st.DrawFn, content: bytes) -> Change:
 
 
 TOMLS: tuple[tuple[str, str], ...] = (
-    ("nested lists", "x = " + "[" * 5000 + "]" * 5000), ("nested tables", "x = " + "{a=" * 5000 + "1" + "}" * 5000),
-    ("dotted keys", "a." * 5000 + "b = 1"), ("a deep heading", "[" + "a." * 3000 + "b]"), ("a huge whole number", "x = " + "9" * 5000),
-    ("a huge hexadecimal", "x = 0x" + "f" * 100_000), ("a huge power", "x = 1e999999"), ("a date", "x = 2020-02-30"),
-    ("a late date", "x = 9999-12-31T23:59:60Z"), ("a time", "x = 25:00:00"), ("a bare word", "x = yes"), ("a key twice", "x = 1\nx = 2"),
-    ("a half letter", 'x = "\\ud800"'), ("a letter beyond any", 'x = "\\U00110000"'), ("a NUL", "x = \"\x00\""),
-    ("escapes", 'x = "\\q"'), ("an open text", 'x = """'), ("a million keys", "\n".join(f"k{n} = 1" for n in range(20_000))),
-    ("an empty heading", "[]"), ("an empty key", '"" = 1'), ("a line of a megabyte", "# " + "x" * (1 << 20)),
-)  # fmt: skip
+    ("nested lists", "x = " + "[" * 5000 + "]" * 5000),
+    ("nested tables", "x = " + "{a=" * 5000 + "1" + "}" * 5000),
+    ("dotted keys", "a." * 5000 + "b = 1"),
+    ("a deep heading", "[" + "a." * 3000 + "b]"),
+    ("a huge whole number", "x = " + "9" * 5000),
+    ("a huge hexadecimal", "x = 0x" + "f" * 100_000),
+    ("a huge power", "x = 1e999999"),
+    ("a date", "x = 2020-02-30"),
+    ("a late date", "x = 9999-12-31T23:59:60Z"),
+    ("a time", "x = 25:00:00"),
+    ("a bare word", "x = yes"),
+    ("a key twice", "x = 1\nx = 2"),
+    ("a half letter", 'x = "\\ud800"'),
+    ("a letter beyond any", 'x = "\\U00110000"'),
+    ("a NUL", 'x = "\x00"'),
+    ("escapes", 'x = "\\q"'),
+    ("an open text", 'x = """'),
+    ("a million keys", "\n".join(f"k{n} = 1" for n in range(20_000))),
+    ("an empty heading", "[]"),
+    ("an empty key", '"" = 1'),
+    ("a line of a megabyte", "# " + "x" * (1 << 20)),
+)
 
 
 @st.composite

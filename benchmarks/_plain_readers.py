@@ -95,7 +95,7 @@ def difference(bad: BadInput, study: Path, printed: str) -> str:
     compare = _COMPARED.get(suffix)
     try:
         return compare(bad, table, clean, (notes, left_out), study) if compare else ""
-    except Unreadable as error:
+    except UnreadableError as error:
         return f"accepted, and a plain reader cannot read it: {error}"
 
 
@@ -107,12 +107,12 @@ def _whole_again(bad: BadInput, study: Path, printed: str) -> bool:
         return "pet (pet): 12 participants, 12 rows, 4 features" in printed
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A plain reader refuses the file."""
 
 
 def _of_odd_file(bad: BadInput, table: Table, clean: Table, notes: list[str]) -> str:
-    """All there as before; or, of a file for each participant, all but that of those whose file cannot be found by name."""
+    """All there as before; or, of a file for each participant, all but those whose file has no name that fits."""
     if same(table, clean):
         return ""
     lost = {person for person, _ in clean} - {person for person, _ in table}
@@ -134,13 +134,13 @@ def grid_of(content: bytes, path: str) -> list[list[str]]:
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, ValueError) as error:
-            raise Unreadable(error) from None
+            raise UnreadableError(error) from None
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     encoding = "utf-32" if content[:4] == b"\xff\xfe\0\0" else encoding
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise Unreadable(error) from None
+        raise UnreadableError(error) from None
     lines = re.split("\r\n|\r|\n", text)
     if lines[0].lower().startswith("sep="):
         mark, lines = lines[0][4], lines[1:]
@@ -161,7 +161,7 @@ def _sheet(content: bytes) -> list[list[str]]:
             ["" if cell is None else str(cell).strip() for cell in row] for row in sheet.iter_rows(values_only=True)
         ]
     except Exception as error:
-        raise Unreadable(error) from None
+        raise UnreadableError(error) from None
     return [row for row in rows if any(row)]
 
 
@@ -309,12 +309,12 @@ def _text_matrix(content: bytes) -> tuple[list[str], np.ndarray]:
     rows = {row[0]: row[1:] for row in grid[1:]}
     if set(rows) != set(names):
         if len(names) != len(grid) - 1:
-            raise Unreadable(f"{len(grid) - 1} rows for {len(names)} names")
+            raise UnreadableError(f"{len(grid) - 1} rows for {len(names)} names")
         rows = dict(zip(names, (row[-len(names) :] for row in grid[1:]), strict=True))
     try:
         return names, np.array([[number_of(cell) for cell in rows[name]] for name in names])
     except ValueError as error:
-        raise Unreadable(error) from None
+        raise UnreadableError(error) from None
 
 
 def _npy(content: bytes) -> tuple[list[str], np.ndarray]:
@@ -322,9 +322,9 @@ def _npy(content: bytes) -> tuple[list[str], np.ndarray]:
     try:
         values = np.load(stream, allow_pickle=False)
     except Exception as error:
-        raise Unreadable(error) from None
+        raise UnreadableError(error) from None
     if stream.read():
-        raise Unreadable("bytes after the array")
+        raise UnreadableError("bytes after the array")
     return list(REGIONS), values
 
 
@@ -344,7 +344,7 @@ def _mat(content: bytes) -> tuple[list[str], np.ndarray]:
                 name = "A" if "A" in file else next(iter(file))
                 values = np.asarray(file[name]).T
     except Exception as error:
-        raise Unreadable(error) from None
+        raise UnreadableError(error) from None
     return list(REGIONS), np.asarray(values)
 
 
@@ -355,7 +355,7 @@ def _of_conn(bad: BadInput, table: Table, clean: Table, said: tuple[list[str], s
     try:
         Z = loadmat(io.BytesIO(bad.content))["Z"]
     except Exception as error:
-        raise Unreadable(error) from None
+        raise UnreadableError(error) from None
     for (person, feature), value in table.items():
         one, _, other = re.fullmatch(r"(.+?)(->|--)(.+)", feature).groups()  # type: ignore[union-attr]
         if {one, other} <= set(REGIONS):
@@ -379,7 +379,7 @@ def _of_image(bad: BadInput, table: Table, clean: Table, said: tuple[list[str], 
         image = nibabel.Nifti1Image.from_bytes(content)
         values = np.asarray(image.dataobj)
     except Exception as error:
-        raise Unreadable(error) from None
+        raise UnreadableError(error) from None
     order = "<" if image.header.endianness == "<" else ">"
     place = max(352, int(struct.unpack_from(f"{order}f", content, 108)[0]))
     voxel = image.get_data_dtype().itemsize
@@ -409,7 +409,7 @@ def _of_json(bad: BadInput, table: Table, clean: Table, said: tuple[list[str], s
         try:
             value = json.loads(bad.content.decode("utf-8-sig"))["fd_mean"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Unreadable(error) from None
+            raise UnreadableError(error) from None
         made = _cohort(study).participants.loc["sub-01", "mean_fd"]
         return (
             ""

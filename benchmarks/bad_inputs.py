@@ -2,14 +2,15 @@
 
     python benchmarks/bad_inputs.py [--inputs 2000] [--seed 0] [--apart 0.05] [--kinds tables images ..] [--show 20]
 
-Specifications, tables, matrices, MATLAB files, workbooks, images and JSON sidecars are made bad by hypothesis, structure
-and bytes, in small studies in which nothing else is wrong: `workbench check` or `workbench features` then meets them, a
-share of them (`--apart`) in a process of its own with 4 GB of addresses and without the rights of root over files.
+Specifications, tables, matrices, MATLAB files, workbooks, images, JSON sidecars and what the workbench has stored
+are made bad by hypothesis, structure and bytes, in small studies in which nothing else is wrong. `workbench check` or
+`workbench features` then meets them, a share (`--apart`) in a process of its own with 4 GB of addresses and without
+the rights of root over files.
 
-A failure is a traceback, ten seconds or a gigabyte, another exit code than 0 and 2, a message that names no file or is no
-clear line, anything written outside of the study, executed or fetched, a stray warning, and a partial result taken for
-whole: whatever is accepted is read again by plain other means (`_plain_readers.py`), and must be the same numbers. The
-bar is 0 of each.
+A failure is a traceback, ten seconds of work or a gigabyte, another exit code than 0 and 2, a message that names no
+file or is no clear line, anything written outside of the study, executed or fetched, a stray warning, and a partial
+result taken for whole: whatever is accepted is read again by plain other means (`_plain_readers.py`), and must be the
+same numbers. The bar is 0 of each.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def count(given: argparse.Namespace) -> int:
     by = Counter((each.bad.kind, each.what) for each in failures)
     print(f"{'kind':<12}{'inputs':>7}{'refused':>9}  " + "  ".join(CLASSES))
     for kind, n in sizes.items():
-        print(f"{kind:<12}{n:>7}{refused[kind]:>9}  " + "  ".join(f"{by[kind, what]:>{len(what)}}" for what in CLASSES))
+        counts = "  ".join(f"{by[kind, what]:>{len(what)}}" for what in CLASSES)
+        print(f"{kind:<12}{n:>7}{refused[kind]:>9}  {counts}")
     n = sum(sizes.values())
     print(f"seed {given.seed}: {n} inputs, {sum(refused.values())} refused, {len(failures)} failures (bar 0)")
     print(

@@ -21,7 +21,7 @@ LONGEST = 800
 """Characters of one part of a message; what is cut out of a longer one is its middle."""
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that a terminal obeys instead of showing them: control, line ends, and changes of the direction of text."""
+"""Characters that a terminal obeys instead of showing: control, line ends, changes of the direction of text."""
 
 
 def one_line(text: str) -> str:

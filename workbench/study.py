@@ -288,7 +288,7 @@ def _require_study(root: Path) -> None:
 
 
 def _absolute(path: Path, root: Path = Path()) -> Path:
-    """A path without links and ``~``; one that leads in a circle or to nobody's home stays, and is no folder later on."""
+    """A path without links and ``~``; one that leads in a circle, or to nobody's home, is no folder later on."""
     return Path(os.path.realpath(root / os.path.expanduser(path)))
 
 

@@ -37,8 +37,8 @@ def files_like(pattern: str, folder: Path, *, any_case: bool = False) -> list[Pa
     Raises
     ------
     SourceError
-        If a folder on the way cannot be read, one stands where a file is meant (``sub-01.tsv/``), or a file fits but for
-        capitals: left out in silence, it would look like missing data.
+        If a folder on the way cannot be read, one stands where a file is meant (``sub-01.tsv/``), or a file fits but
+        for capitals: left out in silence, it would look like missing data.
     """
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     if pattern.startswith("/"):

@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from workbench.sources.unpacking import ORDINARY
 
@@ -34,7 +35,7 @@ MOST_UNPACKED = 1 << 31
 """Bytes that all variables of a packed file may come to: 2 GB."""
 
 
-class Damaged(ValueError):
+class DamagedFileError(ValueError):
     """The file contradicts itself."""
 
 
@@ -54,12 +55,12 @@ def refuse_damaged(content: bytes) -> None:
 
     Raises
     ------
-    Damaged
+    DamagedFileError
         What contradicts what, in words.
     """
     mark = content[126:128]
     if mark not in (b"IM", b"MI"):
-        raise Damaged("its header does not say in which order bytes stand")
+        raise DamagedFileError("its header does not say in which order bytes stand")
     walk = _Walk("<" if mark == b"IM" else ">")
     unpacked = 0
     for element in walk.elements(memoryview(content)[HEADER:], padded=False):
@@ -67,7 +68,7 @@ def refuse_damaged(content: bytes) -> None:
             inside = _unpacked(element.data, len(content))
             unpacked += len(inside)
             if unpacked > max(ORDINARY, min(100 * len(content), MOST_UNPACKED)):
-                raise Damaged("far more comes out of it than it is large")
+                raise DamagedFileError("far more comes out of it than it is large")
             walk.variables(memoryview(inside))
         else:
             walk.variable(element, 0)
@@ -79,9 +80,9 @@ def _unpacked(data: memoryview, n_bytes: int) -> bytes:
     try:
         inside = packed.decompress(data, max(ORDINARY, 100 * n_bytes) + 1)
     except zlib.error:
-        raise Damaged("a packed variable cannot be unpacked") from None
+        raise DamagedFileError("a packed variable cannot be unpacked") from None
     if not packed.eof and len(inside) <= max(ORDINARY, 100 * n_bytes):
-        raise Damaged("a packed variable ends before its end")
+        raise DamagedFileError("a packed variable ends before its end")
     return inside
 
 
@@ -96,18 +97,18 @@ class _Walk:
         at = 0
         while at < len(data):
             if len(data) - at < 8:
-                raise Damaged("it ends within an element")
+                raise DamagedFileError("it ends within an element")
             kind, n_bytes = struct.unpack_from(f"{self.order}2I", data, at)
             small = kind >> 16
             if small:
                 if small > 4:
-                    raise Damaged("a small element is too long")
+                    raise DamagedFileError("a small element is too long")
                 yield _Element(kind & 0xFFFF, data[at + 4 : at + 4 + small])
                 at += 8
                 continue
             begins, ends = at + 8, at + 8 + n_bytes
             if ends > len(data):
-                raise Damaged("an element is longer than what it lies in")
+                raise DamagedFileError("an element is longer than what it lies in")
             yield _Element(kind, data[begins:ends])
             at = ends if kind == COMPRESSED or not (padded or kind == MATRIX or n_bytes % 8) else ends + -n_bytes % 8
 
@@ -115,34 +116,34 @@ class _Walk:
         """What a packed element holds: one variable."""
         inside = list(self.elements(data))
         if len(inside) != 1:
-            raise Damaged(f"a packed element holds {len(inside)} variables")
+            raise DamagedFileError(f"a packed element holds {len(inside)} variables")
         self.variable(inside[0], 0)
 
     def variable(self, element: _Element, depth: int) -> None:
         """One array with all that it holds."""
         if element.kind != MATRIX:
-            raise Damaged(f"an element of type {element.kind} stands where a variable is expected")
+            raise DamagedFileError(f"an element of type {element.kind} stands where a variable is expected")
         if depth > DEEPEST:
-            raise Damaged("its variables are nested too deeply")
+            raise DamagedFileError("its variables are nested too deeply")
         if not len(element.data):
             return  # an empty array of a cell or struct
         parts = self.elements(element.data)
         flags = self._numbers(_next(parts), (6,), "flags")
         if len(flags) != 2:
-            raise Damaged("an array has no flags")
+            raise DamagedFileError("an array has no flags")
         kind = flags[0] & 0xFF
         if kind == OPAQUE:
             self._opaque(parts, depth)
         else:
             self._array(flags[0], parts, depth)
         if next(parts, None) is not None:
-            raise Damaged("an array holds more than it declares")
+            raise DamagedFileError("an array holds more than it declares")
 
     def _array(self, flags: int, parts: Iterator[_Element], depth: int) -> None:
         kind, is_complex = flags & 0xFF, bool(flags & COMPLEX)
         shape = self._numbers(_next(parts), (5, 6), "dimensions")
         if len(shape) < 2 or min(shape) < 0:
-            raise Damaged("the dimensions of an array are none")
+            raise DamagedFileError("the dimensions of an array are none")
         n_items = math.prod(shape)
         self._text(_next(parts), "name")
         if kind == CELL:
@@ -161,7 +162,7 @@ class _Walk:
             for _ in range(1 + is_complex):
                 self._counted(_next(parts), n_items)
         else:
-            raise Damaged(f"an array is of class {kind}, which does not exist")
+            raise DamagedFileError(f"an array is of class {kind}, which does not exist")
 
     def _several(self, n: int, parts: Iterator[_Element], depth: int) -> None:
         for _ in range(n):
@@ -171,7 +172,7 @@ class _Walk:
         length = self._numbers(_next(parts), (5,), "length of field names")
         names = self._text(_next(parts), "field names")
         if len(length) != 1 or length[0] < 1 or len(names) % length[0]:
-            raise Damaged("the names of the fields of a struct have no length")
+            raise DamagedFileError("the names of the fields of a struct have no length")
         return len(names) // length[0]
 
     def _sparse(
@@ -179,11 +180,11 @@ class _Walk:
     ) -> None:
         rows = self._numbers(_next(parts), (5, 6), "rows")
         begins = self._numbers(_next(parts), (5, 6), "columns")
-        rising = all(one <= other for one, other in zip(begins, begins[1:], strict=False))
+        rising = all(one <= other for one, other in pairwise(begins))
         if len(shape) != 2 or len(begins) != shape[1] + 1 or not rising or begins[0] != 0 or begins[-1] > len(rows):
-            raise Damaged("the columns of a sparse array do not fit its numbers")
+            raise DamagedFileError("the columns of a sparse array do not fit its numbers")
         if any(not 0 <= row < shape[0] for row in rows[: begins[-1]]):
-            raise Damaged("the rows of a sparse array are beyond its end")
+            raise DamagedFileError("the rows of a sparse array are beyond its end")
         for _ in range(1 + is_complex):
             values = _next(parts)
             if bytes_each is None or len(values.data) < bytes_each * begins[-1]:
@@ -199,26 +200,28 @@ class _Walk:
         item = ITEM_BYTES.get(element.kind)
         n_there = len(element.data) // item if item else -1
         if not item or len(element.data) % item or not (n_there == n_items or (at_least and n_there > n_items)):
-            raise Damaged(f"an array of {n_items} numbers has {len(element.data)} bytes of type {element.kind}")
+            raise DamagedFileError(
+                f"an array of {n_items} numbers has {len(element.data)} bytes of type {element.kind}"
+            )
 
     def _letters(self, element: _Element, n_items: int) -> None:
         item = TEXT_BYTES.get(element.kind)
         if not len(element.data):
             return  # MATLAB writes no letters of a text of blanks
         if not item or len(element.data) % item or (element.kind < 16 and len(element.data) // item != n_items):
-            raise Damaged(f"a text of {n_items} letters has {len(element.data)} bytes of type {element.kind}")
+            raise DamagedFileError(f"a text of {n_items} letters has {len(element.data)} bytes of type {element.kind}")
         if element.kind >= 16 and len(element.data) < n_items:
-            raise Damaged(f"a text of {n_items} letters has {len(element.data)} bytes")
+            raise DamagedFileError(f"a text of {n_items} letters has {len(element.data)} bytes")
 
     def _numbers(self, element: _Element, kinds: tuple[int, ...], what: str) -> tuple[int, ...]:
         if element.kind not in kinds or len(element.data) % 4:
-            raise Damaged(f"an array has no {what}")
+            raise DamagedFileError(f"an array has no {what}")
         letter = "i" if element.kind == 5 else "I"
         return struct.unpack(f"{self.order}{len(element.data) // 4}{letter}", element.data)
 
     def _text(self, element: _Element, what: str) -> bytes:
         if element.kind not in (1, 2, 16):
-            raise Damaged(f"an array has no {what}")
+            raise DamagedFileError(f"an array has no {what}")
         return bytes(element.data)
 
 
@@ -226,5 +229,5 @@ def _next(parts: Iterator[_Element]) -> _Element:
     """The next element of an array; none is its end before its end."""
     element = next(parts, None)
     if element is None:
-        raise Damaged("an array ends before its end")
+        raise DamagedFileError("an array ends before its end")
     return element

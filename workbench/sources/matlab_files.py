@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.errors import Problem, SourceError
 from workbench.sources.file_kinds import fetched_bytes, kind_of
-from workbench.sources.matlab_elements import DEEPEST, Damaged, refuse_damaged
+from workbench.sources.matlab_elements import DEEPEST, DamagedFileError, refuse_damaged
 from workbench.sources.parsed import SourceFile
 from workbench.sources.unpacking import MOST_TIMES, ORDINARY
 
@@ -86,7 +86,7 @@ def real_numbers(values: Any, name: str, label: str) -> np.ndarray:
 
 
 def _damaged(label: str, error: Exception) -> SourceError:
-    why = str(error) if isinstance(error, Damaged) else type(error).__name__
+    why = str(error) if isinstance(error, DamagedFileError) else type(error).__name__
     found = f"is cut short or damaged: it cannot be read as a MATLAB file ({why})"
     return SourceError(Problem(label, found, "copy it again"))
 
@@ -123,7 +123,7 @@ def _items(group: Any) -> Iterator[tuple[str, Any]]:
 
     for name in group:
         if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
-            raise Damaged(f"{name} is a link to another file")
+            raise DamagedFileError(f"{name} is a link to another file")
         yield name, group[name]
 
 
@@ -134,13 +134,13 @@ def _reader_of(file: Any, most_bytes: int) -> Callable[[Any, int], Any]:
     def read(item: Any, depth: int) -> Any:
         nonlocal left
         if depth > DEEPEST:
-            raise Damaged("its variables are nested too deeply")
+            raise DamagedFileError("its variables are nested too deeply")
         if isinstance(item, Mapping):
             return {name: read(value, depth + 1) for name, value in _items(item)}
         _refuse_elsewhere(item)
         left -= item.size * item.dtype.itemsize
         if left < 0:
-            raise Damaged("far more comes out of it than it is large")
+            raise DamagedFileError("far more comes out of it than it is large")
         values = np.asarray(item)
         kind = item.attrs.get("MATLAB_class", b"")
         if values.dtype == object:
@@ -155,6 +155,6 @@ def _reader_of(file: Any, most_bytes: int) -> Callable[[Any, int], Any]:
 def _refuse_elsewhere(item: Any) -> None:
     """Numbers of other files, or of none: HDF5 fetches the first from wherever it is told to, and makes the second up."""
     if item.is_virtual or item.external:
-        raise Damaged(f"{item.name} has its numbers in another file")
+        raise DamagedFileError(f"{item.name} has its numbers in another file")
     if item.size and not item.id.get_storage_size():
-        raise Damaged(f"{item.name} was declared and never written")
+        raise DamagedFileError(f"{item.name} was declared and never written")

@@ -98,7 +98,8 @@ def _read_npy(path: Path, label: str) -> np.ndarray:
     try:
         values = np.load(content, allow_pickle=False)
     except Exception as error:  # NumPy lets through whatever its parser of headers raises
-        found = f"is no NumPy array of numbers that can be read ({str(error).partition(chr(10))[0] or type(error).__name__})"
+        why = str(error).partition("\n")[0] or type(error).__name__
+        found = f"is no NumPy array of numbers that can be read ({why})"
         raise SourceError(Problem(label, found, hint)) from None
     if isinstance(values, np.ndarray) and content.read(1):
         raise SourceError(
