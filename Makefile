@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser docs lint lock bench clean
+.PHONY: help install demo test test-browser test-wheel test-commands test-cluster docs lint lock bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -32,7 +32,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  echo "This needs Python 3.11 or newer; '$(PYTHON)' is missing or older."; \
 	  echo "Name another one: make install PYTHON=python3.12"; exit 2; }
 	@start=$$(date +%s); \
-	  echo "Installing into .venv: about 130 packages, 1.3 GB, 1 to 3 minutes ..." && \
+	  echo "Installing into .venv: about 140 packages, 1.3 GB, 1 to 3 minutes ..." && \
 	  $(PYTHON) -m venv .venv && \
 	  $(PIP) install --no-deps --require-hashes -r requirements.lock && \
 	  $(PIP) install --no-deps -e . && \
@@ -50,6 +50,16 @@ test-browser: $(INSTALLED) ## look at report and UI in a headless browser (insta
 	  [ -n "$$CHROMIUM" ] || { apt-get update && apt-get install -y chromium; }
 	@$(BIN)/python tests/browser/check_ui.py $(ARGS)
 
+test-wheel: ## install the wheel into empty environments (Python 3.11, 3.12, 3.13) and run the demo far from the repository
+	@tests/wheel/try_wheel.sh $(ARGS)
+
+test-commands: $(INSTALLED) ## run every command that the documentation shows, in a small study
+	@$(BIN)/python -m pytest -q tests/documentation/shown_commands.py $(ARGS)
+
+test-cluster: $(INSTALLED) ## try loky, Dask, SLURM, SQLite and PostgreSQL for real, on 127.0.0.1 (root installs them where missing)
+	@$(PIP) install --no-deps --require-hashes -r tests/cluster/requirements.lock
+	@$(BIN)/python tests/cluster/check_cluster.py $(ARGS)
+
 docs: $(INSTALLED) ## build the documentation site: docs/_build/index.html (installs Sphinx)
 	@$(PIP) install --no-deps --require-hashes -r docs/requirements.lock
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
@@ -65,10 +75,14 @@ lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upg
 	@command -v uv > /dev/null || { \
 	  echo "make lock needs uv, which only those who change dependencies need; install it and try again."; exit 2; }
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --extra matlab --extra excel --extra test --extra dev $(ARGS) pyproject.toml -p 3.11 -o requirements.lock
+	  --extra matlab --extra excel --extra cluster --extra test --extra dev $(ARGS) pyproject.toml -p 3.11 \
+	  -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra docs \
 	  -c requirements.lock $(ARGS) pyproject.toml -p 3.11 -o docs/requirements.lock
 	@$(PYTHON) docs/beside_the_lock.py requirements.lock docs/requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra postgres \
+	  -c requirements.lock $(ARGS) pyproject.toml -p 3.11 -o tests/cluster/requirements.lock
+	@$(PYTHON) docs/beside_the_lock.py requirements.lock tests/cluster/requirements.lock
 	@for python in 3.11 3.12 3.13; do for platform in $(PLATFORMS); do \
 	  uv pip install --no-config --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target .venv/lock \
 	    --python-version $$python --python-platform $$platform -r requirements.lock && \

@@ -218,7 +218,7 @@ def run_here(run: Callable[[], int]) -> Outcome:
     return Outcome(code, texts[0], texts[1], seconds, _peak_mb() - before, tuple(sorted(seen)), tuple(sorted(unasked)))
 
 
-# ----------------------------------------------------------------------------------------------- in a process of its own
+# ---------------------------------------------------------------------------------------------- in a process of its own
 
 
 def _limited() -> None:

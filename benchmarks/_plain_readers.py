@@ -225,7 +225,7 @@ def _compared(
 
 def _cohort(study: Path) -> Any:
     from workbench.pipeline.study_data import study_with_data
-    from workbench.sources.participants import read_cohort
+    from workbench.sources.cohort.participants import read_cohort
 
     opened = study_with_data(study, None)
     return read_cohort(opened.cohort, opened.data)

@@ -39,7 +39,7 @@ from _paired import Memory, arguments, parsed_size, peak_memory, print_machine, 
 
 from workbench.records import Cohort
 from workbench.sources import read_source, source_files
-from workbench.sources.participants import read_cohort
+from workbench.sources.cohort.participants import read_cohort
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.table_source import TableSource

@@ -87,7 +87,7 @@ centre of each label in mm, computed from the image (labels, or a map of probabi
 `dseg.tsv`, FreeSurfer colour tables, text or XML of AAL, XML of FSL, Connectome Workbench, CONN, CBIG's centroids, or plain
 names:
 
-    from workbench.sources.atlas_files import read_atlas
+    from workbench.sources.atlas.atlas_files import read_atlas
     atlas = read_atlas(Path("atlas-4S456Parcels_dseg.tsv"), Path("atlas-4S456Parcels_dseg.nii.gz"), name="4S456Parcels")
     atlas.coordinates, atlas.networks        # mm, one row for each label; as the table says
     [region.circuit for region in atlas.regions() if region]

@@ -114,7 +114,7 @@ def beside():
     path = f"M 192 {top + 33} H 93 V {STAGE_TOP + STAGE_HEIGHT + 5}"
     parts.append(f'<path d="{path}" fill="none" stroke="{QUIET}" stroke-width="1.6" marker-end="url(#tip)"/>')
     parts.append(text(142, top + 25, "writes files", size=13, fill=QUIET))
-    parts += box(612, top, 240, 66, STAGE, "execution.py", ["stores, spreads, resumes"])
+    parts += box(612, top, 240, 66, STAGE, "execution/", ["stores, spreads, resumes"])
     parts.append(arrow(641, STAGE_TOP + STAGE_HEIGHT + 5, 641, top - 5, both=True))
     parts.append(arrow(823, STAGE_TOP + STAGE_HEIGHT + 5, 823, top - 5, both=True))
     parts.append(text(698, STAGE_TOP + STAGE_HEIGHT + 32, "WorkUnit", size=13, weight=600, anchor="start"))

@@ -37,7 +37,7 @@ STARTS_WITH = {
 COMMAND_LINE = "cli"
 ROOT = ""  # workbench/__init__.py, which hands out the functions of the pipeline when they are first asked for
 LONGEST_MODULE = 450
-FOR_NOTEBOOKS = {"workbench.simulate.traps", "workbench.sources.atlas_files"}
+FOR_NOTEBOOKS = {"workbench.simulate.traps", "workbench.sources.atlas.atlas_files"}
 """Modules that no command uses and the documentation describes: leaks to be planted, a user's own atlas."""
 
 HEAVY = {"matplotlib", "mlflow", "nilearn", "optuna", "scipy.stats", "shap", "sklearn", "xgboost"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("without_pictures")
+pytestmark = pytest.mark.usefixtures("bare_runs")
 
 COHORT = """
 design = "parallel"
@@ -72,7 +72,7 @@ def study(real_data, tmp_path) -> Path:
 
 
 def test_REAL_ds000208_has_the_arms_of_its_participants_file(study):
-    from workbench.sources.participants import read_cohort
+    from workbench.sources.cohort.participants import read_cohort
     from workbench.specs.reading import read_cohort_spec
 
     cohort = read_cohort(read_cohort_spec(study / "features" / "cohort.toml"), study)

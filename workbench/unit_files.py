@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import Problem, StoreError, listed, of_the_disk
 from workbench.json_values import json_values
@@ -28,9 +30,23 @@ if TYPE_CHECKING:
 PROCEDURE_ARRAYS = ("predicted", "reference", "squared_error", "squared_error_reference")
 EFFECT = "effect"
 """An array of procedures that predict the effect of a treatment."""
-EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
+EXPLANATIONS = (
+    "shap",
+    "shap_base",
+    "haufe",
+    "weights",
+    "circuit_shap",
+    "selected",
+    "selected_circuits",
+    "interactions",
+)
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
+LARGE = 1 << 22
+"""Bytes of SHAP values of one unit above which they stay in its file."""
+KEY = re.compile("[0-9a-f]{64}")
+KEYS = ".keys"
+"""Ending of a list of keys: the units that one run takes up when it is resumed."""
 ABANDONED_AFTER_S = 3600.0
 """Age at which a temporary file is certain to belong to a process that was killed."""
 
@@ -148,6 +164,39 @@ def _digest(header: Mapping[str, Any], test: np.ndarray, numbers: np.ndarray) ->
     return content.hexdigest()
 
 
+@dataclass(frozen=True)
+class StoredArray:
+    """A large array of a stored unit: read from its file, and checked, whenever it is needed, and held by nobody."""
+
+    folder: Path
+    key: str
+    name: str
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        import numpy as np
+
+        return np.asarray(getattr(load_unit(self.folder, self.key), self.name), dtype=dtype)
+
+
+def held_lightly(result: UnitResult, folder: Path) -> UnitResult:
+    """A result that was stored, without SHAP values so many that those of all units would fill the memory.
+
+    Parameters
+    ----------
+    result : UnitResult
+    folder : Path
+        Where it is stored.
+
+    Returns
+    -------
+    UnitResult
+        Its `shap` is a `StoredArray` above `LARGE` bytes: `numpy.asarray` reads it.
+    """
+    if result.shap is None or result.shap.nbytes <= LARGE:
+        return result
+    return replace(result, shap=cast("np.ndarray", StoredArray(folder, result.key, "shap")))
+
+
 def not_finite(result: UnitResult) -> list[str]:
     """Names of the arrays of a unit that hold NaN or infinity where every value is a number.
 
@@ -179,6 +228,51 @@ def sweep(folder: Path) -> None:
                 temporary.unlink()
         except FileNotFoundError:
             continue
+
+
+def add_keys(path: Path, keys: Iterable[str]) -> None:
+    """Note that a run needs these units; keys that are noted already are not added again.
+
+    Parameters
+    ----------
+    path : Path
+        In the folder of the units; made where it does not exist.
+    keys : iterable of str
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, as on a full disk.
+    """
+    known = read_keys(path)
+    lines = "".join(f"{key}\n" for key in dict.fromkeys(keys) if key not in known)
+    try:
+        with path.open("a", encoding="ascii") as file:
+            file.write(lines)
+    except OSError as error:
+        problem = of_the_disk(error)
+        if problem is None:
+            raise
+        raise StoreError(Problem(str(path), problem.found, problem.hint)) from error
+
+
+def read_keys(path: Path) -> frozenset[str]:
+    """Keys of the units that a run needs; a line that a kill has torn is none of them.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    frozenset of str
+        Empty where there is no such file.
+    """
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(line for line in lines if KEY.fullmatch(line))
 
 
 def unit_path(folder: Path, key: str) -> Path:

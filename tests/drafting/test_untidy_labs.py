@@ -12,7 +12,7 @@ from lab_files import answered, merged_rows
 import workbench
 from workbench.cli.printing import _said_once
 from workbench.drafting.moments import moment_of, words_in
-from workbench.sources.near_matches import in_what_way, loosely
+from workbench.sources.contract.near_matches import in_what_way, loosely
 
 REGIONS = ("NAcc_L", "NAcc_R", "Amygdala_L", "sgACC")
 RATED = ("Patient", "Age", "Sex", "Treatment", "Scanner", "MADRS_bl", "MADRS_24h")

@@ -304,7 +304,7 @@ def test_nothing_is_unassigned_where_every_label_has_a_circuit():
 
 
 def test_a_filled_in_template_is_read_as_a_table_of_columns(tmp_path):
-    from workbench.sources.description import read_columns_table
+    from workbench.sources.contract.description import read_columns_table
 
     text = template(unassigned(["Left-Thalamus", "roi_17"])).replace("\t\tthalamus", "\treward\tthalamus")
     (tmp_path / "columns.tsv").write_text(text, encoding="utf-8")

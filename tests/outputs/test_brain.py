@@ -11,7 +11,7 @@ from workbench.export import effect_images, read_run, write_run
 from workbench.figures import PICTURES, draw_picture
 from workbench.results.biomarkers import COLUMNS
 from workbench.results.places import PLACES, with_places
-from workbench.sources.coordinates import read_places
+from workbench.sources.atlas.coordinates import read_places
 from workbench.specs.maps_source import MapsSource
 
 CENTRES = {1: (-10.0, 12.0, -8.0), 2: (10.0, 12.0, -8.0), 3: (0.0, 52.0, 4.0)}

@@ -4,6 +4,7 @@ import pytest
 
 from workbench.records import (
     AnalysisPlan,
+    ApartFrom,
     Freeze,
     Increment,
     Influence,
@@ -499,6 +500,14 @@ def test_what_was_viewed_under_another_name_or_elsewhere_is_said(frozen):
     assert f"3 results had been viewed for this outcome before it {words}" in judge(scores).reasons
     assert viewed(scores).startswith(f"4th result viewed for this outcome {words}; the plan was frozen")
     assert viewed(scores).endswith("; other accounts are not known")
+
+
+def test_why_an_outcome_with_another_score_held_fixed_is_one_outcome_with_that_without_is_said(frozen):
+    apart = ApartFrom("MADRS", "fall in MADRS", "", 0.4, frozen.performance, None)
+    words = "with and without the fall in MADRS held fixed, it is made from the same ratings: one outcome"
+    assert words in viewed(replace(seen(frozen, number=2, others=1, renamed=1), apart_from=apart))
+    assert words not in viewed(replace(seen(frozen, number=1), apart_from=apart))
+    assert words not in viewed(seen(frozen, number=2, others=1, renamed=1))
 
 
 def test_another_run_of_the_frozen_plan_viewed_first_does_not_spoil_the_primary_one(frozen):

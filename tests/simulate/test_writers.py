@@ -14,7 +14,7 @@ from workbench.simulate.config import TrialConfig
 from workbench.simulate.generator import Trial, simulate_trial
 from workbench.simulate.study_files import kinpar_file, xcpd_file
 from workbench.simulate.writers import write_study, write_trial
-from workbench.sources.participants import read_cohort
+from workbench.sources.cohort.participants import read_cohort
 from workbench.study import open_study
 
 

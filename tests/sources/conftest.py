@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.records import Cohort
-from workbench.sources.participants import read_cohort
+from workbench.sources.cohort.participants import read_cohort
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.matrix_source import MatrixSource
 from workbench.specs.table_source import TableSource

@@ -3,8 +3,8 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import read_source
-from workbench.sources.agreement import misalignment, shared_columns
-from workbench.sources.identity import Row
+from workbench.sources.contract.agreement import misalignment, shared_columns
+from workbench.sources.contract.identity import Row
 
 IDS = ["1", "2", "3", "4"]
 

@@ -12,9 +12,9 @@ import pytest
 from workbench.errors import Problem, SourceError
 from workbench.knowledge.vocabulary import published
 from workbench.records import FeatureTable
-from workbench.sources.assemble import _Assembly, assemble
-from workbench.sources.identity import Row
-from workbench.sources.parsed import Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.assembling.assemble import _Assembly, assemble
+from workbench.sources.contract.identity import Row
+from workbench.sources.contract.parsed import Parsed, ParsedMatrix, ParsedRow, ParseOptions, SourceFile
 from workbench.specs.source import SourceSpec
 from workbench.specs.table_source import TableSource
 

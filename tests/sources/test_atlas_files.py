@@ -4,7 +4,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.knowledge.vocabulary import published
-from workbench.sources.atlas_files import read_atlas
+from workbench.sources.atlas.atlas_files import read_atlas
 
 AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 """2 mm, x runs from right to left, as in MNI152 of FSL."""

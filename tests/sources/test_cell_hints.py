@@ -2,8 +2,8 @@
 
 import pytest
 
-from workbench.sources.cell_hints import NUMBER, what_is
-from workbench.sources.number_cells import BadCell, bad_cell_problems
+from workbench.sources.files.cell_hints import NUMBER, what_is
+from workbench.sources.files.number_cells import BadCell, bad_cell_problems
 
 TRUE_VALUES = {
     "\u22120.76": -0.76,

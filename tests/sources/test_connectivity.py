@@ -3,7 +3,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import read_source, source_files
-from workbench.sources.file_names import name_pattern
+from workbench.sources.finding.file_names import name_pattern
 
 REGIONS = ["VS", "NA", "ACC", "PCC"]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources.delimited import delimiter_of, open_table, read_text_table
-from workbench.sources.number_cells import NumberReader
+from workbench.sources.files.delimited import delimiter_of, open_table, read_text_table
+from workbench.sources.files.number_cells import NumberReader
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources.doubts import alike
+from workbench.sources.cohort.doubts import alike
 
 SPELLINGS = [
     ("M", "m"),

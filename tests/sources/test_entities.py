@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources.entities import named_files, read_name, refuse_several, with_entities
+from workbench.sources.finding.entities import named_files, read_name, refuse_several, with_entities
 
 
 def name_of(label: str):

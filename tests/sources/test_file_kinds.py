@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources.delimited import read_text_table
+from workbench.sources.files.delimited import read_text_table
 
 TABLE = b"participant_id\tage\n" + b"".join(b"sub-%04d\t%d\n" % (n, 20 + n % 40) for n in range(200))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.sources.gathered import GatheredRows, put_in_order, without
+from workbench.sources.files.gathered import GatheredRows, put_in_order, without
 
 
 @pytest.mark.parametrize(("n_rows", "expected"), [(0, 3), (3, 3), (100, 1), (2, 50)])

@@ -5,7 +5,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.knowledge.scales import SCALES
-from workbench.sources.items import ItemRules, highest_answers
+from workbench.sources.cohort.items import ItemRules, highest_answers
 from workbench.specs.cohort import CohortSpec
 
 MADRS = tuple(f"madrs_{number}" for number in range(1, 11))

@@ -1,7 +1,7 @@
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources.label_tables import Label, read_label_table
+from workbench.sources.atlas.label_tables import Label, read_label_table
 
 
 @pytest.fixture

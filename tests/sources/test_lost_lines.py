@@ -6,7 +6,7 @@ import io
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources.delimited import open_table, read_text_table
+from workbench.sources.files.delimited import open_table, read_text_table
 
 HEADER = "participant_id\tsession_id\tMADRS\tnote"
 LINES = [f"sub-{n:03d}\tses-b0\t{20 + n}\tok" for n in range(1, 9)]

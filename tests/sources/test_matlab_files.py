@@ -8,8 +8,8 @@ from scipy.io import savemat
 
 from workbench.errors import SourceError
 from workbench.sources import read_source
-from workbench.sources.matlab_files import read_matlab
-from workbench.sources.parsed import SourceFile
+from workbench.sources.contract.parsed import SourceFile
+from workbench.sources.matrices.matlab_files import read_matlab
 from workbench.specs.readers import READERS
 
 Z = np.arange(24.0).reshape(2, 3, 4)

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from workbench.errors import SourceError
 from workbench.sources import read_source
-from workbench.sources.edges import square
-from workbench.sources.identity import Row
-from workbench.sources.number_cells import NumberReader
-from workbench.sources.parsed import Parsed, ParsedMatrix
+from workbench.sources.assembling.edges import square
+from workbench.sources.contract.identity import Row
+from workbench.sources.contract.parsed import Parsed, ParsedMatrix
+from workbench.sources.files.number_cells import NumberReader
 from workbench.specs.derivative_source import XcpdSource
 
 REGIONS = ["VS", "ACC", "PCC"]

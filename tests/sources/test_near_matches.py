@@ -8,7 +8,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import read_source
-from workbench.sources.near_matches import in_what_way, looks_like, loosely, sessions_alike
+from workbench.sources.contract.near_matches import in_what_way, looks_like, loosely, sessions_alike
 
 NFC, NFD = (unicodedata.normalize(form, "Müller-Ávila") for form in ("NFC", "NFD"))
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources import matrix_files
-from workbench.sources.matrix_files import read_square
-from workbench.sources.number_cells import NumberReader
-from workbench.sources.number_files import plain_numbers
-from workbench.sources.parsed import SourceFile
+from workbench.sources.contract.parsed import SourceFile
+from workbench.sources.files.number_cells import NumberReader
+from workbench.sources.files.number_files import plain_numbers
+from workbench.sources.matrices import matrix_files
+from workbench.sources.matrices.matrix_files import read_square
 
 MISSING = frozenset({"n/a", ""})
 

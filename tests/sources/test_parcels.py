@@ -8,14 +8,14 @@ import pytest
 from made_volumes import AFFINE, BLOCKS, SHAPE, blocks, save_analyze, save_atlas, save_nifti
 
 from workbench.errors import SourceError
-from workbench.sources.parcels import (
+from workbench.sources.atlas.parcels import (
     Parcellation,
     on_grid,
     parcel_means,
     read_parcellation,
     refuse_other_space,
 )
-from workbench.sources.volumes import read_volume
+from workbench.sources.files.volumes import read_volume
 
 
 @pytest.fixture

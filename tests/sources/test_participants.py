@@ -3,8 +3,8 @@ import pytest
 
 from workbench.errors import Problems, SourceError
 from workbench.records import Session
-from workbench.sources.experiment_tables import read_exclusions, read_folds
-from workbench.sources.participants import read_cohort
+from workbench.sources.cohort.experiment_tables import read_exclusions, read_folds
+from workbench.sources.cohort.participants import read_cohort
 from workbench.specs.cohort import CohortSpec
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import read_source
-from workbench.sources.pet_frames import Frames, frame_weights, suvr
+from workbench.sources.pet.pet_frames import Frames, frame_weights, suvr
 from workbench.specs.readers import READERS
 
 FRAMES = [(0, 600), (600, 1200), (1200, 1800), (1800, 2400)]

@@ -13,7 +13,7 @@ from workbook_writers import write_workbook
 
 from workbench.errors import SourceError
 from workbench.records import Cohort
-from workbench.sources.participants import read_cohort
+from workbench.sources.cohort.participants import read_cohort
 from workbench.specs.cohort import CohortSpec
 
 SESSIONS = {"ses-b0": {"phase": "before"}, "ses-d2": {"phase": "after", "hours": 48.0}}

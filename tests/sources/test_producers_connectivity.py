@@ -83,7 +83,7 @@ def test_real_xcpd_matrix_from_cifti_names_its_version(formats, read):
 
 
 def test_real_xcpd_wide_coverage_from_cifti_is_read(formats):
-    from workbench.sources.coverage import read_coverage
+    from workbench.sources.atlas.coverage import read_coverage
 
     path = (
         formats
@@ -98,7 +98,7 @@ def test_real_xcpd_wide_coverage_from_cifti_is_read(formats):
 
 
 def test_real_xcpd_reho_is_no_table_of_coverage(formats):
-    from workbench.sources.coverage import read_coverage
+    from workbench.sources.atlas.coverage import read_coverage
 
     path = (
         formats / "xcpd" / "real_0.14.1_ds003085" / "func" / "sub-01_task-sadsh_space-fsLR_seg-MIDB_stat-reho_bold.tsv"

@@ -6,9 +6,9 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.knowledge.regions import AmbiguousRegionError, recognise_atlas, resolve
-from workbench.sources.atlas_files import read_atlas
-from workbench.sources.delimited import read_text_table
-from workbench.sources.label_tables import read_label_table
+from workbench.sources.atlas.atlas_files import read_atlas
+from workbench.sources.atlas.label_tables import read_label_table
+from workbench.sources.files.delimited import read_text_table
 
 
 @pytest.fixture(scope="module")

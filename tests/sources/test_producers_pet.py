@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import SourceError
 from workbench.records import Cohort, FeatureTable
 from workbench.sources import read_source, source_files
-from workbench.sources.participants import read_cohort
+from workbench.sources.cohort.participants import read_cohort
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.readers import READERS
 

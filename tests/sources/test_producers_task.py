@@ -252,8 +252,8 @@ def test_SYNTHETIC_3dROIstats_a_region_that_one_mask_did_not_hold_is_missing(tmp
 
 def test_REAL_abcd_headers_every_beta_has_its_contrast_and_others_are_none(producers):
     from workbench.knowledge.contrasts import contrast_named
-    from workbench.sources.abcd import beta_of
-    from workbench.sources.delimited import read_text_table
+    from workbench.sources.files.delimited import read_text_table
+    from workbench.sources.tabulated.abcd import beta_of
 
     table = read_text_table(producers / "roi_betas" / "abcd_headers" / "abcd_mid_columns_seen.csv", "seen")
     seen = {column: beta_of(column) for column in table.columns["column"] if not column.startswith("(")}

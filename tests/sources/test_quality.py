@@ -8,8 +8,8 @@ import pytest
 
 from workbench.errors import Problems, SourceError
 from workbench.records import Cohort, Session
-from workbench.sources.participants import read_cohort
-from workbench.sources.quality import quality_columns, quality_files_not_there
+from workbench.sources.cohort.participants import read_cohort
+from workbench.sources.cohort.quality import quality_columns, quality_files_not_there
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.quality import QualitySpec
 

@@ -83,7 +83,7 @@ def test_an_absent_column_is_refused(rated):
 
 
 def test_the_real_trial_loads_and_says_what_it_left_out(real_data):
-    from workbench.sources.participants import read_cohort
+    from workbench.sources.cohort.participants import read_cohort
     from workbench.specs.cohort import CohortSpec
 
     spec = CohortSpec.model_validate(

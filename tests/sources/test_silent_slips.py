@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from workbench.errors import SourceError
 from workbench.records import FeatureTable
 from workbench.sources import read_source
-from workbench.sources.matlab_files import real_numbers
-from workbench.sources.matrix_files import refuse_numbers_as_names
-from workbench.sources.near_matches import loosely
-from workbench.sources.volumes import read_volume
+from workbench.sources.contract.near_matches import loosely
+from workbench.sources.files.volumes import read_volume
+from workbench.sources.matrices.matlab_files import real_numbers
+from workbench.sources.matrices.matrix_files import refuse_numbers_as_names
 from workbench.specs.readers import AnySource
 
 TABLE = {"modality": "task", "reader": "table", "file": "t.tsv"}

@@ -7,7 +7,7 @@ from sklearn.covariance import LedoitWolf
 
 from workbench.errors import SourceError, TableError
 from workbench.sources import read_source
-from workbench.sources.time_series import connectivity
+from workbench.sources.matrices.time_series import connectivity
 from workbench.tables.covariance_features import refuse_covariances
 
 REGIONS = ["VS", "ACC", "PCC", "AI"]

@@ -8,9 +8,9 @@ import zipfile
 import pytest
 
 from workbench.errors import SourceError
-from workbench.sources import unpacking
-from workbench.sources.delimited import read_text_table
-from workbench.sources.file_kinds import unpacked_bytes
+from workbench.sources.files import unpacking
+from workbench.sources.files.delimited import read_text_table
+from workbench.sources.files.file_kinds import unpacked_bytes
 
 ZEROS = b"0" * (1 << 20)
 

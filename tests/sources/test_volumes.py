@@ -9,7 +9,7 @@ import pytest
 from made_volumes import SHAPE, blocks, save_analyze, save_nifti
 
 from workbench.errors import SourceError
-from workbench.sources.volumes import halves, read_volume
+from workbench.sources.files.volumes import halves, read_volume
 
 
 def test_numbers_are_scaled_as_the_header_says(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 
 from workbench.errors import SourceError
 from workbench.sources import read_source, source_files
-from workbench.sources.description import describe_features
+from workbench.sources.contract.description import describe_features
 
 EC = """participant_id\tsession_id\tVS->ACC\tNA\tnone
 sub-0001\tses-b0\t0.1\t1\t5

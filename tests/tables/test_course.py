@@ -114,7 +114,7 @@ def test_the_open_trial_has_areas_and_durability_over_its_sessions(real_data) ->
     """KMoA: MADRS at 2 and 10 days; every value by hand from the file."""
     import pandas as pd
 
-    from workbench.sources.participants import read_cohort
+    from workbench.sources.cohort.participants import read_cohort
     from workbench.specs.reading import examine_cohort
 
     features = Path(__file__).parents[2] / "examples" / "kmoa" / "features"

@@ -81,7 +81,13 @@ def application() -> typer.Typer:
     -------
     Typer
     """
-    from workbench.cli import study_commands, trial_commands, validation_commands  # noqa: F401
+    from workbench.cli import (  # noqa: F401
+        server_commands,
+        store_commands,
+        study_commands,
+        trial_commands,
+        validation_commands,
+    )
     from workbench.cli.options import app
 
     return app

@@ -53,6 +53,11 @@ def runs_there(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in ("latest", *experiments_there(ctx, "")) if name.startswith(incomplete)]
 
 
+def backends_there(incomplete: str) -> list[str]:
+    """Names of backends, for the completion of the shell."""
+    return [name for name in ("loky", "dask", "slurm") if name.startswith(incomplete)]
+
+
 StudyOption = Annotated[Path, typer.Option("--study", help="The study folder.", metavar="DIR")]
 DataOption = Annotated[
     Path | None,

@@ -55,9 +55,7 @@ class _Bars:
         self._bars.start()
         if label not in self._tasks:
             self._tasks[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._tasks[label], completed=done, total=total)
-        if done >= total:
-            self._bars.update(self._tasks[label], visible=False)
+        self._bars.update(self._tasks[label], completed=done, total=total, visible=done < total)
 
 
 def log_to(study: Path) -> Any:
@@ -76,9 +74,13 @@ def log_to(study: Path) -> Any:
     from datetime import UTC, datetime
 
     def write(line: str) -> None:
+        from workbench.pipeline.permissions import no_wider_than
+
         folder = study / "mlruns"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "workbench.log").open("a", encoding="utf-8") as file:
+        with no_wider_than(study):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / "workbench.log").open("a", encoding="utf-8")
+        with file:
             file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
     return write

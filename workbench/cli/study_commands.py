@@ -16,6 +16,7 @@ from workbench.cli.options import (
     StudyOption,
     VerboseOption,
     app,
+    backends_there,
     experiments_there,
 )
 from workbench.cli.printing import (
@@ -111,7 +112,7 @@ def check(
         report = pipeline.check(experiments or (), study=study, data=data, progress=progress)
     print_check(report, verbose=verbose)
     if report.problems:
-        print_problems(report.problems)
+        print_problems(report.problems, verbose=verbose)
         return EXIT_USER
     return 0
 
@@ -191,6 +192,32 @@ def run(
         bool,
         typer.Option("--rehearse", help="Run on simulated scores: nothing is kept, and no result counts as viewed."),
     ] = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="Where fits are made: loky, dask or slurm; default: this machine. Never changes a number.",
+            metavar="NAME",
+            autocompletion=backends_there,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="With --backend dask: a scheduler that runs already, tcp://HOST:PORT.", metavar="ADDRESS"),
+    ] = None,
+    slurm_option: Annotated[
+        list[str] | None,
+        typer.Option(help="With --backend slurm: for sbatch, --partition=short (may be repeated).", metavar="OPTION"),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="An MLflow server that a copy of each run is sent to.", metavar="ADDRESS", envvar="WORKBENCH_SERVER"
+        ),
+    ] = None,
+    server_files: Annotated[
+        bool,
+        typer.Option("--server-files", help="Send files too: ids and ratings of participants are in them."),
+    ] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -204,6 +231,7 @@ def run(
       workbench run madrs_change --only ridge --jobs 2
       workbench run madrs_change --rehearse
       workbench run madrs_change --resume
+      workbench run madrs_change --backend slurm --jobs 40 --slurm-option=--partition=short
     """
     from workbench import pipeline
 
@@ -217,6 +245,11 @@ def run(
             jobs=jobs,
             resume=resume,
             rehearse=rehearse,
+            backend=backend,
+            scheduler=scheduler,
+            slurm_options=slurm_option or (),
+            server=server,
+            server_files=server_files,
             progress=progress,
             on_warning=print_warning,
         )
@@ -375,6 +408,9 @@ def export(
     images: Annotated[
         bool, typer.Option("--with-images", help="Also candidate effects as NIfTI images in the study's own atlas.")
     ] = False,
+    pseudonyms: Annotated[
+        bool, typer.Option("--pseudonyms", help="Pseudonyms in place of participant ids, in every file.")
+    ] = False,
 ) -> None:
     """Export one run: candidate biomarkers, predictions, scores, tables and figures.
 
@@ -383,6 +419,7 @@ def export(
       workbench export latest --to supplement
       workbench export 3f2a91 --to supplement --study examples/kmoa
       workbench export latest --to supplement --with-model
+      workbench export latest --to supplement --pseudonyms    no file holds a participant id
     """
     from workbench import pipeline
 
@@ -395,6 +432,7 @@ def export(
         participant_data=participant_data,
         theme=theme,
         images=images,
+        pseudonyms=pseudonyms,
     )
     print(f"{len(written)} files in {to}:")
     for path in written:

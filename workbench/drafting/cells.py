@@ -13,8 +13,8 @@ import numpy as np
 
 from workbench.drafting.records import Known, guessed
 from workbench.errors import listed
-from workbench.sources.cell_hints import NUMBER
-from workbench.sources.doubts import MISSING_CODES
+from workbench.sources.contract.far_codes import MISSING_CODES
+from workbench.sources.files.cell_hints import NUMBER
 
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 MISSING_WORDS = frozenset({"", "n/a", "na", "nan", "null", "none", "missing", ".", "-", "--", "#n/a", "#null!"})

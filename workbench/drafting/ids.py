@@ -10,8 +10,8 @@ from workbench.drafting.cells import Table
 from workbench.drafting.records import Known, guessed, question
 from workbench.errors import listed
 from workbench.records.study import id_key, without_prefixes
-from workbench.sources.columns import SESSION_COLUMNS
-from workbench.sources.identity import ID_COLUMNS
+from workbench.sources.contract.columns import SESSION_COLUMNS
+from workbench.sources.contract.identity import ID_COLUMNS
 
 MORE_ID_NAMES = tuple(
     [

@@ -11,8 +11,8 @@ from pathlib import Path
 from workbench.drafting.cells import Table
 from workbench.drafting.kinds import kind_of
 from workbench.errors import Problem, SourceError, SpecError
-from workbench.sources.delimited import read_text_table
-from workbench.sources.workbooks import sheets_with_data
+from workbench.sources.files.delimited import read_text_table
+from workbench.sources.files.workbooks import sheets_with_data
 from workbench.specs.table_file import TableLayout
 
 TABLES = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz")
@@ -295,8 +295,8 @@ def square_of(path: Path) -> Square | None:
     """
     import numpy as np
 
-    from workbench.sources.cell_hints import NUMBER
-    from workbench.sources.delimited import delimiter_of, read_text
+    from workbench.sources.files.cell_hints import NUMBER
+    from workbench.sources.files.delimited import delimiter_of, read_text
 
     if not path.name.lower().endswith(TABLES):
         return None

@@ -15,7 +15,7 @@ from workbench.drafting.moments import words_in
 from workbench.drafting.records import Known, guessed, question
 from workbench.errors import SpecError, listed
 from workbench.knowledge.regions import resolve
-from workbench.sources.description import regions_in
+from workbench.sources.contract.description import regions_in
 
 WORDS: dict[str, frozenset[str]] = {
     "connectivity": frozenset(

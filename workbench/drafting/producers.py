@@ -11,7 +11,7 @@ from workbench.drafting.modalities import tracer_of
 from workbench.drafting.moments import words_in
 from workbench.drafting.records import Entry, question
 from workbench.errors import SourceError, listed
-from workbench.sources.delimited import read_text_table
+from workbench.sources.files.delimited import read_text_table
 
 Drafting = Callable[[FileGroup, Kind, "Square | None"], list[Entry]]
 

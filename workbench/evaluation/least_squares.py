@@ -23,6 +23,8 @@ UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"))
 def of_slopes(design: Values, y: Values, groups: Groups | None = None) -> list[Estimate]:
     """Least squares, with intervals of Student's t: HC3, or CR1 where participants stay together.
 
+    Degrees of freedom are rows less columns, and groups less one where these are fewer.
+
     Parameters
     ----------
     design : ndarray of shape (n, n_columns)
@@ -42,7 +44,8 @@ def of_slopes(design: Values, y: Values, groups: Groups | None = None) -> list[E
     """
     from scipy.special import stdtrit
 
-    free = len(design) - design.shape[1]
+    n_groups = _numbered(len(design), groups)[1]
+    free = min(len(design) - design.shape[1], n_groups - 1)
     if free < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         return [UNDEFINED] * design.shape[1]
     inverse = np.asarray(np.linalg.inv(design.T @ design), dtype=np.float64)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.execution import Backend
+    from workbench.execution.fitting import Workers
     from workbench.specs.experiment import ValidationSpec
 
 Fit = Callable[[WorkUnit], UnitResult]
@@ -72,11 +73,17 @@ class Store:
         Units at a time.
     resume : bool
         Take units that are stored already.
+    workers : Workers, optional
+        Of a backend that the user chose; default: the cores of this machine.
+    needed : Path or None
+        List of keys that the run needs when it is resumed; they are noted before anything is fitted.
     """
 
     folder: Path
     jobs: int
     resume: bool
+    workers: Workers | None = None
+    needed: Path | None = None
 
     def __call__(
         self,
@@ -88,7 +95,11 @@ class Store:
     ) -> tuple[UnitResult, ...]:
         """Fit every unit that is not stored; learners that share nothing between targets go to worker processes."""
         from workbench.execution import run_units
+        from workbench.unit_files import add_keys
 
+        if self.needed is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            add_keys(self.needed, (unit.key for unit in units))
         backend: Backend = "threads" if batched else "processes"
         return run_units(
             fit,
@@ -97,9 +108,24 @@ class Store:
             jobs=self.jobs,
             backend=backend,
             resume=self.resume,
+            workers=self.workers,
             together=_together(fit),
             progress=progress,
         )
+
+
+def here(fit_units: FitUnits) -> FitUnits:
+    """The same on this machine: for a unit that would wait in a queue for longer than it takes.
+
+    Parameters
+    ----------
+    fit_units : callable
+
+    Returns
+    -------
+    callable
+    """
+    return replace(fit_units, workers=None) if isinstance(fit_units, Store) else fit_units
 
 
 def fit_again(
@@ -230,3 +256,28 @@ def renamed(unit: WorkUnit, purpose: str, parent: WorkUnit, *what: Any) -> WorkU
         for rows in (split.train, split.test):
             digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
     return replace(unit, key=digest.hexdigest())
+
+
+def planned_apart(
+    unit: WorkUnit, purpose: str, parent: WorkUnit | None, dataset: Dataset, *what: int | str
+) -> WorkUnit:
+    """A unit that looks at circuits, with a key of its own: those of a run need not know which feature is in which.
+
+    Parameters
+    ----------
+    unit : WorkUnit
+    purpose : str
+        The question that it answers.
+    parent : WorkUnit or None
+        A unit of the run; None where nothing is stored.
+    dataset : Dataset
+        Whose features belong to circuits.
+    *what
+        Whatever else decides its numbers.
+
+    Returns
+    -------
+    WorkUnit
+    """
+    circuits = hashlib.sha256(json.dumps(dataset.features["circuit"].astype(str).tolist()).encode()).hexdigest()
+    return renamed(unit, purpose, unit if parent is None else parent, circuits, *what)

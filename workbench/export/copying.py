@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import Problem, Problems, StoreError, listed
-from workbench.export.columns import COLUMNS
+from workbench.export.columns import COLUMNS, PERSON
 from workbench.export.dictionary import DARK, MODEL_FOLDER, described
+from workbench.export.pseudonyms import EXPLAINED
 from workbench.records import LoggedRun
 from workbench.whole_files import folder_to_write
 
 THEMES = ("light", "dark", "both")
+KEPT = "Participants keep the ids of the study."
+REPLACED = (
+    "Participants have pseudonyms, the same in\n"
+    "every export of the study, whose key stays there. Values are as they were measured: pseudonyms are no anonymity."
+)
 LISTED = 5
 """Names of files in one message."""
 
@@ -29,6 +35,7 @@ def export_run(
     participant_data: bool = False,
     theme: Literal["light", "dark", "both"] = "both",
     more: Mapping[str, bytes] | None = None,
+    pseudonyms: bool = False,
 ) -> tuple[Path, ...]:
     """Copy what a run left into a folder, with a README that says what each file is.
 
@@ -47,6 +54,8 @@ def export_run(
         Ground of the figures.
     more : mapping of str to bytes, optional
         Files that are made for the export, by name.
+    pseudonyms : bool
+        Whether the files of the run have pseudonyms in place of ids, which the README then says.
 
     Returns
     -------
@@ -63,7 +72,7 @@ def export_run(
         _refuse_model(logged, participant_data)
     if theme not in THEMES:
         raise StoreError(Problem("theme", f"is {theme!r}", f"one of {', '.join(THEMES)}"))
-    contents = _contents(logged, model, theme, more or {})
+    contents = _contents(logged, model, theme, more or {}, KEPT if not pseudonyms else REPLACED)
     _refuse_overwriting(contents, to, force)
     for name, content in contents.items():
         target = to / name
@@ -75,7 +84,9 @@ def export_run(
     return tuple(sorted(to / name for name in contents))
 
 
-def _contents(logged: LoggedRun, model: bool, theme: str, more: Mapping[str, bytes]) -> dict[str, Path | bytes]:
+def _contents(
+    logged: LoggedRun, model: bool, theme: str, more: Mapping[str, bytes], ids: str
+) -> dict[str, Path | bytes]:
     """Relative name to the file it is copied from, or to what is written there."""
     found = sorted(path for path in logged.artifacts.rglob("*") if path.is_file()) if logged.artifacts.is_dir() else []
     names = {path.relative_to(logged.artifacts).as_posix(): path for path in found}
@@ -83,7 +94,7 @@ def _contents(logged: LoggedRun, model: bool, theme: str, more: Mapping[str, byt
     chosen = {name: path for name, path in chosen.items() if not _of_other_theme(name, theme)}
     if not chosen:
         raise StoreError(f"run {logged.run_id} ({logged.name}) has no files below {logged.artifacts}; run it again")
-    return {**chosen, **more, "README.txt": _readme(logged, [*chosen, *more]).encode()}
+    return {**chosen, **more, "README.txt": _readme(logged, [*chosen, *more], ids).encode()}
 
 
 def _of_other_theme(name: str, theme: str) -> bool:
@@ -132,7 +143,7 @@ def _bytes(content: Path | bytes) -> bytes:
     return content.read_bytes() if isinstance(content, Path) else content
 
 
-def _readme(logged: LoggedRun, names: list[str]) -> str:
+def _readme(logged: LoggedRun, names: list[str], ids: str) -> str:
     width = max(len(name) for name in names)
     files = [f"{name.ljust(width)}  {described(name)}".rstrip() for name in names]
     lines = [
@@ -147,8 +158,8 @@ def _readme(logged: LoggedRun, names: list[str]) -> str:
         "",
         "Columns",
         "=======",
-        "Tables are tab-separated, UTF-8, with n/a for what is missing. Participants keep the ids of the study.",
-        *_columns(logged, names),
+        f"Tables are tab-separated, UTF-8, with n/a for what is missing. {ids}",
+        *_columns(logged, names, EXPLAINED if ids == REPLACED else PERSON["participant_id"]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -169,8 +180,8 @@ def _summary(logged: LoggedRun) -> list[str]:
     return ["", *(line for name, text in rows.items() for line in _wrapped(f"{name}: {text}", "  "))]
 
 
-def _columns(logged: LoggedRun, names: list[str]) -> list[str]:
-    """Every column of every table that was written, with its unit."""
+def _columns(logged: LoggedRun, names: list[str], participant: str) -> list[str]:
+    """Every column of every table that was written, with its unit; what stands in a column of participants is given."""
     scores = _scores(logged)
     unit = scores.get("outcome_unit") or "units of the outcome"
     words = {"unit": unit, "one_unit": f"one of the {unit}", "reference": scores.get("reference") or "the reference"}
@@ -178,6 +189,7 @@ def _columns(logged: LoggedRun, names: list[str]) -> list[str]:
     for name in (name for name in names if name in COLUMNS):
         there = (logged.artifacts / name).read_text(encoding="utf-8").split("\n", 1)[0].split("\t")
         explained = {column: COLUMNS[name][column].format(**words) for column in there if column in COLUMNS[name]}
+        explained = {column: text.replace(PERSON["participant_id"], participant) for column, text in explained.items()}
         width = max(map(len, explained), default=0)
         lines += ["", name]
         for column, text in explained.items():

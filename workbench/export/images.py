@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.errors import Problem, StoreError
 from workbench.export.writing import readable, table_text
-from workbench.sources.atlas_files import read_atlas
+from workbench.sources.atlas.atlas_files import read_atlas
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -56,7 +56,7 @@ def common_digest(
         "permutations": [validation.permutations, validation.seed if validation.permutations else None],
         "explain": explain,
         "procedures": procedures,
-        "packages": [[package, _version(package)] for package in DECIDING_PACKAGES],
+        "packages": package_versions(),
     }
     if isinstance(learner, BandedRidgeSpec | LateFusionSpec):  # nobody else looks at modalities
         settings["bands"] = dataset.features["modality"].to_numpy(str).tolist()
@@ -98,6 +98,36 @@ def unit_key(common: hashlib._Hash, unit: WorkUnit) -> str:
         for rows in (split.train, split.test):
             digest.update(np.int64(len(rows)).tobytes())
             digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def package_versions() -> list[list[str]]:
+    """Name and version of each package that decides numbers; an empty version where it is not installed.
+
+    Returns
+    -------
+    list of [str, str]
+    """
+    return [[package, _version(package)] for package in DECIDING_PACKAGES]
+
+
+def run_identity(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> str:
+    """One digest for a run as a whole: equal where all its units have equal keys.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    validation : ValidationSpec
+        As the run is planned.
+    learner : LearnerSpec
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    digest = common_digest(dataset, validation, learner, 0, ())
+    digest.update(validation.model_dump_json().encode())
     return digest.hexdigest()
 
 

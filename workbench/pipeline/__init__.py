@@ -5,7 +5,8 @@
 Stages never import each other; whatever two of them must agree on travels in a record through here. Each module owns
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
 `single_run`, `comparing`, `reports`, `start_page`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`,
-`freezing`, `simulated_trials`, `power`, `pages`, `scaffold`, `demonstration`.
+`freezing`, `simulated_trials`, `reproducing`, `present_plans`, `pruning`, `merging`, `power`, `pages`, `sending`,
+`scaffold`, `demonstration`; `permissions` and `progress` stand below them all.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model
@@ -18,11 +19,15 @@ from workbench.pipeline.describing import DescribedSource, circuits_template, de
 from workbench.pipeline.experiment import run
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.freezing import Frozen, freeze
+from workbench.pipeline.merging import Merged, Refused, merge
 from workbench.pipeline.power import StudyPlan, plan
 from workbench.pipeline.predicting import ExternalPrediction, predict
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.pruning import Piece, Pruned, prune
 from workbench.pipeline.reports import report
+from workbench.pipeline.reproducing import Reproduction, reproduce
 from workbench.pipeline.scaffold import DraftedStudy, init, init_from, simulate_study
+from workbench.pipeline.sending import send
 from workbench.pipeline.store import FinishedRun, FinishedRuns, export_run, list_runs, load_model, show_run, ui
 from workbench.pipeline.study_data import describe, features
 
@@ -37,8 +42,13 @@ __all__ = [
     "FinishedRun",
     "FinishedRuns",
     "Frozen",
+    "Merged",
+    "Piece",
     "PlannedClaim",
     "Progress",
+    "Pruned",
+    "Refused",
+    "Reproduction",
     "Silent",
     "StudyPlan",
     "WithoutCircuit",
@@ -57,10 +67,14 @@ __all__ = [
     "init_from",
     "list_runs",
     "load_model",
+    "merge",
     "plan",
     "predict",
+    "prune",
     "report",
+    "reproduce",
     "run",
+    "send",
     "show_run",
     "simulate_study",
     "that_carries",

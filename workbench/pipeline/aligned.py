@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, SpecError, did_you_mean
 from workbench.pipeline.experiment_plan import open_experiment
+from workbench.pipeline.permissions import no_wider_than_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ class AlignedData:
         return f"<p>{repr(self)[1:-1]}</p>{table.to_html(max_rows=10, max_cols=10)}"
 
 
+@no_wider_than_study
 def aligned_data(
     experiment: str, *, feature_set: str = "", study: str | Path = ".", data: str | Path | None = None
 ) -> AlignedData:
@@ -95,6 +97,7 @@ def aligned_data(
     return _as_tables(plan.name, datasets[feature_set])
 
 
+@no_wider_than_study
 def fit_model(
     experiment: str, *, run: str = "", study: str | Path = ".", data: str | Path | None = None
 ) -> StudyModel | None:

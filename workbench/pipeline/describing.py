@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SpecError
 from workbench.pipeline.circuits import WithoutCircuit, without_circuit, write_templates
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
 
@@ -33,6 +34,7 @@ class DescribedSource:
     files: tuple[Path, ...] = ()
 
 
+@no_wider_than_study
 def describe_features(
     names: str | Sequence[str] = (),
     *,
@@ -106,6 +108,7 @@ def _written(description: Description, folder: Path, *, synthetic: bool) -> tupl
     return (*written, *draw_features(description, folder, synthetic=synthetic))
 
 
+@no_wider_than_study
 def circuits_template(
     names: str | Sequence[str] = (),
     *,

@@ -8,13 +8,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workbench.errors import GuardError, Problems, SpecError
+from workbench.errors import GuardError, Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.side_by_side import run_all
 from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
@@ -22,11 +23,16 @@ from workbench.pipeline.study_data import load_study_data, one_or_several, study
 from workbench.records import RunResult
 from workbench.specs.experiment import ExperimentSpec
 
+if TYPE_CHECKING:
+    from workbench.study import Study
+    from workbench.tracking import Server
+
 MANY_UNITS = 200
 """Work units for which worker processes are started at once, to be there when the data are: fewer are often done
 sooner without."""
 
 
+@no_wider_than_study
 def run(
     experiments: str | Sequence[str],
     *,
@@ -36,6 +42,11 @@ def run(
     jobs: int | None = None,
     resume: bool = False,
     rehearse: bool = False,
+    backend: str | None = None,
+    scheduler: str | None = None,
+    slurm_options: Sequence[str] = (),
+    server: str | None = None,
+    server_files: bool = False,
     progress: Progress | None = None,
     on_finished: Callable[[FinishedRun], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
@@ -59,6 +70,17 @@ def run(
     rehearse : bool
         Run on simulated scores: of the real ones only who has them is read. Nothing is kept, and it does not count as
         viewing a result.
+    backend : {"loky", "dask", "slurm"}, optional
+        Where work units are fitted; default: on this machine, in threads or processes, whichever they suit. Never
+        changes a number.
+    scheduler : str, optional
+        Address of a Dask scheduler that runs already, with workers of its own.
+    slurm_options : sequence of str
+        For sbatch, such as ``--partition=short``.
+    server : str, optional
+        Address of an MLflow server that a copy of each run is sent to once it is kept here.
+    server_files : bool
+        Send files as well, ids and ratings of participants among them.
     progress : Progress, optional
     on_finished : callable, optional
         Takes each `FinishedRun` once it is judged and, where this is no rehearsal, kept.
@@ -78,15 +100,19 @@ def run(
     Raises
     ------
     WorkbenchError
-        With every problem of the study that stands in the way, a ledger that cannot be written among them; nothing is
-        fitted then.
+        With every problem of the study that stands in the way, a ledger that cannot be written and another process that
+        runs one of the experiments among them; nothing is fitted then.
     """
     from workbench.execution import cores, fork_workers, start_workers
-    from workbench.tracking import Recorder
+    from workbench.execution.backends import chosen_backend
+    from workbench.execution.backends import opened as opened_workers
+    from workbench.tracking import Recorder, Server, held_alone
 
     progress = progress or Silent()
     experiments, only = one_or_several(experiments), one_or_several(only)
     _refuse_contradictions(experiments, jobs, estimator, grid)
+    fitted_by = chosen_backend(backend, scheduler=scheduler, slurm_options=slurm_options, jobs=jobs)
+    sent_to = None if server is None or rehearse else Server(server)
     problems = Problems()
     opened = study_with_data(study, data)
     chosen = dict(opened.experiment(wanted) for wanted in experiments)
@@ -99,12 +125,17 @@ def run(
     read_history(opened, chosen)
     jobs, recorder = cores(jobs), Recorder(opened)
     repeated = [each for spec in chosen.values() for each in _units(spec, only)]
-    n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS
+    n_runs, many = len(repeated), sum(repeated) >= MANY_UNITS and fitted_by.name is None
     with ExitStack() as open_until_done:
+        if not rehearse:
+            open_until_done.enter_context(held_alone(opened, chosen))
         forks = fork_workers(min(jobs, max(2, n_runs))) if many and jobs > 1 else None
         helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
         if forks is not None:
             open_until_done.enter_context(forks)
+        workers = open_until_done.enter_context(
+            opened_workers(fitted_by, jobs=jobs, folder=opened.mlruns_dir / "slurm", say=progress.say)
+        )
         loaded = load_study_data(opened, problems=problems, progress=progress)
         problems.raise_if_any()
         assert loaded is not None
@@ -121,9 +152,13 @@ def run(
             if warning:
                 (on_warning or progress.say)(warning)
             with _meanwhile(recorder.make_ready if (forks or helpers) and not rehearse else None):
-                runs = run_all(loaded, requested, jobs=jobs, resume=resume, progress=progress, forks=forks)
+                runs = run_all(
+                    loaded, requested, jobs=jobs, resume=resume, progress=progress, forks=forks, workers=workers
+                )
             for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
                 finished.append(kept)
+                if sent_to is not None:
+                    _send(opened, kept, sent_to, files=server_files, warn=on_warning or progress.say)
                 if on_finished is not None:
                     on_finished(kept)
         for _ in helpers or ():  # else letting go of them would stop what they do
@@ -144,6 +179,17 @@ def _refuse_contradictions(
         hint = "give the estimator that it belongs to; the models of an experiment file have their grid in the file"
         problems.add("grid", "stands without estimator", hint)
     problems.raise_if_any(SpecError)
+
+
+def _send(study: Study, run: FinishedRun, server: Server, *, files: bool, warn: Callable[[str], None]) -> None:
+    """A copy of a run for the server; where that fails the run is kept all the same, and can be sent later."""
+    from workbench.tracking import find_run
+
+    try:
+        server.send(study, [find_run(study, run.run_id)], files=files)
+    except StoreError as error:
+        again = f"workbench send {run.run_id[:8]} --to {server.address}{' --files' if files else ''}"
+        warn(f"{run.result.scores.run_name} is kept here and was not sent: {error}; send it later: {again}")
 
 
 def _units(spec: ExperimentSpec, only: Sequence[str]) -> list[int]:

@@ -143,7 +143,6 @@ def scored(frozen: FrozenModel, cohort: OtherCohort, rows: ExternalRows, predict
         groups=rows.groups,
         baseline=rows.baseline if scores.outcome_kind in BASELINE_HELD else None,
         outcome_type=scores.outcome_type,
-        seed=scores.seed,
     )
     training, mix = frozen.dataset, _case_mix(frozen, rows, predicted)
     known = None if training is None or training.sites is None else set(training.sites.tolist())

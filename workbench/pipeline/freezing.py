@@ -13,6 +13,7 @@ from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_
 from workbench.pipeline.experiment_plan import ExperimentPlan
 from workbench.pipeline.ledger import history, look_at, plan_now
 from workbench.pipeline.named_estimators import all_settled
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import one_or_several, optional_path
 from workbench.specs.experiment import ExperimentSpec
@@ -20,6 +21,12 @@ from workbench.study import Study, open_study
 
 if TYPE_CHECKING:
     from workbench.preregistration.frozen import FrozenPlan
+
+
+FROZEN_ANYWAY = (
+    "Plans are frozen to be supported by internal validation, which this one cannot be as it is written; "
+    "with --anyway it is frozen all the same, and every result says so"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +47,7 @@ class Frozen:
     """Who is locked for one final prediction, in words; the rule is part of the plan."""
 
 
+@no_wider_than_study
 def freeze(
     experiments: str | Sequence[str],
     *,
@@ -158,10 +166,10 @@ def _to_freeze(
 def _cannot_be_supported(file: str, claim: PlannedClaim) -> Problems:
     """Every row of the claim gate that the plan cannot meet, with what to change."""
     problems = Problems()
-    for row in claim.out_of_reach:
+    *others, last = claim.out_of_reach
+    for row in others:
         problems.add(f"{file}: {row.requirement}", row.missed, row.mend)
-    found = "as it is written it cannot be supported by internal validation, which plans are frozen for"
-    problems.add(file, found, "change what is listed, or add --anyway: it is frozen then, and every result says so")
+    problems.add(f"{file}: {last.requirement}", last.missed, f"{last.mend}. {FROZEN_ANYWAY}")
     return problems
 
 

@@ -282,7 +282,7 @@ def _one(loaded: StudyData, participant: str) -> str:
 
 
 def _exclusions(loaded: StudyData, spec: ExperimentSpec) -> Mapping[str, str]:
-    from workbench.sources.experiment_tables import read_exclusions
+    from workbench.sources.cohort.experiment_tables import read_exclusions
 
     if spec.exclude_file is None:
         return {}

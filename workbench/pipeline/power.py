@@ -12,6 +12,7 @@ from workbench.errors import Problems, SpecError, StoreError
 from workbench.pipeline.circuits import without_circuit
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, open_experiment
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData
@@ -65,6 +66,7 @@ class StudyPlan:
         return tuple((title, table) for title, table in titled if len(table))
 
 
+@no_wider_than_study
 def plan(
     experiment: str,
     *,

@@ -20,6 +20,7 @@ from workbench.pipeline.external_scoring import Predicted, predicted_for, predic
 from workbench.pipeline.frozen_model import FrozenModel, open_frozen_model, positions_by_source
 from workbench.pipeline.ledger import make_ready
 from workbench.pipeline.other_cohort import OtherCohort, open_cohort, rows_of, wanted_cohort
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report_again
@@ -99,6 +100,7 @@ class ExternalPrediction:
         return f"<{self.run} in {self.cohort}: {n} participants{r2}>"
 
 
+@no_wider_than_study
 def predict(
     run: str = "latest",
     *,

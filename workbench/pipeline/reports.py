@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.errors import Problem, StoreError
 from workbench.pipeline.external_results import with_external
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.records import LoggedRun, RunResult
 from workbench.study import Study, open_study
 from workbench.whole_files import folder_to_write, written_whole
@@ -16,6 +17,7 @@ FOLDER = "reports"
 """Below ``mlruns/``: reports on several runs."""
 
 
+@no_wider_than_study
 def report(run: str = "latest", *, study: str | Path = ".", to: str | Path | None = None) -> Path:
     """Write the report of a finished run from its files, or of an experiment the runs side by side.
 

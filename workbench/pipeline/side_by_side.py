@@ -14,6 +14,7 @@ from workbench.pipeline.study_data import StudyData
 from workbench.records import RunResult
 
 if TYPE_CHECKING:
+    from workbench.execution.fitting import Workers
     from workbench.forks import Forks, Report
 
 SHORT_RUN = 5e8
@@ -45,7 +46,14 @@ def _is_short(planned: PlannedRun) -> bool:
 
 
 def run_all(
-    loaded: StudyData, plan: ExperimentPlan, *, jobs: int, resume: bool, progress: Progress, forks: Forks | None
+    loaded: StudyData,
+    plan: ExperimentPlan,
+    *,
+    jobs: int,
+    resume: bool,
+    progress: Progress,
+    forks: Forks | None,
+    workers: Workers | None = None,
 ) -> list[RunResult]:
     """Every run of one experiment, in its order.
 
@@ -60,6 +68,8 @@ def run_all(
     progress : Progress
     forks : Forks or None
         Worker processes for short runs, which import what drawing needs when no run is left.
+    workers : Workers, optional
+        Of a backend that the user chose.
 
     Returns
     -------
@@ -79,7 +89,7 @@ def run_all(
                 made[short[number]] = result
     for place, planned in enumerate(plan.runs):
         if place not in made:
-            made[place] = run_one(loaded, plan, planned, jobs=jobs, resume=resume, progress=progress)
+            made[place] = run_one(loaded, plan, planned, jobs=jobs, resume=resume, progress=progress, workers=workers)
     return [made[place] for place in range(len(plan.runs))]
 
 

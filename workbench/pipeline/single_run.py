@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import FitError
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
-from workbench.pipeline.progress import Progress
+from workbench.pipeline.progress import Progress, shown
 from workbench.pipeline.study_data import StudyData
 from workbench.records import Notice, RunResult
 from workbench.specs import spec_hash, to_toml
@@ -16,18 +16,28 @@ from workbench.specs.experiment import INFLUENCE_REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
 
     from workbench.evaluation.refits import FitUnits
+    from workbench.execution.fitting import Workers
     from workbench.results.run_inputs import RunInputs
+    from workbench.study import Study
 
 EXPLAINED_PERMUTATIONS = 200
 """Permuted outcomes whose |SHAP| is summed by circuit: enough for the 95th percentile that the figure marks."""
 
 
 def run_one(
-    loaded: StudyData, plan: ExperimentPlan, planned: PlannedRun, *, jobs: int, resume: bool, progress: Progress
+    loaded: StudyData,
+    plan: ExperimentPlan,
+    planned: PlannedRun,
+    *,
+    jobs: int,
+    resume: bool,
+    progress: Progress,
+    workers: Workers | None = None,
 ) -> RunResult:
     """One feature set with one model: permuted targets, work units, influence, circuit test, reduction.
 
@@ -46,6 +56,8 @@ def run_one(
     resume : bool
         Take up the stored work units of an interrupted run.
     progress : Progress
+    workers : Workers, optional
+        Fit the work units, refits among them; default: the cores of this machine.
 
     Returns
     -------
@@ -57,7 +69,12 @@ def run_one(
     from workbench.evaluation.inference import ALPHA
     from workbench.results.run_result import reduce_run
 
-    analyse = partial(_analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress)
+    needed = needed_units(loaded.study, plan.name, planned)
+    if not resume:
+        needed.unlink(missing_ok=True)
+    analyse = partial(
+        _analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress, workers=workers, needed=needed
+    )
     result = reduce_run(analyse(planned, label=f"{plan.name}: {planned.name}", explained=True))
     raw = as_it_is(planned.dataset)
     if raw is not None:
@@ -81,6 +98,27 @@ def run_one(
     return with_baseline_held(result, reduce_run(inputs))
 
 
+def needed_units(study: Study, experiment: str, planned: PlannedRun) -> Path:
+    """The file that lists the work units of a run, beside them: those that it takes up when it is resumed.
+
+    Parameters
+    ----------
+    study : Study
+    experiment : str
+    planned : PlannedRun
+        One of its runs.
+
+    Returns
+    -------
+    Path
+    """
+    from workbench.models.unit_keys import run_identity
+    from workbench.unit_files import KEYS
+
+    identity = run_identity(planned.dataset, planned.validation, planned.learner)
+    return study.units_dir / experiment / f"{identity}{KEYS}"
+
+
 def _analysed(
     loaded: StudyData,
     plan: ExperimentPlan,
@@ -91,6 +129,8 @@ def _analysed(
     jobs: int,
     resume: bool,
     progress: Progress,
+    workers: Workers | None,
+    needed: Path,
 ) -> RunInputs:
     """Everything that is fitted for a run; without what explains and checks it where it only stands beside another."""
     from workbench.evaluation.canary import canary
@@ -110,7 +150,7 @@ def _analysed(
     refused = permutations.refusal(dataset, validation.permutations) if validation.permutations else ""
     n_permutations = 0 if refused else validation.permutations
     validation = validation.model_copy(update={"permutations": n_permutations})
-    fit_units = Store(loaded.study.units_dir / plan.name, jobs=jobs, resume=resume)
+    fit_units = Store(loaded.study.units_dir / plan.name, jobs=jobs, resume=resume, workers=workers, needed=needed)
     targets = nested_cv.target_matrices(dataset, validation)
     explain = 1 + (min(EXPLAINED_PERMUTATIONS, n_permutations) if learner.batched else 0) if explained else 0
     units = nested_cv.plan_units(dataset, validation, planned.learner, explain=explain)
@@ -133,7 +173,7 @@ def _analysed(
         repeats=INFLUENCE_REPEATS,
         # Nothing hangs on anybody where nothing is predicted, and a learner that shares nothing between targets is
         # refitted where a claim is within reach: beside its permutations that costs next to nothing.
-        refit=predicts and (learner.batched or n_permutations > 0),
+        refit=predicts and validation.leave_one_out and (learner.batched or n_permutations > 0),
         progress=partial(progress.advance, f"{label}, leaving one out"),
         fit_units=fit_units,
     )
@@ -174,7 +214,7 @@ def _analysed(
     )
     if predicts:
         as_tuned = as_permuted(planned.learner) if n_permutations else planned.learner
-        other = fit_other_sites(dataset, validation, as_tuned, fit_units)
+        other = fit_other_sites(dataset, validation, as_tuned, shown(fit_units, progress, f"{label}, across sites"))
         inputs = replace(inputs, other_sites=other, warnings=(*inputs.warnings, *other.failed))
     if not explained:
         return inputs
@@ -210,7 +250,8 @@ def _taken_apart(
     if inputs.dataset.complete or n_complete(inputs.dataset) < FEWEST_COMPLETE:
         return replace(inputs, modality_fits=fits)
     try:
-        return replace(inputs, modality_fits=replace(fits, complete=fit_complete_cases(*what, fit_units)))
+        those = shown(fit_units, progress, f"{label}, those who have every modality")
+        return replace(inputs, modality_fits=replace(fits, complete=fit_complete_cases(*what, those)))
     except FitError as error:
         failed = Notice(f"those who have every modality could not be analysed apart: {error.problems[0].found}")
         return replace(inputs, modality_fits=fits, warnings=(*inputs.warnings, failed))
@@ -239,12 +280,14 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
     learner, validation = inputs.learner, inputs.validation
     pairs = None
     if inputs.influence is not None:
-        pairs = leave_lowest_pairs_out(dataset, units, learner, inputs.influence, results=results, fit_units=fit_units)
+        two = shown(fit_units, progress, f"{label}, leaving two out")
+        pairs = leave_lowest_pairs_out(dataset, units, learner, inputs.influence, results=results, fit_units=two)
     shuffled = None
     if not permutations.refusal(dataset, 1):
         division = for_interval(dataset, validation, learner) or (dataset, validation, learner)
         repeats = len({unit.repeat for unit in units})
-        shuffled = on_shuffled_outcomes(*division, repeats=repeats, fit_units=fit_units)
+        control = shown(fit_units, progress, f"{label}, negative control")
+        shuffled = on_shuffled_outcomes(*division, repeats=repeats, fit_units=control)
     complete_cases = refit_complete_cases(
         inputs.run,
         as_permuted(learner) if validation.permutations else learner,
@@ -259,18 +302,30 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
         fit_units=fit_units,
         progress=partial(progress.advance, f"{label}, intervals"),
     )
-    prognosis = cross_fitted_prognosis(dataset, validation, learner, fit_units)
-    first_period = fit_first_period(dataset, validation, learner, fit_units)
+    fit_prognosis = shown(fit_units, progress, f"{label}, prognosis")
+    prognosis = cross_fitted_prognosis(dataset, validation, learner, fit_prognosis)
+    fit_first = shown(fit_units, progress, f"{label}, first period")
+    first_period = fit_first_period(dataset, validation, learner, fit_first)
     r2 = permuted_r2(results, "main")
     p = permutation_test(r2, scheme="", refused=inputs.permutation_refused).p
     # Else no claim is within reach: nothing is ranked, and no model is written.
-    shown = bool(r2[0] > 0) and p is not None and p <= ALPHA
+    may_be_shown = bool(r2[0] > 0) and p is not None and p <= ALPHA
     with one_blas_thread():
-        everyone = model_of_everyone(dataset, learner, validation, predicts=shown)
+        everyone = model_of_everyone(dataset, learner, validation, predicts=may_be_shown)
         return replace(
             inputs,
-            interactions=circuit_interactions(dataset, learner, everyone) if shown else None,
-            selection=stability_selection(dataset, seed=validation.seed) if shown else None,
+            interactions=circuit_interactions(dataset, learner, everyone, parent=units[0], fit_units=fit_units)
+            if may_be_shown
+            else None,
+            selection=stability_selection(
+                dataset,
+                seed=validation.seed,
+                parent=units[0],
+                fit_units=fit_units,
+                progress=partial(progress.advance, f"{label}, halves of the participants"),
+            )
+            if may_be_shown
+            else None,
             pairs=pairs or (),
             model=state_to_keep(everyone),
             unobserved=predict_unobserved(dataset, everyone),

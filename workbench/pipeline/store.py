@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.pipeline.comparing import row_of
 from workbench.pipeline.external_results import files_of_external, from_here, with_external
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.pseudonymised import pseudonymised_run
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report
 from workbench.records import GateRow, RunResult
@@ -293,6 +295,7 @@ def export_run(
     participant_data: bool = False,
     theme: Literal["light", "dark", "both"] = "both",
     images: bool = False,
+    pseudonyms: bool = False,
 ) -> tuple[Path, ...]:
     """Copy everything a supplement needs of one run into a folder.
 
@@ -315,6 +318,9 @@ def export_run(
     images : bool
         Also candidate effects as NIfTI images in the atlas of each source that names one, with their labels; the atlas
         must lie where the study says.
+    pseudonyms : bool
+        Pseudonyms in place of participant ids, in every file, the report and the pictures among them. They are made
+        with a key that stays in the study (``mlruns/pseudonyms.key``), so that all its exports have the same.
 
     Returns
     -------
@@ -327,13 +333,15 @@ def export_run(
     logged = tracking.find_run(opened, run)
     more = files_of_external(opened, logged)
     if images:
-        from workbench.sources.coordinates import atlases_of
+        from workbench.sources.atlas.coordinates import atlases_of
 
         atlases = atlases_of(opened.sources, features_dir=opened.features_dir, data=opened.data)
         more |= export.effect_images(export.read_run(logged.artifacts, shap=False), atlases)
-    return export.export_run(
-        logged, Path(to), force=force, model=model, participant_data=participant_data, theme=theme, more=more
-    )
+    how = partial(export.export_run, force=force, model=model, participant_data=participant_data, theme=theme)
+    if not pseudonyms:
+        return how(logged, Path(to), more=more)
+    with pseudonymised_run(opened, logged, more) as (named, others):
+        return how(named, Path(to), more=others, pseudonyms=True)
 
 
 def load_model(folder: str | Path) -> StudyModel:
@@ -360,6 +368,7 @@ def load_model(folder: str | Path) -> StudyModel:
     return model_files.load_model(Path(folder))
 
 
+@no_wider_than_study
 def ui(*, study: str | Path = ".", port: int = 5000, browser: bool = False, say: Callable[[str], None] = print) -> None:
     """Serve the UI of a study on 127.0.0.1 until interrupted; it shows what the ledger counts, and no more.
 

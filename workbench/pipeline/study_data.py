@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SourceError
+from workbench.module_search import import_ahead
+from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.records import Cohort, Dataset, FeatureTable
 from workbench.specs import spec_hash
@@ -18,6 +20,10 @@ from workbench.study import Study, open_study
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+
+READING = ("pyarrow.parquet", "workbench.sources.cohort.participants", "workbench.tables.feature_table")
+"""What is imported to read a cohort and its tables, pandas among it: the garbage collector never looks at these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +55,8 @@ def load_study_data(
     -------
     StudyData or None
     """
-    from workbench.sources.participants import read_cohort
+    import_ahead(READING)
+    from workbench.sources.cohort.participants import read_cohort
 
     progress = progress or Silent()
     cohort = read_cohort(study.cohort, study.data, problems=problems)
@@ -71,9 +78,9 @@ def load_study_data(
 
 def _files_not_there(study: Study, sources: Sequence[str]) -> Iterator[Problem]:
     """Files that the study names and nobody has opened yet, since there is no cohort to join them to."""
-    from workbench.sources.file_kinds import no_file
+    from workbench.sources.cohort.quality import quality_files_not_there
+    from workbench.sources.files.file_kinds import no_file
     from workbench.sources.producers import producer_of
-    from workbench.sources.quality import quality_files_not_there
 
     cohort = study.cohort
     of_cohort = [cohort.participants, *(each.file for each in cohort.columns.values())]
@@ -151,6 +158,7 @@ def one_or_several(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+@no_wider_than_study
 def features(
     names: str | Sequence[str] = (),
     *,

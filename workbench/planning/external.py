@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.evaluation.external import jackknifed
 from workbench.planning.power import interval
 from workbench.records import ExternalPower, PowerPoint
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 SIZES = (50, 100, 200)
 """Participants of the other cohort; 50 are the fewest that decide anything."""
-SIMULATIONS, DRAWS = 400, 300
+SIMULATIONS = 400
 STREAM = 17
 """Spawn key of these trials."""
 
@@ -60,17 +61,18 @@ def cohorts_that_confirm(r2: float, n: int, seed: int, simulations: int = SIMULA
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
     predicted = np.sqrt(r2) * rng.standard_normal((simulations, n))
     observed = predicted + np.sqrt(1 - r2) * rng.standard_normal((simulations, n))
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS).astype(float)
-    shown = (_r2_low(observed, predicted, counts) > 0) & (_slope_low(observed, predicted) > 0)
+    shown = (_r2_low(observed, predicted) > 0) & (_slope_low(observed, predicted) > 0)
     met = int(shown.sum())
     return ExternalPower(r2, n, simulations, met / simulations, *interval(met, simulations))
 
 
-def _r2_low(observed: Values, predicted: Values, counts: Values) -> Values:
-    """Lower end of the percentile bootstrap, for every cohort: the same draws serve them all."""
-    total, squares = counts @ observed.T, counts @ (observed**2).T
-    missed = counts @ ((observed - predicted) ** 2).T
-    low: Values = np.quantile(1 - missed / (squares - total**2 / observed.shape[1]), 0.025, axis=0)
+def _r2_low(observed: Values, predicted: Values) -> Values:
+    """Lower end of the interval of R2, for every cohort."""
+    missed, n = np.square(observed - predicted), observed.shape[1]
+    about_mean = np.square(observed - observed.mean(axis=1, keepdims=True))
+    whole = (missed.sum(axis=1), about_mean.sum(axis=1))
+    # Without a participant the sum about the mean falls by n / (n - 1) of its square.
+    low, _ = jackknifed(*whole, whole[0][:, None] - missed, whole[1][:, None] - about_mean * n / (n - 1))
     return low
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from workbench.errors import Problem, Problems, StoreError
 from workbench.json_values import json_values
@@ -203,6 +203,68 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class Dated(Protocol):
+    """A record with the date and time at which it was written, in UTC."""
+
+    @property
+    def date(self) -> str:
+        """As from `now`."""
+
+
+D = TypeVar("D", bound=Dated)
+
+
+def in_order(records: Iterable[D]) -> tuple[D, ...]:
+    """Records by their date: those of another machine, which were added later, stand where they belong.
+
+    Parameters
+    ----------
+    records : iterable
+        With a ``date`` each, as from `now`.
+
+    Returns
+    -------
+    tuple
+        Oldest first; of one date in the order given.
+    """
+    return tuple(sorted(records, key=lambda record: record.date))
+
+
+def add_missing(path: Path, records: Iterable[D], kind: type[D]) -> tuple[D, ...]:
+    """Add the records that a file lacks, oldest first; call it inside a lock of the file.
+
+    A record is there already where every field of one is equal. Of two that differ both are kept: nothing that was
+    written down is lost, and no line that stands is moved. Stopped in between, the rest is added the next time.
+
+    Parameters
+    ----------
+    path : Path
+        JSON Lines file, made where there is none.
+    records : iterable
+        Of another file of this kind.
+    kind : type
+        Dataclass of the records.
+
+    Returns
+    -------
+    tuple
+        Those that were added.
+
+    Raises
+    ------
+    StoreError
+        If a line of the file is damaged, or cannot be added.
+    """
+    known = list(read_records(path, kind))
+    added = []
+    for record in in_order(records):
+        if record not in known:
+            append_record(path, record)
+            known.append(record)
+            added.append(record)
+    return tuple(added)
 
 
 def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:

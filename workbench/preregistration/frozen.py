@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from workbench.preregistration.append_only import append_record, read_records
+from workbench.preregistration.append_only import append_record, in_order, read_records
 from workbench.preregistration.viewed import Look, SeenElsewhere, Unrecorded, earlier, first_view, is_among
 from workbench.records import Freeze, Viewing
 from workbench.specs.base import Key
@@ -109,7 +109,7 @@ def read_every_frozen(study: Study) -> tuple[FrozenPlan, ...]:
     -------
     tuple of FrozenPlan
     """
-    return read_records(study.frozen_file, FrozenPlan)
+    return in_order(read_records(study.frozen_file, FrozenPlan))
 
 
 def record_frozen(study: Study, frozen: FrozenPlan) -> None:
@@ -164,6 +164,18 @@ def plan_hash(plan: Plan) -> str:
 def differences(before: Plan, after: Plan) -> tuple[str, ...]:
     """What is not as it was, in words: file, key, old and new value.
 
+    Parameters
+    ----------
+    before, after : Plan
+        From `plan_of`, or the settings of some of its files.
+
+    Returns
+    -------
+    tuple of str
+        One sentence per difference.
+
+    Examples
+    --------
     >>> differences({"experiments/sex.toml": {"validation": {"seed": 0}}},
     ...             {"experiments/sex.toml": {"validation": {"seed": 1}}})
     ('experiments/sex.toml: validation.seed was 0 and is 1',)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.preregistration.append_only import append_record, now, read_records
+from workbench.preregistration.append_only import append_record, in_order, now, read_records
 from workbench.preregistration.recognition import comparable, same_look, same_outcome, seen_in_parts
 from workbench.preregistration.registry import Registered, find_key
 
@@ -192,7 +192,7 @@ def read_looks(study: Study) -> tuple[Look, ...]:
     StoreError
         With every damaged line, by file and line.
     """
-    return read_records(study.viewed_file, Look)
+    return in_order(read_records(study.viewed_file, Look))
 
 
 def record_look(study: Study, look: Look) -> None:

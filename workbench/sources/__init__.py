@@ -6,9 +6,9 @@ from pathlib import Path
 
 from workbench.knowledge.vocabulary import OWN_FILE
 from workbench.records import Cohort, FeatureTable
-from workbench.sources.assemble import assemble
-from workbench.sources.description import beside
-from workbench.sources.pet_description import described_pet
+from workbench.sources.assembling.assemble import assemble
+from workbench.sources.contract.description import beside
+from workbench.sources.pet.pet_description import described_pet
 from workbench.sources.producers import producer_of
 from workbench.specs.readers import AnySource
 

@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.sources import (
-    abcd,
-    afni,
-    conn,
-    connectivity,
-    dcm,
-    featquery,
-    giga_connectome,
-    halfpipe,
-    kinfitr,
-    kinpar,
-    maps,
-    petprep,
-    pmod,
-    pmod_voistat,
-    wide_table,
-    xcpd,
-)
-from workbench.sources.parsed import Parsed, ParseOptions, SourceFile
+from workbench.sources.contract.parsed import Parsed, ParseOptions, SourceFile
+from workbench.sources.maps import maps
+from workbench.sources.matrices import conn, connectivity, dcm, giga_connectome, halfpipe, xcpd
+from workbench.sources.pet import kinfitr, kinpar, petprep, pmod, pmod_voistat
+from workbench.sources.tabulated import abcd, afni, featquery, wide_table
 from workbench.specs.readers import READER_GROUP
 from workbench.third_party import load
 

@@ -13,25 +13,43 @@ One MLflow run per `RunResult`; none per fold, trial or permutation. Nothing tha
 
 from workbench.tracking.browser import serve_ui, ui_url
 from workbench.tracking.external_runs import external_run, set_claim
-from workbench.tracking.finding import find_run, finished_runs, hide_uncounted, list_experiments, list_runs
+from workbench.tracking.finding import TOGETHER, find_run, finished_runs, hide_uncounted, list_experiments, list_runs
+from workbench.tracking.git import git_state
+from workbench.tracking.one_at_a_time import held_alone, holder_of
+from workbench.tracking.other_store import StoredRun, stored_runs, take_over
 from workbench.tracking.recording import OpenRun, Recorder, open_run
 from workbench.tracking.remembered import remember_script
+from workbench.tracking.run_files import FILES_DIGEST, files_digest
+from workbench.tracking.running import failed_runs, remove_failed_runs
+from workbench.tracking.sending import Server
 from workbench.tracking.store import prepare, repair_artifact_locations
 
 __all__ = [
+    "FILES_DIGEST",
+    "TOGETHER",
     "OpenRun",
     "Recorder",
+    "Server",
+    "StoredRun",
     "external_run",
+    "failed_runs",
+    "files_digest",
     "find_run",
     "finished_runs",
+    "git_state",
+    "held_alone",
     "hide_uncounted",
+    "holder_of",
     "list_experiments",
     "list_runs",
     "open_run",
     "prepare",
     "remember_script",
+    "remove_failed_runs",
     "repair_artifact_locations",
     "serve_ui",
     "set_claim",
+    "stored_runs",
+    "take_over",
     "ui_url",
 ]

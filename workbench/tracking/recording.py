@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.records import RunResult, Scores
 from workbench.results.wording import p_text
 from workbench.tracking.git import git_state
+from workbench.tracking.run_files import FILES_DIGEST, files_digest
 from workbench.tracking.running import OURS, clean_up_dead_runs, discard, held
 from workbench.tracking.saved_view import P_VALUE, QUESTION, VIEW, VIEWS, saved_view
 from workbench.tracking.store import local_path, open_client, prepare
@@ -102,7 +103,8 @@ class Recorder:
         try:
             opened.artifacts.mkdir(parents=True)
             yield opened
-            client.log_batch(run_id, metrics=_metrics(result), params=_params(result), tags=_tags(result, self._git))
+            told = {**self._git, FILES_DIGEST: files_digest(opened.artifacts)}
+            client.log_batch(run_id, metrics=_metrics(result), params=_params(result), tags=_tags(result, told))
             client.log_inputs(run_id, [_analysed_table(result)])
             client.set_terminated(run_id, "FINISHED")
         except BaseException as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError
-from workbench.tracking.store import local_path
+from workbench.tracking.store import local_path, open_client, store_uri
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -85,18 +85,72 @@ def clean_up_dead_runs(client: Any, study: Study) -> int:
     int
     """
     with _register(study):
-        dead = [run for run in _listed_as_running(client) if OURS in run.data.tags and _is_free(study, run)]
+        dead = _dead(client, study)
         for run in dead:
             discard(client, study, run, "KILLED")
             Path(_lock(study, run.info.run_id).lock_file).unlink(missing_ok=True)
     return len(dead)
 
 
-def _listed_as_running(client: Any) -> list[Any]:
-    experiments = [each.experiment_id for each in client.search_experiments()]
+def _dead(client: Any, study: Study) -> list[Any]:
+    return [run for run in _with_status(client, "RUNNING") if OURS in run.data.tags and _is_free(study, run)]
+
+
+def failed_runs(study: Study) -> tuple[str, ...]:
+    """Runs that failed, were stopped, or whose process died: in the store, and in no list of runs.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    tuple of str
+        Their ids; empty where there is no store.
+    """
+    if not study.database.exists():
+        return ()
+    client = open_client(study)
+    every = [run for status in ("FAILED", "KILLED") for run in _with_status(client, status, deleted=True)]
+    failed = [run for run in every if OURS in run.data.tags and run.info.lifecycle_stage == "deleted"]
+    return tuple(run.info.run_id for run in (*failed, *_dead(client, study)))
+
+
+def remove_failed_runs(study: Study) -> int:
+    """Take runs that failed out of the store for good; finished ones are never touched.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    if not study.database.exists():
+        return 0
+    clean_up_dead_runs(open_client(study), study)
+    failed = failed_runs(study)
+    if failed:
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        store: Any = SqlAlchemyStore(store_uri(study.database), study.artifacts_dir.as_uri())  # type: ignore[no-untyped-call]
+        for run_id in failed:
+            store._hard_delete_run(run_id)  # what `mlflow gc` calls
+        store.engine.dispose()
+    return len(failed)
+
+
+def _with_status(client: Any, status: str, *, deleted: bool = False) -> list[Any]:
+    from mlflow.entities import ViewType
+
+    experiments = [each.experiment_id for each in client.search_experiments(view_type=ViewType.ALL)]
     if not experiments:
         return []
-    return list(client.search_runs(experiments, filter_string="attributes.status = 'RUNNING'", max_results=1000))
+    wanted = f"attributes.status = '{status}'"
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
+    return list(client.search_runs(experiments, filter_string=wanted, run_view_type=view, max_results=1000))
 
 
 def _is_free(study: Study, run: Any) -> bool:

@@ -186,6 +186,19 @@ def in_one_line(database: Path) -> Iterator[None]:
     """Whatever SQLite says inside of a file that cannot be read or written, as a `StoreError`; the rest passes.
 
     MLflow and SQLAlchemy wrap SQLite's errors in several of their own, all of which quote it.
+
+    Parameters
+    ----------
+    database : Path
+        Named in the message.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
     """
     try:
         yield

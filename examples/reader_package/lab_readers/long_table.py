@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from workbench.errors import Problem, SourceError
-from workbench.sources.delimited import read_text_table
-from workbench.sources.identity import Row
-from workbench.sources.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.contract.identity import Row
+from workbench.sources.contract.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
+from workbench.sources.files.delimited import read_text_table
 from workbench.specs.base import Text
 from workbench.specs.source import SourceSpec
 

@@ -1,0 +1,57 @@
+"""What the sessions of a file are called in the study, where the file has names of its own for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from workbench.errors import Problem, did_you_mean
+from workbench.sources.contract.identity import Row
+from workbench.sources.contract.near_matches import session_loosely
+
+
+class SessionCodes:
+    """Sessions of one file, or of the files of one source, by the names of the study; remembers what it met.
+
+    Parameters
+    ----------
+    codes : mapping of str to str
+        Name in the study by name in the file; other names are those of the study already.
+    """
+
+    def __init__(self, codes: Mapping[str, str]) -> None:
+        self._codes = codes
+        self._met: dict[str, None] = {}
+
+    def of(self, raw: str) -> str:
+        """The session as the study calls it."""
+        self._met[raw] = None
+        return self._codes.get(raw, raw)
+
+    def problems(self, label: str, rows: Iterable[Row] = ()) -> Iterator[Problem]:
+        """Codes that no row has: misspelt ones would leave their sessions out.
+
+        Parameters
+        ----------
+        label : str
+            How messages name the file.
+        rows : iterable of Row
+            Where there are none, nothing was read and nothing is said.
+
+        Yields
+        ------
+        Problem
+        """
+        given = list(dict.fromkeys(row.raw_session for row in rows))
+        if not given:
+            return
+        there = [session for session in self._met if session not in self._codes.values()]
+        for code in self._codes:
+            if code not in self._met:
+                hint = did_you_mean(code, there) if there else "leave it out"
+                yield Problem(f"{label}: session_codes", f"no row has the session {code!r}", hint)
+        alike = {session_loosely(code): code for code in self._codes}
+        for raw in given:
+            code = alike.get(session_loosely(raw), raw)
+            if raw not in self._codes.values() and code != raw:
+                found = f"has no code {raw!r}, which is in the file and looks like {code!r}"
+                yield Problem(f"{label}: session_codes", found, f'"{raw}" = "{self._codes[code]}" if it is that one')

@@ -1,0 +1,1 @@
+"""Which files of a source there are: patterns, names of derivatives, and what lies beside each."""

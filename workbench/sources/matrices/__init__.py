@@ -1,0 +1,1 @@
+"""Readers of connectivity: matrices and time series of every producer."""
