@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import Problem, StoreError, listed, of_the_disk
+from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult
-from workbench.whole_files import written_whole
+from workbench.whole_files import ordinary, written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,8 +123,8 @@ def load_unit(folder: Path, key: str) -> UnitResult:
 
     path = unit_path(folder, key)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+        with np.load(ordinary(path), allow_pickle=False) as file:
+            header = json_values(file["header"].tobytes())
             test, numbers = file["test"], file["numbers"]
     except FileNotFoundError as error:
         raise StoreError(Problem(path.name, "no such stored result")) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -124,3 +125,25 @@ def folder_to_write(folder: Path) -> Path:
     except FileNotFoundError:
         raise WorkbenchError(Problem(str(folder), "no folder can be made there", "name another folder")) from None
     return folder
+
+
+def ordinary(path: Path) -> Path:
+    """A path that can be opened for reading: opening a pipe would wait for ever.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    OSError
+        If a pipe, a socket or a device stands there.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+    return path

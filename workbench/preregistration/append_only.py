@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from workbench.errors import Problem, Problems, StoreError
+from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION
+from workbench.whole_files import ordinary
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -306,7 +308,7 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
     reader = TypeAdapter(kind)
     problems, records = Problems(), []
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = ordinary(path).read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(Problem(label, f"cannot be read ({error.strerror or error})", MEND)) from error
     for number, line in enumerate(lines, start=1):
@@ -323,7 +325,7 @@ def _record(line: bytes, reader: TypeAdapter[T]) -> T:
     from pydantic import ValidationError
 
     try:
-        values = json.loads(line.decode("utf-8"))
+        values = json_values(line.decode("utf-8"))
     except ValueError:
         raise ValueError("is damaged: not a line of JSON") from None
     if not isinstance(values, dict):
