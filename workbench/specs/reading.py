@@ -32,9 +32,9 @@ from workbench.specs.explaining import (
     place_in_words,
 )
 from workbench.specs.readers import READER_GROUP, READERS, AnySource
-from workbench.specs.toml_files import label_of, read_toml
 from workbench.specs.unanswered import unanswered
 from workbench.third_party import load, names
+from workbench.toml_files import label_of, read_toml
 
 T = TypeVar("T")
 

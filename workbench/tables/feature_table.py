@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import of_the_disk
+from workbench.json_values import json_values
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
 from workbench.tables.file_digests import FileDigests, file_digest
 from workbench.version import __version__
-from workbench.whole_files import written_whole
+from workbench.whole_files import ordinary, sweep, written_whole
 
 MAPPED = 1 << 25
 """Bytes above which stored values are mapped into memory instead of read."""
@@ -79,6 +80,7 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
     bool
         True where it was built anew.
     """
+    sweep(folder)
     kept = _load(folder, name, key)
     if kept is not None:
         return kept, False
@@ -94,7 +96,7 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
 
 def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
     try:
-        stored = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        stored = json_values(ordinary(folder / f"{name}.json").read_text(encoding="utf-8"))
         if stored["schema_version"] != SCHEMA_VERSION or stored["key"] != key:
             return None
         if stored.pop("description_digest") != _description_digest(stored):
@@ -103,20 +105,20 @@ def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
             source=stored["source"],
             modality=stored["modality"],
             rows=pd.DataFrame(stored["rows"], columns=["participant_id", "session"], dtype="str"),
-            values=_load_values(folder / f"{name}.values.npy"),
-            features=pd.read_parquet(folder / f"{name}.parquet")[list(FEATURE_COLUMNS)].astype("str"),
+            values=_load_values(ordinary(folder / f"{name}.values.npy")),
+            features=pd.read_parquet(ordinary(folder / f"{name}.parquet"))[list(FEATURE_COLUMNS)].astype("str"),
             digest=stored["digest"],
             overlaps=tuple(stored["overlaps"]),
             confounds=tuple(stored["confounds"]),
             notes=tuple(stored["notes"]),
-            left_out=_load_left_out(folder / f"{name}.npy", stored["left_out"]),
+            left_out=_load_left_out(ordinary(folder / f"{name}.npy"), stored["left_out"]),
         )
         if file_digest(folder / f"{name}.parquet") != stored["features_digest"]:
             return None
         if table.values.shape != (len(table.rows), len(table.features)):
             return None
         return table if _digests_of_pieces(table.values) == stored["values_digests"] else None
-    except (OSError, ValueError, KeyError, TypeError):  # torn, or written by something else; pyarrow's errors are these
+    except Exception:  # torn, or written by something else: NumPy and pyarrow let through whatever their parsers raise
         return None
 
 
