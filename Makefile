@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser test-cluster docs lint lock bench clean
+.PHONY: help install demo test test-browser test-wheel test-commands test-cluster docs lint lock bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,12 @@ test-browser: $(INSTALLED) ## look at report and UI in a headless browser (insta
 	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null || \
 	  [ -n "$$CHROMIUM" ] || { apt-get update && apt-get install -y chromium; }
 	@$(BIN)/python tests/browser/check_ui.py $(ARGS)
+
+test-wheel: ## install the wheel into empty environments (Python 3.11, 3.12, 3.13) and run the demo far from the repository
+	@tests/wheel/try_wheel.sh $(ARGS)
+
+test-commands: $(INSTALLED) ## run every command that the documentation shows, in a small study
+	@$(BIN)/python -m pytest -q tests/documentation/shown_commands.py $(ARGS)
 
 test-cluster: $(INSTALLED) ## try loky, Dask, SLURM, SQLite and PostgreSQL for real, on 127.0.0.1 (root installs them where missing)
 	@$(PIP) install --no-deps --require-hashes -r tests/cluster/requirements.lock

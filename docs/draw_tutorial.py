@@ -11,7 +11,7 @@ from workbench import show_run
 
 PICTURES = Path(__file__).parent / "pictures"
 FIGURES = ("shap_beeswarm",)
-WIDTH, HEIGHT = 1100, 1000
+WIDTH, HEIGHT = 1100, 840
 
 
 def screenshot(page: Path, picture: Path) -> None:
@@ -19,8 +19,14 @@ def screenshot(page: Path, picture: Path) -> None:
     browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     if browser is None:
         sys.exit("chromium is not installed")
-    options = [f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={picture}", "--headless", "--no-sandbox"]
-    subprocess.run([browser, *options, page.resolve().as_uri()], check=True, stderr=subprocess.DEVNULL)
+    options = [
+        f"--window-size={WIDTH},{HEIGHT}",
+        f"--screenshot={picture}",
+        "--headless",
+        "--no-sandbox",
+        "--hide-scrollbars",
+    ]
+    subprocess.run([browser, "--no-sandbox", *options, page.resolve().as_uri()], check=True, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

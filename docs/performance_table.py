@@ -109,6 +109,16 @@ FIGURES = [
     Figure("end_to_end_mlflow_ms", "MLflow beyond its files, per run", "wall", "ms", most=25),
     Figure("end_to_end_mlflow_cpu_ms", "MLflow beyond its files, per run", "CPU", "ms"),
     Figure("end_to_end_mlflow_own_calls_ms", "MLflow beyond its files, per run", "of which its own three calls", "ms"),
+    *(
+        Figure(
+            f"forecasts_{measure}_share",
+            "Forecasts of `check`, runs of all sizes",
+            f"{measure} within a factor of 2",
+            "",
+            least=0.9,
+        )
+        for measure in ("time", "memory", "disk")
+    ),
     Figure("help_wall_s", "`workbench --help`", "wall", "s", most=0.3),
     Figure("help_cpu_s", "`workbench --help`", "CPU", "s"),
     Figure("features_wide_over_plain", "Wide table 200 x 5,000, checked", "ours / plain pandas"),

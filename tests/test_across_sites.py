@@ -29,6 +29,19 @@ kind = "ridge"
 """
 
 
+class Kept:
+    """A progress that keeps what work was shown."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def say(self, text):
+        pass
+
+    def advance(self, label, done, total):
+        self.labels.add(label)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sites")
@@ -37,19 +50,22 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(study):
+def labels():
+    """What was shown while the runs were made."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def results(study, labels, bare_runs):
     """Of the same question with folds, with site held fixed, and with whole sites left out."""
     asked = {
         "folds": EXPERIMENT,
         "held": EXPERIMENT.replace('["age"]', '["age", "site"]'),
         "sites": EXPERIMENT.replace("repeats = 2", 'repeats = 2\nleave_out = "site"'),
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.figures.PICTURES", {})
-        patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
-        for name, text in asked.items():
-            (study / "experiments" / f"{name}.toml").write_text(text)
-        finished = workbench.run(list(asked), study=study, jobs=1)
+    for name, text in asked.items():
+        (study / "experiments" / f"{name}.toml").write_text(text)
+    finished = workbench.run(list(asked), study=study, jobs=1, progress=Kept(labels))
     return {run.result.scores.experiment: run.result for run in finished}
 
 
@@ -111,21 +127,32 @@ def test_check_says_what_a_run_costs_if_it_predicts(study, results):
     assert plan.runs[0].time == f"{alone.time}, {at_most.time} if it predicts"
 
 
+def test_every_refit_is_shown_as_it_is_done(results, labels):
+    assert results["folds"].scores.performance.r2 > 0
+    beside = {label.removeprefix("folds: ridge . task") for label in labels if label.startswith("folds: ")}
+    assert beside == {
+        "",
+        ", leaving one out",
+        ", across sites",
+        ", leaving two out",
+        ", negative control",
+        ", intervals",
+    }
+
+
 def test_a_study_without_sites_says_nothing_of_them(results):
     scores = replace(results["folds"].scores, sites_held=None, across_sites=None, within_sites=None)
     assert "  Sites" not in details(replace(results["folds"], scores=scores))
     assert "sites" not in abstract(replace(results["folds"], scores=scores), next_command="")
 
 
-def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, monkeypatch):
+def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, bare_runs, monkeypatch):
     """Families at two sites: no site can be left out without tearing one, which is said after hours of work."""
 
     def torn(*_):
         raise FitError(Problem("[validation] leave_out", "4 groups have participants at two sites or more"))
 
     (study / "experiments" / "torn.toml").write_text(EXPERIMENT)
-    monkeypatch.setattr("workbench.figures.PICTURES", {})
-    monkeypatch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
     monkeypatch.setattr("workbench.models.splitters._leave_sites_out", torn)
     (finished,) = workbench.run(["torn"], study=study, jobs=1)
     scores = finished.result.scores

@@ -106,7 +106,7 @@ def test_every_benchmark_of_the_table_tells_the_machine(table):
     texts = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "benchmarks").glob("[a-z]*.py")}
     kinds = {figure.name.partition("_")[0] for figure in table.FIGURES} - {"svm", "svr", "reduction"}
     scripts = {name for kind in sorted(kinds) for name in texts if name.startswith(kind)}
-    assert len(scripts) == len(kinds) == 9
+    assert len(scripts) == len(kinds) == 10
     assert [name for name in sorted(scripts) if "    print_machine(" not in texts[name]] == []
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from workbench.cli import run_command
+from workbench.cli.printing import print_problems
+from workbench.errors import Problem
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +240,19 @@ def test_a_participant_who_is_there_twice_is_one_message_and_no_traceback(demo_s
     told = capsys.readouterr()
     assert "has failed" not in told.out + told.err
     assert "[T3]" in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("verbose", "lines"),
+    [
+        (False, ["all: 7 of 9 features, a, b and 5 more [T1] (check -v lists all 7)"]),
+        (True, ["all: 7 of 9 features, a, b and 5 more [T1]", *(f"    {name}" for name in "abcdefg")]),
+    ],
+)
+def test_what_a_problem_names_only_in_part_is_listed_where_more_is_asked_for(capsys, verbose, lines):
+    problem = Problem("all", "7 of 9 features, a, b and 5 more", code="T1", items=tuple("abcdefg"))
+    print_problems((problem,), verbose=verbose)
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 def test_the_demo_prints_its_steps_as_commands_to_be_typed(monkeypatch, capsys):

@@ -399,3 +399,36 @@ def make_trees():
     units = plan_units(dataset, validation, learner, explain=1)
     targets = target_matrices(dataset, validation)
     return dataset, units, partial(fit_unit, dataset, learner=learner, targets=targets, explain=1)
+
+
+def explained(unit):
+    """A unit with SHAP values of every held-out row."""
+    return replace(fit(unit), shap=np.random.default_rng(unit.seed).normal(size=(3, 5)), shap_base=np.zeros(3))
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_large_shap_values_stay_in_the_file_of_their_unit_and_are_read_when_they_are_needed(
+    tmp_path, monkeypatch, resume
+):
+    """200 participants with 100,000 features and ten repeats would otherwise hold ten times their features."""
+    monkeypatch.setattr("workbench.unit_files.LARGE", 3 * 5 * 8 - 1)
+    units = make_units(2)
+    options = {"folder": tmp_path, "jobs": 1, "backend": "threads"}
+    if resume:
+        run_units(explained, units, resume=False, **options)
+    results = run_units(refuse if resume else explained, units, resume=resume, **options)
+    for unit, result in zip(units, results, strict=True):
+        assert not isinstance(result.shap, np.ndarray)
+        total = np.zeros((3, 5))
+        total[[0, 1, 2]] += result.shap
+        assert np.array_equal(total, explained(unit).shap)
+    monkeypatch.undo()
+    assert isinstance(run_units(explained, units, resume=True, **options)[0].shap, np.ndarray)
+
+
+def test_shap_values_whose_unit_is_gone_are_missed_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.unit_files.LARGE", 0)
+    (result,) = run_units(explained, make_units(1), folder=tmp_path, jobs=1, backend="threads", resume=False)
+    (tmp_path / "key0.npz").unlink()
+    with pytest.raises(StoreError, match="no such stored result"):
+        np.asarray(result.shap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 import workbench
 from workbench.cli import run_command
+from workbench.errors import SpecError
+from workbench.new_study import DESIGNS
+from workbench.pipeline.demonstration import runs_of_before
 
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"
@@ -27,6 +31,45 @@ def test_all_files_that_a_skeleton_lacks_are_named_at_once(tmp_path):
         "pet.tsv",
         "task_betas.tsv",
     ]
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_the_check_of_an_untouched_skeleton_names_every_file_to_be_put_where_there_is_no_folder(tmp_path, design):
+    workbench.init(tmp_path / "mine", design=design)
+    (problem,) = workbench.check(study=tmp_path / "mine").problems
+    assert problem.found == f"no such folder: {tmp_path / 'mine' / 'sources'}"
+    files = ("participants.tsv", "bold_qc.tsv", "phenotype.tsv", "connectivity.tsv", "pet.tsv", "task_betas.tsv")
+    assert problem.hint.startswith(f"put {', '.join(files)} there, say --data DIR")
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_skeleton_names_its_primary_run_and_is_frozen_once_upstream_steps_are_declared(tmp_path, design):
+    study = tmp_path / "mine"
+    workbench.init(study, design=design)
+    with pytest.raises(SpecError, match=r'connectivity: .*; in \[upstream\] .* in place of "unknown"') as refused:
+        workbench.freeze("first_question", study=study)
+    assert len(refused.value.problems) == 1, "one message for one problem"
+    for path in study.glob("features/*.toml"):
+        declared = path.read_text()
+        for key, value in {"fitted_on": "each participant", "selected_by": "atlas", "harmonised": "none"}.items():
+            declared = re.sub(rf'^{key} = "unknown"', f'{key} = "{value}"', declared, flags=re.MULTILINE)
+        path.write_text(declared)
+    (frozen,) = workbench.freeze("first_question", study=study)
+    assert frozen.plan.primary == "ridge . connectivity"
+
+
+def test_the_demo_is_never_written_into_a_folder_that_nobody_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["demo"]) == 2
+    assert "is not the demo study, and nothing was written here; name a folder for it" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_is_never_written_into_another_study(study, capsys):
+    before = sorted(study.rglob("*"))
+    assert run_command(["demo", "--study", str(study)]) == 2
+    assert f"{study}: is a study, and not that of the demo; name a folder for it" in capsys.readouterr().err
+    assert sorted(study.rglob("*")) == before
 
 
 QUESTION = """\
@@ -84,6 +127,21 @@ def test_the_first_result_of_an_outcome_is_announced_with_what_it_costs(study, c
     assert "this will be the first result" not in printed(study, capsys, "run quick --jobs 1")
 
 
+def test_runs_of_before_are_found_by_what_was_run_and_on_which_data(study, capsys):
+    """So that a second demo runs nothing twice; the data folder is named by the study, as that of the demo is."""
+    shutil.copytree(TWIN, study / "sources")
+    cohort = study / "features" / "cohort.toml"
+    cohort.write_text(f'data = "sources"\n{re.sub(r"^data = .*$", "", cohort.read_text(), flags=re.MULTILINE)}')
+    assert runs_of_before(study) == {}
+    (first,) = workbench.run("quick", study=study, jobs=1)
+    (again,) = runs_of_before(study)["quick"]
+    assert again.run_id == first.run_id
+    assert again.one_line() == first.one_line()
+    assert list(runs_of_before(study, only=["ridge"])) == ["quick"]
+    ask(study, QUESTION.replace("repeats = 1", "repeats = 1\nseed = 1"))
+    assert runs_of_before(study) == {}, "another seed is another run"
+
+
 def test_nothing_is_announced_before_a_rehearsal_or_once_the_plan_is_frozen(study, capsys):
     assert "first result" not in printed(study, capsys, "run quick --rehearse --jobs 1")
     printed(study, capsys, "freeze quick --anyway")
@@ -103,6 +161,31 @@ def test_a_typing_error_in_a_kind_shows_no_healthy_plan(study, capsys):
     assert "kind: 'rigde' is not a choice; did you mean 'ridge'?" in text
     assert "ridge on dmn4" not in text
     assert "Estimand" not in text
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "typo", "message"),
+    [
+        ("ec_dmn4", 'reader = "table"', 'reader = "tabel"', "reader: 'tabel' is not a choice; did you mean 'table'"),
+        ("cohort", 'design = "crossover"', 'design = "crossovr"', "design: 'crossovr' is not a choice"),
+    ],
+)
+def test_a_typing_error_in_what_an_experiment_rests_on_shows_no_healthy_plan(study, file, right, typo, message):
+    path = study / "features" / f"{file}.toml"
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, typo))
+    report = workbench.check(["quick"], study=study, data=TWIN)
+    (problem,) = report.problems
+    assert f"{problem.place}: {problem.found}; {problem.hint}".startswith(f"features/{file}.toml: {message}")
+    assert report.plans == ()
+
+
+def test_a_typing_error_elsewhere_hides_no_plan(study):
+    path = study / "features" / "ec_attn_dmn11.toml"
+    path.write_text(path.read_text().replace('reader = "table"', 'reader = "tabel"'))
+    report = workbench.check(["quick"], study=study, data=TWIN)
+    assert len(report.problems) == 1
+    assert [plan.name for plan in report.plans] == ["quick"]
 
 
 def test_strata_that_no_fold_can_hold_are_known_to_check(study):

@@ -205,8 +205,9 @@ def test_a_plan_that_cannot_be_supported_is_refused_row_by_row_with_what_to_chan
     for row in (*MISSED, "at least 50 participants"):
         assert any(line.startswith(f"experiments/quick.toml: {row}: ") for line in said), row
     assert any("39 permutations, and a stronger claim needs 1000; permutations = 1000" in line for line in said)
-    assert "it cannot be supported by internal validation, which plans are frozen for" in said[-1]
-    assert "--anyway" in said[-1]
+    assert len(said) == len({*MISSED, "at least 50 participants", "upstream steps declared"}), "one for each row"
+    assert "Plans are frozen to be supported by internal validation, which this one cannot be" in said[-1]
+    assert "with --anyway it is frozen all the same, and every result says so" in said[-1]
     assert lines(study, "frozen") == []
 
 

@@ -116,7 +116,7 @@ def test_check_says_who_is_analysed_by_which(study, capsys):
     print_check(report, verbose=False)
     text = " ".join(capsys.readouterr().out.split())
     assert "whoever has a part of it" in text
-    assert "late-fusion on all" in text
+    assert "late-fusion on connectivity + task + pet" in text
 
 
 def test_plan_asks_about_each_with_its_own_participants_and_new_ones_lack_what_these_lack(study):

@@ -15,7 +15,7 @@ import pytest
 
 import workbench
 from workbench.cli import run_command
-from workbench.errors import WorkbenchError
+from workbench.errors import TableError, WorkbenchError
 from workbench.pipeline.external_scoring import _other_time
 from workbench.pipeline.predicting import _refuse_other_outcome
 from workbench.records import Cohort, Policies, VariableCoding
@@ -268,6 +268,12 @@ def joining():
     participants = pd.DataFrame({"site": ["A", "B", "B", None]}, index=["sub-1", "sub-2", "sub-3", "sub-4"])
     cohort = Cohort("single-arm", participants, {}, pd.DataFrame(), {}, pd.DataFrame(), {})
     return _Joining(cohort, list(participants.index), [], [])
+
+
+def test_one_participant_who_lacks_a_modality_is_told_so_and_what_to_do():
+    joining = _Joining(None, ["sub-014"], [], [])
+    with pytest.raises(TableError, match=r"sub-014: cannot be predicted: no pet; .* late-fusion"):
+        joining.exclude("with pet", {"sub-014": "no pet"})
 
 
 SITED = Trained(pd.DataFrame(), (VariableCoding("site", ("site[C]",), ("A", "C")),))

@@ -369,7 +369,7 @@ def test_units_of_a_plan_that_was_changed_are_listed_and_then_removed(here, caps
         f"stored work of question for plans or data that are no longer those of the study: {len(stored)} files,"
         in printed
     )
-    assert f"Nothing was removed; workbench prune --yes frees {size / 1e6:.1f} MB in {len(stored)} files" in printed
+    assert f"workbench prune --yes --study {here} frees {size / 1e6:.1f} MB in {len(stored)} files" in printed
     assert contents(here) == before
     assert run_command(["prune", "--study", str(here), "--yes"]) == 0
     assert f"({size:,} bytes freed)" in capsys.readouterr().out

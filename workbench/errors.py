@@ -27,6 +27,8 @@ class Problem:
     """What was expected and what to do next."""
     code: str = ""
     """Short stable code of a guard (``T1`` .. ``T16``) or empty."""
+    items: tuple[str, ...] = ()
+    """All that `found` names only the first of; `check -v` lists them."""
     file: str = ""
     """The file that `where` is a place in; empty where `where` names it, or where it is not known yet."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from workbench.errors import Problem, Problems, SpecError, did_you_mean, is_text, quoted
+from workbench.errors import Problem, Problems, SpecError, did_you_mean, is_text, listed, quoted
 from workbench.knowledge.vocabulary import OWN_FILE, Vocabulary, vocabulary_of
 from workbench.new_study import init_study
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
@@ -202,10 +202,17 @@ class Study:
         found = "is a file, not a folder" if self.data.exists() else f"no such folder: {self.data}"
         if self.data_from == DATA_OPTION:
             return Problem(DATA_OPTION, found, "name the folder that holds the files of the study")
-        hint = f"put the data there, say --data DIR, or data = in {LOCAL_FILE}"
+        hint = f"put {self._expected_files()} there, say --data DIR, or data = in {LOCAL_FILE}"
         if self.cohort.synthetic:
             hint = f"workbench demo --study {quoted(self.root)} simulates the data of the demo; else {hint}"
         return Problem(f"{self.data_from}: data", found, hint)
+
+    def _expected_files(self) -> str:
+        """Files of the data folder that the specs name, in words."""
+        cohort = self.cohort
+        specs = (*cohort.columns.values(), *(cohort.quality or {}).values(), *cohort.scores.values())
+        named = [getattr(spec, key, None) for spec in (*specs, *self.sources.values()) for key in ("file", "files")]
+        return listed(dict.fromkeys([cohort.participants, *filter(None, named)]))
 
 
 # -------------------------------------------------------------------------------------------------------------- opening

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from workbench.errors import did_you_mean
+from workbench.records import ALL_SOURCES
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import Finding, Key, unknown
-from workbench.specs.experiment import EVERYTHING, source_of
+from workbench.specs.experiment import source_of
 from workbench.specs.source import TIMINGS
 
 
@@ -117,7 +118,7 @@ def _feature_sets(spec: ExperimentSpec, sources: Mapping[str, AnySource], unread
         yield Finding((), "there is no source to predict from", "declare one as features/NAME.toml")
     for position, model in enumerate(spec.models if not spec.feature_sets else ()):
         for name in model.feature_sets or ():
-            if name not in (*sources, *unread, EVERYTHING):
+            if name not in (*sources, *unread, ALL_SOURCES):
                 hint = "without a table [feature_sets] each source is one, and all"
                 yield Finding(("models", position, "feature_sets"), f"{name!r} is not a feature set", hint)
 

@@ -14,8 +14,9 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import Problem, StoreError, listed, of_the_disk
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult
@@ -27,9 +28,20 @@ if TYPE_CHECKING:
 PROCEDURE_ARRAYS = ("predicted", "reference", "squared_error", "squared_error_reference")
 EFFECT = "effect"
 """An array of procedures that predict the effect of a treatment."""
-EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
+EXPLANATIONS = (
+    "shap",
+    "shap_base",
+    "haufe",
+    "weights",
+    "circuit_shap",
+    "selected",
+    "selected_circuits",
+    "interactions",
+)
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
+LARGE = 1 << 22
+"""Bytes of SHAP values of one unit above which they stay in its file."""
 KEY = re.compile("[0-9a-f]{64}")
 KEYS = ".keys"
 """Ending of a list of keys: the units that one run takes up when it is resumed."""
@@ -146,6 +158,39 @@ def _digest(header: Mapping[str, Any], test: np.ndarray, numbers: np.ndarray) ->
     content.update(np.ascontiguousarray(test, dtype="<i8").tobytes())
     content.update(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
     return content.hexdigest()
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """A large array of a stored unit: read from its file, and checked, whenever it is needed, and held by nobody."""
+
+    folder: Path
+    key: str
+    name: str
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        import numpy as np
+
+        return np.asarray(getattr(load_unit(self.folder, self.key), self.name), dtype=dtype)
+
+
+def held_lightly(result: UnitResult, folder: Path) -> UnitResult:
+    """A result that was stored, without SHAP values so many that those of all units would fill the memory.
+
+    Parameters
+    ----------
+    result : UnitResult
+    folder : Path
+        Where it is stored.
+
+    Returns
+    -------
+    UnitResult
+        Its `shap` is a `StoredArray` above `LARGE` bytes: `numpy.asarray` reads it.
+    """
+    if result.shap is None or result.shap.nbytes <= LARGE:
+        return result
+    return replace(result, shap=cast("np.ndarray", StoredArray(folder, result.key, "shap")))
 
 
 def not_finite(result: UnitResult) -> list[str]:

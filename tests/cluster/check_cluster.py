@@ -7,6 +7,7 @@ log 200 runs in a study's SQLite store, and send them to an MLflow server on Pos
     make test-cluster                           both experiments as they are
     make test-cluster ARGS="--quick"            few repeats and permutations
     make test-cluster ARGS="--only ridge"       one model
+    make test-cluster ARGS="--part stores"      SQLite and PostgreSQL alone, after a single run
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ REPOSITORY = HERE.parents[1]
 EXPERIMENTS = ("madrs_change", "madrs_ketamine_minus_placebo")
 SAME = ("predictions.tsv", "scores.json")
 WRITERS, EACH = 4, 50
+MOST_TRAFFIC = 4
+"""Times the bytes of a dataset: to the scheduler, to one worker, and on to the other, and what else a machine says to
+itself meanwhile. With each unit it would be hundreds."""
 ERRORS: list[str] = []
 COMMAND_LINE = """
 import sys
@@ -72,7 +76,7 @@ def environment_of(study: Path, more: Mapping[str, str]) -> dict[str, str]:
     """With a registry of results viewed of its own: else the second study would count those of the first."""
     search = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH", ""))))
     own = {"WORKBENCH_STATE": str(study.with_name(f"{study.name}-state")), "PYTHONPATH": search}
-    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", **own, **more}
+    return {**os.environ, **more, "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", **own}
 
 
 def command(study: Path, experiments: Sequence[str], options: Sequence[str], chosen: argparse.Namespace) -> list[str]:
@@ -116,7 +120,8 @@ def compare(study: Path, reference: Path, experiments: Sequence[str] = EXPERIMEN
     differ = [" ".join(key) for key in here.keys() & there.keys() if here[key] != there[key]]
     for each in differ:
         fail(f"{study.name}: {each} differs")
-    print(f"  {len(there) - len(differ)} of {len(there)} files have the same bytes", flush=True)
+    same = len(here.keys() & there.keys()) - len(differ)
+    print(f"  {same} of {len(there)} files have the same bytes", flush=True)
 
 
 def jobs_in_queue(environment: Mapping[str, str]) -> int:
@@ -151,10 +156,14 @@ def stopped(study: Path, chosen: argparse.Namespace, environment: Mapping[str, s
         fail(f"{study.name}: Ctrl-C left {queued} tasks in the queue, exit code {process.returncode}")
 
 
-def check_backends(folder: Path, chosen: argparse.Namespace) -> Path:
+def make_reference(folder: Path, chosen: argparse.Namespace) -> Path:
     reference = make_study(folder / "reference", quick=chosen.quick)
     say(f"KMoA from {kmoa_data().name}, {', '.join(EXPERIMENTS)}, models: {', '.join(chosen.only) or 'all'}")
     run(reference, ["--jobs", "2"], chosen)
+    return reference
+
+
+def check_backends(folder: Path, reference: Path, chosen: argparse.Namespace) -> None:
     ways = {"loky": ["--backend", "loky", "--jobs", "2"], "dask": ["--backend", "dask", "--jobs", "2"]}
     for name, options in ways.items():
         study = make_study(folder / name, quick=chosen.quick)
@@ -176,7 +185,6 @@ def check_backends(folder: Path, chosen: argparse.Namespace) -> Path:
             compare(study, reference, EXPERIMENTS[:1])
         if left := jobs_in_queue(environment):
             fail(f"{left} tasks are still in the queue of SLURM")
-    return reference
 
 
 def count_arrays(environment: Mapping[str, str]) -> None:
@@ -204,6 +212,20 @@ def at_once(arguments: Sequence[Sequence[str]], environment: Mapping[str, str], 
     if failed:
         fail(f"{what}: {failed} of {WRITERS * EACH} runs are missing")
     return made
+
+
+def check_traffic(folder: Path) -> None:
+    """A dataset of 64 MB, 200 units for each of 3 questions, 2 workers: once to each, by way of the scheduler."""
+    words = [sys.executable, "-P", str(HERE / "traffic.py"), "200", "64", "3"]
+    environment = environment_of(folder / "traffic", {})
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        fail(f"traffic: {done.stderr[-2000:]}")
+        return
+    size, sent = map(int, done.stdout.split())
+    say(f"Dask: {size / 1e6:.0f} MB of data, 600 units, 2 workers: {sent / size:.1f} times its bytes were sent")
+    if sent > MOST_TRAFFIC * size:
+        fail("the dataset travels more than once to each worker")
 
 
 def check_stores(folder: Path, study: Path) -> None:
@@ -257,6 +279,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few repeats, permutations and trials")
     parser.add_argument("--only", action="append", default=[], metavar="MODEL")
+    parser.add_argument("--part", choices=["all", "stores"], default="all")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
     chosen = parser.parse_args()
     services.install(["slurm-wlm", "munge"], ["sbatch", "slurmctld", "slurmd", "munged"])
@@ -266,7 +289,11 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="workbench-cluster-"))
     folder.chmod(0o711)  # the user that PostgreSQL runs as passes through
     try:
-        check_stores(folder, check_backends(folder, chosen))
+        reference = make_reference(folder, chosen)
+        if chosen.part == "all":
+            check_traffic(folder)
+            check_backends(folder, reference, chosen)
+        check_stores(folder, reference)
     finally:
         if not chosen.keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -5,11 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.evaluation.cost import estimate, estimate_at_most, estimate_refits
+from workbench.evaluation.cost import Cost, size_in_words, time_in_words
+from workbench.evaluation.division_cost import estimate
+from workbench.evaluation.forecast import BASELINE, INFLUENCE, SITES, estimate_at_most, forecast, influence_cost
 from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
 from workbench.records import Background
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LEARNERS, EstimatorSpec, KernelRidgeSpec, RidgeSpec, XGBoostSpec
+from workbench.unit_files import save_unit
 
 TREES = XGBoostSpec(kind="xgboost", trials=50)
 UNTESTED = ValidationSpec(repeats=10, permutations=0)
@@ -56,7 +59,8 @@ def test_what_is_analysed_once_more_beside_a_run_that_predicts_is_counted(make_d
     apart = replace(plain, sites=sites)
     once, beside = estimate(apart, tested, ridge), estimate_at_most(apart, tested, ridge)
     each = 5 * len(ridge.alphas) + 1
-    assert beside.fits == once.fits + (3 + 10 * 5) * each, "three sites, and five folds ten times"
+    of_a_site = 2 * len(ridge.alphas) + 1  # the inner folds leave out each of the other two
+    assert beside.fits == once.fits + 3 * of_a_site + 10 * 5 * each, "three sites, and five folds ten times"
     assert once.seconds < beside.seconds < 2 * once.seconds
     score = pd.DataFrame({"MADRS@ses-b0": np.random.default_rng(0).normal(size=60)}, index=plain.outcome.values.index)
     coupled = replace(plain, background=Background(score, severity="MADRS@ses-b0"))
@@ -104,20 +108,76 @@ def test_a_search_of_an_estimator_is_priced_by_its_trials(make_dataset):
     assert estimate(dataset, tested, spec).fits == 50 * (5 * 5 + 1) * 10
 
 
+def parts_of(dataset, validation, learner):
+    """Fits by part of a run."""
+    return {part.what: part.cost.fits for part in forecast(dataset, validation, learner).parts}
+
+
 def test_refits_beside_a_run_are_counted_and_capped_above_a_hundred_participants(make_dataset):
     ridge, drawn = RidgeSpec(kind="ridge"), ValidationSpec(repeats=10, permutations=99)
     each = 5 * len(ridge.alphas) + 1
-    beside = {n: estimate_refits(make_dataset(n, 50), drawn, ridge).fits for n in (40, 100, 101)}
     left_out = {40: 40, 100: 100, 101: 25}
-    for n, fits in beside.items():
-        without = 5 * (4 * left_out[n] + 5 * 6)  # five repeats: each person, then six pairs
-        beside_it = 5 * 5 + 10 * 5 + 1  # CV+, ten repeats of the control, the model of everyone
-        assert fits == pytest.approx((without + beside_it) * each)
+    for n, left in left_out.items():
+        parts = parts_of(make_dataset(n, 50), drawn, ridge)
+        without = 5 * (4 * left + 5 * 6)  # five repeats: each person, then six pairs
+        assert parts[INFLUENCE] == pytest.approx(without * each)
+        assert parts["intervals of participants"] == 5 * 5 * each
+        assert parts["negative control"] == 10 * 5 * each
+        assert parts["model of everyone"] == each
 
 
 def test_trees_are_refitted_without_a_search_and_only_where_a_claim_is_within_reach(make_dataset):
     dataset, tested = make_dataset(40, 50), UNTESTED.model_copy(update={"permutations": 99})
-    untested = estimate_refits(dataset, UNTESTED, TREES).fits
-    assert untested == 5 * (5 * 10 + 1) + 51, "the negative control, with a fifth of the trials, and everyone's model"
-    with_influence = 5 * (4 * 40 + 5 * 6) + 5 * (5 * 10 + 1)
-    assert estimate_refits(dataset, tested, TREES).fits == pytest.approx(with_influence + 51)
+    assert influence_cost(dataset, UNTESTED, TREES).fits == 0
+    assert influence_cost(dataset, tested, TREES).fits == pytest.approx(5 * (4 * 40 + 5 * 6), rel=1e-3)
+    untested = parts_of(dataset, UNTESTED, TREES)
+    assert untested["negative control"] == 5 * (5 * 10 + 1), "once, with a fifth of the trials"
+    assert INFLUENCE not in untested
+
+
+def test_a_run_that_predicts_nothing_is_spared_what_is_asked_of_one_that_does(make_dataset):
+    sites = np.array(["bern", "oslo", "york"])[np.arange(60) % 3]
+    score = pd.DataFrame({"MADRS@ses-b0": np.random.default_rng(0).normal(size=60)}, index=None)
+    plain = make_dataset(60, 200)
+    score.index = plain.outcome.values.index
+    dataset = replace(plain, sites=sites, background=Background(score, severity="MADRS@ses-b0"))
+    foreseen = forecast(dataset, ValidationSpec(repeats=10, permutations=99), RidgeSpec(kind="ridge"))
+    cost = {part.what: part.cost for part in foreseen.parts}
+    once = foreseen.of(predicts=True, claims=False)
+    assert once.seconds - foreseen.least.seconds == pytest.approx(cost[INFLUENCE].seconds + cost[SITES].seconds)
+    assert foreseen.most.seconds > once.seconds + cost[BASELINE].seconds
+    assert foreseen.most.memory_bytes == max(part.cost.memory_bytes for part in foreseen.parts)
+
+
+def test_leaving_sites_out_has_an_inner_fold_for_every_other_site(make_dataset):
+    """22 sites were once priced with five inner folds, and took forty times as long as was said."""
+    sites = np.array([f"site{number}" for number in range(8)])[np.arange(80) % 8]
+    dataset, ridge = replace(make_dataset(80, 30), sites=sites), RidgeSpec(kind="ridge")
+    left_out = ValidationSpec(leave_out="site", permutations=9)
+    each = 7 * len(ridge.alphas) + 1
+    assert len(plan_units(dataset, left_out, ridge)[0].inner) == 7
+    parts = parts_of(dataset, left_out, ridge)
+    assert parts["the run"] == 8 * each * 10
+    assert parts["intervals of participants"] == 8 * 7 * each
+
+
+def test_disk_is_that_of_the_units_that_are_stored(make_dataset, tmp_path):
+    ridge, validation = RidgeSpec(kind="ridge"), ValidationSpec(repeats=2, permutations=50)
+    dataset = make_dataset(60, 300)
+    targets = target_matrices(dataset, validation)
+    for unit in plan_units(dataset, validation, ridge, explain=51):
+        save_unit(fit_unit(dataset, unit, ridge, targets, explain=51), tmp_path)
+    stored = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert estimate(dataset, validation, ridge).disk_bytes == pytest.approx(stored, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.1, "about 1 s"), (33.0, "about 35 s"), (59.0, "about 60 s"), (89.0, "about 1 min"), (2100.0, "about 35 min")],
+)
+def test_time_is_said_as_exactly_as_it_is_known(seconds, words):
+    assert time_in_words(seconds) == Cost(0, seconds, 0.0, 0.0).time == words
+
+
+def test_memory_is_said_in_round_numbers():
+    assert [size_in_words(size) for size in (1e3, 7.7e7, 4.56e8, 8.6e9)] == ["1 MB", "77 MB", "460 MB", "8.6 GB"]

@@ -49,9 +49,9 @@ def client():
     distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
     import dask
 
-    with dask.config.set(on_dask.NO_PAGES):
+    with dask.config.set(on_dask.OF_OUR_OWN):
         cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
-    with cluster, distributed.Client(cluster) as client:
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
 
 

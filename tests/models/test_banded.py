@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from workbench.errors import FitError
-from workbench.evaluation.cost import estimate
+from workbench.evaluation.division_cost import estimate
 from workbench.evaluation.influence import leave_one_out_r2
 from workbench.models.banded import BandedRidgeLearner, band_weights
 from workbench.models.gram import RidgeLearner

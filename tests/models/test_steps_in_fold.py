@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from workbench.errors import FitError, GuardError
 from workbench.evaluation.canary import canary
 from workbench.evaluation.circuit_test import circuit_test
-from workbench.evaluation.cost import estimate
+from workbench.evaluation.division_cost import estimate
 from workbench.evaluation.influence import leave_one_out_r2
 from workbench.evaluation.unobserved import model_of_everyone, predict_unobserved
 from workbench.models import fitted_models, steps_in_fold

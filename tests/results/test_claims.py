@@ -4,6 +4,7 @@ import pytest
 
 from workbench.records import (
     AnalysisPlan,
+    ApartFrom,
     Freeze,
     Increment,
     Influence,
@@ -189,6 +190,10 @@ def missing(strong: Scores) -> dict[str, tuple[Scores, str]]:
             replace(strong, influence=Influence(0.1, 0.3, 0, True, 1, ())),
             "measured over 1 repeat, and it needs 5",
         ),
+        "influence on the score alone": (
+            replace(strong, influence=Influence(0.12, 0.25, 0, False, 5, ())),
+            "no model was refitted without single participants",
+        ),
         "repeats": (changed(strong, r2_by_repeat=(0.2,) * 8 + (-0.1,) * 2), "only 8 of 10 repeats"),
         "clinical": (replace(strong, increment=None), "no clinical model was declared with a variable"),
         "clinical is a confound": (replace(strong, clinical_model=("sex^2",)), "that is not held fixed already"),
@@ -244,7 +249,8 @@ def missing(strong: Scores) -> dict[str, tuple[Scores, str]]:
 
 ROWS = (
     "permutations", "interval", "no interval", "interval with sites left out", "one participant", "participants",
-    "influence", "influence of one repeat", "repeats", "clinical", "clinical is a confound", "nothing added",
+    "influence", "influence of one repeat", "influence on the score alone", "repeats", "clinical",
+    "clinical is a confound", "nothing added",
     "added by chance", "added without p", "confounds", "site not held", "site held", "left out", "across sites",
     "not within", "within sites", "within sites left out", "baseline", "baseline held", "baseline held, mean",
     "baseline held, p", "baseline held, uncorrected p", "baseline held, no p", "baseline held, interval", "n", "capped",
@@ -501,6 +507,14 @@ def test_what_was_viewed_under_another_name_or_elsewhere_is_said(frozen):
     assert viewed(scores).endswith("; other accounts are not known")
 
 
+def test_why_an_outcome_with_another_score_held_fixed_is_one_outcome_with_that_without_is_said(frozen):
+    apart = ApartFrom("MADRS", "fall in MADRS", "", 0.4, frozen.performance, None)
+    words = "with and without the fall in MADRS held fixed, it is made from the same ratings: one outcome"
+    assert words in viewed(replace(seen(frozen, number=2, others=1, renamed=1), apart_from=apart))
+    assert words not in viewed(replace(seen(frozen, number=1), apart_from=apart))
+    assert words not in viewed(seen(frozen, number=2, others=1, renamed=1))
+
+
 def test_another_run_of_the_frozen_plan_viewed_first_does_not_spoil_the_primary_one(frozen):
     assert judge(seen(frozen, number=2)).verdict == "supported by internal validation"
 
@@ -597,6 +611,12 @@ FROZEN = "frozen primary experiment, viewed for the first time"
         ({"permutations": 200}, "at least 1000 permutations", "200 permutations", "permutations = 1000"),
         ({"repeats": 5}, "interval above 0", "no interval with 5 repeats", "repeats = 10"),
         ({"repeats": 1}, "R2 above 0 without any one participant", "needs 5 repeats, and there is 1", "repeats = 10"),
+        (
+            {"leave_one_out": False},
+            "R2 above 0 without any one participant",
+            "no model is refitted without single participants",
+            "leave_one_out = true",
+        ),
         ({"clinical_model": ()}, "adds to the clinical model", "no clinical model is declared", "clinical_model ="),
         (
             {"clinical_model": ("sex",)},

@@ -397,3 +397,4 @@ def test_t1_many_leaking_features_are_one_line_with_their_number_and_the_stronge
     assert "11 of 12 features correlate with the outcome" in problems[0].found
     assert "fc:f0 (1.00)" in problems[0].found
     assert "and 6 more" in problems[0].found
+    assert len(problems[0].items) == 11, "check -v lists them all"

@@ -68,15 +68,21 @@ def print_warning(text: str) -> None:
     print(paragraph(f"Note: {text}."), file=sys.stderr)
 
 
-def print_problems(problems: tuple[Problem, ...]) -> None:
+def print_problems(problems: tuple[Problem, ...], *, verbose: bool = False) -> None:
     """Every problem on a line of standard error.
 
     Parameters
     ----------
     problems : tuple of Problem
+    verbose : bool
+        Below it, everything that it names only the first of.
     """
     for problem in problems:
-        print(str(problem).removeprefix(": "), file=sys.stderr)
+        shortened = problem.items and not verbose
+        more = f" (check -v lists all {len(problem.items)})" if shortened else ""
+        print(f"{str(problem).removeprefix(': ')}{more}", file=sys.stderr)
+        for item in problem.items if verbose else ():
+            print(f"    {item}", file=sys.stderr)
     if len(problems) > 1:
         print(f"{len(problems)} problems; nothing was done.", file=sys.stderr)
 
@@ -172,12 +178,12 @@ def print_comparison(comparison: Comparison) -> None:
     """
     print_frame(comparison.runs())
     table = comparison.differences()
-    done, refused = table[table["reduction"].notna()], table[table["reduction"].isna()]
+    done = table[table["reduction"].notna()]
     if len(done):
         print("\nShare of squared error that the better run saves, on identical folds (95 % CI; p by Holm)")
         print_frame(done.drop(columns=["refused", "p"]))
-    for pair in refused.itertuples():
-        say_wrapped(f"Not compared: {pair.better} and {pair.worse} ({pair.refused}).")
+    for sentence in comparison.not_compared():
+        say_wrapped(sentence)
     for path in comparison.written:
         print(f"  {path}")
 
@@ -259,6 +265,7 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
     """
     import pandas as pd
 
+    from workbench.pipeline.limits import too_much
     from workbench.pipeline.pages import cohorts_of, flow_of, participants_of
 
     for plan in report.plans:
@@ -278,10 +285,10 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
                 "features": len(planned.dataset.features),
                 "folds": planned.folds,
                 "permutations": planned.validation.permutations,
-                "fits": f"{planned.cost.fits:,}",
+                "fits": f"{planned.fits:,}",
                 "time on 1 core": planned.time,
-                "memory": planned.cost.memory,
-                "disk": planned.cost.disk,
+                "memory": planned.memory,
+                "disk": planned.disk,
             }
             for planned in plan.runs
         ]
@@ -289,10 +296,16 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
             print_frame(pd.DataFrame(rows))
             print()
+        for large in too_much(plan, report.root):
+            print_labelled("Takes a lot", f"{large.run}, if it predicts: {large.why}")
+            print_frame(large.table(), indent="    ")
+            print()
         for words in cohorts_of(plan, report.root):
             print_labelled("Afterwards", words)
         for words in dict.fromkeys(words for planned in plan.runs for words in planned.dataset.in_fold):
             print_labelled("In the folds", words)
+        for words in dict.fromkeys(planned.influence for planned in plan.runs if planned.influence):
+            print_labelled("Influence", words)
         for planned in plan.runs:
             if planned.modalities:
                 print_labelled("Modalities", f"{planned.display_name}: {planned.modalities}")
@@ -319,7 +332,8 @@ def print_described(each: DescribedSource) -> None:
     table = each.description.table
     print()
     print_markup(f"[bold]{table.source}[/] ({table.modality})")
-    print_frame(each.description.by_session)
+    sessions = each.description.by_session
+    print_frame(sessions.assign(missing=[f"{100 * share:.1f} %" for share in sessions["missing"]]))
     print()
     for title, words in each.description.lines:
         print_labelled(title, words)

@@ -55,9 +55,7 @@ class _Bars:
         self._bars.start()
         if label not in self._tasks:
             self._tasks[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._tasks[label], completed=done, total=total)
-        if done >= total:
-            self._bars.update(self._tasks[label], visible=False)
+        self._bars.update(self._tasks[label], completed=done, total=total, visible=done < total)
 
 
 def log_to(study: Path) -> Any:

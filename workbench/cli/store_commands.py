@@ -10,6 +10,7 @@ import typer
 from workbench.cli.options import DataOption, QuietOption, RunArgument, StudyOption, app
 from workbench.cli.printing import HERE, print_markup, say_wrapped
 from workbench.cli.progress import progress_bars
+from workbench.errors import quoted
 
 if TYPE_CHECKING:
     from workbench.pipeline import Merged, Pruned, Reproduction
@@ -47,7 +48,8 @@ def merge(
     from workbench import pipeline
 
     with progress_bars(quiet) as progress:
-        print_merged(pipeline.merge(other, study=study, data=data, other_data=other_data, progress=progress))
+        merged = pipeline.merge(other, study=study, data=data, other_data=other_data, progress=progress)
+    print_merged(merged)
 
 
 def print_merged(merged: Merged) -> None:
@@ -141,15 +143,18 @@ def prune(
     from workbench import pipeline
 
     with progress_bars(quiet) as progress:
-        print_pruned(pipeline.prune(study=study, data=data, yes=yes, progress=progress))
+        pruned = pipeline.prune(study=study, data=data, yes=yes, progress=progress)
+    print_pruned(pruned, "workbench prune --yes" if study == HERE else f"workbench prune --yes --study {quoted(study)}")
 
 
-def print_pruned(pruned: Pruned) -> None:
+def print_pruned(pruned: Pruned, command: str) -> None:
     """What nothing needs, by kind, with its size; then what was kept, and why.
 
     Parameters
     ----------
     pruned : Pruned
+    command : str
+        Removes it.
     """
     for why, pieces in pruned.by_reason.items():
         say_wrapped(f"{why}: {_count(len(pieces), 'file')}, {_megabytes(sum(each.size for each in pieces))}")
@@ -163,7 +168,7 @@ def print_pruned(pruned: Pruned) -> None:
     elif pruned.removed:
         print(f"Removed: {total} ({pruned.size:,} bytes freed).")
     else:
-        print(f"Nothing was removed; workbench prune --yes frees {total} ({pruned.size:,} bytes).")
+        print(f"Nothing was removed; {command} frees {total} ({pruned.size:,} bytes).")
 
 
 def _count(n: int, what: str) -> str:

@@ -112,7 +112,7 @@ def check(
         report = pipeline.check(experiments or (), study=study, data=data, progress=progress)
     print_check(report, verbose=verbose)
     if report.problems:
-        print_problems(report.problems)
+        print_problems(report.problems, verbose=verbose)
         return EXIT_USER
     return 0
 

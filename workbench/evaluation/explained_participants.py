@@ -40,7 +40,7 @@ def shap_by_circuit(dataset: Dataset, results: Sequence[UnitResult]) -> pd.DataF
     members = np.equal.outer(dataset.circuit_of_feature, np.arange(len(dataset.circuits))).astype(float)
     rows = np.concatenate([result.test for result in explained])
     repeat = np.concatenate([np.full(len(result.test), result.repeat) for result in explained])
-    sums = np.concatenate([result.shap @ members for result in explained if result.shap is not None])
+    sums = np.concatenate([np.asarray(result.shap) @ members for result in explained])
     order = np.lexsort((rows, repeat))
     who = dataset.rows[["participant_id", "session"]].iloc[rows[order]].reset_index(drop=True)
     values = pd.DataFrame(sums[order], columns=list(dataset.circuits))

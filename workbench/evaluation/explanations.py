@@ -69,9 +69,13 @@ def shap_table(dataset: Dataset, results: Sequence[UnitResult]) -> pd.DataFrame 
         base[result.test] += result.shap_base
         times[result.test] += 1
     with np.errstate(invalid="ignore"):
-        values = pd.DataFrame(total / times[:, None], columns=list(dataset.features["name"]))
-        who = dataset.rows[["participant_id", "session"]].reset_index(drop=True)
-        return pd.concat([who, pd.DataFrame({"base": base / times}), values], axis=1)
+        total /= times[:, None]
+        base /= times
+    table = pd.DataFrame(total, columns=list(dataset.features["name"]), copy=False)  # as large as the features
+    for place, name in enumerate(("participant_id", "session")):
+        table.insert(place, name, dataset.rows[name].reset_index(drop=True))
+    table.insert(2, "base", base)
+    return table
 
 
 def additivity(results: Sequence[UnitResult]) -> float | None:
@@ -87,7 +91,7 @@ def additivity(results: Sequence[UnitResult]) -> float | None:
         Units of the outcome.
     """
     gaps = [
-        float(np.abs(result.shap_base + result.shap.sum(axis=1) - _explained_prediction(result)).max())
+        float(np.abs(result.shap_base + np.asarray(result.shap).sum(axis=1) - _explained_prediction(result)).max())
         for result in results
         if result.shap is not None and result.shap_base is not None and len(result.test)
     ]

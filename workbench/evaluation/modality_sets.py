@@ -152,8 +152,8 @@ def in_words(modalities: Subset, time: str, *, taken_apart: bool) -> str:
 
     Examples
     --------
-    >>> in_words(("PET", "task"), "under a minute", taken_apart=True)
-    'PET, task: refitted in 2 smaller sets to say what each adds (under a minute of the time on 1 core)'
+    >>> in_words(("PET", "task"), "about 8 s", taken_apart=True)
+    'PET, task: refitted in 2 smaller sets to say what each adds (about 8 s of the time on 1 core)'
     """
     names, sets = ", ".join(modalities), 2 ** len(modalities) - 2
     if taken_apart:

@@ -24,7 +24,7 @@ from workbench.execution.fitting import FitAndStore, Fitted, Numbered, Workers
 from workbench.forks import Forks, can_fork, end_with, interrupts_kept_from_children
 from workbench.module_search import import_ahead, protect_processes
 from workbench.records import UnitResult, WorkUnit
-from workbench.unit_files import load_unit, unit_path
+from workbench.unit_files import held_lightly, load_unit, unit_path
 from workbench.whole_files import sweep
 
 Backend = Literal["threads", "processes"]
@@ -111,7 +111,7 @@ def run_units(
     else:
         completed = workers.fit(fit_batch, batches, folder) if batches else iter(())
     for position, result in completed:
-        done[position] = result
+        done[position] = held_lightly(result, folder)
         if progress:
             progress(len(done), len(units))
     return tuple(done[position] for position in range(len(units)))
@@ -293,7 +293,7 @@ def _stored(units: Sequence[WorkUnit], folder: Path, warn: Callable[[str], None]
     found, refused = {}, []
     for position, unit in enumerate(units):
         try:
-            found[position] = load_unit(folder, unit.key)
+            found[position] = held_lightly(load_unit(folder, unit.key), folder)
         except StoreError as error:
             refused += list(error.problems) if unit_path(folder, unit.key).exists() else []
     if refused:

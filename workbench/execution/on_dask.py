@@ -30,8 +30,14 @@ CONNECT_S = 10.0
 """How long a scheduler may take to answer."""
 KEPT = 2
 """Workers keep so many times the bytes that the last units needed, of arrays that were needed before."""
-NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
-"""Neither dashboard nor pages about tasks: every user of a machine can open them."""
+OF_OUR_OWN: dict[str, object] = {
+    # Neither dashboard nor pages about tasks: every user of a machine can open them.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    # It lets go of second copies between two questions, which would then be sent again.
+    "distributed.scheduler.active-memory-manager.start": False,
+}
+"""Settings of Dask for a cluster that is started here."""
 
 
 @contextmanager
@@ -90,7 +96,7 @@ class DaskWorkers:
             future = self._client.submit(_fit_in_worker, *work, batch, pure=False, retries=0)
             of_batch[future] = batch
         try:
-            for future in _distributed().as_completed(list(of_batch)):
+            for future in _distributed().as_completed(list(of_batch), loop=self._client.loop):
                 yield from stored(_results(future), of_batch.pop(future), folder)
         finally:
             with suppress(Exception):  # the cluster may be gone
@@ -203,7 +209,7 @@ def _local(distributed: Any, jobs: int) -> Iterator[Any]:
     import dask
 
     protect_processes()
-    with dask.config.set(NO_PAGES), empty_folder() as folder:
+    with dask.config.set(OF_OUR_OWN), empty_folder() as folder:
         cluster = distributed.LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,

@@ -110,7 +110,7 @@ def draw_durability(result: RunResult) -> Picture | None:
     sessions = predicted_at(result.scores)
     if not sessions:
         return None
-    title = "Durability: what is predicted, at other sessions"
+    title = "What is predicted, at other sessions"
     figure, axes = canvas(result, title, DURABILITY_CAPTION, height=0.6 + 0.6 * len(sessions), left=2.9)
     _draw_slopes(axes, sessions, claim_colour(result))
     axes.set_xlabel("Calibration slope")

@@ -18,15 +18,17 @@ FEWEST_AT_SITE = 3
 """Training participants of a site that is held out: one at least is left where any two are left out (influence)."""
 
 
-def as_drawn(dataset: Dataset, validation: ValidationSpec) -> ValidationSpec:
-    """The settings with the repeats and outer folds that there are: of sites left out, and of given folds.
+def as_drawn(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> ValidationSpec:
+    """The settings with the repeats and folds that there are: of sites left out, and of given folds.
 
-    Sites that are left out make one repeat with a fold per site; given folds are those of the table.
+    Sites that are left out make one repeat with a fold per site, and an inner fold for each of the others; given folds
+    are those of the table, of which a model may ask for fewer.
 
     Parameters
     ----------
     dataset : Dataset
     validation : ValidationSpec
+    learner : LearnerSpec
 
     Returns
     -------
@@ -35,9 +37,13 @@ def as_drawn(dataset: Dataset, validation: ValidationSpec) -> ValidationSpec:
     """
     if dataset.given_folds is not None:
         folds = dataset.given_folds
-        counts = {"repeats": min(validation.repeats, folds.shape[1]), "outer": int(folds.nunique().max())}
+        counts = {
+            "repeats": min(learner.repeats or folds.shape[1], folds.shape[1]),
+            "outer": int(folds.nunique().max()),
+        }
     elif validation.leave_out == "site" and dataset.sites is not None:
-        counts = {"repeats": 1, "outer": len(np.unique(dataset.sites))}
+        n_sites = len(np.unique(dataset.sites))
+        counts = {"repeats": 1, "outer": n_sites, "inner": n_sites - 1 if n_sites > 2 else validation.inner}
     else:
         return validation
     return validation.model_copy(update=counts)

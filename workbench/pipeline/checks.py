@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
 from workbench.records import FeatureTable
-from workbench.study import open_study
+from workbench.specs.experiment import ExperimentSpec, source_of
+from workbench.study import COHORT_FILE, Study, open_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,6 +109,7 @@ def check(
     if opened is None:
         return CheckReport(tuple(problems), ())
     specs = {}
+    faulty = {problem.place.partition(":")[0] for problem in problems}
     broken = set()
     for wanted in one_or_several(experiments) or opened.experiment_paths:
         with problems.gather():
@@ -116,7 +118,7 @@ def check(
             spec = examined.spec and settled(opened, examined.name, examined.spec, problems)
             if spec is not None:
                 specs[examined.name] = spec
-            if examined.problems:
+            if examined.problems or (spec is not None and _rests_on(spec, opened, faulty)):
                 broken.add(examined.name)
     damage = Problems()
     with damage.gather():
@@ -128,7 +130,7 @@ def check(
     if loaded is None:
         return CheckReport(tuple(problems), ())
     planned = [plan_experiment(loaded, name, spec, problems=problems) for name, spec in specs.items()]
-    # What a broken file asks for is not known: its spec finds more problems, and is not shown as a plan.
+    # What a broken file says is not known: its spec finds more problems, and what rests on it is not shown as a plan.
     plans = [plan for plan in planned if plan is not None and plan.name not in broken]
     notes = [
         *loaded.cohort.notes,
@@ -141,3 +143,9 @@ def check(
     return CheckReport(
         tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), circuits, opened.root, alerts
     )
+
+
+def _rests_on(spec: ExperimentSpec, study: Study, faulty: Collection[str]) -> bool:
+    """Whether the file of the cohort, or of a source that an experiment uses, has problems."""
+    used = {source_of(member) for members in spec.feature_sets.values() for member in members} or set(study.sources)
+    return bool({COHORT_FILE, *(f"features/{name}.toml" for name in used)} & set(faulty))

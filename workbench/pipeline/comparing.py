@@ -40,6 +40,25 @@ class Comparison:
         columns = ("better", "worse", "reduction", "low", "high", "p", "p_family", "refused")
         return pd.DataFrame([[getattr(pair, name) for name in columns] for pair in self.pairs], columns=list(columns))
 
+    def not_compared(self) -> tuple[str, ...]:
+        """Why pairs are not compared: one sentence for each reason, with all pairs that it holds for."""
+        by_reason: dict[str, list[PairedDifference]] = {}
+        for pair in self.pairs:
+            if pair.refused:
+                by_reason.setdefault(pair.refused.split(":")[0], []).append(pair)
+        return tuple(self._not_compared(reason, pairs) for reason, pairs in by_reason.items())
+
+    def _not_compared(self, reason: str, pairs: Sequence[PairedDifference]) -> str:
+        if len(pairs) == len(self.pairs) > 1:
+            return f"No two of these {len(self.results)} runs are compared ({reason})."
+        if len(pairs) == 1:
+            return f"Not compared: {pairs[0].better} and {pairs[0].worse} ({pairs[0].refused})."
+        others: dict[str, list[str]] = {}
+        for pair in pairs:
+            others.setdefault(pair.better, []).append(pair.worse)
+        named = "; ".join(f"{run} with {', '.join(with_them)}" for run, with_them in others.items())
+        return f"Not compared ({reason}): {named}."
+
 
 def row_of(result: RunResult) -> dict[str, object]:
     """The numbers of a run in a table of runs.

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import quoted
+from workbench.errors import Problem, SpecError, quoted
+from workbench.pipeline.checks import check
 from workbench.pipeline.experiment import run
 from workbench.pipeline.freezing import Frozen, freeze
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.scaffold import simulate_study
-from workbench.pipeline.store import FinishedRun
+from workbench.pipeline.store import FinishedRun, list_runs
 from workbench.pipeline.study_data import features
-from workbench.study import Study, open_study
+from workbench.specs import spec_hash
+from workbench.study import COHORT_FILE, Study, open_study
 
 MAIN_DEMO, CONTROL_DEMO = "shaps_ketamine_minus_placebo", "shuffled_outcome"
 
@@ -36,7 +38,8 @@ def demo(
     Parameters
     ----------
     study : path
-        The study folder; made where it does not exist.
+        This repository, a copy of the demo study, or a folder to write it into, made where it does not exist. The
+        current folder is written into only where it is the demo study already.
     preset : str
         ``demo``, in the demo study or a new folder; ``review`` (623 people, ridge alone), in a new folder.
     jobs : int, optional
@@ -48,9 +51,15 @@ def demo(
     Returns
     -------
     tuple of FinishedRun
-        Those of the main question first.
+        Those of the main question first. What an earlier demo left, of the same data and questions, is not run again.
+
+    Raises
+    ------
+    SpecError
+        If the folder is another study, or the current folder and no study; nothing is written then.
     """
     root = Path(study)
+    _refuse_other_folders(root, preset)
     where = "" if root == Path(".") else f" --study {quoted(root)}"
     say(f"$ workbench simulate {quoted(root)} --preset {preset}")
     written = simulate_study(root, preset=preset)
@@ -63,12 +72,14 @@ def demo(
     say(f"$ workbench freeze {MAIN_DEMO}{where}")
     for plan in freeze([MAIN_DEMO], study=root, progress=progress):
         say(f"  its plan is written down before any result is viewed; its primary run is {_primary(plan)}.")
-    names = list(open_study(root).experiment_paths)
+    names, only = list(open_study(root).experiment_paths), DEMO_MODELS[preset]
+    there = runs_of_before(root, only=only, progress=progress)
     finished: list[FinishedRun] = []
     for name in sorted(names, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each)):
-        only = DEMO_MODELS[preset]
         say(f"$ workbench run {name}{''.join(f' --only {model}' for model in only)}{where}")
-        for each in run([name], study=root, only=only, jobs=jobs, progress=progress):
+        if name in there:
+            say("  was run before on these very data; not run again:")
+        for each in there.get(name) or run([name], study=root, only=only, jobs=jobs, resume=True, progress=progress):
             finished.append(each)
             say(f"  {each.one_line()}")
     main = [each for each in finished if each.result.scores.experiment == MAIN_DEMO]
@@ -79,6 +90,58 @@ def demo(
     say(f"$ workbench ui{where}                         prints the address of the study's start page")
     say("$ workbench init mystudy --design crossover     begin your own")
     return (*main, *(each for each in finished if each not in main))
+
+
+def _refuse_other_folders(root: Path, preset: str) -> None:
+    """Only the demo study, or a folder that the user names for it, is written into."""
+    from workbench.simulate.config import TrialConfig
+    from workbench.simulate.study_files import study_files
+
+    named = "name a folder for it: workbench demo --study DIR"
+    cohort = root / COHORT_FILE
+    if cohort.is_file():
+        config = TrialConfig.review() if preset == "review" else TrialConfig.demo()
+        if cohort.read_bytes() != study_files(config)[COHORT_FILE].encode("utf-8"):
+            raise SpecError(Problem(str(root.resolve()), "is a study, and not that of the demo", named))
+    elif root.resolve() == Path.cwd():
+        raise SpecError(Problem(str(root.resolve()), "is not the demo study, and nothing was written here", named))
+
+
+def runs_of_before(
+    root: Path, *, only: Sequence[str] = (), progress: Progress | None = None
+) -> dict[str, tuple[FinishedRun, ...]]:
+    """The runs of each experiment that are all there already, of the same settings on the same data.
+
+    Parameters
+    ----------
+    root : Path
+        The study folder.
+    only : sequence of str
+        Kinds of models that are run; default: all.
+    progress : Progress, optional
+
+    Returns
+    -------
+    dict of str to tuple of FinishedRun
+        By experiment, in the order of its runs; an experiment of which any run is missing is not in it.
+    """
+    from workbench.tracking import finished_runs
+
+    if not finished_runs(open_study(root)):
+        return {}
+    kept = {_what_was_run(each): each for each in reversed(list_runs(study=root))}
+    there: dict[str, tuple[FinishedRun, ...]] = {}
+    for plan in check(study=root, progress=progress).plans:
+        planned = [each for each in plan.runs if not only or each.learner.kind in only]
+        keys = [(plan.name, each.name, spec_hash(plan.spec), each.dataset.data_hash) for each in planned]
+        if keys and all(key in kept for key in keys):
+            there[plan.name] = tuple(kept[key] for key in keys)
+    return there
+
+
+def _what_was_run(finished: FinishedRun) -> tuple[str, ...]:
+    scores, tags = finished.result.scores, finished.result.tags
+    return scores.experiment, scores.run_name, tags.get("spec_hash", ""), tags.get("data_hash", "")
 
 
 def _primary(frozen: Frozen) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.evaluation.cost import Cost
+    from workbench.evaluation.forecast import Forecast
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,31 +64,42 @@ class PlannedRun:
             return f"{dataset.given_folds.shape[1]} x given"
         return f"{validation.repeats} x {validation.outer}"
 
+    @cached_property
+    def forecast(self) -> Forecast:
+        """What it costs part by part, on one core of this machine."""
+        from workbench.evaluation.forecast import forecast
+        from workbench.evaluation.machine_speed import slowness
+
+        return forecast(self.dataset, self.validation, self.learner).slowed(slowness())
+
     @property
     def cost(self) -> Cost:
-        """Fits, time, memory and disk, to the nearest order."""
-        from workbench.evaluation.cost import estimate, estimate_raw
+        """Fits, time, memory and disk of a run that predicts nothing."""
+        return self.forecast.least
 
-        what = (self.dataset, self.validation, self.learner)
-        return self._beside_modalities(estimate(*what) + estimate_raw(*what))
+    @property
+    def fits(self) -> int:
+        """Fits that scikit-learn would have to make for the numbers of the run, without what is refitted beside it."""
+        from workbench.evaluation.forecast import OF_THE_RUN
+
+        return sum(self.forecast.cost_of(what).fits for what in OF_THE_RUN)
 
     @property
     def cost_at_most(self) -> Cost:
         """The same of a run that predicts, which is refitted by the questions asked of it."""
-        from workbench.evaluation.cost import estimate_at_most, estimate_raw, estimate_refits
+        return self.forecast.most
 
-        what = (self.dataset, self.validation, self.learner)
-        return self._beside_modalities(estimate_at_most(*what) + estimate_raw(*what) + estimate_refits(*what))
-
-    @cached_property
+    @property
     def cost_of_modalities(self) -> Cost:
         """Of what each modality adds, whether or not the run takes modalities apart; nothing where it cannot."""
-        from workbench.evaluation.cost import Cost, estimate_modalities
+        from workbench.evaluation.cost import NOTHING
+        from workbench.evaluation.forecast import estimate_modalities
+        from workbench.evaluation.machine_speed import slowness
         from workbench.evaluation.modality_sets import can_be_taken_apart
 
         if not can_be_taken_apart(self.dataset, self.learner):
-            return Cost(0, 0.0, 0.0, 0.0)
-        return estimate_modalities(self.dataset, self.validation, self.learner)
+            return NOTHING
+        return estimate_modalities(self.dataset, self.validation, self.learner).slowed(slowness())
 
     @property
     def takes_modalities_apart(self) -> bool:
@@ -106,14 +118,34 @@ class PlannedRun:
         time = self.cost_of_modalities.time
         return in_words(modality_names(self.dataset, self.learner), time, taken_apart=self.takes_modalities_apart)
 
-    def _beside_modalities(self, cost: Cost) -> Cost:
-        return cost + self.cost_of_modalities if self.takes_modalities_apart else cost
+    @property
+    def influence(self) -> str:
+        """Whom the models are refitted without, where there are too many for everyone; empty where there are not."""
+        from workbench.evaluation.influence import MOST_INFLUENTIAL, MOST_REFITTED
+
+        n = self.dataset.n_participants
+        if n <= MOST_REFITTED or not self.validation.leave_one_out:
+            return ""
+        return (
+            f"of {n:,} participants the {MOST_INFLUENTIAL} without whom R2 is lowest are left out one by one and the "
+            "models refitted; the others are taken out of the score alone"
+        )
 
     @property
     def time(self) -> str:
         """Time on one core in words: "about 2 min, about 4 min if it predicts"."""
         alone, at_most = self.cost.time, self.cost_at_most.time
         return alone if alone == at_most else f"{alone}, {at_most} if it predicts"
+
+    @property
+    def memory(self) -> str:
+        """Peak of memory in words, of a run that predicts."""
+        return self.cost_at_most.memory
+
+    @property
+    def disk(self) -> str:
+        """What is left on the disk in words, of a run that predicts."""
+        return self.cost_at_most.disk
 
 
 @dataclass(frozen=True, eq=False)

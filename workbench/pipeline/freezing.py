@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from workbench.preregistration.frozen import FrozenPlan
 
 
+FROZEN_ANYWAY = (
+    "Plans are frozen to be supported by internal validation, which this one cannot be as it is written; "
+    "with --anyway it is frozen all the same, and every result says so"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Frozen:
     """A plan that is frozen: now, or already and unchanged."""
@@ -160,10 +166,10 @@ def _to_freeze(
 def _cannot_be_supported(file: str, claim: PlannedClaim) -> Problems:
     """Every row of the claim gate that the plan cannot meet, with what to change."""
     problems = Problems()
-    for row in claim.out_of_reach:
+    *others, last = claim.out_of_reach
+    for row in others:
         problems.add(f"{file}: {row.requirement}", row.missed, row.mend)
-    found = "as it is written it cannot be supported by internal validation, which plans are frozen for"
-    problems.add(file, found, "change what is listed, or add --anyway: it is frozen then, and every result says so")
+    problems.add(f"{file}: {last.requirement}", last.missed, f"{last.mend}. {FROZEN_ANYWAY}")
     return problems
 
 

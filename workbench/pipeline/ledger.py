@@ -206,10 +206,7 @@ def features_by_source(dataset: Dataset) -> list[np.ndarray]:
     list of ndarray of shape (n_rows, n_features_of_source)
         In the order of `Dataset.sources`, NaN where nothing was measured.
     """
-    import numpy as np
-
-    source = dataset.features["source"].to_numpy(str)
-    return [dataset.measured[:, np.flatnonzero(source == name)] for name in dataset.sources]
+    return [dataset.feature_blocks.measured_of(source) for source in dataset.sources]
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,7 @@ class _Merging:
         self.brought: Counter[str] = Counter()
         self.there: Counter[str] = Counter()
         self.refused: list[Refused] = []
+        self._on_other_data: set[str] = set()
 
     def merged(self) -> Merged:
         """Everything, in the order in which it may be seen."""
@@ -164,6 +165,7 @@ class _Merging:
         """Whether a result viewed there is one of this study; one at other data is refused with its run."""
         if self.other_data or look.cohort or look in self.own_looks or not self._of_other_data(look):
             return True
+        self._on_other_data.add(look.run_id)
         hint = "where its data were changed since, merge with --other-data: the result is counted then"
         self.refused.append(Refused(f"{look.run} of {look.experiment} ({look.run_id[:8]})", f"{OTHER_DATA}; {hint}"))
         return False
@@ -219,8 +221,8 @@ class _Merging:
     def _bring_run(self, run: StoredRun, look: Look | None) -> None:
         from workbench import tracking
 
-        if any(each.what.endswith(f"({run.run_id[:8]})") for each in self.refused):
-            return  # at other data, which is said already
+        if run.run_id in self._on_other_data:
+            return  # which is said already
         here = self.study.artifacts_dir / run.place
         if run.run_id in {each.run_id for each in self.own_runs}:
             same = tracking.files_digest(here) == tracking.files_digest(self.other.artifacts_dir / run.place)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import FitError
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
-from workbench.pipeline.progress import Progress
+from workbench.pipeline.progress import Progress, shown
 from workbench.pipeline.study_data import StudyData
 from workbench.records import Notice, RunResult
 from workbench.specs import spec_hash, to_toml
@@ -173,7 +173,7 @@ def _analysed(
         repeats=INFLUENCE_REPEATS,
         # Nothing hangs on anybody where nothing is predicted, and a learner that shares nothing between targets is
         # refitted where a claim is within reach: beside its permutations that costs next to nothing.
-        refit=predicts and (learner.batched or n_permutations > 0),
+        refit=predicts and validation.leave_one_out and (learner.batched or n_permutations > 0),
         progress=partial(progress.advance, f"{label}, leaving one out"),
         fit_units=fit_units,
     )
@@ -214,7 +214,7 @@ def _analysed(
     )
     if predicts:
         as_tuned = as_permuted(planned.learner) if n_permutations else planned.learner
-        other = fit_other_sites(dataset, validation, as_tuned, fit_units)
+        other = fit_other_sites(dataset, validation, as_tuned, shown(fit_units, progress, f"{label}, across sites"))
         inputs = replace(inputs, other_sites=other, warnings=(*inputs.warnings, *other.failed))
     if not explained:
         return inputs
@@ -250,7 +250,8 @@ def _taken_apart(
     if inputs.dataset.complete or n_complete(inputs.dataset) < FEWEST_COMPLETE:
         return replace(inputs, modality_fits=fits)
     try:
-        return replace(inputs, modality_fits=replace(fits, complete=fit_complete_cases(*what, fit_units)))
+        those = shown(fit_units, progress, f"{label}, those who have every modality")
+        return replace(inputs, modality_fits=replace(fits, complete=fit_complete_cases(*what, those)))
     except FitError as error:
         failed = Notice(f"those who have every modality could not be analysed apart: {error.problems[0].found}")
         return replace(inputs, modality_fits=fits, warnings=(*inputs.warnings, failed))
@@ -279,12 +280,14 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
     learner, validation = inputs.learner, inputs.validation
     pairs = None
     if inputs.influence is not None:
-        pairs = leave_lowest_pairs_out(dataset, units, learner, inputs.influence, results=results, fit_units=fit_units)
+        two = shown(fit_units, progress, f"{label}, leaving two out")
+        pairs = leave_lowest_pairs_out(dataset, units, learner, inputs.influence, results=results, fit_units=two)
     shuffled = None
     if not permutations.refusal(dataset, 1):
         division = for_interval(dataset, validation, learner) or (dataset, validation, learner)
         repeats = len({unit.repeat for unit in units})
-        shuffled = on_shuffled_outcomes(*division, repeats=repeats, fit_units=fit_units)
+        control = shown(fit_units, progress, f"{label}, negative control")
+        shuffled = on_shuffled_outcomes(*division, repeats=repeats, fit_units=control)
     complete_cases = refit_complete_cases(
         inputs.run,
         as_permuted(learner) if validation.permutations else learner,
@@ -299,18 +302,30 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
         fit_units=fit_units,
         progress=partial(progress.advance, f"{label}, intervals"),
     )
-    prognosis = cross_fitted_prognosis(dataset, validation, learner, fit_units)
-    first_period = fit_first_period(dataset, validation, learner, fit_units)
+    fit_prognosis = shown(fit_units, progress, f"{label}, prognosis")
+    prognosis = cross_fitted_prognosis(dataset, validation, learner, fit_prognosis)
+    fit_first = shown(fit_units, progress, f"{label}, first period")
+    first_period = fit_first_period(dataset, validation, learner, fit_first)
     r2 = permuted_r2(results, "main")
     p = permutation_test(r2, scheme="", refused=inputs.permutation_refused).p
     # Else no claim is within reach: nothing is ranked, and no model is written.
-    shown = bool(r2[0] > 0) and p is not None and p <= ALPHA
+    may_be_shown = bool(r2[0] > 0) and p is not None and p <= ALPHA
     with one_blas_thread():
-        everyone = model_of_everyone(dataset, learner, validation, predicts=shown)
+        everyone = model_of_everyone(dataset, learner, validation, predicts=may_be_shown)
         return replace(
             inputs,
-            interactions=circuit_interactions(dataset, learner, everyone) if shown else None,
-            selection=stability_selection(dataset, seed=validation.seed) if shown else None,
+            interactions=circuit_interactions(dataset, learner, everyone, parent=units[0], fit_units=fit_units)
+            if may_be_shown
+            else None,
+            selection=stability_selection(
+                dataset,
+                seed=validation.seed,
+                parent=units[0],
+                fit_units=fit_units,
+                progress=partial(progress.advance, f"{label}, halves of the participants"),
+            )
+            if may_be_shown
+            else None,
             pairs=pairs or (),
             model=state_to_keep(everyone),
             unobserved=predict_unobserved(dataset, everyone),

@@ -70,6 +70,7 @@ from workbench.records.plan import CurvePoint, ExternalPower, PowerPoint, SetPla
 from workbench.records.report import Contribution, ParticipantPage, Report, ReportPicture, ReportTable, Section
 from workbench.records.run import LoggedExperiment, LoggedRun, ModelState, Places, RunResult
 from workbench.records.scores import (
+    ALL_SOURCES,
     ApartFrom,
     Increment,
     Influence,
@@ -106,6 +107,7 @@ from workbench.records.version import SCHEMA_VERSION
 
 __all__ = [
     "ABSENT",
+    "ALL_SOURCES",
     "ELIGIBLE",
     "FEATURE_COLUMNS",
     "PROCEDURES",

@@ -90,6 +90,8 @@ class AnalysisPlan:
     n_participants: int | None = None
     n_sites: int | None = None
     leave_out: str = ""
+    leave_one_out: bool = True
+    """Whether a model that predicts is refitted without single participants."""
     refuses_sites: bool = False
     """Features are harmonised, and a site that a training set lacks is refused."""
     refused: str = ""

@@ -170,8 +170,9 @@ class FeatureBlocks:
 
         missing = values = 0
         for block in self.blocks:
-            own = block.values[block.at[block.present]]
-            missing, values = missing + int(np.isnan(own).sum()), values + own.size
+            for at in block.at[block.present]:  # row by row: all rows at once would be a copy
+                missing += int(np.isnan(block.values[at]).sum())
+            values += int(block.present.sum()) * block.values.shape[1]
         return missing / values if values else float("nan")
 
     @property
@@ -224,6 +225,16 @@ class FeatureBlocks:
             gaps[block.present, first : first + block.values.shape[1]] = block.values[block.at[block.present]]
             first += block.values.shape[1]
         return gaps
+
+    def measured_of(self, source: str) -> np.ndarray:
+        """float64, shape (n_rows, n_features_of_source): `measured` of one source, a view where its columns are
+        neighbours."""
+        import numpy as np
+
+        columns = np.flatnonzero((self.features["source"] == source).to_numpy())
+        if len(columns) and columns[-1] - columns[0] + 1 == len(columns):
+            return self.measured[:, columns[0] : columns[-1] + 1]
+        return self.measured[:, columns]
 
     @cached_property
     def block_of_feature(self) -> np.ndarray:

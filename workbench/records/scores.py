@@ -156,8 +156,14 @@ class Shuffled:
     null_high: Number = float("nan")
 
 
+ALL_SOURCES = "all"
+"""The feature set of all sources that overlap no other, where an experiment declares no sets."""
+MOST_IN_SUM = 3
+"""Sources of that feature set that are named one by one."""
+
+
 def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
-    """A feature set as a reader calls it: one named after its sources is written as their sum.
+    """A feature set as a reader calls it: one of all sources, or named after its sources, is written as their sum.
 
     Parameters
     ----------
@@ -173,8 +179,13 @@ def feature_set_name(feature_set: str, sources: Sequence[str]) -> str:
     --------
     >>> feature_set_name("connectivity_task", ("connectivity", "task")), feature_set_name("dmn4", ("ec_dmn4",))
     ('connectivity + task', 'dmn4')
+    >>> feature_set_name("all", ("pet", "task")), feature_set_name("all", ("a", "b", "c", "d"))
+    ('pet + task', 'all 4 sources')
     """
-    return " + ".join(sources) if feature_set == "_".join(sources) else feature_set
+    if feature_set == ALL_SOURCES and len(sources) > MOST_IN_SUM:
+        return f"all {len(sources)} sources"
+    named_after = feature_set in (ALL_SOURCES, "_".join(sources))
+    return " + ".join(sources) if named_after and sources else feature_set
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def _viewed_before(scores: Scores) -> tuple[Rival, ...]:
     if scores.viewing is None or not scores.viewing.others:
         return ()
     n = results(scores.viewing.others)
-    words = f"{n} had been viewed for this outcome before it{under_what_name(scores.viewing)}"
+    words = f"{n} had been viewed for this outcome before it{under_what_name(scores.viewing, scores.apart_from)}"
     return (Rival(f"{n} viewed earlier", words),)
 
 
@@ -295,7 +295,8 @@ def viewed(scores: Scores) -> str:
     if viewing is None:
         return ""
     which = "first" if viewing.number == 1 else ordinal(viewing.number)
-    words = f"{which} result viewed for this outcome{under_what_name(viewing)}; {_plan(viewing.freeze)}"
+    others = under_what_name(viewing, scores.apart_from)
+    words = f"{which} result viewed for this outcome{others}; {_plan(viewing.freeze)}"
     return "; ".join(filter(None, (words, viewing.not_known, viewing.beyond)))
 
 

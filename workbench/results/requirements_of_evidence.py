@@ -182,6 +182,8 @@ def _no_single_participant(scores: Scores) -> str:
         return (
             f"leaving out {who} brings R2 down to {number(influence.lowest)}: the result depends on single participants"
         )
+    if not influence.refitted:
+        return "no model was refitted without single participants: they were taken out of the score alone"
     if influence.repeats < INFLUENCE_REPEATS and not scores.leave_out:
         found = _times(influence.repeats)
         return f"the influence of single participants was measured over {found}, and it needs {INFLUENCE_REPEATS}"
@@ -189,6 +191,8 @@ def _no_single_participant(scores: Scores) -> str:
 
 
 def _influence_possible(plan: AnalysisPlan) -> Obstacle | None:
+    if not plan.leave_one_out:
+        return Obstacle("no model is refitted without single participants", "leave_one_out = true")
     if plan.repeats >= INFLUENCE_REPEATS or plan.leave_out:
         return None
     reason = f"the influence of single participants needs {INFLUENCE_REPEATS} repeats, and there is {plan.repeats}"

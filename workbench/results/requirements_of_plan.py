@@ -93,7 +93,7 @@ def _choices(choices: object) -> str:
 
 
 UPSTREAM_LINES = (
-    "add [upstream] to the file of each source, as it was done, and below it three lines: "
+    'in [upstream] of the file of each source, write what was done, in place of "unknown" or as new lines: '
     f"fitted_on = {_choices(FittedOn)}; selected_by = {_choices(SelectedBy)}; harmonised = {_choices(Harmonisation)}"
 )
 """What `freeze` asks for."""

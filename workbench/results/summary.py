@@ -295,7 +295,8 @@ def _viewed(scores: Scores) -> str:
     viewing = scores.viewing
     if viewing is None:
         return ""
-    return _glued(f"{ordinal(viewing.number)} result viewed for this outcome") + under_what_name(viewing)
+    others = under_what_name(viewing, scores.apart_from)
+    return _glued(f"{ordinal(viewing.number)} result viewed for this outcome") + others
 
 
 def _increment(scores: Scores) -> str:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.records import Estimate, Increment, Interval, Scores, Viewing
+    from workbench.records import ApartFrom, Estimate, Increment, Interval, Scores, Viewing
 
 
 def over_runs(scores: Scores) -> str:
@@ -255,12 +255,14 @@ def increment_words(increment: Increment) -> str:
     return increment.words(number, p_text)
 
 
-def under_what_name(viewing: Viewing) -> str:
+def under_what_name(viewing: Viewing, apart: ApartFrom | None = None) -> str:
     """Where they had another name or lay elsewhere: whoever reads of them will look for them.
 
     Parameters
     ----------
     viewing : Viewing
+    apart : ApartFrom, optional
+        What is held fixed where the outcome is taken apart from another score.
 
     Returns
     -------
@@ -268,6 +270,8 @@ def under_what_name(viewing: Viewing) -> str:
         In parentheses; empty where neither is so.
     """
     parts = [f"{viewing.renamed} under another name, kind or session of it"] if viewing.renamed else []
+    if viewing.renamed and apart is not None:
+        parts.append(f"with and without the {apart.name} held fixed, it is made from the same ratings: one outcome")
     parts += [f"{viewing.elsewhere} in another study folder"] if viewing.elsewhere else []
     return f" ({', '.join(parts)})" if parts else ""
 

@@ -49,9 +49,6 @@ CHANGE = "@change"
 Member = Annotated[str, StringConstraints(pattern=NAME_PATTERN.removesuffix("$") + f"({CHANGE})?$")]
 """A source in a feature set."""
 
-EVERYTHING = "all"
-"""The feature set of all sources that overlap no other, where an experiment declares no sets."""
-
 BASELINE_HELD = ("change", "percent-change", "response", "remission", "area-under-course", "durability")
 """Kinds of outcome that are made from the baseline score, or depend on it: regression to the mean alone predicts them
 (METHODS 2.4), so that their claim is read from the run that holds the baseline score fixed."""
@@ -265,6 +262,10 @@ class ValidationSpec(Spec):
     modality_values: bool | None = None
     """Refit every set of modalities of a feature set with 2 to 5 of them, to say what each adds; default: where the
     model serves all permuted outcomes at once."""
+    # Written out only where it is not the default, so that files of old keep their fingerprint.
+    leave_one_out: bool = Field(default=True, exclude_if=lambda refitted: refitted)
+    """Refit a model that predicts without each participant (of more than 100, the 25 on whom R2 hangs most); false
+    takes them out of the score alone, which saves time and supports no claim."""
     people: Literal["available", "common"] = "available"
     """available: each feature set uses those who have it; common: only those who have every set."""
 

@@ -62,7 +62,7 @@ class LearnerSpec(Spec):
 
     def seconds(self, work: Work) -> float:
         """CPU seconds of fitting and explaining, to the nearest order."""
-        return work.fits * SECONDS_PER_FIT * max(1.0, work.n * work.n_features / 1.5e4)
+        return work.fits_made * SECONDS_PER_FIT * max(1.0, work.n * work.n_features / 1.5e4)
 
     def as_permuted(self) -> Self:
         """The same learner as a permutation test runs it, for the observed outcome and the permuted ones alike."""

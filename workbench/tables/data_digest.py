@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from workbench.records import TANGENT, Dataset
+
+VALUES_AT_ONCE = 1 << 21
+"""Values hashed at once, 16 MB."""
 
 
 def data_hash(dataset: Dataset, *, named: bool = True) -> str:
@@ -31,7 +34,8 @@ def data_hash(dataset: Dataset, *, named: bool = True) -> str:
         content.update("\x1f".join(map(str, values)).encode() + b"\x1e")
 
     def numbers(values: np.ndarray) -> None:
-        content.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+        for rows in _blocks_of_rows(values):  # a copy of all of them would double what a run holds
+            content.update(np.ascontiguousarray(rows, dtype="<f8").tobytes())
 
     def names(values: Iterable[object]) -> None:
         every = list(values)
@@ -46,7 +50,8 @@ def data_hash(dataset: Dataset, *, named: bool = True) -> str:
     else:
         for part in dataset.feature_blocks.blocks:
             text(part.present.astype(int))
-            numbers(part.values[part.at[part.present]])
+            for positions in _blocks_of_rows(part.at[part.present], width=part.values.shape[1]):
+                numbers(part.values[positions])
     numbers(dataset.y)
     for block in (dataset.forced, dataset.confounds, dataset.clinical):
         names(block.names)
@@ -67,3 +72,11 @@ def data_hash(dataset: Dataset, *, named: bool = True) -> str:
         text(dataset.harmonisation.batches.labels)
         numbers(dataset.harmonisation.batches.preserved)
     return content.hexdigest()
+
+
+def _blocks_of_rows(values: np.ndarray, width: int | None = None) -> Iterator[np.ndarray]:
+    """Neighbouring rows, as many as are hashed at once where a row has so many values."""
+    per_row = max(1, values[:1].size if width is None else width)
+    step = max(1, VALUES_AT_ONCE // per_row)
+    for start in range(0, len(values), step):
+        yield values[start : start + step]

@@ -231,16 +231,26 @@ def _late(source: str, session: str, cohort: Cohort, people: Sequence[str], trai
     return [Problem(source, found, "the model takes features from before treatment", AFTER_INFUSION)]
 
 
+ALL_IS_NEEDED = (
+    "the model needs every source and every variable that it was trained on; "
+    "predict with a run of the sources that they have, or with one of late-fusion"
+)
+"""What to do about one participant who lacks something; of several, those are predicted who lack nothing."""
+
+
 class _Joining:
     """Narrows participants down step by step."""
 
     def __init__(self, cohort: Cohort, people: list[str], flow: list[FlowStep], handled: list[str]) -> None:
         self.cohort, self.people, self.flow, self.handled = cohort, people, flow, handled
+        self.only = people[0] if len(people) == 1 else ""
 
     def exclude(self, step: str, excluded: Mapping[str, str]) -> None:
         """A step of the flow."""
         self.people = [person for person in self.people if person not in excluded]
         self.flow.append(flow_step(step, len(self.people), excluded))
+        if not self.people and self.only:
+            raise TableError(Problem(self.only, f"cannot be predicted: {excluded[self.only]}", ALL_IS_NEEDED))
         if not self.people:
             raise TableError(nobody_left(self.flow))
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from workbench.errors import Problem, Problems, TableError, did_you_mean
-from workbench.specs.experiment import EVERYTHING, ExperimentSpec, source_of
+from workbench.records import ALL_SOURCES
+from workbench.specs.experiment import ExperimentSpec, source_of
 from workbench.specs.readers import AnySource
 
 
@@ -53,7 +54,7 @@ def _default_sets(sources: Mapping[str, AnySource]) -> dict[str, tuple[str, ...]
     clear = tuple(
         name for name in sources if not any(overlap(name, other, sources) for other in sources if other != name)
     )
-    return {**alone, EVERYTHING: clear} if len(clear) > 1 and EVERYTHING not in sources else alone
+    return {**alone, ALL_SOURCES: clear} if len(clear) > 1 and ALL_SOURCES not in sources else alone
 
 
 def overlap(first: str, second: str, sources: Mapping[str, AnySource]) -> bool:

@@ -133,7 +133,7 @@ def resemblances(dataset: Dataset, cohort: Cohort, source: str) -> Iterator[Rese
     measured = dataset.feature_blocks.rows_with(source)
     if len(measured) < dataset.n_rows:
         dataset = dataset.take(measured)
-    X = dataset.measured[:, (dataset.features["source"] == source).to_numpy()]
+    X = dataset.feature_blocks.measured_of(source)
     if X.shape[1] < FEWEST_FEATURES or dataset.n_rows < 2 * FEWEST_FEATURES:
         return
     declared = _declared(dataset)

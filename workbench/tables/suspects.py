@@ -155,10 +155,10 @@ def leaking_features(dataset: Dataset, cohort: Cohort, where: str) -> Iterator[P
             return
         for at in dict.fromkeys(with_what.values()):
             strongest = sorted((column for column in columns if with_what[column] == at), key=lambda c: -abs(r[c, at]))
-            named = listed([f"{by_name[column]} ({r[column, at]:.2f})" for column in strongest], 5)
+            every = tuple(f"{by_name[column]} ({r[column, at]:.2f})" for column in strongest)
             several = f"{len(strongest)} of {len(dataset.features)} features"
-            found = f"{several} correlate with {what[at]} as no biomarker does: {named}"
-            yield Problem(where, found, hint, code)
+            found = f"{several} correlate with {what[at]} as no biomarker does: {listed(every, 5)}"
+            yield Problem(where, found, hint, code, items=every if len(every) > 5 else ())
 
     r, n = correlations(dataset.measured, dataset.y[:, None])
     yield from tell(np.abs(r) - threshold(LEAK_R, n, r.size), r, [f"the outcome ({outcome.label})"], WHAT_IT_IS, "T1")

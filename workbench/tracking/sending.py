@@ -26,8 +26,12 @@ STUDY = "study"
 """Tag of a copy: the name of the study's folder."""
 KEEPS_FILES = "mlflow-artifacts:"
 """What the server itself keeps and hands out, so that whoever asks needs neither its disk nor its address of before."""
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
-"""Without these MLflow tries for many minutes; what the user has set stays."""
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # else it tries for many minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Of MLflow's client; what the user has set stays."""
 
 
 class Server:
@@ -46,7 +50,7 @@ class Server:
 
     def __init__(self, address: str) -> None:
         self.address = _checked(address)
-        for name, value in IMPATIENT.items():
+        for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         self._client = load_mlflow().MlflowClient(tracking_uri=self.address)
         with self._in_one_line():

@@ -10,6 +10,8 @@ from workbench.results.summary import participants as participants_in_short
 from workbench.results.wording import number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from workbench.records import RunResult
@@ -92,6 +94,7 @@ def data_quality(result: RunResult) -> Section | None:
         answer=f"{count} from the checks for leaks, duplicates, misalignment and sites.",
         paragraphs=tuple(sentence(f"{each}.") for each in warnings),
         notes=(
+            *_circuits(result.features),
             *(sentence(f"{each.sentence}.") for each in notes),
             *([sentence(f"{scores.undeclared}.")] if scores.undeclared else []),
         ),
@@ -105,16 +108,31 @@ def _features(features: pd.DataFrame) -> ReportTable | None:
         return None
     rows = []
     for modality, own in features.groupby("modality", sort=True):
-        circuits = sorted({str(each) for each in own["circuit"] if str(each)})
         told = ("session", "measure", "unit", "tracer", "reference_region", "minutes", "contrast", "atlas")
         described = [_shared(own, name) for name in told]
-        rows.append((str(modality), f"{len(own):,}", ", ".join(circuits), *described))
+        rows.append((str(modality), f"{len(own):,}", str(len(_circuits_of(own))), *described))
     of_pet = ("Tracer", "Reference", "Minutes after injection")
     columns = ("Modality", "Features", "Circuits", "Session", "Measure", "Unit", *of_pet, "Contrast", "Atlas")
     kept = [at for at in range(len(columns)) if at < 3 or any(row[at] for row in rows)]
     return ReportTable(
         tuple(columns[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows), "Features"
     )
+
+
+def _circuits(features: pd.DataFrame) -> Iterator[str]:
+    """Circuits by name, once for all modalities that have the same ones."""
+    if not len(features):
+        return
+    having: dict[tuple[str, ...], list[str]] = {}
+    for modality, own in features.groupby("modality", sort=True):
+        having.setdefault(_circuits_of(own), []).append(str(modality))
+    for circuits, modalities in having.items():
+        if circuits:
+            yield f"Circuits of {' and '.join(modalities)}: {', '.join(circuits)}."
+
+
+def _circuits_of(features: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(sorted({str(each) for each in features["circuit"] if str(each)}))
 
 
 def _shared(features: pd.DataFrame, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.sources.files.file_kinds import content_of, text_of
-from workbench.sources.files.quoted_rows import quoted_rows
+from workbench.sources.files.quoted_rows import lines_of, quoted_rows
 from workbench.sources.files.workbooks import carried, is_workbook, workbook_rows
 from workbench.specs.table_file import PLAIN, TableLayout
 
@@ -163,15 +162,13 @@ def split_rows(text: str, delimiter: str | None = None, label: str = "") -> Iter
     SourceError
         After the last row, if a quotation mark that is never closed, or closed in a later row, has swallowed rows.
     """
-    # newline=None turns CRLF and the lone CR of old spreadsheets into \n before the csv module sees them.
-    lines = io.StringIO(text, newline=None)
-    n_before = 0
+    lines, n_before = lines_of(text), 0
     if delimiter is None:
-        delimiter = delimiter_of(lines.readline())
+        delimiter = delimiter_of(next(lines, ""))
         if (declared := re.fullmatch(r"\ufeff?sep=(.)", text[:10].splitlines()[0], re.IGNORECASE)) is not None:
             delimiter, n_before = declared[1], 1  # written for a spreadsheet, and no row
         else:
-            lines.seek(0)
+            lines = lines_of(text)
     if delimiter == " ":
         yield from ((number, line.split()) for number, line in enumerate(lines, 1) if line.strip())
         return

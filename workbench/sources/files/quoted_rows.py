@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,6 +10,8 @@ from itertools import islice
 from workbench.errors import Problem, SourceError
 
 CLOSE = "close it in its own cell, double it if the cell is to hold it, or take it out"
+
+LINE_END = re.compile(r"\r\n?|\n")
 
 
 def quoted_rows(
@@ -67,7 +68,7 @@ def _swallowed(text: str, lines: tuple[int, int], delimiter: str, width: int, la
     A cell that runs on through whole rows is known by its lines, each with as many delimiters as a row has.
     """
     first, last = lines
-    raw = "".join(islice(io.StringIO(text, newline=None), first - 1, last))
+    raw = "".join(islice(lines_of(text), first - 1, last))
     mark = _opening(raw, delimiter)
     if mark is None:
         return
@@ -82,6 +83,32 @@ def _swallowed(text: str, lines: tuple[int, int], delimiter: str, width: int, la
         rows = f"{len(following)} row{'' if len(following) == 1 else 's'}"
         until = opening + inside.count("\n")
         yield Problem(label, f"{found} and is closed in line {until} only: {rows} would be lost", CLOSE)
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Lines, each with its end as a line feed: also CRLF, and the lone CR of old spreadsheets.
+
+    What ``io.StringIO(text, newline=None)`` gives, which holds four bytes for every character of the file.
+
+    Parameters
+    ----------
+    text : str
+
+    Yields
+    ------
+    str
+
+    Examples
+    --------
+    >>> list(lines_of("a\\tb\\r\\n1\\t2\\r3"))
+    ['a\\tb\\n', '1\\t2\\n', '3']
+    """
+    start, length = 0, len(text)
+    for end in LINE_END.finditer(text):
+        yield text[start : end.start()] + "\n"
+        start = end.end()
+    if start < length:
+        yield text[start:]
 
 
 def _opening(raw: str, delimiter: str) -> int | None:
