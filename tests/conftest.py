@@ -15,7 +15,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[variable] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-pytest_plugins = ["made_datasets", "made_runs"]  # in tests/fixtures
+pytest_plugins = ["bare_runs", "made_datasets", "made_runs"]  # in tests/fixtures
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

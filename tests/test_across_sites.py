@@ -56,19 +56,16 @@ def labels():
 
 
 @pytest.fixture(scope="module")
-def results(study, labels):
+def results(study, labels, bare_runs):
     """Of the same question with folds, with site held fixed, and with whole sites left out."""
     asked = {
         "folds": EXPERIMENT,
         "held": EXPERIMENT.replace('["age"]', '["age", "site"]'),
         "sites": EXPERIMENT.replace("repeats = 2", 'repeats = 2\nleave_out = "site"'),
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.figures.PICTURES", {})
-        patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
-        for name, text in asked.items():
-            (study / "experiments" / f"{name}.toml").write_text(text)
-        finished = workbench.run(list(asked), study=study, jobs=1, progress=Kept(labels))
+    for name, text in asked.items():
+        (study / "experiments" / f"{name}.toml").write_text(text)
+    finished = workbench.run(list(asked), study=study, jobs=1, progress=Kept(labels))
     return {run.result.scores.experiment: run.result for run in finished}
 
 
@@ -149,15 +146,13 @@ def test_a_study_without_sites_says_nothing_of_them(results):
     assert "sites" not in abstract(replace(results["folds"], scores=scores), next_command="")
 
 
-def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, monkeypatch):
+def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, bare_runs, monkeypatch):
     """Families at two sites: no site can be left out without tearing one, which is said after hours of work."""
 
     def torn(*_):
         raise FitError(Problem("[validation] leave_out", "4 groups have participants at two sites or more"))
 
     (study / "experiments" / "torn.toml").write_text(EXPERIMENT)
-    monkeypatch.setattr("workbench.figures.PICTURES", {})
-    monkeypatch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
     monkeypatch.setattr("workbench.models.splitters._leave_sites_out", torn)
     (finished,) = workbench.run(["torn"], study=study, jobs=1)
     scores = finished.result.scores

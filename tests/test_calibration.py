@@ -34,9 +34,10 @@ def benchmark() -> Iterator[SimpleNamespace]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_beside_the_result() -> Iterator[None]:
-    """Drop-out, subgroups and the like are no part of what is counted here, and half the time of a simulation."""
+    """Drop-out, subgroups and checks of a crossover are not counted here, and take half the time of a simulation."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.results.run_result.gather_sensitivity", lambda *_, **__: Sensitivity())
+        patch.setattr("workbench.results.run_result.crossover_checks", lambda *_, **__: (None, None))
         yield
 
 
@@ -104,8 +105,8 @@ def test_p1_has_binary_outcomes_with_strong_and_moderate_confounds_for_four_lear
 
 
 def test_p1_a_binary_outcome_with_a_strong_confound_is_not_found_in_noise(simulate):
-    found = simulate("P1", 20, where={"log_odds": 3.0})
-    assert np.sum(found["p"] <= 0.05) <= 4
+    found = simulate("P1", 14, where={"log_odds": 3.0})
+    assert np.sum(found["p"] <= 0.05) <= 3
     assert 0.3 < found["p"].mean() < 0.75
     assert np.mean(found["r2"] > 0.02) <= 0.1
 
@@ -163,12 +164,12 @@ def test_p21_what_plan_promises_is_what_the_gate_gives(benchmark, monkeypatch):
     }
     assert len(cells) == 27
     strong, idle = (
-        [values for _, values, _ in benchmark.cells.simulate_batch(cells[key], range(6))]
+        [values for _, values, _ in benchmark.cells.simulate_batch(cells[key], range(4))]
         for key in ((60, 0.5, 2), (60, 0.25, 8))
     )
-    assert sum(each["shown_gate"] for each in strong) >= 4
-    assert sum(each["shown_plan"] for each in strong) >= 4
-    assert sum(each["shown_gate"] + each["shown_plan"] for each in idle) <= 6
+    assert sum(each["shown_gate"] for each in strong) >= 3
+    assert sum(each["shown_plan"] for each in strong) >= 3
+    assert sum(each["shown_gate"] + each["shown_plan"] for each in idle) <= 4
     assert all(each["supported_gate"] <= each["shown_gate"] for each in (*strong, *idle))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench import execution
+from workbench import execution, whole_files
 from workbench.errors import FitError, StoreError
 from workbench.execution import cores, one_blas_thread, run_units, spread
 from workbench.module_search import all_kept
@@ -312,12 +312,26 @@ def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, backend, how):
 
 
 def test_leftovers_of_killed_runs_are_swept_and_those_of_running_ones_are_not(tmp_path):
-    old, new = tmp_path / "a.1.tmp", tmp_path / "b.2.tmp"
+    (tmp_path / "a.npz.1.2.tmp").touch()
+    (tmp_path / "theirs.tmp").touch()
+    with whole_files.written_whole(tmp_path / "b.npz") as unfinished:
+        run_units(fit, [], folder=tmp_path, jobs=1, backend="threads", resume=False)
+        assert {path.name for path in tmp_path.iterdir()} == {unfinished.name, "theirs.tmp"}
+        unfinished.write_text("whole")
+    assert (tmp_path / "b.npz").read_text() == "whole"
+
+
+def test_where_a_disk_knows_no_locks_leftovers_are_swept_once_they_are_old(tmp_path, monkeypatch):
+    def unknown(*_, **__):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(whole_files, "_lock", unknown)
+    old, new = tmp_path / "a.npz.1.2.tmp", tmp_path / "b.npz.3.4.tmp"
     old.touch()
     new.touch()
     os.utime(old, (0, 0))
-    run_units(fit, [], folder=tmp_path, jobs=1, backend="threads", resume=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["b.2.tmp"]
+    whole_files.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_storing_costs_less_than_five_milliseconds(tmp_path):

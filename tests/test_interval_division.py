@@ -42,7 +42,7 @@ inner = 2
 {validation}
 [[models]]
 kind = "xgboost"
-trials = 3
+trials = 2
 permuted_trials = 1
 rounds = 5
 """
@@ -72,12 +72,9 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def scores(study):
+def scores(study, bare_runs):
     """Of every experiment, by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.figures.PICTURES", {})
-        patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
-        finished = workbench.run([*VALIDATIONS, "trees_five", "trees_ten"], study=study, jobs=1)
+    finished = workbench.run([*VALIDATIONS, "trees_five", "trees_ten"], study=study, jobs=1)
     return {run.result.scores.experiment: run.result.scores for run in finished}
 
 
@@ -117,11 +114,9 @@ def test_the_interval_says_for_how_many_participants_it_is(scores):
         assert f"of models trained on {round(0.8 * scores[name].n_participants)} participants (.8 n)" in interval.covers
 
 
-def test_the_division_of_the_interval_is_taken_up_again(study, scores, monkeypatch):
+def test_the_division_of_the_interval_is_taken_up_again(study, scores):
     stored = {path: path.stat().st_mtime_ns for path in (study / "mlruns" / "units" / "ten").rglob("*.npz")}
     assert len(stored) >= 10 * 10 + 10 * 5, "10 x 10-fold and 10 x 5-fold"
-    monkeypatch.setattr("workbench.figures.PICTURES", {})
-    monkeypatch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
     (again,) = workbench.run(["ten"], study=study, jobs=1, resume=True)
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
     assert again.result.scores.performance.interval == scores["ten"].performance.interval

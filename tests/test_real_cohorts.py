@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bare_runs import bare
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -38,7 +39,8 @@ def run(study: Path, experiment: str, data: Path):
     path = study / "experiments" / f"{experiment}.toml"
     text = path.read_text().replace("repeats = 10", "repeats = 2").replace("permutations = 1000", "permutations = 99")
     path.write_text(text)
-    (finished,) = workbench.run([experiment], study=study, data=data, only=["ridge"], jobs=2)
+    with bare():
+        (finished,) = workbench.run([experiment], study=study, data=data, only=["ridge"], jobs=2)
     return finished.result
 
 

@@ -15,6 +15,9 @@ import workbench
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
+BESIDE_THE_LOCK = ("docs", "tests/cluster")
+"""Folders with a lock of their own, of what only the documentation and the checks of clusters need."""
+
 # Written in pieces, so that this file does not name what it looks for.
 REGISTRY = re.compile("|".join([r"py" r"pi\.org", r"python" r"hosted", r"npm" r"js\.org", r"conda\.an" r"aconda\.org"]))
 # `me` is nobody: the home folder of examples.
@@ -76,9 +79,9 @@ def test_the_lock_holds_no_address(lock):
 
 
 def test_every_declared_dependency_is_in_a_lock(lock):
-    of_documentation = (REPOSITORY / "docs" / "requirements.lock").read_text(encoding="utf-8")
-    assert "://" not in of_documentation
-    packages = re.findall(r"^([A-Za-z0-9_.-]+)==", lock + of_documentation, flags=re.MULTILINE)
+    beside = [(REPOSITORY / folder / "requirements.lock").read_text(encoding="utf-8") for folder in BESIDE_THE_LOCK]
+    assert not any("://" in each for each in beside)
+    packages = re.findall(r"^([A-Za-z0-9_.-]+)==", "".join([lock, *beside]), flags=re.MULTILINE)
     locked = {normalised(name) for name in packages}
     project = PYPROJECT["project"]
     wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 import workbench
 from workbench import pipeline
 
-pytestmark = pytest.mark.usefixtures("without_pictures")
+pytestmark = pytest.mark.usefixtures("bare_runs")
 
 EXPERIMENT = """\
 question = "Does task activation before treatment go with the fall in MADRS?"

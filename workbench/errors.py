@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,34 @@ from pathlib import Path
 
 EXIT_USER = 2
 EXIT_BUG = 1
-EXIT_INTERRUPTED = 130
+
+
+LONGEST = 800
+"""Characters of one part of a message; what is cut out of a longer one is its middle."""
+
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal obeys instead of showing: control, line ends, changes of the direction of text."""
+
+
+def one_line(text: str) -> str:
+    """A text that may quote anything as a part of one line: no character in it is obeyed, and it is not too long.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> one_line("two\\nlines and \\x1b[31mred")
+    'two lines and \\\\x1b[31mred'
+    """
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} [..] {text[-LONGEST // 2 :]}"
+    return UNSEEN.sub(lambda sign: repr(sign[0])[1:-1], re.sub(r"\s*[\r\n]\s*", " ", text))
 
 
 @dataclass(frozen=True)
@@ -44,8 +72,8 @@ class Problem:
 
     def __str__(self) -> str:
         code = f" [{self.code}]" if self.code else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.place}: {self.found}{hint}{code}"
+        hint = f"; {one_line(self.hint)}" if self.hint else ""
+        return f"{one_line(self.place)}: {one_line(self.found)}{hint}{code}"
 
 
 class WorkbenchError(Exception):
@@ -130,6 +158,10 @@ class Problems:
             raise kind(self._found)
 
 
+MOST_KNOWN = 30
+"""Known words that are written out where none is close."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the closest known word, or the list of what is known.
 
@@ -153,7 +185,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(known)}" if known else "none is known here"
+    return f"known: {listed(known, MOST_KNOWN)}" if known else "none is known here"
 
 
 def listed(things: Iterable[object], limit: int = 10) -> str:

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -79,11 +80,8 @@ class Forks:
             process = context.Process(
                 target=_serve, args=(theirs, [*self._workers, ours], os.getpid(), prepare), daemon=True
             )
-            interrupts = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
+            with interrupts_kept_from_children():
                 process.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, interrupts)
             theirs.close()
             self._workers[ours] = process
 
@@ -152,6 +150,19 @@ class Forks:
                     raise content
                 _hand_over(connection, todo, busy)
                 yield number, content
+
+
+@contextmanager
+def interrupts_kept_from_children() -> Iterator[None]:
+    """Processes that are started inside never hear of Ctrl-C, which a terminal sends to all: this one stops them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hand_over(connection: Connection, todo: deque[tuple[int, Any]], busy: dict[Connection, int]) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import FitError, Problem, StoreError, listed
+from workbench.json_values import json_values
 from workbench.models.everyone import StudyModel
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, RunResult
 from workbench.results.cells import harmless
 from workbench.version import __version__
-from workbench.whole_files import folder_to_write
+from workbench.whole_files import folder_to_write, ordinary
 
 MANIFEST = "model.json"
 ARRAYS, TREES, ESTIMATOR = "arrays.npz", "trees.json", "estimator.skops"
@@ -163,7 +164,7 @@ def load_model(folder: Path) -> StudyModel:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json_values(ordinary(path).read_text(encoding="utf-8"))
         version, files, made_by = record["schema_version"], record["files"], record["made_by"]
         whole = isinstance(files, dict) and isinstance(made_by, dict) and {ARRAYS, *BESIDE} <= set(files)
     except FileNotFoundError:
@@ -183,7 +184,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _checked(path: Path, digest: str) -> bytes:
     """The bytes of a file, if they are those that were written."""
     try:
-        content = path.read_bytes()
+        content = ordinary(path).read_bytes()
     except OSError as error:
         raise StoreError(Problem(str(path), f"cannot be read ({error.strerror})", "export it again")) from error
     found = hashlib.sha256(content).hexdigest()

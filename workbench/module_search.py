@@ -82,13 +82,15 @@ def all_kept() -> Iterator[None]:
 
 
 def import_ahead(names: Sequence[str]) -> None:
-    """Import modules that will be needed.
+    """Import modules that will be needed; where all of them are there, nothing is done.
 
     Parameters
     ----------
     names : sequence of str
         Dotted names of modules.
     """
+    if all(name in sys.modules for name in names):
+        return
     with all_kept():
         for name in names:
             import_module(name)

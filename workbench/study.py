@@ -6,6 +6,7 @@ found). Each file is checked by itself in `workbench.specs`; here names that one
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ class Study:
         if name in self.experiment_paths:
             return self.experiment_paths[name]
         if isinstance(name_or_path, Path) or name.endswith(".toml") or "/" in name or "\\" in name:
-            given = Path(name_or_path).expanduser()
+            given = Path(os.path.expanduser(name_or_path))
             for path in (given, self.root / given, self.experiments_dir / given):
                 if path.is_file():
                     return path.resolve()
@@ -252,7 +253,7 @@ def open_study(root: Path, data: Path | None = None, *, problems: Problems | Non
     known_before = len(found)
     study = None
     with found.gather():
-        study = _open(Path(root).expanduser().resolve(), data, found)
+        study = _open(_absolute(Path(root)), data, found)
     if problems is None and len(found) > known_before:
         raise SpecError(found)
     return study
@@ -262,10 +263,11 @@ def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
     _require_study(root)
     cohort = examine_cohort(root / COHORT_FILE, COHORT_FILE)
     problems.extend(cohort.problems)
+    problems.extend(_no_file(root / LOCAL_FILE, LOCAL_FILE))
     with problems.gather():
         vocabulary_of(root)
     sources = _read_sources(root, problems)
-    experiments = {path.stem: path for path in _toml_files(root / "experiments")}
+    experiments = {path.stem: path for path in _toml_files(root, "experiments", problems)}
     if cohort.spec is None:
         for path in experiments.values():
             problems.extend(examine_experiment(path, _label(path, root)).problems)
@@ -274,7 +276,7 @@ def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
         problems.extend(_problems(f"features/{name}.toml", timing(spec, cohort.spec)))
         problems.extend(_problems(f"features/{name}.toml", session_codes(spec, cohort.spec)))
     folder, said_by = _data_folder(root, data, cohort.spec, problems)
-    unread = frozenset(path.stem for path in _toml_files(root / "features")) - set(sources)
+    unread = frozenset(path.stem for path in _toml_files(root, "features", problems)) - set(sources)
     return Study(root, folder, cohort.spec, sources, experiments, said_by, unread)
 
 
@@ -292,15 +294,38 @@ def _require_study(root: Path) -> None:
     raise SpecError(Problem(str(root), "is not a study", expected))
 
 
-def _toml_files(folder: Path) -> list[Path]:
+def _absolute(path: Path, root: Path = Path()) -> Path:
+    """A path without links and ``~``; one that leads in a circle, or to nobody's home, is no folder later on."""
+    return Path(os.path.realpath(root / os.path.expanduser(path)))
+
+
+def _toml_files(root: Path, folder: str, problems: Problems) -> list[Path]:
     """Spec files by name; hidden ones are what other systems leave behind (``._pet.toml``)."""
-    return sorted(path for path in folder.glob("*.toml") if not path.name.startswith(".") and path.is_file())
+    try:
+        names = sorted(os.listdir(root / folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problems.add(f"{folder}/", f"cannot be read ({error.strerror})", "let this account read the folder")
+        return []
+    names = [name for name in names if name.endswith(".toml") and not name.startswith(".")]
+    for name in names:
+        problems.extend(_no_file(root / folder / name, f"{folder}/{name}"))
+    return [root / folder / name for name in names]
+
+
+def _no_file(path: Path, label: str) -> list[Problem]:
+    """What stands where a file is meant to be: passed over, it would look as if nobody had written one."""
+    if path.is_file() or not os.path.lexists(path):
+        return []
+    what = "is a folder" if path.is_dir() else "is a link to nothing" if path.is_symlink() else "is no ordinary file"
+    return [Problem(label, what, "expected a TOML file")]
 
 
 def _read_sources(root: Path, problems: Problems) -> dict[str, AnySource]:
     sources: dict[str, AnySource] = {}
     names: dict[str, Path] = {}
-    for path in _toml_files(root / "features"):
+    for path in _toml_files(root, "features", problems):
         if path.name in (Path(COHORT_FILE).name, Path(OWN_FILE).name):
             continue
         label = _label(path, root)
@@ -308,6 +333,8 @@ def _read_sources(root: Path, problems: Problems) -> dict[str, AnySource]:
             problems.extend([_bad_name(label)])
             continue
         names[path.stem] = path
+        if not path.is_file():
+            continue
         reading = examine_source(path, label)
         problems.extend(reading.problems)
         if reading.spec is not None:
@@ -324,13 +351,13 @@ def _bad_name(label: str) -> Problem:
 
 def _data_folder(root: Path, data: Path | None, cohort: CohortSpec, problems: Problems) -> tuple[Path, str]:
     if data is not None:
-        return Path(data).expanduser().resolve(), DATA_OPTION
+        return _absolute(Path(data)), DATA_OPTION
     if (root / LOCAL_FILE).is_file():
         local = examine(root / LOCAL_FILE, LOCAL_FILE, LocalSpec)
         problems.extend(local.problems)
         if local.spec is not None and local.spec.data is not None:
-            return (root / Path(local.spec.data).expanduser()).resolve(), LOCAL_FILE
-    return (root / Path(cohort.data).expanduser()).resolve(), COHORT_FILE
+            return _absolute(Path(local.spec.data), root), LOCAL_FILE
+    return _absolute(Path(cohort.data), root), COHORT_FILE
 
 
 def _label(path: Path, root: Path) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import Problem, StoreError, listed, of_the_disk
+from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION, ProcedureResult, UnitResult
-from workbench.whole_files import TEMPORARY, written_whole
+from workbench.whole_files import ordinary, written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 PROCEDURE_ARRAYS = ("predicted", "reference", "squared_error", "squared_error_reference")
 EFFECT = "effect"
 """An array of procedures that predict the effect of a treatment."""
-EXPLANATIONS = ("shap", "shap_base", "haufe", "weights", "circuit_shap")
+EXPLANATIONS = (
+    "shap",
+    "shap_base",
+    "haufe",
+    "weights",
+    "circuit_shap",
+    "selected",
+    "selected_circuits",
+    "interactions",
+)
 MAY_LACK_NUMBERS = ("haufe", "weights")
 """Arrays of a value per feature, which does not exist for a feature that is the same in a whole training fold."""
 LARGE = 1 << 22
@@ -37,8 +46,6 @@ LARGE = 1 << 22
 KEY = re.compile("[0-9a-f]{64}")
 KEYS = ".keys"
 """Ending of a list of keys: the units that one run takes up when it is resumed."""
-ABANDONED_AFTER_S = 3600.0
-"""Age at which a temporary file is certain to belong to a process that was killed."""
 
 
 def save_unit(result: UnitResult, folder: Path) -> Path:
@@ -116,8 +123,8 @@ def load_unit(folder: Path, key: str) -> UnitResult:
 
     path = unit_path(folder, key)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+        with np.load(ordinary(path), allow_pickle=False) as file:
+            header = json_values(file["header"].tobytes())
             test, numbers = file["test"], file["numbers"]
     except FileNotFoundError as error:
         raise StoreError(Problem(path.name, "no such stored result")) from error
@@ -203,21 +210,6 @@ def not_finite(result: UnitResult) -> list[str]:
     arrays = {name: array for name, array in _arrays(result).items() if name not in MAY_LACK_NUMBERS}
     lacking = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     return lacking + [f"{name}/mean" for name, each in result.procedures.items() if not np.isfinite(each.mean)]
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    for temporary in folder.glob(f"*{TEMPORARY}"):
-        try:
-            if time.time() - temporary.stat().st_mtime > ABANDONED_AFTER_S:
-                temporary.unlink()
-        except FileNotFoundError:
-            continue
 
 
 def add_keys(path: Path, keys: Iterable[str]) -> None:

@@ -154,7 +154,7 @@ def postgresql(folder: Path) -> Iterator[str]:
 @contextmanager
 def mlflow_server(folder: Path, database: str, workers: int = 2) -> Iterator[str]:
     """An MLflow tracking server that keeps artifacts itself; gives its address."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     port, log = free_port(), folder / "mlflow.log"
     # The address of the database holds a password: environment, not command line, which everybody can list.
     environment = {

@@ -25,6 +25,7 @@ import pytest
 
 from workbench import pipeline
 from workbench.cli import run_command
+from workbench.errors import WorkbenchError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "benchmarks"), str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "fixtures")]
@@ -181,7 +182,10 @@ def test_every_command_that_the_documentation_shows_is_run(world):
         with pytest.MonkeyPatch.context() as there:
             if command.words[0] == "demo":
                 there.chdir(_copy_of_the_demo(world.parent / "demo"))
-            code, text = told(ready(command.words))
+            try:
+                code, text = told(ready(command.words))
+            except WorkbenchError as error:  # what it needs was not run
+                code, text = error.exit_code, str(error)
         words = shlex.join(command.words)
         if words in ASKED:
             code = 0 if code == 2 and ASKED[words] in text else 1

@@ -81,7 +81,7 @@ def test_without_refits_the_participant_only_leaves_the_score(make_dataset):
 SETTINGS_KEPT = [
     TREES,
     XGBoostSpec(kind="xgboost", trials=2, rounds=20, screen=6),
-    RandomForestSpec(kind="random-forest", trees=10, max_features=(0.2, 0.7), min_leaf=(2, 6)),
+    RandomForestSpec(kind="random-forest", trees=4, max_features=(0.2, 0.7), min_leaf=(2, 6)),
     ElasticNetSpec(kind="elastic-net", n_alphas=8),
     LinearSVRSpec(kind="linear-svr"),
     RidgeSpec(kind="ridge", screen=6),

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from workbench.evaluation.interactions import circuit_interactions, summed, table_of
+from workbench.evaluation.refits import Store
 from workbench.export import read_run, write_run
 from workbench.models.everyone import fit_everyone
 from workbench.models.tree_models import BoostedModel
@@ -43,6 +44,17 @@ def test_the_planted_pair_of_circuits_interacts_most(table):
     assert set(table.loc[0, ["circuit_a", "circuit_b"]]) == {"reward", "salience"}
     assert table.loc[0, "share"] > 0.5
     assert table["share"].sum() == pytest.approx(1)
+
+
+def test_interactions_are_stored_and_taken_up_again(dataset, everyone, table, make_inputs, tmp_path, monkeypatch):
+    parent = make_inputs(n=20, repeats=1, permutations=1).units[0]
+    store = Store(tmp_path, jobs=1, resume=True, workers=object())  # which nothing is sent to
+    stored = circuit_interactions(dataset, TREES, everyone, parent=parent, fit_units=store)
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    monkeypatch.setattr(BoostedModel, "interactions", None)  # nothing is worked out anew
+    again = circuit_interactions(dataset, TREES, everyone, parent=parent, fit_units=store)
+    pd.testing.assert_frame_equal(stored, table, check_exact=True)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
 
 
 def test_every_pair_of_circuits_has_one_row(table, dataset):

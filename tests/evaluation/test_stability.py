@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workbench.evaluation.refits import Store
 from workbench.evaluation.stability import (
     PAIRS,
     complementary_halves,
@@ -47,6 +48,41 @@ def test_a_circuit_is_selected_at_least_as_often_as_its_most_frequent_feature(ma
     found = stability_selection(replace(dataset, feature_blocks=dataset.feature_blocks), seed=3)
     of_reward = found.feature_frequency[(dataset.features["circuit"] == "reward").to_numpy()]
     assert found.circuit_frequency[list(found.circuits).index("reward")] >= of_reward.max()
+
+
+@pytest.fixture(scope="module")
+def parent(make_inputs):
+    return make_inputs(n=120, p=40, signal=0.5, repeats=1, permutations=1).units[0]
+
+
+def test_halves_are_stored_pair_by_pair_and_taken_up_again(make_inputs, parent, tmp_path, monkeypatch):
+    dataset, done = planted(make_inputs), []
+
+    def progress(n_done, n_pairs):
+        done.append((n_done, n_pairs))
+
+    def again():
+        store = Store(tmp_path, jobs=1, resume=True)
+        return stability_selection(dataset, seed=0, pairs=4, parent=parent, fit_units=store, progress=progress)
+
+    first, in_one_go = again(), stability_selection(dataset, seed=0, pairs=4)
+    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert len(list(tmp_path.glob("*.npz"))) == 4
+    monkeypatch.setattr("workbench.evaluation.stability.entering_order", None)  # nothing is selected anew
+    for other in (in_one_go, again()):
+        np.testing.assert_array_equal(other.feature_frequency, first.feature_frequency)
+        np.testing.assert_array_equal(other.circuit_frequency, first.circuit_frequency)
+        assert other.stability == first.stability
+
+
+def test_halves_are_selected_from_anew_where_circuits_are_others(make_inputs, parent, tmp_path):
+    dataset = planted(make_inputs)
+    features = dataset.features.assign(circuit=dataset.features["circuit"].to_numpy()[::-1])
+    other = replace(dataset, feature_blocks=FeatureBlocks.of(dataset.X, features))
+    for each in (dataset, other):
+        store = Store(tmp_path, jobs=1, resume=True)
+        stability_selection(each, seed=0, pairs=2, parent=parent, fit_units=store)
+    assert len(list(tmp_path.glob("*.npz"))) == 4
 
 
 def test_noise_has_at_most_one_selected_feature_on_average(make_inputs):

@@ -43,7 +43,7 @@ STUMP = "sklearn.tree.DecisionTreeClassifier"
 
 def entry(estimator, **options):
     if estimator == TREES:
-        options = {"params": {"n_estimators": 30}, **options}
+        options = {"params": {"n_estimators": 8}, **options}
     return EstimatorSpec(kind="estimator", estimator=estimator, **options)
 
 
@@ -155,7 +155,7 @@ def plain(estimator, grid, fold, y):
 
 CLASSIFIERS = {
     NAIVE_BAYES: (GaussianNB(), {"var_smoothing": (1e-9, 0.1, 1.0)}),
-    TREES: (ExtraTreesClassifier(30, random_state=5), {"min_samples_leaf": (1, 6)}),
+    TREES: (ExtraTreesClassifier(8, random_state=5), {"min_samples_leaf": (1, 6)}),
 }
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import SpecError
-from workbench.specs.toml_files import label_of, read_toml
+from workbench.toml_files import label_of, read_toml
 
 
 def refusal(path: Path, content: str | bytes) -> str:

@@ -2,6 +2,7 @@ import errno
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.tables import feature_table
@@ -71,6 +72,16 @@ def absent_parquet(folder):
     (folder / "fc.parquet").unlink()
 
 
+def other_description(folder):
+    described = pd.read_parquet(folder / "fc.parquet")
+    described.assign(circuit="another circuit").to_parquet(folder / "fc.parquet", index=False)
+
+
+def values_of_another_shape(folder):
+    values = np.load(folder / "fc.values.npy")
+    np.save(folder / "fc.values.npy", values.reshape(len(values), 2, -1).reshape(-1, len(values)))
+
+
 def another_version(folder):
     said = json.loads((folder / "fc.json").read_text())
     (folder / "fc.json").write_text(json.dumps(said | {"schema_version": 0}))
@@ -82,7 +93,18 @@ def another_digest(folder):
 
 
 @pytest.mark.parametrize(
-    "spoil", [torn_parquet, torn_values, other_values, torn_json, absent_parquet, another_version, another_digest]
+    "spoil",
+    [
+        torn_parquet,
+        torn_values,
+        other_values,
+        other_description,
+        values_of_another_shape,
+        torn_json,
+        absent_parquet,
+        another_version,
+        another_digest,
+    ],
 )
 def test_what_cannot_be_trusted_is_built_anew(cached, tmp_path, spoil):
     cached()
@@ -111,6 +133,30 @@ def test_the_key_follows_content_and_not_dates(tmp_path):
     assert content_key("spec", [path]) != key
     path.unlink()
     assert content_key("spec", [path]) not in (key, "")
+
+
+@pytest.mark.parametrize("position", [0, 5, 11])
+def test_a_value_that_changed_is_noticed_in_whichever_piece_it_lies(cached, table, tmp_path, monkeypatch, position):
+    monkeypatch.setattr(feature_table, "PIECE", 40)  # five values, of twelve
+    cached()
+    path = tmp_path / "tables" / "fc.values.npy"
+    values = np.load(path)
+    values.flat[position] += 1e-12
+    np.save(path, values)
+    kept, rebuilt = cached()
+    assert rebuilt
+    np.testing.assert_array_equal(kept.values, table.values)
+
+
+def test_many_values_are_described_in_parts_and_as_well(make_table, monkeypatch):
+    values = np.random.default_rng(1).integers(0, 2, (9, 6)).astype(float)
+    values[:, 2], values[:, 3] = 4.0, np.nan
+    values[3, 2] = values[0, 0] = np.nan
+    table = make_table("fc", [f"sub-{k:04d}" for k in range(9)], values)
+    whole = describe(table)
+    assert whole.loc[0, ["missing", "constant"]].tolist() == [11 / 54, 1]
+    monkeypatch.setattr(feature_table, "PIECE", 64)
+    assert describe(table).equals(whole)
 
 
 def test_describe_counts_people_features_and_missing_values(table):

@@ -6,17 +6,16 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from workbench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER, WorkbenchError, is_text, of_the_disk
-from workbench.module_search import leave_out_current_folder
-from workbench.terminal import never_fail
-from workbench.version import __version__
-
 if TYPE_CHECKING:
     import typer
+
+    from workbench.cli.interrupts import Interrupts
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """Set to one unless the user says otherwise: work is spread over processes, and on a busy machine threads wait for each
 other."""
+EXIT_INTERRUPTED = 130
+"""128 and the number of the signal, as shells have it."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,16 +26,49 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         Default: those of the process.
     """
-    leave_out_current_folder()
-    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        from workbench.cli.interrupts import ignore_further
+        from workbench.module_search import leave_out_current_folder
+
+        leave_out_current_folder()
+        code = run_command(given)
+        ignore_further()
+    except KeyboardInterrupt:  # before or after anything was done
+        code = _say_stopped(given)
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
     """Exit code of one command; every error is printed so that the user can act on it."""
+    try:
+        from workbench.cli.interrupts import interrupts
+
+        with interrupts(_last_words(arguments)) as handled:
+            code = _exit_code(arguments, handled)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    return _say_stopped(arguments) if code == EXIT_INTERRUPTED else code
+
+
+def _last_words(arguments: list[str]) -> str:
+    how = "workbench run ... --resume goes on from there" if "run" in arguments[:1] else "type the command again"
+    return f"Stopped. What was finished is kept; {how}."
+
+
+def _say_stopped(arguments: list[str]) -> int:
+    after_the_key = "\n" if sys.stderr.isatty() else ""  # a terminal shows ^C
+    print(f"{after_the_key}{_last_words(arguments)}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _exit_code(arguments: list[str], handled: Interrupts) -> int:
     import typer
 
     from workbench.cli.options import USAGE_ERROR
     from workbench.cli.printing import print_problems
+    from workbench.errors import EXIT_USER, WorkbenchError, is_text
+    from workbench.terminal import never_fail
 
     for stream in (sys.stdout, sys.stderr):
         never_fail(stream)
@@ -48,30 +80,39 @@ def run_command(arguments: list[str]) -> int:
         return EXIT_USER
     try:
         code = application()(arguments, prog_name="workbench", standalone_mode=False)
-    except WorkbenchError as error:
-        print_problems(error.problems)
-        return error.exit_code
-    except USAGE_ERROR as error:
-        error.show()
-        return EXIT_USER
     except (KeyboardInterrupt, typer.Abort):
-        code = EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         return 0
     except Exception as error:
-        problem = of_the_disk(error)
-        if problem is not None:
-            print_problems((problem,))
+        if handled.came:
+            return EXIT_INTERRUPTED
+        if isinstance(error, WorkbenchError):
+            print_problems(error.problems)
+            return error.exit_code
+        if isinstance(error, USAGE_ERROR):
+            error.show()
             return EXIT_USER
-        import traceback  # our bug: say so once, keep the details for the report
-
-        print(f"workbench {__version__} has failed: {type(error).__name__}: {error}", file=sys.stderr)
-        print("This is a bug. Please report the lines below.", file=sys.stderr)
-        traceback.print_exc()
-        return EXIT_BUG
-    if code == EXIT_INTERRUPTED:
-        print("\nStopped. What was finished is kept; workbench run ... --resume goes on from there.", file=sys.stderr)
+        return _exit_code_of(error)
     return code if isinstance(code, int) else 0
+
+
+def _exit_code_of(error: Exception) -> int:
+    """Of an error that is none of the workbench's own: the disk's, or a bug."""
+    from workbench.cli.printing import print_problems
+    from workbench.errors import EXIT_BUG, EXIT_USER, of_the_disk
+    from workbench.version import __version__
+
+    problem = of_the_disk(error)
+    if problem is not None:
+        print_problems((problem,))
+        return EXIT_USER
+    import traceback  # our bug: say so once, keep the details for the report
+
+    print(f"workbench {__version__} has failed: {type(error).__name__}: {error}", file=sys.stderr)
+    print("This is a bug. Please report the lines below.", file=sys.stderr)
+    traceback.print_exception(error)
+    return EXIT_BUG
 
 
 def application() -> typer.Typer:

@@ -49,12 +49,34 @@ def experiments_there(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def runs_there(ctx: typer.Context, incomplete: str) -> list[str]:
-    """What names a run: latest, or an experiment for its last run."""
+    """What names a run: latest, or an experiment for its last run.
+
+    Parameters
+    ----------
+    ctx : Context
+        What has been typed.
+    incomplete : str
+        The word so far.
+
+    Returns
+    -------
+    list of str
+    """
     return [name for name in ("latest", *experiments_there(ctx, "")) if name.startswith(incomplete)]
 
 
 def backends_there(incomplete: str) -> list[str]:
-    """Names of backends, for the completion of the shell."""
+    """Names of backends, for the completion of the shell.
+
+    Parameters
+    ----------
+    incomplete : str
+        The word so far.
+
+    Returns
+    -------
+    list of str
+    """
     return [name for name in ("loky", "dask", "slurm") if name.startswith(incomplete)]
 
 

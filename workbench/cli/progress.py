@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,8 @@ class _Bars:
 def log_to(study: Path) -> Any:
     """A function that appends one dated line to the study's log file; no participant id is ever passed to it.
 
+    Where the disk has no room for it, it is left out: the run that it tells of is kept and shown by then.
+
     Parameters
     ----------
     study : Path
@@ -77,10 +79,11 @@ def log_to(study: Path) -> Any:
         from workbench.pipeline.permissions import no_wider_than
 
         folder = study / "mlruns"
-        with no_wider_than(study):
-            folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / "workbench.log").open("a", encoding="utf-8")
-        with file:
-            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+        with suppress(OSError):
+            with no_wider_than(study):
+                folder.mkdir(parents=True, exist_ok=True)
+                file = (folder / "workbench.log").open("a", encoding="utf-8")
+            with file:
+                file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
     return write

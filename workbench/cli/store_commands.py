@@ -43,7 +43,7 @@ def merge(
     \b
     Examples:
       workbench merge ../study_from_the_cluster
-      workbench merge /mnt/lab2/ketamine --study ketamine
+      workbench merge ../ketamine-of-lab2 --study ketamine
     """
     from workbench import pipeline
 

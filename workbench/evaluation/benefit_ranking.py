@@ -108,10 +108,10 @@ def concordance(predicted: Values, observed: Values) -> float:
     >>> concordance(np.array([1.0, 2.0, 2.0]), np.array([1.0, 2.0, 3.0]))
     0.8333333333333334
     """
-    first, second = np.triu_indices(len(observed), 1)
-    gap, ahead = np.sign(observed[first] - observed[second]), np.sign(predicted[first] - predicted[second])
-    differ = gap != 0
-    return float(np.mean(0.5 + 0.5 * gap[differ] * ahead[differ])) if differ.any() else float("nan")
+    # Every pair stands twice in the square of all, and sums of signs are exact.
+    gap, ahead = (np.sign(np.subtract.outer(values, values)) for values in (observed, predicted))
+    n_pairs = np.count_nonzero(gap)
+    return float((n_pairs + np.vdot(gap, ahead)) / 2 / n_pairs) if n_pairs else float("nan")
 
 
 def rate(predicted: Values, score: Values) -> tuple[float, float]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.evaluation.refits import FitUnits, here, in_memory, planned_apart
 from workbench.models.everyone import StudyModel
 from workbench.models.prepared_learner import PreparedModel
 from workbench.models.screening import KeptFeatures
 from workbench.models.tree_models import BoostedModel
-from workbench.records import Dataset
+from workbench.records import Dataset, Split, UnitResult, WorkUnit
 from workbench.specs.learners import LearnerSpec
 
 MOST_VALUES = 60_000_000
@@ -18,7 +21,14 @@ MOST_VALUES = 60_000_000
 that are offered to trees by default are 12 million, and take seconds."""
 
 
-def circuit_interactions(dataset: Dataset, learner: LearnerSpec, everyone: StudyModel | None) -> pd.DataFrame | None:
+def circuit_interactions(
+    dataset: Dataset,
+    learner: LearnerSpec,
+    everyone: StudyModel | None,
+    *,
+    parent: WorkUnit | None = None,
+    fit_units: FitUnits = in_memory,
+) -> pd.DataFrame | None:
     """SHAP interaction values of the model of everyone analysed, summed over the features of each pair of circuits.
 
     The interaction of two features is what the trees add for having both beyond what they add for either alone
@@ -31,6 +41,10 @@ def circuit_interactions(dataset: Dataset, learner: LearnerSpec, everyone: Study
     learner : LearnerSpec
     everyone : StudyModel or None
         The model fitted to everyone analysed.
+    parent : WorkUnit, optional
+        Any unit of the run, whose key stands for data, model, folds and packages.
+    fit_units : callable
+        Works the one unit out, or takes what was stored of it.
 
     Returns
     -------
@@ -61,8 +75,25 @@ def circuit_interactions(dataset: Dataset, learner: LearnerSpec, everyone: Study
         model = model.model
     if not isinstance(model, BoostedModel):
         return None
-    sums = summed(model.interactions(X, dataset.nuisance.values), circuits, len(dataset.circuits))
-    return table_of(sums, dataset.circuits)
+    rows = np.arange(dataset.n_rows)
+    unit = planned_apart(WorkUnit("", 0, 0, Split(rows, rows[:0]), (), 0, ()), "circuit interactions", parent, dataset)
+    work = partial(_sizes_of_pairs, model=model, X=X, N=dataset.nuisance.values, circuits=circuits)
+    (result,) = here(fit_units)(partial(work, n_circuits=len(dataset.circuits)), [unit])
+    assert result.interactions is not None  # `_sizes_of_pairs` gives them
+    return _table(result.interactions, dataset.circuits)
+
+
+def _sizes_of_pairs(
+    unit: WorkUnit,
+    *,
+    model: BoostedModel,
+    X: NDArray[np.float64],
+    N: NDArray[np.float64],
+    circuits: NDArray[np.int_],
+    n_circuits: int,
+) -> UnitResult:
+    sizes = mean_sizes(summed(model.interactions(X, N), circuits, n_circuits))
+    return UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {}, interactions=sizes)
 
 
 def summed(values: NDArray[np.float64], circuits: NDArray[np.int_], n_circuits: int) -> NDArray[np.float64]:
@@ -83,6 +114,22 @@ def summed(values: NDArray[np.float64], circuits: NDArray[np.int_], n_circuits: 
     return np.asarray(member.T @ values @ member)
 
 
+def mean_sizes(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean absolute interaction of each pair of circuits.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_rows, n_circuits, n_circuits)
+
+    Returns
+    -------
+    ndarray of shape (n_pairs,)
+        In the order of the upper triangle.
+    """
+    first, second = np.triu_indices(sums.shape[1], 1)
+    return np.asarray(np.abs(sums[:, first, second] + sums[:, second, first]).mean(axis=0))
+
+
 def table_of(sums: NDArray[np.float64], circuits: tuple[str, ...]) -> pd.DataFrame:
     """Pairs of circuits by the mean absolute size of their interaction.
 
@@ -96,15 +143,18 @@ def table_of(sums: NDArray[np.float64], circuits: tuple[str, ...]) -> pd.DataFra
     DataFrame
         As `circuit_interactions`.
     """
+    return _table(mean_sizes(sums), circuits)
+
+
+def _table(sizes: NDArray[np.float64], circuits: tuple[str, ...]) -> pd.DataFrame:
     first, second = np.triu_indices(len(circuits), 1)
-    both = np.abs(sums[:, first, second] + sums[:, second, first]).mean(axis=0)
-    total = float(both.sum())
+    total = float(sizes.sum())
     table = pd.DataFrame(
         {
             "circuit_a": [circuits[at] for at in first],
             "circuit_b": [circuits[at] for at in second],
-            "mean_abs_interaction": both,
-            "share": both / total if total > 0 else np.nan,
+            "mean_abs_interaction": sizes,
+            "share": sizes / total if total > 0 else np.nan,
         }
     )
     order = ["mean_abs_interaction", "circuit_a", "circuit_b"]

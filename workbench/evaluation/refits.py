@@ -114,6 +114,20 @@ class Store:
         )
 
 
+def here(fit_units: FitUnits) -> FitUnits:
+    """The same on this machine: for a unit that would wait in a queue for longer than it takes.
+
+    Parameters
+    ----------
+    fit_units : callable
+
+    Returns
+    -------
+    callable
+    """
+    return replace(fit_units, workers=None) if isinstance(fit_units, Store) else fit_units
+
+
 def fit_again(
     dataset: Dataset,
     validation: ValidationSpec,
@@ -242,3 +256,28 @@ def renamed(unit: WorkUnit, purpose: str, parent: WorkUnit, *what: Any) -> WorkU
         for rows in (split.train, split.test):
             digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
     return replace(unit, key=digest.hexdigest())
+
+
+def planned_apart(
+    unit: WorkUnit, purpose: str, parent: WorkUnit | None, dataset: Dataset, *what: int | str
+) -> WorkUnit:
+    """A unit that looks at circuits, with a key of its own: those of a run need not know which feature is in which.
+
+    Parameters
+    ----------
+    unit : WorkUnit
+    purpose : str
+        The question that it answers.
+    parent : WorkUnit or None
+        A unit of the run; None where nothing is stored.
+    dataset : Dataset
+        Whose features belong to circuits.
+    *what
+        Whatever else decides its numbers.
+
+    Returns
+    -------
+    WorkUnit
+    """
+    circuits = hashlib.sha256(json.dumps(dataset.features["circuit"].astype(str).tolist()).encode()).hexdigest()
+    return renamed(unit, purpose, unit if parent is None else parent, circuits, *what)

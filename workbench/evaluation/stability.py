@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.evaluation.circuit_test import mean_imputed, residual_of
+from workbench.evaluation.refits import FitUnits, in_memory, planned_apart
 from workbench.models.preprocessing import spanning_basis
 from workbench.models.steps_in_fold import prepared_together
 from workbench.models.treatment import effects_as_outcome
-from workbench.records import Dataset, Nogueira, Stability, StabilitySelection
+from workbench.records import Dataset, Nogueira, Split, Stability, StabilitySelection, UnitResult, WorkUnit
 
 PAIRS = 50
 """Pairs of halves (Shah & Samworth 2013)."""
@@ -28,7 +31,18 @@ ENTERED = 1e-12
 """Coefficients below this share of the largest are 0."""
 
 
-def stability_selection(dataset: Dataset, *, seed: int, pairs: int = PAIRS) -> StabilitySelection | None:
+Halves = tuple[NDArray[np.int_], NDArray[np.int_]]
+
+
+def stability_selection(
+    dataset: Dataset,
+    *,
+    seed: int,
+    pairs: int = PAIRS,
+    parent: WorkUnit | None = None,
+    fit_units: FitUnits = in_memory,
+    progress: Callable[[int, int], None] | None = None,
+) -> StabilitySelection | None:
     """Complementary-pairs stability selection with the lasso, of features and of circuits.
 
     Participants are divided into two halves `pairs` times, sites evenly and families never split. In each half
@@ -48,6 +62,12 @@ def stability_selection(dataset: Dataset, *, seed: int, pairs: int = PAIRS) -> S
     seed : int
         Of the run.
     pairs : int
+    parent : WorkUnit, optional
+        Any unit of the run, whose key stands for data, participants and packages.
+    fit_units : callable
+        Selects in, and perhaps stores, each pair of halves.
+    progress : callable
+        Called with pairs done and pairs in all.
 
     Returns
     -------
@@ -62,19 +82,16 @@ def stability_selection(dataset: Dataset, *, seed: int, pairs: int = PAIRS) -> S
     """
     dataset = effects_as_outcome(prepared_together(dataset.having_all()))
     random = np.random.default_rng([seed, STREAM])
-    p, circuits = len(dataset.features), np.asarray(dataset.circuit_of_feature)
-    n_circuits = len(dataset.circuits)
+    p, n_circuits = len(dataset.features), len(dataset.circuits)
     q, q_circuits = most_entering(p), most_entering(n_circuits)
-    smallest = max(10, 2 * dataset.nuisance.values.shape[1] + 6)
-    features, groups = [], []
-    for _ in range(pairs):
-        for half in complementary_halves(dataset, random):
-            if len(half) < smallest:
-                return None
-            order, first = _first_to_enter(*_prepared(dataset, half), circuits, q, q_circuits)
-            features.append(np.isin(np.arange(p), order[:q]))
-            groups.append(np.isin(np.arange(n_circuits), first))
-    chosen, chosen_circuits = np.array(features), np.array(groups)
+    drawn = [complementary_halves(dataset, random) for _ in range(pairs)]
+    if min(len(half) for halves in drawn for half in halves) < max(10, 2 * dataset.nuisance.values.shape[1] + 6):
+        return None
+    units = [_unit(number, halves, parent, dataset, (q, q_circuits)) for number, halves in enumerate(drawn)]
+    select = partial(select_in_halves, dataset=dataset, q=q, q_circuits=q_circuits)
+    selected = fit_units(select, units, progress=progress)
+    chosen = np.concatenate([_members(each.selected, p) for each in selected])
+    chosen_circuits = np.concatenate([_members(each.selected_circuits, n_circuits) for each in selected])
     return StabilitySelection(
         circuits=dataset.circuits,
         feature_frequency=chosen.mean(axis=0),
@@ -91,6 +108,45 @@ def stability_selection(dataset: Dataset, *, seed: int, pairs: int = PAIRS) -> S
             of_circuits=nogueira(chosen_circuits),
         ),
     )
+
+
+def select_in_halves(unit: WorkUnit, *, dataset: Dataset, q: int, q_circuits: int) -> UnitResult:
+    """The features and circuits that enter first in either half of a pair; worker processes find it by its name.
+
+    Parameters
+    ----------
+    unit : WorkUnit
+        Its outer training and held-out rows are the halves.
+    dataset : Dataset
+        Prepared, complete.
+    q, q_circuits : int
+        Features and circuits that are asked for.
+
+    Returns
+    -------
+    UnitResult
+        With `selected` and `selected_circuits`.
+    """
+    circuits = np.asarray(dataset.circuit_of_feature)
+    features, groups = np.full((2, q), -1.0), np.full((2, q_circuits), -1.0)
+    for at, half in enumerate((unit.outer.train, unit.outer.test)):
+        order, first = _first_to_enter(*_prepared(dataset, half), circuits, q, q_circuits)
+        features[at, : len(order[:q])] = order[:q]
+        groups[at, : len(first)] = first
+    return UnitResult(
+        unit.key, unit.repeat, unit.fold, unit.outer.test, {}, selected=features, selected_circuits=groups
+    )
+
+
+def _unit(number: int, halves: Halves, parent: WorkUnit | None, dataset: Dataset, asked: tuple[int, int]) -> WorkUnit:
+    unit = WorkUnit("", number, 0, Split(*halves), (), 0, ())
+    return planned_apart(unit, "stability selection", parent, dataset, *asked)
+
+
+def _members(positions: NDArray[np.float64] | None, n_variables: int) -> NDArray[np.bool_]:
+    """Which variables are among the positions of each half."""
+    assert positions is not None  # `select_in_halves` gives them
+    return np.array([np.isin(np.arange(n_variables), of_half) for of_half in positions])
 
 
 def most_entering(n_variables: int) -> int:

@@ -21,10 +21,11 @@ from workbench.errors import StoreError
 from workbench.execution.blas import one_blas_thread as one_blas_thread
 from workbench.execution.blas import pin_blas
 from workbench.execution.fitting import FitAndStore, Fitted, Numbered, Workers
-from workbench.forks import Forks, can_fork, end_with
+from workbench.forks import Forks, can_fork, end_with, interrupts_kept_from_children
 from workbench.module_search import import_ahead, protect_processes
 from workbench.records import UnitResult, WorkUnit
-from workbench.unit_files import held_lightly, load_unit, sweep, unit_path
+from workbench.unit_files import held_lightly, load_unit, unit_path
+from workbench.whole_files import sweep
 
 Backend = Literal["threads", "processes"]
 Item = TypeVar("Item")
@@ -182,7 +183,8 @@ def in_workers(work: Callable[[Item], Made], items: Sequence[Item], *, jobs: int
     start = {"initializer": _prepare_worker, "initargs": (os.getpid(), _umask())}
     with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, **start):
         parallel = Parallel(return_as="generator_unordered")
-        made: Iterator[Made] = parallel(delayed(work)(item) for item in items)
+        with interrupts_kept_from_children():
+            made: Iterator[Made] = parallel(delayed(work)(item) for item in items)
     return made
 
 

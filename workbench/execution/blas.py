@@ -18,7 +18,13 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def pin_blas() -> Any:
-    """One BLAS and OpenMP thread from now on; what is returned can restore what there was before."""
+    """One BLAS and OpenMP thread from now on.
+
+    Returns
+    -------
+    threadpool_limits
+        Can restore what there was before.
+    """
     import scipy.linalg  # noqa: F401  (loads its own BLAS, which would not be pinned if it came later)
     from threadpoolctl import threadpool_limits
 

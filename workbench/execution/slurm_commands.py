@@ -138,7 +138,12 @@ def is_in(job: str, folder: Path) -> bool:
 
 
 def cancel(job: str) -> None:
-    """Call off a job, and whatever of it is running."""
+    """Call off a job, and whatever of it is running.
+
+    Parameters
+    ----------
+    job : str
+    """
     try:
         subprocess.run(["scancel", job], capture_output=True, timeout=PATIENCE_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -100,6 +100,15 @@ def write_files(
 def read_manifest(folder: Path, digest: str) -> Manifest:
     """The list of files of an array.
 
+    Parameters
+    ----------
+    folder : Path
+    digest : str
+
+    Returns
+    -------
+    Manifest
+
     Raises
     ------
     StoreError
@@ -135,14 +144,26 @@ def read_task(folder: Path, manifest: Manifest, task: int) -> tuple[FitTogether,
 
 
 def write_failure(folder: Path, task: int, error: WorkbenchError) -> None:
-    """Leave word of an error that the user can mend, for the run that waits."""
+    """Leave word of an error that the user can mend, for the run that waits.
+
+    Parameters
+    ----------
+    folder : Path
+    task : int
+    error : WorkbenchError
+    """
     problems = [asdict(problem) for problem in error.problems]
     with written_whole(folder / FAILED.format(task), private=True) as unfinished:
         unfinished.write_text(json.dumps(problems), encoding="utf-8")
 
 
 def forget_failures(folder: Path) -> None:
-    """Remove what tasks of an earlier array left word of."""
+    """Remove what tasks of an earlier array left word of.
+
+    Parameters
+    ----------
+    folder : Path
+    """
     for path in folder.glob(FAILED.format("*")):
         path.unlink()
 

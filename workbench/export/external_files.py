@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, StoreError
 from workbench.export.writing import plain, table_text
+from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION, ExternalValidation
 from workbench.whole_files import folder_to_write
 
@@ -71,7 +72,7 @@ def read_external(folder: Path) -> ExternalValidation | None:
     if not path.is_file():
         return None
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json_values(path.read_text(encoding="utf-8"))
         if record["schema_version"] != SCHEMA_VERSION:
             raise StoreError(
                 Problem(str(path), f"is of version {record['schema_version']}", "predict the cohort again")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError, listed
 from workbench.export.dictionary import MISSING, PARQUET
+from workbench.json_values import json_values
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, Claim, FlowStep, RunResult, Scores
 from workbench.results.cells import as_written
 
@@ -126,7 +126,7 @@ def _text(path: Path) -> str:
 def _scores_record(folder: Path) -> dict[str, Any]:
     path = folder / "scores.json"
     try:
-        record: dict[str, Any] = json.loads(_text(path))
+        record: dict[str, Any] = json_values(_text(path))
         version = record["schema_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}: is not the scores of a run; run the experiment again") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.knowledge.labels import POSITIONS, Reading, readings, words_of
+from workbench.toml_files import read_toml, toml_text
 
 OWN_FILE = "features/regions.toml"
 """Where a study adds circuits, regions and names of its own."""
@@ -226,7 +228,7 @@ class Vocabulary:
         SpecError
             If the file cannot be read, or has keys, circuits or regions that are not known: all at once.
         """
-        own = _checked(_read_toml(path, label), label, self)
+        own = _checked(read_toml(path, label), label, self)
         circuits = {**self.circuits, **own.get("circuits", {})}
         named = {name: _region(name, entry, self.regions.get(name)) for name, entry in own.get("regions", {}).items()}
         ambiguous = {name: tuple(texts) for name, texts in own.get("ambiguous", {}).items()}
@@ -288,17 +290,6 @@ def _families(data: Mapping[str, Any], named: Mapping[str, NamedRegion], label: 
 
 
 # ------------------------------------------------------------------------------------------------------- a study's own
-
-
-def _read_toml(path: Path, label: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SpecError(Problem(label, "no such file")) from None
-    except UnicodeDecodeError:
-        raise SpecError(Problem(label, "is not UTF-8 text", "save it again as UTF-8")) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(Problem(label, f"is not TOML: {error}")) from None
 
 
 def _checked(data: dict[str, Any], label: str, known: Vocabulary) -> dict[str, Any]:
@@ -405,11 +396,11 @@ def vocabulary_of(study: Path) -> Vocabulary:
         With all problems of that file.
     """
     own = study / OWN_FILE
-    return _with_own_file(own, own.read_bytes()) if own.is_file() else published()
+    return _with_own_file(own, toml_text(own, OWN_FILE)) if os.path.lexists(own) else published()
 
 
 @lru_cache(maxsize=8)
-def _with_own_file(path: Path, content: bytes) -> Vocabulary:
+def _with_own_file(path: Path, content: str) -> Vocabulary:
     """The vocabulary with a file of a study: parsed once for all sources, and anew when it says something else."""
     return published().with_own(path)
 

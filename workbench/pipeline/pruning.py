@@ -148,8 +148,7 @@ def _units(folder: Path, plans: PresentPlans) -> tuple[list[Piece], list[str]]:
 
 def _unfinished(study: Study) -> Iterator[Piece]:
     """Files that were never finished, by their name, and so old that nobody writes them."""
-    from workbench.unit_files import ABANDONED_AFTER_S
-    from workbench.whole_files import TEMPORARY
+    from workbench.whole_files import ABANDONED_AFTER_S, TEMPORARY
 
     now = time.time()
     for folder in (study.mlruns_dir, study.tables_dir):

@@ -10,7 +10,7 @@ from workbench.pipeline.external_results import with_external
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.records import LoggedRun, RunResult
 from workbench.study import Study, open_study
-from workbench.whole_files import folder_to_write, written_whole
+from workbench.whole_files import folder_to_write, sweep, written_whole
 
 FILE = "report.html"
 FOLDER = "reports"
@@ -144,7 +144,7 @@ def side_by_side(experiment: str, runs: Sequence[LoggedRun]) -> str:
 
 
 def _write(html: str, path: Path) -> Path:
-    folder_to_write(path.parent)
+    sweep(folder_to_write(path.parent))
     with written_whole(path) as unfinished:
         unfinished.write_text(html, encoding="utf-8")
     return path

@@ -314,8 +314,18 @@ def _explained(inputs: RunInputs, fit_units: FitUnits, *, label: str, progress: 
         everyone = model_of_everyone(dataset, learner, validation, predicts=may_be_shown)
         return replace(
             inputs,
-            interactions=circuit_interactions(dataset, learner, everyone) if may_be_shown else None,
-            selection=stability_selection(dataset, seed=validation.seed) if may_be_shown else None,
+            interactions=circuit_interactions(dataset, learner, everyone, parent=units[0], fit_units=fit_units)
+            if may_be_shown
+            else None,
+            selection=stability_selection(
+                dataset,
+                seed=validation.seed,
+                parent=units[0],
+                fit_units=fit_units,
+                progress=partial(progress.advance, f"{label}, halves of the participants"),
+            )
+            if may_be_shown
+            else None,
             pairs=pairs or (),
             model=state_to_keep(everyone),
             unobserved=predict_unobserved(dataset, everyone),

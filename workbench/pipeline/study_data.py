@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SourceError
+from workbench.module_search import import_ahead
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
 from workbench.records import Cohort, Dataset, FeatureTable
@@ -19,6 +20,10 @@ from workbench.study import Study, open_study
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+
+READING = ("pyarrow.parquet", "workbench.sources.cohort.participants", "workbench.tables.feature_table")
+"""What is imported to read a cohort and its tables, pandas among it: the garbage collector never looks at these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,7 @@ def load_study_data(
     -------
     StudyData or None
     """
+    import_ahead(READING)
     from workbench.sources.cohort.participants import read_cohort
 
     progress = progress or Silent()

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from workbench.errors import Problem, Problems, StoreError
+from workbench.json_values import json_values
 from workbench.records import SCHEMA_VERSION
+from workbench.whole_files import ordinary
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -27,7 +29,8 @@ MEND = "restore the line from version control, or mend it by hand; a line that i
 
 PROBE = b"\n" * 4096
 """Written and taken back to see whether a file can grow: a disk that has no room for it has none for a line either.
-Empty lines, so that a process that dies in between leaves a file that still can be read."""
+Empty lines, so that a process that dies in between leaves a file that still can be read; the next to write takes them
+away."""
 
 
 @contextmanager
@@ -167,9 +170,21 @@ def _appending(path: Path) -> Iterator[tuple[int, int]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        yield descriptor, os.fstat(descriptor).st_size
+        yield descriptor, _without_probe(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _without_probe(descriptor: int) -> int:
+    """Length of a file, once what a killed process has tried it with is taken away again."""
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, len(PROBE) + 2, max(0, size - len(PROBE) - 2))
+    if not tail.endswith(PROBE[:2]):
+        return size
+    content = tail.rstrip(b"\n")
+    kept = size - len(tail) + (len(content) + 1 if content else 0)
+    os.ftruncate(descriptor, kept)
+    return kept
 
 
 @contextmanager
@@ -293,7 +308,7 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
     reader = TypeAdapter(kind)
     problems, records = Problems(), []
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = ordinary(path).read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(Problem(label, f"cannot be read ({error.strerror or error})", MEND)) from error
     for number, line in enumerate(lines, start=1):
@@ -310,7 +325,7 @@ def _record(line: bytes, reader: TypeAdapter[T]) -> T:
     from pydantic import ValidationError
 
     try:
-        values = json.loads(line.decode("utf-8"))
+        values = json_values(line.decode("utf-8"))
     except ValueError:
         raise ValueError("is damaged: not a line of JSON") from None
     if not isinstance(values, dict):

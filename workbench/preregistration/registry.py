@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import Problem, StoreError
 from workbench.preregistration.append_only import append_record, held, read_records, refuse_unwritable
 from workbench.preregistration.recognition import key_name, keyed
-from workbench.whole_files import written_whole
+from workbench.whole_files import sweep, written_whole
 
 if TYPE_CHECKING:
     from workbench.study import Study
@@ -138,6 +138,7 @@ def make_ready() -> None:
     except OSError as error:
         raise StoreError(_no_folder(error)) from error
     with held(folder() / "key.lock"):
+        sweep(path.parent)
         if find_key() is None:
             _make_key(path)
     with locked():

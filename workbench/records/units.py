@@ -113,6 +113,11 @@ class UnitResult:
         Linear learners: change of the prediction per SD of the feature.
     circuit_shap : ndarray of shape (1 + n_permutations_explained, n_circuits) or None
         Sum over the features of a circuit of the mean |SHAP|; row 0 is the observed outcome.
+    selected, selected_circuits : ndarray of shape (2, most) or None
+        Of two halves of the participants: positions of the features, and of the circuits, that enter first along the
+        path of the lasso, -1 where fewer enter.
+    interactions : ndarray of shape (n_pairs,) or None
+        Mean over participants of the absolute interaction of each pair of circuits, in units of the outcome.
     """
 
     key: str
@@ -125,6 +130,9 @@ class UnitResult:
     haufe: np.ndarray | None = None
     weights: np.ndarray | None = None
     circuit_shap: np.ndarray | None = None
+    selected: np.ndarray | None = None
+    selected_circuits: np.ndarray | None = None
+    interactions: np.ndarray | None = None
     schema_version: int = SCHEMA_VERSION
 
 

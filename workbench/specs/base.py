@@ -52,7 +52,7 @@ class Finding(NamedTuple):
 class Spec(BaseModel):
     """A frozen, strict table of a TOML file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     def rules(self) -> Iterable[Finding]:
         """What the keys of this table must agree on among themselves; findings are what they do not."""

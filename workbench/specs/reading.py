@@ -32,9 +32,9 @@ from workbench.specs.explaining import (
     place_in_words,
 )
 from workbench.specs.readers import READER_GROUP, READERS, AnySource
-from workbench.specs.toml_files import label_of, read_toml
 from workbench.specs.unanswered import unanswered
 from workbench.third_party import load, names
+from workbench.toml_files import label_of, read_toml
 
 T = TypeVar("T")
 
@@ -169,7 +169,10 @@ def examine_source(path: Path, label: str | None = None) -> Reading[AnySource]:
     except SpecError as error:
         return Reading(None, error.problems)
     study = path.absolute().parents[1]
-    if not isinstance(reader, str) or reader in READERS or reader not in names(READER_GROUP, study=study):
+    if isinstance(reader, str) and reader in READERS:
+        reading = examine(path, label, READERS[reader])  # what pydantic makes of all readers takes long to build
+        return examine(path, label, AnySource) if reading.problems else reading
+    if not isinstance(reader, str) or reader not in names(READER_GROUP, study=study):
         return examine(path, label, AnySource)
     try:
         options = load(READER_GROUP, reader, study=study).module.Options

@@ -6,19 +6,29 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import of_the_disk
+from workbench.json_values import json_values
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, FeatureTable, LeftOut
 from workbench.tables.file_digests import FileDigests, file_digest
 from workbench.version import __version__
-from workbench.whole_files import written_whole
+from workbench.whole_files import ordinary, sweep, written_whole
 
 MAPPED = 1 << 25
 """Bytes above which stored values are mapped into memory instead of read."""
+
+PIECE = 1 << 23
+"""Bytes of values that have a digest of their own, so that threads check several at once."""
+
+THREADS = 4
+"""More of them wait for memory."""
+
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
 
 
 def content_key(spec_hash: str, files: Sequence[Path], digests: FileDigests | None = None) -> str:
@@ -50,9 +60,10 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
 
     ``NAME.values.npy`` has the values, one row per participant and session, and ``NAME.parquet`` one row per feature,
     its description. ``NAME.json`` has the rows, the key, the digests, the confounds, what it overlaps, the notes and
-    which columns of the files are no features; ``NAME.npy`` has the numbers of these. Many values are not read but
-    mapped into memory, where changing them changes no file. A table that is torn, of another schema version, or not as
-    it was stored, in its values or in what they mean, is built again without a word: it is only a cache.
+    which columns of the files are no features; ``NAME.npy`` has the numbers of these. Every byte of them is checked
+    against a SHA-256 before the table is used. Many values are not read but mapped into memory, where changing them
+    changes no file. A table that is torn, of another schema version, or not as it was stored, in its values or in what
+    they mean, is built again without a word: it is only a cache.
 
     Parameters
     ----------
@@ -69,6 +80,7 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
     bool
         True where it was built anew.
     """
+    sweep(folder)
     kept = _load(folder, name, key)
     if kept is not None:
         return kept, False
@@ -84,7 +96,7 @@ def cached_table(name: str, key: str, build: Callable[[], FeatureTable], folder:
 
 def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
     try:
-        stored = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        stored = json_values(ordinary(folder / f"{name}.json").read_text(encoding="utf-8"))
         if stored["schema_version"] != SCHEMA_VERSION or stored["key"] != key:
             return None
         if stored.pop("description_digest") != _description_digest(stored):
@@ -93,17 +105,21 @@ def _load(folder: Path, name: str, key: str) -> FeatureTable | None:
             source=stored["source"],
             modality=stored["modality"],
             rows=pd.DataFrame(stored["rows"], columns=["participant_id", "session"], dtype="str"),
-            values=_load_values(folder / f"{name}.values.npy"),
-            features=pd.read_parquet(folder / f"{name}.parquet")[list(FEATURE_COLUMNS)].astype("str"),
+            values=_load_values(ordinary(folder / f"{name}.values.npy")),
+            features=pd.read_parquet(ordinary(folder / f"{name}.parquet"))[list(FEATURE_COLUMNS)].astype("str"),
             digest=stored["digest"],
             overlaps=tuple(stored["overlaps"]),
             confounds=tuple(stored["confounds"]),
             notes=tuple(stored["notes"]),
-            left_out=_load_left_out(folder / f"{name}.npy", stored["left_out"]),
+            left_out=_load_left_out(ordinary(folder / f"{name}.npy"), stored["left_out"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):  # torn, or written by something else; pyarrow's errors are these
+        if file_digest(folder / f"{name}.parquet") != stored["features_digest"]:
+            return None
+        if table.values.shape != (len(table.rows), len(table.features)):
+            return None
+        return table if _digests_of_pieces(table.values) == stored["values_digests"] else None
+    except Exception:  # torn, or written by something else: NumPy and pyarrow let through whatever their parsers raise
         return None
-    return table if table.content_digest() == table.digest and len(table.rows) == len(table.values) else None
 
 
 def _load_values(path: Path) -> np.ndarray:
@@ -121,6 +137,23 @@ def _load_left_out(path: Path, stored: Mapping[str, Any] | None) -> LeftOut | No
     if file_digest(path) != stored["digest"]:
         raise ValueError(path)
     return LeftOut(stored["why"], tuple(stored["columns"]), values)
+
+
+def _digests_of_pieces(values: np.ndarray) -> list[str]:
+    """SHA-256 of every `PIECE` of the values, as they stand in the file."""
+    numbers = np.ascontiguousarray(values, dtype="<f8").reshape(-1).view(np.uint8).data
+    starts = range(0, len(numbers), PIECE)
+    return _side_by_side(lambda start: hashlib.sha256(numbers[start : start + PIECE]).hexdigest(), starts)
+
+
+def _side_by_side(work: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
+    """What becomes of each part, in threads that are gone afterwards; for work that leaves Python's lock alone."""
+    if len(parts) < 2:
+        return [work(part) for part in parts]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(THREADS, len(parts))) as threads:
+        return list(threads.map(work, parts))
 
 
 def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
@@ -146,9 +179,11 @@ def _store(table: FeatureTable, key: str, folder: Path, name: str) -> None:
         "left_out": left_out,
         "rows": table.rows.to_numpy().tolist(),
     }
-    stored["description_digest"] = _description_digest(stored)
     with written_whole(folder / f"{name}.parquet", private=True) as path:
         table.features.to_parquet(path, index=False)
+        stored["features_digest"] = file_digest(path)
+    stored["values_digests"] = _digests_of_pieces(table.values)
+    stored["description_digest"] = _description_digest(stored)
     with written_whole(folder / f"{name}.values.npy", private=True) as path:
         _save(path, table.values)
     with written_whole(folder / f"{name}.json", private=True) as path:
@@ -200,10 +235,19 @@ def describe(table: FeatureTable) -> pd.DataFrame:
 
 def _missing_and_constant(values: np.ndarray, at: np.ndarray) -> tuple[int, int]:
     """Missing values of some rows, and features that are the same in all of them, in one pass over these rows."""
+    n_parts = min(THREADS, 1 + len(at) * values.shape[1] * values.itemsize // PIECE)
+    parts = _side_by_side(lambda rows: _missing_and_range(values, rows), np.array_split(at, n_parts))
+    n_missing, highest, lowest = zip(*parts, strict=True)
+    same = np.fmax.reduce(highest) == np.fmin.reduce(lowest)
+    return sum(n_missing), int(same.sum())
+
+
+def _missing_and_range(values: np.ndarray, at: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """Missing values of some rows, and the highest and lowest value of each feature in them, NaN where it has none."""
     highest, lowest = (np.full(values.shape[1], np.nan) for _ in range(2))
     n_missing = 0
     for row in at:
         n_missing += int(np.count_nonzero(np.isnan(values[row])))
         np.fmax(highest, values[row], out=highest)
         np.fmin(lowest, values[row], out=lowest)
-    return n_missing, int((highest == lowest).sum())
+    return n_missing, highest, lowest

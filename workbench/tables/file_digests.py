@@ -9,11 +9,13 @@ import time
 from pathlib import Path
 
 from workbench.errors import of_the_disk
+from workbench.json_values import json_values
 from workbench.version import __version__
-from workbench.whole_files import written_whole
+from workbench.whole_files import ordinary, written_whole
 
 CHUNK = 1 << 20
 ABSENT = "absent"
+UNREADABLE = "unreadable"
 
 RECENT_NS = 3 * 10**9
 """A file changed so shortly before it was read could change again without another time (2 s on FAT, network disks):
@@ -21,7 +23,7 @@ its digest is not remembered. Git calls such entries racily clean."""
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of the bytes of a file, or ``absent``.
+    """SHA-256 of the bytes of a file, or ``absent``, or ``unreadable``.
 
     Parameters
     ----------
@@ -31,12 +33,15 @@ def file_digest(path: Path) -> str:
     -------
     str
     """
-    if not path.is_file():
-        return ABSENT
     content = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            content.update(chunk)
+    try:
+        if not path.is_file():
+            return ABSENT
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                content.update(chunk)
+    except OSError:  # told by whoever reads the file, with the name that the study has for it
+        return UNREADABLE
     return content.hexdigest()
 
 
@@ -100,12 +105,12 @@ class FileDigests:
 
     def _remembered(self) -> dict[str, tuple[list[int], str]]:
         try:
-            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            stored = json_values(ordinary(self._path).read_text(encoding="utf-8"))
             if stored["version"] != __version__:
                 return {}
             return {
                 key: (list(map(int, fingerprint)), str(digest))
                 for key, (fingerprint, digest) in stored["files"].items()
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return {}

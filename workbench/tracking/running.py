@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from workbench.study import Study
 
+RUN_ID = "[0-9a-f]" * 32
+"""What names of locks of runs look like, beside those of experiments."""
 OURS = "spec_hash"
 """A tag of every run of the workbench: runs that others log in the same store are left alone."""
 
@@ -75,6 +77,9 @@ def discard(client: Any, study: Study, run: Any, status: str) -> None:
 def clean_up_dead_runs(client: Any, study: Study) -> int:
     """Mark the runs of dead processes as killed, and remove what they left; returns how many there were.
 
+    Those count too whose process died while it took them out of the list, and locks that it held until a run was
+    finished.
+
     Parameters
     ----------
     client : MlflowClient
@@ -88,12 +93,16 @@ def clean_up_dead_runs(client: Any, study: Study) -> int:
         dead = _dead(client, study)
         for run in dead:
             discard(client, study, run, "KILLED")
-            Path(_lock(study, run.info.run_id).lock_file).unlink(missing_ok=True)
+        for path in (study.mlruns_dir / "running").glob(f"{RUN_ID}.lock"):
+            if _is_free(study, path.stem):
+                path.unlink(missing_ok=True)
     return len(dead)
 
 
 def _dead(client: Any, study: Study) -> list[Any]:
-    return [run for run in _with_status(client, "RUNNING") if OURS in run.data.tags and _is_free(study, run)]
+    """Listed, and neither finished nor held by a process: one may have died while it took a run out of the list."""
+    unfinished = [run for status in ("RUNNING", "FAILED", "KILLED") for run in _with_status(client, status)]
+    return [run for run in unfinished if OURS in run.data.tags and _is_free(study, run.info.run_id)]
 
 
 def failed_runs(study: Study) -> tuple[str, ...]:
@@ -153,10 +162,10 @@ def _with_status(client: Any, status: str, *, deleted: bool = False) -> list[Any
     return list(client.search_runs(experiments, filter_string=wanted, run_view_type=view, max_results=1000))
 
 
-def _is_free(study: Study, run: Any) -> bool:
+def _is_free(study: Study, run_id: str) -> bool:
     from filelock import Timeout
 
-    lock = _lock(study, run.info.run_id)
+    lock = _lock(study, run_id)
     try:
         with lock.acquire(timeout=0):
             return True

@@ -150,7 +150,12 @@ def store_uri(database: Path) -> str:
 
 
 def load_mlflow() -> Any:
-    """The mlflow module, told to send nothing and to say nothing."""
+    """The mlflow module, told to send nothing and to say nothing.
+
+    Returns
+    -------
+    module
+    """
     import logging
 
     os.environ.update(SILENT)

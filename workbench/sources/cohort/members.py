@@ -57,7 +57,7 @@ def members(ids: Sequence[str], table: TextTable, bare: Cohort, problems: Proble
     by_looks: dict[str, tuple[str, str]] = {}
     repeats: dict[str, list[str]] = {}
     for at, (raw, line) in enumerate(zip(ids, table.lines, strict=True)):
-        if raw in bare.missing:
+        if raw in bare.missing or not replace(bare, pad=0).key(raw):
             problems.add(table.label, f"no participant id in line {line}", "every row belongs to a participant")
             continue
         if SUMMARY.fullmatch(raw):

@@ -7,7 +7,6 @@ HALFpipe counts it as 0, so that their means are n - 1 to n too small: corrected
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
+from workbench.json_values import json_values
 from workbench.records import Cohort
 from workbench.sources.contract.identity import Row, identity_notes, identity_problems, owner_of
 from workbench.sources.contract.parsed import SourceFile
@@ -305,7 +305,7 @@ def _mriqc(file: SourceFile, spec: QualitySpec) -> dict[str, float]:
 
 def _json(file: SourceFile) -> dict[str, object]:
     try:
-        said = json.loads(read_text(file.path, file.label))
+        said = json_values(read_text(file.path, file.label))
     except ValueError as error:
         raise SourceError(Problem(file.label, f"is no JSON ({error})", "fetch it again")) from None
     if not isinstance(said, dict):

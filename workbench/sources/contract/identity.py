@@ -104,7 +104,7 @@ def identity_problems(rows: Sequence[Row], cohort: Cohort, label: str, *, sessio
     """
     problems = Problems()
     owners = [owner_of(row, cohort) for row in rows]
-    nameless = [row.place for row in rows if row.raw_id in cohort.missing]
+    nameless = [row.place for row in rows if not row.raw_id or row.raw_id in cohort.missing]
     if nameless:
         problems.add(label, f"no participant id in {listed(nameless, LISTED)}", "every row belongs to a participant")
     if not any(owner.participant_id for owner in owners):

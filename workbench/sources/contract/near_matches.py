@@ -9,6 +9,9 @@ from decimal import Decimal
 
 from workbench.sources.files.cell_hints import INVISIBLE
 
+MOST_DIGITS = 30
+"""Digits beyond which no number is an id."""
+
 SCIENTIFIC = re.compile(r"(\d(?:\.\d+)?)e\+(\d{1,2})", re.IGNORECASE)
 """A number as a spreadsheet or R shortens a long one: 1e+05, 1.23E+05."""
 
@@ -94,7 +97,8 @@ def looks_like(raw: str, known: Mapping[str, str]) -> str:
         return ""
     decimals = len(shortened[1].partition(".")[2])
     written = f"{shortened[1]}e+{int(shortened[2]):02d}"
-    same = [who for looks, who in known.items() if looks.isdigit() and f"{int(looks):.{decimals}e}" == written]
+    whole = {looks: who for looks, who in known.items() if looks.isdecimal() and len(looks) <= MOST_DIGITS}
+    same = [who for looks, who in whole.items() if f"{int(looks):.{decimals}e}" == written]
     return same[0] if len(same) == 1 else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import listed
+from workbench.json_values import json_values
 from workbench.records import Doubt
 from workbench.sources.files.cell_hints import NUMBER
 
@@ -56,7 +56,7 @@ def dictionary_of(path: Path) -> dict[str, ColumnEntry]:
         return {}
     beside = path.with_name(path.name.removesuffix(ending) + ".json")
     try:
-        said = json.loads(beside.read_bytes().decode("utf-8-sig"))
+        said = json_values(beside.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError):
         return {}
     if not isinstance(said, dict):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import Problem, SourceError, did_you_mean
+from workbench.sources.files.folder_search import LET_READ
 from workbench.sources.files.unpacking import unpacked_within_bounds
 
 AS_TEXT = "export it as TSV or CSV"
@@ -120,7 +121,7 @@ def unpacked_bytes(path: Path, label: str) -> bytes:
     """
     data = fetched_bytes(path, label)
     if path.suffix == ".gz":
-        return _unpacked(data, label)
+        return gzip_unpacked(data, label)
     return _unpacked_xz(data, label) if path.suffix == ".xz" else data
 
 
@@ -144,13 +145,12 @@ def fetched_bytes(path: Path, label: str, *, at_most: int = -1) -> bytes:
     SourceError
         If it is missing, a folder, cannot be read, is empty, or only a pointer to a file that was not fetched.
     """
-    if not path.is_file():
-        raise SourceError(no_file(path, label))
     try:
+        if not path.is_file():
+            raise SourceError(no_file(path, label))
         data = path.read_bytes() if at_most < 0 else _beginning(path, at_most)
     except OSError as error:
-        hint = "let this account read it, or see whether the disk is failing"
-        raise SourceError(Problem(label, f"cannot be read ({error.strerror})", hint)) from error
+        raise SourceError(Problem(label, f"cannot be read ({error.strerror})", LET_READ)) from error
     if not data:
         raise SourceError(Problem(label, "is empty (0 bytes)", f"{_fetch(path)}, or export it again"))
     pointer = _pointer(data, path)
@@ -252,12 +252,31 @@ def _pointer(data: bytes, path: Path) -> tuple[str, str] | None:
     return None
 
 
-def _unpacked(data: bytes, label: str) -> bytes:
+def gzip_unpacked(data: bytes, label: str, *, at_most: int | None = None) -> bytes:
+    """What is packed in the bytes of a `.gz` file, to its end and its checksum.
+
+    Parameters
+    ----------
+    data : bytes
+    label : str
+        How messages name the file.
+    at_most : int, optional
+        Bytes beyond which it is refused; by default as many as any table of its packed size may have.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    SourceError
+        If it is no gzip file, damaged, cut short, or far too much comes out of it.
+    """
     if data[:2] != b"\x1f\x8b":
         another = kind_of(data) or ("is not compressed, whatever its name says", "take .gz out of its name")
         raise SourceError(Problem(label, f"{another[0]}: no gzip file", another[1]))
     try:
-        return unpacked_within_bounds(data, lambda file: gzip.GzipFile(fileobj=file), label)
+        return unpacked_within_bounds(data, lambda file: gzip.GzipFile(fileobj=file), label, at_most=at_most)
     except EOFError as error:
         found = "is cut short: the compressed data end before their end"
         raise SourceError(Problem(label, found, "download or copy it again")) from error
@@ -321,6 +340,8 @@ def no_file(path: Path, label: str) -> Problem:
         return Problem(label, "was not fetched: it is a link to nothing", _fetch(path))
     if path.is_dir():
         return Problem(label, "is a folder", "name the file in it")
+    if path.exists():
+        return Problem(label, "is no ordinary file (a pipe, a socket or a device)", "put the file itself there")
     beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
     hint = did_you_mean(path.name, beside) if 0 < len(beside) <= 500 else "check the name, and --data"
     return Problem(label, f"there is no such file in {path.parent}", hint)

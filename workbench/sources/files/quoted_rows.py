@@ -56,6 +56,10 @@ def quoted_rows(
         if read == first_line and '"' in text[text.rstrip().rfind("\n") + 1 :]:
             problems += _swallowed(text, (first_line, read), delimiter, width, label)
     except csv.Error as error:
+        if "field limit" in str(error):
+            found = f"line {read + 1} has a cell of more than {csv.field_size_limit():,} characters"
+            hint = "no table has such cells: a quotation mark that is not closed, or another kind of file"
+            raise SourceError([*problems, Problem(label, found, hint)]) from error
         found = f"a quotation mark opens in line {read + 1} or after it and is not closed ({error})"
         raise SourceError([*problems, Problem(label, found, CLOSE)]) from error
     if problems:

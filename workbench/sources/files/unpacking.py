@@ -24,7 +24,9 @@ MOST_OF_WORKBOOK = 1 << 28
 PIECE = 1 << 22
 
 
-def unpacked_within_bounds(data: bytes, opened: Callable[[io.BytesIO], io.BufferedIOBase], label: str) -> bytes:
+def unpacked_within_bounds(
+    data: bytes, opened: Callable[[io.BytesIO], io.BufferedIOBase], label: str, *, at_most: int | None = None
+) -> bytes:
     """What is packed in a file.
 
     Parameters
@@ -35,6 +37,8 @@ def unpacked_within_bounds(data: bytes, opened: Callable[[io.BytesIO], io.Buffer
         Opens it for reading: `gzip.GzipFile` or `lzma.LZMAFile` on a file object.
     label : str
         How messages name the file.
+    at_most : int, optional
+        Bytes that may come out; by default as many as a table may have (`MOST_TIMES`, `MOST`).
 
     Returns
     -------
@@ -45,7 +49,7 @@ def unpacked_within_bounds(data: bytes, opened: Callable[[io.BytesIO], io.Buffer
     SourceError
         If more comes out of it than its packed size allows (`MOST_TIMES`, `MOST`); whatever `opened` raises passes.
     """
-    limit = _limit(len(data), MOST)
+    limit = _limit(len(data), MOST) if at_most is None else at_most
     pieces, n_bytes = [], 0
     with opened(io.BytesIO(data)) as file:
         while piece := file.read(PIECE):
@@ -84,7 +88,7 @@ def _limit(n_packed: int, most: int) -> int:
 
 
 def _too_much(label: str, unpacked: str, n_packed: int) -> Problem:
-    found = f"unpacks to {unpacked} from {_size(n_packed)}, far more than a table holds: it was not read"
+    found = f"unpacks to {unpacked} from {_size(n_packed)}, far more than there should be: it was not read"
     hint = "find out what it is; a table that is really so large: unpack it and name the text file, without blank cells"
     return Problem(label, found, hint)
 

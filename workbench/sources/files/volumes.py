@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
+import gzip
+import io
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, SourceError
-from workbench.sources.files.file_kinds import fetched_bytes
+from workbench.sources.files.file_kinds import fetched_bytes, gzip_unpacked
+from workbench.sources.files.unpacking import MOST, PIECE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +30,16 @@ SAME_PLACE_MM = 1e-3
 FAR_MM = 1e6
 """No scanner reaches as far: an affine with such a number, or with none, is damaged."""
 
+FLAT_MM3 = 1e-9
+"""No voxel is as small: an affine with such a one lays all of them into one plane."""
+
 DAMAGED = "copy or download it again"
+DAMAGE = ("sizeof_hdr", "bitpix", "magic", "vox offset -", "data code")
+"""How those of nibabel's reports begin after which it is a guess what the voxels are."""
+
+OF_HEADER = 544
+"""Bytes of the longer of the two headers of NIfTI, and of the mark of its extensions."""
+NIFTI_2 = b"\x1c\x02\0\0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,17 +148,19 @@ def read_volume(path: Path, label: str, *, several: bool = False) -> Volume:
 
     image = _load(path, label)
     try:
-        values = np.asanyarray(image.dataobj)
-    except (EOFError, OSError, ValueError, MemoryError, zlib.error) as error:
-        found = (
-            f"is cut short or damaged: its voxels cannot be read ({error or 'its header says more than memory holds'})"
-        )
+        with np.errstate(all="ignore"):  # of voxels that the scaling of the header makes infinite
+            values = np.asanyarray(image.dataobj)
+    except Exception as error:
+        why = str(error) or "its header says more than memory holds"
+        found = f"is cut short or damaged: its voxels cannot be read ({why})"
         raise SourceError(Problem(label, found, DAMAGED)) from None
     if values.dtype.kind not in "fiub":
         what = "complex numbers" if values.dtype.kind == "c" else "colours"
         raise SourceError(Problem(label, f"holds {what}, no numbers", "the image of the values themselves"))
-    if not np.abs(image.affine).max() < FAR_MM:
-        raise SourceError(Problem(label, "does not say where its voxels lie: its affine holds no numbers", DAMAGED))
+    if not (np.abs(image.affine).max() < FAR_MM and abs(np.linalg.det(image.affine[:3, :3])) > FLAT_MM3):
+        raise SourceError(
+            Problem(label, "does not say where its voxels lie: its affine holds no numbers, or no volume", DAMAGED)
+        )
     while values.ndim > 3 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.ndim != 3 and not (several and values.ndim == 4):
@@ -156,20 +173,74 @@ def read_volume(path: Path, label: str, *, several: bool = False) -> Volume:
 
 def _load(path: Path, label: str) -> Any:
     import nibabel
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
 
     for half in halves(path)[:2]:
         fetched_bytes(half, label if half == path else half.name, at_most=1000)
     try:
-        image = nibabel.load(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        with _reports() as reports:
+            image = _unpacked(path, label) if path.suffix == ".gz" else nibabel.load(path)
+    except SourceError:
+        raise
+    except Exception as error:  # nibabel lets through whatever its readers of headers raise
         found = f"is no image that can be read ({str(error).replace(str(path), path.name)})"
         raise SourceError(Problem(label, found, "NIfTI (.nii, .nii.gz) or Analyze (.hdr with .img)")) from None
     if not isinstance(image, nibabel.Nifti1Pair | nibabel.AnalyzeImage):
         hint = "values are taken from a volume: NIfTI (.nii, .nii.gz) or Analyze; write surfaces and CIFTI as tables"
         raise SourceError(Problem(label, "is not a volume", hint))
+    damage = next((each for each in reports if each.startswith(DAMAGE)), None)
+    if damage is not None:
+        raise SourceError(Problem(label, f"has a damaged header: {damage}", DAMAGED))
+    if path.suffix == ".nii":
+        _refuse_more(image, path.stat().st_size, label)
     return image
+
+
+@contextmanager
+def _reports() -> Iterator[list[str]]:
+    """What nibabel finds wrong with a header, and mends in silence or on the terminal, without the name of the file."""
+    from nibabel import imageglobals
+
+    reports: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: reports.append(record.getMessage())  # type: ignore[method-assign]
+    logger = imageglobals.logger
+    kept, propagated = logger.handlers[:], logger.propagate
+    logger.handlers[:], logger.propagate = [handler], False
+    try:
+        yield reports
+    finally:
+        logger.handlers[:], logger.propagate = kept, propagated
+
+
+def _unpacked(path: Path, label: str) -> Any:
+    """An image from a packed file, read to its end: only there its checksum stands."""
+    import nibabel
+
+    packed = path.read_bytes()
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        beginning = file.read(OF_HEADER)
+    kind = nibabel.Nifti2Image if NIFTI_2 in (beginning[:4], beginning[3::-1]) else nibabel.Nifti1Image
+    declared = _n_bytes(kind.from_bytes(beginning.ljust(OF_HEADER, b"\0")))
+    if declared > MOST:
+        raise ValueError(f"its header declares {declared / 2**30:.0f} GB")
+    content = gzip_unpacked(packed, label, at_most=declared + PIECE)
+    image = kind.from_bytes(content)
+    _refuse_more(image, len(content), label)
+    return image
+
+
+def _n_bytes(image: Any) -> int:
+    """Bytes up to the end of the voxels that a header declares."""
+    return int(image.dataobj.offset) + math.prod(map(int, image.shape)) * int(image.get_data_dtype().itemsize)
+
+
+def _refuse_more(image: Any, n_bytes: int, label: str) -> None:
+    """Raise where a file goes on for a slice and more after the voxels that its header declares: part of an image."""
+    more = n_bytes - _n_bytes(image)
+    if more >= max(1, math.prod(map(int, image.shape[:2])) * int(image.get_data_dtype().itemsize)):
+        axes = " x ".join(map(str, image.shape))
+        found = f"goes on for {more} bytes after the {axes} voxels that its header declares: one of the two is damaged"
+        raise SourceError(Problem(label, found, DAMAGED))
 
 
 def _placed(image: Any, path: Path) -> bool:

@@ -25,6 +25,13 @@ MOST_DIGITS = 10**15
 FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
 
 
+MERGED = re.compile(
+    rb"""<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*["']([A-Za-z]{1,7})(\d{1,15}):([A-Za-z]{1,7})(\d{1,15})"""
+)
+MOST_MERGED = 1_000_000
+"""Merged cells beyond which a workbook is not opened; whole columns merged by a slip reach 1,048,576 each."""
+
+
 def is_workbook(data: bytes) -> bool:
     """Whether bytes are a workbook that is read here: a zip archive with ``xl/workbook.xml`` in it.
 
@@ -72,16 +79,31 @@ def workbook_rows(data: bytes, label: str, layout: TableLayout) -> Iterator[tupl
     """
     book = _opened(data, label, values=True)
     sheet = _chosen(book, label, layout)
-    grid = [[_text(cell, layout) for cell in row] for row in sheet.iter_rows()]
-    header = _header_rows(grid, layout.header)
+    grid = _grid(sheet, layout)
+    header = sorted(grid)[: layout.header]
     problems = Problems()
     problems.extend(_without_values(data, sheet, label))
     problems.extend(_shortened(sheet, label))
     problems.extend(_merged(sheet, grid, header, label))
     problems.raise_if_any(SourceError)
-    for number, row in enumerate(grid, 1):
-        if any(row):
-            yield number, row
+    width = max((len(grid[number]) for number in header), default=0)
+    for number in sorted(grid):
+        yield number, grid[number] + [""] * (width - len(grid[number]))
+
+
+def _filled(sheet: Any) -> list[Any]:
+    """Cells that hold anything, row by row: one far away, left behind by a slip, costs nothing on the way to it."""
+    return [cell for _, cell in sorted(sheet._cells.items()) if cell.value is not None]
+
+
+def _grid(sheet: Any, layout: TableLayout) -> dict[int, list[str]]:
+    """Text of the rows that hold any, by their number; each as long as its last cell that does."""
+    grid: dict[int, list[str]] = {}
+    for cell in _filled(sheet):
+        if text := _text(cell, layout):
+            row = grid.setdefault(cell.row, [])
+            row += [""] * (cell.column - 1 - len(row)) + [text]
+    return grid
 
 
 def _opened(data: bytes, label: str, *, values: bool) -> Any:
@@ -92,12 +114,35 @@ def _opened(data: bytes, label: str, *, values: bool) -> Any:
         raise SourceError(Problem(label, "is an Excel workbook, and openpyxl is not installed", hint)) from error
     refuse_swollen_archive(data, label)
     try:
+        _refuse_huge_merges(data)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a table does not need: data validation, headers, images
             return openpyxl.load_workbook(io.BytesIO(data), data_only=values)
     except Exception as error:  # openpyxl lets through whatever its XML and zip readers raise
         found = f"is a spreadsheet (Excel, .xlsx) that cannot be opened ({type(error).__name__})"
         raise SourceError(Problem(label, found, EXPORT)) from error
+
+
+def _refuse_huge_merges(data: bytes) -> None:
+    """Raise where more cells are merged than any header has: each of them would be made."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            areas = MERGED.findall(archive.read(name)) if name.startswith("xl/worksheets/") else []
+            n_cells = sum(abs(_column(d) - _column(b) + 1) * abs(int(e) - int(c) + 1) for b, c, d, e in areas)
+            if n_cells > MOST_MERGED:
+                raise ValueError(f"{n_cells} merged cells")
+
+
+def _column(letters: bytes) -> int:
+    """Number of a column by its letters.
+
+    >>> _column(b"A"), _column(b"XFD")
+    (1, 16384)
+    """
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def sheets_with_data(path: Path, label: str) -> list[str]:
@@ -146,7 +191,7 @@ def _chosen(book: Any, label: str, layout: TableLayout) -> Any:
 
 
 def _holds_data(sheet: Any) -> bool:
-    return any(value is not None for row in sheet.iter_rows(values_only=True) for value in row)
+    return any(cell.value is not None for cell in sheet._cells.values())
 
 
 def _text(cell: Any, layout: TableLayout) -> str:
@@ -180,10 +225,7 @@ def _without_values(data: bytes, sheet: Any, label: str) -> Iterator[Problem]:
             return
     formulas = _opened(data, label, values=False)[sheet.title]
     unknown = [
-        cell.coordinate
-        for row in formulas.iter_rows()
-        for cell in row
-        if cell.data_type == "f" and sheet[cell.coordinate].value is None
+        cell.coordinate for cell in _filled(formulas) if cell.data_type == "f" and sheet[cell.coordinate].value is None
     ]
     if unknown:
         found = f"{len(unknown)} formulas of the sheet {sheet.title!r} have no value stored: {listed(unknown, LISTED)}"
@@ -194,8 +236,7 @@ def _shortened(sheet: Any, label: str) -> Iterator[Problem]:
     """Whole numbers with more digits than a spreadsheet keeps: ids whose last digits became zeros."""
     long = [
         f"{cell.coordinate} ({cell.value:.0f})"
-        for row in sheet.iter_rows()
-        for cell in row
+        for cell in _filled(sheet)
         if isinstance(cell.value, int | float) and abs(cell.value) >= MOST_DIGITS and float(cell.value).is_integer()
     ]
     if long:
@@ -203,28 +244,26 @@ def _shortened(sheet: Any, label: str) -> Iterator[Problem]:
         yield Problem(label, found, "a spreadsheet lost their last digits: take them from their origin, as text")
 
 
-def _header_rows(grid: Sequence[Sequence[str]], n_rows: int) -> list[int]:
-    """Numbers of the rows that name the columns: the first that hold anything."""
-    return [number for number, row in enumerate(grid, 1) if any(row)][:n_rows]
-
-
-def _merged(sheet: Any, grid: list[list[str]], header: Sequence[int], label: str) -> Iterator[Problem]:
+def _merged(sheet: Any, grid: dict[int, list[str]], header: Sequence[int], label: str) -> Iterator[Problem]:
     """Fills in the cells that are merged in the header, and names those below it.
 
     Where none is merged there, an upper name holds for the columns to its right that have none, as in text.
     """
     below, n_filled = [], 0
     for area in sheet.merged_cells.ranges:
-        name = grid[area.min_row - 1][area.min_col - 1]
+        name = "".join(grid.get(area.min_row, [])[area.min_col - 1 : area.min_col])
         if name and area.max_row > max(header, default=0):
             below.append(str(area))
         elif name:
             n_filled += 1
-            for row in range(area.min_row, area.max_row + 1):
-                grid[row - 1][area.min_col - 1 : area.max_col] = [name] * (area.max_col - area.min_col + 1)
+            for number in range(area.min_row, area.max_row + 1):
+                row = grid.setdefault(number, [])
+                row += [""] * (area.max_col - len(row))
+                row[area.min_col - 1 : area.max_col] = [name] * (area.max_col - area.min_col + 1)
     if not n_filled:
-        for row in header[:-1]:
-            grid[row - 1] = carried(grid[row - 1])
+        width = max((len(grid[number]) for number in header), default=0)
+        for number in header[:-1]:
+            grid[number] = carried(grid[number] + [""] * (width - len(grid[number])))
     if below:
         found = f"cells are merged below the header of the sheet {sheet.title!r}: {listed(sorted(below), LISTED)}"
         yield Problem(label, found, "unmerge them, and write in every row what holds for it")

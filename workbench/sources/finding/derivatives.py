@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, listed
+from workbench.json_values import json_values
 from workbench.sources.contract.parsed import SourceFile
 from workbench.sources.files.delimited import LISTED
 from workbench.sources.finding.entities import NamedFile, named_files, refuse_several, with_entities
@@ -196,7 +196,7 @@ def read_json(path: Path) -> dict[str, object]:
     dict
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json_values(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

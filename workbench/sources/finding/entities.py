@@ -13,7 +13,7 @@ from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.contract.parsed import SourceFile
-from workbench.sources.finding.file_names import glob_under
+from workbench.sources.files.folder_search import files_like
 
 NAME = re.compile(r"(?P<stem>[^/]*?)(?P<extension>(?:\.[A-Za-z][A-Za-z0-9]*){0,3})")
 """Stem and extension; what follows a dot is an extension where it begins with a letter (``desc-1.5mm`` goes on)."""
@@ -130,7 +130,7 @@ def named_files(files: str, data: Path) -> list[NamedFile]:
         Every file that lies in the folder of somebody else.
     """
     problems, named = Problems(), []
-    for path in glob_under(files, data):
+    for path in files_like(files, data):
         with problems.gather():
             named.append(read_name(path, path.relative_to(data).as_posix()))
     problems.raise_if_any(SourceError)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.contract.parsed import SourceFile
+from workbench.sources.files.folder_search import files_like
 
 ENTITIES = {"participant": "sub-", "session": "ses-"}
 """BIDS prefix of an id in a file name; written before a placeholder it may be part of the id as the study has it."""
@@ -34,7 +35,7 @@ def matching(files: str, data: Path) -> Iterator[SourceFile]:
     pattern, problems, of_two = name_pattern(files), Problems(), Problems()
     as_written, in_any_case = name_pattern(ID.sub("*", files)), re.compile(pattern.pattern, re.IGNORECASE)
     # One walk for both: what fits but for capitals, left out in silence, would look like missing data.
-    for path in sorted(path for path in data.glob(_in_either_capital(files)) if not path.is_dir()):
+    for path in files_like(ID.sub("*", files), data, any_case=True):
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
         if match:
@@ -49,17 +50,6 @@ def matching(files: str, data: Path) -> Iterator[SourceFile]:
     problems.raise_if_any(SourceError)
 
 
-def _in_either_capital(files: str) -> str:
-    """The glob of a pattern that takes every letter in both capitals, and brackets as themselves."""
-    return re.sub(rf"{ID.pattern}|[a-zA-Z]|\[", _either_capital, files)
-
-
-def _either_capital(token: re.Match[str]) -> str:
-    if len(token[0]) > 1:
-        return "*"
-    return "[[]" if token[0] == "[" else f"[{token[0].lower()}{token[0].upper()}]"
-
-
 def _of_two(files: str, label: str) -> Iterator[Problem]:
     """A file whose folder and name are of two participants, or sessions, where both hold the id."""
     for entity in ENTITIES:
@@ -71,23 +61,6 @@ def _of_two(files: str, label: str) -> Iterator[Problem]:
         if match:
             found = f"is of two {entity}s, {listed([repr(match[name]) for name in names])}"
             yield Problem(label, found, "find out which of them is right, and rename the file or its folder")
-
-
-def glob_under(files: str, data: Path) -> list[Path]:
-    """Files that a glob finds below a folder; brackets are themselves, since folders have them (``[11C]PBR28``).
-
-    Parameters
-    ----------
-    files : str
-        Relative to `data`; ``*``, ``?`` and ``**`` stand for others.
-    data : Path
-
-    Returns
-    -------
-    list of Path
-        In order, without folders; links to nothing among them, which were not fetched.
-    """
-    return [path for path in sorted(data.glob(files.replace("[", "[[]"))) if not path.is_dir()]
 
 
 def spellings_of(entity: str, raw: str | None, files: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SourceError
+from workbench.json_values import json_values
 from workbench.sources.files.delimited import read_text
 
 DATASET = "dataset_description.json"
@@ -56,9 +57,10 @@ def read_sidecar(path: Path | None, label: str) -> Mapping[str, Any]:
     if path is None:
         return {}
     try:
-        content = json.loads(read_text(path, label))
-    except json.JSONDecodeError as error:
-        found = f"is no JSON (line {error.lineno}, column {error.colno})"
+        content = json_values(read_text(path, label))
+    except ValueError as error:
+        at = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        found = f"is no JSON ({at})"
         raise SourceError(Problem(label, found, "fetch or export it again, or take it out")) from None
     if not isinstance(content, dict):
         raise SourceError(Problem(label, "is no table of keys", "fetch or export it again, or take it out"))

@@ -10,9 +10,10 @@ from pathlib import Path
 from workbench.errors import Problem, Problems, SourceError, listed
 from workbench.sources.contract.parsed import SourceFile
 from workbench.sources.files.delimited import LISTED
+from workbench.sources.files.folder_search import files_like
 from workbench.sources.files.volumes import SUFFIXES, halves
 from workbench.sources.finding.entities import NamedFile, read_name
-from workbench.sources.finding.file_names import ENTITIES, PLACEHOLDERS, glob_under, name_pattern, spellings_of
+from workbench.sources.finding.file_names import ENTITIES, PLACEHOLDERS, name_pattern, spellings_of
 
 CONTRAST_ENTITIES = ("contrast", "taskcontrast")
 """Entities that hold the contrast: FitLins and nilearn, HALFpipe."""
@@ -88,7 +89,7 @@ def named_maps(files: str, data: Path) -> list[NamedMap]:
     pattern = name_pattern(files)
     glob = re.sub(rf"\{{({'|'.join(PLACEHOLDERS)})\}}", "*", files)
     problems, maps = Problems(), []
-    for path in _images(glob_under(glob, data)):
+    for path in _images(files_like(glob, data)):
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
         if match is not None:

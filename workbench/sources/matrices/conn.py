@@ -47,7 +47,7 @@ def find(spec: ConnSource, data: Path) -> list[SourceFile]:
             number = names.index(condition) + 1
         if not number:
             hint = did_you_mean(condition, names) if names else f"there is no {CONDITIONS}: give its number"
-            problems.add(spec.folder, f"has no condition {condition!r}", hint)
+            problems.add(f"{spec.folder}/{CONDITIONS}", f"has no condition {condition!r}", hint)
             continue
         name = f"resultsROI_Condition{number:03d}.mat"
         session = (spec.conditions[condition],) if spec.conditions else ()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import numpy as np
 from workbench.errors import Problem, SourceError
 from workbench.sources.contract.parsed import SourceFile
 from workbench.sources.files.file_kinds import fetched_bytes, kind_of
+from workbench.sources.files.unpacking import MOST_TIMES, ORDINARY
+from workbench.sources.matrices.matlab_elements import DEEPEST, DamagedFileError, refuse_damaged
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HEADER_7_3 = b"MATLAB 7.3 MAT-file"
@@ -46,11 +47,11 @@ def read_matlab(file: SourceFile) -> dict[str, Any]:
         found, hint = kind_of(data) or ("is no MATLAB file", "the .mat that CONN or SPM wrote")
         raise SourceError(Problem(file.label, found, hint))
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
+        refuse_damaged(data)
         variables = loadmat(io.BytesIO(data), struct_as_record=False)
-    except (MatReadError, zlib.error, ValueError, TypeError, OSError, EOFError, LookupError) as error:
+    except Exception as error:  # SciPy lets through whatever its readers raise
         raise _damaged(file.label, error) from None
     return {name: _plain(value) for name, value in variables.items() if not name.startswith("__")}
 
@@ -85,7 +86,8 @@ def real_numbers(values: Any, name: str, label: str) -> np.ndarray:
 
 
 def _damaged(label: str, error: Exception) -> SourceError:
-    found = f"is cut short or damaged: it cannot be read as a MATLAB file ({type(error).__name__})"
+    why = str(error) if isinstance(error, DamagedFileError) else type(error).__name__
+    found = f"is cut short or damaged: it cannot be read as a MATLAB file ({why})"
     return SourceError(Problem(label, found, "copy it again"))
 
 
@@ -109,24 +111,50 @@ def _read_7_3(data: bytes, label: str) -> dict[str, Any]:
         raise SourceError(Problem(label, found, EXTRA)) from None
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            read = _reader_of(file)
-            return {name: read(item) for name, item in file.items() if not name.startswith("#")}
-    except (OSError, KeyError, ValueError) as error:
+            read = _reader_of(file, max(ORDINARY, MOST_TIMES * len(data)))
+            return {name: read(item, 0) for name, item in _items(file) if not name.startswith("#")}
+    except Exception as error:  # h5py lets through whatever HDF5 says
         raise _damaged(label, error) from None
 
 
-def _reader_of(file: Any) -> Callable[[Any], Any]:
-    """A function that reads one item: HDF5 has the dimensions of MATLAB backwards, and cells as references."""
+def _items(group: Any) -> Iterator[tuple[str, Any]]:
+    """What lies in a group; never what lies in another file."""
+    import h5py
 
-    def read(item: Any) -> Any:
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+            raise DamagedFileError(f"{name} is a link to another file")
+        yield name, group[name]
+
+
+def _reader_of(file: Any, most_bytes: int) -> Callable[[Any, int], Any]:
+    """A function that reads one item: HDF5 has the dimensions of MATLAB backwards, and cells as references."""
+    left = most_bytes
+
+    def read(item: Any, depth: int) -> Any:
+        nonlocal left
+        if depth > DEEPEST:
+            raise DamagedFileError("its variables are nested too deeply")
         if isinstance(item, Mapping):
-            return {name: read(value) for name, value in item.items()}
+            return {name: read(value, depth + 1) for name, value in _items(item)}
+        _refuse_elsewhere(item)
+        left -= item.size * item.dtype.itemsize
+        if left < 0:
+            raise DamagedFileError("far more comes out of it than it is large")
         values = np.asarray(item)
         kind = item.attrs.get("MATLAB_class", b"")
         if values.dtype == object:
-            return [read(file[reference]) for reference in values.ravel()]
+            return [read(file[reference], depth + 1) for reference in values.ravel()]
         if kind == b"char":
             return "".join(map(chr, values.ravel(order="C")))
         return values.T
 
     return read
+
+
+def _refuse_elsewhere(item: Any) -> None:
+    """Refuse numbers of other files, or of none: HDF5 fetches the first from anywhere, and makes the second up."""
+    if item.is_virtual or item.external:
+        raise DamagedFileError(f"{item.name} has its numbers in another file")
+    if item.size and not item.id.get_storage_size():
+        raise DamagedFileError(f"{item.name} was declared and never written")

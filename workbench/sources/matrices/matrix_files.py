@@ -93,11 +93,18 @@ def read_square(
 
 
 def _read_npy(path: Path, label: str) -> np.ndarray:
+    content = io.BytesIO(unpacked_bytes(path, label))
+    hint = "numpy.save of a square array of numbers; Python objects are not opened, since they could run anything"
     try:
-        values = np.load(io.BytesIO(unpacked_bytes(path, label)), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
-        hint = "numpy.save of a square array of numbers; Python objects are not opened, since they could run anything"
-        raise SourceError(Problem(label, f"is no NumPy array of numbers that can be read ({error})", hint)) from None
+        values = np.load(content, allow_pickle=False)
+    except Exception as error:  # NumPy lets through whatever its parser of headers raises
+        why = str(error).partition("\n")[0] or type(error).__name__
+        found = f"is no NumPy array of numbers that can be read ({why})"
+        raise SourceError(Problem(label, found, hint)) from None
+    if isinstance(values, np.ndarray) and content.read(1):
+        raise SourceError(
+            Problem(label, "goes on after the array that its first bytes declare", "copy or write it again")
+        )
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.ndim != 2:
         shape = "x".join(map(str, getattr(values, "shape", ())))
         found = f"holds an array of shape {shape or 'unknown'} and type {getattr(values, 'dtype', type(values))}"

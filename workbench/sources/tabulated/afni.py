@@ -12,7 +12,8 @@ from workbench.sources.atlas.label_tables import read_label_table
 from workbench.sources.contract.identity import DUPLICATE, Row
 from workbench.sources.contract.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.files.delimited import LISTED, open_table
-from workbench.sources.finding.file_names import glob_under, matching, name_pattern
+from workbench.sources.files.folder_search import files_like
+from workbench.sources.finding.file_names import matching, name_pattern
 from workbench.sources.maps.task_contrasts import (
     Weights,
     chosen_contrasts,
@@ -49,7 +50,7 @@ def find(spec: AfniSource, data: Path) -> list[SourceFile]:
     """
     if PARTICIPANT in spec.files:
         return list(matching(spec.files, data))
-    return [SourceFile(path, path.relative_to(data).as_posix()) for path in glob_under(spec.files, data)]
+    return [SourceFile(path, path.relative_to(data).as_posix()) for path in files_like(spec.files, data)]
 
 
 def parse(file: SourceFile, options: ParseOptions) -> Parsed:

@@ -12,7 +12,8 @@ from workbench.sources.contract.identity import DUPLICATE, Row
 from workbench.sources.contract.parsed import Parsed, ParsedRow, ParseOptions, SourceFile
 from workbench.sources.files.cell_hints import NUMBER
 from workbench.sources.files.delimited import read_text, split_rows
-from workbench.sources.finding.file_names import ENTITIES, PLACEHOLDERS, glob_under, name_pattern, spellings_of
+from workbench.sources.files.folder_search import files_like
+from workbench.sources.finding.file_names import ENTITIES, PLACEHOLDERS, name_pattern, spellings_of
 from workbench.sources.maps.task_contrasts import chosen_contrasts, described_features, feature_name, weighted_cell
 from workbench.specs.task_tables import FeatquerySource
 
@@ -63,7 +64,7 @@ def find(spec: FeatquerySource, data: Path) -> list[Reports]:
     pattern = name_pattern(spec.files)
     together: dict[tuple[str, str], dict[str, SourceFile]] = {}
     problems = Problems()
-    for path in glob_under(re.sub(rf"\{{({'|'.join(PLACEHOLDERS)})\}}", "*", spec.files), data):
+    for path in files_like(re.sub(rf"\{{({'|'.join(PLACEHOLDERS)})\}}", "*", spec.files), data):
         label = path.relative_to(data).as_posix()
         match = pattern.fullmatch(label)
         if match is None:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.whole_files import ordinary
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 UTF8_MARK = b"\xef\xbb\xbf"
 SAVE_AS = "save it again as UTF-8 (without BOM) in a text editor"
+
+DEEPEST = 30
+"""Tables in tables beyond which nothing is read; the deepest file of a study has five."""
+
+TOO_DEEP = "is nested too deeply", "no table of a study has tables in tables in tables"
+TOO_LARGE = "holds a whole number of more digits than any count has", "write the number that is meant"
+MOST_BITS = 63
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that no name, path or sentence holds; tabs and line ends are none of them."""
+MANY_DIGITS = re.compile(r"(?:0[xob])?[0-9a-fA-F_]{1000,}")
 
 BARE_VALUE = re.compile(r"^\s*(?P<key>[^=#\[]+?)\s*=\s*(?P<value>[^\s\"'\[{#][^#]*?)\s*(#.*)?$")
 
@@ -50,23 +62,83 @@ def read_toml(path: Path, label: str | None = None) -> dict[str, Any]:
         If the file is missing, empty, not UTF-8, or not TOML: with the line, what is wrong there and what to write.
     """
     label = label or label_of(path)
-    text = _text(path, label)
+    text = toml_text(path, label)
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(_syntax_problem(text, str(error), label)) from None
     except RecursionError:
-        raise SpecError(
-            Problem(label, "is nested too deeply", "no table of a study has tables in tables in tables")
-        ) from None
+        raise SpecError(Problem(label, *TOO_DEEP)) from None
+    except ValueError:  # the only other one: Python refuses whole numbers of thousands of digits
+        raise SpecError(Problem(_line_of_digits(text, label), *TOO_LARGE)) from None
+    if _deeper_than(values, DEEPEST):
+        raise SpecError(Problem(label, *TOO_DEEP))
+    problems = list(_unusable(values, label))
+    if problems:
+        raise SpecError(problems)
     if not values:
         raise SpecError(Problem(label, "is empty", "workbench init --design shows what belongs here"))
     return values
 
 
-def _text(path: Path, label: str) -> str:
+def _deeper_than(values: Any, most: int) -> bool:
+    """Whether tables lie in tables, or lists in lists, more than so often; found without going down by calls."""
+    level = [values]
+    for _ in range(most):
+        level = [
+            inside
+            for each in level
+            for inside in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inside, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _unusable(value: Any, place: str) -> Iterator[Problem]:
+    """Texts with characters that nobody sees, and whole numbers of more than the 64 bits that TOML has."""
+    if isinstance(value, dict | list):
+        inside = value.items() if isinstance(value, dict) else enumerate(value)
+        for step, each in inside:
+            if isinstance(step, str) and (control := CONTROL.search(step)):
+                found = f"the key {step!r} holds a character that is not shown (U+{ord(control[0]):04X})"
+                yield Problem(place, found, "write the key without it")
+            else:
+                yield from _unusable(each, f"{place}: {step}")
+    elif isinstance(value, str) and (control := CONTROL.search(value)):
+        found = f"{value!r} holds a character that is not shown (U+{ord(control[0]):04X})"
+        yield Problem(place, found, "write the text without it")
+    elif isinstance(value, int) and value.bit_length() > MOST_BITS:
+        yield Problem(place, *TOO_LARGE)
+
+
+def _line_of_digits(text: str, label: str) -> str:
+    """Where the first whole number stands that is too long for any use."""
+    found = MANY_DIGITS.search(text)
+    return label if found is None else f"{label}, line {text.count(chr(10), 0, found.start()) + 1}"
+
+
+def toml_text(path: Path, label: str) -> str:
+    """The text of a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        How messages name the file.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SpecError
+        If the file is missing, no ordinary file, cannot be read, or is not UTF-8.
+    """
     try:
-        content = path.read_bytes()
+        content = ordinary(path).read_bytes()
     except FileNotFoundError:
         siblings = [each.name for each in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise SpecError(Problem(label, "no such file", did_you_mean(path.name, siblings) if siblings else "")) from None
