@@ -64,6 +64,8 @@ TEST_SECONDS = 1.5e-8
 """One feature with one permuted outcome in the circuit test, beside its products."""
 WRITTEN_SECONDS_PER_FEATURE, RANKED_SECONDS_PER_FEATURE = 2e-4, 2.5e-4
 """One feature written into tables, and ranked and shown."""
+WRITING_MEMORY, FEATURE_MEMORY = 3.6e8, 8.6e3
+"""While tables are written: at least, and of each column of SHAP values, whose Parquet writer takes so much."""
 FEATURE_BYTES = 1100.0
 """One feature in tables and report, its column of SHAP values besides them."""
 POINT_BYTES = 7e3
@@ -204,11 +206,12 @@ def _around(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) 
     shown = RANKED_SECONDS + p * RANKED_SECONDS_PER_FEATURE
     ranked = Cost(0, shown, START_BYTES + RANKED_MEMORY + held, RANKED_BYTES + POINT_BYTES * n)
     start = START_SECONDS + (0.0 if make_learner(learner).batched else LIBRARY_SECONDS)
+    peak = max(START_BYTES, WRITING_MEMORY + FEATURE_MEMORY * p) + held
     parts = (
         Part("start", Cost(0, start, START_BYTES, STORE_BYTES)),
         Part(
             "guards, tables, figures and report",
-            Cost(0, WRITTEN_SECONDS + seconds, START_BYTES + held, WRITTEN_BYTES + written),
+            Cost(0, WRITTEN_SECONDS + seconds, peak, WRITTEN_BYTES + written),
         ),
     )
     return (*parts, Part("ranked features and circuits", ranked, "claims")) if validation.permutations else parts
