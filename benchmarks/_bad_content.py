@@ -273,7 +273,9 @@ Grid = list[list[str]]
 
 
 def _cell(draw: st.DrawFn, grid: Grid) -> str:
-    row, column = draw(st.integers(1, len(grid) - 1)), draw(st.integers(0, len(grid[0]) - 1))
+    row = draw(st.integers(1, len(grid) - 1))
+    column = draw(st.integers(0, max(len(grid[row]) - 1, 0)))  # rows may be ragged by now
+    grid[row] = grid[row] or [""]
     grid[row][column] = draw(ids if column == 0 else cells)
     return f"row {row}, column {column} is {grid[row][column][:40]!r}"
 
@@ -286,7 +288,7 @@ def _header(draw: st.DrawFn, grid: Grid) -> str:
 
 def _ragged(draw: st.DrawFn, grid: Grid) -> str:
     row = draw(st.integers(0, len(grid) - 1))
-    if draw(st.booleans()):
+    if not grid[row] or draw(st.booleans()):
         grid[row].insert(draw(st.integers(0, len(grid[row]))), draw(cells))
         return f"row {row} has a cell too many"
     del grid[row][draw(st.integers(0, len(grid[row]) - 1))]
@@ -325,7 +327,9 @@ def _columns(draw: st.DrawFn, grid: Grid) -> str:
 
 
 def _quoted(draw: st.DrawFn, grid: Grid) -> str:
-    row, column = draw(st.integers(0, len(grid) - 1)), draw(st.integers(0, len(grid[0]) - 1))
+    row = draw(st.integers(0, len(grid) - 1))
+    column = draw(st.integers(0, max(len(grid[row]) - 1, 0)))
+    grid[row] = grid[row] or [""]
     inside = grid[row][column]
     grid[row][column] = draw(
         st.sampled_from(

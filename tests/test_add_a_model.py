@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from workbench.evaluation import cost
+from workbench.evaluation import division_cost
 from workbench.models import estimators, fitted_models
 from workbench.models.explanations import explained
 from workbench.models.learner import Fitted, Fold, Learner
@@ -30,7 +30,7 @@ def test_every_place_that_the_page_names_is_there():
     assert hasattr(specs, "AnyLearner")
     assert hasattr(specs, "ScreenedSpec")
     assert hasattr(specs.LearnerSpec, "outcome_types")
-    assert callable(cost.estimate)
+    assert callable(division_cost.estimate)
 
 
 @pytest.fixture

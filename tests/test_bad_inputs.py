@@ -95,7 +95,7 @@ def waiting(study: Path) -> int:
         (printing("pet.tsv: " + "x" * 3000), "no clear line"),
         (printing(), "no clear line"),
         (lambda _: os.system("true"), "executed or fetched"),
-        (lambda _: len(bytearray(64 << 20)) * 0 + 2, "memory"),
+        (lambda _: len(b"x" * (128 << 20)) * 0 + 2, "memory"),
         (waiting, "hang"),
     ],
 )

@@ -95,6 +95,6 @@ def test_models_of_the_other_type_of_outcome_are_refused_with_those_that_fit(stu
 
 def test_check_says_what_a_response_will_cost(study):
     (plan,) = pipeline.check(["response"], study=study).plans
-    costs = {run.learner.label: run.cost for run in plan.runs}
-    assert costs["logistic-ridge"].fits == 4 * (3 * 2 + 1) * 20 * 2
-    assert all(cost.seconds > 0 for cost in costs.values())
+    runs = {run.learner.label: run for run in plan.runs}
+    assert runs["logistic-ridge"].fits == 4 * (3 * 2 + 1) * 20 * 2
+    assert all(run.cost.seconds > 0 for run in runs.values())

@@ -128,7 +128,7 @@ class Problems:
     """Collects the problems of one file, or of many, so that all are shown at once."""
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
+        self._found: dict[Problem, None] = {}  # in order, each once
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
@@ -142,7 +142,7 @@ class Problems:
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Note several; one that is known already is not noted twice."""
-        self._found.extend(problem for problem in problems if problem not in self._found)
+        self._found.update(dict.fromkeys(problems))
 
     @contextmanager
     def gather(self) -> Iterator[None]:
@@ -155,7 +155,7 @@ class Problems:
     def raise_if_any(self, kind: type[WorkbenchError] = WorkbenchError) -> None:
         """Raise all that was found, if anything was."""
         if self._found:
-            raise kind(self._found)
+            raise kind(list(self._found))
 
 
 MOST_KNOWN = 30

@@ -24,6 +24,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 import services
 
 HERE = Path(__file__).resolve().parent

@@ -395,7 +395,7 @@ def test_what_a_study_says_goes_before_every_published_name(own):
         ("[atlases.a.names]\ncaudate = ['A x']\nputamen = ['a_X']", "'A x' is caudate, and 'a_X' is putamen"),
         ("[circuits]\nx = 3", "x is not a text"),
         ("[ambiguous]\nx = 3", "x is not a list of names"),
-        ("[regions", "is not TOML"),
+        ("[regions", "cannot be read"),
     ],
 )
 def test_a_mistake_in_a_study_s_own_names_is_said_with_the_way_out(own, text, message):
@@ -414,5 +414,5 @@ def test_a_file_that_is_missing_or_no_text_is_said(tmp_path):
     with pytest.raises(SpecError, match="no such file"):
         published().with_own(tmp_path / "regions.toml")
     (tmp_path / "regions.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SpecError, match="not UTF-8"):
+    with pytest.raises(SpecError, match="is saved as UTF-16; save it again as UTF-8"):
         published().with_own(tmp_path / "regions.toml")

@@ -74,11 +74,12 @@ def test_latest_is_the_primary_run_of_the_experiment_run_last(root, shown_result
     """Its other runs, finished with it, are asked for by name or id."""
     question = next((root / "experiments").glob("*.toml")).read_text()
     path = root / "experiments" / "madrs_change.toml"
-    path.write_text(f'primary = "ridge . connectivity"\n{question}')
+    own = [line for line in question.splitlines() if not line.startswith("primary")]
+    path.write_text("\n".join(['primary = "ridge . connectivity"', *own]))
     for name in ("ridge . pet", "ridge . connectivity", "ridge . task"):
         keep(root, replace(shown_result, scores=replace(shown_result.scores, run_name=name)))
     assert pipeline.show_run(study=root).result.scores.run_name == "ridge . connectivity"
-    path.write_text(question)
+    path.write_text("\n".join(own))
     assert pipeline.show_run(study=root).result.scores.run_name == "ridge . task"
 
 

@@ -133,3 +133,11 @@ def test_rows_are_read_as_their_cells_are(cells):
     single = [reader.one(cell) for cell in cells]
     assert bad == [at for at, value in enumerate(single) if value is None]
     np.testing.assert_array_equal(values, [np.nan if value is None else value for value in single])
+
+
+def test_thousands_of_columns_that_need_another_name_are_one_line(write):
+    names = ["participant_id", *(f"x{column}" for column in range(3000))] + [f"x{column}" for column in range(3000)]
+    with pytest.raises(SourceError) as error:
+        read_text_table(write("t.tsv", "\t".join(names) + "\n"), "t.tsv")
+    (problem,) = error.value.problems
+    assert problem.found == "has several columns of each of these names: 'x0', 'x1', 'x2' and 2997 more"

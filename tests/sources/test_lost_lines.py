@@ -58,7 +58,9 @@ def test_every_such_place_of_a_file_is_named_at_once(write):
 
 
 def test_a_file_too_long_for_one_cell_is_refused_where_the_mark_opens(write):
-    with pytest.raises(SourceError, match=r"a quotation mark opens in line 2 or after it and is not closed"):
+    with pytest.raises(
+        SourceError, match=r"line 2 has a cell of more than 131,072 characters; .*a quotation mark that is not closed"
+    ):
         opened(write, ['sub-001\tses-b0\t3\t"', *LINES * 1000])
 
 

@@ -355,7 +355,7 @@ def test_synthetic_conn_file_of_one_subject_is_refused(twin, read, tmp_path):
 
 
 def test_synthetic_conn_condition_that_is_not_listed_is_refused(twin, read, tmp_path):
-    with pytest.raises(SourceError, match=r"conn: has no condition 'rset'; did you mean 'rest'"):
+    with pytest.raises(SourceError, match=r"conn/_list_conditions.txt: has no condition 'rset'; did you mean 'rest'"):
         read("conn", tmp_path, **conn_options(condition="rset"))
 
 

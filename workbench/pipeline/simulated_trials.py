@@ -232,9 +232,10 @@ def _performance(dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[
 
 
 def _influence(without: dict[str, float], repeats: int) -> Influence:
+    """As if models had been refitted, which they are in a run: whether they will be is a row of the plan itself."""
     values = list(without.values())
     below = sum(not value > 0 for value in values)
-    return Influence(min(values), max(values), below, refitted=False, repeats=repeats, by_participant=())
+    return Influence(min(values), max(values), below, refitted=True, repeats=repeats, by_participant=())
 
 
 def _increments(
@@ -311,7 +312,7 @@ def _scores(performance: Performance, p: float, n: int | None = None) -> Scores:
         p_family=p,
         family_size=1,
         increment=Increment(1.0, None, replace(test, p=1 / (1 + CLAIM_PERMUTATIONS)), MET, 1.0),
-        influence=Influence(1.0, 1.0, 0, refitted=False, repeats=INFLUENCE_REPEATS, by_participant=()),
+        influence=Influence(1.0, 1.0, 0, refitted=True, repeats=INFLUENCE_REPEATS, by_participant=()),
         ceiling=None,
         tuning={},
         shap_additivity=None,

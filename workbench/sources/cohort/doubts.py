@@ -18,6 +18,7 @@ from workbench.sources.contract.far_codes import MISSING_CODES
 from workbench.sources.files.cell_hints import INVISIBLE, NUMBER, what_is
 from workbench.specs.cohort import RESERVED, ColumnSpec
 
+CODES = frozenset(MISSING_CODES)
 FEWEST_CODES, MOST_CODES = 3, 8
 """Different whole numbers that may be codes: two are the same column either way, and more are counted or measured."""
 
@@ -96,6 +97,8 @@ def _mostly_numbers(name: str, there: Sequence[tuple[str, str]], label: str) -> 
 
 def _far_codes(name: str, numbers: np.ndarray, there: Sequence[tuple[str, str]], label: str) -> Iterator[Doubt]:
     """A usual code for a missing value that lies far from every other value: 999 among ages."""
+    if CODES.isdisjoint(numbers.tolist()):
+        return
     usual = np.isin(numbers, MISSING_CODES)
     others = numbers[~usual]
     if len(others) < 2:

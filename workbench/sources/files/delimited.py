@@ -259,17 +259,27 @@ def open_levels(
     while levels and not any(cells[len(levels) - 1] for cells in top):  # delimiters that a spreadsheet leaves behind
         levels.pop()
     header = [name_of(each) for each in levels]
-    problems = Problems()
-    for position, column in enumerate(header, 1):
-        if not column:
-            problems.add(label, f"column {position} has no name", "name it, or write the table without row names")
-    for column, count in Counter(filter(None, header)).items():
-        if count > 1:
-            problems.add(label, f"has {count} columns named {column!r}", "every column needs a name of its own")
+    _problems_of_names(header, label).raise_if_any(SourceError)
+    return levels, _even_rows(rows, header, label)
+
+
+def _problems_of_names(header: Sequence[str], label: str) -> Problems:
+    """A line for each of a few columns that need another name, and one line for many."""
+    problems, nameless = Problems(), [str(position) for position, column in enumerate(header, 1) if not column]
+    hint = "name it, or write the table without row names"
+    if len(nameless) > LISTED:
+        problems.add(label, f"columns {listed(nameless, 3)} have no name", hint)
+    else:
+        problems.extend(Problem(label, f"column {position} has no name", hint) for position in nameless)
+    twice = {column: count for column, count in Counter(filter(None, header)).items() if count > 1}
+    hint = "every column needs a name of its own"
+    if len(twice) > LISTED:
+        problems.add(label, f"has several columns of each of these names: {listed(map(repr, twice), 3)}", hint)
+    else:
+        problems.extend(Problem(label, f"has {count} columns named {name!r}", hint) for name, count in twice.items())
     if not header:
         problems.add(label, "has no header", "the first line names the columns")
-    problems.raise_if_any(SourceError)
-    return levels, _even_rows(rows, header, label)
+    return problems
 
 
 def _without_title(rows: Iterator[tuple[int, list[str]]], label: str) -> Iterator[tuple[int, list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class NumberReader:
     def __init__(self, missing: Iterable[str], decimal: Decimal | None = None) -> None:
         self.missing = frozenset(missing)
         self.comma = decimal == ","
-        self._numbers = np.array([float(code) for code in self.missing if NUMBER.fullmatch(code)])
+        self._codes = frozenset(float(code) for code in self.missing if NUMBER.fullmatch(code))
 
     def pointed(self, cell: str) -> str:
         """A number as it is written with a decimal point, whatever the file has; every other cell as it is."""
@@ -45,9 +46,9 @@ class NumberReader:
         if not NUMBER.fullmatch(cell):
             return None
         number = float(cell)
-        if not np.isfinite(number):
+        if not math.isfinite(number):
             return None
-        return float("nan") if number in self._numbers else number
+        return math.nan if number in self._codes else number
 
     def row(self, cells: Sequence[str] | np.ndarray) -> tuple[np.ndarray, list[int]]:
         """Numbers of a row, and the positions of cells that are neither a number nor missing.
@@ -56,7 +57,7 @@ class NumberReader:
         """
         if isinstance(cells, np.ndarray):
             given = np.array(cells, dtype=float)
-            for code in self._numbers:
+            for code in self._codes:
                 given[given == code] = np.nan
             return given, np.flatnonzero(np.isinf(given)).tolist()
         values = None if self.comma else self._fast(cells)
@@ -80,7 +81,7 @@ class NumberReader:
         text = "".join(cells)
         if np.count_nonzero(~np.isfinite(values)) != n_missing or "_" in text or not text.isascii():
             return None
-        for code in self._numbers:
+        for code in self._codes:
             values[values == code] = np.nan
         return values
 
