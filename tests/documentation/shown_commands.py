@@ -36,7 +36,7 @@ from test_documentation import PAGES, named, shown_commands  # noqa: E402
 del sys.path[:3]
 
 EXPERIMENTS = ("first_question", "madrs_change", "shaps_ketamine_minus_placebo", "shuffled_outcome")
-PLACEHOLDERS = {"RUN": "latest", "EXPERIMENT": "first_question"}
+PLACEHOLDERS = {"RUN": "latest", "EXPERIMENT": "first_question", "014": "sub-014"}
 RUN_ID = re.compile(r"^[0-9a-f]{6,8}$")
 ORDER = ("init", "simulate", "check", "features", "plan", "freeze", "run")
 """What has to be typed first, whatever the order of the pages; all else needs a finished run."""
@@ -137,9 +137,8 @@ def _make_small(patched: pytest.MonkeyPatch, study: Path) -> None:
     def demo_small(root, *, preset):
         """The study in which everything was typed before, so that what was run there is shown and not run again."""
         root = root.resolve()
-        for folder in ("features", "experiments"):
-            shutil.rmtree(root / folder, ignore_errors=True)
         for folder in ("features", "experiments", "sources", "mlruns"):
+            shutil.rmtree(root / folder, ignore_errors=True)
             shutil.copytree(study / folder, root / folder)
         for name in ("madrs_change", "first_question"):
             (root / "experiments" / f"{name}.toml").unlink()
@@ -212,7 +211,8 @@ def test_the_python_of_the_documentation_is_run(world):
     for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
         exec(compile(block, "docs/python.md", "exec"), names)
     assert names["run"].gate
-    listed = [name for row in text.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)\(", row)]
+    first_cells = [row.split(" | ")[0] for row in text.splitlines() if row.startswith("| `")]
+    listed = [name for cell in first_cells for name in re.findall(r"`(\w+)\(", cell)]
     assert len(listed) > 15
     import workbench
 
