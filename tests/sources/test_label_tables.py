@@ -101,3 +101,9 @@ def test_the_template_of_the_file_name_is_its_space(tmp_path):
     path.write_text("index\tlabel\n1\tLH_Vis_1\n")
     assert read_label_table(path).space == "MNI152NLin2009cAsym"
     assert read_label_table(path, "labels of XCP-D").label == "labels of XCP-D"
+
+
+def test_a_quotation_mark_that_is_never_closed_is_named_with_its_file(tmp_path):
+    (tmp_path / "atlas.tsv").write_text('index\tname\n1\tLeft\n2\t"Right\n')
+    with pytest.raises(SourceError, match=r"^atlas.tsv: a quotation mark opens in line 3 and is never closed"):
+        read_label_table(tmp_path / "atlas.tsv")

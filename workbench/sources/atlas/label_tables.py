@@ -92,7 +92,7 @@ def read_label_table(path: Path, label: str = "") -> LabelTable:
     elif _is_workbench(lines):
         pairs = zip(lines[::2], lines[1::2], strict=True)
         rows = [Label(int(colours.split()[0]), name.strip()) for name, colours in pairs]
-    elif any(mark in lines[0] for mark in DELIMITERS) and _headings(lines[0]):
+    elif any(mark in lines[0] for mark in DELIMITERS) and _headings(lines[0], label):
         rows = list(_from_table(text, label))
     else:
         rows = list(_from_names(lines, label))
@@ -102,9 +102,9 @@ def read_label_table(path: Path, label: str = "") -> LabelTable:
     return LabelTable(label, tuple(rows), lists_more, space_of(path))
 
 
-def _headings(line: str) -> dict[str, int]:
+def _headings(line: str, label: str) -> dict[str, int]:
     """Column of each heading, where a line is a header with a column of names."""
-    cells = next(split_rows(line), (0, []))[1]
+    cells = next(split_rows(line, label=label), (0, []))[1]
     headings = {cell.casefold(): at for at, cell in reversed(list(enumerate(cells)))}
     return headings if _first(headings, NAME_HEADINGS) is not None and not any(map(NUMBER.fullmatch, cells)) else {}
 
@@ -114,7 +114,7 @@ def _first(headings: Mapping[str, int], wanted: Sequence[str]) -> int | None:
 
 
 def _from_table(text: str, label: str) -> Iterator[Label]:
-    (_, header), *rows = split_rows(text)
+    (_, header), *rows = split_rows(text, label=label)
     headings = {cell.casefold(): at for at, cell in reversed(list(enumerate(header)))}
     name_at, index_at = _first(headings, NAME_HEADINGS), _first(headings, INDEX_HEADINGS)
     network_at = _first(headings, NETWORK_HEADINGS)
@@ -189,8 +189,8 @@ def _from_names(lines: Sequence[str], label: str) -> Iterator[Label]:
 
 
 def _refuse_header_without_names(lines: Sequence[str], label: str) -> None:
-    first = next(split_rows(lines[0]))[1]
-    widths = {len(cells) for _, cells in split_rows("\n".join(lines))}
+    first = next(split_rows(lines[0], label=label))[1]
+    widths = {len(cells) for _, cells in split_rows("\n".join(lines), label=label)}
     if len(first) > 1 and widths == {len(first)} and not any(map(NUMBER.fullmatch, first)):
         found = f"has no column of names among {listed(first)}"
         raise SourceError(Problem(label, found, f"one of: {listed(NAME_HEADINGS)}"))

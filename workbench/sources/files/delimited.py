@@ -136,10 +136,10 @@ def split_numbers(text: str, label: str = "") -> Iterator[tuple[int, list[str]]]
     iterator of (line, cells)
     """
     spaced = delimiter_or_space(next(iter(text.splitlines()), "")) == " "
-    return split_rows(text, " " if spaced else None, label)
+    return split_rows(text, " " if spaced else None, label=label)
 
 
-def split_rows(text: str, delimiter: str | None = None, label: str = "") -> Iterator[tuple[int, list[str]]]:
+def split_rows(text: str, delimiter: str | None = None, *, label: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and stripped cells of every row that holds anything; a row of several lines has that of its first.
 
     Parameters

@@ -84,7 +84,7 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
 
 def _table(file: SourceFile) -> tuple[str, list[str], list[tuple[int, list[str]]]]:
     """Version of PMOD, header, and rows with the numbers of their lines; lines that begin with # are about the file."""
-    every = list(split_rows(read_text(file.path, file.label), "\t", file.label))
+    every = list(split_rows(read_text(file.path, file.label), "\t", label=file.label))
     about = [cells[0] for _, cells in every if cells[0].startswith("#")]
     if not about or "PMOD_VOI_STATISTICS" not in about[0]:
         found = "is no table of statistics of PMOD: it does not begin with # PMOD_VOI_STATISTICS"

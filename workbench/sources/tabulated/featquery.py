@@ -132,7 +132,7 @@ def _values(report: SourceFile, statistic: str, missing: frozenset[str]) -> dict
     """One statistic of each image of a report: ``1 stats/cope1 120 -3.1 ..``."""
     values: dict[str, str] = {}
     problems = Problems()
-    for line, cells in split_rows(read_text(report.path, report.label), " ", report.label):
+    for line, cells in split_rows(read_text(report.path, report.label), " ", label=report.label):
         if not 2 + len(COLUMNS) <= len(cells) <= 2 + len(COLUMNS) + N_PLACES or not cells[0].isdecimal():
             found = f"is no line of a report of featquery ({len(cells)} words: {listed(cells, 4)})"
             hint = f"number, image, {', '.join(COLUMNS)} and places, separated by spaces: report.txt as it is written"
