@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 
-from workbench.errors import Problem, WorkbenchError
+from workbench.errors import Problem, StoreError, WorkbenchError
 
 TEMPORARY = ".tmp"
 """Ending of a file that is not finished."""
@@ -37,6 +37,8 @@ def written_whole(path: Path, *, private: bool = False) -> Iterator[Path]:
 
     Raises
     ------
+    StoreError
+        If a folder is in the place of the file.
     OSError
         As writing, or moving, did; nothing is left behind then.
     """
@@ -44,6 +46,8 @@ def written_whole(path: Path, *, private: bool = False) -> Iterator[Path]:
     descriptor = _begun(unfinished, 0o600 if private else 0o666)
     try:
         yield unfinished
+        if path.is_dir():
+            raise StoreError(Problem(path.as_posix(), "is a folder, where a file is to be written", "move it away"))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

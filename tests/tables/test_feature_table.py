@@ -214,3 +214,16 @@ def test_many_values_are_mapped_into_memory_and_to_change_them_changes_no_file(c
     again, rebuilt = cached()
     assert not rebuilt
     np.testing.assert_array_equal(again.values, table.values)
+
+
+def test_a_folder_in_the_place_of_a_stored_file_is_named(tmp_path):
+    from workbench.errors import StoreError
+    from workbench.whole_files import written_whole
+
+    (tmp_path / "pet.npy").mkdir()
+    with (
+        pytest.raises(StoreError, match=r"pet.npy: is a folder, where a file is to be written; move it away"),
+        written_whole(tmp_path / "pet.npy") as path,
+    ):
+        path.write_bytes(b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["pet.npy"]
