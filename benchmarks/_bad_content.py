@@ -373,7 +373,8 @@ def grid_changed(draw: st.DrawFn, grid: Grid) -> tuple[str, Grid]:
     """The cells of a table, one to three of its cells, rows or columns made bad."""
     changed = [list(row) for row in grid]
     said = []
-    for change in draw(st.lists(st.sampled_from(GRID_CHANGES), min_size=1, max_size=3)):
+    changes = draw(st.lists(st.sampled_from(GRID_CHANGES), min_size=1, max_size=3))
+    for change in sorted(changes, key=lambda each: each is _ragged):  # last: the others take rows to be of one length
         if len(changed) > 1 and all(changed):
             said.append(change(draw, changed))
     return ", ".join(said), changed

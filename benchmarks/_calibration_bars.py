@@ -101,6 +101,8 @@ def _setting(criterion: str, cell: Cell) -> str:
     words = [cell.setting.in_words()]
     if criterion == "P2":
         words = ["12 runs: 4 feature sets, 2 of them without a fifth of the participants, x ridge, PLS, kernel ridge"]
+        if cell.setting.kind == "treatment-effect":
+            words.insert(0, "effect of the treatment between parallel arms")
         if cell.setting.missing:
             words = ["2 runs: late fusion of everyone, ridge on those who have every modality; PET missing by outcome"]
     if criterion == "P8":
