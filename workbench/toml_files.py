@@ -20,6 +20,9 @@ DEEPEST = 30
 
 TOO_DEEP = "is nested too deeply", "no table of a study has tables in tables in tables"
 TOO_LARGE = "holds a whole number of more digits than any count has", "write the number that is meant"
+MOST_KEYS = 5_000
+"""Keys of one table, or values of one list, beyond which a file is no specification."""
+TOO_MANY = "no table of a study has so many: this is another file, or data that belong in a table of their own"
 MOST_BITS = 63
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Characters that no name, path or sentence holds; tabs and line ends are none of them."""
@@ -73,6 +76,9 @@ def read_toml(path: Path, label: str | None = None) -> dict[str, Any]:
         raise SpecError(Problem(_line_of_digits(text, label), *TOO_LARGE)) from None
     if _deeper_than(values, DEEPEST):
         raise SpecError(Problem(label, *TOO_DEEP))
+    most = _most_in_one(values)
+    if most > MOST_KEYS:
+        raise SpecError(Problem(label, f"has {most:,} keys or values in one place", TOO_MANY))
     problems = list(_unusable(values, label))
     if problems:
         raise SpecError(problems)
@@ -94,6 +100,12 @@ def _deeper_than(values: Any, most: int) -> bool:
         if not level:
             return False
     return True
+
+
+def _most_in_one(value: Any) -> int:
+    """Keys of the largest table, or values of the longest list; of values that are not nested too deeply."""
+    inside = value.values() if isinstance(value, dict) else value
+    return max(len(value), *(_most_in_one(each) for each in inside if isinstance(each, dict | list)), 0)
 
 
 def _unusable(value: Any, place: str) -> Iterator[Problem]:
