@@ -82,7 +82,6 @@ def test_spec_files_are_named_relative_to_their_study() -> None:
 def test_a_table_of_thousands_of_keys_is_no_specification(tmp_path):
     """Each would be told apart from every key that there is, which took eleven seconds."""
     (tmp_path / "cohort.toml").write_text("\n".join(f"k{n} = 1" for n in range(20_000)))
-    with pytest.raises(SpecError, match=r"cohort.toml: has 20,000 keys or values in one place; no table of a study"):
-        SpecError, match=r"cohort.toml: has 20,000 keys or values in one place; no table of a study has"
-    ):
+    message = r"cohort.toml: has 20,000 keys or values in one place; no table of a study has so many"
+    with pytest.raises(SpecError, match=message):
         read_toml(tmp_path / "cohort.toml")
