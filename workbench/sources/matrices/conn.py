@@ -96,7 +96,10 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     return Parsed(
         file.label,
         names,
-        [_entry(Z[:, :, at], len(names), Row(f"subject {at + 1}", ids[at], session), spec) for at in processed],
+        [
+            _entry(Z[:, :, at], len(names), Row(f"subject {at + 1} of {spec.subjects}", ids[at], session), spec)
+            for at in processed
+        ],
         order=names,
         order_label=file.label,
         measure=f"{spec.analysis} (CONN)",
