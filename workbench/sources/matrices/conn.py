@@ -93,13 +93,11 @@ def parse(file: SourceFile, options: ParseOptions) -> Parsed:
     n_empty = len(ids) - len(processed)
     notes = (f"{n_empty} of {len(ids)} subjects were not processed by CONN: all their values are missing",)
     session = next(iter(file.sessions), "")
+    rows = [Row(f"subject {at + 1} of {spec.subjects}", ids[at], session) for at in processed]
     return Parsed(
         file.label,
         names,
-        [
-            _entry(Z[:, :, at], len(names), Row(f"subject {at + 1} of {spec.subjects}", ids[at], session), spec)
-            for at in processed
-        ],
+        [_entry(Z[:, :, at], len(names), row, spec) for at, row in zip(processed, rows, strict=True)],
         order=names,
         order_label=file.label,
         measure=f"{spec.analysis} (CONN)",
