@@ -28,8 +28,8 @@ root = Path(sys.argv[1])
 study = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
 with held_alone(study, ["question"]):
     if sys.argv[2] == "with a worker":
+        parent = os.getpid()  # before the fork: this process may be killed before the other one runs
         if os.fork() == 0:
-            parent = os.getppid()
             while os.getppid() == parent:
                 time.sleep(0.05)
             time.sleep(0.3)
