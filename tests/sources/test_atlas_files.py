@@ -141,6 +141,7 @@ def test_a_table_of_another_atlas_is_noticed_by_its_numbers(tmp_path, labels, va
         (lambda values: values + 0.5 * (values > 0), "not whole numbers above 0"),
         (lambda values: -values, "not whole numbers above 0"),
         (lambda values: np.where(values > 0, np.nan, 0), "not whole numbers above 0"),
+        (lambda values: 1e30 * values, "not whole numbers above 0"),
         (lambda values: 0 * values, "holds nothing but 0"),
         (lambda values: np.zeros((4, 4, 4, 2)), "holds nothing above 0"),
         (lambda values: np.zeros((4, 4)), "has 2 dimensions"),

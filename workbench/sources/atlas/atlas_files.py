@@ -122,7 +122,8 @@ def _centres_of_labels(image: Any, name: str) -> dict[int, np.ndarray]:
     values = np.asanyarray(image.dataobj).reshape(image.shape[:3])
     positions = np.nonzero(values)
     inside = values[positions]
-    if not np.isfinite(inside).all() or (inside < 0).any() or (inside != np.round(inside)).any():
+    most = np.iinfo(np.int32).max
+    if not np.isfinite(inside).all() or (inside < 0).any() or (inside > most).any() or (inside % 1 != 0).any():
         hint = "a label image has a whole number for each region; of maps, one volume for each"
         raise SourceError(Problem(name, "holds values that are not whole numbers above 0", hint))
     numbers, at = np.unique(inside.astype(np.int64), return_inverse=True)
