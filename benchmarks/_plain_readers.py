@@ -166,8 +166,9 @@ def _sheet(content: bytes) -> list[list[str]]:
 
 
 def person_of(raw: str) -> str:
-    """An id as the study has it: without its prefix, with two digits."""
-    return f"sub-{raw.strip().removeprefix('sub-').zfill(2)}"
+    """An id as the study has it: without its prefix, and with two digits where it is all digits."""
+    bare = raw.strip().removeprefix("sub-")
+    return f"sub-{bare.zfill(2) if bare.isdecimal() else bare}"
 
 
 def number_of(cell: str) -> float:
