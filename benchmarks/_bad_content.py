@@ -322,7 +322,7 @@ def _columns(draw: st.DrawFn, grid: Grid) -> str:
             del row[at : at + 1]
         return f"column {at} is gone"
     for row in grid:
-        row.append(row[at])
+        row.append(row[at] if at < len(row) else "")
     return f"column {at} is there twice"
 
 
