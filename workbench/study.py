@@ -124,11 +124,6 @@ class Study:
         """Stored work of running and interrupted runs."""
         return self.mlruns_dir / "units"
 
-    @property
-    def log_file(self) -> Path:
-        """What was done when, without participant ids."""
-        return self.mlruns_dir / "workbench.log"
-
     def vocabulary(self) -> Vocabulary:
         """Circuits, regions and names of the package, after those that ``features/regions.toml`` of the study adds.
 
