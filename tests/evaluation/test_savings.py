@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from workbench.cli.printing import print_check
+from workbench.evaluation import machine_speed
 from workbench.evaluation.forecast import forecast
-from workbench.evaluation.machine_speed import slowness
 from workbench.evaluation.savings import savings
 from workbench.pipeline import limits
 from workbench.pipeline.checks import CheckReport
@@ -50,10 +50,11 @@ def test_what_saves_next_to_nothing_is_not_proposed(make_dataset):
     assert "leave_one_out = false" not in by_line(make_dataset(100, 4000), without, RidgeSpec(kind="ridge"))
 
 
-def test_a_forecast_is_for_this_machine(make_dataset):
+def test_a_forecast_is_for_this_machine(make_dataset, monkeypatch):
+    monkeypatch.setattr(machine_speed, "slowness", lambda: 3.0)
     dataset, ridge = make_dataset(40, 30), RidgeSpec(kind="ridge")
     stated = forecast(dataset, TESTED, ridge).least
-    assert PlannedRun(dataset, ridge, TESTED).cost.seconds == pytest.approx(stated.seconds * slowness())
+    assert PlannedRun(dataset, ridge, TESTED).cost.seconds == pytest.approx(3.0 * stated.seconds)
     assert PlannedRun(dataset, ridge, TESTED).cost.memory_bytes == stated.memory_bytes
 
 
