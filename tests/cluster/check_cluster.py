@@ -243,7 +243,7 @@ def check_stores(folder: Path, study: Path) -> None:
             copies = at_once(send, environment, "MLflow on PostgreSQL")
             again = at_once(send, environment, "sent again")
             if sorted(again) != sorted(copies):
-                fail("runs that were there already were sent twice")
+                fail(f"{len(set(again) - set(copies))} runs that were there already were sent twice")
             words = [sys.executable, "-P", "-m", "workbench.cli", "send", experiment, "--files", "--to", address]
             done = subprocess.run(
                 [*words, "--study", str(study)], env=environment, capture_output=True, text=True, check=False
@@ -287,7 +287,11 @@ def main() -> int:
     services.install(["slurm-wlm", "munge"], ["sbatch", "slurmctld", "slurmd", "munged"])
     if not Path("/usr/lib/postgresql").is_dir():
         services.install(["postgresql"], ["postgres"])
-    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_HTTP_REQUEST_MAX_RETRIES="2")
+    os.environ.update(
+        MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="2",
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+    )
     folder = Path(tempfile.mkdtemp(prefix="workbench-cluster-"))
     folder.chmod(0o711)  # the user that PostgreSQL runs as passes through
     try:
