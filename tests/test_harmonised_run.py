@@ -65,6 +65,7 @@ def run(study):
         patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
         patch.setattr("workbench.evaluation.influence.MOST_REFITTED", 10)
         patch.setattr("workbench.evaluation.influence.MOST_INFLUENTIAL", 3)
+        patch.setattr("workbench.evaluation.influence.PAIRS", 1)
         return workbench.run(written(study, EXPERIMENT), study=study, jobs=1)[0].result
 
 
