@@ -19,7 +19,19 @@ pytest_plugins = ["bare_runs", "made_datasets", "made_runs"]  # in tests/fixture
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-LONGEST = {f"test_{name}.py" for name in ("calibration", "interval_division", "real_cohorts", "resume", "routes")}
+LONGEST = {
+    f"test_{name}.py"
+    for name in (
+        "calibration",
+        "gallery",
+        "harmonised_run",
+        "interval_division",
+        "kmoa_example",
+        "real_cohorts",
+        "resume",
+        "routes",
+    )
+}
 """Files that take half a minute and more: they begin, so that no worker ends with one while the other has nothing."""
 
 
