@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from devtools import Browser, browser, find_chromium
 
-import workbench
 from workbench import pipeline, tracking
 from workbench.records import LoggedRun
 from workbench.study import Study, open_study
@@ -282,7 +281,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.study or Path(scratch) / "demo"
         if arguments.study is None:
-            workbench.demo(study=folder)
+            pipeline.demo(study=folder)
         problems = serve_and_look(open_study(folder), chromium, arguments.shots)
     print(f"{len(problems)} problems; screenshots: {arguments.shots}")
     return 1 if problems else 0
