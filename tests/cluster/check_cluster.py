@@ -234,6 +234,7 @@ def check_stores(folder: Path, study: Path) -> None:
     environment = environment_of(study, {})
     experiment = EXPERIMENTS[0]
     made = at_once([["log", str(study), experiment, str(EACH)]] * WRITERS, environment, "SQLite")
+    check_kept(study, made)
     with ExitStack() as until_done:
         database = until_done.enter_context(services.postgresql(folder / "postgresql"))
         files = folder / "mlflow"
@@ -255,6 +256,18 @@ def check_stores(folder: Path, study: Path) -> None:
         (files / "artifacts").rename(moved / "artifacts")
         with services.mlflow_server(moved, database) as address:
             check_copies(address, study, made, done.stdout.split()[-1])
+
+
+def check_kept(study: Path, made: Sequence[str]) -> None:
+    """All runs are finished in the store of the study, and have their file."""
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{study / 'mlruns' / 'mlflow.db'}")
+    statuses = [client.get_run(run_id).info for run_id in made]
+    finished = {each.run_id for each in statuses if (each.status, each.lifecycle_stage) == ("FINISHED", "active")}
+    kept = {path.parents[1].name for path in (study / "mlruns" / "artifacts").glob("*/*/artifacts/spec.toml")}
+    if lost := set(made) - (finished & kept):
+        fail(f"SQLite: {len(lost)} runs are not finished or lack their file")
 
 
 def check_copies(address: str, study: Path, made: Sequence[str], whole: str) -> None:

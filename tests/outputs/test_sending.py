@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from workbench import tracking
 from workbench.errors import StoreError
@@ -71,6 +72,38 @@ def test_a_run_that_is_there_is_not_sent_again_and_a_half_sent_one_is(study, ser
     assert second != first
     experiment = server._client.get_run(second).info.experiment_id
     assert [each.info.run_id for each in server._client.search_runs([experiment])] == [second]
+
+
+def test_a_table_that_another_run_logs_at_the_same_moment_is_logged_the_second_time(
+    study, server, shown_result, monkeypatch
+):
+    """Two that are the first of an experiment both add its row; PostgreSQL refuses one of them."""
+    run = keep(study, shown_result)
+    log_inputs, refusals = server._client.log_inputs, ["duplicate key value violates unique constraint"]
+
+    def raced(*arguments):
+        if refusals:
+            raise MlflowException(refusals.pop())
+        log_inputs(*arguments)
+
+    monkeypatch.setattr(server._client, "log_inputs", raced)
+    (copy,) = server.send(study, [run])
+    assert len(server._client.get_run(copy).inputs.dataset_inputs) == 1
+    refusals += ["the server is on fire"] * 2
+    with pytest.raises(StoreError, match=r"no MLflow server takes this \(the server is on fire"):
+        server.send(study, [keep(study, shown_result)])
+
+
+def test_what_is_no_whole_run_of_the_study_is_not_sent(study, server, shown_result):
+    """A copy that says FINISHED and holds no file would be taken for a run without results."""
+    run = keep(study, shown_result)
+    shutil.rmtree(run.artifacts)
+    with pytest.raises(StoreError, match=rf"the files of run {run.run_id} are gone; put its files back from a backup"):
+        server.send(study, [run], files=True)
+    tracking.store.open_client(study).set_terminated(run.run_id, "KILLED")
+    with pytest.raises(StoreError, match=f"run {run.run_id}: is not finished, so there is nothing to send"):
+        server.send(study, [run])
+    assert server._client.search_runs(["0", "1"]) == []
 
 
 def test_files_are_not_written_to_a_disk_that_the_server_merely_names(study, server, shown_result):

@@ -27,7 +27,7 @@ from workbench.preregistration.viewed import Look, record_look
 from workbench.records import LoggedRun, RunResult
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
-from workbench.tracking import recording, saved_view, store, words
+from workbench.tracking import recording, running, saved_view, store, words
 from workbench.tracking.git import git_state
 
 
@@ -520,6 +520,27 @@ def test_a_run_that_is_being_written_elsewhere_is_left_alone(study, shown_result
         keep(study, null_result)
         assert status_of(study, opened.run_id) == ("RUNNING", "active")
         assert opened.artifacts.is_dir()
+    assert status_of(study, opened.run_id) == ("FINISHED", "active")
+
+
+@pytest.mark.parametrize("look", [running.clean_up_dead_runs, lambda client, study: running.remove_failed_runs(study)])
+def test_a_run_that_finishes_while_another_process_looks_for_dead_ones_is_kept(study, shown_result, look, monkeypatch):
+    """It was listed as running, then finished, then let go of its lock: neither dead nor to be removed."""
+    kept, client = keep(study, shown_result), store.open_client(study)
+    listed_before = client.get_run(kept)
+    monkeypatch.setattr(running, "_with_status", lambda client, status, deleted=False: [listed_before])
+    assert look(client, study) == 0
+    assert status_of(study, kept) == ("FINISHED", "active")
+    assert list(study.artifacts_dir.glob(f"*/{kept}/artifacts"))
+
+
+def test_a_run_that_is_just_being_begun_is_not_taken_for_dead(study, shown_result, monkeypatch):
+    """Listed and not locked yet: the register is held until it is."""
+    with tracking.open_run(study, shown_result) as opened:
+        answers = [True, False]  # free at first, held once the register could be taken
+        monkeypatch.setattr(running, "_is_free", lambda study, run_id: answers.pop(0))
+        assert running.failed_runs(study) == ()
+        assert answers == []
     assert status_of(study, opened.run_id) == ("FINISHED", "active")
 
 

@@ -17,7 +17,7 @@ from workbench.tracking.git import git_state
 from workbench.tracking.run_files import FILES_DIGEST, files_digest
 from workbench.tracking.running import OURS, clean_up_dead_runs, discard, held
 from workbench.tracking.saved_view import P_VALUE, QUESTION, VIEW, VIEWS, saved_view
-from workbench.tracking.store import local_path, open_client, prepare
+from workbench.tracking.store import local_path, log_inputs, open_client, prepare
 from workbench.tracking.words import best_clinical, experiment_note, note, without_ids
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Recorder:
             yield opened
             told = {**self._git, FILES_DIGEST: files_digest(opened.artifacts)}
             client.log_batch(run_id, metrics=_metrics(result), params=_params(result), tags=_tags(result, told))
-            client.log_inputs(run_id, [_analysed_table(result)])
+            log_inputs(client, run_id, [_analysed_table(result)])
             client.set_terminated(run_id, "FINISHED")
         except BaseException as error:
             if isinstance(error, OSError) and error.filename is None:

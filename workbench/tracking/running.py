@@ -102,7 +102,12 @@ def clean_up_dead_runs(client: Any, study: Study) -> int:
 def _dead(client: Any, study: Study) -> list[Any]:
     """Listed, and neither finished nor held by a process: one may have died while it took a run out of the list."""
     unfinished = [run for status in ("RUNNING", "FAILED", "KILLED") for run in _with_status(client, status)]
-    return [run for run in unfinished if OURS in run.data.tags and _is_free(study, run.info.run_id)]
+    return [run for run in unfinished if OURS in run.data.tags and _has_died(client, study, run.info.run_id)]
+
+
+def _has_died(client: Any, study: Study, run_id: str) -> bool:
+    """No process holds it, and it is not finished either: it may have been since it was listed."""
+    return _is_free(study, run_id) and client.get_run(run_id).info.status != "FINISHED"
 
 
 def failed_runs(study: Study) -> tuple[str, ...]:
@@ -122,7 +127,11 @@ def failed_runs(study: Study) -> tuple[str, ...]:
     client = open_client(study)
     every = [run for status in ("FAILED", "KILLED") for run in _with_status(client, status, deleted=True)]
     failed = [run for run in every if OURS in run.data.tags and run.info.lifecycle_stage == "deleted"]
-    return tuple(run.info.run_id for run in (*failed, *_dead(client, study)))
+    dead = _dead(client, study)
+    if dead:
+        with _register(study):  # one that was just being begun holds its lock by now
+            dead = [run for run in dead if _has_died(client, study, run.info.run_id)]
+    return tuple(run.info.run_id for run in (*failed, *dead))
 
 
 def remove_failed_runs(study: Study) -> int:

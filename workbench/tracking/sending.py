@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from workbench.errors import Problem, StoreError
-from workbench.tracking.store import load_mlflow, open_client
+from workbench.tracking.store import load_mlflow, log_inputs, open_client
 
 if TYPE_CHECKING:
     from workbench.records import LoggedRun
@@ -75,11 +75,17 @@ class Server:
         Raises
         ------
         StoreError
-            If the server does not take them, or keeps no files itself where they are to be sent.
+            If one is not finished, or lacks the files that are to be sent; if the server does not take them, or keeps
+            no files itself.
         """
         own = open_client(study)
+        originals = [own.get_run(run.run_id) for run in runs]
+        for original, run in zip(originals, runs, strict=True):
+            _check_whole(original, run, files=files)
         with self._in_one_line():
-            return tuple(self._copied(study, own.get_run(run.run_id), run, files=files) for run in runs)
+            return tuple(
+                self._copied(study, original, run, files=files) for original, run in zip(originals, runs, strict=True)
+            )
 
     def _copied(self, study: Study, original: Any, run: LoggedRun, *, files: bool) -> str:
         experiment = self._experiment(f"{study.root.name}/{run.experiment}", run.experiment, open_client(study))
@@ -105,7 +111,7 @@ class Server:
         for first in range(0, max(len(metrics), 1), 900):  # MLflow takes 1000 things at a time
             self._client.log_batch(copy_id, metrics=metrics[first : first + 900], params=[] if first else parameters)
         if original.inputs.dataset_inputs:
-            self._client.log_inputs(copy_id, original.inputs.dataset_inputs)
+            log_inputs(self._client, copy_id, original.inputs.dataset_inputs)
         self._client.set_terminated(copy_id, "FINISHED", original.info.end_time)
         return copy_id
 
@@ -155,6 +161,16 @@ def _checked(address: str) -> str:
         hint = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead"
         raise StoreError(Problem(shown, "the address holds a user or a password", hint))
     return address.rstrip("/")
+
+
+def _check_whole(original: Any, run: LoggedRun, *, files: bool) -> None:
+    """Nothing goes out that looks like a whole run and is none."""
+    if (original.info.status, original.info.lifecycle_stage) != ("FINISHED", "active"):
+        hint = "run the experiment again, then send"
+        raise StoreError(Problem(f"run {run.run_id}", "is not finished, so there is nothing to send", hint))
+    if files and not (run.artifacts.is_dir() and any(run.artifacts.iterdir())):
+        hint = "put its files back from a backup, or send without files"
+        raise StoreError(Problem(str(run.artifacts), f"the files of run {run.run_id} are gone", hint))
 
 
 def _plain_tags(original: Any) -> dict[str, str]:

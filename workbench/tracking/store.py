@@ -247,6 +247,31 @@ def open_client(study: Study) -> Any:
         ) from error
 
 
+def log_inputs(client: Any, run_id: str, inputs: list[Any]) -> None:
+    """Log the tables that a run read.
+
+    MLflow keeps one row for all runs of an experiment that read the same table. Where two of them are the first at the
+    same moment both try to add it, and one is refused: by then the row is there, and the second attempt finds it.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    inputs : list of DatasetInput
+
+    Raises
+    ------
+    MlflowException
+        If the second attempt fails too.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_inputs(run_id, inputs)
+    except MlflowException:
+        client.log_inputs(run_id, inputs)
+
+
 def need_store(study: Study) -> None:
     """Refuse where nothing has been run.
 
