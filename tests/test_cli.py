@@ -143,6 +143,8 @@ def test_a_run_is_read_exported_and_holds_what_was_promised(study, tmp_path, cap
     assert "PREDICTION NOT SHOWN" in printed
     assert "workbench plan shuffled_outcome --study" in printed, "what would so many participants have shown?"
     assert run_command(["export", "latest", "--to", str(tmp_path / "OUT"), "--study", str(study)]) == 0
+    printed = capsys.readouterr().out
+    assert re.match(r"shuffled_outcome \| ridge on .* \([0-9a-f]{8}\): \d+ files in ", printed), "which run was it?"
     written = {path.name for path in (tmp_path / "OUT").rglob("*")}
     assert {"biomarkers.tsv", "biomarkers.json", "predictions.tsv", "scores.json"} <= written
     record = json.loads((tmp_path / "OUT" / "biomarkers.json").read_text())

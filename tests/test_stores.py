@@ -483,6 +483,27 @@ def test_nothing_that_is_written_is_open_to_more_people_than_the_study(copies):
     assert any(stat.S_IMODE(path.lstat().st_mode) & 0o040 for path in made), "nor closed to more than the study is"
 
 
+def test_what_was_found_is_closed_to_others_before_anything_is_fitted(tmp_path, monkeypatch):
+    from workbench.pipeline.ledger import make_ready
+
+    monkeypatch.setenv("WORKBENCH_STATE", str(tmp_path / "state"))
+    workbench.init(tmp_path / "study")
+    study = open_study(tmp_path / "study")
+    make_ready(study)
+    assert stat.S_IMODE(study.mlruns_dir.stat().st_mode) == 0o700
+
+
+def test_an_empty_store_is_told_in_one_line(tmp_path):
+    workbench.init(tmp_path / "study")
+    study = open_study(tmp_path / "study")
+    study.mlruns_dir.mkdir(exist_ok=True)
+    study.database.touch()
+    with pytest.raises(
+        StoreError, match=r"mlflow\.db: has no runs in it .*; restore it from a copy; an empty file can"
+    ):
+        workbench.show_run(study=study.root)
+
+
 # ----------------------------------------------------------------------------------------------------------- pseudonyms
 
 

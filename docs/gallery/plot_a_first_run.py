@@ -48,7 +48,7 @@ show(next(path for path in pet.files if path.suffix == ".png"))
 # ----------
 # One TOML file. Few permutations and repeats, so that this page is built quickly; a claim needs 1,000 and 10.
 question = study / "experiments" / "first_question.toml"
-question.write_text("""
+_ = question.write_text("""
 question = "Does connectivity before treatment predict the benefit of ketamine over placebo in anhedonia?"
 sessions = ["ses-b0"]
 confounds = ["mean_fd"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 import tomllib
@@ -149,6 +150,30 @@ def test_a_sheet_of_excel_is_drafted_like_the_same_table_as_text(tmp_path):
     asked = answered(tmp_path / "study", scoring="14-56", measure="Pearson r", timing="bl", tracer="[11C]raclopride")
     assert len(asked) == 6
     assert workbench.check(study=tmp_path / "study").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("spelt", "n", "words"),
+    [
+        (
+            "KET_{}-x",
+            0,
+            "none of its 12 ids is in the participants file: say in [ids] of cohort.toml what to strip and",
+        ),
+        ("{}", 12, ""),
+    ],
+)
+def test_only_participants_of_the_study_are_said_to_have_a_source(tmp_path, spelt, n, words):
+    with write_merged(tmp_path / "export.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [{name: row[name] for name in row if not name.startswith("pet_")} for row in csv.DictReader(file)]
+    lines = [rows[0].keys(), *(row.values() for row in rows)]
+    (tmp_path / "own.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    lines = [["participant_id", *(f"bpnd_{region}" for region in REGIONS)]]
+    lines += [[spelt.format(row["Subject"]), *(f"1.{i}{j}" for j in range(len(REGIONS)))] for i, row in enumerate(rows)]
+    (tmp_path / "pet.csv").write_text("".join(",".join(line) + "\n" for line in lines[:13]))
+    drafted = workbench.init_from(tmp_path / "study", [tmp_path / "own.csv", tmp_path / "pet.csv"])
+    (line,) = (each for each in drafted.draft.recognised if each.startswith("pet "))
+    assert line.startswith(f"pet (pet): {n} participants of the study" + (f"; {words}" if words else ""))
 
 
 def test_a_crossover_in_several_files_is_put_together_by_a_rule_for_its_ids(tmp_path):

@@ -56,6 +56,8 @@ def run_with(workers, units, folder, fit, **more):
             "--scheduler: is the address of a Dask scheduler; say --back",
         ),
         ({"name": "dask", "scheduler": "tcp://h:1", "jobs": 2}, "--jobs: stands beside --scheduler; leave one out"),
+        ({"name": "dask", "scheduler": "nonsense"}, "--scheduler: nonsense is no address; tcp://HOST:PORT, such as"),
+        ({"name": "dask", "scheduler": "tcp://h"}, "--scheduler: tcp://h is no address; tcp://HOST:PORT, such as"),
         ({"name": "loky", "slurm_options": ["--mem=1G"]}, "--slurm-option: is for SLURM; say --backend slurm as well"),
         ({"name": "slurm"}, "--backend slurm: needs the number of tasks of an array; say it with --jobs N"),
         ({"name": "slurm", "slurm_options": ["-p short"]}, "-p short: is no option of sbatch in its long form"),

@@ -88,7 +88,7 @@ def print_problems(problems: tuple[Problem, ...], *, verbose: bool = False) -> N
 
 
 def print_frame(frame: Any, indent: str = "  ") -> None:
-    """A table in plain aligned columns, whatever the width of the terminal.
+    """A table in plain aligned columns, whatever the width of the terminal; ``-`` where there is no number.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def print_frame(frame: Any, indent: str = "  ") -> None:
     """
     cells = [[str(column) for column in frame.columns]]
     cells += [
-        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
+        ["-" if value != value else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
         for row in frame.itertuples(index=False)
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

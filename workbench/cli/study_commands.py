@@ -423,8 +423,9 @@ def export(
     """
     from workbench import pipeline
 
+    exported = pipeline.show_run(run, study=study)
     written = pipeline.export_run(
-        run,
+        exported.run_id,
         to=to,
         study=study,
         force=force,
@@ -434,6 +435,7 @@ def export(
         images=images,
         pseudonyms=pseudonyms,
     )
-    print(f"{len(written)} files in {to}:")
+    scores = exported.result.scores
+    print(f"{scores.experiment} | {scores.display_name} ({exported.run_id[:8]}): {len(written)} files in {to}:")
     for path in written:
         print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")

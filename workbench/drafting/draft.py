@@ -129,4 +129,5 @@ def _recognised(people: People, sources: Sequence[DraftedSource]) -> Iterator[st
     if named:
         yield f"{listed(named)} of every participant"
     for source in sources:
-        yield f"{source.name} ({source.modality}): {len(source.participants)} participants of the study"
+        unmet = f"; {source.unmet}" if source.unmet else ""
+        yield f"{source.name} ({source.modality}): {len(source.participants)} participants of the study{unmet}"

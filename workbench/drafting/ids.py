@@ -204,6 +204,8 @@ class IdRule:
     strip: Known
     pad: Known
     unmet: dict[str, int]
+    strangers: frozenset[str] = frozenset()
+    """Files of which nobody is in the study under this rule."""
 
     def key(self, raw: str) -> str:
         """The id after the rule."""
@@ -245,9 +247,12 @@ def rule_for(participants: Sequence[str], others: Mapping[str, Sequence[str]]) -
         name: len({best.key(each) for each in ids} - {best.key(p) for p in participants})
         for name, ids in others.items()
     }
+    strangers = frozenset(
+        name for name, ids in others.items() if 0 < unmet[name] == len({best.key(each) for each in ids})
+    )
     plain = _n_met(rules[0], participants, others)
     if best is rules[0]:
-        return IdRule(Known([]), Known(0), unmet)
+        return IdRule(Known([]), Known(0), unmet, strangers)
     n_more = _n_met(best, participants, others) - plain
     example = next((each for ids in others.values() for each in ids if best.key(each) not in participants), "")
     whose = next((each for each in participants if best.key(each) == best.key(example)), participants[0])
@@ -257,6 +262,7 @@ def rule_for(participants: Sequence[str], others: Mapping[str, Sequence[str]]) -
         guessed(best.strip.value, because) if best.strip.value else Known([]),
         guessed(pad, "numbers have different lengths without it") if pad else Known(0),
         unmet,
+        strangers,
     )
 
 

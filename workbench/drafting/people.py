@@ -311,7 +311,7 @@ def _as_in(own: Sequence[str], group: FileGroup) -> list[str]:
 
 
 def unmet_words(people: People, label: str) -> str:
-    """How many ids of a file nobody of the study has, in words; empty where all meet.
+    """How many ids of a file nobody of the study has, in words, and what to do where that is all of them.
 
     Parameters
     ----------
@@ -326,6 +326,9 @@ def unmet_words(people: People, label: str) -> str:
     n_unmet = people.rule.unmet.get(label, 0)
     if not n_unmet:
         return ""
+    if label in people.rule.strangers:
+        whose = f"none of its {n_unmet} ids is" if n_unmet > 1 else "its one id is not"
+        return f"{whose} in the participants file: say in [ids] of cohort.toml what to strip and pad, or mend the ids"
     return f"{n_unmet} of its ids {'is' if n_unmet == 1 else 'are'} not in the participants file, and will be left out"
 
 

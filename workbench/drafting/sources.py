@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.drafting.kinds import Kind, entity, kind_of
 from workbench.drafting.material import FileGroup, Material, Square, square_of
@@ -51,6 +51,8 @@ class DraftedSource:
     session: str = ""
     """The session at which it was measured, where it is known to be one."""
     has_sessions: bool = False
+    unmet: str = ""
+    """How many of its ids nobody of the study has, in words."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,11 @@ def _of_table(found: FeatureColumns, people: People) -> DraftedSource:
         found.name,
         file,
         str(found.modality.value),
-        frozenset(people.ids_in(table)),
+        frozenset(key for key in people.ids_in(table) if people.participants is None or _is_known(key, people)),
         columns,
         session,
         bool(keys.session),
+        unmet,
     )
 
 
@@ -228,7 +231,7 @@ def _of_group(group: FileGroup, people: People, kinds: set[Kind]) -> DraftedSour
     codes = people.visits.codes_of(group.pattern)
     sections = (Section((), tuple(entries)), *([codes] if codes else []))
     file = DraftedFile(f"features/{name}.toml", f"{opening} {unmet}".strip(), sections)
-    return DraftedSource(name, file, modality, there, has_sessions=bool(group.sessions))
+    return DraftedSource(name, file, modality, there, has_sessions=bool(group.sessions), unmet=unmet)
 
 
 def _is_known(key: str, people: People) -> bool:
@@ -317,10 +320,7 @@ def _overlapping(sources: list[DraftedSource]) -> list[DraftedSource]:
             )
             file = source.file
             sections = (Section((), (*file.sections[0].entries, entry)), *file.sections[1:])
-            source = DraftedSource(
-                source.name, DraftedFile(file.name, file.opening, sections), source.modality, source.participants,
-                source.columns, source.session, source.has_sessions,
-            )  # fmt: skip
+            source = replace(source, file=DraftedFile(file.name, file.opening, sections))
         made.append(source)
     return made
 
@@ -335,9 +335,7 @@ def _named_apart(sources: list[DraftedSource]) -> list[DraftedSource]:
         if count > 1:
             name = f"{source.name}_{count}"
             file = DraftedFile(f"features/{name}.toml", source.file.opening, source.file.sections)
-            source = DraftedSource(
-                name, file, source.modality, source.participants, source.columns, source.session, source.has_sessions
-            )
+            source = replace(source, name=name, file=file)
         made.append(source)
     return made
 

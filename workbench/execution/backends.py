@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ def chosen_backend(
         problems.add("--scheduler", "is the address of a Dask scheduler", "say --backend dask as well")
     elif scheduler is not None and jobs is not None:
         problems.add("--jobs", "stands beside --scheduler", "leave one out: a scheduler has workers of its own")
+    if name == "dask" and scheduler and not re.fullmatch(r"(\w+://)?[^\s/]+:\d+/?", scheduler):
+        problems.add("--scheduler", f"{scheduler} is no address", "tcp://HOST:PORT, such as tcp://10.0.0.5:8786")
     if slurm_options and name != "slurm":
         problems.add("--slurm-option", "is for SLURM", "say --backend slurm as well")
     elif slurm_options:

@@ -103,9 +103,11 @@ def make_ready(study: Study) -> None:
     from workbench.preregistration import registry
     from workbench.preregistration.append_only import locked, refuse_unwritable
     from workbench.preregistration.viewed import read_looks
+    from workbench.tracking import keep_private
 
     registry.make_ready()
     with locked(study), registry.locked():
+        keep_private(study)  # before anything of a participant is stored, and not only when there is a run to keep
         refuse_unwritable(study.viewed_file)
         key = registry.find_key()
         if key is not None and not registry.switched_off():

@@ -22,7 +22,7 @@ from workbench.tracking.remembered import remember_script
 from workbench.tracking.run_files import FILES_DIGEST, files_digest
 from workbench.tracking.running import failed_runs, remove_failed_runs
 from workbench.tracking.sending import Server
-from workbench.tracking.store import prepare, repair_artifact_locations
+from workbench.tracking.store import keep_private, prepare, repair_artifact_locations
 
 __all__ = [
     "FILES_DIGEST",
@@ -40,6 +40,7 @@ __all__ = [
     "held_alone",
     "hide_uncounted",
     "holder_of",
+    "keep_private",
     "list_experiments",
     "list_runs",
     "open_run",

@@ -29,6 +29,7 @@ IN_THE_WAY = {
     "unable to open database file": ("cannot be opened", f"make the file and its folder readable, {GO_ON}"),
     "disk I/O error": ("cannot be read or written", f"see whether the disk is full or failing, {GO_ON}"),
     "file is not a database": ("is damaged", "restore it from a copy"),
+    "no such table": ("has no runs in it", "restore it from a copy; an empty file can be removed"),
     "database disk image is malformed": ("is damaged", "restore it from a copy"),
 }
 """What SQLite says, what that means, and what to do next."""
@@ -48,17 +49,23 @@ def prepare(study: Study) -> None:
     """
     study.artifacts_dir.mkdir(parents=True, exist_ok=True)
     if not study.database.exists():
-        _keep_private(study)
+        keep_private(study)
         with in_one_line(study.database):
             _create(study)
     repair_artifact_locations(study)
 
 
-def _keep_private(study: Study) -> None:
-    """Let nobody else into ``mlruns/``, once, when the store is made; whoever opens the folder later has it so.
+def keep_private(study: Study) -> None:
+    """Let nobody else into ``mlruns/`` as long as there is no store; whoever opens the folder later has it so.
 
     A study folder whose group is inherited (``chmod g+s``) is shared on purpose, and so is what lies in it.
+
+    Parameters
+    ----------
+    study : Study
     """
+    if study.database.exists():
+        return
     folder = study.mlruns_dir
     shared = any(each.exists() and each.stat().st_mode & stat.S_ISGID for each in (study.root, folder))
     if not shared:
