@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -156,6 +158,17 @@ def test_a_server_that_is_down_or_lets_nobody_in_is_named_with_what_to_do(refusi
         tracking.Server(refusing)
     with pytest.raises(StoreError, match=r"127\.0\.0\.1:9: no MLflow server takes this .*; start it, or name another"):
         tracking.Server("http://127.0.0.1:9")
+
+
+def test_a_server_that_takes_the_call_and_never_answers_is_given_up_at_once(monkeypatch):
+    """Without trying again, which MLflow does for minutes; what the user has set is as before afterwards."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    monkeypatch.setitem(sending.AT_FIRST, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StoreError, match=f"{address}: takes the call and does not answer; start it, or name"):
+            tracking.Server(address)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
 
 
 def test_a_run_that_could_not_be_sent_is_kept_and_the_command_that_sends_it_later_is_shown(monkeypatch):

@@ -8,7 +8,7 @@ for, since predictions, folds and the report hold ids and ratings.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -32,6 +32,8 @@ SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 """Of MLflow's client; what the user has set stays."""
+AT_FIRST = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""Of the first request, which only finds out whether somebody answers."""
 
 
 class Server:
@@ -53,7 +55,7 @@ class Server:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         self._client = load_mlflow().MlflowClient(tracking_uri=self.address)
-        with self._in_one_line():
+        with self._in_one_line(), _environment(AT_FIRST):
             self._client.search_experiments(max_results=1)
 
     def send(self, study: Study, runs: Sequence[LoggedRun], *, files: bool = False) -> tuple[str, ...]:
@@ -148,7 +150,25 @@ class Server:
             hint = "start it, or name another: http://HOST:PORT"
             if " 401" in words or " 403" in words:
                 hint = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-            raise StoreError(Problem(self.address, f"no MLflow server takes this ({words[:200]})", hint)) from error
+            found = f"no MLflow server takes this ({words[:200]})"
+            if "timed out" in words:
+                found = "takes the call and does not answer"
+            raise StoreError(Problem(self.address, found, hint)) from error
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """These variables inside, those of before afterwards."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _checked(address: str) -> str:
