@@ -105,7 +105,7 @@ VERDICT = {True: "pass", False: "FAIL", None: "-"}
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="200 trials of 240 participants, 100 of 60, 300 of those without signal")
+    parser.add_argument("--full", action="store_true", help="200 trials of 240 participants, 100 and 300 of 60")
     parser.add_argument("--sims", type=int, default=FEW, help=f"trials per cell at most (default {FEW})")
     parser.add_argument("--jobs", type=int, default=2, help="processes; never changes a number")
     parser.add_argument("--store", type=Path, default=ROOT / "mlruns" / "biomarkers.jsonl", help="one line each")
