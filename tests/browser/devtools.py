@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -175,8 +176,12 @@ def browser(program: str, profile: Path) -> Iterator[Browser]:
     """A browser that reads commands from its file 3 and answers in its file 4, ended when the block is left."""
     read_commands, write_commands = os.pipe()
     read_answers, write_answers = os.pipe()
-    wired = f'exec "$@" 3<&{read_commands} 4>&{write_answers}'
-    command = ["sh", "-c", wired, "sh", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    # Not by a shell: that of Debian knows no file with a number of two digits.
+    wired = (
+        f"import os, sys; os.dup2({read_commands}, 3); os.dup2({write_answers}, 4); "
+        "os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", wired, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(
         command, pass_fds=(read_commands, write_answers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
