@@ -49,6 +49,29 @@ def test_what_fails_because_of_ctrl_c_is_not_taken_for_an_error(monkeypatch, cap
     assert (code, printed.count("\n")) == (130, 1)
 
 
+def test_ctrl_c_amid_the_imports_of_a_command_is_not_taken_for_an_error(monkeypatch, capsys):
+    """Until 3.11 Python makes a `RuntimeError` of it while a class with a `cached_property` is built."""
+
+    def importing(*_):
+        try:
+            press()
+        except KeyboardInterrupt as pressed:
+            raise RuntimeError("Error calling __set_name__ on 'cached_property' instance") from pressed
+
+    monkeypatch.setattr("workbench.cli._exit_code", importing)
+    assert run_command(["check"]) == 130
+    assert capsys.readouterr().err == "Stopped. What was finished is kept; type the command again.\n"
+
+
+def test_an_error_without_ctrl_c_stays_that_error(monkeypatch):
+    def importing(*_):
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr("workbench.cli._exit_code", importing)
+    with pytest.raises(RuntimeError, match="no such thing"):
+        run_command(["check"])
+
+
 def test_ctrl_c_in_a_destructor_is_not_forgotten(monkeypatch, capsys):
     class Dying:
         def __del__(self):

@@ -78,6 +78,11 @@ def interrupts(last_words: str) -> Iterator[Interrupts]:
     Yields
     ------
     Interrupts
+
+    Raises
+    ------
+    KeyboardInterrupt
+        In place of any error that follows Ctrl-C.
     """
     handled = Interrupts(last_words)
     try:
@@ -89,6 +94,10 @@ def interrupts(last_words: str) -> Iterator[Interrupts]:
     hook, sys.unraisablehook = sys.unraisablehook, handled.on_unraisable
     try:
         yield handled
+    except Exception:
+        if handled.came:  # amid an import Python makes another error of it
+            raise KeyboardInterrupt from None
+        raise
     finally:
         sys.unraisablehook = hook
         if before is not None:
