@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from made_volumes import AFFINE, BLOCKS, SHAPE, blocks, save_analyze, save_atlas, save_nifti
@@ -167,6 +168,26 @@ def test_an_atlas_of_fractions_is_refused(tmp_path):
     save_nifti(image, blocks([0.5, 1, 2]))
     with pytest.raises(SourceError, match="holds values that are not whole numbers"):
         parcellation(image, labels)
+
+
+@pytest.mark.parametrize("large", [3 + 2.0**32, -3e38, 3e38])
+@pytest.mark.parametrize("code", [0, 4], ids=["no place", "a place"])
+@pytest.mark.filterwarnings("error")
+def test_a_number_beyond_32_bits_does_not_become_that_of_another_parcel(tmp_path, code, large):
+    _, labels = save_atlas(tmp_path)
+    image = save_nifti(tmp_path / "large.nii.gz", blocks([1, 2, large]), code=code)
+    with pytest.raises(SourceError, match=r"large.nii.gz: holds values .* of more than 32 bits"):
+        parcellation(image, labels)
+
+
+def test_a_whole_number_that_would_wrap_round_to_a_parcel_is_refused(tmp_path):
+    _, labels = save_atlas(tmp_path)
+    values = blocks().astype(np.int64)
+    values[values == 3] += 2**32
+    image = nibabel.Nifti1Image(values, None, dtype="int64")
+    nibabel.save(image, tmp_path / "wraps.nii.gz")
+    with pytest.raises(SourceError, match=r"wraps.nii.gz: holds values .* of more than 32 bits"):
+        parcellation(tmp_path / "wraps.nii.gz", labels)
 
 
 @pytest.mark.parametrize(
