@@ -272,10 +272,15 @@ def packed_changed(draw: st.DrawFn, content: bytes) -> Change:
 Grid = list[list[str]]
 
 
-def _cell(draw: st.DrawFn, grid: Grid) -> str:
-    row = draw(st.integers(1, len(grid) - 1))
-    column = draw(st.integers(0, max(len(grid[row]) - 1, 0)))  # rows may be ragged by now
+def _place(draw: st.DrawFn, grid: Grid, first: int) -> tuple[int, int]:
+    """Row, from the first one that may be drawn on, and column of a cell; rows may be ragged or empty by now."""
+    row = draw(st.integers(first, len(grid) - 1))
     grid[row] = grid[row] or [""]
+    return row, draw(st.integers(0, len(grid[row]) - 1))
+
+
+def _cell(draw: st.DrawFn, grid: Grid) -> str:
+    row, column = _place(draw, grid, 1)
     grid[row][column] = draw(ids if column == 0 else cells)
     return f"row {row}, column {column} is {grid[row][column][:40]!r}"
 
@@ -327,9 +332,7 @@ def _columns(draw: st.DrawFn, grid: Grid) -> str:
 
 
 def _quoted(draw: st.DrawFn, grid: Grid) -> str:
-    row = draw(st.integers(0, len(grid) - 1))
-    column = draw(st.integers(0, max(len(grid[row]) - 1, 0)))
-    grid[row] = grid[row] or [""]
+    row, column = _place(draw, grid, 0)
     inside = grid[row][column]
     grid[row][column] = draw(
         st.sampled_from(

@@ -260,12 +260,14 @@ def check_stores(folder: Path, study: Path) -> None:
 
 def check_kept(study: Path, made: Sequence[str]) -> None:
     """All runs are finished in the store of the study, and have their file."""
-    import mlflow
+    from workbench.study import open_study
+    from workbench.tracking.store import open_client
 
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{study / 'mlruns' / 'mlflow.db'}")
-    statuses = [client.get_run(run_id).info for run_id in made]
-    finished = {each.run_id for each in statuses if (each.status, each.lifecycle_stage) == ("FINISHED", "active")}
-    kept = {path.parents[1].name for path in (study / "mlruns" / "artifacts").glob("*/*/artifacts/spec.toml")}
+    opened = open_study(study)
+    client = open_client(opened)
+    infos = [client.get_run(run_id).info for run_id in made]
+    finished = {info.run_id for info in infos if (info.status, info.lifecycle_stage) == ("FINISHED", "active")}
+    kept = {path.parents[1].name for path in opened.artifacts_dir.glob("*/*/artifacts/spec.toml")}
     if lost := set(made) - (finished & kept):
         fail(f"SQLite: {len(lost)} runs are not finished or lack their file")
 

@@ -81,21 +81,20 @@ class Server:
             no files itself.
         """
         own = open_client(study)
-        originals = [own.get_run(run.run_id) for run in runs]
-        for original, run in zip(originals, runs, strict=True):
+        originals = [(own.get_run(run.run_id), run) for run in runs]
+        for original, run in originals:
             _check_whole(original, run, files=files)
         with self._in_one_line():
-            return tuple(
-                self._copied(study, original, run, files=files) for original, run in zip(originals, runs, strict=True)
-            )
+            return tuple(self._copied(study.root.name, own, original, run, files=files) for original, run in originals)
 
-    def _copied(self, study: Study, original: Any, run: LoggedRun, *, files: bool) -> str:
-        experiment = self._experiment(f"{study.root.name}/{run.experiment}", run.experiment, open_client(study))
+    def _copied(self, study: str, own: Any, original: Any, run: LoggedRun, *, files: bool) -> str:
+        """Id of the copy of a run of the study with this name, whose store `own` reads."""
+        experiment = self._experiment(f"{study}/{run.experiment}", run.experiment, own)
         for earlier in self._client.search_runs([experiment], filter_string=f"tags.{SENT} = '{run.run_id}'"):
             if earlier.info.status == "FINISHED" and (not files or self._has_files(earlier)):
                 return str(earlier.info.run_id)
             self._client.delete_run(earlier.info.run_id)
-        tags = {**_plain_tags(original), SENT: run.run_id, STUDY: study.root.name}
+        tags = {**_plain_tags(original), SENT: run.run_id, STUDY: study}
         copy = self._client.create_run(
             experiment, start_time=original.info.start_time, tags=tags, run_name=original.info.run_name
         )
@@ -108,7 +107,7 @@ class Server:
             self._client.log_artifacts(copy_id, str(run.artifacts))
         from mlflow.entities import Metric, Param
 
-        metrics = [Metric(m.key, m.value, m.timestamp, m.step) for m in _metrics(open_client(study), original)]
+        metrics = [Metric(m.key, m.value, m.timestamp, m.step) for m in _metrics(own, original)]
         parameters = [Param(name, value) for name, value in original.data.params.items()]
         for first in range(0, max(len(metrics), 1), 900):  # MLflow takes 1000 things at a time
             self._client.log_batch(copy_id, metrics=metrics[first : first + 900], params=[] if first else parameters)
@@ -150,10 +149,10 @@ class Server:
             hint = "start it, or name another: http://HOST:PORT"
             if " 401" in words or " 403" in words:
                 hint = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-            found = f"no MLflow server takes this ({words[:200]})"
+            reason = f"no MLflow server takes this ({words[:200]})"
             if "timed out" in words:
-                found = "takes the call and does not answer"
-            raise StoreError(Problem(self.address, found, hint)) from error
+                reason = "takes the call and does not answer"
+            raise StoreError(Problem(self.address, reason, hint)) from error
 
 
 @contextmanager

@@ -116,14 +116,35 @@ def _load(path: Path) -> Any:
     return image
 
 
+def are_labels(values: np.ndarray) -> bool:
+    """Whether all values are whole and fit in 32 bits: cut to these, a larger one would be the label of another region.
+
+    Parameters
+    ----------
+    values : ndarray of any shape
+
+    Returns
+    -------
+    bool
+    """
+    import numpy as np
+
+    most = np.iinfo(np.int32).max
+    return bool(
+        np.isfinite(values).all()
+        and values.max(initial=0) <= most
+        and values.min(initial=0) >= -most
+        and (values == np.round(values)).all()
+    )
+
+
 def _centres_of_labels(image: Any, name: str) -> dict[int, np.ndarray]:
     import numpy as np
 
     values = np.asanyarray(image.dataobj).reshape(image.shape[:3])
     positions = np.nonzero(values)
     inside = values[positions]
-    most = np.iinfo(np.int32).max
-    if not np.isfinite(inside).all() or (inside < 0).any() or (inside > most).any() or (inside % 1 != 0).any():
+    if not are_labels(inside) or (inside < 0).any():
         hint = "a label image has a whole number for each region; of maps, one volume for each"
         raise SourceError(Problem(name, "holds values that are not whole numbers above 0", hint))
     numbers, at = np.unique(inside.astype(np.int64), return_inverse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import Problem, SourceError, listed
-from workbench.sources.atlas.atlas_files import read_atlas
+from workbench.sources.atlas.atlas_files import are_labels, read_atlas
 from workbench.sources.atlas.label_tables import read_label_table, space_of
 from workbench.sources.files.delimited import LISTED
 from workbench.sources.files.volumes import Grid, Volume, read_volume
@@ -166,25 +166,15 @@ def _read_parcellation(image: Path, labels: Path, image_label: str, labels_label
     volume = read_volume(image, image_label, several=True)
     if volume.values.ndim == 4:
         return _of_weights(volume, image, labels)
-    if not _whole_numbers(volume.values):
+    if not are_labels(volume.values):
         hint = "an image with a whole number for each parcel, or maps of probabilities with a volume for each"
-        found = "holds values that are not whole numbers, or of more than 32 bits"
-        raise SourceError(Problem(image_label, found, hint))
+        reason = "holds values that are not whole numbers, or of more than 32 bits"
+        raise SourceError(Problem(image_label, reason, hint))
     whole = Volume(volume.label, volume.grid, volume.values.astype(np.int32))
     if whole.grid.placed:
         atlas = read_atlas(labels, image)
         return Parcellation(atlas.labels, atlas.index, whole, space_of(image) or atlas.space, atlas.absent)
     return _without_place(whole, labels, labels_label)
-
-
-def _whole_numbers(values: np.ndarray) -> bool:
-    """Whether all are whole and fit in 32 bits: a larger one would become the number of another parcel."""
-    import numpy as np
-
-    if not np.isfinite(values).all() or not (values == np.round(values)).all():
-        return False
-    most = np.iinfo(np.int32).max
-    return bool(values.max(initial=0) <= most and values.min(initial=0) >= -most)
 
 
 def _of_weights(volume: Volume, image: Path, labels: Path) -> Parcellation:
