@@ -259,7 +259,7 @@ def built_by_mlflow(tmp_path_factory) -> Path:
 
 
 def comparable(database: Path) -> list[str]:
-    """What makes a store again, without times and in no order: that of a table's constraints differs from day to day."""
+    """What makes a store again, without times and in no order: that of constraints is by chance."""
     script = new_store.statements(database, database.with_name("artifacts"))
     return sorted(line.strip(" ,") for line in re.sub(r"\b1[0-9]{12}\b", "TIME", script).splitlines())
 

@@ -11,6 +11,7 @@ import sqlite3
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from workbench.tracking.mlflow_module import load_mlflow, store_uri
 
@@ -70,7 +71,7 @@ def migrate(database: Path, artifacts: Path) -> None:
     load_mlflow()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    store = SqlAlchemyStore(store_uri(database), artifacts.as_uri())  # type: ignore[no-untyped-call]
+    store: Any = SqlAlchemyStore(store_uri(database), artifacts.as_uri())  # type: ignore[no-untyped-call]
     store.delete_experiment("0")  # MLflow's empty "Default", which would stand first in the list
     store.engine.dispose()
 
