@@ -35,6 +35,8 @@ cli._exit_code = with_workers
 cli.main()
 """
 """The command line, which leaves even so few units to worker processes where it has two jobs."""
+FIRST_LINE = "from workbench import cli; import time; print(time.process_time())"
+"""CPU seconds after which the workbench is there to hear Ctrl-C; before, Python answers in its own words."""
 MARK = "WORKBENCH_TRIAL"
 """A variable in the environment of every process of one trial: those that are left over are found by it."""
 ORPHANS_END_S = 20.0

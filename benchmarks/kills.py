@@ -37,7 +37,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _crash import Ground, Place, faults_after, ledger_bytes, left_over, results_of, stage_reached, wait_for_cpu
+from _crash import (
+    FIRST_LINE,
+    Ground,
+    Place,
+    faults_after,
+    ledger_bytes,
+    left_over,
+    results_of,
+    stage_reached,
+    wait_for_cpu,
+)
 from _disk import full_disks, read_only
 from _paired import arguments, print_machine, print_result
 from _warm import ONE_JOB, Fault, Warm, faults_resumed, warm_process
@@ -215,11 +225,15 @@ def _faults_of_interrupt(place: Place, code: int, printed: str) -> Failures:
 def interrupts(ground: Ground, n: int, rng: np.random.Generator, note: Callable) -> None:
     """Ctrl-C at random moments of `run`, resumed, and of other commands, run again."""
     plain = ground.copy("for-interrupts")
-    cpu = undisturbed(plain)
+    cpu, heard = undisturbed(plain), heard_from()
     results = results_of(plain)
     with warm_process(ground) as warm:
         for trial in range(n):
-            place, moments, jobs = ground.copy(f"interrupted-{trial}"), moments_of(cpu, trial, rng), "12"[trial % 2]
+            place, moments, jobs = (
+                ground.copy(f"interrupted-{trial}"),
+                moments_of(heard, cpu, trial, rng),
+                "12"[trial % 2],
+            )
             code, wrong = interrupted(place, place.run("--jobs", jobs, "--quiet"), moments)
             failures = [*wrong, *faults_resumed(warm, place, results)]
             note(f"run, exit code {code}", [f"run, jobs {jobs}, interrupted at {moments}: {each}" for each in failures])
@@ -235,19 +249,25 @@ def interrupt_command(place: Place, words: tuple[str, ...], n: int, rng: np.rand
     before = os.times()
     _, printed = (process := place.started(*place.command(*words))).communicate()
     assert process.returncode == 0, printed
-    cpu = os.times().children_user - before.children_user
+    cpu, heard = os.times().children_user - before.children_user, heard_from()
     for trial in range(n):
         shutil.rmtree(place.study / "features" / "tables", ignore_errors=True)
-        moments = moments_of(cpu, trial, rng)
+        moments = moments_of(heard, cpu, trial, rng)
         code, wrong = interrupted(place, place.command(*words), moments)
         note(f"{words[0]}, exit code {code}", [f"{words[0]} interrupted at {moments}: {each}" for each in wrong])
     _, printed = (process := place.started(*place.command(*words))).communicate()
     note(f"{words[0]} again", [printed] if process.returncode else [])
 
 
-def moments_of(cpu: float, trial: int, rng: np.random.Generator) -> list[float]:
-    """A random moment, for every third trial with a second Ctrl-C soon after it."""
-    first = float(rng.uniform(0, cpu))
+def heard_from() -> float:
+    """CPU seconds after which a process hears Ctrl-C as the workbench has it, the slowest of some."""
+    commands = [[sys.executable, "-P", "-c", FIRST_LINE]] * 5
+    return max(float(subprocess.run(command, capture_output=True, check=True).stdout) for command in commands)
+
+
+def moments_of(heard: float, cpu: float, trial: int, rng: np.random.Generator) -> list[float]:
+    """A random moment from the first line of the workbench on; every third trial has a second one soon after."""
+    first = float(rng.uniform(heard, cpu))
     return [first, first + float(rng.uniform(0, 0.1))] if trial % 3 == 2 else [first]
 
 

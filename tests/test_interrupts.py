@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -129,3 +130,9 @@ def test_who_has_ctrl_c_ignored_keeps_it_so():
     with interrupts("Stopped."):
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_nothing_is_imported_before_the_command_line_listens():
+    code = "import os, __future__, sys; known = {*sys.modules}; import workbench.cli; print({*sys.modules} - known)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == {"workbench", "workbench.cli", "workbench.version"}

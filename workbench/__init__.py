@@ -12,9 +12,12 @@ Functions are loaded when they are first asked for, so that importing the packag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from workbench.version import __version__
+
+TYPE_CHECKING = False
+"""As type checkers read it; `typing` is not imported: until the command line listens, Python answers Ctrl-C."""
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "AlignedData",

@@ -372,7 +372,7 @@ def test_a_store_of_another_mlflow_version_says_how_to_upgrade(study):
     with closing(sqlite3.connect(study.database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ff01da956556'")
     with pytest.raises(StoreError, match=r"cannot read the store .* mlflow db upgrade sqlite\+pysqlite:///"):
-        tracking.find_run(study)
+        store.open_client(study)
 
 
 # ------------------------------------------------------------------------------------------------ paths of any name

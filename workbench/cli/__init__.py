@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
+"""As type checkers read it; see `workbench`."""
 if TYPE_CHECKING:
     import typer
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError, WorkbenchError
 from workbench.records import LoggedExperiment, LoggedRun
 from workbench.tracking.external_runs import EXTERNAL
 from workbench.tracking.saved_view import QUESTION, VIEWS
-from workbench.tracking.store import local_path, need_store, open_client, repair_artifact_locations
+from workbench.tracking.store import (
+    LOCKED_FOR_S,
+    in_one_line,
+    local_path,
+    need_store,
+    open_client,
+    repair_artifact_locations,
+)
 
 if TYPE_CHECKING:
     from workbench.study import Study
@@ -21,6 +29,12 @@ if TYPE_CHECKING:
 
 TOGETHER = timedelta(seconds=10)
 """Results of one command are counted within this time of each other, under one lock."""
+ACTIVE = """
+SELECT run_uuid, runs.name, experiments.name, artifact_uri, end_time FROM runs JOIN experiments USING (experiment_id)
+WHERE status = 'FINISHED' AND runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'
+AND :experiment IN ('', experiments.name) ORDER BY end_time DESC, start_time DESC, run_uuid
+"""
+"""Finished runs that nobody has removed, the last finished first."""
 
 
 def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, ...]:
@@ -44,16 +58,11 @@ def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, .
     counted = _counted(study)
     need_store(study)
     repair_artifact_locations(study)
-    client = open_client(study)
-    names = {each.experiment_id: each.name for each in client.search_experiments()}
-    wanted = [key for key, name in names.items() if experiment in (None, name)]
-    runs = [
-        run
-        for run in _search(client, wanted)
-        # What a model predicted in another cohort is part of the run that left it.
-        if run.info.status == "FINISHED" and run.info.run_id in counted and EXTERNAL not in run.data.tags
-    ]
-    return tuple(_logged(run, names[run.info.experiment_id]) for run in runs)
+    with _reading(study) as connection:
+        rows = connection.execute(ACTIVE, {"experiment": experiment or ""}).fetchall()
+        runs = [_logged(connection, row) for row in rows if row[0] in counted]
+    # What a model predicted in another cohort is part of the run that left it.
+    return tuple(run for run in runs if EXTERNAL not in run.tags)
 
 
 def _counted(study: Study) -> frozenset[str]:
@@ -129,25 +138,25 @@ def hide_uncounted(study: Study) -> int:
     return len(finished - counted)
 
 
-def _search(client: Any, experiment_ids: Sequence[str]) -> Iterator[Any]:
-    order, token = ["attributes.end_time DESC", "attributes.start_time DESC"], None
-    while experiment_ids:
-        page = client.search_runs(list(experiment_ids), order_by=order, max_results=1000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+@contextmanager
+def _reading(study: Study) -> Iterator[sqlite3.Connection]:
+    """The store itself, without MLflow, whose import takes longer than all that is read."""
+    with in_one_line(study.database), closing(sqlite3.connect(study.database, timeout=LOCKED_FOR_S)) as connection:
+        yield connection
 
 
-def _logged(run: Any, experiment: str) -> LoggedRun:
+def _logged(connection: sqlite3.Connection, row: Sequence[Any]) -> LoggedRun:
+    run_id, name, experiment, uri, ended = row
+    tags = connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,))
+    metrics = connection.execute("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,))
     return LoggedRun(
-        run_id=run.info.run_id,
-        name=run.info.run_name,
+        run_id=run_id,
+        name=name,
         experiment=experiment,
-        artifacts=local_path(run.info.artifact_uri),
-        tags={name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")},
-        metrics=dict(run.data.metrics),
-        finished=datetime.fromtimestamp((run.info.end_time or 0) / 1000, UTC).strftime("%Y-%m-%d %H:%M"),
+        artifacts=local_path(uri),
+        tags={key: value for key, value in tags if not key.startswith("mlflow.")},
+        metrics={key: nan if is_nan else value for key, value, is_nan in metrics},
+        finished=datetime.fromtimestamp((ended or 0) / 1000, UTC).strftime("%Y-%m-%d %H:%M"),
     )
 
 
@@ -167,18 +176,20 @@ def list_experiments(study: Study) -> tuple[LoggedExperiment, ...]:
     StoreError
         If nothing has been run yet, or a line of the ledger is damaged.
     """
-    runs = list_runs(study)
-    known = {each.name: each for each in open_client(study).search_experiments()}
-    names = [name for name in dict.fromkeys(run.experiment for run in runs) if name in known]
-    return tuple(_logged_experiment(known[name], [run for run in runs if run.experiment == name]) for name in names)
+    by_experiment: dict[str, list[LoggedRun]] = {}
+    for run in list_runs(study):
+        by_experiment.setdefault(run.experiment, []).append(run)
+    with _reading(study) as connection:
+        return tuple(_logged_experiment(connection, name, runs) for name, runs in by_experiment.items())
 
 
-def _logged_experiment(experiment: Any, runs: Sequence[LoggedRun]) -> LoggedExperiment:
-    tags = experiment.tags
+def _logged_experiment(connection: sqlite3.Connection, name: str, runs: Sequence[LoggedRun]) -> LoggedExperiment:
+    key = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", (name,)).fetchone()[0]
+    tags = dict(connection.execute("SELECT key, value FROM experiment_tags WHERE experiment_id = ?", (key,)))
     views = {key.removeprefix(VIEWS): text for key, text in tags.items() if key.startswith(VIEWS)}
     question = tags.get(QUESTION) or tags.get("mlflow.note.content", "").partition("\n")[0]
     named = tuple((_name_of_view(text) or key, key) for key, text in sorted(views.items()))
-    return LoggedExperiment(str(experiment.experiment_id), experiment.name, question, named, tuple(runs))
+    return LoggedExperiment(str(key), name, question, named, tuple(runs))
 
 
 def _name_of_view(text: str) -> str:

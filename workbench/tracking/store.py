@@ -241,6 +241,7 @@ def local_path(uri: str) -> Path:
     -------
     Path
     """
-    from mlflow.utils.file_utils import local_file_uri_to_path
+    from urllib.parse import urlparse
+    from urllib.request import url2pathname
 
-    return Path(local_file_uri_to_path(uri))  # type: ignore[no-untyped-call]
+    return Path(url2pathname(urlparse(uri).path if uri.startswith("file:") else uri))
