@@ -240,7 +240,7 @@ def candidates(result: RunResult) -> Section:
             *([literature.NOTE] if any(row[-1] for row in rows) else []),
         ),
         tables=(listed,) if findings is None else (listed, findings),
-        pictures=("brain", "connectome", "chord"),
+        pictures=("brain", "connectome", "chord", "network_matrix"),
     )
 
 
