@@ -125,7 +125,7 @@ def test_the_picture_has_a_cell_of_the_right_colour_for_each_effect(undirected):
     for pair in [*permutations(regions, 2), *((each, each) for each in regions)]:
         expected = colours.get(pair) or colours.get(pair[::-1])
         assert colours_at(axes, *map(regions.index, pair)) == ([] if expected is None else [expected])
-    assert [text.get_text() for text in scale.get_xticklabels()] == ["−2.00", "0", "2.00"]
+    assert [text.get_text() for text in scale.get_xticklabels()] == ["\N{MINUS SIGN}2.00", "0", "2.00"]
     assert scale.texts[0].get_text() == "Effect per SD (points)"
 
 

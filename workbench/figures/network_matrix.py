@@ -203,8 +203,8 @@ def _caption(matrix: NetworkMatrix) -> str:
     rest = f" {matrix.n_elsewhere} candidate connections of other sources are left out." if matrix.n_elsewhere else ""
     return (
         f"Each cell is a connection ({matrix.source}) that passes within a candidate circuit, {way}; empty cells are "
-        "no candidates. What is associated with the outcome, not what causes it. A region stands in the network that the "
-        f"circuits of most of its connections name.{small}{rest}"
+        "no candidates. What is associated with the outcome, not what causes it. A region stands in the network that "
+        f"the circuits of most of its connections name.{small}{rest}"
     )
 
 

@@ -27,6 +27,10 @@ THEME_COLOURS = {
 """Colours of the figures on a light ground, and the property of the page that takes their place."""
 
 
+LONGEST = 15
+"""Rows of a table, and participants, that stand open on a screen; more are folded until they are opened or printed."""
+
+
 @dataclass(frozen=True)
 class Bar:
     """A contribution as a bar: where it begins and ends, in percent of the width."""
@@ -197,5 +201,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters |= {"sort_key": sort_key}
-    templates.globals |= {"is_numeric": is_numeric}
+    templates.globals |= {"is_numeric": is_numeric, "longest": LONGEST}
     return templates
