@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 OF_CATEGORIES = (
-    "MADRS@ses-b0 is the score MADRS at the session ses-b0. Of a category (sex: M) the share of participants in it is "
-    "given, of other variables the mean. The difference is that of those excluded minus that of those analysed, in SD."
+    "SCORE@SESSION is a score at a session. Of a category (such as sex: M) the share of participants in it is given, "
+    "of other variables the mean. The difference is that of those excluded minus that of those analysed, in SD."
 )
 
 
@@ -98,6 +98,7 @@ def data_quality(result: RunResult) -> Section | None:
     warnings = [each for each in scores.warnings if each.severity == "warning"]
     notes = [each for each in scores.warnings if each.severity != "warning"]
     tables = [_features(result.features), _scale_ends(result)]
+    noted = dict.fromkeys([*(each.sentence for each in notes), *([scores.undeclared] if scores.undeclared else [])])
     count = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else "No warning"
     return Section(
         name="data",
@@ -107,8 +108,7 @@ def data_quality(result: RunResult) -> Section | None:
         paragraphs=tuple(sentence(f"{each}.") for each in warnings),
         notes=(
             *_circuits(result.features),
-            *(sentence(f"{each.sentence}.") for each in notes),
-            *([sentence(f"{scores.undeclared}.")] if scores.undeclared else []),
+            *(sentence(f"{each}.") for each in noted),
         ),
         tables=tuple(table for table in tables if table is not None),
     )
