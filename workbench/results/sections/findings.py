@@ -282,7 +282,8 @@ def tuning(result: RunResult) -> Section | None:
     if not result.scores.tuning:
         return None
     rows = tuple(
-        (name, value if isinstance(value, str) else f"{value:g}") for name, value in result.scores.tuning.items()
+        (name, value if isinstance(value, str) else f"{value:g}".replace("e+0", "e"))
+        for name, value in result.scores.tuning.items()
     )
     edges = [each for each in chosen_settings(result.tuning) if each.has_edges]
     return Section(
