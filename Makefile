@@ -19,10 +19,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser test-wheel test-commands test-cluster docs lint lock bench clean
+.PHONY: help install demo test test-browser test-wheel test-commands test-cluster docs lint lock mlflow-tables bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' Makefile
 	@echo "  (another Python: make install PYTHON=python3.12; more options: make demo ARGS=--help)"
 
 install: $(INSTALLED) ## create .venv and install what requirements.lock says
@@ -70,6 +70,9 @@ lint: $(INSTALLED) ## style, format, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+mlflow-tables: $(INSTALLED) ## write MLflow's tables of a new study out again (after a lock with another MLflow)
+	@$(BIN)/python -c "from workbench.tracking.new_store import write_out; write_out()"
 
 lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@command -v uv > /dev/null || { \

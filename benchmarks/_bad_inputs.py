@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from _bad_content import Change, array_changed, bytes_changed, packed_changed, something_else, table_changed
 from _bad_formats import image_changed, json_changed, json_lines_changed, matlab_changed, toml_changed, workbook_changed
+from _bad_links import COMMANDS, LINKED, MADE, OF_ANY, OUTSIDE, THERE
 from _bad_stores import stored_study
 from _bad_studies import (
     IDS,
@@ -34,9 +35,6 @@ from _bad_studies import (
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-OUTSIDE = "outside"
-"""Folder beside the study in which nothing may ever change."""
-
 
 @dataclass(frozen=True)
 class BadInput:
@@ -53,6 +51,8 @@ class BadInput:
         What was done to it, in words.
     content : bytes or None
         None where it is no ordinary file any more.
+    command : str
+        What meets it; default: `check` for specs, how a store is read for stores, `features` for the rest.
     """
 
     kind: str
@@ -60,6 +60,7 @@ class BadInput:
     path: str
     change: str
     content: bytes | None
+    command: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.path} ({self.change[:200]})"
@@ -267,15 +268,27 @@ def stores() -> st.SearchStrategy[BadInput]:
     return _one_of(study, study.targets, "stores", changed)
 
 
+def links() -> st.SearchStrategy[BadInput]:
+    """Links where the workbench writes: folders, ledgers, locks and stores, to other places and within the study."""
+    study = _clean(stored_study)
+
+    def of(paths: tuple[str, ...], changes: Iterable[str]) -> st.SearchStrategy[BadInput]:
+        made = st.tuples(st.sampled_from(paths), st.sampled_from(sorted(changes)), st.sampled_from(COMMANDS))
+        return made.map(lambda each: BadInput("links", study, *each[:2], None, each[2]))
+
+    return st.one_of(of(THERE, LINKED), of(MADE, OF_ANY))
+
+
 KINDS: Mapping[str, tuple[float, Callable[[], st.SearchStrategy[BadInput]]]] = {
-    "specs": (0.22, specs),
-    "tables": (0.22, tables),
+    "specs": (0.20, specs),
+    "tables": (0.20, tables),
     "matrices": (0.12, matrices_),
     "matlab": (0.10, matlab),
     "workbooks": (0.10, workbooks),
     "images": (0.12, images),
     "sidecars": (0.05, sidecars),
     "stores": (0.07, stores),
+    "links": (0.04, links),
 }
 """Kinds of input, with the share that each has."""
 
@@ -332,7 +345,7 @@ def write(bad: BadInput, folder: Path) -> Path:
         path.write_bytes(content)
     path = study / bad.path
     if bad.content is None:
-        NO_FILES[bad.change](path)
+        (NO_FILES | LINKED)[bad.change](path)
     else:
         path.write_bytes(bad.content)
     return study

@@ -303,7 +303,8 @@ def _met(bad: BadInput, study: Path, *, apart: bool) -> Outcome:
         return run_here(reading(bad.path, study))
     from workbench.cli import run_command
 
-    arguments = ["check" if bad.kind == "specs" else "features", "--quiet", "--study", str(study)]
+    command = bad.command or ("check" if bad.kind == "specs" else "features")
+    arguments = [*command.split(), "--quiet", "--study", str(study)]
     return run_apart(arguments) if apart else run_here(lambda: run_command(arguments))
 
 
@@ -359,7 +360,7 @@ def _names(bad: BadInput) -> set[str]:
     spec = bad.study.files[bad.study.spec].decode()
     names |= set(re.findall(r'"([^"]*[./*][^"]*)"', spec))
     if bad.content is None:
-        names |= {Path(bad.path).parent.name, Path(bad.path).name.upper()}
+        names |= {Path(bad.path).parent.name, Path(bad.path).name.upper(), bad.path}
     elif bad.kind == "specs":
         with contextlib.suppress(ValueError, RecursionError):
             names |= set(_texts(tomllib.loads(bad.content.decode())))

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from _bad_inputs import BadInput, write
+from _bad_links import read_otherwise
 from _bad_stores import not_as_stored
 from _bad_studies import REGIONS, CleanStudy
 
@@ -84,6 +85,8 @@ def difference(bad: BadInput, study: Path, printed: str) -> str:
         return _of_spec(bad, study)
     if bad.kind == "stores":
         return not_as_stored(bad.path, study, lambda: _whole_again(bad, study, printed))
+    if bad.kind == "links":
+        return read_otherwise(bad.change, lambda: _whole_again(bad, study, printed))
     try:
         table, notes, left_out = built(study, bad.study.name)
     except FileNotFoundError:

@@ -1,10 +1,7 @@
 """What every test can count on: one linear-algebra thread, no telemetry, and real data where they are at hand."""
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from functools import cache
-from importlib import metadata
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -76,59 +73,13 @@ def _stated_machine():
 
 
 @pytest.fixture(scope="session")
-def _template(request, tmp_path_factory) -> Callable[[], Path]:
-    """A function: one store with MLflow's tables, built when it is first asked for, kept from one test run to the next.
+def empty_store(tmp_path_factory) -> Path:
+    """A store with MLflow's tables and no run, to be copied."""
+    from workbench.tracking.new_store import make_store
 
-    Its migrations take seconds, and each time the same ones.
-    """
-    from workbench import tracking
-    from workbench.specs.cohort import CohortSpec
-    from workbench.study import Study
-    from workbench.tracking import store
-
-    build = store._create
-
-    @cache
-    def built() -> Path:
-        kept = getattr(request.config, "cache", None)
-        parent = Path(kept.mkdir("mlflow")) if kept else tmp_path_factory.mktemp("mlflow")
-        root = parent / metadata.version("mlflow")
-        root.mkdir(exist_ok=True)
-        study = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(store, "_create", build)
-            tracking.prepare(study)
-        return study.database
-
-    return built
-
-
-@pytest.fixture(scope="session")
-def migrated(_template) -> Path:
-    """A store with MLflow's tables, to be copied."""
-    return _template()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _copied_stores(_template) -> Iterator[Callable[..., None]]:
-    """Where a test needs a store, it gets a copy of the template; gives what builds one in its place."""
-    from workbench.tracking import store
-
-    def copied(study):
-        unfinished = study.database.with_suffix(".unfinished")
-        shutil.copyfile(_template(), unfinished)
-        unfinished.replace(study.database)
-
-    build = store._create
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(store, "_create", copied)
-        yield build
-
-
-@pytest.fixture
-def built_stores(_copied_stores, monkeypatch) -> None:
-    """Stores are built as those of users are, migration by migration."""
-    monkeypatch.setattr("workbench.tracking.store._create", _copied_stores)
+    folder = tmp_path_factory.mktemp("mlflow")
+    make_store(folder / "mlflow.db", folder / "artifacts")
+    return folder / "mlflow.db"
 
 
 @pytest.fixture(scope="module")

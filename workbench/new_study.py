@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.errors import Problem, SpecError, WorkbenchError, did_you_mean
+from workbench.study_links import refuse_links_out
 from workbench.whole_files import folder_to_write
 
 DESIGNS = ("parallel", "crossover", "single-arm", "observational")
@@ -79,10 +80,11 @@ def write_study_files(target: Path, contents: dict[Path, bytes]) -> tuple[Path, 
     Raises
     ------
     SpecError
-        If a file is in the way; nothing is written then.
+        If a file is in the way, or a link leads out of the folder; nothing is written then.
     """
     contents = {**contents, Path(".gitignore"): GITIGNORE.encode()}
     _refuse_to_overwrite(target, contents)
+    refuse_links_out(target.resolve())
     folder_to_write(target)
     for relative, content in contents.items():
         path = target / relative

@@ -21,6 +21,7 @@ from workbench.specs.base import NAME_PATTERN, Finding, Spec, Text
 from workbench.specs.experiment import source_of
 from workbench.specs.explaining import place_in_words
 from workbench.specs.reading import examine, examine_cohort, examine_experiment, examine_source
+from workbench.study_links import refuse_links_out
 from workbench.study_rules import against_features, overlaps, session_codes, timing
 
 __all__ = ["Examined", "LocalSpec", "Study", "check_study", "init_study", "open_study"]
@@ -256,6 +257,7 @@ def open_study(root: Path, data: Path | None = None, *, problems: Problems | Non
 
 def _open(root: Path, data: Path | None, problems: Problems) -> Study | None:
     _require_study(root)
+    refuse_links_out(root)
     cohort = examine_cohort(root / COHORT_FILE, COHORT_FILE)
     problems.extend(cohort.problems)
     problems.extend(_no_file(root / LOCAL_FILE, LOCAL_FILE))

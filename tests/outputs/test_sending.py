@@ -16,26 +16,26 @@ from workbench.records import LoggedRun
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 from workbench.tracking import sending
-from workbench.tracking.store import store_uri
+from workbench.tracking.mlflow_module import store_uri
 
 
-def study_at(root: Path, migrated: Path) -> Study:
+def study_at(root: Path, empty_store: Path) -> Study:
     made = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
     made.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(migrated, made.database)
+    shutil.copyfile(empty_store, made.database)
     return made
 
 
 @pytest.fixture
-def study(tmp_path, migrated):
-    return study_at(tmp_path / "trial", migrated)
+def study(tmp_path, empty_store):
+    return study_at(tmp_path / "trial", empty_store)
 
 
 @pytest.fixture
-def server(tmp_path, migrated, monkeypatch):
+def server(tmp_path, empty_store, monkeypatch):
     """A store of its own in place of a server: the same client speaks to both."""
     database = tmp_path / "server.db"
-    shutil.copyfile(migrated, database)
+    shutil.copyfile(empty_store, database)
     monkeypatch.setattr(sending, "_checked", lambda address: store_uri(database))
     return tracking.Server("http://127.0.0.1:1")
 

@@ -22,12 +22,12 @@ from workbench.study import open_study
 
 
 @pytest.fixture
-def root(migrated: Path, tmp_path: Path) -> Path:
+def root(empty_store: Path, tmp_path: Path) -> Path:
     """A study that can be opened, with an empty store."""
     made = tmp_path / "study"
     pipeline.init(made, design="single-arm")
     (made / "mlruns").mkdir(exist_ok=True)
-    shutil.copyfile(migrated, made / "mlruns" / "mlflow.db")
+    shutil.copyfile(empty_store, made / "mlruns" / "mlflow.db")
     return made
 
 

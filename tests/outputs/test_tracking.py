@@ -27,7 +27,7 @@ from workbench.preregistration.viewed import Look, record_look
 from workbench.records import LoggedRun, RunResult
 from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
-from workbench.tracking import recording, running, saved_view, store, words
+from workbench.tracking import new_store, recording, running, saved_view, store, words
 from workbench.tracking.git import git_state
 
 
@@ -36,10 +36,10 @@ def study_at(root: Path) -> Study:
 
 
 @pytest.fixture
-def study(migrated: Path, tmp_path: Path) -> Study:
+def study(empty_store: Path, tmp_path: Path) -> Study:
     made = study_at(tmp_path / "study")
     made.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(migrated, made.database)
+    shutil.copyfile(empty_store, made.database)
     return made
 
 
@@ -250,11 +250,48 @@ def test_nothing_is_written_outside_the_study(study, shown_result, tmp_path, mon
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, built_stores, monkeypatch):
-    def interrupt() -> None:
+@pytest.fixture(scope="module")
+def built_by_mlflow(tmp_path_factory) -> Path:
+    """A store as MLflow's own migrations build it."""
+    folder = tmp_path_factory.mktemp("migrated")
+    new_store.migrate(folder / "mlflow.db", folder / "artifacts")
+    return folder / "mlflow.db"
+
+
+def comparable(database: Path) -> list[str]:
+    """What makes a store again, without times and in no order: that of constraints is by chance."""
+    script = new_store.statements(database, database.with_name("artifacts"))
+    return sorted(line.strip(" ,") for line in re.sub(r"\b1[0-9]{12}\b", "TIME", script).splitlines())
+
+
+def test_a_new_store_is_what_the_installed_mlflow_would_build(empty_store, built_by_mlflow):
+    """Where the locked version of MLflow has changed: make mlflow-tables."""
+    assert new_store.written_out() is not None
+    assert comparable(empty_store) == comparable(built_by_mlflow)
+    with closing(sqlite3.connect(empty_store)) as here, closing(sqlite3.connect(built_by_mlflow)) as there:
+        for pragma in ("page_size", "encoding", "auto_vacuum", "user_version", "application_id"):
+            asked = f"PRAGMA {pragma}"
+            assert here.execute(asked).fetchall() == there.execute(asked).fetchall()
+
+
+def test_a_new_store_of_another_version_of_mlflow_is_built_by_its_migrations(tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setattr(new_store, "FIRST_LINE", "-- Tables of mlflow 1.0\n")
+    monkeypatch.setattr(store, "repair_artifact_locations", lambda _: None)
+    monkeypatch.setattr(new_store, "migrate", lambda database, artifacts: built.append(database.write_bytes(b"")))
+    study = study_at(tmp_path)
+    tracking.prepare(study)
+    assert len(built) == 1
+    assert study.database.exists()
+
+
+@pytest.mark.parametrize("interrupted", ["written_out", "migrate"])
+def test_an_interrupted_first_start_leaves_no_half_made_store(tmp_path, monkeypatch, interrupted):
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "load_mlflow", interrupt)
+    monkeypatch.setattr(new_store, "written_out", lambda: None)
+    monkeypatch.setattr(new_store, interrupted, interrupt)
     study = study_at(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         tracking.prepare(study)
@@ -324,7 +361,7 @@ def test_a_study_without_git_says_so(tmp_path):
 
 def test_mlflow_reports_nothing_home():
     code = (
-        "from workbench.tracking import store; store.load_mlflow(); import os; "
+        "from workbench.tracking.mlflow_module import load_mlflow; load_mlflow(); "
         "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -345,11 +382,11 @@ NAMES = ("HRSD?phase=2", "a%20b", "study #2", "100%", "%(here)s", "a&b;c=d", "gr
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_study_may_lie_in_a_folder_of_any_name(migrated, shown_result, tmp_path, name):
+def test_a_study_may_lie_in_a_folder_of_any_name(empty_store, shown_result, tmp_path, name):
     """The address of a database and of files is not their path: each of these characters means something there."""
     study = study_at(tmp_path / "lab" / name)
     study.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(migrated, study.database)
+    shutil.copyfile(empty_store, study.database)
     run_id = keep(study, shown_result)
     found = tracking.find_run(study, run_id)
     assert (found.artifacts / "spec.toml").read_text() == shown_result.spec_toml
@@ -365,8 +402,12 @@ def test_a_study_may_lie_in_a_folder_of_any_name(migrated, shown_result, tmp_pat
     assert tracking.find_run(moved, run_id).artifacts.is_dir()
 
 
-def test_a_store_is_made_in_a_folder_of_any_name(tmp_path, built_stores):
-    study = study_at(tmp_path / "HRSD?phase=2 a%20b")
+@pytest.mark.parametrize("by_mlflow", [False, True])
+@pytest.mark.parametrize("name", ["HRSD?phase=2 a%20b", "it's one"])
+def test_a_store_is_made_in_a_folder_of_any_name(tmp_path, name, by_mlflow, monkeypatch):
+    if by_mlflow:
+        monkeypatch.setattr(new_store, "written_out", lambda: None)
+    study = study_at(tmp_path / name)
     tracking.prepare(study)
     assert study.database.exists()
     assert [path.name for path in tmp_path.iterdir()] == [study.root.name]

@@ -49,10 +49,10 @@ def keep(study: Study, result: RunResult) -> str:
 
 
 @pytest.fixture
-def study(migrated: Path, tmp_path: Path) -> Study:
+def study(empty_store: Path, tmp_path: Path) -> Study:
     made = study_at(tmp_path / "study")
     made.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(migrated, made.database)
+    shutil.copyfile(empty_store, made.database)
     return made
 
 
@@ -276,10 +276,7 @@ def test_a_study_that_a_group_shares_stays_shared(study):
 
 
 def mode_after_making_the_store(study: Study) -> int:
-    """As `prepare` leaves it, with the store of the fixture in place of a new one, which takes seconds to build."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(store, "_create", lambda made: (study.root / "kept.db").rename(made.database))
-        tracking.prepare(study)
+    tracking.prepare(study)
     return stat.S_IMODE(study.mlruns_dir.stat().st_mode)
 
 
@@ -403,14 +400,14 @@ tracking.serve_ui(open_study(Path(sys.argv[1])), int(sys.argv[2]), server="workb
 
 
 @pytest.fixture(scope="module")
-def running(migrated: Path, tmp_path_factory, shown_result) -> Iterator[Running]:
+def running(empty_store: Path, tmp_path_factory, shown_result) -> Iterator[Running]:
     study = study_at(tmp_path_factory.mktemp("served") / "study")
     (study.root / "features").mkdir(parents=True)
     (study.root / "experiments").mkdir()
     (study.root / "features" / "cohort.toml").write_text('design = "single-arm"\n')
     study.mlruns_dir.mkdir()
     (study.root / "mlflow.py").write_text("raise SystemExit('a module of the study was imported')")
-    shutil.copyfile(migrated, study.database)
+    shutil.copyfile(empty_store, study.database)
     run_id, port = keep(study, shown_result), free_port()
     command = [sys.executable, "-c", SERVING, str(study.root), str(port)]
     parent = subprocess.Popen(

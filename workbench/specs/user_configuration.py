@@ -19,13 +19,19 @@ class UserConfiguration(Spec):
 
     estimators: tuple[Text, ...] = ()
     """Classes of installed packages that experiments may name: "package.module.Class"."""
+    linked_folders: tuple[Text, ...] = ()
+    """Folders outside of a study that links in it may lead to, and what is in them: results on a larger disk."""
 
     def rules(self) -> Iterator[Finding]:
-        """Every class is named once, by its whole path."""
+        """Every class is named once, by its whole path, and so is every folder."""
         yield from repeated(self.estimators, ("estimators",))
         for position, name in enumerate(self.estimators):
             if "." not in name or not all(part.isidentifier() for part in name.split(".")):
                 yield Finding(("estimators", position), f"{name!r} names no class", 'such as "package.module.Class"')
+        for position, folder in enumerate(self.linked_folders):
+            if not Path(folder).expanduser().is_absolute():
+                hint = 'a whole path, such as "/scratch/anna/mlruns"'
+                yield Finding(("linked_folders", position), f"{folder!r} depends on the current folder", hint)
 
 
 def configuration_file() -> Path:

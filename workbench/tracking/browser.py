@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from workbench.errors import StoreError
 from workbench.module_search import SAFE, empty_folder
 from workbench.tracking.access import PARAMETER
+from workbench.tracking.mlflow_module import SILENT
 from workbench.tracking.server import START, Settings, settings_line
-from workbench.tracking.store import SILENT, need_store, open_to_others, prepare
+from workbench.tracking.store import need_store, open_to_others, prepare
 
 if TYPE_CHECKING:
     from workbench.study import Study

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError
-from workbench.tracking.store import local_path, open_client, store_uri
+from workbench.tracking.mlflow_module import store_uri
+from workbench.tracking.store import local_path, open_client
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from workbench.errors import Problem, StoreError
-from workbench.tracking.store import load_mlflow, log_inputs, open_client
+from workbench.tracking.mlflow_module import load_mlflow
+from workbench.tracking.store import log_inputs, open_client
 
 if TYPE_CHECKING:
     from workbench.records import LoggedRun

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from workbench.tracking.access import App, Guard
-from workbench.tracking.store import SILENT, store_uri
+from workbench.tracking.mlflow_module import SILENT, store_uri
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import GO_ON, Problem, StoreError, quoted
+from workbench.tracking.mlflow_module import load_mlflow, store_uri
+from workbench.tracking.new_store import make_store
 
 if TYPE_CHECKING:
     from workbench.study import Study
-
-SILENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-"""MLflow reports usage unless told not to, and its server starts job workers that nothing here needs."""
 
 LOCKED_FOR_S = 20.0
 """How long a database that another program has locked is waited for; no run of the workbench takes a second."""
@@ -41,8 +39,6 @@ ARTIFACTS = "/mlruns/artifacts/"
 def prepare(study: Study) -> None:
     """Make the store where there is none, and mend it where the study was moved or copied.
 
-    The first time takes a few seconds: MLflow builds its tables step by step.
-
     Parameters
     ----------
     study : Study
@@ -51,7 +47,7 @@ def prepare(study: Study) -> None:
     if not study.database.exists():
         keep_private(study)
         with in_one_line(study.database):
-            _create(study)
+            make_store(study.database, study.artifacts_dir)
     repair_artifact_locations(study)
 
 
@@ -90,24 +86,6 @@ def open_to_others(study: Study) -> bool:
         return False
 
 
-def _create(study: Study) -> None:
-    """Build the tables beside their final place: an interrupt leaves no half-made store."""
-    from filelock import FileLock
-
-    with FileLock(study.database.with_suffix(".lock")):
-        if study.database.exists():
-            return
-        unfinished = study.database.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        load_mlflow()
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-        store: Any = SqlAlchemyStore(store_uri(unfinished), study.artifacts_dir.as_uri())  # type: ignore[no-untyped-call]
-        store.delete_experiment("0")  # MLflow's empty "Default", which would stand first in the list
-        store.engine.dispose()
-        unfinished.replace(study.database)
-
-
 def repair_artifact_locations(study: Study) -> int:
     """Rewrite where runs keep their files, after the study was moved or copied.
 
@@ -136,43 +114,6 @@ def repair_artifact_locations(study: Study) -> int:
         for new, old, table, column in moved:
             rewritten += connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, old)).rowcount
     return rewritten
-
-
-def store_uri(database: Path) -> str:
-    """A SQLite file as MLflow names it; ``?``, ``%`` and ``#`` of a path are percent-encoded.
-
-    With its driver in it, since MLflow makes the parent folder of a bare ``sqlite:///`` address as it is written.
-
-    Parameters
-    ----------
-    database : Path
-
-    Returns
-    -------
-    str
-    """
-    from sqlalchemy import URL
-
-    return URL.create("sqlite+pysqlite", database=database.resolve().as_posix()).render_as_string()
-
-
-def load_mlflow() -> Any:
-    """The mlflow module, told to send nothing and to say nothing.
-
-    Returns
-    -------
-    module
-    """
-    import logging
-
-    os.environ.update(SILENT)
-    import mlflow
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # It prints the traceback of every error of the database and raises it as well: `in_one_line` says what it means.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    return mlflow
 
 
 class _Client:

@@ -151,19 +151,20 @@ class _Reader:
     def _covariates(
         self, columns: Mapping[str, list[str]], people: Sequence[str], lines: Sequence[int], cohort: Cohort
     ) -> pd.DataFrame:
-        typed = {}
+        typed, undeclared = {}, ColumnSpec()
+        index = pd.Index(people, name="participant_id", dtype="str")
+        where = [f"line {line}" for line in lines]
         for name, cells in columns.items():
             declared = self.spec.columns.get(name)
             if declared is None or (declared.file is None and declared.column in (None, name)):
-                where = [f"line {line}" for line in lines]
-                typed[name] = self._typed(name, cells, people, where, declared or ColumnSpec(), self.spec.participants)
+                typed[name] = self._typed(name, cells, index, where, declared or undeclared, self.spec.participants)
         for name, declared in self.spec.columns.items():
             if name not in typed:
                 with self.problems.gather():
-                    typed[name] = self._from_file(name, declared, people, cohort)
-        return pd.DataFrame(typed, index=pd.Index(people, name="participant_id", dtype="str"))
+                    typed[name] = self._from_file(name, declared, index, cohort)
+        return pd.DataFrame(typed, index=index)
 
-    def _from_file(self, name: str, declared: ColumnSpec, people: Sequence[str], cohort: Cohort) -> pd.Series:
+    def _from_file(self, name: str, declared: ColumnSpec, people: pd.Index, cohort: Cohort) -> pd.Series:
         label = declared.file or self.spec.participants
         table = self.files.open(label, declared, cohort)
         self.tables[label] = table
@@ -195,7 +196,7 @@ class _Reader:
         self,
         name: str,
         cells: Sequence[str],
-        people: Sequence[str],
+        people: pd.Index,
         where: Sequence[str],
         declared: ColumnSpec,
         label: str,
@@ -215,33 +216,35 @@ class _Reader:
         self,
         name: str,
         cells: Sequence[str],
-        people: Sequence[str],
+        people: pd.Index,
         where: Sequence[str],
         declared: ColumnSpec,
         numbers: NumberReader,
         label: str,
     ) -> pd.Series:
-        index = pd.Index(people, name="participant_id", dtype="str")
         read = [numbers.one(cell) for cell in cells]
         if declared.codes is not None:
-            return pd.Series(self._decoded(name, cells, people, where, declared.codes, label), index=index, dtype="str")
-        bad = [
-            BadCell(place, declared.column or name, person, cell)
-            for place, person, cell, number in zip(where, people, cells, read, strict=True)
-            if number is None
-        ]
+            meanings = self._decoded(name, cells, people, where, declared.codes, label)
+            return pd.Series(meanings, index=people, dtype="str")
+        bad = []
+        if None in read:
+            bad = [
+                BadCell(place, declared.column or name, person, cell)
+                for place, person, cell, number in zip(where, people, cells, read, strict=True)
+                if number is None
+            ]
         points_only = numbers.comma and all(NUMBER.fullmatch(cell.cell) for cell in bad)
         if declared.type == "number" or (declared.type is None and points_only):
             self.problems.extend(bad_cell_problems(label, bad, len(cells)))
         elif declared.type == "categorical" or bad:
-            return pd.Series([None if cell in self.spec.missing else cell for cell in cells], index=index, dtype="str")
-        return pd.Series([np.nan if number is None else number for number in read], index=index, dtype=float)
+            return pd.Series([None if cell in self.spec.missing else cell for cell in cells], index=people, dtype="str")
+        return pd.Series(np.array(read, dtype=float), index=people)  # None is no number: nan
 
     def _decoded(
         self,
         name: str,
         cells: Sequence[str],
-        people: Sequence[str],
+        people: pd.Index,
         where: Sequence[str],
         codes: Mapping[str, str],
         label: str,
@@ -348,7 +351,7 @@ class _Reader:
             self.problems.add(
                 f"{self.spec.participants}: {column}", f"no arm is called {listed(unknown, LISTED)}", hint
             )
-        return pd.Series([meaning.get(cell) for cell in cells], index=index, dtype="str")
+        return pd.Series([meaning.get(cell) for cell in cells], index=people, dtype="str")
 
 
 def _same_arm_twice(periods: pd.DataFrame, label: str) -> Iterable[Problem]:
