@@ -120,7 +120,7 @@ def test_coordinates_are_written_and_read_back(placed, tmp_path):
         assert np.array_equal(written[list(PLACES)], read[list(PLACES)], equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ["brain", "connectome", "chord"])
+@pytest.mark.parametrize("name", ["brain", "connectome", "chord", "network_matrix"])
 def test_candidates_are_drawn_where_they_lie(name, placed, tmp_path):
     written = draw_picture(name, result=placed, folder=tmp_path)
     assert {path.name for path in written} == {
@@ -133,7 +133,7 @@ def test_candidates_are_drawn_where_they_lie(name, placed, tmp_path):
         assert "mPFC -1.2 points per SD" in alt or "mPFC -1.3 points per SD" in alt
 
 
-@pytest.mark.parametrize("name", ["brain", "connectome", "chord"])
+@pytest.mark.parametrize("name", ["brain", "connectome", "chord", "network_matrix"])
 def test_nothing_is_drawn_of_a_run_that_does_not_predict_or_knows_no_place(name, placed, null_result, shown_result):
     assert PICTURES[name](replace(placed, claim=null_result.claim)) is None
     assert PICTURES[name](replace(placed, claim=replace(placed.claim, verdict="not tested"))) is None

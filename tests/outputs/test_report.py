@@ -9,13 +9,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from markupsafe import escape
 
 from workbench.export import read_run, write_run
 from workbench.figures import draw_run
 from workbench.pipeline.reports import html_of
 from workbench.records import Contribution, ReportTable
-from workbench.reporting.page import THEME_COLOURS, bars, is_numeric, report_html, with_theme_colours
+from workbench.reporting.page import (
+    LONGEST,
+    THEME_COLOURS,
+    bars,
+    breakable,
+    is_numeric,
+    report_html,
+    with_theme_colours,
+)
 from workbench.results.sections import report_of
 from workbench.results.sections.background import methods_text
 from workbench.results.sections.references import REFERENCES, bibtex
@@ -24,7 +34,7 @@ from workbench.results.sections.references import REFERENCES, bibtex
 class Page(HTMLParser):
     """Tags, ids and links of a page, and whether every tag is closed."""
 
-    VOID = frozenset({"meta", "link", "br", "img", "input", "use", "path", "rect", "circle", "line", "polyline"})
+    VOID = frozenset({"meta", "link", "br", "wbr", "img", "input", "use", "path", "rect", "circle", "line", "polyline"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -186,3 +196,63 @@ def test_spread_of_predictions_is_over_the_repeats(shown_result):
     own = shown_result.predictions.query("participant_id == @page.participant_id")["predicted"]
     assert f"{np.round(own.mean(), 1):.1f}" in dict(page.facts)["Predicted"]
     assert f"over {len(own)} repeats" in dict(page.facts)["Predicted"]
+
+
+def test_what_is_long_is_folded_and_nothing_of_it_is_left_out(made, shown_result):
+    page = made[0].replace("<wbr>", "")
+    assert len(shown_result.predictions["participant_id"].unique()) > LONGEST
+    tables = [table for section in report_of(shown_result).sections for table in section.tables]
+    assert min(len(table.rows) for table in tables) <= LONGEST < max(len(table.rows) for table in tables)
+    for table in tables:
+        folded = f"<summary>{escape(table.caption)} ({len(table.rows)} rows)</summary>"
+        assert (folded in page) == (len(table.rows) > LONGEST)
+        assert all(str(escape(cell)) in page for row in table.rows for cell in row)
+        assert f'aria-label="{escape(table.caption)}"' in page or not table.caption
+    assert page.count('<details class="participant"') == shown_result.scores.n_participants
+    assert f"<summary>All {shown_result.scores.n_participants} participants</summary>" in page
+
+
+def test_long_names_may_be_broken_and_stay_text():
+    assert breakable("pet:<b>VentralStriatum->PCC") == "pet:&lt;b&gt;VentralStriatum<wbr>-&gt;PCC"
+    assert breakable("0.41 (0.1 to 0.7)") == "0.41 (0.1 to 0.7)"
+
+
+def test_folded_parts_are_printed_and_closed_again(made):
+    assert "beforeprint" in made[0]
+    assert "afterprint" in made[0]
+    assert "details::details-content { content-visibility: visible; height: auto; }" in made[0]
+
+
+def test_candidates_have_a_table_of_circuits_and_one_with_their_features(shown_result):
+    circuits = shown_result.biomarkers
+    assert len(circuits)
+    assert set(circuits["level"]) == {"circuit"}
+    first = circuits["circuit"].iloc[0]
+    row = {**circuits.iloc[0].to_dict(), "level": "feature", "feature": "conn:VS--PCC"}
+    result = replace(shown_result, biomarkers=pd.concat([circuits, pd.DataFrame([row])], ignore_index=True))
+    (section,) = [each for each in report_of(result).sections if each.name == "candidates"]
+    alone, with_features = section.tables[:2]
+    assert [each[0] for each in alone.rows] == list(circuits["circuit"])
+    assert [each[0] for each in with_features.rows] == [*circuits["circuit"], "conn:VS--PCC"]
+    assert with_features.marked == frozenset(range(len(circuits)))
+    assert first in alone.rows[0]
+
+
+def test_missed_requirements_are_named_where_the_table_may_be_folded(shown_result):
+    from workbench.results.requirements import gate_rows
+
+    missed = [row.requirement for row in gate_rows(shown_result.scores) if row.missed]
+    (section,) = [each for each in report_of(shown_result).sections if each.name == "requirements"]
+    assert missed
+    assert section.answer.endswith(f"missed: {'; '.join(missed)}.")
+
+
+def test_predictions_of_all_participants_have_as_many_decimals_and_no_minus_zero(shown_result):
+    tiny = shown_result.predictions.assign(predicted=shown_result.predictions["predicted"] * 0 - 0.001)
+    (section,) = [
+        each for each in report_of(replace(shown_result, predictions=tiny)).sections if each.name == "individuals"
+    ]
+    texts = [text for page in section.participants for _, text in page.facts]
+    decimals = {len(each.partition(".")[2]) for text in texts for each in re.findall(r"-?\d+\.\d+", text)}
+    assert decimals == {1}
+    assert not any(re.search(r"-0\.0+(?!\d)", text) for text in texts)

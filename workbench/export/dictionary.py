@@ -83,6 +83,7 @@ FILES = {
     "figures/brain": "candidate regions in a glass brain; where coordinates are known",
     "figures/connectome": "candidate connections in a glass brain; where coordinates are known",
     "figures/chord": "candidate connections around a circle, by circuit",
+    "figures/network_matrix": "effects per SD of candidate connections, region by region, ordered by network",
     "images": "effects per SD of candidate regions, painted into the atlas of the study, and a table of its labels",
     "report.html": "the run as one page",
     "model_card.md": "what the model is for and what it is not for, and how well it predicts whom",

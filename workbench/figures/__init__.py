@@ -25,6 +25,7 @@ from workbench.figures import (
     flow,
     learning_curve,
     modalities,
+    network_matrix,
     permutations,
     predictions,
     sizes,
@@ -60,6 +61,7 @@ PICTURES = {
     "brain": brain.draw,
     "connectome": brain.draw_connections,
     "chord": chord.draw,
+    "network_matrix": network_matrix.draw,
 }
 """File name to the function that draws it; a function returns None where there is nothing to draw."""
 

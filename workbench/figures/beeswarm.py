@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
-from workbench.figures.words import balanced, feature_words
+from workbench.figures.words import balanced, feature_words, label_size, with_unit, without_source
 from workbench.records import RunResult
 from workbench.results.wording import IN_BRACKETS, number, unit_of
 
@@ -50,7 +50,8 @@ def draw_circuits(result: RunResult) -> Picture | None:
     caption = (
         "Each point is a participant, explained by models fitted without them and averaged over repeats; the number of "
         "features is in brackets. Colour is the mean of the circuit's standardised features: opposite ones cancel in "
-        "it, so it need not follow the SHAP values. They say what the model used, not what causes the outcome."
+        "it, so it need not follow the SHAP values. They say what the model used, not what causes the outcome. The "
+        "largest mean absolute sum over a circuit comes first."
     )
     title = "Contribution of circuits, participant by participant"
     return _picture(result, title, caption, mean[list(order.index)], values, names, "circuit")
@@ -77,11 +78,12 @@ def draw_features(result: RunResult) -> Picture | None:
         return None
     values = result.feature_values.set_index(["participant_id", "session"]).reindex(shap.index)
     units = result.features.set_index("name")["unit"]
-    names = {name: f"{name} ({units[name]})" if units[name] else str(name) for name in order.index}
+    short, source = without_source(list(order.index))
+    names = {name: with_unit(words, units[name]) for name, words in zip(order.index, short, strict=True)}
     caption = (
         "Each point is a participant, explained by models fitted without them and averaged over repeats. The unit of "
         "the feature, where it is declared, is in brackets. SHAP values say what the model used, not what causes the "
-        "outcome."
+        f"outcome.{source}"
     )
     title = "Contribution of features, participant by participant"
     return _picture(result, title, caption, shap[list(order.index)], values, names, "feature")
@@ -96,13 +98,15 @@ def _picture(
     names: dict[str, str],
     what: str,
 ) -> Picture:
-    figure, axes = canvas(result, title, caption, height=0.6 + 0.52 * len(names), left=3.2, below=0.55)
+    figure, axes = canvas(result, title, caption, height=0.6 + 0.52 * len(names), left=3.4, below=0.55)
     largest = float(shap.abs().max(axis=None)) or 1.0
     axes.axvline(0, color=GREY, linewidth=0.9)
     for row, name in enumerate(names):
         _swarm(axes, row, shap[name].to_numpy(dtype=float), fifth_of(values[name].to_numpy(dtype=float)), largest)
-    labels = [feature_words(words, 32) for words in names.values()]
-    axes.set_yticks(range(len(names)), labels, fontsize=11)
+    labels = [feature_words(words, 34) for words in names.values()]
+    axes.set_yticks(range(len(names)), labels)
+    for label in axes.get_yticklabels():
+        label.set_fontsize(label_size(label.get_text()))
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(-1.08 * largest, 1.08 * largest)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -191,9 +195,9 @@ def offsets(values: np.ndarray, largest: float) -> np.ndarray:
 def _legend(figure: Figure, axes: Axes) -> None:
     from matplotlib.lines import Line2D
 
-    words = ("lowest fifth", "", "middle of the values", "", "highest fifth")
+    words = ("lowest fifth of the values", "2nd", "3rd", "4th", "highest fifth")
     shown = [
-        Line2D([], [], marker="o", linestyle="", color=colour, alpha=opacity, markersize=7, label=text or " ")
+        Line2D([], [], marker="o", linestyle="", color=colour, alpha=opacity, markersize=7, label=text)
         for (colour, opacity), text in zip(FIFTHS, words, strict=True)
     ]
     foot = axes.get_position().y0 - 0.85 / figure.get_size_inches()[1]

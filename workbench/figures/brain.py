@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.figures.style import BLUE, GREY, INK, VERMILLION, Picture, canvas
+from workbench.figures.directions import DOT, LINE, direction_colour, direction_key
+from workbench.figures.style import GREY, INK, Picture, canvas
 from workbench.results.wording import unit_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def draw(result: RunResult) -> Picture | None:
     for view, (_, across, up, _) in zip(_views(axes), VIEWS, strict=True):
         places = rows[["x", "y", "z"]].to_numpy(dtype=float)
         view.scatter(places[:, across], places[:, up], s=_sizes(rows), c=_colours(rows), zorder=3, linewidths=0)
-    _key(axes, result, "dot")
+    direction_key(axes, result, DOT, inches_below=0.02)
     return Picture(figure, title, _alt(result, rows, "region"))
 
 
@@ -71,7 +72,7 @@ def draw_connections(result: RunResult) -> Picture | None:
             view.plot([one[across], other[across]], [one[up], other[up]], color=colour, linewidth=width, zorder=2)
         for ends in (first, second):
             view.scatter(ends[:, across], ends[:, up], s=22, c=INK, zorder=3, linewidths=0)
-    _key(axes, result, "line")
+    direction_key(axes, result, LINE, inches_below=0.02)
     return Picture(figure, title, _alt(result, rows, "connection"))
 
 
@@ -138,20 +139,7 @@ def _sizes(rows: pd.DataFrame) -> Any:
 
 
 def _colours(rows: pd.DataFrame) -> list[str]:
-    return [VERMILLION if effect < 0 else BLUE for effect in rows["effect"].fillna(0.0)]
-
-
-def _key(axes: Axes, result: RunResult, what: str) -> None:
-    from matplotlib.lines import Line2D
-
-    from workbench.results.biomarkers import change_words
-
-    style: dict[str, Any] = {"marker": "o", "linestyle": ""} if what == "dot" else {"linewidth": 3}
-    shown = [
-        Line2D([], [], color=colour, label=f"higher: {change_words(result.scores, more=more, short=True)}", **style)
-        for colour, more in ((BLUE, True), (VERMILLION, False))
-    ]
-    axes.legend(handles=shown, loc="lower center", bbox_to_anchor=(0.5, -0.06), ncols=2, handlelength=1.2)
+    return [direction_colour(effect) for effect in rows["effect"].fillna(0.0)]
 
 
 def _caption(what: str, rows: pd.DataFrame) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
+from workbench.figures.directions import LINE, direction_colour, direction_key
+from workbench.figures.style import GREY, INK, PALE, Picture, canvas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,11 +40,12 @@ def draw(result: RunResult) -> Picture | None:
     title = "Candidate connections by circuit"
     circuits = sorted({str(each) for each in rows["circuit"]})
     caption = (
-        f"Each chord is a connection that passes within its circuit ({', '.join(circuits) or 'no circuit'}); blue "
-        "where a higher value is associated with a higher outcome, vermillion where with a lower one; not its causes."
+        f"Each chord is a connection that passes within its circuit ({', '.join(circuits) or 'no circuit'}), wider "
+        "where the effect per SD is larger: what is associated with the outcome, not what causes it."
     )
-    figure, axes = canvas(result, title, caption, height=5.6, left=0.25, below=-0.6)
+    figure, axes = canvas(result, title, caption, height=5.6, left=0.25, below=0.0)
     _circle(axes, rows, regions)
+    direction_key(axes, result, LINE, inches_below=0.02)
     described = "; ".join(f"{row.region_a} to {row.region_b} ({row.circuit})" for row in rows.head(12).itertuples())
     return Picture(figure, title, f"Circle of {len(regions)} regions with {len(rows)} chords: {described}.")
 
@@ -67,7 +69,7 @@ def _circle(axes: Axes, rows: pd.DataFrame, regions: list[str]) -> None:
     for row in rows.itertuples():
         one, other = place[str(row.region_a)], place[str(row.region_b)]
         curve = Path([one, (0.0, 0.0), other], [Path.MOVETO, Path.CURVE3, Path.CURVE3])
-        colour = VERMILLION if row.effect < 0 else BLUE
+        colour = direction_colour(row.effect)
         width = 0.8 + 3.2 * abs(row.effect) / largest
         axes.add_patch(PathPatch(curve, facecolor="none", edgecolor=colour, linewidth=width))
     turns = [2 * pi * step / 180 for step in range(181)]

@@ -82,7 +82,15 @@ def _caption(result: RunResult, models: tuple[tuple[str, Performance], ...]) -> 
     held = "; the clinical models hold the confounds fixed too" if confounds else ""
     cut = any((i and i.low < FLOOR) or m.r2_total < FLOOR for i, (_, m) in zip(intervals, models, strict=True))
     beyond = f" The axis ends at {number(FLOOR)}; what lies below is cut." if cut else ""
-    return f"Below 0: worse than predicting the mean{held}. {lines}{_added(result)}{beyond}"
+    return f"Below 0: worse than predicting the mean{held}. {lines}{_added(result)}{_claimed(result)}{beyond}"
+
+
+def _claimed(result: RunResult) -> str:
+    """Why the R2 of the claim is another number, where confounds are held fixed."""
+    performance, reference = result.scores.performance, result.scores.reference
+    if number(performance.r2) == number(performance.r2_total) or not reference:
+        return ""
+    return f" The R² of the claim, {number(performance.r2)}, is relative to {reference}."
 
 
 def _added(result: RunResult) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, GREY, PALE, VERMILLION, Picture, headed
-from workbench.figures.words import balanced, number
+from workbench.figures.style import BLUE, PALE, VERMILLION, Picture, headed
+from workbench.figures.words import balanced, number, outcome_line
 
 if TYPE_CHECKING:
     from workbench.records import RunResult
@@ -24,11 +24,14 @@ def draw(experiment: str, results: Sequence[RunResult]) -> Picture:
     -------
     Picture
     """
-    first = results[0].scores
     shown = sum(each.claim.shows_prediction for each in results)
-    heads = (f"{experiment}: {len(results)} runs", f"Prediction is shown by {shown} of {len(results)}", first.outcome)
+    heads = (
+        f"{experiment}: {len(results)} runs",
+        f"Prediction is shown by {shown} of {len(results)}",
+        outcome_line(results[0]),
+    )
     caption = (
-        "Cross-validated R2 of held-out participants with its 95 % interval, where one can be given; runs differ in "
+        "Cross-validated R² of held-out participants with its 95 % interval, where one can be given; runs differ in "
         "their participants, and intervals that overlap do not say that runs are alike: see the paired differences."
     )
     figure, axes = headed(heads, BLUE if shown else VERMILLION, caption, height=0.7 + 0.55 * len(results), left=3.1)
@@ -44,7 +47,7 @@ def draw(experiment: str, results: Sequence[RunResult]) -> Picture:
     axes.set_ylim(len(results) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("Cross-validated R2", color=GREY)
+    axes.set_xlabel("Cross-validated R²")
     said = "; ".join(
         f"{each.scores.display_name} {number(each.scores.performance.r2)} ({each.claim.verdict})" for each in results
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, VERMILLION, Picture, canvas
-from workbench.figures.words import balanced, feature_words
+from workbench.figures.words import balanced, feature_words, with_unit, without_source
 from workbench.records import RunResult
 from workbench.results.wording import IN_BRACKETS, unit_of
 
@@ -39,13 +39,14 @@ def draw(result: RunResult) -> Picture | None:
     if not names:
         return None
     title = "Candidate features: value against contribution"
+    short, source = without_source(names)
     caption = (
         "Each point is a participant, held out of the models that explain them; the line is a trend (locally weighted "
         "least squares). Values of other features are not held fixed, and no interaction is drawn. SHAP values say "
-        "what the model used, not what causes the outcome."
+        f"what the model used, not what causes the outcome.{source}"
     )
     rows = (len(names) + 1) // 2
-    figure, axes = canvas(result, title, caption, height=PANEL * rows, left=0.9)
+    figure, axes = canvas(result, title, caption, height=PANEL * rows, left=0.9, below=-0.6)
     box = axes.get_position()
     axes.set_axis_off()
     index = ["participant_id", "session"]
@@ -53,14 +54,13 @@ def draw(result: RunResult) -> Picture | None:
     shap, values = shap[names], values.reindex(shap.index)[names]
     largest = float(shap.abs().max(axis=None)) or 1.0
     units = result.features.set_index("name")["unit"]
-    for at, name in enumerate(names):
-        width, height = box.width * 0.435, box.height / rows
+    for at, (name, words) in enumerate(zip(names, short, strict=True)):
+        width, height = box.width * (0.8 if len(names) == 1 else 0.435), box.height / rows
         left, bottom = box.x0 + (at % 2) * (box.width - width), box.y1 - (at // 2 + 1) * height
         panel = figure.add_axes((left, bottom + 0.36 * height, width, 0.56 * height))
         panel.patch.set_visible(False)
         _panel(panel, values[name].to_numpy(dtype=float), shap[name].to_numpy(dtype=float), largest)
-        words = f"{name} ({units[name]})" if units[name] else name
-        panel.set_xlabel(feature_words(words, 36), fontsize=10.5)
+        panel.set_xlabel(feature_words(with_unit(words, units[name]), 36), fontsize=10.5)
         if at % 2 == 0:
             panel.set_ylabel(balanced(f"SHAP{unit_of(result.scores, IN_BRACKETS)}", 18), fontsize=10.5)
     return Picture(figure, title, _alt(result, names, values.to_numpy(dtype=float), shap.to_numpy(dtype=float)))

@@ -15,7 +15,8 @@ LEFT, RIGHT, GAP = 3.0, 3.6, 0.85
 """Inches: width of the boxes of those who stay, of those who go, and between them."""
 PADDING, BETWEEN = 0.17, 0.22
 """Inches inside a box above and below its text, and between one row of boxes and the next."""
-REASONS = 6
+STEP, REASONS = 19, 6
+"""Characters in a line of a step, and reasons that are written beside it."""
 
 
 def draw(result: RunResult) -> Picture | None:
@@ -62,7 +63,7 @@ def _draw_step(axes: Axes, result: RunResult, step: FlowStep, place: tuple[float
     colour = claim_colour(result) if last else GREY
     _box(axes, (0.0, top, LEFT, row), colour, 2.2 if last else 1.4)
     axes.text(0.2, middle, f"{step.n}", va="center", fontsize=15, fontweight="bold", color=colour if last else INK)
-    axes.text(0.85, middle, wrapped(step.step, 23), va="center", fontsize=12.5, color=INK, linespacing=1.25)
+    axes.text(0.85, middle, wrapped(step.step, STEP), va="center", fontsize=12.5, color=INK, linespacing=1.25)
     if not last:
         arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (LEFT / 2, foot + BETWEEN), (LEFT / 2, foot), arrowprops=arrow)
@@ -89,7 +90,7 @@ def _excluded(step: FlowStep) -> str:
 
 
 def _row_height(step: FlowStep) -> float:
-    tallest = max(lines(_excluded(step)) if step.excluded else 1, lines(wrapped(step.step, 23)))
+    tallest = max(lines(_excluded(step)) if step.excluded else 1, lines(wrapped(step.step, STEP)))
     return LINE * tallest + 2 * PADDING
 
 

@@ -65,7 +65,7 @@ def _line(axes: Axes, y: float, value: float, interval: Interval | None, colour:
     marker = ("o" if heavy else "D") if value >= FLOOR else "<"
     axes.scatter(max(value, FLOOR), y, s=95 if heavy else 38, color=colour, marker=marker, zorder=3)
     style = {"fontsize": 11 if heavy else 10, "fontweight": "bold" if heavy else "normal", "color": colour}
-    words = f"{signed(value)}{'' if heavy else ' left out'}"
+    words = f"{signed(value)}{'' if heavy else ' left out'}".replace("-", "\N{MINUS SIGN}")
     axes.annotate(words, (1.03, y), xycoords=("axes fraction", "data"), va="center", **style)  # type: ignore[arg-type]
 
 

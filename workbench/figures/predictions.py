@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
-from workbench.figures.words import number, outcome_axis, slope_words
+from workbench.figures.words import lines, number, outcome_axis, slope_words
 from workbench.records import RunResult
 from workbench.results.wording import capital, unit_of
 
@@ -35,7 +35,7 @@ def draw(result: RunResult) -> Picture | None:
         return None
     people = by_person(result)
     title = "Observed and predicted outcome"
-    figure, axes = canvas(result, title, _caption(result), height=4.9)
+    figure, axes = canvas(result, title, _caption(result, people), height=4.9)
     ends = _limits(people)
     axes.set(xlim=ends, ylim=ends, aspect="equal", anchor="W")
     _lines(axes, result, people, ends)
@@ -102,7 +102,11 @@ def label_axes(axes: Axes, result: RunResult, lead: str) -> None:
     """
     binary = result.scores.outcome_type == "binary"
     axes.set_xlabel(outcome_axis(result, "Predicted probability of" if binary else "Predicted", 60))
-    axes.set_ylabel(outcome_axis(result, lead))
+    beside = outcome_axis(result, lead)
+    if lines(beside) > 2:  # the margin has room for two lines of the usual size
+        axes.set_ylabel(outcome_axis(result, lead, 60), fontsize=10)
+    else:
+        axes.set_ylabel(beside)
 
 
 def _limits(people: pd.DataFrame) -> tuple[float, float]:
@@ -136,8 +140,10 @@ def _points(axes: Axes, people: pd.DataFrame) -> None:
     axes.scatter(x, y, s=size, color=BLUE, alpha=0.85, linewidth=0, zorder=3, label="participant")
 
 
-def _caption(result: RunResult) -> str:
+def _caption(result: RunResult, people: pd.DataFrame) -> str:
     scores = result.scores
+    low, high = _limits(people)
+    cut = bool((people["low"] < low).any() or (people["high"] > high).any())
     repeats = result.predictions["repeat"].nunique()
     mean = "prediction averaged over repeats" if repeats > 1 else "prediction"
     return (
@@ -145,7 +151,7 @@ def _caption(result: RunResult) -> str:
         f"Cross-validated R² = {number(scores.performance.r2)}{_interval(result)} (below 0: worse than "
         f"{scores.reference or 'the reference'}), "
         f"{_error(result)}. "
-        f"{capital(scores.validation)}."
+        f"{capital(scores.validation)}.{' Ranges over repeats are cut at the edge.' if cut else ''}"
     )
 
 

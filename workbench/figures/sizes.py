@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, PALE, Picture, canvas
-from workbench.figures.words import balanced, feature_words
+from workbench.figures.words import balanced, feature_words, label_size, without_source
 from workbench.records import RunResult
 from workbench.results.wording import IN_BRACKETS, number, unit_of
 
@@ -40,16 +40,17 @@ def draw_features(result: RunResult) -> Picture | None:
     ranks = (
         " On the right, 5th to 95th percentile of its rank over repeats: a wide range is no ranking." if ranked else ""
     )
+    names, source = without_source(list(top["name"]))
     caption = (
         "SHAP values of held-out participants: what the model used, not what causes the outcome. Correlated features "
-        f"share or split their contribution.{ranks}{rest}"
+        f"share or split their contribution.{ranks}{rest}{source}"
     )
     figure, axes = canvas(result, title, caption, height=0.5 + 0.44 * len(top), left=3.4)
     named = [str(name) in candidates for name in top["name"]]
     _bars(
         axes,
         top["mean_abs_shap"],
-        [f"{'* ' if own else ''}{name}" for name, own in zip(top["name"], named, strict=True)],
+        [f"{'* ' if own else ''}{name}" for name, own in zip(names, named, strict=True)],
         named,
     )
     if ranked:
@@ -104,7 +105,10 @@ def draw_modalities(result: RunResult) -> Picture | None:
 def _bars(axes: Axes, sizes: pd.Series, names: list[str], strong: list[bool]) -> None:
     heights = list(range(len(sizes)))
     axes.barh(heights, sizes, color=[BLUE if own else PALE for own in strong], height=0.68)
-    axes.set_yticks(heights, [feature_words(name, 34) for name in names], fontsize=11)
+    labels = [feature_words(name, 34) for name in names]
+    axes.set_yticks(heights, labels)
+    for label in axes.get_yticklabels():
+        label.set_fontsize(label_size(label.get_text()))
     axes.set_ylim(len(sizes) - 0.4, -1.0)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)

@@ -40,7 +40,7 @@ def draw(result: RunResult) -> Picture | None:
         f"Each of {settings[0].n_folds} outer folds chose its own from its training participants. An end of the grid "
         "that is chosen often says that the best value may lie beyond what was tried."
     )
-    figure, axes = canvas(result, title, caption, height=PANEL * ((len(settings) + 1) // 2), left=0.9)
+    figure, axes = canvas(result, title, caption, height=PANEL * ((len(settings) + 1) // 2), left=0.9, below=-0.6)
     box = axes.get_position()
     axes.set_axis_off()
     rows = (len(settings) + 1) // 2
@@ -82,6 +82,6 @@ def _panel(axes: Axes, setting: Chosen) -> None:
 
 def _short(value: str) -> str:
     try:
-        return f"{float(value):g}"
+        return f"{float(value):g}".replace("e+0", "e")
     except ValueError:
         return value if len(value) <= 10 else f"{value[:9]}\N{HORIZONTAL ELLIPSIS}"

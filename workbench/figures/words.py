@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 
 from workbench.records import Performance, RunResult
 from workbench.results import wording
@@ -104,7 +105,9 @@ def balanced(text: str, width: int) -> str:
 
 
 def feature_words(name: str, width: int) -> str:
-    r"""The name of a feature broken between source, regions and words, never inside one, and only where it must be.
+    r"""The name of a feature broken after its source, between its regions and before its unit, only where it must be.
+
+    A region that does not fit a line is broken between its words.
 
     Parameters
     ----------
@@ -123,18 +126,81 @@ def feature_words(name: str, width: int) -> str:
     'connectivity:\nAnteriorInsula--mPFC'
     >>> feature_words("task:PCC (%)", 28)
     'task:PCC (%)'
+    >>> feature_words("Default_AG_L->Default_PCC_M (Hz)", 24)
+    'Default_AG_L\n->Default_PCC_M (Hz)'
     """
     if len(name) <= width:
         return name
     rows: list[str] = []
     for line in re.split(r"(?<=:)(?=\S)", name, maxsplit=1):
         rows.append("")
-        for part in re.split(r"(?=--)|(?=->)|(?<=_)|(?<= )", line):
-            if rows[-1] and len(rows[-1]) + len(part) > width:
-                rows.append(part)
-            else:
-                rows[-1] += part
+        for end in re.split(r"(?=--)|(?=->)|(?= \()", line):
+            for part in [end] if len(end) <= width else re.split(r"(?<=_)|(?<= )", end):
+                if rows[-1] and len(rows[-1]) + len(part) > width:
+                    rows.append(part)
+                else:
+                    rows[-1] += part
     return "\n".join(row.strip() for row in rows)
+
+
+def without_source(names: Sequence[str]) -> tuple[list[str], str]:
+    """Names of features without their source where all have the same, and a sentence that names it; empty otherwise.
+
+    Parameters
+    ----------
+    names : sequence of str
+        ``source:feature``.
+
+    Returns
+    -------
+    tuple of (list of str, str)
+
+    Examples
+    --------
+    >>> without_source(["task:VS", "task:OFC"])
+    (['VS', 'OFC'], ' Features of task.')
+    >>> without_source(["task:VS", "pet:VS"])
+    (['task:VS', 'pet:VS'], '')
+    """
+    sources = {name.partition(":")[0] for name in names}
+    if len(sources) != 1 or not all(":" in name for name in names):
+        return list(names), ""
+    return [name.partition(":")[2] for name in names], f" Features of {sources.pop()}."
+
+
+def with_unit(name: str, unit: object) -> str:
+    """The name of a feature with its unit in brackets, percent as a sign; the name alone where no unit is declared.
+
+    Parameters
+    ----------
+    name : str
+    unit : object
+        Text, or nothing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> with_unit("VS", "percent signal change"), with_unit("VS", "")
+    ('VS (% signal change)', 'VS')
+    """
+    return f"{name} ({unit.replace('percent ', '% ')})" if isinstance(unit, str) and unit else name
+
+
+def label_size(label: str) -> float:
+    """Size of the type of one of several labels below each other, in points: smaller where it has three lines.
+
+    Parameters
+    ----------
+    label : str
+
+    Returns
+    -------
+    float
+    """
+    return 11.0 if lines(label) < 3 else 9.0
 
 
 def wrapped(text: str, width: int) -> str:

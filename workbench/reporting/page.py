@@ -13,6 +13,7 @@ from workbench.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 THEME_COLOURS = {
     "#ffffff": "--paper",
@@ -25,6 +26,14 @@ THEME_COLOURS = {
     "#c24f00": "--vermillion",
 }
 """Colours of the figures on a light ground, and the property of the page that takes their place."""
+
+
+LONGEST = 15
+"""Rows of a table, and participants, that stand open on a screen; more are folded until they are opened or printed."""
+
+
+LONG_NAME = 16
+"""Characters of a word that may have to be broken on a phone."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +172,30 @@ def sort_key(cell: str) -> str:
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=$|[\s%(])")
 
 
+def breakable(text: str) -> Markup:
+    """Escaped text whose long names may end a line after their source, before the second region and after ``_``.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Markup
+
+    Examples
+    --------
+    >>> print(breakable("connectivity:AngularGyrus--mPFC"), breakable("a_b"))
+    connectivity:<wbr>AngularGyrus<wbr>--mPFC a_b
+    """
+    from markupsafe import Markup, escape
+
+    written = escape(text)
+    if max(map(len, text.split()), default=0) < LONG_NAME:
+        return written
+    return Markup(re.sub(r"(?<=[:_])(?=\w)|(?<=\w)(?=--|-&gt;)", "<wbr>", str(written)))  # every part is escaped
+
+
 def is_numeric(rows: Sequence[Sequence[str]], column: int) -> bool:
     """Whether a column holds numbers, so that it is set to the right.
 
@@ -196,6 +229,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"sort_key": sort_key}
-    templates.globals |= {"is_numeric": is_numeric}
+    templates.filters |= {"sort_key": sort_key, "breakable": breakable}
+    templates.globals |= {"is_numeric": is_numeric, "longest": LONGEST}
     return templates

@@ -13,6 +13,7 @@ from workbench.results.summary import slope, terminal_width
 from workbench.results.wording import (
     IN_BRACKETS,
     amounts,
+    capital,
     increment_words,
     number,
     p_text,
@@ -255,7 +256,7 @@ def sentence(text: str) -> str:
     str
     """
     first = text.partition(" ")[0]
-    return text[:1].upper() + text[1:] if first.isalpha() and len(first) > 1 else text
+    return capital(text) if first.isalpha() and len(first) > 1 else text
 
 
 def _line(label: str, text: str, width: int) -> str:

@@ -88,6 +88,20 @@ def read_from(scores: Scores) -> Scores:
     return scores if scores.baseline_held is None else scores.baseline_held
 
 
+def held_words(scores: Scores) -> str:
+    """Words between commas where `read_from` reads another run than the one that is reported, else nothing.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    str
+    """
+    return "" if scores.baseline_held is None else ", with the baseline score held fixed,"
+
+
 def freeze_of(subject: Scores | AnalysisPlan) -> Freeze | None:
     """The frozen plan of a run, or of a run that is planned; None where it was never frozen.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.evaluation.inference import ALPHA, held_to_earlier_looks
 from workbench.records import AnalysisPlan
-from workbench.results.requirement import Obstacle, Requirement, always, p_of_companion, read_from
+from workbench.results.requirement import Obstacle, Requirement, always, held_words, p_of_companion, read_from
 from workbench.results.wording import listed, number, over_runs, p_text, results
 from workbench.specs.experiment import BASELINE_HELD, INFLUENCE_REPEATS, INTERVAL_REPEATS, SITES_TO_LEAVE_OUT
 
@@ -145,7 +145,7 @@ def _interval_above_zero(scores: Scores) -> str:
         return f"there is no interval: it needs at least {INTERVAL_REPEATS} repeats"
     if interval.low > 0:
         return ""
-    return f"the 95 % interval of R2{_site_fixed(scores)} reaches down to {number(interval.low)}"
+    return f"the 95 % interval of R2{held_words(scores)}{_site_fixed(scores)} reaches down to {number(interval.low)}"
 
 
 def _interval_in_short(scores: Scores) -> str:
@@ -180,7 +180,8 @@ def _no_single_participant(scores: Scores) -> str:
         n = influence.n_not_positive
         who = "one participant" if n == 1 else f"any one of {n} participants"
         return (
-            f"leaving out {who} brings R2 down to {number(influence.lowest)}: the result depends on single participants"
+            f"leaving out {who} brings R2{held_words(scores)} down to {number(influence.lowest)}: the result depends "
+            "on single participants"
         )
     if not influence.refitted:
         return "no model was refitted without single participants: they were taken out of the score alone"
@@ -206,7 +207,7 @@ def _most_repeats_positive(scores: Scores) -> str:
     positive = sum(r2 > 0 for r2 in repeats)
     if repeats and positive >= POSITIVE_REPEATS * len(repeats):
         return ""
-    return f"R2 is above 0 in only {positive} of {len(repeats)} repeats"
+    return f"R2{held_words(scores)} is above 0 in only {positive} of {len(repeats)} repeats"
 
 
 def _adds_to_clinical(scores: Scores) -> str:

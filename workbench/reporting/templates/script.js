@@ -27,4 +27,11 @@ if (theme) theme.addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 });
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+window.addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach((each) => {
+  each.open = true;
+  each.dataset.closed = "";
+}));
+window.addEventListener("afterprint", () => document.querySelectorAll("details[data-closed]").forEach((each) => {
+  each.open = false;
+  delete each.dataset.closed;
+}));

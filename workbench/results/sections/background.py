@@ -12,9 +12,9 @@ from workbench.results.sections.references import REFERENCES, cited
 from workbench.results.wording import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from workbench.records import RunResult, Scores
+    from workbench.records import GateRow, RunResult, Scores
 
 
 def requirements(result: RunResult) -> Section:
@@ -36,9 +36,15 @@ def requirements(result: RunResult) -> Section:
         name="requirements",
         title="Requirements of the claim",
         question="Why is the verdict not stronger?",
-        answer=f"{len(missed)} of {len(rows)} requirements are missed.",
+        answer=_missed(missed, len(rows)),
         tables=(ReportTable(("Requirement", "Status", "Why"), cells, "The claim gate, row by row", marked),),
     )
+
+
+def _missed(missed: Sequence[GateRow], n_rows: int) -> str:
+    """How many requirements are missed, and which: the table of all may be folded."""
+    named = f": {'; '.join(row.requirement for row in missed)}" if missed else ""
+    return f"{len(missed)} of {n_rows} requirements {'is' if len(missed) == 1 else 'are'} missed{named}."
 
 
 def limits(result: RunResult) -> Section:

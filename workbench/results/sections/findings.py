@@ -195,37 +195,11 @@ def candidates(result: RunResult) -> Section:
     if not len(result.biomarkers):
         return Section("candidates", title, question, f"{capital(no_candidates(result))}.")
     unit = unit_of(result.scores, IN_BRACKETS)
-    rows = tuple(
-        (
-            "circuit" if row["level"] == "circuit" else "feature",
-            str(row["circuit"] if row["level"] == "circuit" else row["feature"]),
-            _text(row["direction"]),
-            _effect(row),
-            _p(row["q_value"]),
-            _share(row["selection_frequency"]),
-            *(_text(row[name]) for name in ("haufe_sign", "tag", "evidence")),
-        )
-        for row in result.biomarkers.reindex(columns=list(COLUMNS)).to_dict("records")
-    )
-    columns = (
-        "Level",
-        "Name",
-        "Direction",
-        f"Effect per SD{unit}, 95 % CI",
-        "q",
-        "Selected",
-        "Haufe sign",
-        "Tag",
-        "Published",
-    )
-    kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
-    circuits = result.biomarkers[result.biomarkers["level"] == "circuit"]
-    listed = ReportTable(
-        tuple(columns[at] for at in kept),
-        tuple(tuple(row[at] for at in kept) for row in rows),
-        "Candidate circuits, each followed by its features",
-        frozenset(at for at, row in enumerate(rows) if row[0] == "circuit"),
-    )
+    of_circuits = result.biomarkers["level"] == "circuit"
+    circuits = result.biomarkers[of_circuits]
+    listed = [_listed(circuits, unit, "Candidate circuits")]
+    if not of_circuits.all():
+        listed.append(_listed(result.biomarkers, unit, "Candidate circuits, each followed by its features that pass"))
     findings = literature.published(result)
     return Section(
         name="candidates",
@@ -237,10 +211,36 @@ def candidates(result: RunResult) -> Section:
         notes=(
             "Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",
             *([SELECTED] if result.scores.stability is not None else []),
-            *([literature.NOTE] if any(row[-1] for row in rows) else []),
+            *([literature.NOTE] if any(map(_text, result.biomarkers.get("evidence", ()))) else []),
         ),
-        tables=(listed,) if findings is None else (listed, findings),
-        pictures=("brain", "connectome", "chord"),
+        tables=tuple(listed if findings is None else [*listed, findings]),
+        pictures=("brain", "connectome", "chord", "network_matrix"),
+    )
+
+
+def _listed(candidates: pd.DataFrame, unit: str, caption: str) -> ReportTable:
+    """Candidates without columns that are empty; circuits are marked where features stand among them."""
+    table = candidates.reindex(columns=list(COLUMNS))
+    of_circuits = list(table["level"] == "circuit")
+    rows = [
+        (
+            str(row["circuit"] if of_circuit else row["feature"]),
+            _text(row["direction"]),
+            _effect(row),
+            _p(row["q_value"]),
+            _share(row["selection_frequency"]),
+            *(_text(row[name]) for name in ("haufe_sign", "tag", "evidence")),
+        )
+        for row, of_circuit in zip(table.to_dict("records"), of_circuits, strict=True)
+    ]
+    effect = f"Effect per SD{unit}, 95 % CI"
+    columns = ("Name", "Direction", effect, "q", "Selected", "Haufe sign", "Tag", "Published")
+    kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    return ReportTable(
+        tuple(columns[at] for at in kept),
+        tuple(tuple(row[at] for at in kept) for row in rows),
+        caption,
+        frozenset() if all(of_circuits) else frozenset(at for at, yes in enumerate(of_circuits) if yes),
     )
 
 
@@ -282,7 +282,8 @@ def tuning(result: RunResult) -> Section | None:
     if not result.scores.tuning:
         return None
     rows = tuple(
-        (name, value if isinstance(value, str) else f"{value:g}") for name, value in result.scores.tuning.items()
+        (name, value if isinstance(value, str) else f"{value:g}".replace("e+0", "e"))
+        for name, value in result.scores.tuning.items()
     )
     edges = [each for each in chosen_settings(result.tuning) if each.has_edges]
     return Section(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.records import UNASSIGNED, Contribution, ParticipantPage, Section
-from workbench.results.wording import IN_BRACKETS, amounts, number, unit_of
+from workbench.results.wording import IN_BRACKETS, number, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +86,8 @@ def _pages(result: RunResult, explained: bool) -> tuple[ParticipantPage, ...]:
 
 def _facts_of(result: RunResult, unit: str) -> dict[str, tuple[tuple[str, str], ...]]:
     by_person = result.predictions.groupby("participant_id", sort=True)
-    return {str(person): _facts(own["observed"], own["predicted"], own["reference"], unit) for person, own in by_person}
+    decimals = 1 if result.predictions["observed"].std(ddof=0) > 1 else 2
+    return {str(person): _facts(own, unit, decimals) for person, own in by_person}
 
 
 def _facts_of_benefit(result: RunResult, unit: str) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -102,20 +103,21 @@ def _facts_of_benefit(result: RunResult, unit: str) -> dict[str, tuple[tuple[str
     }
 
 
-def _facts(observed: pd.Series, predicted: pd.Series, reference: pd.Series, unit: str) -> tuple[tuple[str, str], ...]:
-    seen, mean, low, high, expected = amounts(
-        float(observed.mean()),
-        float(predicted.mean()),
-        float(predicted.min()),
-        float(predicted.max()),
-        float(reference.mean()),
-    )
-    spread = f" ({low} to {high} over {len(predicted)} repeats)" if len(predicted) > 1 else ""
+def _facts(own: pd.DataFrame, unit: str, decimals: int) -> tuple[tuple[str, str], ...]:
+    means = (own[name].mean() for name in ("observed", "predicted", "reference"))
+    ends = (own["predicted"].min(), own["predicted"].max())
+    observed, predicted, reference, low, high = (_amount(value, decimals) for value in (*means, *ends))
+    spread = f" ({low} to {high} over {len(own)} repeats)" if len(own) > 1 else ""
     return (
-        ("Observed", f"{seen}{unit}"),
-        ("Predicted", f"{mean}{unit}{spread}"),
-        ("Reference", f"{expected}{unit}"),
+        ("Observed", f"{observed}{unit}"),
+        ("Predicted", f"{predicted}{unit}{spread}"),
+        ("Reference", f"{reference}{unit}"),
     )
+
+
+def _amount(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def _spread(result: RunResult) -> dict[str, dict[str, float]]:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from workbench.records import RunResult
 
 
+OF_CATEGORIES = (
+    "SCORE@SESSION is a score at a session. Of a category (such as sex: M) the share of participants in it is given, "
+    "of other variables the mean. The difference is that of those excluded minus that of those analysed, in SD."
+)
+
+
 def participants(result: RunResult) -> Section:
     """The flow from the study to the analysis, as CONSORT asks for it, and how those analysed differ from the others.
 
@@ -38,6 +44,7 @@ def participants(result: RunResult) -> Section:
         question="Who is this about?",
         answer=f"{sentence(participants_in_short(result.flow))}." if result.flow else "",
         facts=tuple(facts),
+        notes=(OF_CATEGORIES,) if tables[1] is not None else (),
         tables=tuple(table for table in tables if table is not None),
         pictures=("flow",),
     )
@@ -57,7 +64,7 @@ def _differences(result: RunResult) -> ReportTable | None:
         return None
     rows = tuple(
         (
-            each.variable,
+            _as_text(each.variable),
             str(each.n_analysed),
             number(each.analysed),
             str(each.n_lost),
@@ -68,6 +75,11 @@ def _differences(result: RunResult) -> ReportTable | None:
     )
     columns = ("Variable", "n analysed", "Mean or share", "n excluded", "Mean or share", "Difference (SD)")
     return ReportTable(columns, rows, "Those analysed beside eligible participants who were excluded")
+
+
+def _as_text(column: str) -> str:
+    """The column of a category as text: "sex: M" of ``sex[M]``."""
+    return column.replace("[", ": ").removesuffix("]") if column.endswith("]") else column
 
 
 def data_quality(result: RunResult) -> Section | None:
@@ -86,6 +98,7 @@ def data_quality(result: RunResult) -> Section | None:
     warnings = [each for each in scores.warnings if each.severity == "warning"]
     notes = [each for each in scores.warnings if each.severity != "warning"]
     tables = [_features(result.features), _scale_ends(result)]
+    noted = dict.fromkeys([*(each.sentence for each in notes), *([scores.undeclared] if scores.undeclared else [])])
     count = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else "No warning"
     return Section(
         name="data",
@@ -95,8 +108,7 @@ def data_quality(result: RunResult) -> Section | None:
         paragraphs=tuple(sentence(f"{each}.") for each in warnings),
         notes=(
             *_circuits(result.features),
-            *(sentence(f"{each.sentence}.") for each in notes),
-            *([sentence(f"{scores.undeclared}.")] if scores.undeclared else []),
+            *(sentence(f"{each}.") for each in noted),
         ),
         tables=tuple(table for table in tables if table is not None),
     )
