@@ -31,13 +31,15 @@ def root(empty_store: Path, tmp_path: Path) -> Path:
     return made
 
 
-def keep(root: Path, result: RunResult) -> str:
+def keep(root: Path, result: RunResult, date: str = "") -> str:
     with tracking.open_run(open_study(root), result) as opened:
         write_run(result, opened.artifacts, run_id=opened.run_id)
         (opened.artifacts / "figures").mkdir()
         for name in ("calibration.png", "calibration-dark.png", "calibration.svg"):
             (opened.artifacts / "figures" / name).write_bytes(b"")
-    look = Look(now(), "madrs_change", "ridge . dmn4", "fall in MADRS", "", "", 0, "", "", "", "", run_id=opened.run_id)
+    look = Look(
+        date or now(), "madrs_change", "ridge . dmn4", "fall in MADRS", "", "", 0, "", "", "", "", run_id=opened.run_id
+    )
     record_look(open_study(root), look)
     return opened.run_id
 
@@ -76,8 +78,9 @@ def test_latest_is_the_primary_run_of_the_experiment_run_last(root, shown_result
     path = root / "experiments" / "madrs_change.toml"
     own = [line for line in question.splitlines() if not line.startswith("primary")]
     path.write_text("\n".join(['primary = "ridge . connectivity"', *own]))
+    date = now()
     for name in ("ridge . pet", "ridge . connectivity", "ridge . task"):
-        keep(root, replace(shown_result, scores=replace(shown_result.scores, run_name=name)))
+        keep(root, replace(shown_result, scores=replace(shown_result.scores, run_name=name)), date)
     assert pipeline.show_run(study=root).result.scores.run_name == "ridge . connectivity"
     path.write_text("\n".join(own))
     assert pipeline.show_run(study=root).result.scores.run_name == "ridge . task"

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from workbench.preregistration.append_only import now
 from workbench.preregistration.viewed import Look, as_viewed, earlier, first_view, settings_digest, unrecorded
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import PLSSpec, RidgeSpec
@@ -66,10 +67,10 @@ def test_a_run_that_no_ledger_knows_counts_with_everything_and_is_no_look_again(
 
 
 def test_what_was_seen_is_rounded_and_what_is_not_a_number_is_left_out():
-    seen = as_viewed(LOOK, verdict="exploratory", r2=0.123456, p=1 / 1001, run_id="f00")
+    seen = as_viewed(LOOK, date=now(), verdict="exploratory", r2=0.123456, p=1 / 1001, run_id="f00")
     assert (seen.r2, seen.p, seen.run_id) == (0.1235, 0.000999, "f00")
     assert seen.date
-    assert as_viewed(LOOK, verdict="", r2=float("nan"), p=None, run_id="").r2 is None
+    assert as_viewed(LOOK, date=now(), verdict="", r2=float("nan"), p=None, run_id="").r2 is None
 
 
 def test_the_seed_the_grid_the_kind_and_the_folds_are_settings():

@@ -63,7 +63,7 @@ def viewed(
         If a line cannot be written: no result of the experiment is shown then.
     """
     from workbench.preregistration import registry
-    from workbench.preregistration.append_only import locked
+    from workbench.preregistration.append_only import locked, now
     from workbench.preregistration.viewed import as_viewed, record_look
     from workbench.results.family import finish_experiment
 
@@ -73,10 +73,12 @@ def viewed(
         with locked(study), registry.locked():
             record = record_of(study, plan, looks)
             results = finish_experiment(runs, [record.viewing(look) for look in looks])
+            date = now()
             for look, result in zip(looks, results, strict=True):
                 begun.append(recorder.begin(result))
                 scores, verdict = result.scores, result.claim.verdict
-                seen = as_viewed(look, verdict=verdict, r2=scores.performance.r2, p=scores.p_family, run_id=begun[-1])
+                r2, p = scores.performance.r2, scores.p_family
+                seen = as_viewed(look, date=date, verdict=verdict, r2=r2, p=p, run_id=begun[-1])
                 record_look(study, seen)
                 register(study, [seen])
         for result in results:

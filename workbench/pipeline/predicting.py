@@ -300,6 +300,7 @@ def _counted(
 ) -> ExternalValidation:
     """Counted in both ledgers and the registry, and only then written where it can be read."""
     from workbench.export.external_files import write_external
+    from workbench.preregistration.append_only import now
     from workbench.preregistration.viewed import as_viewed
     from workbench.tracking import external_run, set_claim
 
@@ -307,7 +308,9 @@ def _counted(
         validation = replace(validation, run_id=opened.run_id)
         claim = with_external(frozen.study, frozen.logged, frozen.result, more=(validation,)).claim
         with both_locked(frozen.study, cohort.study):
-            seen = as_viewed(look, verdict=claim.verdict, r2=validation.r2.value, p=None, run_id=opened.run_id)
+            seen = as_viewed(
+                look, date=now(), verdict=claim.verdict, r2=validation.r2.value, p=None, run_id=opened.run_id
+            )
             count(frozen.study, cohort.study, seen, cohort=validation.cohort)
         write_external(opened.artifacts, validation, prediction_table(frozen, rows, predicted), predicted.circuits)
         (opened.artifacts / REPORT_FILE).write_text(_html(frozen, validation, claim), encoding="utf-8")

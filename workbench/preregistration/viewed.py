@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.preregistration.append_only import append_record, in_order, now, read_records
+from workbench.preregistration.append_only import append_record, in_order, read_records
 from workbench.preregistration.recognition import comparable, same_look, same_outcome, seen_in_parts
 from workbench.preregistration.registry import Registered, find_key
 
@@ -207,13 +207,15 @@ def record_look(study: Study, look: Look) -> None:
     append_record(study.viewed_file, look)
 
 
-def as_viewed(look: Look, *, verdict: str, r2: float, p: float | None, run_id: str) -> Look:
+def as_viewed(look: Look, *, date: str, verdict: str, r2: float, p: float | None, run_id: str) -> Look:
     """The look with what was seen, numbers rounded to four significant digits, and when.
 
     Parameters
     ----------
     look : Look
         Before its result was viewed.
+    date : str
+        From `now`; results of one command have the same.
     verdict : str
     r2 : float
         `Performance.r2`; NaN is written as None.
@@ -225,13 +227,12 @@ def as_viewed(look: Look, *, verdict: str, r2: float, p: float | None, run_id: s
     Returns
     -------
     Look
-        Dated now, in UTC.
     """
 
     def rounded(value: float | None) -> float | None:
         return None if value is None or value != value else float(f"{value:.4g}")
 
-    return replace(look, date=now(), verdict=verdict, r2=rounded(r2), p=rounded(p), run_id=run_id)
+    return replace(look, date=date, verdict=verdict, r2=rounded(r2), p=rounded(p), run_id=run_id)
 
 
 def settings_digest(learner: LearnerSpec, validation: ValidationSpec) -> str:

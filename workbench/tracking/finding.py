@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 TOGETHER = timedelta(seconds=10)
-"""Results of one command are counted within this time of each other, under one lock."""
+"""Results of one command have one date; earlier versions counted them within this time, under one lock."""
 ACTIVE = """
 SELECT run_uuid, runs.name, experiments.name, artifact_uri, end_time FROM runs JOIN experiments USING (experiment_id)
 WHERE status = 'FINISHED' AND runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'
