@@ -13,6 +13,7 @@ from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fold
 from workbench.models.nested_cv import fit_unit, fit_units, plan_units, target_matrices
 from workbench.models.preprocessing import fit_nuisance
+from workbench.models.split_stacks import held_out_references
 from workbench.records import Split
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
@@ -86,7 +87,7 @@ def test_references_are_those_of_the_nuisance_model(n_targets):
     folds, Y = make_folds(3, 2, constant=True)
     Y = Y[:, :n_targets]
     splits = [Split(fold.train, fold.test) for fold in folds]
-    references = stacked.held_out_references([fold.nuisance for fold in folds], splits, [Y] * len(folds))
+    references = held_out_references([fold.nuisance for fold in folds], splits, [Y] * len(folds))
     for fold, reference in zip(folds, references, strict=True):
         N = fold.nuisance
         assert_allclose(reference, fit_nuisance(Y[fold.train], N[fold.train], N[fold.test]).test, rtol=1e-13)

@@ -23,8 +23,9 @@ from workbench.models.procedures import (
     procedure_of,
     procedures_of_units,
 )
+from workbench.models.split_stacks import held_out_references
 from workbench.models.splitters import inner_folds, outer_folds, participants_of
-from workbench.models.stacked import held_out_references
+from workbench.models.stacked_explanations import explained_together
 from workbench.models.targets import ORDER as ORDER
 from workbench.models.targets import ORDERS as ORDERS
 from workbench.models.targets import marginal_targets as marginal_targets
@@ -228,12 +229,24 @@ def _fit_and_reduce(
     fits = _fit(procedures, folds, units, references, explain=explain)
     explanations: list[Explanation | None] = [None] * len(units)
     if explain:
-        circuits, residualised = dataset.circuit_of_feature, residualises(procedures[0].learner)
-        explanations = [
-            None if fitted.model is None else explained(fitted, fold, residualised=residualised, circuits=circuits)
-            for fitted, fold in zip(fits, folds, strict=True)
-        ]
+        residualised = residualises(procedures[0].learner)
+        explanations = _explanations(fits, folds, residualised=residualised, circuits=dataset.circuit_of_feature)
     return list(zip(_reduced(procedures, fits, references, units), explanations, strict=True))
+
+
+def _explanations(
+    fits: Sequence[Fitted], folds: Sequence[Fold], *, residualised: bool, circuits: np.ndarray | None
+) -> list[Explanation | None]:
+    """Of every unit, of small fits together; None where the learner gives no model."""
+    small = [
+        fitted.small for fitted, fold in zip(fits, folds, strict=True) if fitted.small and fitted.small.fold is fold
+    ]
+    if len(small) == len(fits):
+        return list(explained_together(small, circuits))
+    return [
+        None if fitted.model is None else explained(fitted, fold, residualised=residualised, circuits=circuits)
+        for fitted, fold in zip(fits, folds, strict=True)
+    ]
 
 
 def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
