@@ -104,8 +104,28 @@ def stacks(splits: Sequence[Split], nuisances: Sequence[Floats], *, of: Sequence
     """
     if sum(len(split.train) for split in splits) > MOST_ROWS_KEPT:
         return list(_stacks(splits, nuisances, _by_size(splits)))
-    by_size = remembered("by size", of, lambda: _by_size(splits))
-    return remembered("stacks", [*of, None, *nuisances], lambda: list(_stacks(splits, nuisances, by_size)))
+
+    def made() -> list[Stack]:
+        return list(_stacks(splits, nuisances, grouped_by_size(splits, of=of)))
+
+    return remembered("stacks", [*of, None, *nuisances], made)
+
+
+def grouped_by_size(splits: Sequence[Split], *, of: Sequence[object]) -> list[tuple[Rows, Rows, Rows]]:
+    """Splits of equal sizes: which they are, and their training rows and held-out rows, one split below the other.
+
+    Parameters
+    ----------
+    splits : sequence of Split
+    of : sequence of object
+        As for `stacks`.
+
+    Returns
+    -------
+    list of (members, train, test)
+        Arrays of int, of shape (n_members,), (n_members, n_train) and (n_members, n_test).
+    """
+    return remembered("by size", of, lambda: _by_size(splits))
 
 
 def arrays_of(splits: Sequence[Split]) -> list[Rows]:
