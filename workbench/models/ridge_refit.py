@@ -96,13 +96,30 @@ def refit(
     -------
     RefittedRidge
     """
-    chosen = first_of_least(losses)
+    chosen = chosen_settings(losses)
     filters = 1.0 / (one.values[:, None] + alphas)
     coordinates = one.scores.T @ Y_train
-    coordinates *= filters.T.take(chosen, axis=0).T  # a fifth of the time of taking columns
+    coordinates *= filters @ chosen  # exact, and a third of the time of taking columns
     predicted = one.held_out @ coordinates
     predicted += reference
-    return RefittedRidge(outer, one, float(alphas[chosen[0]]), coordinates, predicted)
+    return RefittedRidge(outer, one, float(alphas[chosen[:, 0].argmax()]), coordinates, predicted)
+
+
+def chosen_settings(losses: Floats) -> Floats:
+    """Which setting has the smallest loss of every target, the first of equals, as 1 among zeros.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n_settings, n_targets)
+
+    Returns
+    -------
+    ndarray of shape (n_settings, n_targets)
+    """
+    least = losses == losses.min(axis=0)
+    if np.count_nonzero(least) != losses.shape[1]:  # equals, or no number
+        least = first_of_least(losses) == np.arange(len(losses))[:, None]
+    return least.astype(np.float64)
 
 
 def first_of_least(losses: Floats) -> Rows:

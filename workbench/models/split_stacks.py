@@ -76,6 +76,10 @@ class Stack(NamedTuple):
     raw: Floats
     center: Floats
 
+    def of(self, places: slice) -> Stack:
+        """Some of the sets."""
+        return Stack(*(part[places] for part in self))
+
     def training_set(self, place: int) -> TrainingSet:
         """One of the sets."""
         basis = NuisanceBasis(self.on_train[place], self.on_test[place], self.raw[place], self.center[place])

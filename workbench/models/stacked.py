@@ -25,6 +25,8 @@ MOST_VALUES = 2**14
 """Training rows x features of such a fold, 128 kB: more features are better read once for all training sets."""
 SETS_AT_ONCE = 192
 """Training sets in one stack; bounds what is allocated to some tens of MB."""
+VALUES_AT_ONCE = 2**16
+"""Features of training rows prepared at once, 512 kB, for the same reason."""
 PRODUCT_VALUES = 2**15
 """Errors of alphas and targets computed at once, 256 kB: they are read again while they are in the cache."""
 
@@ -188,20 +190,41 @@ class _Reduced(NamedTuple):
 
 def _decompose(X: Floats, sets: Stack) -> _Reduced:
     """Prepare the features of every set and decompose them: by features where these are fewer, by rows otherwise."""
-    train, test = _prepared(X, sets)
-    n_train, n_features = train.shape[1:]
-    columns = train.transpose(0, 2, 1)
-    by_features = n_features <= n_train - sets.on_train.shape[2]  # more directions than these are not there
-    values, vectors = np.linalg.eigh(columns @ train if by_features else train @ columns)
-    nil = values.shape[1] * np.finfo(np.float64).eps * values[:, -1:]
-    first = np.count_nonzero(values <= nil, axis=1)
-    # Of what is nothing but rounding the held-out rows may have much, so that it has to be exactly nothing.
-    if by_features:
+    n_train, rank = sets.on_train.shape[1:]
+    if X.shape[1] <= n_train - rank:  # more directions than these are not there
+        train, test = _prepared(X, sets)
+        values, vectors = np.linalg.eigh(train.transpose(0, 2, 1) @ train)
+        nil = _nil(values)
+        first = np.count_nonzero(values <= nil, axis=1)
+        # Of what is nothing but rounding the held-out rows may have much, so that it has to be exactly nothing.
         vectors *= (values > nil)[:, None, :]
         return _Reduced(train @ vectors, test @ vectors, np.where(values > nil, values, 1.0), vectors, first)
-    first = np.maximum(sets.on_train.shape[2], first)
+    among, across = _kernels(X, sets)
+    values, vectors = np.linalg.eigh(among)
+    nil = _nil(values)
+    first = np.maximum(rank, np.count_nonzero(values <= nil, axis=1))
     vectors *= (np.arange(n_train) >= first[:, None])[:, None, :]
-    return _Reduced(vectors, (test @ columns) @ vectors, np.where(values > nil, values, 1.0), None, first)
+    return _Reduced(vectors, across @ vectors, np.where(values > nil, values, 1.0), None, first)
+
+
+def _nil(values: Floats) -> Floats:
+    """What rounding leaves of eigenvalues, (n_sets, 1)."""
+    nil: Floats = values.shape[1] * np.finfo(np.float64).eps * values[:, -1:]
+    return nil
+
+
+def _kernels(X: Floats, sets: Stack) -> tuple[Floats, Floats]:
+    """Products of prepared training rows among themselves, and of held-out rows with them, some sets at a time."""
+    n_sets, n_train = sets.train.shape
+    among, across = np.empty((n_sets, n_train, n_train)), np.empty((n_sets, sets.test.shape[1], n_train))
+    width = max(VALUES_AT_ONCE // (n_train * X.shape[1]), 1)
+    for start in range(0, n_sets, width):
+        some = slice(start, start + width)
+        train, test = _prepared(X, sets.of(some))
+        columns = train.transpose(0, 2, 1)
+        np.matmul(train, columns, out=among[some])
+        np.matmul(test, columns, out=across[some])
+    return among, across
 
 
 def _prepared(X: Floats, sets: Stack) -> tuple[Floats, Floats]:
