@@ -25,7 +25,13 @@ _answers: dict[tuple[object, ...], tuple[tuple[object, ...], object]] = {}
 _answering = Lock()
 
 
-def remembered(question: str, of: Sequence[object], answer: Callable[[], Answer]) -> Answer:
+def remembered(
+    question: str,
+    of: Sequence[object],
+    answer: Callable[[], Answer],
+    *,
+    n_rows: Callable[[], int] = lambda: 0,
+) -> Answer:
     """What a function of some objects gave for these very objects, which nobody changes; the last used are kept.
 
     Parameters
@@ -36,6 +42,8 @@ def remembered(question: str, of: Sequence[object], answer: Callable[[], Answer]
         Everything that the answer depends on, told apart by identity.
     answer : callable
         Asked where it is not remembered.
+    n_rows : callable
+        Size of an answer, of which none above `MOST_ROWS_KEPT` is kept.
 
     Returns
     -------
@@ -49,6 +57,8 @@ def remembered(question: str, of: Sequence[object], answer: Callable[[], Answer]
             _answers[key] = found
             return cast(Answer, found[1])
     given = answer()
+    if n_rows() > MOST_ROWS_KEPT:
+        return given
     with _answering:
         while len(_answers) >= ANSWERS_KEPT:
             del _answers[next(iter(_answers))]
@@ -106,13 +116,11 @@ def stacks(splits: Sequence[Split], nuisances: Sequence[Floats], *, of: Sequence
     FitError
         If there are too few training rows for this many covariates.
     """
-    if sum(len(split.train) for split in splits) > MOST_ROWS_KEPT:
-        return list(_stacks(splits, nuisances, _by_size(splits)))
 
     def made() -> list[Stack]:
         return list(_stacks(splits, nuisances, grouped_by_size(splits, of=of)))
 
-    return remembered("stacks", [*of, None, *nuisances], made)
+    return remembered("stacks", [*of, None, *nuisances], made, n_rows=lambda: _n_rows(splits))
 
 
 def grouped_by_size(splits: Sequence[Split], *, of: Sequence[object]) -> list[tuple[Rows, Rows, Rows]]:
@@ -129,7 +137,11 @@ def grouped_by_size(splits: Sequence[Split], *, of: Sequence[object]) -> list[tu
     list of (members, train, test)
         Arrays of int, of shape (n_members,), (n_members, n_train) and (n_members, n_test).
     """
-    return remembered("by size", of, lambda: _by_size(splits))
+    return remembered("by size", of, lambda: _by_size(splits), n_rows=lambda: _n_rows(splits))
+
+
+def _n_rows(splits: Sequence[Split]) -> int:
+    return sum(len(split.train) for split in splits)
 
 
 def arrays_of(splits: Sequence[Split]) -> list[Rows]:
