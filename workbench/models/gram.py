@@ -30,7 +30,7 @@ from workbench.models.preprocessing import Floats, Rows, prepare_on_basis
 from workbench.models.ridge_refit import Decomposition, RefittedRidge, refit
 from workbench.models.split_stacks import held_out_references
 from workbench.models.stacked import all_small, small_ridges
-from workbench.models.stacked_explanations import SmallFit
+from workbench.models.stacked_explanations import SmallFit, SmallFitted
 from workbench.models.training_sets import TrainingSet, nothing_to_choose_in, training_sets
 from workbench.records import Split
 
@@ -125,8 +125,8 @@ class RidgeLearner:
             lambda: ridge.decomposition.weights(ridge.lone(y_train)),
             (lambda: ridge.decomposition.weights(ridge.coordinates[:, 1:explain])) if explain > 1 else None,
         )
-        beside_others = SmallFit(fold, ridge, y_train, explain) if small else None
-        return solution.fitted(ridge.predicted, {"alpha": ridge.alpha}, beside_others)
+        fitted = solution.fitted(ridge.predicted, {"alpha": ridge.alpha})
+        return SmallFitted(**vars(fitted), small=SmallFit(fold, ridge, y_train, explain)) if small else fitted
 
 
 def decompose(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:

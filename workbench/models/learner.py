@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.models.stacked_explanations import SmallFit
     from workbench.records import Batches, Dataset, FeatureBlocks, OutcomeType, Split, Treatment
 
     Floats = NDArray[np.float64]
@@ -169,8 +168,6 @@ class Fitted:
         what a learner that serves many targets at once can share between them. None where nothing was asked for.
     effect : ndarray of shape (n_test,) or None
         Predicted effect of the treatment on each held-out row of target 0, where that is what was learnt.
-    small : SmallFit or None
-        What a small ridge fit on the raw features of its fold is explained from beside others.
     """
 
     predicted: np.ndarray
@@ -178,7 +175,6 @@ class Fitted:
     model: Callable[[], Model] | None = None
     mean_abs_shap: Callable[[], Floats] | None = None
     effect: np.ndarray | None = None
-    small: SmallFit | None = None
 
 
 def fitted_one_by_one(

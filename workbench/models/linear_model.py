@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from workbench.models.preprocessing import Floats, NuisanceModel, PreparedFold, 
 from workbench.models.probabilities import chord, expit
 from workbench.models.state import Stateful
 from workbench.models.training_sets import TrainingSet
-
-if TYPE_CHECKING:
-    from workbench.models.stacked_explanations import SmallFit
 
 BlockWeights = Callable[[PreparedFold, slice], Floats]
 """Weights of a block of features, prepared in the outer training rows: (n_columns,), or (n_columns, n_targets)."""
@@ -119,11 +116,9 @@ class LinearSolution:
     shift: float = 0.0
     logistic: bool = False
 
-    def fitted(
-        self, predicted: Floats, chosen: Mapping[str, float | int | str], small: SmallFit | None = None
-    ) -> Fitted:
+    def fitted(self, predicted: Floats, chosen: Mapping[str, float | int | str]) -> Fitted:
         """What a learner gives back."""
-        return Fitted(predicted, chosen, lambda: self.model, lambda: self._passed[1], small=small)
+        return Fitted(predicted, chosen, lambda: self.model, lambda: self._passed[1])
 
     @property
     def model(self) -> LinearModel:

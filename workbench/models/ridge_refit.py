@@ -119,7 +119,8 @@ def chosen_settings(losses: Floats) -> Floats:
     least = losses == losses.min(axis=0)
     if np.count_nonzero(least) != losses.shape[1]:  # equals, or no number
         least = first_of_least(losses) == np.arange(len(losses))[:, None]
-    return least.astype(np.float64)
+    chosen: Floats = least.astype(np.float64)
+    return chosen
 
 
 def first_of_least(losses: Floats) -> Rows:

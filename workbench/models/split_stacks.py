@@ -88,7 +88,8 @@ class Stack(NamedTuple):
 
     def of(self, places: slice) -> Stack:
         """Some of the sets."""
-        return Stack(*(part[places] for part in self))
+        rows = (self.members[places], self.train[places], self.test[places])
+        return Stack(*rows, self.on_train[places], self.on_test[places], self.raw[places], self.center[places])
 
     def training_set(self, place: int) -> TrainingSet:
         """One of the sets."""

@@ -7,13 +7,14 @@ numbers are the same bits whichever others share its stack.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.models.explanations import NIL_PREDICTION, Explanation, circuit_members
-from workbench.models.learner import Fold
+from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import NIL_SHARE, Floats
 from workbench.models.ridge_refit import RefittedRidge
 
@@ -44,6 +45,13 @@ class SmallFit(NamedTuple):
         """Fits of equal sizes go into one stack."""
         outer, one = self.ridge.outer, self.ridge.decomposition
         return (*outer.basis.train.shape, len(outer.test), len(one.values), one.loadings is None, self.n_explained)
+
+
+@dataclass(frozen=True, eq=False)
+class SmallFitted(Fitted):
+    """What a small ridge fit gives back: it can be explained beside others."""
+
+    small: SmallFit | None = None
 
 
 def explained_together(fits: Sequence[SmallFit], circuits: NDArray[np.int_] | None) -> list[Explanation]:
