@@ -24,7 +24,7 @@ from workbench.models.procedures import (
 )
 from workbench.models.scored import Reference, References, reduced
 from workbench.models.splitters import inner_folds, outer_folds, participants_of
-from workbench.models.stacked_explanations import explained_together
+from workbench.models.stacked_explanations import SmallFitted, explained_together
 from workbench.models.targets import ORDER as ORDER
 from workbench.models.targets import ORDERS as ORDERS
 from workbench.models.targets import marginal_targets as marginal_targets
@@ -245,9 +245,8 @@ def _explanations(
     fits: Sequence[Fitted], folds: Sequence[Fold], *, residualised: bool, circuits: np.ndarray | None
 ) -> list[Explanation | None]:
     """Of every unit, of small fits together; None where the learner gives no model."""
-    small = [
-        fitted.small for fitted, fold in zip(fits, folds, strict=True) if fitted.small and fitted.small.fold is fold
-    ]
+    each = zip(fits, folds, strict=True)  # a learner around another may give it a fold of its own making
+    small = [one.small for one, fold in each if isinstance(one, SmallFitted) and one.small.fold is fold]
     if len(small) == len(fits):
         return list(explained_together(small, circuits))
     return [

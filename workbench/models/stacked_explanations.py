@@ -47,11 +47,11 @@ class SmallFit(NamedTuple):
         return (*outer.basis.train.shape, len(outer.test), len(one.values), one.loadings is None, self.n_explained)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SmallFitted(Fitted):
     """What a small ridge fit gives back: it can be explained beside others."""
 
-    small: SmallFit | None = None
+    small: SmallFit
 
 
 def explained_together(fits: Sequence[SmallFit], circuits: NDArray[np.int_] | None) -> list[Explanation]:
