@@ -119,7 +119,7 @@ def _tuning_losses(folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats) 
         return [np.zeros((1, Ys[0].shape[1]))] * len(folds)
     inner = [split for fold in folds for split in fold.inner]
     owners = np.repeat(np.arange(len(folds)), [len(fold.inner) for fold in folds])
-    nuisances = [folds[owner].nuisance for owner in owners]
+    nuisances = [folds[owner].nuisance for owner in owners.tolist()]
     single = Ys[0].shape[1] == 1
     of_sets: list[Floats] = [np.empty(0)] * len(inner)
     for stack in stacks(inner, nuisances, of=[fold.inner for fold in folds]):
