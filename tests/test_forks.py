@@ -19,7 +19,7 @@ import os, signal, sys, threading, time
 from functools import partial
 from pathlib import Path
 from workbench.errors import FitError, Problem
-from workbench.forks import Forks, can_fork
+from workbench.forks import Forks, Shared, can_fork
 from workbench.whole_files import written_whole
 
 def doubled(number, report):
@@ -34,6 +34,9 @@ class TwoWords(Exception):
         super().__init__(one + other)
 def not_to_be_rebuilt(report):
     raise TwoWords("can be pickled, ", "cannot be read back")
+def lengthened(shared, report):
+    shared.value.append("more")
+    return len(shared.value)
 def killed(report):
     os.kill(os.getpid(), signal.SIGKILL)
 def writes_for_ever(path, report):
@@ -59,6 +62,15 @@ def printed(body: str) -> str:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
+
+
+def test_what_many_calls_share_is_made_once_in_a_worker():
+    body = """
+    with Forks(1, lambda: None) as forks:
+        shared = Shared(["a", "b"])
+        print(shared.value, [made for _, made in forks.start([partial(lengthened, shared)] * 3)])
+    """
+    assert printed(body) == "['a', 'b'] [3, 4, 5]\n"
 
 
 def test_everything_is_made_by_few_workers_and_what_they_report_arrives():

@@ -17,11 +17,12 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from workbench.errors import FitError, Problem, WorkbenchError
 
@@ -150,6 +151,30 @@ class Forks:
                     raise content
                 _hand_over(connection, todo, busy)
                 yield number, content
+
+
+class Shared(Generic[Made]):
+    """Something that many calls take: pickled once, and made once in a worker that is handed it again and again.
+
+    Parameters
+    ----------
+    value : object
+        Can be pickled.
+    """
+
+    def __init__(self, value: Made) -> None:
+        self._dumped = pickle.dumps(value)
+
+    @property
+    def value(self) -> Made:
+        """What it was made of, or its copy in a worker; not to be changed."""
+        made: Made = _made_of(self._dumped)
+        return made
+
+
+@lru_cache(maxsize=1)
+def _made_of(dumped: bytes) -> Any:
+    return pickle.loads(dumped)
 
 
 @contextmanager

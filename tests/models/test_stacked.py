@@ -9,10 +9,14 @@ from sklearn.model_selection import KFold
 
 from workbench.errors import FitError
 from workbench.models import stacked
+from workbench.models.explanations import explained
 from workbench.models.gram import RidgeLearner
 from workbench.models.learner import Fold
 from workbench.models.nested_cv import fit_unit, fit_units, plan_units, target_matrices
 from workbench.models.preprocessing import fit_nuisance
+from workbench.models.ridge_refit import chosen_settings
+from workbench.models.split_stacks import held_out_references
+from workbench.models.stacked_explanations import explained_together
 from workbench.records import Split
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
@@ -86,10 +90,43 @@ def test_references_are_those_of_the_nuisance_model(n_targets):
     folds, Y = make_folds(3, 2, constant=True)
     Y = Y[:, :n_targets]
     splits = [Split(fold.train, fold.test) for fold in folds]
-    references = stacked.held_out_references([fold.nuisance for fold in folds], splits, [Y] * len(folds))
+    references = held_out_references([fold.nuisance for fold in folds], splits, [Y] * len(folds))
     for fold, reference in zip(folds, references, strict=True):
         N = fold.nuisance
         assert_allclose(reference, fit_nuisance(Y[fold.train], N[fold.train], N[fold.test]).test, rtol=1e-13)
+
+
+@pytest.mark.parametrize("case", [*CASES, {"p": 0, "q": 1}], ids=str)
+@pytest.mark.parametrize("explain", [1, 4])
+def test_explanations_made_together_are_those_of_each_model(case, explain):
+    folds, Y = make_folds(**case)
+    circuits = np.arange(case["p"]) % 3
+    fits = RidgeLearner(RIDGE).fit_together(folds, [Y] * len(folds), explain=explain)
+    together = explained_together([fitted.small for fitted in fits], circuits)
+    for fold, fitted, found in zip(folds, fits, together, strict=True):
+        expected = explained(fitted, fold, residualised=True, circuits=circuits)
+        for field in ("shap", "shap_base", "haufe", "weights", "circuit_shap"):
+            one, other = getattr(found, field), getattr(expected, field)
+            assert (one is None) == (other is None)
+            if other is not None:
+                assert_allclose(one, other, rtol=1e-9, atol=1e-10 * max(np.abs(other).max(initial=0.0), 1e-3))
+
+
+def test_what_is_remembered_of_splits_is_of_those_very_splits():
+    folds, Y = make_folds(16, 2)
+    other = [replace(fold, nuisance=fold.nuisance[::-1].copy()) for fold in folds]
+    learner = RidgeLearner(RIDGE)
+    before = learner.fit_together(folds, [Y] * len(folds))
+    for one, changed in zip(before, learner.fit_together(other, [Y] * len(folds)), strict=True):
+        assert np.abs(one.predicted - changed.predicted).max() > 1e-3
+    for one, again in zip(before, learner.fit_together(folds, [Y] * len(folds)), strict=True):
+        assert_array_equal(one.predicted, again.predicted)
+
+
+def test_of_equal_losses_the_first_setting_is_chosen():
+    losses = np.array([[2.0, 1.0, np.nan], [1.0, 1.0, 1.0], [1.0, 3.0, 0.5]])
+    assert_array_equal(chosen_settings(losses).argmax(axis=0), np.argmin(losses, axis=0))
+    assert_array_equal(chosen_settings(losses).sum(axis=0), 1.0)
 
 
 def test_held_out_outcomes_and_features_change_nothing_that_is_learnt():

@@ -17,7 +17,7 @@ from workbench.evaluation.refits import FitUnits, in_memory, renamed
 from workbench.models.estimators import make_learner, make_tuned
 from workbench.models.learner import Fold, Learner, Together, residualises, taken_from
 from workbench.models.procedures import modalities
-from workbench.models.stacked import held_out_references
+from workbench.models.split_stacks import held_out_references
 from workbench.models.steps_in_fold import prepared
 from workbench.models.treatment import for_treatment, trial_of, trial_references
 from workbench.records import Dataset, Influence, ProcedureResult, Split, UnitResult, WorkUnit

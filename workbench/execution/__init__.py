@@ -207,7 +207,7 @@ def start_workers(jobs: int) -> Iterator[object]:
 
 
 def fork_workers(jobs: int) -> Forks | None:
-    """Worker processes that begin with all that fitting needs; None where a fork is not safe.
+    """Worker processes that begin with all that fitting and reducing need; None where a fork is not safe.
 
     Parameters
     ----------
@@ -220,18 +220,13 @@ def fork_workers(jobs: int) -> Forks | None:
     """
     if not can_fork():
         return None
-    import_ahead(FITTING)
+    import_ahead((*FITTING, *REDUCING))  # once: all processes need them, this one to judge the runs
     return Forks(jobs, _prepare_fork) if can_fork() else None  # BLAS may have started threads
 
 
 def _prepare_fork() -> None:
     """Once per forked process, while the one that forked it reads the data."""
     pin_blas()
-    import_ahead(REDUCING)
-
-
-def import_drawing() -> None:
-    """Import what drawing needs, where a worker waits for the others."""
     import_ahead(DRAWING)
 
 

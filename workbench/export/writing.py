@@ -162,11 +162,18 @@ def table_text(table: pd.DataFrame) -> str:
     >>> table_text(pd.DataFrame({"circuit": ["default mode", ""], "q": [0.1, float("nan")]}))
     'circuit\tq\ndefault mode\t0.1\nn/a\tn/a\n'
     """
-    texts = [name for name in table if table[name].dtype == object or str(table[name].dtype).startswith("str")]
-    safe = {name: [harmless(cell) if isinstance(cell, str) else cell for cell in table[name]] for name in texts}
+    texts = [name for name in table if str(table[name].dtype).startswith(("object", "str", "category"))]
+    safe = {name: _safe(table[name]) for name in texts}
     # pandas writes the shortest text that reads back as the same float.
-    filled = table.assign(**safe).replace({"": MISSING})
-    return str(filled.to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
+    return str(table.assign(**safe).to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
+
+
+def _safe(column: pd.Series) -> list[Any]:
+    """Cells of a column, texts among them that no spreadsheet runs; ids and names stand in many rows."""
+    known = {"": MISSING}
+    cells = column.tolist()
+    known |= {cell: harmless(cell) for cell in {cell for cell in cells if isinstance(cell, str)} - {""}}
+    return [known[cell] if isinstance(cell, str) else cell for cell in cells]
 
 
 def scores_record(scores: Scores, claim: Claim) -> dict[str, Any]:

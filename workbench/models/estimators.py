@@ -21,7 +21,7 @@ from workbench.models.pls import PLSLearner
 from workbench.models.prepared_learner import PreparedLearner
 from workbench.models.preprocessing import impute_means
 from workbench.models.screening import Screen
-from workbench.models.stacked import held_out_references
+from workbench.models.split_stacks import held_out_references
 from workbench.models.trees import XGBoostLearner
 from workbench.records import Split
 from workbench.specs.learners import ElasticNetSpec, EstimatorSpec, LearnerSpec, ScreenedSpec, XGBoostSpec

@@ -138,6 +138,19 @@ def sums_by_circuit(mean_abs_shap: Floats, circuits: NDArray[np.int_]) -> Floats
     -------
     ndarray of shape (n_targets, n_circuits)
     """
-    members = np.equal.outer(circuits, np.arange(int(circuits.max(initial=-1)) + 1)).astype(float)
-    sums: Floats = mean_abs_shap @ members
+    sums: Floats = mean_abs_shap @ circuit_members(circuits)
     return sums
+
+
+def circuit_members(circuits: NDArray[np.int_]) -> Floats:
+    """Which features are of each circuit, 1 or 0.
+
+    Parameters
+    ----------
+    circuits : ndarray of int, shape (n_features,)
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_circuits)
+    """
+    return np.equal.outer(circuits, np.arange(int(circuits.max(initial=-1)) + 1)).astype(float)

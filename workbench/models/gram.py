@@ -19,16 +19,18 @@ With fewer features than rows (*thin*) all features are prepared explicitly and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from workbench.models.fold_pass import pass_over, plan_pass
 from workbench.models.learner import Fitted, Fold
-from workbench.models.linear_model import BlockWeights, LinearSolution
-from workbench.models.preprocessing import Floats, PreparedFold, Rows, prepare_on_basis
-from workbench.models.stacked import held_out_references, is_small, small_ridges
+from workbench.models.linear_model import LinearSolution
+from workbench.models.preprocessing import Floats, Rows, prepare_on_basis
+from workbench.models.ridge_refit import Decomposition, RefittedRidge, refit
+from workbench.models.split_stacks import held_out_references
+from workbench.models.stacked import all_small, small_ridges
+from workbench.models.stacked_explanations import SmallFit, SmallFitted
 from workbench.models.training_sets import TrainingSet, nothing_to_choose_in, training_sets
 from workbench.records import Split
 
@@ -41,41 +43,6 @@ CLOSE_SHARE = 1e-6
 """Eigenvalues are close where they differ by less than this share: dividing by the difference loses 6 of 16 digits."""
 DELICATE_COLUMNS = 4096
 """Columns prepared explicitly at once: bounds the memory where every column misses a value."""
-
-
-@dataclass(frozen=True, eq=False)
-class Decomposition:
-    """Ridge of one training set: prediction = nuisance model + held_out @ (scores.T @ y / (values + alpha)).
-
-    Attributes
-    ----------
-    scores : ndarray of shape (n_train, rank)
-        Orthogonal to [1 | N].
-    held_out : ndarray of shape (n_test, rank)
-    values : ndarray of shape (rank,)
-        Eigenvalues of the kernel (wide) or of the cross-product (thin).
-    loadings : ndarray of shape (n_features, rank) or None
-        Thin: weights = loadings @ coordinates. Wide: weights = train_X.T @ (scores @ coordinates), block by block.
-    """
-
-    scores: Floats
-    held_out: Floats
-    values: Floats
-    loadings: Floats | None = None
-
-    def coefficients(self, coordinates: Floats) -> Floats:
-        """Thin: weights of the features. Wide: weights of the training rows in them."""
-        found: Floats = (self.scores if self.loadings is None else self.loadings) @ coordinates
-        return found
-
-    def weights(self, coordinates: Floats) -> BlockWeights:
-        """Weights of features, a block at a time, of the targets with these coordinates."""
-        coefficients, wide = self.coefficients(coordinates), self.loadings is None
-
-        def of_block(prepared: PreparedFold, columns: slice) -> Floats:
-            return prepared.train_X.T @ coefficients if wide else coefficients[columns]
-
-        return of_block
 
 
 class LinearKernel(NamedTuple):
@@ -118,14 +85,15 @@ class RidgeLearner:
         FitError
             If a training set has too few rows for its covariates, or several alphas meet no inner fold.
         """
-        if is_small(fold) and fold.inner_targets is None:
+        if fold.inner_targets is None and all_small([fold]):
             return self.fit_together([fold], [Y], explain=explain)[0]
         sets = training_sets(fold, tune=len(self.alphas) > 1)
         decompositions = decompose(fold.X, sets)
         inner = Y if fold.inner_targets is None else fold.inner_targets
         losses = tuning_losses(sets[:-1], decompositions[:-1], inner, self.alphas)
         outer, ridge, Y_train = sets[-1], decompositions[-1], Y[fold.train]
-        return self._refitted(fold, outer, Y_train, ridge, losses, outer.reference(Y_train), explain)
+        refitted = refit(outer, ridge, self.alphas, losses, Y_train, outer.reference(Y_train))
+        return self._solved(fold, refitted, Y, explain)
 
     def fit_together(
         self,
@@ -136,67 +104,29 @@ class RidgeLearner:
         explain: int = 0,
     ) -> list[Fitted]:
         """`fit` of several folds of one X, small ones in a fraction of the time; see `learner.Together`."""
-        if not all(map(is_small, folds)):
+        if not all_small(folds):
             return [self.fit(fold, Y, seed=0, explain=explain) for fold, Y in zip(folds, Ys, strict=True)]
         if len(self.alphas) > 1 and not all(fold.inner for fold in folds):
             raise nothing_to_choose_in()
         if references is None:
             splits = [Split(fold.train, fold.test) for fold in folds]
             references = held_out_references([fold.nuisance for fold in folds], splits, Ys)
-        fits, ridges = [], small_ridges(folds, Ys, self.alphas)
-        for fold, Y, base, small in zip(folds, Ys, references, ridges, strict=True):
-            ridge = Decomposition(small.scores, small.held_out, small.values, small.loadings)
-            Y_train = Y.take(fold.train, axis=0)
-            fits.append(self._refitted(fold, small.outer, Y_train, ridge, small.losses, base, explain))
-        return fits
+        ridges = small_ridges(folds, Ys, self.alphas, references)
+        each = zip(folds, ridges, Ys, strict=True)
+        return [self._solved(fold, ridge, Y, explain, small=True) for fold, ridge, Y in each]
 
-    def _refitted(
-        self,
-        fold: Fold,
-        outer: TrainingSet,
-        Y_train: Floats,
-        ridge: Decomposition,
-        losses: Floats,
-        base: Floats,
-        explain: int,
-    ) -> Fitted:
-        """The fit on all training rows, each target with the alpha of its smallest loss."""
-        chosen = first_of_least(losses)
-        filters = 1.0 / (ridge.values[:, None] + self.alphas)
-        coordinates = ridge.scores.T @ Y_train
-        coordinates *= filters.T.take(chosen, axis=0).T  # a fifth of the time of taking columns
-        y_train = np.ascontiguousarray(Y_train[:, 0])
+    def _solved(self, fold: Fold, ridge: RefittedRidge, Y: Floats, explain: int, *, small: bool = False) -> Fitted:
+        """What is kept of a fit, and how its model follows from it."""
+        y_train = Y[:, 0].take(fold.train)
         solution = LinearSolution(
             fold,
-            outer,
+            ridge.outer,
             y_train,
-            lambda: ridge.weights((ridge.scores.T @ y_train) * filters[:, chosen[0]]),
-            (lambda: ridge.weights(coordinates[:, 1:explain])) if explain > 1 else None,
+            lambda: ridge.decomposition.weights(ridge.lone(y_train)),
+            (lambda: ridge.decomposition.weights(ridge.coordinates[:, 1:explain])) if explain > 1 else None,
         )
-        return solution.fitted(base + ridge.held_out @ coordinates, {"alpha": float(self.alphas[chosen[0]])})
-
-
-def first_of_least(losses: Floats) -> Rows:
-    """Which alpha has the smallest loss of every target, the first of equals, as GridSearchCV.
-
-    It is `np.argmin`, which takes three times as long along the first axis of many columns.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (n_alphas, n_targets)
-
-    Returns
-    -------
-    ndarray of int, shape (n_targets,)
-    """
-    least = losses.min(axis=0)
-    if len(least) == 1 or np.isnan(least).any():
-        single: Rows = np.argmin(losses, axis=0)
-        return single
-    chosen: Rows = np.zeros(len(least), dtype=np.intp)
-    for number in reversed(range(len(losses))):
-        np.copyto(chosen, number, where=losses[number] == least)
-    return chosen
+        fitted = solution.fitted(ridge.predicted, {"alpha": ridge.alpha})
+        return SmallFitted(**vars(fitted), small=SmallFit(fold, ridge, y_train, explain)) if small else fitted
 
 
 def decompose(X: Floats, sets: Sequence[TrainingSet]) -> list[Decomposition]:

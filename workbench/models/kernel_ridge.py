@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.models.gram import Decomposition, LinearKernel, linear_kernels, tuning_losses
+from workbench.models.gram import LinearKernel, linear_kernels, tuning_losses
 from workbench.models.kernel_model import KernelModel, attributions
 from workbench.models.learner import Fitted, Fold
 from workbench.models.linear_model import nuisance_of
 from workbench.models.preparation import CovariateBasis, Preparation, blocks
 from workbench.models.preprocessing import Floats, prepare_on_basis
+from workbench.models.ridge_refit import Decomposition
 from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:

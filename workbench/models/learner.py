@@ -341,6 +341,6 @@ class Together(Protocol):
         Parameters
         ----------
         references : sequence of ndarray of shape (n_test, n_targets), optional
-            Predictions of the nuisance model of every fold, where they are known (`stacked.held_out_references`).
+            Predictions of the nuisance model of every fold, where they are known (`split_stacks.held_out_references`).
         """
         ...

@@ -20,11 +20,12 @@ from functools import cached_property, partial
 import numpy as np
 
 from workbench.errors import FitError, Problem
-from workbench.models.gram import Decomposition, decompose
+from workbench.models.gram import decompose
 from workbench.models.learner import Fitted, Fold, fitted_one_by_one
 from workbench.models.linear_model import LinearModel, LinearSolution
 from workbench.models.preprocessing import Floats, NuisancePredictions, residual_scale
 from workbench.models.probabilities import CONVERGED, NEWTON_STEPS, expit, log_loss, log_odds, platt_line
+from workbench.models.ridge_refit import Decomposition
 from workbench.models.training_sets import TrainingSet, training_sets
 from workbench.specs.learners import LinearSVMSpec, LinearSVRSpec, LogisticRidgeSpec
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from workbench.models.availability import Present
 from workbench.models.fusion_model import FusedPart
-from workbench.models.gram import Decomposition, decompose, first_of_least, held_out_losses
+from workbench.models.gram import decompose, held_out_losses
 from workbench.models.learner import Fold
 from workbench.models.preparation import CovariateBasis, Preparation, blocks
 from workbench.models.preprocessing import Floats, NuisanceBasis, Rows, prepare_on_basis, spanning_basis
+from workbench.models.ridge_refit import Decomposition, first_of_least
 from workbench.models.training_sets import TrainingSet
 
 FEWEST_ROWS = 10

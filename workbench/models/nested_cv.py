@@ -16,20 +16,19 @@ from workbench.errors import FitError, Problem
 from workbench.models.estimators import as_permuted
 from workbench.models.explanations import Explanation, explained
 from workbench.models.learner import Fitted, Fold, Together, residualises, taken_from
-from workbench.models.permutations import is_binary
 from workbench.models.procedures import (
     Procedure,
     planned_procedures,
     procedure_of,
     procedures_of_units,
 )
+from workbench.models.scored import Reference, References, reduced
 from workbench.models.splitters import inner_folds, outer_folds, participants_of
-from workbench.models.stacked import held_out_references
+from workbench.models.stacked_explanations import SmallFitted, explained_together
 from workbench.models.targets import ORDER as ORDER
 from workbench.models.targets import ORDERS as ORDERS
 from workbench.models.targets import marginal_targets as marginal_targets
 from workbench.models.targets import target_matrices as target_matrices
-from workbench.models.treatment import trial_references
 from workbench.models.unit_keys import common_digest, unit_key
 from workbench.records import Dataset, ProcedureResult, Split, UnitResult, WorkUnit
 from workbench.specs.experiment import ValidationSpec
@@ -160,11 +159,12 @@ def _fit_units(
 ) -> tuple[UnitResult, ...]:
     if targets["main"].shape[1] > 1:
         learner = as_permuted(learner)
+    references = References(dataset, units)
     results: list[dict[str, ProcedureResult]] = [{} for _ in units]
     explanations: list[Explanation | None] = [None] * len(units)
     for name in units[0].procedures:
         n_explained = explain if name == "main" else 0
-        fits = _fit_procedure(name, dataset, units, learner, targets, explain=n_explained)
+        fits = _fit_procedure(name, dataset, units, learner, targets, references, explain=n_explained)
         for of_unit, (result, _) in zip(results, fits, strict=True):
             of_unit[name] = result
         if n_explained:
@@ -188,6 +188,7 @@ def _fit_procedure(
     units: Sequence[WorkUnit],
     learner: LearnerSpec,
     targets: Mapping[str, np.ndarray],
+    references: References,
     *,
     explain: int,
 ) -> list[tuple[ProcedureResult, Explanation | None]]:
@@ -195,7 +196,7 @@ def _fit_procedure(
     order = targets.get(ORDERS.get(name, ORDER))
     procedures = procedures_of_units(name, dataset, units, learner, targets)
     if order is None or procedures[0].Y.shape[1] == 1:
-        return _fit_and_reduce(procedures, dataset, units, explain=explain)
+        return _fit_and_reduce(procedures, dataset, units, references, explain=explain)
     return [_fit_carried(name, dataset, unit, learner, targets, order, explain=explain) for unit in units]
 
 
@@ -215,25 +216,43 @@ def _fit_carried(
         where = unit if column == 0 else _carried(unit, order[column - 1])
         single = {key: targets[key][:, [column]] for key in ORDERS if key in targets}
         procedures = [procedure_of(name, dataset, where, learner, single)]
-        columns += _fit_and_reduce(procedures, dataset, [where], explain=int(column < explain))
+        columns += _fit_and_reduce(
+            procedures, dataset, [where], References(dataset, [where]), explain=int(column < explain)
+        )
     return _beside(columns)
 
 
 def _fit_and_reduce(
-    procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit], *, explain: int
+    procedures: Sequence[Procedure],
+    dataset: Dataset,
+    units: Sequence[WorkUnit],
+    references: References,
+    *,
+    explain: int,
 ) -> list[tuple[ProcedureResult, Explanation | None]]:
     """A procedure of every unit: fitted, explained where that is wanted, and reduced to what is kept."""
-    references = _references(procedures, dataset, units)
+    reference = references.of(procedures)
     folds = _folds(procedures, dataset, units)
-    fits = _fit(procedures, folds, units, references, explain=explain)
+    fits = _fit(procedures, folds, units, reference.predicted, explain=explain)
     explanations: list[Explanation | None] = [None] * len(units)
     if explain:
-        circuits, residualised = dataset.circuit_of_feature, residualises(procedures[0].learner)
-        explanations = [
-            None if fitted.model is None else explained(fitted, fold, residualised=residualised, circuits=circuits)
-            for fitted, fold in zip(fits, folds, strict=True)
-        ]
-    return list(zip(_reduced(procedures, fits, references, units), explanations, strict=True))
+        residualised = residualises(procedures[0].learner)
+        explanations = _explanations(fits, folds, residualised=residualised, circuits=dataset.circuit_of_feature)
+    return list(zip(reduced(procedures, fits, reference, units), explanations, strict=True))
+
+
+def _explanations(
+    fits: Sequence[Fitted], folds: Sequence[Fold], *, residualised: bool, circuits: np.ndarray | None
+) -> list[Explanation | None]:
+    """Of every unit, of small fits together; None where the learner gives no model."""
+    each = zip(fits, folds, strict=True)  # a learner around another may give it a fold of its own making
+    small = [one.small for one, fold in each if isinstance(one, SmallFitted) and one.small.fold is fold]
+    if len(small) == len(fits):
+        return list(explained_together(small, circuits))
+    return [
+        None if fitted.model is None else explained(fitted, fold, residualised=residualised, circuits=circuits)
+        for fitted, fold in zip(fits, folds, strict=True)
+    ]
 
 
 def _carried(unit: WorkUnit, order: np.ndarray) -> WorkUnit:
@@ -282,16 +301,6 @@ def _folds(procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[Wo
     ]
 
 
-def _references(procedures: Sequence[Procedure], dataset: Dataset, units: Sequence[WorkUnit]) -> list[np.ndarray]:
-    """What the model that a procedure is scored against predicts for the held-out rows of every unit."""
-    held = [procedure.reference for procedure in procedures]
-    Ys, splits = [procedure.Y for procedure in procedures], [unit.outer for unit in units]
-    trials = [procedure.trial for procedure in procedures if procedure.trial is not None]
-    if trials:
-        return trial_references(trials, held, splits, Ys)
-    return held_out_references(held, splits, Ys, binary=is_binary(dataset))
-
-
 def _fit(
     procedures: Sequence[Procedure],
     folds: Sequence[Fold],
@@ -323,12 +332,13 @@ def fit_columns(unit: WorkUnit, *, dataset: Dataset, learner: LearnerSpec, Y: np
         One per outcome, nothing explained.
     """
     procedure = procedure_of("main", dataset, unit, learner, {"main": Y})
-    references = _references([procedure], dataset, [unit])
-    fitted = _fit([procedure], _folds([procedure], dataset, [unit]), [unit], references)[0]
+    reference = References(dataset, [unit]).of([procedure])
+    fitted = _fit([procedure], _folds([procedure], dataset, [unit]), [unit], reference.predicted)[0]
     columns = []
     for k in range(Y.shape[1]):
         single, prediction = replace(procedure, Y=Y[:, [k]]), replace(fitted, predicted=fitted.predicted[:, [k]])
-        result = _reduced([single], [prediction], [references[0][:, [k]]], [unit])[0]
+        alone = Reference.of(single.Y, [unit], [reference.predicted[0][:, [k]]])
+        result = reduced([single], [prediction], alone, [unit])[0]
         columns.append(UnitResult(unit.key, unit.repeat, unit.fold, unit.outer.test, {"main": result}))
     return tuple(columns)
 
@@ -348,31 +358,8 @@ def fit_alone(name: str, dataset: Dataset, unit: WorkUnit, learner: LearnerSpec)
     """
     observed = np.asarray(dataset.y, dtype=float)[:, None]
     procedure = procedure_of(name, dataset, unit, learner, {"main": observed, "increment": observed})
-    references = _references([procedure], dataset, [unit])
-    return _fit([procedure], _folds([procedure], dataset, [unit]), [unit], references)[0]
-
-
-def _reduced(
-    procedures: Sequence[Procedure],
-    fits: Sequence[Fitted],
-    references: Sequence[np.ndarray],
-    units: Sequence[WorkUnit],
-) -> list[ProcedureResult]:
-    """What is kept of the fits of a procedure, one for each unit."""
-    results, y = [], np.ascontiguousarray(procedures[0].Y[:, 0])
-    for procedure, fitted, reference, unit in zip(procedures, fits, references, units, strict=True):
-        observed = procedure.Y.take(unit.outer.test, axis=0)
-        result = ProcedureResult(
-            predicted=fitted.predicted[:, 0].copy(),
-            reference=reference[:, 0].copy(),
-            mean=float(y.take(unit.outer.train).mean()),
-            squared_error=np.square(observed - fitted.predicted).sum(axis=0),
-            squared_error_reference=np.square(observed - reference).sum(axis=0),
-            chosen=fitted.chosen,
-            effect=fitted.effect,
-        )
-        results.append(result)
-    return results
+    reference = References(dataset, [unit]).of([procedure])
+    return _fit([procedure], _folds([procedure], dataset, [unit]), [unit], reference.predicted)[0]
 
 
 def located(problem: Problem, unit: WorkUnit) -> Problem:

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.gram import Decomposition, decompose
+from workbench.models.gram import decompose
 from workbench.models.learner import Fitted, Fold
 from workbench.models.linear_model import LinearSolution
 from workbench.models.preprocessing import Floats
+from workbench.models.ridge_refit import Decomposition
 from workbench.models.training_sets import TrainingSet, training_sets
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -172,8 +172,7 @@ def modalities(dataset: Dataset) -> np.ndarray:
     -------
     ndarray of str, shape (n_features,)
     """
-    found: np.ndarray = dataset.features["modality"].to_numpy(str)
-    return found
+    return _made_once(_labels, dataset, lambda: dataset.features["modality"].to_numpy(str))
 
 
 def _clinical(dataset: Dataset) -> Covariates:
@@ -200,12 +199,20 @@ def with_clinical(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
 
 
 _joined: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
-_joining = Lock()
+_labels: WeakKeyDictionary[Dataset, np.ndarray] = WeakKeyDictionary()
+_making = Lock()
+
+
+def _made_once(
+    made: WeakKeyDictionary[Dataset, np.ndarray], dataset: Dataset, make: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """Once per dataset, since every procedure of every unit asks."""
+    with _making:
+        if dataset not in made:
+            made[dataset] = make()
+        return made[dataset]
 
 
 def _beside_clinical(dataset: Dataset) -> np.ndarray:
-    """Features and clinical variables side by side; made once per dataset, since X may be large."""
-    with _joining:
-        if dataset not in _joined:
-            _joined[dataset] = np.column_stack([dataset.measured, _clinical(dataset).values])
-        return _joined[dataset]
+    """Features and clinical variables side by side."""
+    return _made_once(_joined, dataset, lambda: np.column_stack([dataset.measured, _clinical(dataset).values]))

@@ -8,15 +8,14 @@ from itself alone, so its numbers are the same bits whichever others share its s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 
 from workbench.models.learner import Fold
-from workbench.models.preprocessing import NIL_SHARE, Floats, NuisanceBasis, Rows, check_enough_rows, fit_nuisance
-from workbench.models.training_sets import TrainingSet
+from workbench.models.preprocessing import NIL_SHARE, Floats, Rows
+from workbench.models.ridge_refit import Decomposition, RefittedRidge, refit
+from workbench.models.split_stacks import Stack, gathered, remembered, stacks
 from workbench.records import OutcomeType, Split
 
 MOST_ROWS = 80
@@ -26,27 +25,27 @@ MOST_VALUES = 2**14
 """Training rows x features of such a fold, 128 kB: more features are better read once for all training sets."""
 SETS_AT_ONCE = 192
 """Training sets in one stack; bounds what is allocated to some tens of MB."""
+VALUES_AT_ONCE = 2**16
+"""Features of training rows prepared at once, 512 kB, for the same reason."""
 PRODUCT_VALUES = 2**15
 """Errors of alphas and targets computed at once, 256 kB: they are read again while they are in the cache."""
 
-GROUPS_KEPT = 4
-"""Lists of splits of which `_by_size` remembers the answer: inner and outer ones, of two threads."""
-_groups: dict[tuple[int, ...], tuple[tuple[Split, ...], list[tuple[Rows, Rows, Rows]]]] = {}
-_grouping = Lock()
 
-
-def is_small(fold: Fold) -> bool:
-    """Whether a fold is better fitted in a stack, alone or with others.
+def all_small(folds: Sequence[Fold]) -> bool:
+    """Whether folds of one X are better fitted in a stack; a single one may be.
 
     Parameters
     ----------
-    fold : Fold
+    folds : sequence of Fold
 
     Returns
     -------
     bool
     """
-    return are_small(len(fold.train), fold.X.shape[1], fold.outcome_type) and _inner_rows_are_training_rows(fold)
+    if not all(are_small(len(fold.train), fold.X.shape[1], fold.outcome_type) for fold in folds):
+        return False
+    of = [part for fold in folds for part in (fold.train, fold.inner)]
+    return remembered("own rows", of, lambda: all(map(_inner_rows_are_training_rows, folds)))
 
 
 def _inner_rows_are_training_rows(fold: Fold) -> bool:
@@ -72,186 +71,22 @@ def are_small(n_train: int, n_features: int, outcome_type: OutcomeType) -> bool:
     return n_train <= MOST_ROWS and n_train * n_features <= MOST_VALUES and outcome_type != "binary"
 
 
-# -------------------------------------------------------------------------------------------------- least squares on N
-
-
-class _Stack(NamedTuple):
-    """Training sets of equal sizes of which [1 | N] has equal rank.
-
-    Attributes
-    ----------
-    members : ndarray of int, shape (n_sets,)
-        Which of the sets that were given.
-    train, test : ndarray of int, shape (n_sets, n_train) and (n_sets, n_test)
-    on_train, on_test, raw, center : ndarray of shape (n_sets, n_train, rank), ...
-        Orthonormal basis of [1 | N], field by field a `preprocessing.NuisanceBasis` for each set.
-    """
-
-    members: Rows
-    train: Rows
-    test: Rows
-    on_train: Floats
-    on_test: Floats
-    raw: Floats
-    center: Floats
-
-    def training_set(self, place: int) -> TrainingSet:
-        """One of the sets."""
-        basis = NuisanceBasis(self.on_train[place], self.on_test[place], self.raw[place], self.center[place])
-        return TrainingSet(self.train[place], self.test[place], basis)
-
-
-def _stacks(splits: Sequence[Split], nuisances: Sequence[Floats]) -> Iterator[_Stack]:
-    """Training sets by their sizes and the rank of their covariates.
-
-    Parameters
-    ----------
-    nuisances : sequence of ndarray of shape (n_rows, n_nuisance)
-        One for each split; often one and the same.
-    """
-    for members, train, test in _by_size(splits):
-        check_enough_rows(train.shape[1], nuisances[members[0]].shape[1])
-        of_these = [nuisances[number] for number in members.tolist()]
-        N_train, N_test = _gathered(of_these, train), _gathered(of_these, test)
-        for chosen, *bases in _bases(N_train, N_test):
-            yield _Stack(members[chosen], train[chosen], test[chosen], *bases)
-
-
-def _by_size(splits: Sequence[Split]) -> list[tuple[Rows, Rows, Rows]]:
-    """Splits of equal sizes: which they are, and their rows; remembered, since every procedure of a unit asks."""
-    key = tuple(id(rows) for split in splits for rows in (split.train, split.test))
-    with _grouping:
-        if key in _groups:
-            return _groups[key][1]
-    by_size: dict[tuple[int, int], list[int]] = {}
-    for number, split in enumerate(splits):
-        by_size.setdefault((len(split.train), len(split.test)), []).append(number)
-    found = []
-    for numbers in by_size.values():
-        train, test = ([getattr(splits[number], side) for number in numbers] for side in ("train", "test"))
-        found.append((np.array(numbers), np.stack(train), np.stack(test)))
-    with _grouping:
-        while len(_groups) >= GROUPS_KEPT:
-            del _groups[next(iter(_groups))]
-        _groups[key] = (tuple(splits), found)  # while the splits are kept, no other array has the id of theirs
-    return found
-
-
-def _gathered(each: Sequence[Floats], rows: Rows) -> Floats:
-    """Rows of a matrix for every set, (n_sets, n_rows, n_columns): most often of one and the same matrix."""
-    if len(set(map(id, each))) == 1:
-        return each[0].take(rows, axis=0)
-    return np.stack([one.take(of_one, axis=0) for one, of_one in zip(each, rows, strict=True)])
-
-
-def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floats, Floats, Floats]]:
-    """`preprocessing.spanning_basis` of every set of a stack: which sets have a rank, and their bases."""
-    n_sets, n_train, n_nuisance = N_train.shape
-    height = 1.0 / np.sqrt(n_train)
-    every = np.arange(n_sets)
-    if n_nuisance == 0:
-        on_train, on_test, raw = (np.full((n_sets, n_rows, 1), height) for n_rows in (n_train, N_test.shape[1], 1))
-        yield every, on_train, on_test, raw, np.empty((n_sets, 0))
-        return
-    center = N_train.sum(axis=1, keepdims=True) / n_train
-    centred = N_train - center
-    spread = np.sqrt(np.square(centred).sum(axis=1, keepdims=True) / n_train)
-    varies = spread > NIL_SHARE * np.sqrt(np.square(spread) + np.square(center))
-    per_spread = varies / np.where(varies, spread, 1.0)
-    left, singular, right = np.linalg.svd(centred * per_spread, full_matrices=False)
-    ranks = np.count_nonzero(singular > NIL_SHARE * np.maximum(singular[:, :1], 1.0), axis=1)
-    for rank in np.unique(ranks):
-        chosen = np.flatnonzero(ranks == rank)
-        slopes = per_spread[chosen].transpose(0, 2, 1) * right[chosen, :rank].transpose(0, 2, 1)
-        slopes /= singular[chosen, None, :rank]
-        on_train = np.empty((len(chosen), n_train, 1 + rank))
-        on_test = np.empty((len(chosen), N_test.shape[1], 1 + rank))
-        on_train[:, :, 0], on_train[:, :, 1:] = height, left[chosen, :, :rank]
-        on_test[:, :, 0], on_test[:, :, 1:] = height, (N_test[chosen] - center[chosen]) @ slopes
-        raw = np.zeros((len(chosen), 1 + n_nuisance, 1 + rank))
-        raw[:, 0, 0], raw[:, :1, 1:], raw[:, 1:, 1:] = height, -center[chosen] @ slopes, slopes
-        yield chosen, on_train, on_test, raw, center[chosen, 0]
-
-
-def held_out_references(
-    nuisances: Sequence[Floats], splits: Sequence[Split], Ys: Sequence[Floats], *, binary: bool = False
-) -> list[Floats]:
-    """Predictions of the nuisance model for the held-out rows of every split (`preprocessing.fit_nuisance`).
-
-    Parameters
-    ----------
-    nuisances : sequence of ndarray of shape (n_rows, n_nuisance)
-    splits : sequence of Split
-    Ys : sequence of ndarray of shape (n_rows, n_targets)
-        Targets of every split, as many in each.
-    binary : bool
-        Whether the outcome is 0 or 1: predictions are then kept within (0, 1), one split after the other.
-
-    Returns
-    -------
-    list of ndarray of shape (n_test, n_targets)
-
-    Raises
-    ------
-    FitError
-        If there are too few training rows for this many covariates.
-    """
-    if binary:
-        each = zip(nuisances, splits, Ys, strict=True)
-        return [fit_nuisance(Y[one.train], N[one.train], N[one.test], binary=True).test for N, one, Y in each]
-    predictions: list[Floats] = [np.empty((0, 0))] * len(splits)
-    for stack in _stacks(splits, nuisances):
-        if Ys[0].shape[1] == 1:
-            Y_train = _gathered([Ys[number] for number in stack.members], stack.train)
-            center = Y_train.sum(axis=1, keepdims=True) / Y_train.shape[1]
-            predicted = center + stack.on_test @ (stack.on_train.transpose(0, 2, 1) @ (Y_train - center))
-            for number, prediction in zip(stack.members, predicted, strict=True):
-                predictions[number] = prediction
-            continue
-        for number, train, on_train, on_test in zip(*stack[:2], *stack[3:5], strict=True):
-            targets = Ys[number].take(train, axis=0)
-            means = targets.sum(axis=0) / len(targets)
-            if on_train.shape[1] == 1:  # without covariates it is the mean
-                predictions[number] = np.tile(means, (len(on_test), 1))
-                continue
-            targets -= means
-            predictions[number] = means + on_test @ (on_train.T @ targets)
-    return predictions
-
-
 # --------------------------------------------------------------------------------------------------------------- ridge
 
 
-@dataclass(frozen=True, eq=False)
-class SmallRidge:
-    """Ridge of one small outer fold: its decomposition, and the inner losses.
-
-    Attributes
-    ----------
-    outer : TrainingSet
-    scores, held_out, values, loadings
-        As in `workbench.models.gram.Decomposition`, of the outer training set.
-    losses : ndarray of shape (n_alphas, n_targets)
-        Mean over the inner folds of the mean squared error in their held-out rows; 0 for a single alpha.
-    """
-
-    outer: TrainingSet
-    scores: Floats
-    held_out: Floats
-    values: Floats
-    loadings: Floats | None
-    losses: Floats
-
-
-def small_ridges(folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats) -> Iterator[SmallRidge]:
+def small_ridges(
+    folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats, references: Sequence[Floats]
+) -> Iterator[RefittedRidge]:
     """Ridge of small folds of one X, as many of them at once as `SETS_AT_ONCE` allows.
 
     Parameters
     ----------
     folds : sequence of Fold
-        Small ones (`is_small`), of one and the same X.
+        Small ones (`all_small`), of one and the same X.
     Ys : sequence of ndarray of shape (n_rows, n_targets)
     alphas : ndarray of shape (n_alphas,)
+    references : sequence of ndarray of shape (n_test, n_targets)
+        Predictions of the nuisance model of every fold (`split_stacks.held_out_references`).
 
     Raises
     ------
@@ -261,38 +96,84 @@ def small_ridges(folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats) ->
     most = max(1, SETS_AT_ONCE // (1 + max(len(fold.inner) for fold in folds)))
     for start in range(0, len(folds), most):
         part = slice(start, start + most)
-        yield from _ridges_of(folds[part], Ys[part], alphas)
+        yield from _ridges_of(folds[part], Ys[part], alphas, references[part])
 
 
-def _ridges_of(folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats) -> Iterator[SmallRidge]:
-    inner = [split for fold in folds for split in fold.inner] if len(alphas) > 1 else []
-    outer = [Split(fold.train, fold.test) for fold in folds]
-    owners = np.repeat(np.arange(len(folds)), [len(fold.inner) for fold in folds]) if inner else ()
-    nuisances = [fold.nuisance for fold in folds]
-    X = folds[0].X
+def _ridges_of(
+    folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats, references: Sequence[Floats]
+) -> list[RefittedRidge]:
+    losses = _tuning_losses(folds, Ys, alphas)
+    outer, of = [Split(fold.train, fold.test) for fold in folds], [r for fold in folds for r in (fold.train, fold.test)]
+    fits: dict[int, RefittedRidge] = {}
+    for stack in stacks(outer, [fold.nuisance for fold in folds], of=of):
+        decomposed = _decompose(folds[0].X, stack)
+        refits = _lone_refits if Ys[0].shape[1] == 1 else _refits
+        of_these = ([each[number] for number in stack.members.tolist()] for each in (Ys, losses, references))
+        fits.update(zip(stack.members.tolist(), refits(stack, decomposed, alphas, *of_these), strict=True))
+    return [fits[number] for number in range(len(folds))]
+
+
+def _tuning_losses(folds: Sequence[Fold], Ys: Sequence[Floats], alphas: Floats) -> Sequence[Floats]:
+    """Mean over the inner folds of the mean squared error, (n_alphas, n_targets) for every fold; 0 for one alpha."""
+    if len(alphas) == 1:
+        return [np.zeros((1, Ys[0].shape[1]))] * len(folds)
+    inner = [split for fold in folds for split in fold.inner]
+    owners = np.repeat(np.arange(len(folds)), [len(fold.inner) for fold in folds])
+    nuisances = [folds[owner].nuisance for owner in owners.tolist()]
     single = Ys[0].shape[1] == 1
     of_sets: list[Floats] = [np.empty(0)] * len(inner)
-    for stack in _stacks(inner, [nuisances[owner] for owner in owners]):
-        reduced = _decompose(X, stack)
+    for stack in stacks(inner, nuisances, of=[fold.inner for fold in folds]):
+        reduced = _decompose(folds[0].X, stack)
         if single:
             found = _losses_of_sets(stack, reduced, alphas, [Ys[owners[number]] for number in stack.members])
         else:
-            found = _error_maps(stack, reduced, alphas, len(X))
+            found = _error_maps(stack, reduced, alphas, len(folds[0].X))
         for number, of_set in zip(stack.members.tolist(), found, strict=True):
             of_sets[number] = of_set
-    losses = [np.zeros((len(alphas), Ys[0].shape[1]))] * len(folds)
-    if inner:
-        losses = _means_of_folds(folds, of_sets) if single else _losses_of_folds(folds, Ys, of_sets)
-    fits: dict[int, SmallRidge] = {}
-    for stack in _stacks(outer, nuisances):
-        decomposed = _decompose(X, stack)
-        for place, number in enumerate(stack.members.tolist()):
-            fits[number] = decomposed.of(place, stack.training_set(place), losses[number])
-    return (fits[number] for number in range(len(folds)))
+    return _means_of_folds(folds, of_sets) if single else _losses_of_folds(folds, Ys, of_sets)
+
+
+def _refits(
+    stack: Stack,
+    decomposed: _Reduced,
+    alphas: Floats,
+    Ys: Sequence[Floats],
+    losses: Sequence[Floats],
+    references: Sequence[Floats],
+) -> Iterator[RefittedRidge]:
+    """Many targets, one fold after the other: what they take is read again while it is in the cache."""
+    for place, (Y, of_fold, reference) in enumerate(zip(Ys, losses, references, strict=True)):
+        one = Decomposition(*decomposed.of(place, int(decomposed.first[place])))
+        Y_train = Y.take(stack.train[place], axis=0)
+        yield refit(stack.training_set(place), one, alphas, of_fold, Y_train, reference)
+
+
+def _lone_refits(
+    stack: Stack,
+    decomposed: _Reduced,
+    alphas: Floats,
+    Ys: Sequence[Floats],
+    losses: Sequence[Floats],
+    references: Sequence[Floats],
+) -> Iterator[RefittedRidge]:
+    """A lone target: the folds whose first eigenvalue above rounding stands in the same place go together."""
+    fits: dict[int, RefittedRidge] = {}
+    Y_train, base = gathered(Ys, stack.train), np.stack(references)
+    chosen = np.argmin(np.stack(losses), axis=1)  # (n_sets, 1)
+    for first in set(decomposed.first.tolist()):
+        places = np.flatnonzero(decomposed.first == first)
+        scores, held_out, values, _ = decomposed.of(places if len(places) < len(Ys) else slice(None), first)
+        coordinates = scores.transpose(0, 2, 1) @ Y_train[places]
+        coordinates *= (1.0 / (values + alphas[chosen[places]]))[:, :, None]
+        predicted = base[places] + held_out @ coordinates
+        for place, *refitted in zip(places.tolist(), coordinates, predicted, strict=True):
+            one, alpha = Decomposition(*decomposed.of(place, first)), float(alphas[chosen[place, 0]])
+            fits[place] = RefittedRidge(stack.training_set(place), one, alpha, *refitted)
+    return (fits[place] for place in range(len(Ys)))
 
 
 class _Reduced(NamedTuple):
-    """Decompositions of a stack; see `SmallRidge`. `first` is the first eigenvalue that is more than rounding."""
+    """Decompositions of a stack (`ridge_refit.Decomposition`), and which eigenvalue is the first above rounding."""
 
     scores: Floats
     held_out: Floats
@@ -300,33 +181,53 @@ class _Reduced(NamedTuple):
     loadings: Floats | None
     first: Rows
 
-    def of(self, place: int, outer: TrainingSet, losses: Floats) -> SmallRidge:
-        """One set, with its losses."""
-        first = int(self.first[place])
-        scores, held_out = self.scores[place][:, first:], self.held_out[place][:, first:]
-        loadings = None if self.loadings is None else self.loadings[place][:, first:]
-        return SmallRidge(outer, scores, held_out, self.values[place][first:], loadings, losses)
+    def of(self, places: int | slice | Rows, first: int) -> tuple[Floats, Floats, Floats, Floats | None]:
+        """One set, or some of them, from an eigenvalue on."""
+        loadings = None if self.loadings is None else self.loadings[places][..., first:]
+        scores, held_out = self.scores[places][..., first:], self.held_out[places][..., first:]
+        return scores, held_out, self.values[places][..., first:], loadings
 
 
-def _decompose(X: Floats, sets: _Stack) -> _Reduced:
+def _decompose(X: Floats, sets: Stack) -> _Reduced:
     """Prepare the features of every set and decompose them: by features where these are fewer, by rows otherwise."""
-    train, test = _prepared(X, sets)
-    n_train, n_features = train.shape[1:]
-    columns = train.transpose(0, 2, 1)
-    by_features = n_features <= n_train - sets.on_train.shape[2]  # more directions than these are not there
-    values, vectors = np.linalg.eigh(columns @ train if by_features else train @ columns)
-    nil = values.shape[1] * np.finfo(np.float64).eps * values[:, -1:]
-    first = np.count_nonzero(values <= nil, axis=1)
-    # Of what is nothing but rounding the held-out rows may have much, so that it has to be exactly nothing.
-    if by_features:
+    n_train, rank = sets.on_train.shape[1:]
+    if X.shape[1] <= n_train - rank:  # more directions than these are not there
+        train, test = _prepared(X, sets)
+        values, vectors = np.linalg.eigh(train.transpose(0, 2, 1) @ train)
+        nil = _nil(values)
+        first = np.count_nonzero(values <= nil, axis=1)
+        # Of what is nothing but rounding the held-out rows may have much, so that it has to be exactly nothing.
         vectors *= (values > nil)[:, None, :]
         return _Reduced(train @ vectors, test @ vectors, np.where(values > nil, values, 1.0), vectors, first)
-    first = np.maximum(sets.on_train.shape[2], first)
+    among, across = _kernels(X, sets)
+    values, vectors = np.linalg.eigh(among)
+    nil = _nil(values)
+    first = np.maximum(rank, np.count_nonzero(values <= nil, axis=1))
     vectors *= (np.arange(n_train) >= first[:, None])[:, None, :]
-    return _Reduced(vectors, (test @ columns) @ vectors, np.where(values > nil, values, 1.0), None, first)
+    return _Reduced(vectors, across @ vectors, np.where(values > nil, values, 1.0), None, first)
 
 
-def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats]:
+def _nil(values: Floats) -> Floats:
+    """What rounding leaves of eigenvalues, (n_sets, 1)."""
+    nil: Floats = values.shape[1] * np.finfo(np.float64).eps * values[:, -1:]
+    return nil
+
+
+def _kernels(X: Floats, sets: Stack) -> tuple[Floats, Floats]:
+    """Products of prepared training rows among themselves, and of held-out rows with them, some sets at a time."""
+    n_sets, n_train = sets.train.shape
+    among, across = np.empty((n_sets, n_train, n_train)), np.empty((n_sets, sets.test.shape[1], n_train))
+    width = max(VALUES_AT_ONCE // (n_train * X.shape[1]), 1)
+    for start in range(0, n_sets, width):
+        some = slice(start, start + width)
+        train, test = _prepared(X, sets.of(some))
+        columns = train.transpose(0, 2, 1)
+        np.matmul(train, columns, out=among[some])
+        np.matmul(test, columns, out=across[some])
+    return among, across
+
+
+def _prepared(X: Floats, sets: Stack) -> tuple[Floats, Floats]:
     """`preprocessing.prepare_on_basis` of every set: training rows and held-out rows."""
     train, test = X.take(sets.train, axis=0), X.take(sets.test, axis=0)
     n_train = train.shape[1]
@@ -358,9 +259,9 @@ def _prepared(X: Floats, sets: _Stack) -> tuple[Floats, Floats]:
     return train, test
 
 
-def _losses_of_sets(sets: _Stack, reduced: _Reduced, alphas: Floats, Ys: Sequence[Floats]) -> Floats:
+def _losses_of_sets(sets: Stack, reduced: _Reduced, alphas: Floats, Ys: Sequence[Floats]) -> Floats:
     """Mean squared error of a lone target in the held-out rows of every set, (n_sets, n_alphas, 1)."""
-    targets, residual = _gathered(Ys, sets.train), _gathered(Ys, sets.test)
+    targets, residual = gathered(Ys, sets.train), gathered(Ys, sets.test)
     means = targets.sum(axis=1, keepdims=True) / targets.shape[1]
     targets -= means
     residual -= means
@@ -380,7 +281,7 @@ def _means_of_folds(folds: Sequence[Fold], of_sets: Sequence[Floats]) -> list[Fl
     return [sum(of_sets[a + 1 : b], of_sets[a]) / (b - a) for a, b in zip(starts, ends, strict=True)]
 
 
-def _error_maps(sets: _Stack, reduced: _Reduced, alphas: Floats, n_rows: int) -> Floats:
+def _error_maps(sets: Stack, reduced: _Reduced, alphas: Floats, n_rows: int) -> Floats:
     """From the targets of all rows to the errors of the held-out ones, over the square root of how many these are.
 
     Returns
@@ -428,7 +329,7 @@ def _losses(fold: Fold, Y: Floats, maps: Floats, buffer: Floats) -> Floats:
         stop = min(start + width, n_targets)
         errors = buffer[: len(maps) * (stop - start)].reshape(len(maps), stop - start)
         np.matmul(maps, targets[:, start:stop], out=errors)
-        by_alpha = errors.reshape(n_alphas, n_errors, stop - start)
-        np.einsum("aep,aep->ap", by_alpha, by_alpha, out=losses[:, start:stop])
+        errors *= errors
+        np.add.reduce(errors.reshape(n_alphas, n_errors, stop - start), axis=1, out=losses[:, start:stop])
     losses /= len(fold.inner)
     return losses

@@ -67,7 +67,7 @@ def run_all(
         Take up the stored work units of an interrupted run.
     progress : Progress
     forks : Forks or None
-        Worker processes for short runs, which import what drawing needs when no run is left.
+        Worker processes for short runs.
     workers : Workers, optional
         Of a backend that the user chose.
 
@@ -79,14 +79,12 @@ def run_all(
     made: dict[int, RunResult] = {}
     if forks is not None:
         short = [place for place, planned in enumerate(plan.runs) if _is_short(planned)]
-        calls: list[Callable[[Report], RunResult | None]] = [
+        calls: list[Callable[[Report], RunResult]] = [
             partial(_run_in_worker, replace(loaded, tables={}), replace(plan, runs=()), plan.runs[place], resume)
             for place in short
         ]
-        calls += [_import_drawing] * len(forks)
         for number, result in forks.start(calls, partial(_pass_on, progress)):
-            if result is not None:
-                made[short[number]] = result
+            made[short[number]] = result
     for place, planned in enumerate(plan.runs):
         if place not in made:
             made[place] = run_one(loaded, plan, planned, jobs=jobs, resume=resume, progress=progress, workers=workers)
@@ -97,12 +95,6 @@ def _run_in_worker(
     loaded: StudyData, plan: ExperimentPlan, planned: PlannedRun, resume: bool, report: Report
 ) -> RunResult:
     return run_one(loaded, plan, planned, jobs=1, resume=resume, progress=_Reported(report))
-
-
-def _import_drawing(_report: Report) -> None:
-    from workbench.execution import import_drawing
-
-    import_drawing()
 
 
 def _pass_on(progress: Progress, kind: str, *content: object) -> None:

@@ -21,7 +21,7 @@ from workbench.study import open_study
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.forks import Forks
+    from workbench.forks import Forks, Shared
     from workbench.models.everyone import StudyModel
     from workbench.results.layout import Page
     from workbench.tracking import Recorder
@@ -215,18 +215,20 @@ def _drawing(result: RunResult, folder: Path, jobs: int, forks: Forks | None) ->
     """Begin to draw every picture where there are workers; all are drawn when this is used up."""
     from workbench import figures
     from workbench.execution import in_workers
+    from workbench.forks import Shared
 
     if forks is None:
         return in_workers(
             partial(figures.draw_picture, result=result, folder=folder), tuple(figures.PICTURES), jobs=jobs
         )
-    return forks.start([partial(_draw, name, result, folder) for name in figures.PICTURES])
+    shared = Shared(result)
+    return forks.start([partial(_draw, name, shared, folder) for name in figures.PICTURES])
 
 
-def _draw(name: str, result: RunResult, folder: Path, _report: object) -> None:
+def _draw(name: str, result: Shared[RunResult], folder: Path, _report: object) -> None:
     from workbench import figures
 
-    figures.draw_picture(name, result=result, folder=folder)
+    figures.draw_picture(name, result=result.value, folder=folder)
 
 
 def show_run(run: str = "latest", *, study: str | Path = ".") -> FinishedRun:
