@@ -199,7 +199,7 @@ def test_a_disk_that_cannot_be_written_is_said_in_one_line(study, capsys, monkey
     problem = capsys.readouterr().err
     assert problem.count("\n") == 1
     assert problem.startswith(f"mlruns/artifacts/scores.json: {os.strerror(number)}; ")
-    assert "what was finished is kept" in problem
+    assert "then try again; a run goes on with --resume: what was finished is kept" in problem
 
 
 def test_an_error_of_the_system_that_nobody_can_mend_stays_a_bug(study, capsys, monkeypatch):

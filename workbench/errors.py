@@ -211,7 +211,7 @@ def listed(things: Iterable[object], limit: int = 10) -> str:
     return ", ".join(every[:limit]) + more
 
 
-GO_ON = "then run again with --resume: what was finished is kept"
+GO_ON = "then try again; a run goes on with --resume: what was finished is kept"
 
 OF_THE_DISK = {
     errno.ENOSPC: f"free some space, {GO_ON}",

@@ -11,6 +11,7 @@ from lab_files import answered, merged_rows
 
 import workbench
 from workbench.cli.printing import _said_once
+from workbench.drafting.modalities import _read
 from workbench.drafting.moments import moment_of, words_in
 from workbench.sources.contract.near_matches import in_what_way, loosely
 
@@ -190,3 +191,81 @@ def test_a_source_with_problems_is_not_called_unknown_as_well(tmp_path):
 def test_what_is_said_of_several_files_is_printed_once():
     lines = ["a.toml: upstream: what was done?", "b.toml: upstream: what was done?", "c.toml: gsr: removed?"]
     assert _said_once(lines) == ["a.toml, b.toml: upstream: what was done?", "c.toml: gsr: removed?"]
+
+
+# ------------------------------------------------------------------------------- a table of ratings, one of connections
+
+PAIRS = ("dlPFC-ACC", "ACC-amygdala", "PCC-mPFC", "NAc-vmPFC")
+
+
+def write_connections(path: Path, names: tuple[str, ...] = PAIRS, n: int = 30) -> Path:
+    """Connections and motion, with another name for the ids than the other tables have."""
+    rng = np.random.default_rng(1)
+    lines = [",".join(["subject", *names, "mean_fd"])]
+    for person in range(n):
+        row = [f"{z:.4f}" for z in np.tanh(rng.normal(0, 0.3, len(names)))]
+        lines.append(",".join([f"{person + 1:03d}", *row, f"{rng.uniform(0.05, 0.4):.3f}"]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_visits(folder: Path, n: int = 30) -> list[Path]:
+    """Participants with German names of columns, and their ratings, one row for each visit with the arm in it."""
+    people, visits = ["ID,Alter,Geschlecht,Group"], ["ID,Group,Visit,MADRS"]
+    for person in range(n):
+        arm = ("Ketamine", "Placebo")[person % 2]
+        people.append(f"sub-{person + 1:03d},{25 + person},{'MF'[person % 3 == 0]},{arm}")
+        visits += [
+            f"{person + 1},{arm},{visit},{score + person % 7}" for visit, score in (("baseline", 28), ("24h", 18))
+        ]
+    paths = [folder / "participants.csv", folder / "madrs.csv"]
+    for path, lines in zip(paths, (people, visits), strict=True):
+        path.write_text("\n".join(lines) + "\n")
+    return paths
+
+
+def test_two_regions_joined_by_a_hyphen_are_a_connection_and_the_study_can_be_checked(tmp_path):
+    workbench.init_from(tmp_path / "study", [*write_visits(tmp_path), write_connections(tmp_path / "connectivity.csv")])
+    columns = (tmp_path / "study/features/connectivity_columns.tsv").read_text().splitlines()
+    assert columns == ["column\tregion_a\tregion_b", *(f"{name}\t" + name.replace("-", "\t") for name in PAIRS)]
+    assert answered(tmp_path / "study", measure="Pearson r", timing="before") == [
+        "connectivity.timing",
+        "connectivity.measure",
+    ]
+    assert workbench.check(study=tmp_path / "study").problems == ()
+
+
+def test_a_region_with_hyphens_in_its_name_is_no_connection():
+    assert [
+        _read(name).edge for name in ("Left-Accumbens-area", "NAc-core-lh", "insula-ACC", "LH_Insula-RH_Insula")
+    ] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_motion_of_a_table_whose_ids_have_another_name_is_drafted_with_that_name(tmp_path):
+    workbench.init_from(tmp_path / "study", [*write_visits(tmp_path), write_connections(tmp_path / "connectivity.csv")])
+    motion = toml(tmp_path / "study/features/cohort.toml")["columns"]["mean_fd"]
+    assert motion == {"file": "connectivity.csv", "id": "subject", "column": "mean_fd"}
+
+
+def test_numbers_of_a_table_of_connectivity_that_name_no_region_are_said_to_be_left_out(tmp_path):
+    odd = write_connections(tmp_path / "connectivity.csv", ("first", "second", "third", "fourth"))
+    (unused,) = workbench.init_from(tmp_path / "study", [*write_visits(tmp_path), odd]).draft.unused
+    assert unused.label == "connectivity.csv"
+    assert unused.why.startswith("no region or connection was read from 'first', 'second', 'third' and 1 more; where")
+
+
+def test_arms_beside_the_ratings_are_named_where_no_table_of_participants_has_them(tmp_path):
+    _, visits = write_visits(tmp_path)
+    drafted = workbench.init_from(tmp_path / "study", [visits, write_connections(tmp_path / "connectivity.csv")])
+    (question,) = [each for each in drafted.draft.questions if "cohort.toml: design" in each]
+    assert "column 'Group' of madrs.csv holds 'Ketamine', 'Placebo', but arms, age, sex and site are read" in question
+
+
+def test_the_german_word_for_age_is_age(tmp_path):
+    workbench.init_from(tmp_path / "study", [*write_visits(tmp_path), write_connections(tmp_path / "connectivity.csv")])
+    assert "Alter" in toml(tmp_path / "study/experiments/first_question.toml")["clinical_model"]

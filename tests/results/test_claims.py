@@ -617,6 +617,12 @@ FROZEN = "frozen primary experiment, viewed for the first time"
             "no model is refitted without single participants",
             "leave_one_out = true",
         ),
+        (
+            {"confounds": (), "held_fixed": ("MADRS@ses-b0",)},
+            "the adjusted run passes",
+            "no confounds are declared, so nothing is adjusted for besides MADRS@ses-b0",
+            "confounds = ",
+        ),
         ({"clinical_model": ()}, "adds to the clinical model", "no clinical model is declared", "clinical_model ="),
         (
             {"clinical_model": ("sex",)},

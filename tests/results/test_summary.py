@@ -121,6 +121,13 @@ def test_an_exploratory_run_names_each_number_with_what_it_is_relative_to(strong
     assert positions == sorted(positions)
 
 
+def test_two_arms_are_set_against_each_other_only_where_the_outcome_compares_them(strong):
+    both = replace(strong, tags={**strong.tags, "arms": "ketamine, placebo"})
+    compared = replace(both, scores=replace(both.scores, outcome_kind="ketamine-minus-placebo"))
+    assert "; crossover, ketamine and placebo" in words(shown_as(both))
+    assert "; crossover, ketamine minus placebo" in words(shown_as(compared))
+
+
 def test_a_run_that_does_not_predict_says_why_and_what_to_type(failed):
     text = shown_as(failed)
     assert labels(text) == ["Why" if label == "Not stronger" else label for label in LABELS]

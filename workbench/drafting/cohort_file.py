@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from workbench.drafting.cells import Table
 from workbench.drafting.people import People, Ratings, unmet_words
 from workbench.drafting.records import DraftedFile, Entry, Section
 from workbench.drafting.sessions import sections_of
@@ -77,7 +78,7 @@ def _columns(people: People) -> Iterator[Section]:
         table, column = people.motion
         entries = [Entry("column", column, "guessed", "of its name, and its values are displacements in mm")]
         if table is not people.participants:
-            entries[:0] = [Entry("file", table.named), *keys_of_file(table, ColumnSpec)]
+            entries[:0] = [Entry("file", table.named), *_own_id(table, people), *keys_of_file(table, ColumnSpec)]
         if table is people.participants and column == "mean_fd":
             return
         notes = (Entry("", None, "guessed", f"mean framewise displacement, of {table.label}"),)
@@ -85,6 +86,14 @@ def _columns(people: People) -> Iterator[Section]:
     covariates = people.covariates
     if covariates.sex_note is not None:
         yield Section(("columns", covariates.sex), (covariates.sex_note.entry("type"),))
+
+
+def _own_id(table: Table, people: People) -> Iterator[Entry]:
+    """The column with the ids of a table, where the participants file calls it otherwise."""
+    here = people.keys[table.label].id
+    own = people.keys[people.participants.label].column if people.participants else ""
+    if here.value != own:
+        yield here.entry("id")
 
 
 def _score(ratings: Ratings, people: People) -> list[Section]:

@@ -13,6 +13,7 @@ from workbench.drafting.records import Known, guessed
 from workbench.errors import listed
 
 SITES = frozenset({"site", "center", "centre", "scanner", "hospital", "clinic", "institution", "location"})
+AGES = frozenset({"age", "alter", "leeftijd"})
 SEXES = frozenset({"sex", "gender", "geschlecht", "geslacht"})
 MOTION = ("fd", "motion", "framewise", "displacement")
 
@@ -69,7 +70,7 @@ def covariates_of(table: Table, missing: Sequence[str], *, leave_out: Iterable[s
 
 def _is_age(table: Table, name: str, missing: Sequence[str]) -> bool:
     words = words_in(name)
-    if not words or (words[0] != "age" and words[-1] != "age") or not table.is_numeric(name):
+    if not words or not {words[0], words[-1]} & AGES or not table.is_numeric(name):
         return False
     values = table.numbers(name, missing)
     return not np.isnan(values).all() and 3 <= float(np.nanmedian(values)) <= 100

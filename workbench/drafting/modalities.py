@@ -276,7 +276,10 @@ def _edge(name: str) -> tuple[str, str] | None:
         first, found, second = name.partition(sign)
         if found and _is_region(first) and _is_region(second):
             return first, second
-    return None
+    if _is_region(name):  # Left-Accumbens-area
+        return None
+    halves = ((name[:at], name[at + 1 :]) for at, sign in enumerate(name) if sign == "-")
+    return next(((a, b) for a, b in halves if _is_region(a) and _is_region(b)), None)
 
 
 def _uniform(names: Sequence[str]) -> bool:

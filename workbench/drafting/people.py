@@ -126,6 +126,8 @@ def people_of(material: Material) -> People:
     treated = any(visit.moment.when in ("after", "during") for visit in visits.visits) or len(visits.visits) > 1
     unlocated = Arms(question("who is treated, and how? No table has one row per participant"))
     arms = arms_of(participants, treated=treated) if participants else unlocated
+    if arms.design.kind == "question" and not arms.used:
+        arms = _named_elsewhere(tables, participants) or arms
     taken = [keys[participants.label].column, *arms.used] if participants else []
     covariates = covariates_of(participants, codes, leave_out=taken) if participants else Covariates()
     scores = _scores(tables, keys, ratings, visits, codes)
@@ -170,6 +172,24 @@ def _participants(
     if len(single) == 1 or best.path.stem.lower() == "participants":
         return best, Known(best.named)
     return best, guessed(best.named, "it has one row per participant, and says most about them")
+
+
+def _named_elsewhere(tables: Sequence[Table], participants: Table | None) -> Arms | None:
+    """The question where arms stand in a table that is not that of the participants, such as one of the ratings."""
+    for table in tables:
+        if table is participants:
+            continue
+        arms = arms_of(table, treated=False)
+        if arms.column is None and arms.order is None:
+            continue
+        levels = listed(map(repr, table.levels(arms.used[0])), 4)
+        note = (
+            f"column {arms.used[0]!r} of {table.label} holds {levels}, but arms, age, sex and site are read from the "
+            "table of participants, which has one row each: make a participants.csv with the id and these columns, "
+            "name it after --from too, and draft again"
+        )
+        return Arms(question(note))
+    return None
 
 
 def _visits(material: Material, keys: Mapping[str, Keys], ratings: Mapping[str, list[ScaleColumns]]) -> Visits:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from workbench.drafting.cells import Table
 from workbench.drafting.kinds import Kind, entity, kind_of
 from workbench.drafting.material import FileGroup, Material, Square, square_of
-from workbench.drafting.modalities import FeatureColumns, columns_table, feature_columns
+from workbench.drafting.modalities import FEWEST, QUALITY, FeatureColumns, columns_table, feature_columns, modality_in
 from workbench.drafting.moments import moment_of, words_in
 from workbench.drafting.people import People, choices, unmet_words
 from workbench.drafting.producers import DRAFTED_BY
@@ -20,7 +21,7 @@ from workbench.specs.table_source import TableSource
 
 UPSTREAM = (
     "what was done before these files? Values do not tell, only who made them knows; without it a claim is exploratory "
-    "at most. Take the marks off and choose:"
+    "at most. Take the marks off its lines in the file, and choose"
 )
 UPSTREAM_KEYS = """\
 # [upstream]
@@ -89,6 +90,9 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
         used |= people.motion is not None and people.motion[0] is table
         if not found and not used:
             unused.append(Unused(table.label, "its columns name no region, connection, contrast or scale"))
+        elif not found and (names := _unread(table, people)):
+            why = f"no region or connection was read from {listed(map(repr, names), 3)}"
+            unused.append(Unused(table.label, f"{why}; where they are features, write a features/NAME.toml for them"))
         sources += [_of_table(each, people) for each in found]
     wanted = {kind_of(group.example.name) for group in material.groups}
     unused += _beside_results(material.groups, people)
@@ -101,6 +105,16 @@ def sources_of(material: Material, people: People) -> tuple[list[DraftedSource],
 
 
 # --------------------------------------------------------------------------------------------------------------- tables
+
+
+def _unread(table: Table, people: People) -> list[str]:
+    """Numbers of a table that is called after a modality, and of which something else is used, such as the motion."""
+    words = set(words_in(table.path.stem))
+    if not modality_in(words) or words & QUALITY:
+        return []
+    taken = people.taken(table)
+    names = [name for name in table.columns if name not in taken and table.is_numeric(name)]
+    return names if len(names) >= FEWEST else []
 
 
 def _of_table(found: FeatureColumns, people: People) -> DraftedSource:

@@ -259,13 +259,21 @@ def _holds(term: str, held: tuple[str, ...]) -> bool:
 
 
 def _adjusted(scores: Scores) -> str:
-    return "" if scores.confounds else "no confounds were declared, so nothing was adjusted for"
+    if scores.confounds:
+        return ""
+    return f"no confounds were declared, so nothing was adjusted for{_besides(scores.forced)}"
+
+
+def _besides(held: tuple[str, ...]) -> str:
+    """What is held fixed although no confound is declared, such as the baseline score."""
+    return f" besides {listed(held)}" if held else ""
 
 
 def _confounds_declared(plan: AnalysisPlan) -> Obstacle | None:
     if plan.confounds:
         return None
-    return Obstacle("no confounds are declared, so nothing is adjusted for", 'confounds = ["age", "sex", ..]')
+    reason = f"no confounds are declared, so nothing is adjusted for{_besides(plan.held_fixed)}"
+    return Obstacle(reason, 'confounds = ["age", "sex", ..]')
 
 
 def _holds_with_site_fixed(scores: Scores) -> str:

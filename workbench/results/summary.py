@@ -13,6 +13,7 @@ from workbench.results.claims import plain_sentence, procedure, reasons_in_short
 from workbench.results.external import cohort_in_short
 from workbench.results.layout import GLUE, Line, Page, lay_out
 from workbench.results.modality_words import in_short
+from workbench.results.requirements_of_treatment import COMPARED
 from workbench.results.robustness import robustness
 from workbench.results.treatment_words import treatments_in_brief
 from workbench.results.wording import (
@@ -198,7 +199,7 @@ def _treatment(scores: Scores, arms: str) -> str:
     """Design and the arm that the outcome is about: "crossover, ketamine period only"."""
     names = [arm for arm in arms.split(", ") if arm]
     if len(names) == 2:
-        return f"{scores.design}, {' minus '.join(names)}"
+        return f"{scores.design}, {(' minus ' if scores.outcome_kind in COMPARED else ' and ').join(names)}"
     part = {"crossover": " period only", "parallel": " arm only"}.get(scores.design, "")
     return ", ".join(filter(None, [scores.design, *(f"{name}{part}" for name in names)]))
 

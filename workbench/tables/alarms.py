@@ -50,11 +50,8 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     n = dataset.n_participants
     n_held = dataset.nuisance.values.shape[1]
     if n < ROWS_PER_COLUMN * n_held:
-        yield Notice(
-            f"{n_held} covariates are held fixed in {n} participants: fewer than {ROWS_PER_COLUMN} participants "
-            "for "
-            "each"
-        )
+        held = "1 covariate is" if n_held == 1 else f"{n_held} covariates are"
+        yield Notice(f"{held} held fixed in {n} participants: fewer than {ROWS_PER_COLUMN} participants for each")
     if dataset.outcome.type == "binary":
         fewer = int(min(dataset.y.sum(), len(dataset.y) - dataset.y.sum()))
         if fewer < FEWEST_IN_CLASS:

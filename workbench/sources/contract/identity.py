@@ -59,11 +59,11 @@ def id_hint(header: Sequence[str]) -> str:
     Examples
     --------
     >>> id_hint(["VS_L", "Subject"])
-    'name the column with participant ids in the file of this source: id = "Subject"'
+    'name the column with participant ids where the study names this file: id = "Subject"'
     """
     lower = {column.lower(): column for column in reversed(header)}
     column = next((lower[name] for name in ID_COLUMNS if name in lower), header[0] if header else "..")
-    return f'name the column with participant ids in the file of this source: id = "{column}"'
+    return f'name the column with participant ids where the study names this file: id = "{column}"'
 
 
 def owner_of(row: Row, cohort: Cohort) -> Owner:
