@@ -138,3 +138,10 @@ def test_a_notebook_shows_an_error_as_the_line_that_was_typed_and_what_is_wrong(
     typed, message = caught.value._render_traceback_()
     assert typed.endswith(': workbench.run("questoin", study=study)')
     assert message == "SpecError: questoin: no such experiment; did you mean 'question'?"
+
+
+def test_a_comparison_shows_itself_as_the_table_of_its_runs(study, runs):
+    shown = repr(workbench.compare("question", study=study)).splitlines()
+    assert shown[0].split()[:3] == ["run", "n", "r2"]
+    assert shown[1].strip().startswith(runs[0].result.scores.display_name)
+    assert len(shown[1]) < 200
