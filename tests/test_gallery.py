@@ -41,6 +41,10 @@ def test_the_first_hour_is_done_by_notebook_only(notebook, capsys):
     assert run.result.claim.shows_prediction, "there is something to look at"
     assert run.result.scores.experiment == "first_question"
     assert [path.name for path in run.figures] == [f"{name}.png" for name in sorted(DRAWN)]
+    status = left["gate"].set_index("requirement")["status"]
+    assert status["R2 above 0"] == "met"
+    assert status["at least 1000 permutations"] == "missed"
+    assert status["at least 50 participants in the other cohort"] == "does not apply", "nobody else was predicted"
     assert left["page"].read_text(encoding="utf-8").lower().startswith("<!doctype html>")
     assert {"scores.json", "predictions.tsv", "observed_predicted.png"} <= {path.name for path in left["supplement"]}
     told = capsys.readouterr().out

@@ -121,3 +121,27 @@ def test_the_model_of_everybody_predicts_and_explains_new_participants(study):
 def test_a_run_that_is_not_there_is_refused_with_those_there_are(study):
     with pytest.raises(SpecError, match=r"experiments/question.toml: has no run 'forest'; name one: ridge . network"):
         workbench.fit_model("question", run="forest", study=study)
+
+
+def test_feature_tables_and_descriptions_show_themselves_in_lines_not_as_arrays(study, tmp_path):
+    table, _ = workbench.features("network", study=study)["network"]
+    n, p = table.values.shape
+    assert repr(table).startswith(f"<network: {n} rows x {p} features; participants: ")
+    (described,) = workbench.describe_features("network", study=study, to=tmp_path)
+    assert repr(described).splitlines()[0] == repr(table)
+    assert f"{len(described.files)} files in {tmp_path / 'network'}" in repr(described)
+
+
+def test_a_notebook_shows_an_error_as_the_line_that_was_typed_and_what_is_wrong(study):
+    with pytest.raises(SpecError, match="did you mean 'question'") as caught:
+        workbench.run("questoin", study=study)
+    typed, message = caught.value._render_traceback_()
+    assert typed.endswith(': workbench.run("questoin", study=study)')
+    assert message == "SpecError: questoin: no such experiment; did you mean 'question'?"
+
+
+def test_a_comparison_shows_itself_as_the_table_of_its_runs(study, runs):
+    shown = repr(workbench.compare("question", study=study)).splitlines()
+    assert shown[0].split()[:3] == ["run", "n", "r2"]
+    assert shown[1].strip().startswith(runs[0].result.scores.display_name)
+    assert len(shown[1]) < 200

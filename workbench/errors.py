@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shlex
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -94,6 +95,14 @@ class WorkbenchError(Exception):
             problems = (problems,)
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem).removeprefix(": ") for problem in self.problems))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show: the user's line that led here and what is wrong; ``%debug`` has the rest."""
+        package = Path(__file__).parent
+        steps = traceback.extract_tb(self.__traceback__)
+        first = next((i for i, step in enumerate(steps) if package in Path(step.filename).parents), len(steps))
+        called = [f"line {step.lineno}: {step.line}" for step in steps[:first][-1:]]
+        return [*called, f"{type(self).__name__}: {self}"]
 
 
 class SpecError(WorkbenchError):

@@ -123,8 +123,11 @@ show(pictures["shap_beeswarm"])
 # %%
 # The verdict
 # -----------
-# Every requirement of a claim, met or missed.
-pd.DataFrame([{"requirement": row.requirement, "missed because": row.missed or "-"} for row in run.gate])
+# Every requirement of a claim: met, missed and why, or one that does not apply to this run.
+gate = pd.DataFrame(
+    [{"requirement": row.requirement, "status": row.status, "missed because": row.missed} for row in run.gate]
+)
+gate.style.hide(axis="index")
 
 # %%
 # To hand on

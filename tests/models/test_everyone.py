@@ -89,3 +89,31 @@ def test_missing_numbers_stay_missing_unless_they_are_filled():
     numbers = pd.Series([1.0, None, 3.0])
     assert np.isnan(VariableCoding("age", ("age",)).columns(numbers)[1, 0])
     assert VariableCoding("age", ("age",), fill=2.0).columns(numbers)[:, 0].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_frames_are_taken_by_the_names_of_their_columns(dataset, raw):
+    everyone = fit_everyone(dataset, RidgeSpec(kind="ridge"), VALIDATION)
+    X = pd.DataFrame(dataset.X, columns=list(everyone.features), index=[f"sub-{i:02}" for i in range(50)])
+    coded = pd.DataFrame(dataset.nuisance.values, columns=["age", "site[B]", "site[C]"], index=X.index)
+    wanted = everyone.predict(dataset.X, raw).tolist()
+    assert everyone.predict(X, coded).tolist() == wanted
+    assert everyone.predict(X[X.columns[::-1]], pd.DataFrame(raw)).tolist() == wanted
+    assert everyone.explain(X, coded)[1].tolist() == everyone.explain(dataset.X, raw)[1].tolist()
+    coded.loc["sub-03", "site[B]"] = np.nan
+    with pytest.raises(FitError, match="site: 1 missing values"):
+        everyone.predict(X, coded)
+
+
+def test_features_that_are_missing_or_too_few_are_refused(dataset, raw):
+    everyone = fit_everyone(dataset, RidgeSpec(kind="ridge"), VALIDATION)
+    n, names = len(everyone.features), list(everyone.features)
+    X = pd.DataFrame(dataset.X, columns=names).drop(columns=names[0])
+    with pytest.raises(FitError, match=rf"X: 1 of {n} features are no column: {names[0]}; .* model.features"):
+        everyone.predict(X, raw)
+    with pytest.raises(FitError, match=rf"X: has the shape \(50, {n - 1}\); \(n, {n}\), in the order"):
+        everyone.predict(dataset.X[:, 1:], raw)
+
+
+def test_a_model_shows_itself_in_one_line(dataset):
+    everyone = fit_everyone(dataset, RidgeSpec(kind="ridge"), VALIDATION)
+    assert repr(everyone).endswith(f"of everybody analysed: {len(everyone.features)} features, age, site held fixed>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from workbench.models.treatment import for_treatment, trial_of
 from workbench.records import Batches, Dataset, VariableCoding, as_level, codings_from_text, codings_to_text
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import LearnerSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EVERYONE_STREAM = 5
 """Spawn key of its seed, apart from those of `nested_cv`."""
@@ -58,25 +61,31 @@ class StudyModel:
     preserved: tuple[VariableCoding, ...] = ()
     holds_participants: bool = False
 
-    def predict(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> Floats:
+    def __repr__(self) -> str:
+        held = f", {listed(coding.term for coding in self.covariates)} held fixed" if self.covariates else ""
+        return f"<{type(self.model).__name__} of everybody analysed: {len(self.features)} features{held}>"
+
+    def predict(self, X: Floats | pd.DataFrame, covariates: Mapping[str, Sequence[Any]] | pd.DataFrame) -> Floats:
         """Predictions for any people, (n,).
 
         Parameters
         ----------
-        X : ndarray of shape (n, n_features)
-            Raw features in the order of `features`, NaN for single missing values.
-        covariates : mapping of str to sequence
+        X : ndarray of shape (n, n_features) or DataFrame
+            Raw features in the order of `features`, NaN for single missing values; of a frame by their names.
+        covariates : mapping of str to sequence, or DataFrame
             Raw values by variable, numbers or levels as text: those held fixed and, where features are harmonised, the
-            batch and what is preserved. Others are not used.
+            batch and what is preserved; or the columns that code them, as in `aligned_data`. Others are not used.
 
         Raises
         ------
         FitError
-            If a variable or a value is missing, or is a level that nobody had among those it was fitted to.
+            If a feature, a variable or a value is missing, or is a level that nobody had among those it was fitted to.
         """
         return self.model.predict(*self._inputs(X, covariates))
 
-    def explain(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Floats, Floats]:
+    def explain(
+        self, X: Floats | pd.DataFrame, covariates: Mapping[str, Sequence[Any]] | pd.DataFrame
+    ) -> tuple[Floats, Floats]:
         """Base (n,) and SHAP values (n, n_features) of these predictions; see `predict`."""
         return self.model.explain(*self._inputs(X, covariates))
 
@@ -90,11 +99,33 @@ class StudyModel:
         """Whether people who lack a modality are predicted: NaN in the whole of what was not measured."""
         return isinstance(self.model, LateFusionModel)
 
-    def _inputs(self, X: Floats, covariates: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+    def _inputs(
+        self, X: Floats | pd.DataFrame, covariates: Mapping[str, Sequence[Any]] | pd.DataFrame
+    ) -> tuple[Any, ...]:
+        X = self._in_order(X)
+        covariates = {str(name): list(covariates[name]) for name in covariates}
         if isinstance(self.model, LateFusionModel):  # who has which modality is seen from the features
             seen = {term: column.tolist() for term, column in self.model.availability(X).items()}
             covariates = {**seen, **covariates}
         return model_inputs(self.model, X, self.coded(covariates, len(X)), self._batches(covariates, len(X)))
+
+    def _in_order(self, X: Floats | pd.DataFrame) -> Floats:
+        """Features by position: of a frame by their names, of an array as they are."""
+        import pandas as pd
+
+        if isinstance(X, pd.DataFrame):
+            missing = [name for name in self.features if name not in X.columns]
+            if missing:
+                lacking = f"{len(missing)} of {len(self.features)} features are no column: {listed(missing, 3)}"
+                hint = "its columns are named as in model.features"
+                raise FitError(Problem("X", lacking, hint, items=tuple(missing)))
+            values: Floats = np.ascontiguousarray(X[list(self.features)], dtype=np.float64)
+            return values
+        found = np.shape(X)
+        if len(found) != 2 or found[1] != len(self.features):
+            wanted = f"(n, {len(self.features)}), in the order of model.features; or a frame with these columns"
+            raise FitError(Problem("X", f"has the shape {found}", wanted))
+        return X
 
     def _batches(self, covariates: Mapping[str, Sequence[Any]], n: int) -> Batches | None:
         """Where n people were measured and what of it is preserved; None where features are not harmonised."""
@@ -136,6 +167,8 @@ def _coded(codings: Sequence[VariableCoding], given: Mapping[str, Sequence[Any]]
         with problems.gather():
             if coding.term in given:
                 columns.append(_columns(coding, given[coding.term]))
+            elif coding.names and all(name in given for name in coding.names):
+                columns.append(_known(coding.term, np.column_stack([given[name] for name in coding.names])))
             elif coding.names:
                 hint = did_you_mean(coding.term, given) if given else "give its values by that name"
                 raise FitError(Problem(coding.term, f"{role} and is not given", hint))
@@ -150,11 +183,13 @@ def _columns(coding: VariableCoding, values: Sequence[Any]) -> Floats:
         found = f"{listed(map(repr, new), 3)} is not a level of those whom the model was fitted to"
         known = f"they had {listed(coding.levels, 5)}; others cannot be predicted, leave them out"
         raise FitError(Problem(coding.term, found, known))
+    return _known(coding.term, columns)
+
+
+def _known(term: str, columns: Floats) -> Floats:
     missing = int(np.isnan(columns).any(axis=1).sum())
     if missing:
-        raise FitError(
-            Problem(coding.term, f"{missing} missing values", "a covariate that is held fixed must be known")
-        )
+        raise FitError(Problem(term, f"{missing} missing values", "a covariate that is held fixed must be known"))
     return columns
 
 

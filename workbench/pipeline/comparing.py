@@ -27,6 +27,11 @@ class Comparison:
     pairs: tuple[PairedDifference, ...]
     written: tuple[Path, ...] = ()
 
+    def __repr__(self) -> str:
+        tables = [self.runs(), *([self.differences().drop(columns="refused")] if self.pairs else [])]
+        shown = [table.to_string(index=False, float_format="{:.3g}".format, na_rep="-") for table in tables]
+        return "\n\n".join([*shown, *self.not_compared()])
+
     def runs(self) -> pd.DataFrame:
         """One row per run: n, R2 with its interval, MAE, p and verdict."""
         import pandas as pd

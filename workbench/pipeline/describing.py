@@ -33,6 +33,11 @@ class DescribedSource:
     without_circuit: WithoutCircuit | None
     files: tuple[Path, ...] = ()
 
+    def __repr__(self) -> str:
+        lines = [f"{title}: {words}" for title, words in self.description.lines]
+        written = [f"{len(self.files)} files in {self.files[0].parent}"] if self.files else []
+        return "\n".join([repr(self.description.table), *lines, *written])
+
 
 @no_wider_than_study
 def describe_features(

@@ -86,6 +86,11 @@ class FeatureTable:
     """Columns of its files that are not among its features; not part of the digest."""
     schema_version: int = SCHEMA_VERSION
 
+    def __repr__(self) -> str:
+        n, p = self.values.shape
+        people, sessions = self.rows["participant_id"].nunique(), self.rows["session"].nunique()
+        return f"<{self.source}: {n} rows x {p} features; participants: {people}, sessions: {sessions}>"
+
     def content_digest(self) -> str:
         """SHA-256 over rows, values and features, whatever `digest` says."""
         import hashlib
