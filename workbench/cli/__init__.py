@@ -123,13 +123,10 @@ def application() -> typer.Typer:
     -------
     Typer
     """
-    from workbench.cli import (  # noqa: F401
-        server_commands,
-        store_commands,
-        study_commands,
-        trial_commands,
-        validation_commands,
-    )
+    # In the order of --help: a study in its usual steps, then what is done with several.
+    from workbench.cli import study_commands  # noqa: F401  # isort: skip
+    from workbench.cli import trial_commands, validation_commands  # noqa: F401  # isort: skip
+    from workbench.cli import server_commands, store_commands  # noqa: F401  # isort: skip
     from workbench.cli.options import app
 
     return app

@@ -15,8 +15,9 @@ from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
+from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
-from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.progress import Progress
 from workbench.pipeline.side_by_side import run_all
 from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
 from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
@@ -82,6 +83,7 @@ def run(
     server_files : bool
         Send files as well, ids and ratings of participants among them.
     progress : Progress, optional
+        Default: a line under the cell of a notebook that is drawn again as work is done; nothing elsewhere.
     on_finished : callable, optional
         Takes each `FinishedRun` once it is judged and, where this is no rehearsal, kept.
     on_warning : callable, optional
@@ -108,7 +110,7 @@ def run(
     from workbench.execution.backends import opened as opened_workers
     from workbench.tracking import Recorder, Server, held_alone
 
-    progress = progress or Silent()
+    progress = progress or usual_progress()
     experiments, only = one_or_several(experiments), one_or_several(only)
     _refuse_contradictions(experiments, jobs, estimator, grid)
     fitted_by = chosen_backend(backend, scheduler=scheduler, slurm_options=slurm_options, jobs=jobs)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, StoreError, WorkbenchError, listed
+from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.present_plans import PresentPlans
-from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.progress import Progress
 from workbench.pipeline.pseudonymised import KEY_FILE
 from workbench.pipeline.study_data import optional_path
 from workbench.specs.hashing import settings
@@ -95,7 +96,7 @@ def merge(
     WorkbenchError
         If the other folder is no copy of this study, or a ledger is damaged; nothing is changed then.
     """
-    progress = progress or Silent()
+    progress = progress or usual_progress()
     opened = open_study(Path(study), optional_path(data))
     theirs = _other_study(Path(other))
     _refuse_other_study(opened, theirs)

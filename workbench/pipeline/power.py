@@ -12,8 +12,9 @@ from workbench.errors import Problems, SpecError, StoreError
 from workbench.pipeline.circuits import without_circuit
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, open_experiment
+from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
-from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.progress import Progress
 from workbench.pipeline.simulated_trials import SIMULATED, engine_of
 from workbench.pipeline.study_data import StudyData
 from workbench.records import Dataset, SetPlan
@@ -126,7 +127,7 @@ def plan(
     question = Question(tuple(r2) or Question.r2s, simulations, permutations, people, prevalence, mean, sd)
     done = []
     for name in reversed(runs):
-        found = _plan_set(loaded, experiment_plan, runs[name], question, jobs, progress or Silent())
+        found = _plan_set(loaded, experiment_plan, runs[name], question, jobs, progress or usual_progress())
         tables = [loaded.tables[source] for source in dict.fromkeys(map(source_of, runs[name].dataset.sources))]
         circuits = tuple(each.in_words for each in without_circuit(loaded.study, tables))
         done.append(StudyPlan(found, _keep_plan(found, folders[name]) if folders else (), circuits))

@@ -19,9 +19,10 @@ from workbench.pipeline.external_results import from_here, with_external
 from workbench.pipeline.external_scoring import Predicted, predicted_for, prediction_table, scored
 from workbench.pipeline.frozen_model import FrozenModel, open_frozen_model, positions_by_source
 from workbench.pipeline.ledger import make_ready
+from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.other_cohort import OtherCohort, open_cohort, rows_of, wanted_cohort
 from workbench.pipeline.permissions import no_wider_than_study
-from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.progress import Progress
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report_again
 from workbench.records import Claim, ExternalRows, ExternalValidation
@@ -155,7 +156,7 @@ def predict(
         With every feature, variable and outcome that is missing or measured otherwise and that no policy settles, if
         participants are among those whom the model was trained on, or if a ledger cannot be written.
     """
-    progress = progress or Silent()
+    progress = progress or usual_progress()
     frozen = open_frozen_model(run, Path(trained_in), progress=progress)
     policies = {"missing_features": missing_features, "other_measures": other_measures, "unseen_levels": unseen_levels}
     wanted = wanted_cohort(

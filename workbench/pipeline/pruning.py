@@ -8,9 +8,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.present_plans import PresentPlans
-from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import optional_path
 from workbench.study import Study, open_study
 
@@ -103,7 +104,7 @@ def prune(
     from workbench import tracking
 
     opened = open_study(Path(study), optional_path(data))
-    plans = PresentPlans(opened, progress or Silent())
+    plans = PresentPlans(opened, progress or usual_progress())
     pieces, kept = [*_unfinished(opened), *_tables(opened)], []
     for folder in _folders(opened.units_dir):
         holder = tracking.holder_of(opened, folder.name)

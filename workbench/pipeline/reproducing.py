@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from workbench.errors import GuardError, Problem, Problems, StoreError
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, plan_experiment
 from workbench.pipeline.named_estimators import all_settled
+from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
-from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.progress import Progress
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.single_run import run_one
 from workbench.pipeline.study_data import StudyData, load_study_data, study_with_data
@@ -135,8 +136,9 @@ def reproduce(
         scratch = ScratchStudy(
             **{each.name: getattr(opened, each.name) for each in fields(opened)}, scratch=Path(folder)
         )
-        loaded, plan, planned = _planned_again(scratch, logged, progress or Silent())
-        made = run_one(loaded, plan, planned, jobs=cores(jobs), resume=False, progress=progress or Silent())
+        progress = progress or usual_progress()
+        loaded, plan, planned = _planned_again(scratch, logged, progress)
+        made = run_one(loaded, plan, planned, jobs=cores(jobs), resume=False, progress=progress)
         result = _judged(opened, logged, kept, made)
         files = _write(result, scratch.scratch / "files", logged.run_id)
         same, different = compare_folders(logged.artifacts, files, leave_out=NOT_COMPARED)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SourceError
 from workbench.module_search import import_ahead
+from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
-from workbench.pipeline.progress import Progress, Silent
+from workbench.pipeline.progress import Progress
 from workbench.records import Cohort, Dataset, FeatureTable
 from workbench.specs import spec_hash
 from workbench.specs.experiment import ExperimentSpec
@@ -58,7 +59,7 @@ def load_study_data(
     import_ahead(READING)
     from workbench.sources.cohort.participants import read_cohort
 
-    progress = progress or Silent()
+    progress = progress or usual_progress()
     cohort = read_cohort(study.cohort, study.data, problems=problems)
     wanted = list(study.sources if names is None else names)
     if cohort is None:
