@@ -230,7 +230,18 @@ def feature_columns(table: Table, taken: Iterable[str], missing: Sequence[str]) 
 
 
 def modality_in(words: Iterable[str]) -> str:
-    """The modality that words tell; empty where none or several do."""
+    """The modality that words tell.
+
+    Parameters
+    ----------
+    words : iterable of str
+        In small letters.
+
+    Returns
+    -------
+    str
+        Empty where none or several are told.
+    """
     words = set(words)
     if words & set(TRACERS):
         return "pet"
