@@ -200,6 +200,36 @@ def gathered(each: Sequence[Floats], rows: Rows) -> Floats:
     return np.stack([one.take(of_one, axis=0) for one, of_one in zip(each, rows, strict=True)])
 
 
+def centred_rows(X: Floats, train: Rows, test: Rows) -> tuple[Floats, Floats, Floats]:
+    """Features of every set, less their means over its training rows; single missing values are at the mean.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+    train, test : ndarray of int, shape (n_sets, n_train) and (n_sets, n_test)
+
+    Returns
+    -------
+    tuple of ndarray
+        Training rows (n_sets, n_train, n_features), held-out rows, and means (n_sets, n_features); NaN where a set has
+        no value of a feature.
+    """
+    of_train, of_test = X.take(train, axis=0), X.take(test, axis=0)
+    n_train = train.shape[1]
+    means = of_train.sum(axis=1) / n_train
+    missing = np.isnan(of_train) if np.isnan(means).any() else None
+    if missing is not None:
+        of_train[missing] = 0.0
+        count = n_train - missing.sum(axis=1)
+        means = np.divide(of_train.sum(axis=1), count, out=np.full(count.shape, np.nan), where=count > 0)
+    of_train -= means[:, None]
+    of_test -= means[:, None]
+    if missing is not None:
+        of_train[missing] = 0.0
+    of_test[np.isnan(of_test)] = 0.0
+    return of_train, of_test, means
+
+
 def _bases(N_train: Floats, N_test: Floats) -> Iterator[tuple[Rows, Floats, Floats, Floats, Floats]]:
     """`preprocessing.spanning_basis` of every set of a stack: which sets have a rank, and their bases."""
     n_sets, n_train, n_nuisance = N_train.shape

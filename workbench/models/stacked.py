@@ -15,7 +15,7 @@ import numpy as np
 from workbench.models.learner import Fold
 from workbench.models.preprocessing import NIL_SHARE, Floats, Rows
 from workbench.models.ridge_refit import Decomposition, RefittedRidge, refit
-from workbench.models.split_stacks import Stack, gathered, remembered, stacks
+from workbench.models.split_stacks import Stack, centred_rows, gathered, remembered, stacks
 from workbench.records import OutcomeType, Split
 
 MOST_ROWS = 80
@@ -229,21 +229,8 @@ def _kernels(X: Floats, sets: Stack) -> tuple[Floats, Floats]:
 
 def _prepared(X: Floats, sets: Stack) -> tuple[Floats, Floats]:
     """`preprocessing.prepare_on_basis` of every set: training rows and held-out rows."""
-    train, test = X.take(sets.train, axis=0), X.take(sets.test, axis=0)
+    train, test, means = centred_rows(X, sets.train, sets.test)
     n_train = train.shape[1]
-    has_missing = bool(np.isnan(X).any())
-    if has_missing:
-        missing = np.isnan(train)
-        train[missing] = 0.0
-        count = n_train - missing.sum(axis=1)
-        means = np.divide(train.sum(axis=1), count, out=np.full(count.shape, np.nan), where=count > 0)
-    else:
-        means = train.sum(axis=1) / n_train
-    train -= means[:, None]
-    test -= means[:, None]
-    if has_missing:
-        train[missing] = 0.0
-        test[np.isnan(test)] = 0.0
     total = squares = np.einsum("sij,sij->sj", train, train)
     if sets.on_train.shape[2] > 1:  # nothing is left to project on the constant
         coefficients = sets.on_train.transpose(0, 2, 1) @ train

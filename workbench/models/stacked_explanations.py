@@ -17,6 +17,7 @@ from workbench.models.explanations import NIL_PREDICTION, Explanation, circuit_m
 from workbench.models.learner import Fitted, Fold
 from workbench.models.preprocessing import NIL_SHARE, Floats
 from workbench.models.ridge_refit import RefittedRidge
+from workbench.models.split_stacks import centred_rows
 
 VALUES_AT_ONCE = 2**16
 """Features of training rows explained at once, 512 kB: they are read again while they are in the cache."""
@@ -92,20 +93,10 @@ class _Features(NamedTuple):
     @classmethod
     def of(cls, X: Floats, fits: Sequence[SmallFit], on_train: Floats) -> _Features:
         """Learnt in the training rows, as `preprocessing.prepare_on_basis` does."""
-        train = X.take(np.stack([one.ridge.outer.train for one in fits]), axis=0)
-        test = X.take(np.stack([one.ridge.outer.test for one in fits]), axis=0)
+        outers = [one.ridge.outer for one in fits]
+        rows = (np.stack([getattr(outer, side) for outer in outers]) for side in ("train", "test"))
+        train, test, means = centred_rows(X, *rows)
         n_train = train.shape[1]
-        means = train.sum(axis=1) / n_train
-        missing = np.isnan(train) if np.isnan(means).any() else None
-        if missing is not None:
-            train[missing] = 0.0
-            count = n_train - missing.sum(axis=1)
-            means = np.divide(train.sum(axis=1), count, out=np.full(count.shape, np.nan), where=count > 0)
-        train -= means[:, None]
-        test -= means[:, None]
-        if missing is not None:
-            train[missing] = 0.0
-        test[np.isnan(test)] = 0.0
         total = np.einsum("sij,sij->sj", train, train)
         coefficients = on_train.transpose(0, 2, 1) @ train
         left = train - on_train @ coefficients
