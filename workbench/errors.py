@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import shlex
-import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -98,6 +97,8 @@ class WorkbenchError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show: the user's line that led here and what is wrong; ``%debug`` has the rest."""
+        import traceback
+
         package = Path(__file__).parent
         steps = traceback.extract_tb(self.__traceback__)
         first = next((i for i, step in enumerate(steps) if package in Path(step.filename).parents), len(steps))

@@ -32,7 +32,7 @@ def refuse_links_out(root: Path) -> None:
     SpecError
         With every link that leads elsewhere, or with the problems of the user's configuration.
     """
-    leading_out = {path: target for path in links(root) if not (target := _target(path)).is_relative_to(root)}
+    leading_out = {path: target for path in _links(root) if not (target := _target(path)).is_relative_to(root)}
     if not leading_out:
         return
     allowed = [_target(Path(folder).expanduser()) for folder in read_user_configuration(root).linked_folders]
@@ -50,19 +50,8 @@ def refuse_links_out(root: Path) -> None:
         raise SpecError(problems)
 
 
-def links(root: Path) -> Iterator[Path]:
-    """Links in the folders that are written to; what is behind a link is not looked at.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the study.
-
-    Yields
-    ------
-    Path
-        By name.
-    """
+def _links(root: Path) -> Iterator[Path]:
+    """Links in the folders that are written to, by name; what is behind a link is not looked at."""
     for name, depth in WRITTEN.items():
         folder = root / name
         if folder.is_symlink():

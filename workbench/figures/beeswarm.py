@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, GREY, INK, PALE, VERMILLION, Picture, canvas
-from workbench.figures.words import balanced, feature_words, label_size, with_unit, without_source
+from workbench.figures.style import BLUE, GREY, PALE, VERMILLION, Picture, canvas, name_rows
+from workbench.figures.words import balanced, with_unit, without_source
 from workbench.records import RunResult
 from workbench.results.wording import IN_BRACKETS, number, unit_of
 
@@ -103,13 +103,9 @@ def _picture(
     axes.axvline(0, color=GREY, linewidth=0.9)
     for row, name in enumerate(names):
         _swarm(axes, row, shap[name].to_numpy(dtype=float), fifth_of(values[name].to_numpy(dtype=float)), largest)
-    labels = [feature_words(words, 34) for words in names.values()]
-    axes.set_yticks(range(len(names)), labels)
-    for label in axes.get_yticklabels():
-        label.set_fontsize(label_size(label.get_text()))
+    name_rows(axes, list(names.values()))
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(-1.08 * largest, 1.08 * largest)
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(
         balanced(f"SHAP value: lowers (left) or raises the prediction{unit_of(result.scores, IN_BRACKETS)}", 50)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.figures.directions import LINE, direction_colour, direction_key
 from workbench.figures.style import GREY, INK, PALE, Picture, canvas
+from workbench.results.networks import candidate_connections
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +31,9 @@ def draw(result: RunResult) -> Picture | None:
     Picture or None
         None where prediction is not shown, and where fewer than two connections are candidates.
     """
-    table = result.biomarkers
-    if not result.claim.shows_prediction or not len(table) or "region_b" not in table:
+    rows = candidate_connections(result)
+    if not len(rows):
         return None
-    rows = table[(table["level"] == "feature") & (table["region_b"] != "")]
     regions = _in_order(rows)
     if len(rows) < 2 or len(regions) > MOST:
         return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.figures.style import BLUE, GREY, INK, PALE, Picture, canvas
-from workbench.figures.words import balanced, feature_words, label_size, without_source
+from workbench.figures.style import BLUE, GREY, PALE, Picture, canvas, name_rows
+from workbench.figures.words import balanced, without_source
 from workbench.records import RunResult
 from workbench.results.wording import IN_BRACKETS, number, unit_of
 
@@ -105,12 +105,8 @@ def draw_modalities(result: RunResult) -> Picture | None:
 def _bars(axes: Axes, sizes: pd.Series, names: list[str], strong: list[bool]) -> None:
     heights = list(range(len(sizes)))
     axes.barh(heights, sizes, color=[BLUE if own else PALE for own in strong], height=0.68)
-    labels = [feature_words(name, 34) for name in names]
-    axes.set_yticks(heights, labels)
-    for label in axes.get_yticklabels():
-        label.set_fontsize(label_size(label.get_text()))
+    name_rows(axes, names)
     axes.set_ylim(len(sizes) - 0.4, -1.0)
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_xlim(0, 1.22 * float(sizes.max()) or 1.0)
 

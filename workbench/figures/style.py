@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from workbench.figures.words import glued, lines, outcome_line, standing
+from workbench.figures.words import feature_words, glued, label_size, lines, outcome_line, standing
 from workbench.records import RunResult
 
 if TYPE_CHECKING:
@@ -115,6 +115,20 @@ def look() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(RC)
         yield
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Write the names of features beside the rows of a picture, from the first one down.
+
+    Parameters
+    ----------
+    axes : Axes
+    names : sequence of str
+    """
+    axes.set_yticks(range(len(names)), [feature_words(name, 34) for name in names])
+    for label in axes.get_yticklabels():
+        label.set_fontsize(label_size(label.get_text()))
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
 
 
 def canvas(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.figures.style import BLUE, GREY, INK, VERMILLION, Picture, canvas
 from workbench.results.tuned import Chosen, chosen_settings
+from workbench.results.wording import six_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,6 +83,6 @@ def _panel(axes: Axes, setting: Chosen) -> None:
 
 def _short(value: str) -> str:
     try:
-        return f"{float(value):g}".replace("e+0", "e")
+        return six_digits(float(value))
     except ValueError:
         return value if len(value) <= 10 else f"{value[:9]}\N{HORIZONTAL ELLIPSIS}"

@@ -271,8 +271,7 @@ def number(value: float, decimals: int = 2) -> str:
     >>> number(-0.061), number(-0.001), number(0.0041, 3)
     ('−0.06', '0.00', '0.004')
     """
-    text = f"{value:.{decimals}f}"
-    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "\N{MINUS SIGN}")
+    return wording.fixed(value, decimals).replace("-", "\N{MINUS SIGN}")
 
 
 def p_text(p: float | None) -> str:

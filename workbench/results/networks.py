@@ -55,6 +55,24 @@ class NetworkMatrix:
         return [(self.networks[start], start, end) for start, end in zip(starts, ends, strict=True)]
 
 
+def candidate_connections(result: RunResult) -> pd.DataFrame:
+    """Candidate features of two regions; none where prediction is not shown.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``result.biomarkers``.
+    """
+    table = result.biomarkers
+    if not result.claim.shows_prediction or not len(table) or "region_b" not in table:
+        return table.head(0)
+    return table[(table["level"] == "feature") & (table["region_b"] != "")]
+
+
 def network_matrix(result: RunResult) -> NetworkMatrix | None:
     """The candidate connections of a run as a matrix.
 
@@ -67,10 +85,8 @@ def network_matrix(result: RunResult) -> NetworkMatrix | None:
     NetworkMatrix or None
         None where prediction is not shown, and where no candidate is a connection.
     """
-    table = result.biomarkers
-    if not result.claim.shows_prediction or not len(table) or "region_b" not in table:
-        return None
-    every = table[(table["level"] == "feature") & (table["region_b"] != "") & table["effect"].notna()]
+    every = candidate_connections(result)
+    every = every[every["effect"].notna()] if len(every) else every
     if not len(every):
         return None
     of = every["feature"].str.partition(":")[0] + "\n" + every["contrast"]

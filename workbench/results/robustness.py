@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.results.layout import Check
 from workbench.results.over_time import checks as over_time
 from workbench.results.requirements_of_evidence import POSITIVE_REPEATS
-from workbench.results.wording import number, p_text, two_decimals
+from workbench.results.wording import fixed, number, p_text
 
 if TYPE_CHECKING:
     from workbench.records import Influence, Scores
@@ -32,7 +32,7 @@ def robustness(scores: Scores) -> tuple[Check, ...]:
     control = scores.shuffled
     if control is not None:
         clean = control.interval is None or not control.interval.low > 0
-        checks.append(Check(clean, f"negative control: R2 {two_decimals(control.r2)}"))
+        checks.append(Check(clean, f"negative control: R2 {fixed(control.r2)}"))
     return tuple(checks)
 
 

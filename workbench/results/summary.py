@@ -18,12 +18,12 @@ from workbench.results.robustness import robustness
 from workbench.results.treatment_words import treatments_in_brief
 from workbench.results.wording import (
     amounts,
+    fixed,
     increment_words,
     number,
     ordinal,
     p_text,
     results,
-    two_decimals,
     under_what_name,
     unit_of,
     with_interval,
@@ -213,7 +213,7 @@ def _r2(scores: Scores) -> str:
     text = ", ".join(map(_glued, parts)) if scores.reference else _glued(parts[0])
     repeats = performance.r2_by_repeat
     if len(repeats) > 1:
-        text += "; " + _glued(f"repeats {two_decimals(min(repeats))} to {two_decimals(max(repeats))}")
+        text += "; " + _glued(f"repeats {fixed(min(repeats))} to {fixed(max(repeats))}")
     return text
 
 

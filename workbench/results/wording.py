@@ -276,8 +276,28 @@ def under_what_name(viewing: Viewing, apart: ApartFrom | None = None) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def two_decimals(value: float) -> str:
-    """A number with two decimals, without a sign before 0.00.
+def fixed(value: float, decimals: int = 2) -> str:
+    """A number with so many decimals, without a sign before 0.00.
+
+    Parameters
+    ----------
+    value : float
+    decimals : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> fixed(-0.004), fixed(-0.06, 1)
+    ('0.00', '-0.1')
+    """
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def six_digits(value: float) -> str:
+    """A value in at most six digits, such as a setting of a model: "1e5", "0.03".
 
     Parameters
     ----------
@@ -287,4 +307,4 @@ def two_decimals(value: float) -> str:
     -------
     str
     """
-    return f"{round(value, 2) + 0.0:.2f}"
+    return f"{value:g}".replace("e+0", "e")

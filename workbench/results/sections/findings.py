@@ -11,7 +11,7 @@ from workbench.results.biomarkers import COLUMNS
 from workbench.results.sections import literature
 from workbench.results.summary import no_candidates
 from workbench.results.tuned import chosen_settings
-from workbench.results.wording import IN_BRACKETS, capital, number, p_text, unit_of
+from workbench.results.wording import IN_BRACKETS, capital, number, p_text, six_digits, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,8 +282,7 @@ def tuning(result: RunResult) -> Section | None:
     if not result.scores.tuning:
         return None
     rows = tuple(
-        (name, value if isinstance(value, str) else f"{value:g}".replace("e+0", "e"))
-        for name, value in result.scores.tuning.items()
+        (name, value if isinstance(value, str) else six_digits(value)) for name, value in result.scores.tuning.items()
     )
     edges = [each for each in chosen_settings(result.tuning) if each.has_edges]
     return Section(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.records import UNASSIGNED, Contribution, ParticipantPage, Section
-from workbench.results.wording import IN_BRACKETS, number, unit_of
+from workbench.results.wording import IN_BRACKETS, fixed, number, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,18 +106,13 @@ def _facts_of_benefit(result: RunResult, unit: str) -> dict[str, tuple[tuple[str
 def _facts(own: pd.DataFrame, unit: str, decimals: int) -> tuple[tuple[str, str], ...]:
     means = (own[name].mean() for name in ("observed", "predicted", "reference"))
     ends = (own["predicted"].min(), own["predicted"].max())
-    observed, predicted, reference, low, high = (_amount(value, decimals) for value in (*means, *ends))
+    observed, predicted, reference, low, high = (fixed(value, decimals) for value in (*means, *ends))
     spread = f" ({low} to {high} over {len(own)} repeats)" if len(own) > 1 else ""
     return (
         ("Observed", f"{observed}{unit}"),
         ("Predicted", f"{predicted}{unit}{spread}"),
         ("Reference", f"{reference}{unit}"),
     )
-
-
-def _amount(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def _spread(result: RunResult) -> dict[str, dict[str, float]]:
