@@ -204,3 +204,20 @@ def test_a_process_with_a_second_thread_is_not_forked():
         print(can_fork())
     """
     assert printed(text) == "True\nFalse\nTrue\n"
+
+
+def test_workers_that_are_kept_serve_several_runs_though_threads_have_started_since():
+    body = """
+    from workbench.execution import forked, forks_kept
+
+    def ids(forks):
+        return {process for _, process in forks.start([process_id] * 8)}
+
+    with forks_kept(2):
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+        with forked(4) as first, forked(4) as second:
+            print(len(first), first is second, ids(first) | ids(second) >= ids(first))
+    with forked(2) as none:
+        print(none)
+    """
+    assert printed(body).splitlines() == ["2 True True", "None"]

@@ -11,6 +11,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -43,6 +45,7 @@ FITTING = ("pandas", "scipy.linalg", "workbench.models.nested_cv")
 DRAWING = ("pandas", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin")
 REDUCING = ("scipy.stats", "sklearn.linear_model")
 """What takes longest to import of all that fitting, drawing and reducing need."""
+_KEPT: ContextVar[Forks | None] = ContextVar("forks that serve several runs", default=None)
 
 
 def run_units(
@@ -206,22 +209,47 @@ def start_workers(jobs: int) -> Iterator[object]:
     return started
 
 
-def fork_workers(jobs: int) -> Forks | None:
-    """Worker processes that begin with all that fitting and reducing need; None where a fork is not safe.
+@contextmanager
+def forks_kept(jobs: int) -> Iterator[None]:
+    """Worker processes forked here serve every run inside, which may have threads by then and could fork none itself.
 
     Parameters
     ----------
     jobs : int
-        Worker processes.
-
-    Returns
-    -------
-    Forks or None
+        Worker processes; none are forked for one job, or where that is not safe.
     """
-    if not can_fork():
-        return None
+    with forked(jobs) if jobs > 1 else nullcontext() as forks:
+        token = _KEPT.set(forks)
+        try:
+            yield
+        finally:
+            _KEPT.reset(token)
+
+
+@contextmanager
+def forked(jobs: int) -> Iterator[Forks | None]:
+    """Worker processes that begin with all that fitting and reducing need: those kept already, or else new ones.
+
+    Parameters
+    ----------
+    jobs : int
+        Worker processes, where new ones are made.
+
+    Yields
+    ------
+    Forks or None
+        None where there are none and a fork is not safe.
+    """
+    kept = _KEPT.get()
+    if kept is not None or not can_fork():
+        yield kept
+        return
     import_ahead((*FITTING, *REDUCING))  # once: all processes need them, this one to judge the runs
-    return Forks(jobs, _prepare_fork) if can_fork() else None  # BLAS may have started threads
+    if not can_fork():  # BLAS may have started threads
+        yield None
+        return
+    with Forks(jobs, _prepare_fork) as forks:
+        yield forks
 
 
 def _prepare_fork() -> None:

@@ -58,6 +58,8 @@ def demo(
     SpecError
         If the folder is another study, or the current folder and no study; nothing is written then.
     """
+    from workbench.execution import cores, forks_kept
+
     root = Path(study)
     _refuse_other_folders(root, preset)
     where = "" if root == Path(".") else f" --study {quoted(root)}"
@@ -69,6 +71,22 @@ def demo(
     for name, (table, _) in features(study=root, progress=progress).items():
         n = table.rows["participant_id"].nunique()
         say(f"  {name}: {n} participants, {table.values.shape[1]} features")
+    with forks_kept(cores(jobs)):  # before the first thread, which planning starts
+        finished = _frozen_and_run(root, preset=preset, where=where, jobs=jobs, say=say, progress=progress)
+    main = [each for each in finished if each.result.scores.experiment == MAIN_DEMO]
+    for line in found_beside_planted(truth, main):
+        say(line)
+    best = main[0]
+    say(f"$ workbench export {best.run_id[:8]} --to OUT{where}     everything a supplement needs")
+    say(f"$ workbench ui{where}                         prints the address of the study's start page")
+    say("$ workbench init mystudy --design crossover     begin your own")
+    return (*main, *(each for each in finished if each not in main))
+
+
+def _frozen_and_run(
+    root: Path, *, preset: str, where: str, jobs: int | None, say: Callable[[str], None], progress: Progress | None
+) -> list[FinishedRun]:
+    """The main question frozen, then every experiment run that was not: controls first, the main question last."""
     say(f"$ workbench freeze {MAIN_DEMO}{where}")
     for plan in freeze([MAIN_DEMO], study=root, progress=progress):
         say(f"  its plan is written down before any result is viewed; its primary run is {_primary(plan)}.")
@@ -82,14 +100,7 @@ def demo(
         for each in there.get(name) or run([name], study=root, only=only, jobs=jobs, resume=True, progress=progress):
             finished.append(each)
             say(f"  {each.one_line()}")
-    main = [each for each in finished if each.result.scores.experiment == MAIN_DEMO]
-    for line in found_beside_planted(truth, main):
-        say(line)
-    best = main[0]
-    say(f"$ workbench export {best.run_id[:8]} --to OUT{where}     everything a supplement needs")
-    say(f"$ workbench ui{where}                         prints the address of the study's start page")
-    say("$ workbench init mystudy --design crossover     begin your own")
-    return (*main, *(each for each in finished if each not in main))
+    return finished
 
 
 def _refuse_other_folders(root: Path, preset: str) -> None:

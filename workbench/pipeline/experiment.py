@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.study import Study
     from workbench.tracking import Server
 
-MANY_UNITS = 200
+MANY_UNITS = 50
 """Work units for which worker processes are started at once, to be there when the data are: fewer are often done
 sooner without."""
 
@@ -105,7 +105,7 @@ def run(
         With every problem of the study that stands in the way, a ledger that cannot be written and another process that
         runs one of the experiments among them; nothing is fitted then.
     """
-    from workbench.execution import cores, fork_workers, start_workers
+    from workbench.execution import cores, forked, start_workers
     from workbench.execution.backends import chosen_backend
     from workbench.execution.backends import opened as opened_workers
     from workbench.tracking import Recorder, Server, held_alone
@@ -131,10 +131,9 @@ def run(
     with ExitStack() as open_until_done:
         if not rehearse:
             open_until_done.enter_context(held_alone(opened, chosen))
-        forks = fork_workers(min(jobs, max(2, n_runs))) if many and jobs > 1 else None
-        helpers = start_workers(jobs) if many and jobs > 1 and forks is None else None
-        if forks is not None:
-            open_until_done.enter_context(forks)
+        several = many and jobs > 1
+        forks = open_until_done.enter_context(forked(min(jobs, max(2, n_runs)))) if several else None
+        helpers = start_workers(jobs) if several and forks is None else None
         workers = open_until_done.enter_context(
             opened_workers(fitted_by, jobs=jobs, folder=opened.mlruns_dir / "slurm", say=progress.say)
         )

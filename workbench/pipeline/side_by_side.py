@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 SHORT_RUN = 5e8
 """Most work units x rows^2 x targets of a run that is left to one process, which takes it a few seconds: the units of a
 longer one are spread over all cores."""
+LONGER_RUN_S, LONGER_RUN_BYTES = 120.0, 1e9
+"""Most seconds and memory, on the machine that forecasts are stated for, of a run that is left to one process where
+there are two such runs or more for each: none waits for the others for long, and what one core does alone, from the
+folds to what explains a run, is done side by side."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,20 @@ class _Reported:
 
     def advance(self, label: str, done: int, total: int) -> None:
         self.report("advance", label, done, total)
+
+
+def _left_to_one_process(runs: Sequence[PlannedRun], n_processes: int) -> list[int]:
+    """Places of the runs that are made side by side, the longest first."""
+    from workbench.evaluation.forecast import forecast
+
+    most = [forecast(planned.dataset, planned.validation, planned.learner).most for planned in runs]
+    longer = [
+        place for place, cost in enumerate(most)
+        if cost.seconds <= LONGER_RUN_S and cost.memory_bytes <= LONGER_RUN_BYTES
+    ]  # fmt: skip
+    short = [place for place, planned in enumerate(runs) if _is_short(planned)]
+    chosen = longer if len(longer) >= 2 * n_processes else short
+    return sorted(chosen, key=lambda place: -most[place].seconds)
 
 
 def _is_short(planned: PlannedRun) -> bool:
@@ -67,7 +85,7 @@ def run_all(
         Take up the stored work units of an interrupted run.
     progress : Progress
     forks : Forks or None
-        Worker processes for short runs.
+        Worker processes for runs that are left to one process each.
     workers : Workers, optional
         Of a backend that the user chose.
 
@@ -78,13 +96,13 @@ def run_all(
     """
     made: dict[int, RunResult] = {}
     if forks is not None:
-        short = [place for place, planned in enumerate(plan.runs) if _is_short(planned)]
+        places = _left_to_one_process(plan.runs, len(forks))
         calls: list[Callable[[Report], RunResult]] = [
             partial(_run_in_worker, replace(loaded, tables={}), replace(plan, runs=()), plan.runs[place], resume)
-            for place in short
+            for place in places
         ]
         for number, result in forks.start(calls, partial(_pass_on, progress)):
-            made[short[number]] = result
+            made[places[number]] = result
     for place, planned in enumerate(plan.runs):
         if place not in made:
             made[place] = run_one(loaded, plan, planned, jobs=jobs, resume=resume, progress=progress, workers=workers)
