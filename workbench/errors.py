@@ -83,17 +83,19 @@ class WorkbenchError(Exception):
     ----------
     problems : Problem, str or iterable of Problem
         All problems found, not only the first.
+    steps : iterable of str
+        What can be done about all of them together, a line each, below the last.
     """
 
     exit_code = EXIT_USER
 
-    def __init__(self, problems: Problem | str | Iterable[Problem]) -> None:
+    def __init__(self, problems: Problem | str | Iterable[Problem], steps: Iterable[str] = ()) -> None:
         if isinstance(problems, str):
             problems = (Problem("", problems),)
         elif isinstance(problems, Problem):
             problems = (problems,)
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem).removeprefix(": ") for problem in self.problems))
+        self.problems, self.steps = tuple(problems), tuple(steps)
+        super().__init__("\n".join([*(str(problem).removeprefix(": ") for problem in self.problems), *self.steps]))
 
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show: the user's line that led here and what is wrong; ``%debug`` has the rest."""
@@ -139,6 +141,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}  # in order, each once
+        self._steps: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
@@ -161,11 +164,12 @@ class Problems:
             yield
         except WorkbenchError as error:
             self.extend(error.problems)
+            self._steps.update(dict.fromkeys(error.steps))
 
     def raise_if_any(self, kind: type[WorkbenchError] = WorkbenchError) -> None:
         """Raise all that was found, if anything was."""
         if self._found:
-            raise kind(list(self._found))
+            raise kind(list(self._found), list(self._steps))
 
 
 MOST_KNOWN = 30

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import Problem, listed, quoted
+from workbench.errors import Problem, WorkbenchError, listed, one_line, quoted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -85,6 +85,25 @@ def print_problems(problems: tuple[Problem, ...], *, verbose: bool = False) -> N
             print(f"    {item}", file=sys.stderr)
     if len(problems) > 1:
         print(f"{len(problems)} problems; nothing was done.", file=sys.stderr)
+
+
+def print_refusal(error: WorkbenchError) -> None:
+    """Problems that the user may go on with: each with what to change in lines below it, then how to go on.
+
+    Parameters
+    ----------
+    error : WorkbenchError
+        With steps.
+    """
+    from workbench.pipeline.pages import paragraph
+
+    for problem in error.problems:
+        print(paragraph(one_line(f"{problem.place}: {problem.found}"), "", "    "), file=sys.stderr)
+        if problem.hint:
+            print(paragraph(one_line(f"change: {problem.hint}"), "    ", "    "), file=sys.stderr)
+    print("\nNothing was done.", file=sys.stderr)
+    for step in error.steps:
+        print(paragraph(step, "  ", "    "), file=sys.stderr)
 
 
 def print_frame(frame: Any, indent: str = "  ") -> None:
