@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,14 @@ def test_a_notebook_shows_an_error_as_the_line_that_was_typed_and_what_is_wrong(
     typed, message = caught.value._render_traceback_()
     assert typed.endswith(': workbench.run("questoin", study=study)')
     assert message == "SpecError: questoin: no such experiment; did you mean 'question'?"
+
+
+def test_a_hint_that_names_options_says_beside_them_what_they_are_called_in_python(study):
+    with pytest.raises(SpecError, match="--again: needs --because") as caught:
+        workbench.freeze("question", study=study, again=True)
+    words = 'In Python: --again is again=True, --because is because="..".'
+    assert caught.value._render_traceback_()[-1] == words
+    assert traceback.format_exception(caught.value)[-1].rstrip() == words, "in a script too"
 
 
 def test_a_comparison_shows_itself_as_the_table_of_its_runs(study, runs):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from workbench.python_words import in_python
+
 EXIT_USER = 2
 EXIT_BUG = 1
 
@@ -96,16 +98,33 @@ class WorkbenchError(Exception):
             problems = (problems,)
         self.problems, self.steps = tuple(problems), tuple(steps)
         super().__init__("\n".join([*(str(problem).removeprefix(": ") for problem in self.problems), *self.steps]))
+        in_other_words = in_python(str(self))
+        if in_other_words:  # shown with a traceback and in a notebook, and not by the command line
+            self.add_note(in_other_words)
 
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show: the user's line that led here and what is wrong; ``%debug`` has the rest."""
-        import traceback
+        return [*typed_line(self), f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
-        package = Path(__file__).parent
-        steps = traceback.extract_tb(self.__traceback__)
-        first = next((i for i, step in enumerate(steps) if package in Path(step.filename).parents), len(steps))
-        called = [f"line {step.lineno}: {step.line}" for step in steps[:first][-1:]]
-        return [*called, f"{type(self).__name__}: {self}"]
+
+def typed_line(error: BaseException) -> list[str]:
+    """The user's own line that led to an error, where there is one: the last before the package.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    list of str
+        One line, or none.
+    """
+    import traceback
+
+    package = Path(__file__).parent
+    steps = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, step in enumerate(steps) if package in Path(step.filename).parents), len(steps))
+    return [f"line {step.lineno}: {step.line}" for step in steps[:first][-1:]]
 
 
 class SpecError(WorkbenchError):

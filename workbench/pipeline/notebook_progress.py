@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from workbench.pipeline.progress import Progress, Silent
+from workbench.python_words import in_python
 
 DRAWN_EVERY_S = 0.5
 
@@ -47,8 +48,9 @@ class OneLine:
         self._drawn_s = 0.0
 
     def say(self, text: str) -> None:
-        """A line that stays."""
-        self._display({"text/plain": text}, raw=True)
+        """A line that stays; where it names commands, a second one says what they are called here."""
+        for line in filter(None, (text, in_python(text))):
+            self._display({"text/plain": line}, raw=True)
         self._shown = None
 
     def advance(self, label: str, done: int, total: int) -> None:
