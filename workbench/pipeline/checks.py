@@ -11,6 +11,7 @@ from workbench.errors import Problem, Problems
 from workbench.pipeline.circuits import without_circuit
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import read_history
 from workbench.pipeline.named_estimators import settled
 from workbench.pipeline.permissions import no_wider_than_study
@@ -84,6 +85,7 @@ class CheckReport:
         return "\n".join(shown) or "no problem, and nothing to run"
 
 
+@can_be_interrupted
 @no_wider_than_study
 def check(
     experiments: str | Sequence[str] = (),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import GuardError, Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
 from workbench.pipeline.notebook_progress import usual_progress
@@ -33,6 +34,7 @@ MANY_UNITS = 200
 sooner without."""
 
 
+@can_be_interrupted
 @no_wider_than_study
 def run(
     experiments: str | Sequence[str],

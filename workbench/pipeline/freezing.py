@@ -11,6 +11,7 @@ from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.pipeline.checks import check
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_claims_without_data, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import history, look_at, plan_now
 from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.permissions import no_wider_than_study
@@ -49,6 +50,7 @@ class Frozen:
     """Who is locked for one final prediction, in words; the rule is part of the plan."""
 
 
+@can_be_interrupted
 @no_wider_than_study
 def freeze(
     experiments: str | Sequence[str],
