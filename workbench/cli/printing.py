@@ -157,12 +157,11 @@ def print_comparison(comparison: Comparison) -> None:
     ----------
     comparison : Comparison
     """
-    print_frame(comparison.runs())
-    table = comparison.differences()
-    done = table[table["reduction"].notna()]
-    if len(done):
-        print("\nShare of squared error that the better run saves, on identical folds (95 % CI; p by Holm)")
-        print_frame(done.drop(columns=["refused", "p"]))
+    print_frame(comparison.runs_in_words())
+    differences = comparison.differences_in_words()
+    if len(differences):
+        print("\nShare of squared error that the better run saves, on identical folds")
+        print_frame(differences)
     for sentence in comparison.not_compared():
         say_wrapped(sentence)
     for path in comparison.written:
