@@ -151,6 +151,21 @@ def test_several_runs_need_a_primary_one(study):
         freeze(study)
 
 
+def test_a_run_is_called_by_its_title_and_written_by_its_key_in_quotes(study, capsys):
+    ask(study, TWO_RUNS)
+    assert run_command(["check", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert 'Written in files and commands, in this order: "ridge . dmn4", "pls . dmn4"' in said
+    assert "Claim ridge on dmn4 can reach" in said
+    ask(study, 'primary = "pls . dmn4"\n' + TWO_RUNS)
+    assert run_command(["check", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
+    assert " . " not in re.sub(r'"[^"]*"', "", capsys.readouterr().out), "a key stands in quotes"
+    assert run_command(["freeze", "quick", "--anyway", "--study", str(study), "--data", str(TWIN)]) == 0
+    printed = capsys.readouterr().out
+    assert 'Primary run       pls on dmn4, written "pls . dmn4"; the other run exploratory at most' in printed
+    assert " . " not in re.sub(r'"[^"]*"', "", printed)
+
+
 def test_a_plan_can_be_frozen_before_there_are_data(study, tmp_path):
     (frozen,) = workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet", anyway=True)
     assert frozen.plan.data == {}

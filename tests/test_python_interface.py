@@ -123,7 +123,9 @@ def test_the_model_of_everybody_predicts_and_explains_new_participants(study):
 
 
 def test_a_run_that_is_not_there_is_refused_with_those_there_are(study):
-    with pytest.raises(SpecError, match=r"experiments/question.toml: has no run 'forest'; name one: ridge . network"):
+    with pytest.raises(
+        SpecError, match=r"experiments/question.toml: has no run 'forest'; name one: \"ridge . network\""
+    ):
         workbench.fit_model("question", run="forest", study=study)
 
 

@@ -193,7 +193,7 @@ def print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
     title = plan.primary if frozen.claim is None else frozen.claim.plan.title
     others = len(frozen.runs) - 1
     rest = "" if not others else f"; the {'other run' if others == 1 else f'{others} other runs'} exploratory at most"
-    print_labelled("Primary run", f"{title}{rest}")
+    print_labelled("Primary run", f'{title}, written "{plan.primary}"{rest}')
     if not plan.data:
         print_labelled("Data", "none yet: the rules of inclusion are frozen")
     else:
@@ -276,6 +276,9 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
             print_frame(pd.DataFrame(rows))
             print()
+        if len(rows) > 1:
+            keys = ", ".join(f'"{planned.name}"' for planned in plan.runs)
+            print_labelled("Written", f"in files and commands, in this order: {keys}")
         for large in too_much(plan, report.root):
             print_labelled("Takes a lot", f"{large.run}, if it predicts: {large.why}")
             print_frame(large.table(), indent="    ")

@@ -193,7 +193,7 @@ def _send(study: Study, run: FinishedRun, server: Server, *, files: bool, warn: 
         server.send(study, [find_run(study, run.run_id)], files=files)
     except StoreError as error:
         again = f"workbench send {run.run_id[:8]} --to {server.address}{' --files' if files else ''}"
-        warn(f"{run.result.scores.run_name} is kept here and was not sent: {error}; send it later: {again}")
+        warn(f"{run.result.scores.display_name} is kept here and was not sent: {error}; send it later: {again}")
 
 
 def _units(spec: ExperimentSpec, only: Sequence[str]) -> list[int]:

@@ -202,7 +202,7 @@ def keep(
     from workbench import export as exporting
     from workbench import model_files
 
-    (progress or Silent()).say(f"writing {result.scores.run_name}")
+    (progress or Silent()).say(f"writing {result.scores.display_name}")
     with recorder.open_run(result, run_id) as opened:
         drawing = _drawing(replace(result, model=None), opened.artifacts / "figures", jobs, forks)
         exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
