@@ -8,6 +8,7 @@ import time
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from lab_files import EDGES, REGIONS, answered, merged_rows, write_crossover, write_merged
 
@@ -166,6 +167,29 @@ def test_a_table_that_says_something_of_participants_is_taken_without_such_a_dou
     drafted, _, _ = merged
     assert drafted.draft.recognised[0] == "60 participants of export.csv, by Subject"
     assert not any("looks like a table of features" in line for line in drafted.draft.guessed)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "file"),
+    [
+        (lambda frame: {"pet": frame}, "pet", "pet.tsv"),
+        (lambda frame: [frame], r"files\[0\]", "files_0.tsv"),
+        (lambda frame: frame, "table", "table.tsv"),
+    ],
+)
+def test_a_data_frame_is_refused_with_how_a_file_is_made_of_it_and_that_file_is_taken(
+    merged, tmp_path, monkeypatch, given, name, file
+):
+    _, _, data = merged
+    frame = pd.read_csv(data)
+    how = rf'is a DataFrame, and files are wanted;.*frame\.to_csv\("{file}", sep="\\t", index=False\)'
+    with pytest.raises(SpecError, match=rf"init_from: {name}: {how}") as refused:
+        workbench.init_from(tmp_path / "other", given(frame))
+    assert not (tmp_path / "other").exists()
+    monkeypatch.chdir(tmp_path)
+    (call,) = re.findall(r"frame\.to_csv\(.*?\)", str(refused.value))
+    eval(call, {"frame": frame})  # as it is to be typed
+    assert workbench.init_from("other", file).draft.recognised[0].startswith(f"60 participants of {file}")
 
 
 def test_a_draft_never_writes_over_a_file(merged):
