@@ -99,7 +99,7 @@ def _paths(files: Any) -> list[Path]:
         if not isinstance(each, str | PathLike):
             written = f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name).strip('_')}.tsv"
             hint = (
-                f'a study names the files that its numbers come from: frame.to_csv("{written}", sep="\\t", index=False), '
+                f'a study names the files of its numbers: frame.to_csv("{written}", sep="\\t", index=False), '
                 f'with the ids of participants in a column, then give "{written}"'
             )
             problems.add(f"init_from: {name}", f"is a {type(each).__name__}, and files are wanted", hint)
