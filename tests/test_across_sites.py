@@ -129,7 +129,7 @@ def test_check_says_what_a_run_costs_if_it_predicts(study, results):
 
 def test_every_refit_is_shown_as_it_is_done(results, labels):
     assert results["folds"].scores.performance.r2 > 0
-    beside = {label.removeprefix("folds: ridge . task") for label in labels if label.startswith("folds: ")}
+    beside = {label.removeprefix("folds: ridge on task") for label in labels if label.startswith("folds: ")}
     assert beside == {
         "",
         ", leaving one out",

@@ -24,6 +24,7 @@ STARTS_WITH = {
     "module_search",
     "new_study",
     "preregistration",
+    "python_words",
     "records",
     "specs",
     "study",

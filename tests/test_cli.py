@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from workbench.cli import run_command
-from workbench.cli.printing import print_problems
+from workbench.cli.problems import print_problems
 from workbench.errors import Problem
 
 

@@ -151,6 +151,21 @@ def test_several_runs_need_a_primary_one(study):
         freeze(study)
 
 
+def test_a_run_is_called_by_its_title_and_written_by_its_key_in_quotes(study, capsys):
+    ask(study, TWO_RUNS)
+    assert run_command(["check", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert 'Written in files and commands, in this order: "ridge . dmn4", "pls . dmn4"' in said
+    assert "Claim ridge on dmn4 can reach" in said
+    ask(study, 'primary = "pls . dmn4"\n' + TWO_RUNS)
+    assert run_command(["check", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
+    assert " . " not in re.sub(r'"[^"]*"', "", capsys.readouterr().out), "a key stands in quotes"
+    assert run_command(["freeze", "quick", "--anyway", "--study", str(study), "--data", str(TWIN)]) == 0
+    printed = capsys.readouterr().out
+    assert 'Primary run       pls on dmn4, written "pls . dmn4"; the other run exploratory at most' in printed
+    assert " . " not in re.sub(r'"[^"]*"', "", printed)
+
+
 def test_a_plan_can_be_frozen_before_there_are_data(study, tmp_path):
     (frozen,) = workbench.freeze(["quick"], study=study, data=tmp_path / "not-yet", anyway=True)
     assert frozen.plan.data == {}
@@ -206,14 +221,25 @@ def test_a_plan_that_cannot_be_supported_is_refused_row_by_row_with_what_to_chan
         assert any(line.startswith(f"experiments/quick.toml: {row}: ") for line in said), row
     assert any("39 permutations, and a stronger claim needs 1000; permutations = 1000" in line for line in said)
     assert len(said) == len({*MISSED, "at least 50 participants", "upstream steps declared"}), "one for each row"
-    assert "Plans are frozen to be supported by internal validation, which this one cannot be" in said[-1]
-    assert "with --anyway it is frozen all the same, and every result says so" in said[-1]
+    assert not any("--anyway" in line for line in said)
+    *_, why, change, anyway = str(refused.value).splitlines()
+    assert why == "Why: plans are frozen to be supported by internal validation; as written, this one cannot be."
+    assert change == "Either change what is named above, and freeze it then."
+    assert anyway.startswith("Or add --anyway to freeze it as it is: every result will say")
     assert lines(study, "frozen") == []
 
 
-def test_the_command_refuses_it_too(study, capsys):
+def test_the_command_refuses_it_in_short_lines_with_what_to_change_and_how_to_go_on_anyway(study, capsys):
     assert run_command(["freeze", "quick", "--study", str(study), "--data", str(TWIN)]) == 2
-    assert "the adjusted run passes: no confounds are declared" in capsys.readouterr().err
+    printed = capsys.readouterr().err.splitlines()
+    assert max(map(len, printed)) <= 100
+    at = printed.index(
+        "experiments/quick.toml: interval above 0: there is no interval with 1 repeat: it needs at least 10"
+    )
+    assert printed[at + 1] == "    change: repeats = 10, or more"
+    how_to_go_on = [line.strip() for line in printed[printed.index("Nothing was done.") + 1 :]]
+    assert [line.split()[0] for line in how_to_go_on] == ["Why:", "Either", "Or"]
+    assert "--anyway" in how_to_go_on[-1]
     assert lines(study, "frozen") == []
 
 

@@ -47,6 +47,12 @@ def test_work_is_one_line_and_what_is_said_stays(monkeypatch):
     assert cell.lines[1:] == ["the first result of this outcome", "madrs_change: ridge on pet: 1 of 50"]
 
 
+def test_what_is_said_in_words_of_the_command_line_is_followed_by_those_of_python():
+    cell = Cell()
+    OneLine(cell.display).say("the first result: Ctrl-C, then workbench freeze question, or run --rehearse to try it")
+    assert cell.lines[1:] == ["In Python: workbench freeze is workbench.freeze(..), --rehearse is rehearse=True."]
+
+
 def test_the_line_is_drawn_twice_a_second_and_at_the_end(monkeypatch):
     cell, drawn = Cell(), []
     monkeypatch.setattr(Line, "update", lambda _, data, raw: drawn.append(data["text/plain"]))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 
 import workbench
 from workbench import tracking
+from workbench.cli import run_command
 from workbench.errors import FitError, SpecError
+from workbench.evaluation.comparison import PairedDifference
+from workbench.results.wording import number
 from workbench.study import open_study
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -119,7 +123,9 @@ def test_the_model_of_everybody_predicts_and_explains_new_participants(study):
 
 
 def test_a_run_that_is_not_there_is_refused_with_those_there_are(study):
-    with pytest.raises(SpecError, match=r"experiments/question.toml: has no run 'forest'; name one: ridge . network"):
+    with pytest.raises(
+        SpecError, match=r"experiments/question.toml: has no run 'forest'; name one: \"ridge . network\""
+    ):
         workbench.fit_model("question", run="forest", study=study)
 
 
@@ -140,8 +146,30 @@ def test_a_notebook_shows_an_error_as_the_line_that_was_typed_and_what_is_wrong(
     assert message == "SpecError: questoin: no such experiment; did you mean 'question'?"
 
 
+def test_a_hint_that_names_options_says_beside_them_what_they_are_called_in_python(study):
+    with pytest.raises(SpecError, match="--again: needs --because") as caught:
+        workbench.freeze("question", study=study, again=True)
+    words = 'In Python: --again is again=True, --because is because="..".'
+    assert caught.value._render_traceback_()[-1] == words
+    assert traceback.format_exception(caught.value)[-1].rstrip() == words, "in a script too"
+
+
+def test_runs_and_comparisons_write_numbers_as_the_page_of_a_run_does(study, runs, capsys):
+    performance = runs[0].result.scores.performance
+    assert run_command(["compare", "question", "--study", str(study)]) == 0
+    comparison = workbench.compare("question", study=study)
+    for shown in (capsys.readouterr().out, repr(comparison), repr(runs)):
+        assert f" {number(performance.r2)} " in shown
+        assert f"{performance.r2:.3g}" not in shown
+    assert comparison.runs()["r2"].iloc[0] == performance.r2, "tables for a program hold every digit"
+    pair = PairedDifference("ridge on task", "ridge on pet", 0.12345, 0.0123, 0.2345, p=0.01234, p_family=0.02468)
+    without = PairedDifference("ridge on task", "pls on task", refused="the folds differ")
+    (row,) = workbench.pipeline.Comparison("question", (), (pair, without)).differences_in_words().to_dict("records")
+    assert list(row.values())[2:] == ["0.12", "0.01 to 0.23", ".025"]
+
+
 def test_a_comparison_shows_itself_as_the_table_of_its_runs(study, runs):
     shown = repr(workbench.compare("question", study=study)).splitlines()
-    assert shown[0].split()[:3] == ["run", "n", "r2"]
+    assert shown[0].split()[:3] == ["run", "n", "R2"]
     assert shown[1].strip().startswith(runs[0].result.scores.display_name)
     assert len(shown[1]) < 200

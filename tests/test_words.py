@@ -45,8 +45,8 @@ IN_PRINT = {
 }
 """The same for printed strings alone, where each of these words is a term."""
 
-STORED = {"people", "person-", "person", "other people", "--people", "names a person"}
-"""Keys and domains of digests that are written to files: they stay as they are."""
+STORED = {"people", "person-", "person", "other people", "--people", "people=..", "names a person"}
+"""Keys and domains of digests that are written to files, and arguments of functions: they stay as they are."""
 
 PAGES = sorted(
     path

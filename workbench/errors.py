@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from workbench.python_words import in_python
+
 EXIT_USER = 2
 EXIT_BUG = 1
 
@@ -83,27 +85,46 @@ class WorkbenchError(Exception):
     ----------
     problems : Problem, str or iterable of Problem
         All problems found, not only the first.
+    steps : iterable of str
+        What can be done about all of them together, a line each, below the last.
     """
 
     exit_code = EXIT_USER
 
-    def __init__(self, problems: Problem | str | Iterable[Problem]) -> None:
+    def __init__(self, problems: Problem | str | Iterable[Problem], steps: Iterable[str] = ()) -> None:
         if isinstance(problems, str):
             problems = (Problem("", problems),)
         elif isinstance(problems, Problem):
             problems = (problems,)
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem).removeprefix(": ") for problem in self.problems))
+        self.problems, self.steps = tuple(problems), tuple(steps)
+        super().__init__("\n".join([*(str(problem).removeprefix(": ") for problem in self.problems), *self.steps]))
+        in_other_words = in_python(str(self))
+        if in_other_words:  # shown with a traceback and in a notebook, and not by the command line
+            self.add_note(in_other_words)
 
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show: the user's line that led here and what is wrong; ``%debug`` has the rest."""
-        import traceback
+        return [*typed_line(self), f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
-        package = Path(__file__).parent
-        steps = traceback.extract_tb(self.__traceback__)
-        first = next((i for i, step in enumerate(steps) if package in Path(step.filename).parents), len(steps))
-        called = [f"line {step.lineno}: {step.line}" for step in steps[:first][-1:]]
-        return [*called, f"{type(self).__name__}: {self}"]
+
+def typed_line(error: BaseException) -> list[str]:
+    """The user's own line that led to an error, where there is one: the last before the package.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    list of str
+        One line, or none.
+    """
+    import traceback
+
+    package = Path(__file__).parent
+    steps = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, step in enumerate(steps) if package in Path(step.filename).parents), len(steps))
+    return [f"line {step.lineno}: {step.line}" for step in steps[:first][-1:]]
 
 
 class SpecError(WorkbenchError):
@@ -139,6 +160,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}  # in order, each once
+        self._steps: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
@@ -161,11 +183,12 @@ class Problems:
             yield
         except WorkbenchError as error:
             self.extend(error.problems)
+            self._steps.update(dict.fromkeys(error.steps))
 
     def raise_if_any(self, kind: type[WorkbenchError] = WorkbenchError) -> None:
         """Raise all that was found, if anything was."""
         if self._found:
-            raise kind(list(self._found))
+            raise kind(list(self._found), list(self._steps))
 
 
 MOST_KNOWN = 30

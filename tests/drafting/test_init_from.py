@@ -8,6 +8,7 @@ import time
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from lab_files import EDGES, REGIONS, answered, merged_rows, write_crossover, write_merged
 
@@ -116,7 +117,79 @@ def test_nothing_of_the_data_is_copied_and_every_guess_says_why(merged):
     assert (study / toml(study / "features/cohort.toml")["data"]).resolve() == data.parent.resolve()
     guesses = re.findall(r"^# guessed: (?:.*\n#    )*.*$", written, flags=re.MULTILINE)
     assert len(guesses) == len(drafted.draft.guessed) > 15
-    assert all(guess.endswith("; check it") for guess in guesses)
+    assert all(re.sub(r"\n#    ", " ", guess).endswith("; check it") for guess in guesses)
+
+
+def test_the_draft_of_a_parallel_trial_says_how_many_participants_each_choice_of_arms_leaves(merged):
+    drafted, study, _ = merged
+    (arms,) = (line for line in drafted.draft.guessed if "outcome.arms" in line)
+    assert "ketamine 30 participants (connectivity 30, pet 20, task 30); midazolam 30 participants" in arms
+    assert re.search(
+        r'all arms, .*kind = "treatment-effect".*, 60 participants \(connectivity 60, pet 40, task 60\)', arms
+    )
+    comments = " ".join(re.sub(r"\n# +", " ", (study / "experiments/first_question.toml").read_text()).split())
+    assert "ketamine 30 participants (connectivity 30, pet 20, task 30)" in comments
+
+
+def test_who_has_no_value_of_a_source_is_not_counted_among_its_participants(merged):
+    drafted, study, _ = merged
+    assert "pet (pet): 40 participants of the study" in drafted.draft.recognised, "20 rows hold -999 alone"
+    assert (study / "features/pet.toml").read_text().startswith("# 8 columns of export.csv: 40 participants.")
+
+
+def features_and_ratings(folder: Path) -> list[Path]:
+    """Two files of the merged export: connectivity, one row each, and long ratings with the arm; no participants."""
+    header, *rows = merged_rows()
+    kept = [0, *(at for at, name in enumerate(header) if name.startswith("fc_"))]
+    features, ratings = folder / "fc.csv", folder / "ratings.csv"
+    features.write_text("\n".join(",".join(row[at] for at in kept) for row in (header, *rows)) + "\n")
+    arm, bl, later = (header.index(name) for name in ("Treatment", "MADRS_bl", "MADRS_24h"))
+    long = [f"{row[0]},{visit},{row[arm]},{row[at]}" for row in rows for visit, at in (("bl", bl), ("24h", later))]
+    ratings.write_text("\n".join(["Subject,visit,Treatment,MADRS", *long]) + "\n")
+    return [features, ratings]
+
+
+def test_a_table_of_features_that_is_taken_for_that_of_the_participants_is_said_to_look_like_one(tmp_path):
+    draft = workbench.init_from(tmp_path / "study", features_and_ratings(tmp_path)).draft
+    assert (
+        draft.recognised[0] == "60 participants of fc.csv, by Subject, which looks like a table of features (see below)"
+    )
+    said = draft.guessed[0]
+    assert said.startswith(
+        'features/cohort.toml: participants = "fc.csv", because no other table has one row per parti'
+    )
+    assert re.search(
+        "28 columns of numbers, and none is age, sex, site, an arm or a rating.*make a participants.csv", said
+    )
+
+
+def test_a_table_that_says_something_of_participants_is_taken_without_such_a_doubt(merged):
+    drafted, _, _ = merged
+    assert drafted.draft.recognised[0] == "60 participants of export.csv, by Subject"
+    assert not any("looks like a table of features" in line for line in drafted.draft.guessed)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "file"),
+    [
+        (lambda frame: {"pet": frame}, "pet", "pet.tsv"),
+        (lambda frame: [frame], r"files\[0\]", "files_0.tsv"),
+        (lambda frame: frame, "table", "table.tsv"),
+    ],
+)
+def test_a_data_frame_is_refused_with_how_a_file_is_made_of_it_and_that_file_is_taken(
+    merged, tmp_path, monkeypatch, given, name, file
+):
+    _, _, data = merged
+    frame = pd.read_csv(data)
+    how = rf'is a DataFrame, and files are wanted;.*frame\.to_csv\("{file}", sep="\\t", index=False\)'
+    with pytest.raises(SpecError, match=rf"init_from: {name}: {how}") as refused:
+        workbench.init_from(tmp_path / "other", given(frame))
+    assert not (tmp_path / "other").exists()
+    monkeypatch.chdir(tmp_path)
+    (call,) = re.findall(r"frame\.to_csv\(.*?\)", str(refused.value))
+    eval(call, {"frame": frame})  # as it is to be typed
+    assert workbench.init_from("other", file).draft.recognised[0].startswith(f"60 participants of {file}")
 
 
 def test_a_draft_never_writes_over_a_file(merged):

@@ -195,7 +195,7 @@ def test_a_name_that_several_runs_share_lists_them(study, shown_result):
 def test_an_unknown_run_lists_what_there_is(study, shown_result):
     keep(study, shown_result)
     with pytest.raises(
-        StoreError, match=r"no finished run has the id or name 'zz'.*the last ones are: .*ridge . fc\+task\+pet"
+        StoreError, match=r"no finished run has the id or name 'zz'.*the last ones are: .*\"ridge . fc\+task\+pet\" "
     ):
         tracking.find_run(study, "zz")
 

@@ -471,7 +471,7 @@ def test_what_holds_with_sites_held_fixed_left_out_and_within_them_can_be_suppor
         ({"freeze": None}, "the plan was not frozen before the result was viewed"),
         ({"freeze": replace(FREEZE, viewed_before=3)}, "frozen after 3 results had been viewed"),
         ({"freeze": replace(FREEZE, changed=("experiments/a.toml: seed was 0 and is 1",))}, "seed was 0 and is 1"),
-        ({"freeze": replace(FREEZE, primary="pls . dmn4")}, "is another: pls . dmn4"),
+        ({"freeze": replace(FREEZE, primary="pls . dmn4")}, 'is another: "pls . dmn4"'),
         ({"number": 2, "others": 1, "others_unplanned": 1}, "1 result outside the frozen plan had been viewed"),
         ({"freeze": replace(FREEZE, data_changed=True)}, "the data have changed since the plan was frozen"),
         (
@@ -647,7 +647,7 @@ FROZEN = "frozen primary experiment, viewed for the first time"
             'unseen = "reference" or "none"',
         ),
         ({"primary": ""}, FROZEN, "is named", "primary ="),
-        ({"primary": "pls . dmn4"}, FROZEN, "is another: pls . dmn4", 'primary = "ridge . dmn4"'),
+        ({"primary": "pls . dmn4"}, FROZEN, 'is another: "pls . dmn4"', 'primary = "ridge . dmn4"'),
         ({"viewed_before": 2}, FROZEN, "2 results of this outcome had been viewed before", "not seen yet"),
         (
             {"viewing": Viewing(1, freeze=replace(FREEZE, changed=("a was 1 and is 2",)))},

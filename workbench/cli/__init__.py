@@ -67,7 +67,7 @@ def _exit_code(arguments: list[str], handled: Interrupts) -> int:
     import typer
 
     from workbench.cli.options import USAGE_ERROR
-    from workbench.cli.printing import print_problems
+    from workbench.cli.problems import print_problems, print_refusal
     from workbench.errors import EXIT_USER, WorkbenchError, is_text
     from workbench.terminal import never_fail
 
@@ -89,7 +89,10 @@ def _exit_code(arguments: list[str], handled: Interrupts) -> int:
         if handled.came:
             return EXIT_INTERRUPTED
         if isinstance(error, WorkbenchError):
-            print_problems(error.problems)
+            if error.steps:
+                print_refusal(error)
+            else:
+                print_problems(error.problems)
             return error.exit_code
         if isinstance(error, USAGE_ERROR):
             error.show()
@@ -100,7 +103,7 @@ def _exit_code(arguments: list[str], handled: Interrupts) -> int:
 
 def _exit_code_of(error: Exception) -> int:
     """Of an error that is none of the workbench's own: the disk's, or a bug."""
-    from workbench.cli.printing import print_problems
+    from workbench.cli.problems import print_problems
     from workbench.errors import EXIT_BUG, EXIT_USER, of_the_disk
     from workbench.version import __version__
 

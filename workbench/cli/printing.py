@@ -1,4 +1,4 @@
-"""What commands print: pages, tables and labelled paragraphs; problems and warnings on standard error."""
+"""What commands print: pages, tables and labelled paragraphs; warnings on standard error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import Problem, listed, quoted
+from workbench.errors import listed, quoted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -66,25 +66,6 @@ def print_warning(text: str) -> None:
     from workbench.pipeline.pages import paragraph
 
     print(paragraph(f"Note: {text}."), file=sys.stderr)
-
-
-def print_problems(problems: tuple[Problem, ...], *, verbose: bool = False) -> None:
-    """Every problem on a line of standard error.
-
-    Parameters
-    ----------
-    problems : tuple of Problem
-    verbose : bool
-        Below it, everything that it names only the first of.
-    """
-    for problem in problems:
-        shortened = problem.items and not verbose
-        more = f" (check -v lists all {len(problem.items)})" if shortened else ""
-        print(f"{str(problem).removeprefix(': ')}{more}", file=sys.stderr)
-        for item in problem.items if verbose else ():
-            print(f"    {item}", file=sys.stderr)
-    if len(problems) > 1:
-        print(f"{len(problems)} problems; nothing was done.", file=sys.stderr)
 
 
 def print_frame(frame: Any, indent: str = "  ") -> None:
@@ -176,12 +157,11 @@ def print_comparison(comparison: Comparison) -> None:
     ----------
     comparison : Comparison
     """
-    print_frame(comparison.runs())
-    table = comparison.differences()
-    done = table[table["reduction"].notna()]
-    if len(done):
-        print("\nShare of squared error that the better run saves, on identical folds (95 % CI; p by Holm)")
-        print_frame(done.drop(columns=["refused", "p"]))
+    print_frame(comparison.runs_in_words())
+    differences = comparison.differences_in_words()
+    if len(differences):
+        print("\nShare of squared error that the better run saves, on identical folds")
+        print_frame(differences)
     for sentence in comparison.not_compared():
         say_wrapped(sentence)
     for path in comparison.written:
@@ -213,7 +193,7 @@ def print_frozen(frozen: Frozen, study: Path, data: Path | None) -> None:
     title = plan.primary if frozen.claim is None else frozen.claim.plan.title
     others = len(frozen.runs) - 1
     rest = "" if not others else f"; the {'other run' if others == 1 else f'{others} other runs'} exploratory at most"
-    print_labelled("Primary run", f"{title}{rest}")
+    print_labelled("Primary run", f'{title}, written "{plan.primary}"{rest}')
     if not plan.data:
         print_labelled("Data", "none yet: the rules of inclusion are frozen")
     else:
@@ -296,6 +276,9 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
             print()
             print_frame(pd.DataFrame(rows))
             print()
+        if len(rows) > 1:
+            keys = ", ".join(f'"{planned.name}"' for planned in plan.runs)
+            print_labelled("Written", f"in files and commands, in this order: {keys}")
         for large in too_much(plan, report.root):
             print_labelled("Takes a lot", f"{large.run}, if it predicts: {large.why}")
             print_frame(large.table(), indent="    ")

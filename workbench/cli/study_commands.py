@@ -30,11 +30,11 @@ from workbench.cli.printing import (
     print_frozen,
     print_markup,
     print_page,
-    print_problems,
     print_templates,
     print_warning,
     say_wrapped,
 )
+from workbench.cli.problems import print_problems
 from workbench.cli.progress import log_to, progress_bars
 from workbench.errors import EXIT_USER, quoted
 

@@ -116,7 +116,10 @@ def _recognised(people: People, sources: Sequence[DraftedSource]) -> Iterator[st
     if people.participants is not None:
         keys, n = people.keys[people.participants.label], len(people.ids_in(people.participants))
         by = f", by {keys.column}" if keys.column else ""
-        yield f"{n} participants of {people.participants.label}{by}"
+        rated = any(each.table is people.participants for each in people.ratings)
+        unlike = not (people.covariates.used or people.arms.used or rated)
+        doubt = ", which looks like a table of features (see below)" if people.why.kind == "guessed" and unlike else ""
+        yield f"{n} participants of {people.participants.label}{by}{doubt}"
     design = people.arms.design
     if design.kind != "question":
         arms = [str(arm.value) for arm in (people.arms.active, people.arms.control) if arm and arm.kind != "question"]

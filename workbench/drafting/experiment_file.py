@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.drafting.arms import patients_of
 from workbench.drafting.people import People, Ratings, choices, rated_at
@@ -50,11 +50,12 @@ def experiment_file(people: People, sources: Sequence[DraftedSource]) -> Drafted
     DraftedFile
     """
     outcome = _outcome(people)
+    counted = tuple(_counted(entry, people, sources) if entry.key == "arms" else entry for entry in outcome.entries)
     names = [source.name for source in sorted(sources, key=lambda source: -len(source.participants))]
     sets = tuple(Entry(name, [name]) for name in names)
     sections = [
         Section((), tuple(_top(people, sources, outcome, names))),
-        Section(("outcome",), outcome.entries),
+        Section(("outcome",), counted),
         *([Section(("feature_sets",), sets)] if sets else []),
         Section(
             ("validation",),
@@ -177,6 +178,31 @@ def _outcome(people: People) -> _Outcome:
         )
         entries.append(Entry("arms", [active], kind, note))
     return _Outcome(tuple(entries), f"{chosen.name} at {nearest.value}", before, baseline, chosen.name)
+
+
+def _counted(arms: Entry, people: People, sources: Sequence[DraftedSource]) -> Entry:
+    """The choice of arms, with how many participants each leaves, all in all and by source."""
+    table, column = people.participants, people.arms.column
+    if table is None or column is None:
+        return arms
+    codes = people.arms.codes.value if people.arms.codes else {}
+    cells = zip(table.columns[people.keys[table.label].column], table.columns[str(column.value)], strict=True)
+    in_arm: dict[str, set[str]] = {}
+    for participant, level in cells:
+        if level in table.levels(str(column.value)):
+            in_arm.setdefault(codes.get(level, level), set()).add(people.rule.key(participant))
+
+    def left(those: set[str]) -> str:
+        by_source = ", ".join(f"{source.name} {len(those & source.participants)}" for source in sources)
+        return f"{len(those)} participants{f' ({by_source})' if by_source else ''}"
+
+    first = [str(arm) for arm in arms.value if arm in in_arm]
+    leaves = [f"{arm} {left(in_arm[arm])}" for arm in (*first, *(arm for arm in in_arm if arm not in first))]
+    if len(in_arm) > 1:
+        everybody = left(set().union(*in_arm.values()))
+        leaves.append(f'all arms, named here or with kind = "treatment-effect" in place of this line, {everybody}')
+    note = f"{arms.note}. Each choice leaves, before ratings that are missing: {'; '.join(leaves)}"
+    return replace(arms, note=note)
 
 
 def _not_known(people: People) -> _Outcome:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from workbench.drafting.arms import Arms, arms_of
+from workbench.drafting.arms import Arms, arms_of, patients_of
 from workbench.drafting.cells import Table, missing_codes
 from workbench.drafting.covariates import Covariates, covariates_of, motion_column
 from workbench.drafting.ids import IdRule, Keys, keys_of, rule_for
 from workbench.drafting.material import FileGroup, Material
+from workbench.drafting.modalities import FEWEST
 from workbench.drafting.moments import moment_of, words_in
 from workbench.drafting.motion_files import MotionFiles, motion_files
 from workbench.drafting.records import Known, ScaleColumns, guessed, question
@@ -18,6 +19,9 @@ from workbench.drafting.sessions import ONLY_VISIT, Visits, visits_of
 from workbench.errors import listed
 from workbench.knowledge.scales import SCALES
 from workbench.specs.unanswered import UNANSWERED
+
+MOST_LOOKED_AT = 2000
+"""Columns of a table that are looked at to tell whether it holds features."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +173,18 @@ def _participants(
         return named and known > 0, known, len(ratings.get(table.label, ())), len(table)
 
     best = max(single, key=weight)
+    _, known, n_scales, _ = weight(best)
+    columns = [name for name in list(best.columns)[:MOST_LOOKED_AT] if name != keys[best.label].column]
+    n_numbers = sum(map(best.is_numeric, columns))
+    if not known and not n_scales and patients_of(best) is None and n_numbers >= FEWEST:
+        more = "" if len(best.columns) <= MOST_LOOKED_AT else " or more"
+        note = (
+            f"{'no other table has' if len(single) == 1 else 'as others it has'} one row per participant. But it looks "
+            f"like a table of features: {n_numbers}{more} columns of numbers, and none is age, sex, site, an arm or a "
+            "rating. Where these are known, make a participants.csv with the id and these columns, name it after "
+            "--from too, and draft again"
+        )
+        return best, guessed(best.named, note)
     if len(single) == 1 or best.path.stem.lower() == "participants":
         return best, Known(best.named)
     return best, guessed(best.named, "it has one row per participant, and says most about them")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from workbench.drafting.cells import Table
+from workbench.drafting.cells import MISSING_WORDS, Table
 from workbench.drafting.kinds import Kind, entity, kind_of
 from workbench.drafting.material import FileGroup, Material, Square, square_of
 from workbench.drafting.modalities import FEWEST, QUALITY, FeatureColumns, columns_table, feature_columns, modality_in
@@ -142,19 +142,35 @@ def _of_table(found: FeatureColumns, people: People) -> DraftedSource:
         note = "every feature with the regions that were read from its name; circuits follow from them"
         entries.append(Entry("columns", f"{found.name}_columns.tsv", "guessed", note))
     entries += _confounds(found.modality.value, people)
-    opening = f"{len(found.columns)} columns of {table.label}: {len(people.ids_in(table))} participants."
+    measured = _measured(found, people)
+    opening = f"{len(found.columns)} columns of {table.label}: {len(measured)} participants."
     unmet = unmet_words(people, table.label)
     file = DraftedFile(f"features/{found.name}.toml", f"{opening} {unmet}".strip(), (Section((), tuple(entries)),))
     return DraftedSource(
         found.name,
         file,
         str(found.modality.value),
-        frozenset(key for key in people.ids_in(table) if people.participants is None or _is_known(key, people)),
+        frozenset(key for key in measured if people.participants is None or _is_known(key, people)),
         columns,
         session,
         bool(keys.session),
         unmet,
     )
+
+
+def _measured(found: FeatureColumns, people: People) -> set[str]:
+    """Participants with a value in at least one of the columns: a row whose cells are all missing measures nobody."""
+    table = found.table
+    column = people.keys[table.label].column
+    if not column:
+        return set()
+    codes = {*MISSING_WORDS, *(str(code).lower() for code in people.missing.value)}
+    columns = [table.columns[name] for name in found.columns]
+    return {
+        people.rule.key(participant)
+        for row, participant in enumerate(table.columns[column])
+        if participant.lower() not in MISSING_WORDS and any(cells[row].lower() not in codes for cells in columns)
+    }
 
 
 def _timing(found: FeatureColumns, people: People) -> Known | None:

@@ -6,7 +6,7 @@ Stages never import each other; whatever two of them must agree on travels in a 
 a step and leans on none but those before it: `progress`, `study_data`, `named_estimators`, `experiment_plan`,
 `single_run`, `comparing`, `reports`, `start_page`, `store`, `ledger`, `claim_gate`, `checks`, `aligned`, `experiment`,
 `freezing`, `simulated_trials`, `reproducing`, `present_plans`, `pruning`, `merging`, `power`, `pages`, `sending`,
-`scaffold`, `demonstration`; `permissions` and `progress` stand below them all.
+`scaffold`, `demonstration`; `permissions`, `progress` and `interrupting` stand below them all.
 """
 
 from workbench.pipeline.aligned import AlignedData, aligned_data, fit_model

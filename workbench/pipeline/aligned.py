@@ -132,7 +132,8 @@ def fit_model(
     run = run or plan.spec.primary or (next(iter(runs)) if len(runs) == 1 else "")
     if run not in runs:
         problem = f"has no run {run!r}" if run else "has several runs"
-        raise SpecError(Problem(f"experiments/{plan.name}.toml", problem, f"name one: {', '.join(runs)}"))
+        keys = ", ".join(f'"{name}"' for name in runs)
+        raise SpecError(Problem(f"experiments/{plan.name}.toml", problem, f"name one: {keys}"))
     chosen = runs[run]
     with one_blas_thread():
         return fit_everyone(chosen.dataset, chosen.learner, chosen.validation)

@@ -11,11 +11,13 @@ from workbench.errors import Problem, Problems
 from workbench.pipeline.circuits import without_circuit
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import read_history
 from workbench.pipeline.named_estimators import settled
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
+from workbench.python_words import in_python
 from workbench.records import FeatureTable
 from workbench.specs.experiment import ExperimentSpec, source_of
 from workbench.study import COHORT_FILE, Study, open_study
@@ -70,15 +72,20 @@ class CheckReport:
         return "\n".join(lines + ([planned.to_string(index=False)] if len(planned) else []))
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         import pandas as pd
 
         problems = pd.DataFrame(
             [{"where": each.place, "problem": each.found, "what to do": each.hint} for each in self.problems]
         )
         shown = [table.to_html(index=False) for table in (problems, self.table()) if len(table)]
+        in_other_words = in_python("\n".join(map(str, self.problems)))
+        shown += [f"<p>{escape(in_other_words)}</p>"] if in_other_words else []
         return "\n".join(shown) or "no problem, and nothing to run"
 
 
+@can_be_interrupted
 @no_wider_than_study
 def check(
     experiments: str | Sequence[str] = (),

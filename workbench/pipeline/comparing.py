@@ -28,8 +28,8 @@ class Comparison:
     written: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
-        tables = [self.runs(), *([self.differences().drop(columns="refused")] if self.pairs else [])]
-        shown = [table.to_string(index=False, float_format="{:.3g}".format, na_rep="-") for table in tables]
+        tables = (self.runs_in_words(), self.differences_in_words())
+        shown = [table.to_string(index=False) for table in tables if len(table)]
         return "\n\n".join([*shown, *self.not_compared()])
 
     def runs(self) -> pd.DataFrame:
@@ -44,6 +44,31 @@ class Comparison:
 
         columns = ("better", "worse", "reduction", "low", "high", "p", "p_family", "refused")
         return pd.DataFrame([[getattr(pair, name) for name in columns] for pair in self.pairs], columns=list(columns))
+
+    def runs_in_words(self) -> pd.DataFrame:
+        """The runs as a page writes their numbers: run, n, R2, 95 % CI, MAE, p, verdict."""
+        import pandas as pd
+
+        return pd.DataFrame([{"run": each.scores.display_name, **words_of(each)} for each in self.results])
+
+    def differences_in_words(self) -> pd.DataFrame:
+        """The pairs that are compared, likewise: better, worse, share saved, 95 % CI, p (Holm)."""
+        import pandas as pd
+
+        from workbench.results.wording import between, number, p_text
+
+        rows = [
+            {
+                "better": pair.better,
+                "worse": pair.worse,
+                "share saved": number(pair.reduction),
+                "95 % CI": between(pair.low, pair.high) or "-",
+                "p (Holm)": "-" if pair.p_family is None else p_text(pair.p_family),
+            }
+            for pair in self.pairs
+            if pair.reduction is not None
+        ]
+        return pd.DataFrame(rows)
 
     def not_compared(self) -> tuple[str, ...]:
         """Why pairs are not compared: one sentence for each reason, with all pairs that it holds for."""
@@ -85,6 +110,32 @@ def row_of(result: RunResult) -> dict[str, object]:
         "r2_high": None if interval is None else interval.high,
         "mae": scores.performance.mae,
         "p": scores.judged_p,
+        "verdict": result.claim.verdict,
+    }
+
+
+def words_of(result: RunResult) -> dict[str, object]:
+    """The same as its page writes them; ``-`` where there is no interval or nothing was tested.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    dict of str to object
+        n, R2, 95 % CI, MAE, p, verdict.
+    """
+    from workbench.results.wording import amounts, between, number, p_text
+
+    scores, performance = result.scores, result.scores.performance
+    interval = performance.interval
+    return {
+        "n": scores.n_participants,
+        "R2": number(performance.r2),
+        "95 % CI": "-" if interval is None else between(interval.low, interval.high),
+        "MAE": amounts(performance.mae)[0],
+        "p": "-" if scores.judged_p is None else p_text(scores.judged_p),
         "verdict": result.claim.verdict,
     }
 

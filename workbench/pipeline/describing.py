@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SpecError
 from workbench.pipeline.circuits import WithoutCircuit, without_circuit, write_templates
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
@@ -39,6 +40,7 @@ class DescribedSource:
         return "\n".join([repr(self.description.table), *lines, *written])
 
 
+@can_be_interrupted
 @no_wider_than_study
 def describe_features(
     names: str | Sequence[str] = (),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import GuardError, Problems, SpecError, StoreError
 from workbench.pipeline.claim_gate import first_result_warning
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import make_ready, read_history, viewed
 from workbench.pipeline.named_estimators import all_settled, with_estimators
 from workbench.pipeline.notebook_progress import usual_progress
@@ -33,6 +34,7 @@ MANY_UNITS = 50
 sooner without."""
 
 
+@can_be_interrupted
 @no_wider_than_study
 def run(
     experiments: str | Sequence[str],
@@ -190,7 +192,7 @@ def _send(study: Study, run: FinishedRun, server: Server, *, files: bool, warn: 
         server.send(study, [find_run(study, run.run_id)], files=files)
     except StoreError as error:
         again = f"workbench send {run.run_id[:8]} --to {server.address}{' --files' if files else ''}"
-        warn(f"{run.result.scores.run_name} is kept here and was not sent: {error}; send it later: {again}")
+        warn(f"{run.result.scores.display_name} is kept here and was not sent: {error}; send it later: {again}")
 
 
 def _units(spec: ExperimentSpec, only: Sequence[str]) -> list[int]:

@@ -11,6 +11,7 @@ from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.pipeline.checks import check
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, planned_claims_without_data, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import history, look_at, plan_now
 from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.permissions import no_wider_than_study
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from workbench.preregistration.frozen import FrozenPlan
 
 
-FROZEN_ANYWAY = (
-    "Plans are frozen to be supported by internal validation, which this one cannot be as it is written; "
-    "with --anyway it is frozen all the same, and every result says so"
+HOW_TO_GO_ON = (
+    "Why: plans are frozen to be supported by internal validation; as written, this one cannot be.",
+    "Either change what is named above, and freeze it then.",
+    "Or add --anyway to freeze it as it is: every result will say what its plan could not meet.",
 )
+"""Below the rows that a plan cannot meet, a line each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,7 @@ class Frozen:
     """Who is locked for one final prediction, in words; the rule is part of the plan."""
 
 
+@can_be_interrupted
 @no_wider_than_study
 def freeze(
     experiments: str | Sequence[str],
@@ -142,7 +146,9 @@ def _to_freeze(
     claims = planned_claims(study, experiment_plan, frozen_now=True) if experiment_plan and experiment_plan.runs else ()
     claim = that_carries(claims or planned_claims_without_data(study, name, spec))
     if claim.out_of_reach and not anyway:
-        raise SpecError(_cannot_be_supported(f"experiments/{name}.toml", claim))
+        file = f"experiments/{name}.toml"
+        out_of_reach = [Problem(f"{file}: {row.requirement}", row.missed, row.mend) for row in claim.out_of_reach]
+        raise SpecError(out_of_reach, HOW_TO_GO_ON)
     date = now()
     looks = history(study).looks
     frozen = FrozenPlan(
@@ -161,16 +167,6 @@ def _to_freeze(
     )
     locked = experiment_plan.held_out if experiment_plan else in_words(spec)
     return Frozen(frozen, runs, again=bool(earlier), claim=claim, held_out=locked)
-
-
-def _cannot_be_supported(file: str, claim: PlannedClaim) -> Problems:
-    """Every row of the claim gate that the plan cannot meet, with what to change."""
-    problems = Problems()
-    *others, last = claim.out_of_reach
-    for row in others:
-        problems.add(f"{file}: {row.requirement}", row.missed, row.mend)
-    problems.add(f"{file}: {last.requirement}", last.missed, f"{last.mend}. {FROZEN_ANYWAY}")
-    return problems
 
 
 def _changed(frozen: FrozenPlan, plan: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> tuple[str, ...]:

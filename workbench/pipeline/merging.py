@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, StoreError, WorkbenchError, listed
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.present_plans import PresentPlans
@@ -62,6 +63,7 @@ class Merged:
     to_judge_again: tuple[str, ...]
 
 
+@can_be_interrupted
 @no_wider_than_study
 def merge(
     other: str | Path,

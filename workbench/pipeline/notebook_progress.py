@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from workbench.pipeline.progress import Progress, Silent
+from workbench.python_words import in_python
 
 DRAWN_EVERY_S = 0.5
 
@@ -45,16 +46,20 @@ class OneLine:
         self._display = display
         self._shown: Any = None
         self._drawn_s = 0.0
+        self.done = ""
+        """The last piece of work and how much of it is done, drawn or not."""
 
     def say(self, text: str) -> None:
-        """A line that stays."""
-        self._display({"text/plain": text}, raw=True)
+        """A line that stays; where it names commands, a second one says what they are called here."""
+        for line in filter(None, (text, in_python(text))):
+            self._display({"text/plain": line}, raw=True)
         self._shown = None
 
     def advance(self, label: str, done: int, total: int) -> None:
         """The line counts one piece of work, at most twice a second but for its last step."""
+        self.done = f"{label}: {done} of {total}"
         if done == total or time.monotonic() - self._drawn_s > DRAWN_EVERY_S:
-            self._draw(f"{label}: {done} of {total}")
+            self._draw(self.done)
 
     def _draw(self, text: str) -> None:
         self._drawn_s = time.monotonic()

@@ -12,6 +12,7 @@ from workbench.errors import Problems, SpecError, StoreError
 from workbench.pipeline.circuits import without_circuit
 from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, open_experiment
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
@@ -67,6 +68,7 @@ class StudyPlan:
         return tuple((title, table) for title, table in titled if len(table))
 
 
+@can_be_interrupted
 @no_wider_than_study
 def plan(
     experiment: str,

@@ -18,6 +18,7 @@ from workbench.pipeline.external_ledger import (
 from workbench.pipeline.external_results import from_here, with_external
 from workbench.pipeline.external_scoring import Predicted, predicted_for, prediction_table, scored
 from workbench.pipeline.frozen_model import FrozenModel, open_frozen_model, positions_by_source
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import make_ready
 from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.other_cohort import OtherCohort, open_cohort, rows_of, wanted_cohort
@@ -101,6 +102,7 @@ class ExternalPrediction:
         return f"<{self.run} in {self.cohort}: {n} participants{r2}>"
 
 
+@can_be_interrupted
 @no_wider_than_study
 def predict(
     run: str = "latest",

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.present_plans import PresentPlans
@@ -69,6 +70,7 @@ class Pruned:
         return {why: tuple(each for each in self.pieces if each.why == why) for why in reasons}
 
 
+@can_be_interrupted
 @no_wider_than_study
 def prune(
     *,

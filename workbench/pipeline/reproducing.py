@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import GuardError, Problem, Problems, StoreError
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun, plan_experiment
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.named_estimators import all_settled
 from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
@@ -91,6 +92,7 @@ class Reproduction:
         return f"<{self.experiment} | {self.name} | {self.verdict}>"
 
 
+@can_be_interrupted
 @no_wider_than_study
 def reproduce(
     run: str = "latest",

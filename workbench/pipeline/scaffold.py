@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.new_study import init_study, write_study_files
 from workbench.pipeline.checks import check
 from workbench.study import open_study
@@ -55,15 +57,16 @@ class DraftedStudy:
     draft: Draft
 
 
-def init_from(target: str | Path, files: Sequence[str | Path]) -> DraftedStudy:
+def init_from(target: str | Path, files: str | Path | Sequence[str | Path]) -> DraftedStudy:
     """Draft a study from the tables and folders that a lab has: every guess is marked, and what cannot be known asked.
 
     Parameters
     ----------
     target : path
         The study folder; nothing in it is ever overwritten.
-    files : sequence of path
-        Tables and folders. They are read and nothing of them is copied: the study names them where they are.
+    files : path or sequence of path
+        Tables and folders. They are read and nothing of them is copied: the study names them where they are, and so
+        takes no data frame; ``frame.to_csv(path, sep="\\t", index=False)`` makes a file of one.
 
     Returns
     -------
@@ -72,13 +75,36 @@ def init_from(target: str | Path, files: Sequence[str | Path]) -> DraftedStudy:
     Raises
     ------
     SpecError
-        If nothing can be drafted from these files, or a file is in the way.
+        If nothing can be drafted from these files, something is none, or a file is in the way.
     """
     from workbench.drafting import draft_study
 
-    draft = draft_study(Path(target), [Path(file) for file in files])
+    draft = draft_study(Path(target), _paths(files))
     contents = {Path(name): text.encode("utf-8") for name, text in draft.texts.items()}
     return DraftedStudy(write_study_files(Path(target), contents), draft)
+
+
+def _paths(files: Any) -> list[Path]:
+    """The paths of files; whatever is none, such as a data frame, is refused with how a file is made of it."""
+    if isinstance(files, str | PathLike):
+        return [Path(files)]
+    if isinstance(files, Mapping):
+        named = {str(name): each for name, each in files.items()}
+    elif hasattr(files, "to_csv"):
+        named = {"table": files}
+    else:
+        named = {f"files[{at}]": each for at, each in enumerate(files)}
+    problems = Problems()
+    for name, each in named.items():
+        if not isinstance(each, str | PathLike):
+            written = f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name).strip('_')}.tsv"
+            hint = (
+                f'a study names the files of its numbers: frame.to_csv("{written}", sep="\\t", index=False), '
+                f'with the ids of participants in a column, then give "{written}"'
+            )
+            problems.add(f"init_from: {name}", f"is a {type(each).__name__}, and files are wanted", hint)
+    problems.raise_if_any(SpecError)
+    return [Path(each) for each in named.values()]
 
 
 def simulate_study(

@@ -75,10 +75,10 @@ def run_one(
     analyse = partial(
         _analysed, loaded, plan, jobs=jobs, resume=resume, progress=progress, workers=workers, needed=needed
     )
-    result = reduce_run(analyse(planned, label=f"{plan.name}: {planned.name}", explained=True))
+    result = reduce_run(analyse(planned, label=f"{plan.name}: {planned.display_name}", explained=True))
     raw = as_it_is(planned.dataset)
     if raw is not None:
-        label = f"{plan.name}: {planned.name}, {planned.dataset.outcome.score} as it is"
+        label = f"{plan.name}: {planned.display_name}, {planned.dataset.outcome.score} as it is"
         inputs = analyse(replace(planned, dataset=raw), label=label, explained=False)
         result = beside_raw(result, reduce_run(inputs), planned.dataset)
     scores = result.scores
@@ -90,7 +90,7 @@ def run_one(
     try:
         inputs = analyse(
             replace(planned, dataset=held),
-            label=f"{plan.name}: {planned.name}, baseline score held fixed",
+            label=f"{plan.name}: {planned.display_name}, baseline score held fixed",
             explained=False,
         )
     except FitError:  # too few participants with a baseline score

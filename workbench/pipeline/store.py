@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from workbench.pipeline.comparing import row_of
+from workbench.pipeline.comparing import row_of, words_of
 from workbench.pipeline.external_results import files_of_external, from_here, with_external
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress, Silent
@@ -150,13 +150,16 @@ class FinishedRuns(tuple[FinishedRun, ...]):
 
         p is the one that the claim is judged by: corrected for the family of runs and for results viewed before.
         """
+        return self._with(row_of)
+
+    def _with(self, numbers: Callable[[RunResult], dict[str, object]]) -> pd.DataFrame:
         import pandas as pd
 
         rows = [
             {
                 "experiment": run.result.scores.experiment,
                 "run": run.result.scores.run_name,
-                **row_of(run.result),
+                **numbers(run.result),
                 "run_id": run.run_id[:8],
             }
             for run in self
@@ -164,10 +167,10 @@ class FinishedRuns(tuple[FinishedRun, ...]):
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
-        return self.table().to_string(index=False, float_format="{:.3g}".format) if self else "no finished run"
+        return self._with(words_of).to_string(index=False) if self else "no finished run"
 
     def _repr_html_(self) -> str:
-        return str(self.table().to_html(index=False, float_format="{:.3g}".format)) if self else "no finished run"
+        return str(self._with(words_of).to_html(index=False)) if self else "no finished run"
 
 
 def keep(
@@ -199,7 +202,7 @@ def keep(
     from workbench import export as exporting
     from workbench import model_files
 
-    (progress or Silent()).say(f"writing {result.scores.run_name}")
+    (progress or Silent()).say(f"writing {result.scores.display_name}")
     with recorder.open_run(result, run_id) as opened:
         drawing = _drawing(replace(result, model=None), opened.artifacts / "figures", jobs, forks)
         exporting.write_run(result, opened.artifacts, run_id=opened.run_id)

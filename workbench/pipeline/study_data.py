@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Problem, Problems, SourceError
 from workbench.module_search import import_ahead
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
@@ -159,6 +160,7 @@ def one_or_several(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+@can_be_interrupted
 @no_wider_than_study
 def features(
     names: str | Sequence[str] = (),

@@ -47,7 +47,7 @@ def _frozen(scores: Scores | AnalysisPlan) -> str:
     if freeze.changed:
         return f"the plan was changed after it was frozen: {listed(freeze.changed)}"
     if freeze.primary != scores.run_name:
-        return f"the primary run of the frozen plan is another: {freeze.primary}"
+        return f'the primary run of the frozen plan is another: "{freeze.primary}"'
     if viewing.others_unplanned:
         n = results(viewing.others_unplanned)
         return f"{n} outside the frozen plan had been viewed for this outcome before it{under_what_name(viewing)}"
@@ -74,7 +74,7 @@ def _can_be_frozen(plan: AnalysisPlan) -> Obstacle | None:
         reason = f"none of the {plan.n_runs} runs is named as the primary one"
         return Obstacle(reason, f'primary = "{plan.run_name}" above the first [table]')
     if plan.primary != plan.run_name:
-        return Obstacle(f"the primary run of the plan is another: {plan.primary}", f'primary = "{plan.run_name}"')
+        return Obstacle(f'the primary run of the plan is another: "{plan.primary}"', f'primary = "{plan.run_name}"')
     if freeze_of(plan) is not None:
         reason = _frozen(plan)
         return (

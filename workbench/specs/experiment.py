@@ -407,7 +407,9 @@ class ExperimentSpec(Spec):
         if self.primary is None:
             return
         known = [model.run_name(name) for model in self.models for name in model.feature_sets or self.feature_sets]
-        hint = did_you_mean(self.primary, known) if known else "MODEL . FEATURE_SET, as workbench check lists the runs"
+        hint = (
+            did_you_mean(self.primary, known) if known else 'such as "MODEL . FEATURE_SET", with a blank on either side'
+        )
         model, separator, _ = self.primary.partition(" . ")
         if (known and self.primary not in known) or not separator or model not in [each.label for each in self.models]:
             yield Finding(("primary",), f"{self.primary!r} is not a run of this experiment", hint)

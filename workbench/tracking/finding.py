@@ -262,5 +262,7 @@ def _primary(study: Study, experiment: str) -> str:
 
 
 def _choices(runs: Sequence[LoggedRun], most: int = 10) -> str:
-    lines = [f"  {run.run_id[:8]}  {run.name}  ({run.experiment}: {run.tags.get('claim', '')})" for run in runs[:most]]
+    lines = [
+        f'  {run.run_id[:8]}  "{run.name}"  ({run.experiment}: {run.tags.get("claim", "")})' for run in runs[:most]
+    ]
     return "\n".join([*lines, *([f"  and {len(runs) - most} more"] if len(runs) > most else [])])
