@@ -80,10 +80,11 @@ class Side:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of every process of this side; one BLAS thread, nothing reported home."""
+        """Of every process: one BLAS thread, nothing reported home, compiled modules kept as Python does by itself."""
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         own = {"PYTHONPATH": str(self.checkout), "WORKBENCH_STATE": str(self.study / "state")}
-        return {**os.environ, **single, **own, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        return {**inherited, **single, **own, "MLFLOW_DISABLE_TELEMETRY": "true"}
 
     def timed_run(self) -> tuple[float, float]:
         """Wall and CPU seconds of the command in a process of its own."""

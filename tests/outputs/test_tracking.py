@@ -90,6 +90,12 @@ def test_the_headline_is_at_most_eight_metrics_of_four_digits(shown_result):
     assert metrics["mae_clinical"] == 7.6
 
 
+@pytest.mark.parametrize("value", [0.324962, -0.0950001, 4.3450001, 0.0049999, 0.2304, 7.6, 99.0])
+def test_what_is_logged_reads_in_two_decimals_as_on_the_page_of_the_run(value):
+    assert f"{recording.rounded(value):.2f}" == f"{value:.2f}"
+    assert len(str(recording.rounded(value))) <= len(str(value))
+
+
 def test_nothing_that_is_logged_is_charted_as_a_p_of_zero_or_a_series_over_time(study, shown_result):
     """MLflow draws a bar for every metric, rounded to two digits, and a line for one with several steps."""
     small = replace(shown_result, scores=replace(shown_result.scores, p_family=0.0009990))

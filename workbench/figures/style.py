@@ -294,7 +294,7 @@ def _png(pixels: Image, picture: Picture) -> bytes:
     described, file = PngInfo(), BytesIO()
     described.add_text("Title", picture.title)
     described.add_itxt("Description", picture.alt)
-    pixels.save(file, "png", dpi=(DPI, DPI), pnginfo=described)
+    pixels.save(file, "png", dpi=(DPI, DPI), pnginfo=described, compress_level=4)  # 5 % larger than 6, .6 of the time
     return file.getvalue()
 
 

@@ -20,7 +20,7 @@ from workbench.pipeline.notebook_progress import usual_progress
 from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.side_by_side import run_all
-from workbench.pipeline.store import FinishedRun, FinishedRuns, keep
+from workbench.pipeline.store import FinishedRun, FinishedRuns, keep_each
 from workbench.pipeline.study_data import load_study_data, one_or_several, study_with_data
 from workbench.records import RunResult
 from workbench.specs.experiment import ExperimentSpec
@@ -147,7 +147,7 @@ def run(
         ]
         problems.raise_if_any(GuardError)
         finished: list[FinishedRun] = []
-        store = partial(keep, recorder, progress=progress, jobs=jobs if helpers else 1, forks=forks)
+        store = partial(keep_each, recorder, progress=progress, jobs=jobs if helpers else 1, forks=forks)
         for plan in plans:
             assert plan is not None
             requested = _only(plan, only)

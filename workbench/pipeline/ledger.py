@@ -34,7 +34,7 @@ def viewed(
     asked: ExperimentPlan,
     runs: Sequence[RunResult],
     recorder: Recorder,
-    store: Callable[[RunResult, str], FinishedRun],
+    store: Callable[[Iterable[tuple[RunResult, str]]], Iterator[FinishedRun]],
 ) -> Iterator[FinishedRun]:
     """Correct and judge the runs of one experiment, count each, and only then store what can be read of it.
 
@@ -51,7 +51,7 @@ def viewed(
         One per run of `asked`, in its order.
     recorder : Recorder
     store : callable
-        Writes the files of a result into an MLflow run that was begun, and finishes it.
+        Writes the files of each result into the MLflow run that was begun for it, and finishes it.
 
     Yields
     ------
@@ -81,8 +81,7 @@ def viewed(
                 seen = as_viewed(look, date=date, verdict=verdict, r2=r2, p=p, run_id=begun[-1])
                 record_look(study, seen)
                 register(study, [seen])
-        for result in results:
-            kept = store(result, begun[0])
+        for kept in store(list(zip(results, begun, strict=True))):
             del begun[0]
             yield kept
     finally:

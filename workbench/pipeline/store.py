@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from workbench.models.everyone import StudyModel
     from workbench.results.layout import Page
     from workbench.tracking import Recorder
+    from workbench.tracking.recording import OpenRun
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -173,45 +175,80 @@ class FinishedRuns(tuple[FinishedRun, ...]):
         return str(self._with(words_of).to_html(index=False)) if self else "no finished run"
 
 
-def keep(
+def keep_each(
     recorder: Recorder,
-    result: RunResult,
-    run_id: str,
+    judged: Iterable[tuple[RunResult, str]],
     progress: Progress | None = None,
     *,
     jobs: int = 1,
     forks: Forks | None = None,
-) -> FinishedRun:
-    """Write everything a run leaves, and log it; worker processes draw meanwhile where there is more than one job.
+) -> Iterator[FinishedRun]:
+    """Write everything that runs leave, and log them one after another; worker processes draw meanwhile.
+
+    The figures of a run are begun before the report of the one before it is written, which needs no worker.
 
     Parameters
     ----------
     recorder : Recorder
-    result : RunResult
-    run_id : str
-        Of the run that was begun for this result, and counted.
+    judged : iterable of (RunResult, str)
+        Each with the id of the run that was begun for it, and counted.
     progress : Progress, optional
     jobs : int
+        Worker processes that draw, where there is more than one and there are no forks.
     forks : Forks, optional
         Draw, where there are any.
 
-    Returns
-    -------
+    Yields
+    ------
     FinishedRun
     """
-    from workbench import export as exporting
-    from workbench import model_files
+    before: _Unfinished | None = None
+    with ExitStack() as unfinished:
+        for result, run_id in judged:
+            (progress or Silent()).say(f"writing {result.scores.run_name}")
+            try:
+                begun = _Unfinished.begin(recorder, result, run_id, unfinished)
+                drawing = _drawing(replace(result, model=None), begun.opened.artifacts / "figures", jobs, forks)
+            except BaseException:
+                if before is not None:  # all but its report is there
+                    before.finish()
+                raise
+            if before is not None:
+                yield before.finish()
+            begun.write_tables()
+            for _ in drawing:
+                pass
+            before = begun
+        if before is not None:
+            yield before.finish()
 
-    (progress or Silent()).say(f"writing {result.scores.display_name}")
-    with recorder.open_run(result, run_id) as opened:
-        drawing = _drawing(replace(result, model=None), opened.artifacts / "figures", jobs, forks)
-        exporting.write_run(result, opened.artifacts, run_id=opened.run_id)
+
+@dataclass(frozen=True)
+class _Unfinished:
+    """A run that is open in the store until it is finished; if anything fails meanwhile it is taken away again."""
+
+    result: RunResult
+    opened: OpenRun
+    closing: ExitStack
+
+    @classmethod
+    def begin(cls, recorder: Recorder, result: RunResult, run_id: str, unfinished: ExitStack) -> _Unfinished:
+        closing = unfinished.enter_context(ExitStack())
+        return cls(result, closing.enter_context(recorder.open_run(result, run_id)), closing)
+
+    def write_tables(self) -> None:
+        from workbench import export as exporting
+        from workbench import model_files
+
+        result, folder = self.result, self.opened.artifacts
+        exporting.write_run(result, folder, run_id=self.opened.run_id)
         if result.model is not None and result.claim.shows_prediction:
-            model_files.write_model(result, opened.artifacts / exporting.MODEL_FOLDER)
-        for _ in drawing:
-            pass
-        write_report(result, opened.artifacts, run_id=opened.run_id)
-    return FinishedRun(result, opened.run_id, opened.artifacts)
+            model_files.write_model(result, folder / exporting.MODEL_FOLDER)
+
+    def finish(self) -> FinishedRun:
+        write_report(self.result, self.opened.artifacts, run_id=self.opened.run_id)
+        self.closing.close()
+        return FinishedRun(self.result, self.opened.run_id, self.opened.artifacts)
 
 
 def _drawing(result: RunResult, folder: Path, jobs: int, forks: Forks | None) -> Iterator[object]:

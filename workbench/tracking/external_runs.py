@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import LoggedRun
+from workbench.tracking.recording import rounded
 from workbench.tracking.run_files import FILES_DIGEST, files_digest
 from workbench.tracking.running import OURS, clean_up_dead_runs, discard, held
 from workbench.tracking.store import local_path, open_client, prepare
@@ -54,7 +55,7 @@ class ExternalRun:
 
         now = int(time.time() * 1000)
         tags = {**tags, FILES_DIGEST: files_digest(self.artifacts)}
-        numbers = [Metric(name, float(f"{v:.4g}"), now, 0) for name, v in metrics.items() if v == v]
+        numbers = [Metric(name, rounded(v), now, 0) for name, v in metrics.items() if v == v]
         self.client.log_batch(self.run_id, metrics=numbers, tags=[RunTag(k, v[:8000]) for k, v in tags.items()])
         self.client.set_terminated(self.run_id, "FINISHED")
 

@@ -161,7 +161,7 @@ def _experiment(client: Any, study: Study, scores: Scores) -> str:
 
 
 def headline(result: RunResult) -> dict[str, float]:
-    """The metrics that the table of runs shows: rounded to four significant digits, absent ones left out.
+    """The metrics that the table of runs shows: `rounded`, absent ones left out.
 
     Parameters
     ----------
@@ -187,12 +187,15 @@ def headline(result: RunResult) -> dict[str, float]:
 
 
 def rounded(value: float) -> float:
-    """Four significant digits: the UI prints what it is given.
+    """Four significant digits, since the UI prints what it is given; more where two decimals of them would be others.
 
     >>> rounded(0.23044187), rounded(1234567.0)
     (0.2304, 1235000.0)
+    >>> rounded(0.324962)  # 0.32, as everywhere else: 0.325 would be read as 0.33
+    0.32496
     """
-    return float(f"{value:.4g}")
+    candidates = (float(f"{value:.{digits}g}") for digits in range(4, 18))
+    return next((each for each in candidates if f"{each:.2f}" == f"{value:.2f}"), value)
 
 
 def _metrics(result: RunResult) -> list[Any]:
