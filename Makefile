@@ -14,6 +14,8 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export VECLIB_MAXIMUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
+# Each process would compile every module of the workbench anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What `make lock` makes sure that the lock installs on, from wheels alone.
 PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
