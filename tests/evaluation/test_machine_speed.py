@@ -1,4 +1,4 @@
-"""How fast this machine is beside the stated one: measured, bounded, and steadied by a median."""
+"""How fast this machine is beside the stated one: measured, bounded, and by its fastest moment."""
 
 from itertools import cycle
 
