@@ -180,7 +180,9 @@ def test_a_run_that_could_not_be_sent_is_kept_and_the_command_that_sends_it_late
         raise StoreError("http://h: no MLflow server takes this")
 
     server = SimpleNamespace(address="http://h", send=refuse)
-    run = SimpleNamespace(run_id="0123456789", result=SimpleNamespace(scores=SimpleNamespace(display_name="ridge on dmn4")))
+    run = SimpleNamespace(
+        run_id="0123456789", result=SimpleNamespace(scores=SimpleNamespace(display_name="ridge on dmn4"))
+    )
     monkeypatch.setattr(tracking, "find_run", lambda study, run_id: run_id)
     warnings: list[str] = []
     experiment._send(None, run, server, files=True, warn=warnings.append)

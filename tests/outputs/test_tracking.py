@@ -435,7 +435,9 @@ def locked(study, shown_result, monkeypatch):
 
 
 def test_a_locked_database_is_said_in_one_line(locked, null_result):
-    said = r"(?m)mlflow\.db: is in use by another program \(database is locked\); close that program.* finished is kept$"
+    said = (
+        r"(?m)mlflow\.db: is in use by another program \(database is locked\); close that program.* finished is kept$"
+    )
     for use in (tracking.find_run, tracking.prepare, lambda study: keep(study, null_result)):
         with pytest.raises(StoreError, match=said):
             use(locked)
@@ -482,7 +484,9 @@ def test_a_store_that_cannot_be_written_is_said_in_one_line(study, shown_result,
     monkeypatch.setattr(client, "log_batch", refuse)
     monkeypatch.setattr(client, "set_terminated", refuse)
     with (
-        pytest.raises(StoreError, match=rf"(?m)mlflow\.db: cannot be written \({words}\); .*what was finished is kept$"),
+        pytest.raises(
+            StoreError, match=rf"(?m)mlflow\.db: cannot be written \({words}\); .*what was finished is kept$"
+        ),
         recorder.open_run(shown_result) as opened,
     ):
         (opened.artifacts / "half").write_text("half")
