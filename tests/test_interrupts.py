@@ -64,6 +64,21 @@ def test_ctrl_c_amid_the_imports_of_a_command_is_not_taken_for_an_error(monkeypa
     assert capsys.readouterr().err == "Stopped. What was finished is kept; type the command again.\n"
 
 
+def test_a_panic_of_a_compiled_library_after_ctrl_c_is_not_taken_for_an_error(monkeypatch, capsys):
+    class PanicException(BaseException):
+        """As libraries written in Rust raise it."""
+
+    def importing(*_):
+        try:
+            press()
+        except KeyboardInterrupt as pressed:
+            raise PanicException("failed to import `datetime` C API") from pressed
+
+    monkeypatch.setattr("workbench.cli._exit_code", importing)
+    assert run_command(["check"]) == 130
+    assert capsys.readouterr().err == "Stopped. What was finished is kept; type the command again.\n"
+
+
 def test_an_error_without_ctrl_c_stays_that_error(monkeypatch):
     def importing(*_):
         raise RuntimeError("no such thing")

@@ -64,6 +64,8 @@ def _say_stopped(arguments: list[str]) -> int:
 
 
 def _exit_code(arguments: list[str], handled: Interrupts) -> int:
+    import datetime  # noqa: F401  # pydantic's compiled part imports it, and panics where Ctrl-C comes amid that
+
     import typer
 
     from workbench.cli.options import USAGE_ERROR

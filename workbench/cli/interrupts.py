@@ -94,9 +94,9 @@ def interrupts(last_words: str) -> Iterator[Interrupts]:
     hook, sys.unraisablehook = sys.unraisablehook, handled.on_unraisable
     try:
         yield handled
-    except Exception:
-        if handled.came:  # amid an import Python makes another error of it
-            raise KeyboardInterrupt from None
+    except BaseException as error:  # such as the panic of a library written in Rust, which is no Exception
+        if handled.came and not isinstance(error, KeyboardInterrupt | SystemExit):
+            raise KeyboardInterrupt from None  # amid an import Python makes another error of it
         raise
     finally:
         sys.unraisablehook = hook
