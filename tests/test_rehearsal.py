@@ -76,6 +76,10 @@ def test_studies_that_differ_in_their_scores_alone_give_the_same_rehearsal_to_th
     assert [len(each) for each in results] == [2, 2]
     assert printed[0] == printed[1]
     assert results[0] == results[1]
+    (rehearsed, *_) = returned[-1]
+    assert rehearsed.one_line().startswith("rehearsal on simulated scores, ")
+    assert set(returned[-1].table()["run_id"]) == {"rehearsal"}
+    assert rehearsed.abstract().startswith("Rehearsal: all scores were simulated, so that no number below")
     text = " ".join(printed[0].out.split())
     assert "Rehearsal: all scores were simulated" in text
     assert "the simulated fall in MADRS from ses-b0 to ses-d2" in text

@@ -302,6 +302,27 @@ def parallel(make_cohort):
 EFFECT = {"score": "MADRS", "kind": "treatment-effect", "from": "ses-b0", "at": "ses-d2"}
 
 
+FALL = {"score": "MADRS", "kind": "change", "from": "ses-b0", "at": "ses-d2"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ({**FALL, "arms": ("ketamine", "placebo")}, True),
+        ({**FALL, "arms": ("ketamine", "placebo"), "adjust": ("arm",)}, False),
+        ({**FALL, "arms": ("ketamine",)}, False),
+        (EFFECT, False),
+    ],
+)
+def test_arms_that_are_analysed_as_one_without_their_treatment_held_fixed_are_remarked(join, parallel, outcome, said):
+    from workbench.tables.alarms import dataset_warnings
+
+    found = [each.text for each in dataset_warnings(join(parallel, outcome=outcome), parallel)]
+    assert (
+        any("2 arms (ketamine, placebo) are analysed together and their treatment is not" in x for x in found) is said
+    )
+
+
 def test_the_rows_of_both_arms_know_their_arm_and_arms_move_within_strata_and_sites(join, parallel):
     dataset = join(parallel, outcome=EFFECT)
     assert dataset.n_rows == 20

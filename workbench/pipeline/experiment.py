@@ -237,9 +237,13 @@ def _only(plan: ExperimentPlan, only: Sequence[str]) -> ExperimentPlan:
         return plan
     names = {id(run): {run.learner.label, run.learner.kind} for run in plan.runs}
     known = sorted(set().union(*names.values()))
+    models_of_runs = {name: run.learner.label for run in plan.runs for name in (run.name, run.display_name)}
     problems = Problems()
     for name in only:
-        if name not in known:
+        if name in models_of_runs:  # the runs of a model are one family
+            hint = f"name its model, which runs on every feature set: {models_of_runs[name]}"
+            problems.add(f"--only {name}", "is a run, and models are taken", hint)
+        elif name not in known:
             problems.add(f"--only {name}", f"experiment {plan.name} has no such model", f"it has: {', '.join(known)}")
     problems.raise_if_any()
     return replace(plan, runs=tuple(run for run in plan.runs if names[id(run)] & set(only)))

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from workbench.tracking.recording import OpenRun
 
 
+REHEARSAL = "Rehearsal: all scores were simulated, so that no number below says anything about the participants."
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class FinishedRun:
     """A result with where it is kept; ``run_id`` is empty for a rehearsal, which is not kept."""
@@ -57,7 +60,8 @@ class FinishedRun:
         """The result on one page of plain text, as the terminal shows it."""
         from workbench.results.summary import abstract
 
-        return abstract(self.result, next_command=next_command or self.next_step, report=self.report)
+        said = abstract(self.result, next_command=next_command or self.next_step, report=self.report)
+        return said if self.run_id else f"{REHEARSAL}\n\n{said}"
 
     def page(self, next_command: str = "", show: str = "show -v") -> Page:
         """The same before it is set to a width."""
@@ -72,10 +76,10 @@ class FinishedRun:
         return details(self.result)
 
     def one_line(self) -> str:
-        """Run, r2, p and verdict."""
+        """Run, r2, p and verdict; of a rehearsal, that it is one."""
         from workbench.results.summary import one_line
 
-        return one_line(self.result)
+        return one_line(self.result) if self.run_id else f"rehearsal on simulated scores, {one_line(self.result)}"
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -162,7 +166,7 @@ class FinishedRuns(tuple[FinishedRun, ...]):
                 "experiment": run.result.scores.experiment,
                 "run": run.result.scores.run_name,
                 **numbers(run.result),
-                "run_id": run.run_id[:8],
+                "run_id": run.run_id[:8] or "rehearsal",
             }
             for run in self
         ]

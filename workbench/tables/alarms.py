@@ -41,6 +41,7 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     ------
     Notice
     """
+    yield from _arms_together(dataset, cohort)
     yield from _sites_and_outcome(dataset)
     yield from _sites_of_one(dataset)
     yield from _informative_missingness(dataset)
@@ -67,6 +68,21 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     names = [name for name in dataset.features["feature"] if is_rating(name, cohort)]
     if names:
         yield Notice(f"{listed(names, 5)}: ratings among the features belong in the clinical_model")
+
+
+def _arms_together(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
+    """Arms of a parallel trial analysed as one, where what they had is neither held fixed nor asked about."""
+    if cohort.design != "parallel" or "arm" not in cohort.participants or dataset.treatment is not None:
+        return
+    arms = cohort.participants["arm"].reindex(dataset.rows["participant_id"]).dropna()
+    if arms.nunique() < 2 or "arm" in dataset.nuisance.variables:
+        return
+    text = (
+        f"participants of {arms.nunique()} arms ({', '.join(sorted(arms.unique()))}) are analysed together and their "
+        'treatment is not held fixed: what it does counts as error; adjust = ["arm"] under [outcome] holds it fixed, '
+        'arms = [..] takes one arm, kind = "treatment-effect" asks about the difference'
+    )
+    yield Notice(text)
 
 
 def _sites_and_outcome(dataset: Dataset) -> Iterator[Notice]:

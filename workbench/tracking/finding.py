@@ -237,9 +237,9 @@ def find_run(study: Study, run: str = "latest") -> LoggedRun:
     if of_experiment:
         return _latest(study, of_experiment)
     if chosen:
-        raise StoreError(f"{len(chosen)} runs are meant by {run!r}; give more of one id:\n{_choices(chosen)}")
+        raise StoreError(f"{len(chosen)} runs are meant by {run!r}; give more of one id: {_choices(chosen)}")
     what = f"no finished run has the id or name {run!r}, nor is it an experiment with one"
-    raise StoreError(f"{what}; the last ones are:\n{_choices(runs)}")
+    raise StoreError(f"{what}; the last ones are: {_choices(runs)}")
 
 
 def _latest(study: Study, runs: Sequence[LoggedRun]) -> LoggedRun:
@@ -262,7 +262,5 @@ def _primary(study: Study, experiment: str) -> str:
 
 
 def _choices(runs: Sequence[LoggedRun], most: int = 10) -> str:
-    lines = [
-        f'  {run.run_id[:8]}  "{run.name}"  ({run.experiment}: {run.tags.get("claim", "")})' for run in runs[:most]
-    ]
-    return "\n".join([*lines, *([f"  and {len(runs) - most} more"] if len(runs) > most else [])])
+    named = [f'{run.run_id[:8]} "{run.name}" ({run.experiment}: {run.tags.get("claim", "")})' for run in runs[:most]]
+    return ", ".join([*named, *([f"and {len(runs) - most} more"] if len(runs) > most else [])])
