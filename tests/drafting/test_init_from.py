@@ -6,6 +6,7 @@ import csv
 import re
 import time
 import tomllib
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
@@ -129,6 +130,25 @@ def test_the_draft_of_a_parallel_trial_says_how_many_participants_each_choice_of
     )
     comments = " ".join(re.sub(r"\n# +", " ", (study / "experiments/first_question.toml").read_text()).split())
     assert "ketamine 30 participants (connectivity 30, pet 20, task 30)" in comments
+
+
+def test_a_source_of_too_few_participants_in_the_arms_chosen_is_no_feature_set_of_the_draft(tmp_path):
+    people, pet = ["subject,arm,age,MADRS_pre,MADRS_post"], ["id,BPND_VS,BPND_ACC,BPND_mPFC,BPND_AMY"]
+    people += [f"{i},{'ketamine' if i % 2 else 'placebo'},{20 + i},{25 + i % 9},{9 + i % 7}" for i in range(1, 41)]
+    pet += [f"sub-{i:03d}," + ",".join(f"{2 + (7 * i * k) % 11 / 10}" for k in range(1, 5)) for i in range(1, 14)]
+    table = ["id," + ",".join(f"{a}__{b}" for a, b in combinations(("PCC", "mPFC", "VS", "dACC"), 2))]
+    table += [
+        f"sub-{i:03d}," + ",".join(f"{(13 * i * k) % 19 / 20 - 0.45:.3f}" for k in range(1, 7)) for i in range(1, 41)
+    ]
+    files = {"clinical.csv": people, "connectivity.csv": table, "pet.csv": pet}
+    for name, lines in files.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    drafted = workbench.init_from(tmp_path / "study", [tmp_path / name for name in files])
+    written = tomllib.loads((tmp_path / "study/experiments/first_question.toml").read_text())
+    assert written["feature_sets"] == {"connectivity": ["connectivity"]}
+    assert written["question"].startswith("Does connectivity before treatment predict")
+    (said,) = (line for line in drafted.draft.open if "is no feature set here" in line)
+    assert "pet is no feature set here: 7 of its participants are in the arms chosen above, and 10 are needed" in said
 
 
 def test_who_has_no_value_of_a_source_is_not_counted_among_its_participants(merged):

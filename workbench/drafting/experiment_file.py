@@ -19,6 +19,8 @@ MOST_NAMED = 60
 USUAL_HOURS = 24.0
 """When ketamine's effect on mood is largest in most trials: the session nearest to it is the outcome's."""
 
+FEWEST = 10
+"""Participants below whom `check` refuses a feature set."""
 OPENING = (
     'One question, drafted from the files: each feature set with each model is one run. "guessed" is to be checked, '
     '"question" to be answered. Freeze it before it is run: workbench freeze first_question.'
@@ -51,12 +53,15 @@ def experiment_file(people: People, sources: Sequence[DraftedSource]) -> Drafted
     """
     outcome = _outcome(people)
     counted = tuple(_counted(entry, people, sources) if entry.key == "arms" else entry for entry in outcome.entries)
-    names = [source.name for source in sorted(sources, key=lambda source: -len(source.participants))]
+    n_analysed = _n_analysed(outcome, people, sources)
+    enough = [source for source in sources if n_analysed[source.name] >= FEWEST] or list(sources)
+    names = [source.name for source in sorted(enough, key=lambda source: -n_analysed[source.name])]
     sets = tuple(Entry(name, [name]) for name in names)
+    too_small = tuple(_left_out(source, n_analysed[source.name]) for source in sources if source not in enough)
     sections = [
-        Section((), tuple(_top(people, sources, outcome, names))),
+        Section((), tuple(_top(people, enough, outcome, names))),
         Section(("outcome",), counted),
-        *([Section(("feature_sets",), sets)] if sets else []),
+        *([Section(("feature_sets",), sets, too_small)] if sets else []),
         Section(
             ("validation",),
             (
@@ -180,17 +185,43 @@ def _outcome(people: People) -> _Outcome:
     return _Outcome(tuple(entries), f"{chosen.name} at {nearest.value}", before, baseline, chosen.name)
 
 
-def _counted(arms: Entry, people: People, sources: Sequence[DraftedSource]) -> Entry:
-    """The choice of arms, with how many participants each leaves, all in all and by source."""
+def _n_analysed(outcome: _Outcome, people: People, sources: Sequence[DraftedSource]) -> dict[str, int]:
+    """By source: its participants in the arms that the outcome is drafted for, before ratings that are missing."""
+    chosen = next((entry.value for entry in outcome.entries if entry.key == "arms"), None)
+    in_arm = _in_arm(people)
+    if chosen is None or not in_arm or not set(map(str, chosen)) <= set(in_arm):
+        return {source.name: len(source.participants) for source in sources}
+    analysed = set().union(*(in_arm[str(arm)] for arm in chosen))
+    return {source.name: len(analysed & source.participants) for source in sources}
+
+
+def _left_out(source: DraftedSource, n: int) -> Entry:
+    note = (
+        f"{source.name} is no feature set here: {n} of its participants are in the arms chosen above, and {FEWEST} are "
+        f'needed at least; with other arms: {source.name} = ["{source.name}"]'
+    )
+    return Entry("", None, "open", note)
+
+
+def _in_arm(people: People) -> dict[str, set[str]]:
+    """Participants of every arm, as the study calls it; none where arms are not known."""
     table, column = people.participants, people.arms.column
     if table is None or column is None:
-        return arms
+        return {}
     codes = people.arms.codes.value if people.arms.codes else {}
     cells = zip(table.columns[people.keys[table.label].column], table.columns[str(column.value)], strict=True)
     in_arm: dict[str, set[str]] = {}
     for participant, level in cells:
         if level in table.levels(str(column.value)):
             in_arm.setdefault(codes.get(level, level), set()).add(people.rule.key(participant))
+    return in_arm
+
+
+def _counted(arms: Entry, people: People, sources: Sequence[DraftedSource]) -> Entry:
+    """The choice of arms, with how many participants each leaves, all in all and by source."""
+    in_arm = _in_arm(people)
+    if not in_arm:
+        return arms
 
     def left(those: set[str]) -> str:
         by_source = ", ".join(f"{source.name} {len(those & source.participants)}" for source in sources)
@@ -200,7 +231,11 @@ def _counted(arms: Entry, people: People, sources: Sequence[DraftedSource]) -> E
     leaves = [f"{arm} {left(in_arm[arm])}" for arm in (*first, *(arm for arm in in_arm if arm not in first))]
     if len(in_arm) > 1:
         everybody = left(set().union(*in_arm.values()))
-        leaves.append(f'all arms, named here or with kind = "treatment-effect" in place of this line, {everybody}')
+        all_arms = (
+            'all arms, with kind = "treatment-effect" (and allocation in cohort.toml) in place of this line, or named '
+            f'here with adjust = ["arm"], {everybody}'
+        )
+        leaves.append(all_arms)
     note = f"{arms.note}. Each choice leaves, before ratings that are missing: {'; '.join(leaves)}"
     return replace(arms, note=note)
 
