@@ -142,6 +142,7 @@ def simulate_study(
     tuple of Path
         The files written: those of the study, then its data.
     """
+    from workbench.execution import one_blas_thread
     from workbench.simulate.config import DEMO_SEED, TrialConfig
     from workbench.simulate.generator import simulate_trial
     from workbench.simulate.writers import write_study, write_trial
@@ -155,7 +156,8 @@ def simulate_study(
     root = Path(target)
     first = DEMO_SEED if seed is None else seed
     for drawn in range(first, first + (DRAWS if seed is None and config.n_patients < SMALL else 1)):
-        trial = simulate_trial(config, drawn, achievable=achievable)
+        with one_blas_thread():  # threads that fight over a busy machine took ten times as long
+            trial = simulate_trial(config, drawn, achievable=achievable)
         written = write_study(trial, root)
         data = write_trial(trial, root / open_study(root).cohort.data)
         if seed is not None or config.n_patients >= SMALL or not check(study=root).problems:
