@@ -173,3 +173,30 @@ def test_a_comparison_shows_itself_as_the_table_of_its_runs(study, runs):
     assert shown[0].split()[:3] == ["run", "n", "R2"]
     assert shown[1].strip().startswith(runs[0].result.scores.display_name)
     assert len(shown[1]) < 200
+
+
+def test_plans_and_drafts_are_shown_in_words_and_not_as_what_they_are_made_of(tmp_path):
+    from types import SimpleNamespace
+
+    from workbench.pipeline.freezing import Frozen
+    from workbench.pipeline.scaffold import DraftedStudy
+
+    plan = SimpleNamespace(experiment="question", date="2026-11-30T10:00", primary="ridge . fc")
+    assert repr(Frozen(plan, ("ridge . fc",))) == (
+        '<question: frozen on 2026-11-30, now; its primary run is "ridge . fc">'
+    )
+    assert "already, and unchanged since" in repr(Frozen(plan, ("ridge . fc",), unchanged=True))
+    draft = SimpleNamespace(
+        recognised=("40 participants",), guessed=(), open=(), questions=("timing: when?",), unused=()
+    )
+    assert repr(DraftedStudy((tmp_path,), draft)).split("\n\n") == [
+        "Recognised\n  40 participants",
+        'To be answered in the files, a value for each "?"\n  timing: when?',
+        f"Written\n  {tmp_path}",
+    ]
+
+
+@pytest.mark.parametrize("jobs", [0, "many", 1.5])
+def test_jobs_that_are_no_whole_number_are_refused_in_a_line(jobs):
+    with pytest.raises(SpecError, match=f"jobs: is {jobs!r}; 1 or more; None takes all cores"):
+        workbench.run("question", jobs=jobs)

@@ -176,8 +176,8 @@ def _refuse_contradictions(
     problems = Problems()
     if not experiments:
         problems.add("run", "names no experiment", 'such as run("madrs_change")')
-    if jobs is not None and jobs < 1:
-        problems.add("jobs", f"is {jobs}", "1 or more; None takes all cores")
+    if jobs is not None and not (isinstance(jobs, int) and jobs >= 1):
+        problems.add("jobs", f"is {jobs!r}", "1 or more; None takes all cores")
     if grid is not None and estimator is None:
         hint = "give the estimator that it belongs to; the models of an experiment file have their grid in the file"
         problems.add("grid", "stands without estimator", hint)

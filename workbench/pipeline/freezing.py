@@ -49,6 +49,15 @@ class Frozen:
     held_out: str = ""
     """Who is locked for one final prediction, in words; the rule is part of the plan."""
 
+    def __repr__(self) -> str:
+        plan = self.plan
+        how = "already, and unchanged since" if self.unchanged else "again" if self.again else "now"
+        reaches = ""
+        if self.claim is not None:
+            missed = "; ".join(row.requirement for row in self.claim.out_of_reach)
+            reaches = f", which can reach: {self.claim.best_verdict}{f' (missed: {missed})' if missed else ''}"
+        return f'<{plan.experiment}: frozen on {plan.date[:10]}, {how}; its primary run is "{plan.primary}"{reaches}>'
+
 
 @can_be_interrupted
 @no_wider_than_study

@@ -41,6 +41,10 @@ class StudyPlan:
     circuits: tuple[str, ...] = ()
     """Features of its sources that belong to no circuit, in words."""
 
+    def __repr__(self) -> str:
+        shown = [f"{title}\n{table.to_string(index=False)}" for title, table in self.tables]
+        return "\n\n".join([self.verdict, *shown])
+
     @property
     def verdict(self) -> str:
         """What so many people can show and what they cannot, in words."""
@@ -260,7 +264,9 @@ def _check_question(
     for value in r2:
         if not 0 < value < 1:
             problems.add("--r2", f"{value:g} is no share of variance to be found", "between 0 and 1, such as 0.25")
-    if people is not None and people < 20:
+    if people is not None and not isinstance(people, int):
+        problems.add("people", f"is {people!r}", "one whole number, such as 80; plan once for each")
+    elif people is not None and people < 20:
         problems.add("--participants", f"{people} participants are too few to validate anything", "at least 20")
     if simulations < 20:
         problems.add("--simulations", f"{simulations} say next to nothing about power", "at least 20; 200 and more")

@@ -56,6 +56,18 @@ class DraftedStudy:
     written: tuple[Path, ...]
     draft: Draft
 
+    def __repr__(self) -> str:
+        draft = self.draft
+        parts = [
+            ("Recognised", draft.recognised),
+            ("Guessed, to be checked", draft.guessed),
+            ("Worth saying", draft.open),
+            ('To be answered in the files, a value for each "?"', draft.questions),
+            ("No part of the draft", tuple(f"{each.label}: {each.why}" for each in draft.unused)),
+            ("Written", tuple(map(str, self.written))),
+        ]
+        return "\n\n".join("\n  ".join([title, *lines]) for title, lines in parts if lines)
+
 
 def init_from(target: str | Path, files: str | Path | Sequence[str | Path]) -> DraftedStudy:
     """Draft a study from the tables and folders that a lab has: every guess is marked, and what cannot be known asked.

@@ -189,6 +189,16 @@ def headline(result: RunResult) -> dict[str, float]:
 def rounded(value: float) -> float:
     """Four significant digits, since the UI prints what it is given; more where two decimals of them would be others.
 
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> rounded(0.23044187), rounded(1234567.0)
     (0.2304, 1235000.0)
     >>> rounded(0.324962)  # 0.32, as everywhere else: 0.325 would be read as 0.33
