@@ -204,7 +204,9 @@ def rounded(value: float) -> float:
     >>> rounded(0.324962)  # 0.32, as everywhere else: 0.325 would be read as 0.33
     0.32496
     """
-    candidates = (float(f"{value:.{digits}g}") for digits in range(4, 18))
+    candidates = [float(f"{value:.{digits}g}") for digits in range(4, 18)]
+    if abs(value) >= 100:
+        return candidates[0]
     return next((each for each in candidates if f"{each:.2f}" == f"{value:.2f}"), value)
 
 
