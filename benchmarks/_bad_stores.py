@@ -97,7 +97,7 @@ def reading(path: str, study: Path) -> Callable[[], int]:
 
 
 def _loaded(load: Callable[[], object]) -> int:
-    from workbench.cli.printing import print_problems
+    from workbench.cli.problems import print_problems
     from workbench.errors import WorkbenchError
 
     try:

@@ -72,7 +72,7 @@ def readable(study: Path) -> str:
 
 def test_nothing_of_a_result_can_be_read_until_it_is_counted_in_ledger_and_registry(study, monkeypatch):
     from workbench.pipeline.ledger import BEYOND
-    from workbench.pipeline.store import keep
+    from workbench.pipeline.store import keep_each
     from workbench.preregistration import viewed
 
     seen = []
@@ -86,10 +86,10 @@ def test_nothing_of_a_result_can_be_read_until_it_is_counted_in_ledger_and_regis
     def stored(*args, **kwargs):
         assert len(ledger(study)) == len(registry()) == 1
         seen.append(readable(study))
-        return keep(*args, **kwargs)
+        return keep_each(*args, **kwargs)
 
     monkeypatch.setattr(viewed, "record_look", recording)
-    monkeypatch.setattr("workbench.pipeline.experiment.keep", stored)
+    monkeypatch.setattr("workbench.pipeline.experiment.keep_each", stored)
     assert BEYOND in " ".join(run(study).details().split())
     assert len(seen) == 3
     for text in seen:

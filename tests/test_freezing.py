@@ -161,8 +161,8 @@ def test_a_run_is_called_by_its_title_and_written_by_its_key_in_quotes(study, ca
     assert run_command(["check", "quick", "--study", str(study), "--data", str(TWIN)]) == 0
     assert " . " not in re.sub(r'"[^"]*"', "", capsys.readouterr().out), "a key stands in quotes"
     assert run_command(["freeze", "quick", "--anyway", "--study", str(study), "--data", str(TWIN)]) == 0
-    printed = capsys.readouterr().out
-    assert 'Primary run       pls on dmn4, written "pls . dmn4"; the other run exploratory at most' in printed
+    printed = " ".join(capsys.readouterr().out.split())
+    assert 'Primary run pls on dmn4, written "pls . dmn4"; the other run exploratory at most' in printed
     assert " . " not in re.sub(r'"[^"]*"', "", printed)
 
 
@@ -231,15 +231,13 @@ def test_a_plan_that_cannot_be_supported_is_refused_row_by_row_with_what_to_chan
 
 def test_the_command_refuses_it_in_short_lines_with_what_to_change_and_how_to_go_on_anyway(study, capsys):
     assert run_command(["freeze", "quick", "--study", str(study), "--data", str(TWIN)]) == 2
-    printed = capsys.readouterr().err.splitlines()
-    assert max(map(len, printed)) <= 100
-    at = printed.index(
-        "experiments/quick.toml: interval above 0: there is no interval with 1 repeat: it needs at least 10"
-    )
-    assert printed[at + 1] == "    change: repeats = 10, or more"
-    how_to_go_on = [line.strip() for line in printed[printed.index("Nothing was done.") + 1 :]]
-    assert [line.split()[0] for line in how_to_go_on] == ["Why:", "Either", "Or"]
-    assert "--anyway" in how_to_go_on[-1]
+    said = capsys.readouterr().err
+    assert max(map(len, said.splitlines())) <= 100
+    assert "    change: repeats = 10, or more" in said.splitlines()
+    before, how_to_go_on = " ".join(said.split()).split("Nothing was done.")
+    reason = "experiments/quick.toml: interval above 0: there is no interval with 1 repeat: it needs at least 10"
+    assert f"{reason} change: repeats = 10, or more" in before
+    assert re.fullmatch(r" Why: .* Either .* Or .*--anyway.*", how_to_go_on)
     assert lines(study, "frozen") == []
 
 
