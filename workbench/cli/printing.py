@@ -391,9 +391,7 @@ def print_planned_claims(claims: Sequence[PlannedClaim]) -> None:
     from workbench.pipeline import that_carries
 
     for claim in claims:
-        missed = "; ".join(row.requirement for row in claim.out_of_reach)
-        can = f"{claim.plan.title} can reach: {claim.best_verdict}{f' (missed: {missed})' if missed else ''}"
-        print_labelled("Claim", can)
+        print_labelled("Claim", f"{claim.plan.title} can reach: {claim.reach}")
     if claims:
         chosen = that_carries(claims)
         print_gate(chosen.rows, f"Requirements of the claim gate, {chosen.plan.title} as planned")

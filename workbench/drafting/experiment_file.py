@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workbench.drafting.arms import patients_of
@@ -52,8 +52,9 @@ def experiment_file(people: People, sources: Sequence[DraftedSource]) -> Drafted
     DraftedFile
     """
     outcome = _outcome(people)
-    counted = tuple(_counted(entry, people, sources) if entry.key == "arms" else entry for entry in outcome.entries)
-    n_analysed = _n_analysed(outcome, people, sources)
+    in_arm = _in_arm(people)
+    counted = tuple(_counted(entry, in_arm, sources) if entry.key == "arms" else entry for entry in outcome.entries)
+    n_analysed = _n_analysed(outcome, in_arm, sources)
     enough = [source for source in sources if n_analysed[source.name] >= FEWEST] or list(sources)
     names = [source.name for source in sorted(enough, key=lambda source: -n_analysed[source.name])]
     sets = tuple(Entry(name, [name]) for name in names)
@@ -185,10 +186,9 @@ def _outcome(people: People) -> _Outcome:
     return _Outcome(tuple(entries), f"{chosen.name} at {nearest.value}", before, baseline, chosen.name)
 
 
-def _n_analysed(outcome: _Outcome, people: People, sources: Sequence[DraftedSource]) -> dict[str, int]:
+def _n_analysed(outcome: _Outcome, in_arm: Mapping[str, set[str]], sources: Sequence[DraftedSource]) -> dict[str, int]:
     """By source: its participants in the arms that the outcome is drafted for, before ratings that are missing."""
     chosen = next((entry.value for entry in outcome.entries if entry.key == "arms"), None)
-    in_arm = _in_arm(people)
     if chosen is None or not in_arm or not set(map(str, chosen)) <= set(in_arm):
         return {source.name: len(source.participants) for source in sources}
     analysed = set().union(*(in_arm[str(arm)] for arm in chosen))
@@ -209,17 +209,17 @@ def _in_arm(people: People) -> dict[str, set[str]]:
     if table is None or column is None:
         return {}
     codes = people.arms.codes.value if people.arms.codes else {}
+    levels = table.levels(str(column.value))
     cells = zip(table.columns[people.keys[table.label].column], table.columns[str(column.value)], strict=True)
     in_arm: dict[str, set[str]] = {}
     for participant, level in cells:
-        if level in table.levels(str(column.value)):
+        if level in levels:
             in_arm.setdefault(codes.get(level, level), set()).add(people.rule.key(participant))
     return in_arm
 
 
-def _counted(arms: Entry, people: People, sources: Sequence[DraftedSource]) -> Entry:
+def _counted(arms: Entry, in_arm: Mapping[str, set[str]], sources: Sequence[DraftedSource]) -> Entry:
     """The choice of arms, with how many participants each leaves, all in all and by source."""
-    in_arm = _in_arm(people)
     if not in_arm:
         return arms
 

@@ -44,6 +44,12 @@ class PlannedClaim:
         return best_verdict(self.plan)
 
     @property
+    def reach(self) -> str:
+        """The same with the requirements that keep it from more."""
+        missed = "; ".join(row.requirement for row in self.out_of_reach)
+        return f"{self.best_verdict}{f' (missed: {missed})' if missed else ''}"
+
+    @property
     def is_primary(self) -> bool:
         """Whether it is the run that may carry a claim."""
         return self.plan.primary == self.plan.run_name

@@ -52,10 +52,7 @@ class Frozen:
     def __repr__(self) -> str:
         plan = self.plan
         how = "already, and unchanged since" if self.unchanged else "again" if self.again else "now"
-        reaches = ""
-        if self.claim is not None:
-            missed = "; ".join(row.requirement for row in self.claim.out_of_reach)
-            reaches = f", which can reach: {self.claim.best_verdict}{f' (missed: {missed})' if missed else ''}"
+        reaches = "" if self.claim is None else f", which can reach: {self.claim.reach}"
         return f'<{plan.experiment}: frozen on {plan.date[:10]}, {how}; its primary run is "{plan.primary}"{reaches}>'
 
 

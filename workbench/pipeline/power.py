@@ -133,10 +133,10 @@ def plan(
     question = Question(tuple(r2) or Question.r2s, simulations, permutations, people, prevalence, mean, sd)
     done, progress = [], progress or usual_progress()
     for name in reversed(runs):
-        found = _plan_set(loaded, experiment_plan, runs[name], question, jobs, progress)
+        planned = _plan_set(loaded, experiment_plan, runs[name], question, jobs, progress)
         tables = [loaded.tables[source] for source in dict.fromkeys(map(source_of, runs[name].dataset.sources))]
         circuits = tuple(each.in_words for each in without_circuit(loaded.study, tables))
-        done.append(StudyPlan(found, _keep_plan(found, folders[name]) if folders else (), circuits))
+        done.append(StudyPlan(planned, _keep_plan(planned, folders[name]) if folders else (), circuits))
     return tuple(done)
 
 

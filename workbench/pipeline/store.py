@@ -60,8 +60,8 @@ class FinishedRun:
         """The result on one page of plain text, as the terminal shows it."""
         from workbench.results.summary import abstract
 
-        said = abstract(self.result, next_command=next_command or self.next_step, report=self.report)
-        return said if self.run_id else f"{REHEARSAL}\n\n{said}"
+        text = abstract(self.result, next_command=next_command or self.next_step, report=self.report)
+        return text if self.run_id else f"{REHEARSAL}\n\n{text}"
 
     def page(self, next_command: str = "", show: str = "show -v") -> Page:
         """The same before it is set to a width."""
