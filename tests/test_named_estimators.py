@@ -1,6 +1,7 @@
 """Estimators from a file, or from a program, to a claim: check, freeze and run of a small study."""
 
 import json
+import re
 import tomllib
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_check_says_what_runs_what_it_costs_and_how_it_is_explained(study, capsy
     printed = " ".join(capsys.readouterr().out.split())
     assert "NuSVR on task" in printed
     assert "huber on task" in printed
-    assert "about 8 s" in printed
+    assert re.search(r"about \d+ s\b", printed), "a trial fit is timed, so how many seconds hangs on the machine"
     report = pipeline.check(["fall"], study=study)
     nusvr, huber = report.plans[0].runs
     assert any("NuSVR is explained by whole circuits (Shapley values of" in warning.text for warning in nusvr.warnings)
