@@ -1,9 +1,13 @@
-"""From the text of a JSON file to plain values: every way in which it is none is a ValueError, never anything else."""
+"""From the text of a JSON file to plain values and records: every way in which it is none is a ValueError."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 MOST_DIGITS = 300
 """Digits beyond which a whole number becomes infinity, as it does in every other reader of JSON."""
@@ -42,3 +46,21 @@ def json_values(text: str | bytes) -> Any:
 
 def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
+
+
+@cache
+def reader_of(kind: Any) -> TypeAdapter[Any]:
+    """What reads records of one kind; made once in a process, since making one takes as long as reading hundreds.
+
+    Parameters
+    ----------
+    kind : type
+        A record, or a union of records.
+
+    Returns
+    -------
+    pydantic.TypeAdapter
+    """
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

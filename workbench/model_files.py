@@ -15,6 +15,7 @@ from workbench.json_values import json_values
 from workbench.models.everyone import StudyModel
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, RunResult
 from workbench.results.cells import harmless
+from workbench.third_party import installed_version
 from workbench.version import __version__
 from workbench.whole_files import folder_to_write, ordinary
 
@@ -91,8 +92,6 @@ def _as_json(trees: bytes) -> bytes:
 
 
 def _manifest(result: RunResult, contents: Mapping[str, bytes]) -> bytes:
-    from importlib import metadata
-
     scores, model = result.scores, result.model
     assert model is not None
     record = {
@@ -113,7 +112,7 @@ def _manifest(result: RunResult, contents: Mapping[str, bytes]) -> bytes:
         "spec_hash": result.tags.get("spec_hash", ""),
         "data_hash": result.tags.get("data_hash", ""),
         "workbench": __version__,
-        "made_by": {MADE_BY[name]: metadata.version(MADE_BY[name]) for name in contents if name in MADE_BY},
+        "made_by": {MADE_BY[name]: installed_version(MADE_BY[name]) for name in contents if name in MADE_BY},
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
     }
     return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
@@ -217,9 +216,7 @@ def _innermost(state: Mapping[str, Any]) -> str:
 
 
 def _refuse_other_version(path: Path, distribution: str, written: str) -> None:
-    from importlib import metadata
-
-    here = metadata.version(distribution)
+    here = installed_version(distribution)
     if here.split(".")[:2] != str(written).split(".")[:2]:
         found = f"was written with {distribution} {written or '?'}, this is {here}: it might predict otherwise"
         raise StoreError(Problem(str(path), found, f"install {distribution} {written}"))

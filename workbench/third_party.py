@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from sysconfig import get_paths
@@ -32,6 +33,27 @@ class Offered:
 
     module: ModuleType
     version: str
+
+
+@cache
+def installed_version(distribution: str) -> str:
+    """Version of an installed package; its metadata are read once in a process.
+
+    Parameters
+    ----------
+    distribution : str
+        Such as ``scikit-learn``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    importlib.metadata.PackageNotFoundError
+        If it is not installed.
+    """
+    return version(distribution)
 
 
 def names(group: str, *, study: Path) -> tuple[str, ...]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Problem, StoreError
 from workbench.export.writing import plain, table_text
-from workbench.json_values import json_values
+from workbench.json_values import json_values, reader_of
 from workbench.records import SCHEMA_VERSION, ExternalValidation
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pydantic import TypeAdapter
 
 RECORD, PREDICTIONS, CIRCUITS = "external.json", "external_predictions.tsv", "external_circuits.tsv"
 """Numbers, one row per participant, and what each circuit added to each prediction."""
@@ -77,14 +75,7 @@ def read_external(folder: Path) -> ExternalValidation | None:
             raise StoreError(
                 Problem(str(path), f"is of version {record['schema_version']}", "predict the cohort again")
             )
-        read: ExternalValidation = _reader().validate_python(record)
+        read: ExternalValidation = reader_of(ExternalValidation).validate_python(record)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(Problem(str(path), "is no external prediction", "predict the cohort again")) from error
     return read
-
-
-@cache
-def _reader() -> TypeAdapter[ExternalValidation]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(ExternalValidation)

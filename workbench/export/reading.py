@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import StoreError, listed
 from workbench.export.dictionary import MISSING, PARQUET
-from workbench.json_values import json_values
+from workbench.json_values import json_values, reader_of
 from workbench.records import FEATURE_COLUMNS, SCHEMA_VERSION, Claim, FlowStep, RunResult, Scores
 from workbench.results.cells import as_written
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pydantic import TypeAdapter
 
 WORDS = {
     *FEATURE_COLUMNS,
@@ -180,19 +178,12 @@ def _flow(steps: pd.DataFrame, excluded: pd.DataFrame) -> tuple[FlowStep, ...]:
 # -------------------------------------------------------------------------------------------------- records from JSON
 
 
-@cache
-def _reader(kind: type) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
-
-
 def _restored(kind: type, record: Mapping[str, Any], name: str, folder: Path) -> Any:
     """A record with every field that was written; one that is newer than the file keeps its default."""
     from pydantic import ValidationError
 
     try:
-        return _reader(kind).validate_python(record)
+        return reader_of(kind).validate_python(record)
     except ValidationError as error:
         places = listed(".".join(map(str, (name, *each["loc"]))) for each in error.errors())
         found = f"{folder / 'scores.json'}: {places} cannot be read; run the experiment again"

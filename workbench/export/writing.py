@@ -17,6 +17,7 @@ from workbench.records import UNASSIGNED, Claim, FlowStep, RunResult, Scores
 from workbench.results import documents
 from workbench.results.cells import harmless
 from workbench.results.modality_words import modality_values_table
+from workbench.third_party import installed_version
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def environment() -> str:
     lines = [f"python=={platform.python_version()}"]
     for name in ["biomarker-workbench", *sorted(names, key=str.lower)]:
         try:
-            lines.append(f"{name}=={metadata.version(name)}")
+            lines.append(f"{name}=={installed_version(name)}")
         except metadata.PackageNotFoundError:
             continue
     return "\n".join(lines) + "\n"

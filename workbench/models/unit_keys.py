@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.metadata import version
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from workbench.models.splitters import balanced_on_outcome
 from workbench.records import SCHEMA_VERSION, TANGENT, Dataset, WorkUnit
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import BandedRidgeSpec, EstimatorSpec, LateFusionSpec, LearnerSpec
+from workbench.third_party import installed_version
 
 DECIDES_NOTHING = {"name", "feature_sets", "repeats", "permutations"}
 """Settings of a model that change no number inside a unit; the number of permutations enters its key by itself."""
@@ -135,6 +135,6 @@ def _version(package: str) -> str:
     from importlib.metadata import PackageNotFoundError
 
     try:
-        return version(package)
+        return installed_version(package)
     except PackageNotFoundError:
         return ""

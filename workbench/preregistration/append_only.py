@@ -10,14 +10,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from workbench.errors import Problem, Problems, StoreError
-from workbench.json_values import json_values
+from workbench.json_values import json_values, reader_of
 from workbench.records import SCHEMA_VERSION
 from workbench.whole_files import ordinary
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from pydantic import TypeAdapter
 
     from workbench.study import Study
@@ -302,10 +304,8 @@ def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
     """
     if not path.exists():
         return ()
-    from pydantic import TypeAdapter
-
     label = _label(path)
-    reader = TypeAdapter(kind)
+    reader: TypeAdapter[T] = reader_of(cast("Hashable", kind))
     problems, records = Problems(), []
     try:
         lines = ordinary(path).read_bytes().split(b"\n")

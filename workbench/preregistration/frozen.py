@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from workbench.json_values import reader_of
 from workbench.preregistration.append_only import append_record, in_order, read_records
 from workbench.preregistration.viewed import Look, SeenElsewhere, Unrecorded, earlier, first_view, is_among
 from workbench.records import Freeze, Viewing
@@ -226,7 +227,7 @@ def _completed(file: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     kind: Any = ExperimentSpec if of_experiment else CohortSpec if file == COHORT_FILE else AnySource
     not_hashed = {"question": "not part of a plan"} if of_experiment else {}
     try:
-        return settings(TypeAdapter(kind).validate_json(json.dumps({**not_hashed, **values})))
+        return settings(reader_of(kind).validate_json(json.dumps({**not_hashed, **values})))
     except ValidationError:
         return values
 

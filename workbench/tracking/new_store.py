@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from workbench.third_party import installed_version
 from workbench.tracking.mlflow_module import load_mlflow, store_uri
 
 TABLES = Path(__file__).with_name("mlflow_tables.sql")
@@ -55,7 +55,7 @@ def written_out() -> str | None:
     str or None
     """
     first, _, script = TABLES.read_text(encoding="utf-8").partition("\n")
-    return script if f"{first}\n" == FIRST_LINE.format(version=metadata.version("mlflow")) else None
+    return script if f"{first}\n" == FIRST_LINE.format(version=installed_version("mlflow")) else None
 
 
 def migrate(database: Path, artifacts: Path) -> None:
@@ -103,5 +103,5 @@ def write_out() -> None:
     with TemporaryDirectory() as folder:
         database, artifacts = Path(folder) / "mlflow.db", Path(folder) / "artifacts"
         migrate(database, artifacts)
-        first = FIRST_LINE.format(version=metadata.version("mlflow"))
+        first = FIRST_LINE.format(version=installed_version("mlflow"))
         TABLES.write_text(first + statements(database, artifacts), encoding="utf-8")
