@@ -1,5 +1,6 @@
 """What every test can count on: one linear-algebra thread, no telemetry, and real data where they are at hand."""
 
+import gc
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -34,6 +35,12 @@ LONGEST = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay until the end: no garbage collection need look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -182,5 +183,16 @@ class Cohort:
 
     def score(self, name: str, session: str) -> pd.Series:
         """Values of one score at one session, indexed by participant id, complete values only."""
-        chosen = self.scores[(self.scores["score"] == name) & (self.scores["session"] == session)]
-        return chosen.set_index("participant_id")["value"]
+        known = self._by_score_and_session
+        return known[name, session].copy() if (name, session) in known else self._no_rating.copy()
+
+    @cached_property
+    def _by_score_and_session(self) -> dict[tuple[str, str], pd.Series]:
+        """Cut once: an experiment asks for every score at every session, several times."""
+        values = self.scores.set_index("participant_id")["value"]
+        keys = [self.scores["score"].to_numpy(), self.scores["session"].to_numpy()]
+        return dict(iter(values.groupby(keys, sort=False)))
+
+    @cached_property
+    def _no_rating(self) -> pd.Series:
+        return self.scores[:0].set_index("participant_id")["value"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 from workbench.records import Cohort, Session
@@ -19,7 +20,8 @@ ORDER_NAMES = re.compile(
 """Names of running numbers and dates."""
 
 
-def words_of(name: str) -> list[str]:
+@lru_cache(maxsize=1024)  # names of scales and sessions are asked for with every feature
+def words_of(name: str) -> tuple[str, ...]:
     """A name in small letters, cut at everything that is neither letter nor digit.
 
     Parameters
@@ -28,14 +30,14 @@ def words_of(name: str) -> list[str]:
 
     Returns
     -------
-    list of str
+    tuple of str
 
     Examples
     --------
     >>> words_of("MADRS_Total-d2")
-    ['madrs', 'total', 'd2']
+    ('madrs', 'total', 'd2')
     """
-    return [word for word in re.split(r"[^a-z0-9]+", name.casefold()) if word]
+    return tuple(word for word in re.split(r"[^a-z0-9]+", name.casefold()) if word)
 
 
 def looks_like_outcome(name: str, cohort: Cohort) -> str:
@@ -60,7 +62,7 @@ def looks_like_outcome(name: str, cohort: Cohort) -> str:
     if OUTCOME_WORDS & set(words):
         return "looks like response or remission"
     after = {each.name: _bare(each) for each in cohort.sessions.values() if each.phase != "before"}
-    named = [session for session in after if words_of(session) == ["ses", after[session]] and _holds(words, session)]
+    named = [session for session in after if words_of(session) == ("ses", after[session]) and _holds(words, session)]
     if named:
         return f"looks like a measurement at {named[0]}, after the infusion"
     late = [word for word in words if word in POST_WORDS or word in after.values() or HOURS.fullmatch(word)]
@@ -71,7 +73,7 @@ def _bare(session: Session) -> str:
     return re.sub(r"^ses-", "", session.name).casefold()
 
 
-def _holds(words: list[str], session: str) -> bool:
+def _holds(words: tuple[str, ...], session: str) -> bool:
     first, second = words_of(session)
     return (first, second) in pairwise(words)
 
