@@ -112,7 +112,7 @@ def test_a_process_killed_at_any_step_leaves_a_counted_look_or_nothing_to_read(s
     child = os.fork()  # a new process would import everything for seconds
     if not child:
         try:
-            with mock.patch(target, lambda *args, **kwargs: os._exit(9)):
+            with mock.patch(target, side_effect=lambda *_, **__: os._exit(9)):
                 run(study)
         finally:
             os._exit(70)
