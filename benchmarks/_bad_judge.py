@@ -120,11 +120,20 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
         path, mode, flags = arguments
         writes = isinstance(mode, str) and set("wax+") & set(mode)
         if writes or (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)):
-            _WATCHED.append(("written", os.fsdecode(path) if isinstance(path, str | bytes) else str(path)))  # type: ignore[arg-type]
+            _WATCHED.append(("written", _opened(path)))
     elif event in WRITES:
         _WATCHED.extend(("written", os.fsdecode(each)) for each in arguments[:2] if isinstance(each, str | bytes))
     elif event in RUNS:
         _WATCHED.append(("run", f"{event} {arguments[:2]}"))
+
+
+def _opened(path: object) -> str:
+    """The file that is opened, by its path or the number under which it is open already (a module compiled); no pipe."""
+    if isinstance(path, int):
+        with contextlib.suppress(OSError):
+            path = os.readlink(f"/proc/self/fd/{path}")
+            path = path if path.startswith("/") else os.devnull
+    return os.fsdecode(path) if isinstance(path, str | bytes) else str(path)
 
 
 _HOOKED: list[bool] = []
