@@ -128,7 +128,7 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _opened(path: object) -> str:
-    """The file that is opened, by its path or the number under which it is open already (a module compiled); no pipe."""
+    """The file that is opened, by path or by the number it is open under (a module being compiled); a pipe is none."""
     if isinstance(path, int):
         with contextlib.suppress(OSError):
             path = os.readlink(f"/proc/self/fd/{path}")
