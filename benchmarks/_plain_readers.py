@@ -311,7 +311,8 @@ def _text_matrix(content: bytes) -> tuple[list[str], np.ndarray]:
     grid = grid_of(content, ".tsv")
     if all(len(row) == 1 for row in grid):  # matrices may be aligned with blanks
         grid = [row[0].split() for row in grid]
-    names = grid[0][1:] if len(grid[0]) == len(grid[-1]) else grid[0]
+    names_alone = len(grid[0]) == len(grid[-1]) == len(grid) - 1  # of columns, above a square of numbers
+    names = grid[0][1:] if len(grid[0]) == len(grid[-1]) and not names_alone else grid[0]
     rows = {row[0]: row[1:] for row in grid[1:]}
     if set(rows) != set(names):
         if len(names) != len(grid) - 1:

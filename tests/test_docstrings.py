@@ -19,14 +19,16 @@ def called_elsewhere(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     """By module: the names that other modules import from it, or reach through it."""
     used = defaultdict(set)
     for tree in trees.values():
-        modules = {}
+        modules, attributes = {}, []
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "workbench":
                 for alias in node.names:
                     used[node.module].add(alias.name)
                     modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                attributes.append(node)
+        for node in attributes:
+            if node.value.id in modules:
                 used[modules[node.value.id]].add(node.attr)
     return used
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from bare_runs import bare
 
 import workbench
 from workbench.cli.printing import print_check
@@ -60,9 +61,7 @@ def written(study, text, name="asked"):
 
 @pytest.fixture(scope="module")
 def run(study):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.figures.PICTURES", {})
-        patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
+    with bare(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.evaluation.influence.MOST_REFITTED", 10)
         patch.setattr("workbench.evaluation.influence.MOST_INFLUENTIAL", 3)
         patch.setattr("workbench.evaluation.influence.PAIRS", 1)

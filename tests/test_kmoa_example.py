@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bare_runs import bare
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -53,7 +54,8 @@ def real_runs(study, real_data, tmp_path_factory):
     # A study of its own: results viewed on the twin would count as earlier ones.
     leave = shutil.ignore_patterns("mlruns", "tables", "*.jsonl")
     own = shutil.copytree(study, tmp_path_factory.mktemp("real") / "kmoa", ignore=leave)
-    return ridge_runs(own, real_data / "kmoa")
+    with bare():
+        return ridge_runs(own, real_data / "kmoa")
 
 
 def analysed(data: Path, experiment: str, feature_set: str) -> pd.DataFrame:

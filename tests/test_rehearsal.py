@@ -10,6 +10,8 @@ import pytest
 from workbench import pipeline
 from workbench.cli import run_command
 
+pytestmark = pytest.mark.usefixtures("bare_runs")
+
 EXPERIMENT = """\
 question = "Does task activation before treatment go with the course of MADRS?"
 sessions = ["ses-b0"]
