@@ -187,3 +187,29 @@ def test_exact_zeros_are_named_by_participant_and_feature_where_people_look(stud
     (planned,) = pipeline.check(study=written).plans[0].runs
     (notice,) = [notice for notice in planned.warnings if "exactly 0" in notice.text]
     assert "sub-" not in notice.text
+
+
+def test_a_column_that_is_not_there_is_said_once_with_its_key(study):
+    folder = study(top='clinical_model = ["agee", "site"]\n', age=AGES)
+    (problem,) = checked(folder)
+    assert problem.startswith("experiments/q.toml: clinical_model: agee: is not a column of this study; did you mean")
+
+
+RATED = """
+[sessions.bl]
+phase = "before"
+
+[scores.MADRS]
+file = "participants.tsv"
+at = { bl = "madrs_totl" }
+"""
+
+
+def test_of_a_score_that_cannot_be_read_only_that_is_said(study):
+    folder = study(top='clinical_model = ["MADRS@bl", "age"]\n', age=AGES, cohort=RATED, madrs_total=[20] * N)
+    report = pipeline.check(study=folder)
+    assert [str(problem) for problem in report.problems] == [
+        "features/cohort.toml: scores.MADRS.at.bl: participants.tsv has no column 'madrs_totl'; "
+        "did you mean 'madrs_total'?"
+    ]
+    assert report.plans == ()

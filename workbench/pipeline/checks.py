@@ -19,8 +19,9 @@ from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
 from workbench.python_words import in_python
 from workbench.records import FeatureTable
+from workbench.specs.cohort import COHORT_FILE
 from workbench.specs.experiment import ExperimentSpec, source_of
-from workbench.study import COHORT_FILE, Study, open_study
+from workbench.study import Study, open_study
 
 if TYPE_CHECKING:
     import pandas as pd
