@@ -110,7 +110,7 @@ def check(
 
     with progress_bars(quiet) as progress:
         report = pipeline.check(experiments or (), study=study, data=data, progress=progress)
-    print_check(report, verbose=verbose)
+    print_check(report, verbose=verbose, study=study, data=data)
     if report.problems:
         print_problems(report.problems, verbose=verbose)
         return EXIT_USER
