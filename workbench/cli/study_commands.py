@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from workbench.cli.exported import print_exported
 from workbench.cli.options import (
     DataOption,
     ExperimentArgument,
@@ -437,5 +438,4 @@ def export(
     )
     scores = exported.result.scores
     print(f"{scores.experiment} | {scores.display_name} ({exported.run_id[:8]}): {len(written)} files in {to}:")
-    for path in written:
-        print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")
+    print_exported(written, to)
