@@ -187,3 +187,60 @@ def test_exact_zeros_are_named_by_participant_and_feature_where_people_look(stud
     (planned,) = pipeline.check(study=written).plans[0].runs
     (notice,) = [notice for notice in planned.warnings if "exactly 0" in notice.text]
     assert "sub-" not in notice.text
+
+
+def test_a_column_that_is_not_there_is_said_once_with_its_key(study):
+    folder = study(top='clinical_model = ["agee", "site"]\n', age=AGES)
+    (problem,) = checked(folder)
+    assert problem.startswith("experiments/q.toml: clinical_model: agee: is not a column of this study; did you mean")
+
+
+RATED = """
+[sessions.bl]
+phase = "before"
+
+[scores.MADRS]
+file = "participants.tsv"
+at = { bl = "madrs_totl" }
+"""
+
+
+def test_of_a_score_that_cannot_be_read_only_that_is_said(study):
+    folder = study(top='clinical_model = ["MADRS@bl", "age"]\n', age=AGES, cohort=RATED, madrs_total=[20] * N)
+    report = pipeline.check(study=folder)
+    assert [str(problem) for problem in report.problems] == [
+        "features/cohort.toml: scores.MADRS.at.bl: participants.tsv has no column 'madrs_totl'; "
+        "did you mean 'madrs_total'?"
+    ]
+    assert report.plans == ()
+
+
+def printed_by_check(folder: Path, capsys) -> str:
+    from workbench.cli import run_command
+
+    run_command(["check", "--quiet", "--study", str(folder)])
+    return capsys.readouterr().out
+
+
+def test_a_plan_that_has_a_problem_is_not_printed_above_it(study, capsys):
+    assert "Outcome" not in printed_by_check(study(top='clinical_model = ["agee"]\n', age=AGES), capsys)
+
+
+def test_check_ends_with_the_command_to_type_next(study, capsys):
+    folder = study(age=AGES)
+    assert f"  Next              workbench freeze q --study {folder}\n" in printed_by_check(folder, capsys)
+    pipeline.freeze("q", study=folder, anyway=True)
+    assert f"  Next              workbench run q --study {folder}\n" in printed_by_check(folder, capsys)
+
+
+def test_a_notebook_shows_warnings_in_words_and_that_a_frozen_plan_was_changed(study):
+    folder = study(site=["A"] * 20 + ["B"] * 19 + ["C"])
+    pipeline.freeze("q", study=folder, anyway=True)
+    file = folder / "experiments/q.toml"
+    file.write_text(file.read_text().replace("seed = 0", "seed = 1"))
+    report = pipeline.check(study=folder)
+    for shown in (repr(report), report._repr_html_()):
+        assert "q: frozen on " in shown
+        assert "and changed since: " in shown
+        assert "Warning: " in shown
+    assert report.warnings

@@ -84,3 +84,13 @@ def test_every_call_that_may_take_long_can_be_interrupted(name, in_a_notebook, t
     with pytest.raises(KeyboardInterrupt) as caught:
         getattr(workbench, name)(*first, study=tmp_path)
     assert "Nothing is lost" in " ".join(caught.value._render_traceback_())
+
+
+def test_a_simulated_study_that_is_interrupted_is_a_few_lines(tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("workbench.simulate.generator.simulate_trial", stopped)
+    lines = rendered(workbench.simulate_study, target=tmp_path / "study")
+    assert "Stopped." in lines
+    assert REPEATED[0] in lines

@@ -15,7 +15,7 @@ import pytest
 
 import workbench
 from workbench.cli import run_command
-from workbench.errors import TableError, WorkbenchError
+from workbench.errors import SpecError, TableError, WorkbenchError
 from workbench.pipeline.external_scoring import _other_time
 from workbench.pipeline.predicting import _refuse_other_outcome
 from workbench.records import Cohort, Policies, VariableCoding
@@ -430,3 +430,10 @@ def test_another_score_or_another_treatment_is_another_question(there, message):
 def test_an_outcome_read_ten_days_later_does_not_decide_what_was_asked_of_day_two():
     assert _other_time(asked(), asked(hours=240.0)) == "read 240 hours after treatment, in training 48"
     assert _other_time(asked(), asked(hours=50.0)) == ""
+
+
+def test_a_folder_without_the_run_that_predicts_is_named_by_its_argument(tmp_path):
+    message = r"is not a study, and the model is taken from one; .* --trained-in DIR"
+    with pytest.raises(SpecError, match=message) as error:
+        workbench.predict(study=tmp_path, trained_in=tmp_path)
+    assert 'trained_in=".."' in error.value.__notes__[0]

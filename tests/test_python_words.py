@@ -63,6 +63,12 @@ def test_a_message_without_commands_has_nothing_added():
     assert in_python("an arrow -->, a rule ---- and workbench.local.toml are no options") == ""
 
 
+def test_the_demo_in_a_folder_is_simulated_by_the_argument_that_is_there():
+    assert in_python("workbench demo --study s") == (
+        "In Python: workbench demo --study is workbench.simulate_study(..)."
+    )
+
+
 def test_two_commands_that_share_a_name_are_told_apart():
     assert in_python("workbench features --describe --to OUT") == (
         'In Python: workbench features --describe is workbench.describe_features(..), --to is to="..".'

@@ -160,6 +160,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}  # in order, each once
+        self._said: set[tuple[tuple[str, ...], str, str]] = set()  # by every end of a place
         self._steps: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Problem]:
@@ -173,8 +174,13 @@ class Problems:
         self.extend([Problem(str(where), found, hint, code)])
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Note several; one that is known already is not noted twice."""
-        self._found.update(dict.fromkeys(problems))
+        """Note several; one that is known already, there or at a place that says more, is not noted twice."""
+        for problem in problems:
+            steps = tuple(problem.place.split(": "))
+            if (steps, problem.found, problem.hint) in self._said:
+                continue
+            self._found[problem] = None
+            self._said.update((steps[at:], problem.found, problem.hint) for at in range(len(steps)))
 
     @contextmanager
     def gather(self) -> Iterator[None]:

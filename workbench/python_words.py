@@ -9,6 +9,7 @@ FUNCTIONS = {
     "check": "workbench.check(..)",
     "compare": "workbench.compare(..)",
     "demo": "workbench.simulate_study(..)",
+    "demo --study": "workbench.simulate_study(..)",
     "export": "workbench.export_run(..)",
     "features": "workbench.features(..)",
     "features --circuits-template": "workbench.pipeline.circuits_template(..)",
@@ -70,7 +71,7 @@ ARGUMENTS = {
 """By option: the argument that does the same."""
 
 NAMED = re.compile(
-    r"\bworkbench (?P<command>features --(?:describe|circuits-template)|[a-z]+)\b"
+    r"\bworkbench (?P<command>demo --study|features --(?:describe|circuits-template)|[a-z]+)\b"
     r"|(?<![\w=-])--(?P<option>[a-z][a-z0-9-]*)"
 )
 

@@ -18,6 +18,7 @@ from workbench.knowledge.vocabulary import OWN_FILE, Vocabulary, vocabulary_of
 from workbench.new_study import init_study
 from workbench.specs import AnySource, CohortSpec, ExperimentSpec
 from workbench.specs.base import NAME_PATTERN, Finding, Spec, Text
+from workbench.specs.cohort import COHORT_FILE
 from workbench.specs.experiment import source_of
 from workbench.specs.explaining import place_in_words
 from workbench.specs.reading import examine, examine_cohort, examine_experiment, examine_source
@@ -26,7 +27,6 @@ from workbench.study_rules import against_features, overlaps, session_codes, tim
 
 __all__ = ["Examined", "LocalSpec", "Study", "check_study", "init_study", "open_study"]
 
-COHORT_FILE = "features/cohort.toml"
 LOCAL_FILE = "workbench.local.toml"
 DATA_OPTION = "--data"
 """Who named the data folder, where the command did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from workbench import pipeline, tracking
 from workbench.cli import run_command
+from workbench.errors import StoreError
 from workbench.export import write_run
 from workbench.figures import PICTURES
 from workbench.preregistration.append_only import now
@@ -53,7 +55,8 @@ def without_report(text: str) -> str:
 def test_a_kept_run_has_the_abstract_it_had_when_it_was_finished(root, request, name):
     result = request.getfixturevalue(name)
     keep(root, result)
-    assert without_report(pipeline.show_run(study=root).abstract("next")) == abstract(result, next_command="next")
+    shown = without_report(pipeline.show_run(study=root).abstract("next"))
+    assert shown == abstract(result, next_command="next", show="run.details()")
 
 
 def test_show_prints_one_page_and_with_details_circuits_comparators_and_figures(root, shown_result, capsys):
@@ -165,3 +168,15 @@ def test_every_picture_has_its_line_in_the_export(root):
     from workbench.export import FILES
 
     assert {f"figures/{name}" for name in PICTURES} <= set(FILES)
+
+
+def test_a_run_that_is_not_there_is_met_with_the_name_most_like_it(root, shown_result):
+    keep(root, shown_result)
+    name = shown_result.scores.run_name
+    with pytest.raises(StoreError, match=rf"did you mean '{re.escape(name)}'\? the last ones are: "):
+        pipeline.show_run(name[:-1] + "x", study=root)
+
+
+def test_candidates_in_python_have_the_id_of_their_run(root, shown_result):
+    run_id = keep(root, shown_result)
+    assert set(pipeline.show_run(study=root).biomarkers["run_id"]) == {run_id}

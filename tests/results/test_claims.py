@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from workbench.pipeline.pages import gate_lines
 from workbench.records import (
     AnalysisPlan,
     ApartFrom,
@@ -25,6 +26,7 @@ from workbench.results.requirements import (
     gate_rows,
     out_of_reach,
 )
+from workbench.results.requirements_not_tried import NOT_TRIED
 from workbench.results.wording import number, ordinal, p_text
 from workbench.specs.experiment import BASELINE_HELD
 
@@ -690,3 +692,40 @@ def test_a_row_in_a_line_says_whether_it_is_missed_why_and_what_to_change(strong
         "permutations = 1000)"
     )
     assert gate_rows(strong)[0].words() == "met: R2 above 0"
+
+
+# ---------------------------------------------------------------------------------------------------------- not tried
+
+
+def statuses(scores) -> dict[str, str]:
+    return {row.requirement: row.status for row in gate_rows(scores)}
+
+
+def test_what_a_run_never_tried_is_not_said_to_be_missed(strong):
+    scores = replace(strong, n_sites=3, sites_held=None, across_sites=None, within_sites=None)
+    scores = replace(scores, influence=None, increment=None, external=(), baseline_held=None, leave_out="")
+    found = statuses(scores)
+    for requirement in (
+        "R2 above 0 with whole sites left out",
+        "R2 above 0 within the sites left out",
+        "R2 above 0 without any one participant",
+        "adds to the clinical model",
+        "another cohort, predicted by the frozen model",
+    ):
+        assert found[requirement] == "not tried", requirement
+
+
+def test_what_was_tried_and_failed_is_missed(strong):
+    scores = replace(strong, n_sites=3, across_sites=-0.1, within_sites=-0.1, baseline_held=None)
+    found = statuses(replace(scores, leave_out=""))
+    assert found["R2 above 0 with whole sites left out"] == "missed"
+    assert found["R2 above 0 within the sites left out"] == "missed"
+
+
+def test_a_row_that_was_not_tried_is_listed_by_itself_with_why(strong):
+    lines = "\n".join(gate_lines(gate_rows(replace(strong, external=()))))
+    assert "    not tried         another cohort, predicted by the frozen model" in lines
+
+
+def test_every_requirement_that_may_not_be_tried_is_one_of_the_gate(strong):
+    assert set(NOT_TRIED) <= set(statuses(strong))

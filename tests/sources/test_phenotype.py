@@ -152,7 +152,7 @@ def test_sessions_in_names_that_are_not_declared_are_all_refused(read, write):
 
 def test_a_pattern_that_fits_no_column_shows_the_names(read, write):
     write("m.tsv", "participant_id\tBL_madrs\n01\t30\n")
-    with pytest.raises(SourceError, match=r"m.tsv: columns_pattern: fits no column; there are 'BL_madrs'"):
+    with pytest.raises(SourceError, match=r"scores.M.+columns_pattern: fits no column of m.tsv; there are 'BL_madrs'"):
         read({"file": "m.tsv", "columns_pattern": "(?P<session>.+)_shaps"})
 
 
@@ -200,7 +200,8 @@ def test_an_answer_is_held_to_its_range_before_it_is_turned(read, write):
 
 
 def test_an_item_to_turn_that_is_not_there_is_named(read, write):
-    with pytest.raises(SourceError, match=r"t.tsv: reverse: no item is like 'teps_13'; did you mean 'teps13'"):
+    message = r"cohort.toml: scores.T.reverse: no item of t.tsv is like 'teps_13'; did you mean 'teps13'"
+    with pytest.raises(SourceError, match=message):
         teps(read, write, ANTICIPATORY, "TEPS-ANT", reverse=("teps_13",))
 
 
@@ -228,7 +229,7 @@ def test_items_that_are_coded_otherwise_are_recoded_by_number_whatever_their_spe
     recode = {"bdi16": {"5": 1.0, "4": 2.0, "6": 3.0}}
     assert totals(bdi(read, write, "5.0", recode=recode), "B") == {("sub-01", "ses-b0"): 21}
     assert totals(bdi(read, write, "6", recode=recode), "B") == {("sub-01", "ses-b0"): 23}
-    with pytest.raises(SourceError, match=r"b.tsv: recode: no item is like 'bdi_16'"):
+    with pytest.raises(SourceError, match=r"scores.B.recode: no item of b.tsv is like 'bdi_16'"):
         bdi(read, write, "1", recode={"bdi_16": {"5": 1.0}})
 
 
@@ -366,7 +367,7 @@ def test_REAL_ds004920_TEPS_is_summed_with_item_13_turned_already(read, sample):
 
 
 def test_REAL_ds005237_definitions_are_no_participants(read, sample):
-    with pytest.raises(SourceError, match=r"shaps01_definitions.tsv: id: has no column 'participant_id'"):
+    with pytest.raises(SourceError, match=r"cohort.toml: id: .+_definitions.tsv has no column 'participant_id'"):
         read(data=sample("ds005237_TCP"), sessions={}, participants="phenotype/shaps01_definitions.tsv")
     assert len(read(data=sample("ds005237_TCP"), sessions={}).participants) > 200
 

@@ -78,7 +78,8 @@ def test_a_score_twice_at_one_session_is_refused(rated):
 
 
 def test_an_absent_column_is_refused(rated):
-    with pytest.raises(SourceError, match=r"scores.tsv: column: has no column 'totals'; did you mean 'total'"):
+    message = r"features/cohort.toml: scores.MADRS.column: scores.tsv has no column 'totals'; did you mean 'total'"
+    with pytest.raises(SourceError, match=message):
         rated(session="session_id", column="totals")
 
 

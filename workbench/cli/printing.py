@@ -234,7 +234,7 @@ def print_plan(planned: StudyPlan) -> None:
         print(f"  {len(planned.files)} files in {planned.files[0].parent}")
 
 
-def print_check(report: CheckReport, *, verbose: bool) -> None:
+def print_check(report: CheckReport, *, verbose: bool, study: Path = HERE, data: Path | None = None) -> None:
     """What would run in every experiment, what it costs and what it can claim.
 
     Parameters
@@ -242,13 +242,16 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
     report : CheckReport
     verbose : bool
         Also the flow of participants and the notes of cohort and tables.
+    study : Path
+    data : Path, optional
+        Both as they were typed, for the next command.
     """
     import pandas as pd
 
     from workbench.pipeline.limits import too_much
     from workbench.pipeline.pages import cohorts_of, flow_of, participants_of
 
-    for plan in report.plans:
+    for plan in report.whole_plans:
         print()
         print_markup(f"[bold]{plan.name}[/]")
         say_wrapped(plan.spec.question, indent="")
@@ -303,6 +306,10 @@ def print_check(report: CheckReport, *, verbose: bool) -> None:
         say_wrapped(f"Note: {alert}")
     for note in report.notes if verbose else ():
         say_wrapped(f"Note: {note}")
+    if report.next_step:
+        print(f"\n  {'Next'.ljust(18)}{report.next_step}{options_where(study, data)}")
+        if report.next_step.startswith("workbench freeze"):
+            print_labelled("", "(before its first run: only then can a claim be more than exploratory)")
 
 
 def print_described(each: DescribedSource) -> None:

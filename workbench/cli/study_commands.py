@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from workbench.cli.exported import print_exported
 from workbench.cli.options import (
     DataOption,
     ExperimentArgument,
@@ -110,7 +111,7 @@ def check(
 
     with progress_bars(quiet) as progress:
         report = pipeline.check(experiments or (), study=study, data=data, progress=progress)
-    print_check(report, verbose=verbose)
+    print_check(report, verbose=verbose, study=study, data=data)
     if report.problems:
         print_problems(report.problems, verbose=verbose)
         return EXIT_USER
@@ -437,5 +438,4 @@ def export(
     )
     scores = exported.result.scores
     print(f"{scores.experiment} | {scores.display_name} ({exported.run_id[:8]}): {len(written)} files in {to}:")
-    for path in written:
-        print(f"  {path.relative_to(to) if path.is_relative_to(to) else path}")
+    print_exported(written, to)

@@ -10,6 +10,7 @@ from workbench.drafting.people import People, Ratings, choices, rated_at
 from workbench.drafting.records import DraftedFile, Entry, Kind, Known, Section, guessed, question
 from workbench.drafting.sources import DraftedSource
 from workbench.specs.unanswered import UNANSWERED
+from workbench.tables.guards import FEWEST
 
 NAME = "first_question"
 PREFERRED = ("MADRS", "HDRS-17", "HAMD-6", "QIDS-SR16", "BDI-II", "SHAPS", "TEPS-ANT")
@@ -19,8 +20,6 @@ MOST_NAMED = 60
 USUAL_HOURS = 24.0
 """When ketamine's effect on mood is largest in most trials: the session nearest to it is the outcome's."""
 
-FEWEST = 10
-"""Participants below whom `check` refuses a feature set."""
 OPENING = (
     'One question, drafted from the files: each feature set with each model is one run. "guessed" is to be checked, '
     '"question" to be answered. Freeze it before it is run: workbench freeze first_question.'

@@ -21,7 +21,6 @@ from workbench.evaluation.division_cost import (
     HEADER_BYTES,
     PROCEDURE_BYTES,
     bytes_held,
-    estimate,
     of_division,
     of_interval,
     of_run,
@@ -167,28 +166,6 @@ def forecast(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec)
             again = _without_explanation(held, validation, learner) + _if_it_predicts(held, validation, learner)
             parts.append(Part(BASELINE, again, "claims"))
     return Forecast(tuple(part for part in parts if part.cost != NOTHING))
-
-
-def estimate_at_most(dataset: Dataset, validation: ValidationSpec, learner: LearnerSpec) -> Cost:
-    """Cost of the work units of a run that predicts, with all that is analysed once more beside it (`sensitivity`).
-
-    Whole sites left out, site held fixed, and for an outcome that contains the baseline score the run with that held
-    fixed. A run that predicts nothing is spared all of these.
-
-    Parameters
-    ----------
-    dataset, validation, learner
-        As for `forecast`.
-
-    Returns
-    -------
-    Cost
-    """
-    cost = estimate(dataset, validation, learner) + sites_cost(dataset, validation, learner)
-    held = holding_baseline(dataset) if validation.permutations else None
-    if held is None:
-        return cost
-    return cost + estimate(held, validation, learner) + sites_cost(held, validation, learner)
 
 
 # ------------------------------------------------------------------------------------------------ around what is fitted

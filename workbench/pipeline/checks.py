@@ -18,12 +18,17 @@ from workbench.pipeline.permissions import no_wider_than_study
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import load_study_data, one_or_several, optional_path
 from workbench.python_words import in_python
-from workbench.records import FeatureTable
+from workbench.records import FeatureTable, Freeze
+from workbench.specs.cohort import COHORT_FILE
 from workbench.specs.experiment import ExperimentSpec, source_of
-from workbench.study import COHORT_FILE, Study, open_study
+from workbench.study import Study, open_study
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_WARNINGS = 5
+"""Warnings that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +47,41 @@ class CheckReport:
     """Folder of the study."""
     alerts: tuple[str, ...] = ()
     """What may be no measurement, by participant and feature: for the terminal alone."""
+    in_part: frozenset[str] = frozenset()
+    """Experiments among `plans` that have a problem, or rest on a file that has."""
+
+    @property
+    def whole_plans(self) -> tuple[ExperimentPlan, ...]:
+        """Plans as they would be run."""
+        return tuple(plan for plan in self.plans if plan.name not in self.in_part)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Frozen plans that are not what they were, each with what was changed, in words."""
+        freezes = {name: freeze for name in self.claims if (freeze := self._freeze(name)) is not None}
+        return tuple(
+            f"{name}: frozen on {freeze.date} and changed since: {words}"
+            for name, freeze in freezes.items()
+            if (words := "; ".join([*freeze.changed, *(("the data",) if freeze.data_changed else ())]))
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What can change how a result is read, each once."""
+        every = (notice for plan in self.plans for notice in plan.warnings if notice.severity == "warning")
+        return tuple(dict.fromkeys(map(str, every)))
+
+    @property
+    def next_step(self) -> str:
+        """The command to type next, of the first experiment that is no control; empty where there is a problem."""
+        if self.problems or not self.plans:
+            return ""
+        plan = next((plan for plan in self.plans if not plan.spec.outcome.shuffle), self.plans[0])
+        return f"workbench {'freeze' if self._freeze(plan.name) is None else 'run'} {plan.name}"
+
+    def _freeze(self, name: str) -> Freeze | None:
+        viewings = (claim.plan.viewing for claim in self.claims.get(name, ()))
+        return next((viewing.freeze for viewing in viewings if viewing is not None), None)
 
     def table(self) -> pd.DataFrame:
         """One row per run that is planned: experiment, run, n, features, warnings, time and what it can claim."""
@@ -56,7 +96,7 @@ class CheckReport:
                 "run": run.name,
                 "n": run.dataset.n_participants,
                 "features": len(run.dataset.features),
-                "warnings": len(run.warnings),
+                "warnings": sum(notice.severity == "warning" for notice in run.warnings),
                 "time": run.time,
                 "at best": at_best.get((plan.name, run.name), ""),
             }
@@ -68,8 +108,15 @@ class CheckReport:
     def __repr__(self) -> str:
         lines = [f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"]
         lines += [f"{problem.place}: {problem.found}" for problem in self.problems]
+        lines += self._to_weigh()
         planned = self.table()
         return "\n".join(lines + ([planned.to_string(index=False)] if len(planned) else []))
+
+    def _to_weigh(self) -> list[str]:
+        """Plans that were changed since they were frozen, and the first warnings."""
+        more = len(self.warnings) - MOST_WARNINGS
+        lines = [*self.changed, *(f"Warning: {words}" for words in self.warnings[:MOST_WARNINGS])]
+        return [*lines, f"and {more} more in .warnings"] if more > 0 else lines
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -81,7 +128,7 @@ class CheckReport:
         )
         shown = [table.to_html(index=False) for table in (problems, self.table()) if len(table)]
         in_other_words = in_python("\n".join(map(str, self.problems)))
-        shown += [f"<p>{escape(in_other_words)}</p>"] if in_other_words else []
+        shown += [f"<p>{escape(words)}</p>" for words in (in_other_words, *self._to_weigh()) if words]
         return "\n".join(shown) or "no problem, and nothing to run"
 
 
@@ -147,12 +194,24 @@ def check(
     claims = {} if list(damage) else {plan.name: planned_claims(opened, plan) for plan in experiment_plan if plan.runs}
     alerts = tuple(zeros.in_words for zeros in all_exact_zeros(tuple(loaded.tables.values())))
     circuits = tuple(lacking.in_words for lacking in without_circuit(opened, loaded.tables.values()))
+    faulty = {problem.place.partition(":")[0] for problem in problems}
+    in_part = frozenset(
+        plan.name
+        for plan in plans
+        if f"experiments/{plan.name}.toml" in faulty
+        or _rests_on(plan.spec, opened, faulty)
+        or not _sources_of(plan.spec, opened) <= set(loaded.tables)
+    )
     return CheckReport(
-        tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), circuits, opened.root, alerts
+        tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), circuits, opened.root, alerts, in_part
     )
 
 
 def _rests_on(spec: ExperimentSpec, study: Study, faulty: Collection[str]) -> bool:
     """Whether the file of the cohort, or of a source that an experiment uses, has problems."""
-    used = {source_of(member) for members in spec.feature_sets.values() for member in members} or set(study.sources)
-    return bool({COHORT_FILE, *(f"features/{name}.toml" for name in used)} & set(faulty))
+    files = (f"features/{name}.toml" for name in _sources_of(spec, study))
+    return bool({COHORT_FILE, *files} & set(faulty))
+
+
+def _sources_of(spec: ExperimentSpec, study: Study) -> set[str]:
+    return {source_of(member) for members in spec.feature_sets.values() for member in members} or set(study.sources)

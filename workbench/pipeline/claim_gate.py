@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from workbench.pipeline.experiment_plan import ExperimentPlan, PlannedRun
@@ -167,7 +168,9 @@ def planned_claims_without_data(study: Study, name: str, spec: ExperimentSpec) -
                 refuses_sites=_refuses_sites(spec),
                 confounds=terms.confounds,
                 clinical_model=spec.clinical_model,
-                held_fixed=(*terms.forced_columns, *terms.confounds, *_held_baseline(spec.outcome.kind, baseline)),
+                held_fixed=_each_once(
+                    terms.forced_columns, terms.confounds, _held_baseline(spec.outcome.kind, baseline)
+                ),
                 baseline=baseline,
                 undeclared=_undeclared(study, sets[each]),
                 primary=_primary(spec, [model.run_name(each) for each, model in runs]),
@@ -195,7 +198,7 @@ def that_carries(claims: Sequence[PlannedClaim]) -> PlannedClaim:
 
 def _with_data(plan: ExperimentPlan, run: PlannedRun, **known: object) -> AnalysisPlan:
     dataset, spec = run.dataset, plan.spec
-    held = (*dataset.nuisance.variables, *_held_baseline(dataset.outcome.kind, run.baseline))
+    held = _each_once(dataset.nuisance.variables, _held_baseline(dataset.outcome.kind, run.baseline))
     return AnalysisPlan(
         experiment=plan.name,
         run_name=run.name,
@@ -238,6 +241,11 @@ def _primary(spec: ExperimentSpec, runs: Sequence[str]) -> str:
 def _held_baseline(outcome_kind: str, baseline: str) -> tuple[str, ...]:
     """The baseline score, where the rows of the claim are read from the run that holds it fixed."""
     return (baseline,) if baseline and outcome_kind in (*BASELINE_HELD, "ancova") else ()
+
+
+def _each_once(*terms: Iterable[str]) -> tuple[str, ...]:
+    """The baseline score is in the nuisance block already where the outcome forces it in."""
+    return tuple(dict.fromkeys(chain.from_iterable(terms)))
 
 
 def _permutations(model: LearnerSpec, spec: ExperimentSpec) -> int:

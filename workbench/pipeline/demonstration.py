@@ -16,7 +16,8 @@ from workbench.pipeline.scaffold import simulate_study
 from workbench.pipeline.store import FinishedRun, list_runs
 from workbench.pipeline.study_data import features
 from workbench.specs import spec_hash
-from workbench.study import COHORT_FILE, Study, open_study
+from workbench.specs.cohort import COHORT_FILE
+from workbench.study import Study, open_study
 
 MAIN_DEMO, CONTROL_DEMO = "shaps_ketamine_minus_placebo", "shuffled_outcome"
 

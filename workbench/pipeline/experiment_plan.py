@@ -215,7 +215,7 @@ def plan_experiment(
     Returns
     -------
     ExperimentPlan or None
-        None where there is no outcome or no feature set.
+        None where there is no outcome or no feature set, or where a score that it names could not be read.
     """
     exclusions, folds = _files_beside(loaded, spec, problems)
     of_experiment = Problems()
@@ -298,6 +298,7 @@ def _planned(
     from workbench.tables.quality_rules import exclusions_and_outcome
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
+    from workbench.tables.unread_scores import unread_scores
     from workbench.tables.upstream import undeclared
 
     n_people, lock_in_words = len(loaded.cohort.participants), ""
@@ -311,6 +312,8 @@ def _planned(
     of_spec, warnings = check_experiment(spec, cohort, sources_of_study, exclusions)
     every_warning = list(warnings)
     problems.extend(of_spec)
+    if unread_scores(spec, cohort):
+        return None
     outcome = None
     common = spec.validation.people == "common"
     unfit: dict[str, Problem] = {}

@@ -31,7 +31,7 @@ def can_be_interrupted(function: Callable[P, R]) -> Callable[P, R]:
     Parameters
     ----------
     function : callable
-        With a parameter ``progress``, given by its name.
+        Its parameter ``progress``, where it has one, is given by its name.
 
     Returns
     -------
@@ -39,12 +39,14 @@ def can_be_interrupted(function: Callable[P, R]) -> Callable[P, R]:
         Shows its progress as `usual_progress` has it where it is given none.
     """
 
-    resumes = "resume" in signature(function).parameters
+    parameters = signature(function).parameters
+    resumes, reports = "resume" in parameters, "progress" in parameters
 
     @wraps(function)
     def interruptible(*args: P.args, **kwargs: P.kwargs) -> R:
         progress: Any = kwargs.get("progress") or usual_progress()
-        kwargs["progress"] = progress
+        if reports:
+            kwargs["progress"] = progress
         try:
             return function(*args, **kwargs)
         except KeyboardInterrupt as stopped:

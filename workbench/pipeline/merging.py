@@ -22,8 +22,9 @@ from workbench.pipeline.present_plans import PresentPlans
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.pseudonymised import KEY_FILE
 from workbench.pipeline.study_data import optional_path
+from workbench.specs.cohort import COHORT_FILE
 from workbench.specs.hashing import settings
-from workbench.study import COHORT_FILE, Study, open_study
+from workbench.study import Study, open_study
 from workbench.whole_files import TEMPORARY, written_whole
 
 if TYPE_CHECKING:

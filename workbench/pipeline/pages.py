@@ -148,7 +148,7 @@ def _called(dataset: Dataset) -> str:
 
 
 def gate_lines(rows: Sequence[GateRow]) -> Iterator[str]:
-    """The rows of the claim gate by their status: those missed one by one, with why and what to change.
+    """The rows of the claim gate by their status: those missed or not tried one by one, with why and what to change.
 
     Parameters
     ----------
@@ -159,12 +159,13 @@ def gate_lines(rows: Sequence[GateRow]) -> Iterator[str]:
     str
         Paragraphs, set to the width of the terminal.
     """
-    for status, words in (("met", ""), ("open", " (the result decides)"), ("missed", ""), ("does not apply", "")):
+    for status in ("met", "open", "missed", "not tried", "does not apply"):
         own = [row for row in rows if row.status == status]
-        if status == "missed":
+        if status in ("missed", "not tried"):
             for row in own:
-                yield labelled("missed", row.words().removeprefix("missed: "), indent=4)
+                yield labelled(status, row.words().removeprefix(f"{status}: "), indent=4)
         elif own:
+            words = " (the result decides)" if status == "open" else ""
             yield labelled(status, "; ".join(row.requirement for row in own) + words, indent=4)
 
 

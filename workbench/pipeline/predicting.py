@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import Problem, SpecError
 from workbench.pipeline.external_ledger import (
     both_locked,
     count,
@@ -27,6 +28,7 @@ from workbench.pipeline.progress import Progress
 from workbench.pipeline.reports import FILE as REPORT
 from workbench.pipeline.reports import write_report_again
 from workbench.records import Claim, ExternalRows, ExternalValidation
+from workbench.specs.cohort import COHORT_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +104,15 @@ class ExternalPrediction:
         return f"<{self.run} in {self.cohort}: {n} participants{r2}>"
 
 
+def _study_of_the_model(trained_in: str | Path) -> Path:
+    """The folder of a study; what is none is refused by the option that names it."""
+    root = Path(trained_in)
+    if not (root / COHORT_FILE).is_file():
+        hint = "name the study that holds the run: --trained-in DIR"
+        raise SpecError(Problem(str(root), "is not a study, and the model is taken from one", hint))
+    return root
+
+
 @can_be_interrupted
 @no_wider_than_study
 def predict(
@@ -159,7 +170,7 @@ def predict(
         participants are among those whom the model was trained on, or if a ledger cannot be written.
     """
     progress = progress or usual_progress()
-    frozen = open_frozen_model(run, Path(trained_in), progress=progress)
+    frozen = open_frozen_model(run, _study_of_the_model(trained_in), progress=progress)
     policies = {"missing_features": missing_features, "other_measures": other_measures, "unseen_levels": unseen_levels}
     wanted = wanted_cohort(
         _spec_now(frozen),

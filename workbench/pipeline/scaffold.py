@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import Problem, Problems, SpecError, did_you_mean
 from workbench.new_study import init_study, write_study_files
 from workbench.pipeline.checks import check
+from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.study import open_study
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def _paths(files: Any) -> list[Path]:
     return [Path(each) for each in named.values()]
 
 
+@can_be_interrupted
 def simulate_study(
     target: str | Path,
     *,

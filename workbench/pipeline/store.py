@@ -57,10 +57,11 @@ class FinishedRun:
         return from_here(own if own.is_file() else self.artifacts)
 
     def abstract(self, next_command: str = "") -> str:
-        """The result on one page of plain text, as the terminal shows it."""
+        """The result on one page of plain text, as the terminal shows it; where that names ``show -v``, `details`."""
         from workbench.results.summary import abstract
 
-        text = abstract(self.result, next_command=next_command or self.next_step, report=self.report)
+        command = next_command or self.next_step
+        text = abstract(self.result, next_command=command, report=self.report, show="run.details()")
         return text if self.run_id else f"{REHEARSAL}\n\n{text}"
 
     def page(self, next_command: str = "", show: str = "show -v") -> Page:
@@ -101,7 +102,7 @@ class FinishedRun:
     @property
     def biomarkers(self) -> pd.DataFrame:
         """Candidate biomarkers, one row per circuit and per feature within it; empty where none may be named."""
-        return self.result.biomarkers
+        return self.result.biomarkers.assign(run_id=self.run_id)
 
     def __repr__(self) -> str:
         return f"<{self.result.scores.experiment} | {self.one_line()}>"

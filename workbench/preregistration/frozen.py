@@ -21,12 +21,11 @@ from workbench.preregistration.append_only import append_record, in_order, read_
 from workbench.preregistration.viewed import Look, SeenElsewhere, Unrecorded, earlier, first_view, is_among
 from workbench.records import Freeze, Viewing
 from workbench.specs.base import Key
-from workbench.specs.cohort import CohortSpec
+from workbench.specs.cohort import COHORT_FILE, CohortSpec
 from workbench.specs.experiment import ExperimentSpec
 from workbench.specs.explaining import place_in_words
 from workbench.specs.hashing import settings
 from workbench.specs.readers import AnySource
-from workbench.study import COHORT_FILE
 
 if TYPE_CHECKING:
     from workbench.specs.base import Spec

@@ -52,12 +52,14 @@ class GateRow:
     """Whether it asks anything of this run: site rows of a study of one site do not."""
     settled: bool = True
     """False for a plan where only the result can tell, or where it is still to be frozen."""
+    tried: bool = True
+    """False for a finished run that misses it since nothing was refitted, tested or predicted for it."""
 
     @property
     def status(self) -> str:
-        """*met*, *missed*, *does not apply*, or for a plan *open*: the result decides."""
+        """*met*, *missed* or *not tried*, *does not apply*, or for a plan *open*: the result decides."""
         if self.missed:
-            return "missed"
+            return "missed" if self.tried else "not tried"
         if not self.applies:
             return "does not apply"
         return "met" if self.settled else "open"
@@ -66,7 +68,7 @@ class GateRow:
         """The row in a line: its status, its name, and where it is missed why and what to change."""
         if not self.missed:
             return f"{self.status}: {self.requirement}"
-        return f"missed: {self.requirement} ({self.missed}{f'; change: {self.mend}' if self.mend else ''})"
+        return f"{self.status}: {self.requirement} ({self.missed}{f'; change: {self.mend}' if self.mend else ''})"
 
 
 @dataclass(frozen=True)

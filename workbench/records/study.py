@@ -172,6 +172,8 @@ class Cohort:
     """By participant, session and score: sum of the items that ask for anhedonia, where the total is a sum of items."""
     doubts: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
     """By column: levels that look alike, cells that are no numbers, whole numbers that may be codes."""
+    unread: frozenset[str] = frozenset()
+    """Scores that could not be read; a cohort that has any is good for finding more problems only."""
 
     def key(self, raw: str) -> str:
         """The key of an id as a file writes it: prefixes stripped, then padded with zeros."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from workbench.records import AnalysisPlan, GateRow
 from workbench.results.requirement import Requirement, freeze_of
 from workbench.results.requirements_external import EXTERNAL
+from workbench.results.requirements_not_tried import was_tried
 from workbench.results.requirements_of_evidence import OF_EVIDENCE, SHOWN, TESTED
 from workbench.results.requirements_of_plan import OF_PLAN
 from workbench.results.requirements_of_treatment import OF_TREATMENT
@@ -61,6 +62,7 @@ def gate_rows(subject: Scores | AnalysisPlan) -> tuple[GateRow, ...]:
             in_short=requirement.in_short(subject),
             applies=requirement.applies_to(subject),
             settled=not isinstance(subject, AnalysisPlan) or requirement.settled_by(subject),
+            tried=isinstance(subject, AnalysisPlan) or was_tried(requirement.name, subject),
         )
         for step in STEPS
         for requirement in step.requirements

@@ -83,7 +83,9 @@ def page(result: RunResult, *, next_command: str = "", report: str = "", show: s
     )
 
 
-def abstract(result: RunResult, *, next_command: str, report: str = "", width: int | None = None) -> str:
+def abstract(
+    result: RunResult, *, next_command: str, report: str = "", width: int | None = None, show: str = "show -v"
+) -> str:
     """The page as plain text.
 
     Parameters
@@ -93,12 +95,15 @@ def abstract(result: RunResult, *, next_command: str, report: str = "", width: i
         As for `page`.
     width : int, optional
         Characters in a line; default: as wide as the terminal, `WIDTH` at most.
+    show : str
+        As for `page`.
 
     Returns
     -------
     str
     """
-    return lay_out(page(result, next_command=next_command, report=report), width or terminal_width()).plain
+    shown = page(result, next_command=next_command, report=report, show=show)
+    return lay_out(shown, width or terminal_width()).plain
 
 
 def terminal_width() -> int:

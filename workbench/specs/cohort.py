@@ -14,6 +14,9 @@ from workbench.specs.column_names import groups_of, header_findings, pattern_fin
 from workbench.specs.quality import QualitySpec
 from workbench.specs.table_file import Decimal, HeaderRows, TableFileSpec
 
+COHORT_FILE = "features/cohort.toml"
+"""Where it lies in a study."""
+
 RESERVED = ("sequence", "arm", "period", "site")
 """Names that the workbench gives a meaning of its own."""
 

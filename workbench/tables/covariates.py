@@ -107,7 +107,7 @@ def values_of(term: str, cohort: Cohort, people: Sequence[str]) -> pd.Series:
 
 def _score_at(term: str, cohort: Cohort) -> pd.Series:
     score, _, session = term.partition(AT)
-    if score not in cohort.scales:
+    if score not in cohort.scales and score not in cohort.unread:
         raise TableError(Problem(term, f"{score!r} is not a score of this study", did_you_mean(score, cohort.scales)))
     if session not in cohort.sessions:
         hint = did_you_mean(session, cohort.sessions)

@@ -34,6 +34,7 @@ from workbench.tables.selection import selected_by_outcome
 from workbench.tables.suspects import WHO_CAME_WHEN, leaking_features, running_numbers
 from workbench.tables.timing import late_sources, not_after, treated_by, untimed_warnings
 from workbench.tables.treatment_arms import TREATMENT_EFFECT
+from workbench.tables.unread_scores import unread_scores
 from workbench.tables.upstream import upstream_problems, upstream_warnings
 
 ENORMOUS = 1e100
@@ -74,8 +75,9 @@ def check_experiment(
     with problems.gather():
         chosen, _ = select_people(experiment, cohort, exclusions or {})
         people = list(chosen)
-        outcome = make_outcome(experiment.outcome, cohort, people, seed=experiment.validation.seed)
-        people = [person for person in people if person in outcome.values.index]
+        if not unread_scores(experiment, cohort):
+            outcome = make_outcome(experiment.outcome, cohort, people, seed=experiment.validation.seed)
+            people = [person for person in people if person in outcome.values.index]
     with problems.gather():
         used = {source for members in feature_sets(experiment, specs).values() for source in members}
     problems.extend(_feature_sessions(experiment, cohort, people, outcome))

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from math import nan
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +240,14 @@ def find_run(study: Study, run: str = "latest") -> LoggedRun:
     if chosen:
         raise StoreError(f"{len(chosen)} runs are meant by {run!r}; give more of one id: {_choices(chosen)}")
     what = f"no finished run has the id or name {run!r}, nor is it an experiment with one"
-    raise StoreError(f"{what}; the last ones are: {_choices(runs)}")
+    raise StoreError(f"{what}; {_closest(run, runs)}the last ones are: {_choices(runs)}")
+
+
+def _closest(run: str, runs: Sequence[LoggedRun]) -> str:
+    """The name of a run, or the experiment, that is most like the one given; empty where none is."""
+    known = [name for each in runs for name in (each.name, each.experiment)]
+    close = get_close_matches(run, known, n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def _latest(study: Study, runs: Sequence[LoggedRun]) -> LoggedRun:

@@ -305,7 +305,7 @@ class _Assembly:
             self.problems.extend(identity_problems(self.rows, self.cohort, label, sessions=self.sessions))
         if self.sessions and self.spec.timing is not None:
             self.problems.add(f"{label}: timing", "stands beside sessions in the names of files", "leave timing out")
-        self.problems.extend(self.codes.problems(label, self.rows))
+        self.problems.extend(self.codes.problems(f"{label}: session_codes", self.rows))
         self.problems.extend(copied_files(self.named))
         self.problems.extend(differing(self.parts, label))
         if columns := dict.fromkeys(name for part in _partial_tables(self.parts) for name in part.parsed.columns):

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from workbench.errors import Problem, Problems, SourceError
+from workbench.errors import Problem, Problems, SourceError, did_you_mean
 from workbench.records import Cohort
 from workbench.sources.contract.identity import Row, id_hint
 from workbench.sources.contract.session_codes import SessionCodes
 from workbench.sources.files.delimited import TextTable, read_text_table
 from workbench.sources.files.dictionaries import ColumnEntry, dictionary_of
 from workbench.sources.finding.file_names import matching
-from workbench.specs.cohort import CohortSpec
+from workbench.specs.cohort import COHORT_FILE, CohortSpec
 from workbench.specs.table_file import Decimal, TableFileSpec, TableLayout
 
 PARTICIPANT = "{participant}"
 """Stands in the name of a file of which there is one per participant."""
+
+
+def place_of(table: str, key: str) -> str:
+    """A key of cohort.toml, for messages.
+
+    Parameters
+    ----------
+    table : str
+        Where the key stands, ``scores.MADRS``; empty for a key above all tables.
+    key : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(place_of("scores.MADRS", "column"))
+    features/cohort.toml: scores.MADRS.column
+    """
+    return f"{COHORT_FILE}: {table}.{key}" if table else f"{COHORT_FILE}: {key}"
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,8 @@ class StudyTable:
         What the JSON file beside it says, by column.
     places : tuple of str
         Where each row stands, for messages: ``line 12``.
+    declared : str
+        Table of cohort.toml that names the file: ``scores.MADRS``; empty for the participants.
     """
 
     table: TextTable
@@ -47,13 +70,21 @@ class StudyTable:
     codes: SessionCodes
     dictionary: Mapping[str, ColumnEntry] = field(default_factory=dict)
     places: tuple[str, ...] = ()
+    declared: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def column(self, name: str, key: str) -> list[str]:
-        """Cells of one column; `SourceError` if the file has none of this name."""
-        return self.table.column(name, key)
+        """Cells of the column that a key of cohort.toml names; `SourceError` if the file has none of this name."""
+        if name not in self.table.columns:
+            found = f"{self.table.label} has no column {name!r}"
+            raise SourceError(Problem(self.place(key), found, did_you_mean(name, self.table.columns)))
+        return self.table.columns[name]
+
+    def place(self, key: str) -> str:
+        """Where the study says something of this file, for messages: ``features/cohort.toml: scores.MADRS.column``."""
+        return place_of(self.declared, key)
 
     def sessions(self, name: str, key: str) -> list[str]:
         """Sessions of the rows, as the study calls them."""
@@ -84,7 +115,7 @@ class CohortFiles:
         """The table of everyone in the study."""
         return self.open(self._spec.participants, self._spec.participants_file)
 
-    def open(self, name: str, file: TableFileSpec, cohort: Cohort | None = None) -> StudyTable:
+    def open(self, name: str, file: TableFileSpec, cohort: Cohort | None = None, *, declared: str = "") -> StudyTable:
         """A table, each file read once.
 
         Parameters
@@ -95,6 +126,8 @@ class CohortFiles:
             What a score or a covariate says of it. Of the participants file, what the study says holds as well.
         cohort : Cohort, optional
             Tells which spelling of an id in a file's name is that of the study.
+        declared : str
+            Table of cohort.toml that names the file, for messages: ``scores.MADRS``.
 
         Returns
         -------
@@ -111,15 +144,15 @@ class CohortFiles:
         )
         codes = SessionCodes(file.session_codes or {})
         if PARTICIPANT in name:
-            return self._one_each(name, layout, codes, cohort)
+            return replace(self._one_each(name, layout, codes, cohort), declared=declared)
         table = self._read(name, layout)
         id_column = file.id or own.id or self._spec.id
         if id_column not in table.columns:
             hint = id_hint(list(table.columns))
-            raise SourceError(Problem(f"{name}: id", f"has no column {id_column!r}", hint))
+            raise SourceError(Problem(place_of(declared, "id"), f"{name} has no column {id_column!r}", hint))
         places = tuple(f"line {line}" for line in table.lines)
         words = dictionary_of(self._data / name)
-        return StudyTable(table, table.columns[id_column], id_column, layout.decimal, codes, words, places)
+        return StudyTable(table, table.columns[id_column], id_column, layout.decimal, codes, words, places, declared)
 
     def _read(self, name: str, layout: TableLayout) -> TextTable:
         if (name, layout) not in self._tables:

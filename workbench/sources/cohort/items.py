@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.errors import Problem, did_you_mean, listed
 from workbench.records import Scale
+from workbench.sources.cohort.cohort_files import place_of
 from workbench.sources.contract.columns import matches
 from workbench.sources.files.delimited import LISTED
 from workbench.specs.cohort import ScoreSpec
@@ -112,9 +113,21 @@ class ItemRules:
             self.wrong.append((f"{place}, column {columns[at]!r}", whose, found))
         return not outside.any()
 
-    def problems(self, label: str) -> Iterator[Problem]:
-        """Every answer that is not possible, by line, column and participant; lists that are not those of the scale."""
-        yield from self._unlike_the_scale(label)
+    def problems(self, label: str, declared: str) -> Iterator[Problem]:
+        """Every answer that is not possible, by line, column and participant; lists that are not those of the scale.
+
+        Parameters
+        ----------
+        label : str
+            How messages name the file.
+        declared : str
+            Table of cohort.toml that declares the score, ``scores.TEPS``.
+
+        Yields
+        ------
+        Problem
+        """
+        yield from self._unlike_the_scale(label, declared)
         for place, whose, found in self.wrong[:LISTED]:
             yield Problem(f"{label}: {place}, {whose}", f"the answer is {found}", NOT_RATED)
         more = len(self.wrong) - LISTED
@@ -123,22 +136,24 @@ class ItemRules:
         if self.wrong and self.scale.recoding and not self._recodings():
             yield Problem(label, f"answers of {self.scale.name} may be coded otherwise", self.scale.recoding)
 
-    def _unlike_the_scale(self, label: str) -> Iterator[Problem]:
+    def _unlike_the_scale(self, label: str, declared: str) -> Iterator[Problem]:
         columns = list(self.columns)
         for key, globs in (("reverse", self._reverse()), ("recode", tuple(self._recodings()))):
             for glob in globs:
                 if columns and not any(matches(column, [glob]) for column in columns):
-                    yield Problem(f"{label}: {key}", f"no item is like {glob!r}", did_you_mean(glob, columns))
+                    found = f"no item of {label} is like {glob!r}"
+                    yield Problem(place_of(declared, key), found, did_you_mean(glob, columns))
         if self._reverse() and not self.scale.items:
             hint = "give the answers in the file turned already, with reverse = []"
-            yield Problem(f"{label}: reverse", f"the range of the items of {self.scale.name} is not known", hint)
+            found = f"the range of the items of {self.scale.name} is not known"
+            yield Problem(place_of(declared, "reverse"), found, hint)
         numbers = _numbers(columns)
         if len(columns) > 1 and self.scale.item_numbers and numbers and len(numbers) == len(self.scale.items):
             known = sorted(self.scale.item_numbers)
             if sorted(numbers) != known and max(numbers) > len(known):
-                found = f"the items are numbered {listed(map(str, sorted(numbers)), 20)}"
+                found = f"the items of {label} are numbered {listed(map(str, sorted(numbers)), 20)}"
                 hint = f"{self.scale.name} has the items {listed(map(str, known), 20)}"
-                yield Problem(f"{label}: column", found, hint)
+                yield Problem(place_of(declared, "column"), found, hint)
 
 
 def _numbered(column: str) -> re.Match[str] | None:

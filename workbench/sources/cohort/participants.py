@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.errors import Problem, Problems, SourceError, did_you_mean, listed
 from workbench.records import Cohort, Doubt, Session
-from workbench.sources.cohort.cohort_files import CohortFiles, StudyTable
+from workbench.sources.cohort.cohort_files import CohortFiles, StudyTable, place_of
 from workbench.sources.cohort.doubts import doubts_of
 from workbench.sources.cohort.members import members
 from workbench.sources.cohort.quality import quality_columns
@@ -104,6 +104,7 @@ class _Reader:
             scores=rated.scores,
             scales=rated.scales,
             anhedonia_items=rated.anhedonia_items,
+            unread=rated.unread,
             notes=tuple(dict.fromkeys([*self.notes, *rated.notes])),
             doubts=self.doubts,
             column_sessions={**cohort.column_sessions, **scanned_at},
@@ -166,13 +167,13 @@ class _Reader:
 
     def _from_file(self, name: str, declared: ColumnSpec, people: pd.Index, cohort: Cohort) -> pd.Series:
         label = declared.file or self.spec.participants
-        table = self.files.open(label, declared, cohort)
+        table = self.files.open(label, declared, cohort, declared=f"columns.{name}")
         self.tables[label] = table
-        cells = table.column(declared.column or name, f"columns.{name}")
+        cells = table.column(declared.column or name, "column")
         here = list(range(len(table)))
         if declared.session is not None:
-            sessions = table.sessions(declared.session, f"columns.{name}.session")
-            self.problems.extend(table.codes.problems(f"{label}: columns.{name}", table.rows()))
+            sessions = table.sessions(declared.session, "session")
+            self.problems.extend(table.codes.problems(table.place("session_codes"), table.rows(), label))
             for raw in sessions_alike(dict.fromkeys(sessions), [str(declared.at)]):
                 if raw not in self.spec.sessions:
                     found = f"{sessions.count(raw)} rows of {raw!r}, which looks like {declared.at!r} but is not taken"
@@ -323,8 +324,8 @@ class _Reader:
 
     def _participants_column(self, column: str, key: str, columns: Mapping[str, list[str]]) -> list[str] | None:
         if column not in columns:
-            where = f"{self.spec.participants}: {key}"
-            self.problems.add(where, f"has no column {column!r}", did_you_mean(column, columns))
+            found = f"{self.spec.participants} has no column {column!r}"
+            self.problems.add(place_of("", key), found, did_you_mean(column, columns))
         return columns.get(column)
 
     def _arms_in(
@@ -337,7 +338,8 @@ class _Reader:
         index: pd.Index,
     ) -> pd.Series:
         """The arm of each person in one column; a code that stands for no arm is refused."""
-        cells = self._participants_column(column, "arms", columns)
+        key = "arms.order" if self.spec.design == "crossover" else "arms.column"
+        cells = self._participants_column(column, key, columns)
         if cells is None:
             return pd.Series([None] * len(people), index=index, dtype="str")
         meaning = {**{arm: arm for arm in arms.names}, **arms.codes}

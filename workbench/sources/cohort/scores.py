@@ -68,12 +68,15 @@ class CohortScores:
     notes : tuple of str
     anhedonia_items : mapping of (str, str, str) to float
         By participant, session and score: sum of the items that ask for anhedonia.
+    unread : frozenset of str
+        Scores whose scale is not known or whose file could not be read.
     """
 
     scores: pd.DataFrame
     scales: Mapping[str, Scale]
     notes: tuple[str, ...]
     anhedonia_items: Mapping[tuple[str, str, str], float]
+    unread: frozenset[str] = frozenset()
 
 
 def read_scores(spec: CohortSpec, cohort: Cohort, files: CohortFiles, problems: Problems) -> CohortScores:
@@ -101,7 +104,8 @@ def read_scores(spec: CohortSpec, cohort: Cohort, files: CohortFiles, problems: 
             scales[name] = scale_of(name, score, spec.scales)
         with problems.gather():
             items = ItemRules(scales[name], score) if name in scales else None
-            ratings[name] = _read_score(score, items, cohort, files.open(score.file, score, cohort), notes, problems)
+            table = files.open(score.file, score, cohort, declared=f"scores.{name}")
+            ratings[name] = _read_score(score, items, cohort, table, notes, problems)
         if name in scales and name in ratings:
             problems.extend(impossible_values(name, score, scales[name], ratings[name]))
     long = [
@@ -121,7 +125,8 @@ def read_scores(spec: CohortSpec, cohort: Cohort, files: CohortFiles, problems: 
         for rating in found
         if rating.anhedonia is not None
     }
-    return CohortScores(frame, scales, tuple(dict.fromkeys(notes)), of_items)
+    unread = frozenset(spec.scores) - (scales.keys() & ratings.keys())
+    return CohortScores(frame, scales, tuple(dict.fromkeys(notes)), of_items, unread)
 
 
 def scale_of(name: str, score: ScoreSpec, own: dict[str, ScaleSpec]) -> Scale:
@@ -169,9 +174,9 @@ def _read_score(
     # Where the study names the column of each session, the file itself has one row per participant.
     own_rows = found.rows if score.at is None else table.rows()
     problems.extend(identity_problems(own_rows, cohort, score.file, sessions=score.at is None))
-    problems.extend(table.codes.problems(score.file, found.rows))
+    problems.extend(table.codes.problems(table.place("session_codes"), found.rows, score.file))
     notes += identity_notes(own_rows, cohort, score.file)
-    return list(_ratings(found, score, items, cohort, NumberReader(cohort.missing, table.decimal), notes, problems))
+    return list(_ratings(found, score, items, cohort, table, notes, problems))
 
 
 def _long(score: ScoreSpec, cohort: Cohort, table: StudyTable, notes: list[str]) -> _Cells:
@@ -192,7 +197,7 @@ def _wide(score: ScoreSpec, table: StudyTable, problems: Problems) -> _Cells:
     found = _Cells()
     declared = {session: _names(columns) for session, columns in (score.at or {}).items()}
     if score.at is None:
-        named = columns_by_session(score, table.table, table.id_column, problems)
+        named = columns_by_session(score, table, problems)
         declared = {table.codes.of(session): columns for session, columns in named.items()}
     for session, columns in declared.items():
         cells_of = [table.column(column, f"at.{session}") for column in columns]
@@ -210,11 +215,12 @@ def _ratings(
     score: ScoreSpec,
     items: ItemRules | None,
     cohort: Cohort,
-    numbers: NumberReader,
+    table: StudyTable,
     notes: list[str],
     problems: Problems,
 ) -> Iterator[Rating]:
     """Totals of people in the study; items are summed where all of them are there, never prorated."""
+    numbers = NumberReader(cohort.missing, table.decimal)
     bad: list[BadCell] = []
     incomplete = 0
     n_read = 0
@@ -239,7 +245,7 @@ def _ratings(
     if incomplete:
         notes.append(f"{score.file}: {incomplete} totals left out because some of their items are missing")
     problems.extend(bad_cell_problems(score.file, bad, n_read))
-    problems.extend(items.problems(score.file) if items is not None else ())
+    problems.extend(items.problems(score.file, table.declared) if items is not None else ())
 
 
 # ---------------------------------------------------------------------------------------------------- possible values

@@ -27,15 +27,17 @@ class SessionCodes:
         self._met[raw] = None
         return self._codes.get(raw, raw)
 
-    def problems(self, label: str, rows: Iterable[Row] = ()) -> Iterator[Problem]:
+    def problems(self, where: str, rows: Iterable[Row] = (), file: str = "") -> Iterator[Problem]:
         """Codes that no row has: misspelt ones would leave their sessions out.
 
         Parameters
         ----------
-        label : str
-            How messages name the file.
+        where : str
+            The key that lists the codes, for messages.
         rows : iterable of Row
             Where there are none, nothing was read and nothing is said.
+        file : str
+            The file that they are in; empty where `where` names it.
 
         Yields
         ------
@@ -48,10 +50,10 @@ class SessionCodes:
         for code in self._codes:
             if code not in self._met:
                 hint = did_you_mean(code, there) if there else "leave it out"
-                yield Problem(f"{label}: session_codes", f"no row has the session {code!r}", hint)
+                yield Problem(where, f"no row{f' of {file}' if file else ''} has the session {code!r}", hint)
         alike = {session_loosely(code): code for code in self._codes}
         for raw in given:
             code = alike.get(session_loosely(raw), raw)
             if raw not in self._codes.values() and code != raw:
-                found = f"has no code {raw!r}, which is in the file and looks like {code!r}"
-                yield Problem(f"{label}: session_codes", found, f'"{raw}" = "{self._codes[code]}" if it is that one')
+                found = f"has no code {raw!r}, which is in {file or 'the file'} and looks like {code!r}"
+                yield Problem(where, found, f'"{raw}" = "{self._codes[code]}" if it is that one')
