@@ -196,6 +196,21 @@ def test_plans_and_drafts_are_shown_in_words_and_not_as_what_they_are_made_of(tm
     ]
 
 
+def test_results_plans_rows_of_the_gate_and_what_can_be_removed_show_themselves_in_a_line(study, runs):
+    result = runs[0].result
+    assert repr(result).startswith(f"<question | {result.scores.display_name}: {result.claim.verdict}, n = ")
+    assert f"predictions ({len(result.predictions):,})" in repr(result)
+    (plan,) = workbench.check("question", study=study).plans
+    assert repr(plan).startswith(f"<question: {plan.outcome.label} by {plan.runs[0].display_name} (n = ")
+    assert repr(runs[0].gate[0]) == f"<{runs[0].gate[0].words()}>"
+    assert repr(workbench.pipeline.prune(study=study)) == "<nothing is stored that no run and no present plan needs>"
+    (study / "features" / "tables" / "gone.npy").write_bytes(b"12")
+    assert repr(workbench.pipeline.prune(study=study)) == (
+        "<tables of sources that the study no longer has (1): 0.0 MB, not needed and still there: prune(yes=True)>"
+    )
+    workbench.pipeline.prune(study=study, yes=True)
+
+
 @pytest.mark.parametrize("jobs", [0, "many", 1.5])
 def test_jobs_that_are_no_whole_number_are_refused_in_a_line(jobs):
     with pytest.raises(SpecError, match=f"jobs: is {jobs!r}; 1 or more; None takes all cores"):

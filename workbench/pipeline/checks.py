@@ -77,7 +77,11 @@ class CheckReport:
         if self.problems or not self.plans:
             return ""
         plan = next((plan for plan in self.plans if not plan.spec.outcome.shuffle), self.plans[0])
-        return f"workbench {'freeze' if self._freeze(plan.name) is None else 'run'} {plan.name}"
+        freeze = self._freeze(plan.name)
+        if freeze is None:
+            return f"workbench freeze {plan.name}"
+        changed = freeze.changed or freeze.data_changed
+        return f'workbench freeze {plan.name} --again --because "WHY"' if changed else f"workbench run {plan.name}"
 
     def _freeze(self, name: str) -> Freeze | None:
         viewings = (claim.plan.viewing for claim in self.claims.get(name, ()))

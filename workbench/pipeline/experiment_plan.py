@@ -148,7 +148,7 @@ class PlannedRun:
         return self.cost_at_most.disk
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExperimentPlan:
     """One experiment with its data joined and its runs laid out."""
 
@@ -160,6 +160,10 @@ class ExperimentPlan:
     warnings: tuple[Notice, ...] = ()
     held_out: str = ""
     """Who is locked for one final prediction and is in none of its data, in words."""
+
+    def __repr__(self) -> str:
+        runs = ", ".join(f"{run.display_name} (n = {run.dataset.n_participants})" for run in self.runs)
+        return f"<{self.name}: {self.outcome.label} by {runs or 'no run'}>"
 
 
 def open_experiment(

@@ -39,7 +39,7 @@ class Piece:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pruned:
     """What nothing needs, and whether it was removed.
 
@@ -68,6 +68,14 @@ class Pruned:
         """The pieces of each kind."""
         reasons = dict.fromkeys(each.why for each in self.pieces)
         return {why: tuple(each for each in self.pieces if each.why == why) for why in reasons}
+
+    def __repr__(self) -> str:
+        if not self.pieces and not self.failed_runs:
+            return "<nothing is stored that no run and no present plan needs>"
+        found = [f"{why} ({len(pieces)})" for why, pieces in self.by_reason.items()]
+        found += [f"failed runs ({self.failed_runs})"] if self.failed_runs else []
+        how = "removed" if self.removed else "not needed and still there: prune(yes=True)"
+        return f"<{'; '.join(found)}: {self.size / 1e6:,.1f} MB, {how}>"
 
 
 @can_be_interrupted

@@ -34,7 +34,7 @@ class Claim:
         return self.verdict not in ("not tested", "prediction not shown")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GateRow:
     """One requirement of the claim gate, held against a finished run or against a plan."""
 
@@ -69,6 +69,9 @@ class GateRow:
         if not self.missed:
             return f"{self.status}: {self.requirement}"
         return f"{self.status}: {self.requirement} ({self.missed}{f'; change: {self.mend}' if self.mend else ''})"
+
+    def __repr__(self) -> str:
+        return f"<{self.words()}>"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class ModelState:
     """Whether it holds rows of single participants, so that its files are data."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunResult:
     """One feature set with one model answering one experiment: all that is shown, logged and exported.
 
@@ -107,6 +107,14 @@ class RunResult:
     benefit: pd.DataFrame | None = None
     model: ModelState | None = None
     """Of everyone analysed, not yet written; a run that is read back from its files has none."""
+
+    def __repr__(self) -> str:
+        tables = {name: len(table) for name, table in vars(self).items() if hasattr(table, "columns") and len(table)}
+        rows = ", ".join(f"{name} ({n:,})" for name, n in tables.items())
+        return (
+            f"<{self.scores.experiment} | {self.scores.display_name}: {self.claim.verdict}, "
+            f"n = {self.scores.n_participants}; numbers in .scores, tables with their rows: {rows}>"
+        )
 
 
 @dataclass(frozen=True)
