@@ -5,6 +5,7 @@ import pytest
 
 from workbench.evaluation.explanations import (
     GATED,
+    _rank_spread,
     additive,
     additivity,
     circuit_table,
@@ -73,6 +74,11 @@ def test_a_circuit_sums_the_mean_absolute_values_of_its_features(shown, shap, ci
 def test_the_planted_circuit_ranks_first_in_every_repeat(circuits):
     assert circuits.loc["reward", ["rank_low", "rank_high"]].tolist() == [1, 1]
     assert circuits["rank_high"].max() == 4
+
+
+def test_features_that_no_repeat_uses_share_their_rank():
+    low, high = _rank_spread(np.array([[3.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]]))
+    assert low.tolist() == high.tolist() == [1, 3, 3, 3]
 
 
 def test_the_null_quantile_is_on_the_scale_of_the_observed_sums(shown, circuits):

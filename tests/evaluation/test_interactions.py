@@ -13,6 +13,7 @@ from workbench.records import FeatureBlocks
 from workbench.results.family import finish_experiment
 from workbench.results.run_result import reduce_run
 from workbench.results.sections.findings import explanations
+from workbench.results.wording import number
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec, XGBoostSpec
 
@@ -113,3 +114,21 @@ def test_linear_models_are_said_to_have_exact_sums(shown):
     assert not any(
         "Owen value" in note for note in explanations(replace(run, features=run.features.assign(weight=np.nan))).notes
     )
+
+
+def test_the_report_shows_what_a_circuit_does_as_one_player_beside_the_sum_of_its_features(shown):
+    (run,) = finish_experiment([reduce_run(shown)])
+    (table, *_) = explanations(run).tables
+    at = next(k for k, column in enumerate(table.columns) if column.startswith("Mean |SHAP| of the circuit"))
+    own = run.features.query("circuit == 'reward'")["name"].tolist()
+    size = run.shap[own].sum(axis=1).abs().mean()
+    (row,) = (row for row in table.rows if row[0] == "reward")
+    assert row[at] == number(size)
+    assert size < float(run.circuits.set_index("circuit").loc["reward", "mean_abs_shap"]), "features cancel"
+
+
+def test_circuits_of_a_run_that_is_not_ranked_stand_in_the_order_of_their_names(shown):
+    (run,) = finish_experiment([reduce_run(shown)])
+    (table,) = explanations(replace(run, claim=replace(run.claim, verdict="prediction not shown"))).tables
+    names = [row[0] for row in table.rows]
+    assert names == sorted(names)

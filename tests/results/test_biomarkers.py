@@ -87,6 +87,17 @@ def test_features_of_opposite_sign_make_a_mixed_circuit_without_an_effect(run):
     assert "in both directions" in circuit["sentence"]
 
 
+def test_a_circuit_whose_mean_goes_the_other_way_than_its_strongest_feature_has_no_one_direction(run):
+    """One feature with r = .5 among weak opposite ones carries most of r squared; the effect of the mean is below 0."""
+    reward = run.features["circuit"] == "reward"
+    features = run.features.assign(r=np.where(reward, [0.5, -0.08, -0.08] * 4, 0.0))
+    against = run.circuits.assign(effect=-0.084)
+    circuit = row(biomarker_table(features, against, run.scores, run.claim), "circuit")
+    assert circuit["direction"] == "mixed"
+    assert np.isnan(circuit["effect"])
+    assert "in both directions" in circuit["sentence"]
+
+
 @pytest.mark.parametrize(
     ("values", "direction"),
     [([0.5, 0.2], "higher"), ([-0.5, 0.1], "lower"), ([0.5, -0.4], "mixed"), ([np.nan], ""), ([0.0], "")],
@@ -131,7 +142,9 @@ def test_without_a_pattern_there_is_no_tag():
 
 def test_a_circuit_carried_by_tagged_features_is_tagged(run):
     features = run.features.assign(haufe_low=-1.0, haufe_high=1.0)
-    assert row(biomarker_table(features, run.circuits, run.scores, run.claim), "circuit")["tag"] == SUPPRESSOR
+    circuit = row(biomarker_table(features, run.circuits, run.scores, run.claim), "circuit")
+    assert circuit["tag"] == SUPPRESSOR
+    assert circuit["sentence"].endswith("(exploratory; suppressor-like; simulated participants)")
 
 
 # ---------------------------------------------------------------------------------------------------------- sentences

@@ -414,7 +414,12 @@ def print_gate(rows: Sequence[GateRow], title: str) -> None:
 
 
 def print_labelled(label: str, text: str) -> None:
-    """A labelled paragraph, as on the page of a run."""
+    """A labelled paragraph, as on the page of a run.
+
+    Parameters
+    ----------
+    label, text : str
+    """
     from workbench.pipeline.pages import labelled
 
     print(labelled(label, text))

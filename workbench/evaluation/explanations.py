@@ -21,7 +21,7 @@ ADDITIVE_LINEAR = 1e-6
 """Largest |base + sum(shap) - predicted| of a linear model, in SD of the outcome (METHODS 2.9)."""
 ADDITIVE_TREES = 1e-5
 """The same for trees: their contributions are 32-bit."""
-GATED = "no ranking: it would explain a model that does not predict"
+GATED = "no ranking: it would explain a model whose prediction is not shown"
 GLOBAL_NULL = (
     "null quantile: of a model of shuffled outcomes (global null only); candidates are decided by the circuit test"
 )
@@ -329,7 +329,7 @@ def _rank_spread(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     """5th and 95th percentile over repeats (rows) of the rank of each column, 1 is largest."""
     if not len(sums):
         return np.full(sums.shape[1], np.nan), np.full(sums.shape[1], np.nan)
-    ranks = 1 + np.argsort(np.argsort(-sums, axis=1, kind="stable"), axis=1, kind="stable")
+    ranks = pd.DataFrame(-sums).rank(axis=1).to_numpy()  # what no model uses shares its rank
     low = np.quantile(ranks, 0.05, axis=0, method="lower").astype(float)
     high = np.quantile(ranks, 0.95, axis=0, method="higher").astype(float)
     return low, high

@@ -11,7 +11,7 @@ ATTRIBUTION = {
 }
 SELECTED = "share of 100 halves of the participants in which a lasso selects it, or any of its features"
 EFFECT = {
-    "effect": "{unit} of the outcome per SD, confounds held fixed",
+    "effect": "difference of the outcome per SD, confounds held fixed, {unit}",
     "effect_low": "lower end of its 95 % interval, {unit} per SD; families, where declared, count as one each",
     "effect_high": "upper end of its 95 % interval, {unit} per SD",
 }
@@ -225,7 +225,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "run_id": "id of the run",
         "synthetic": "True for simulated participants",
         "sentence": "the row in words",
-        "tag": "suppressor-like: helps the model without going with the outcome itself",
+        "tag": "suppressor-like: its Haufe pattern is not clearly of the sign of its effect (of a circuit: in features "
+        "with more than half of its r2); it may help the model without going with the outcome, or power is low",
     },
     "features.tsv": {
         "name": "source:feature, with @session where sessions differ",

@@ -63,6 +63,21 @@ def target_matrices(dataset: Dataset, validation: ValidationSpec) -> dict[str, n
     return matrices
 
 
+def circuit_permutations(permutations: int) -> int:
+    """Permuted outcomes of the circuit test of a run.
+
+    Parameters
+    ----------
+    permutations : int
+        Of the run.
+
+    Returns
+    -------
+    int
+    """
+    return max(permutations, MARGINAL_PERMUTATIONS)
+
+
 def marginal_targets(dataset: Dataset, validation: ValidationSpec) -> np.ndarray:
     """Targets of the circuit test: 1,000 permutations or more, also for a model that is not permuted itself.
 
@@ -78,7 +93,7 @@ def marginal_targets(dataset: Dataset, validation: ValidationSpec) -> np.ndarray
     -------
     ndarray of shape (n_rows, 1 + n_permutations)
     """
-    n = max(validation.permutations, MARGINAL_PERMUTATIONS)
+    n = circuit_permutations(validation.permutations)
     n = 0 if refusal(dataset, n) else n
     if dataset.treatment is not None:
         rows = permuted_rows(dataset.blocks, dataset.groups, n, validation.seed)

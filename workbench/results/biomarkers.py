@@ -191,6 +191,12 @@ def direction_of(values: NDArray[np.float64]) -> str:
     return "lower" if positive <= 1 - ONE_DIRECTION else "mixed"
 
 
+def _direction_of_circuit(r: NDArray[np.float64], effect: float) -> str:
+    """That of its features, unless the effect of their mean has the other sign: one strong feature among weak ones."""
+    direction = direction_of(r)
+    return "mixed" if effect * {"higher": 1, "lower": -1}.get(direction, 0) < 0 else direction
+
+
 SIGN_OF = {"higher": "positive", "lower": "negative", "mixed": "mixed", "": ""}
 
 
@@ -198,12 +204,13 @@ SIGN_OF = {"higher": "positive", "lower": "negative", "mixed": "mixed", "": ""}
 
 
 def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores, verdict: Verdict) -> dict[str, Any]:
-    direction = direction_of(members["r"].to_numpy(dtype=float))
+    direction = _direction_of_circuit(members["r"].to_numpy(dtype=float), float(circuit["effect"]))
     one_way = direction in ("higher", "lower")
     described = {
         name: _shared(members[name]) if name in members else "" for name in ("modality", *MEASURED, "session", "atlas")
     }
     tagged = (members["r"].to_numpy(dtype=float) ** 2)[members["tag"].to_numpy(dtype=str) == SUPPRESSOR].sum()
+    tag = SUPPRESSOR if tagged > 0.5 * float((members["r"] ** 2).sum()) else ""
     return {
         **described,
         "level": "circuit",
@@ -220,9 +227,9 @@ def _circuit_row(circuit: dict[str, Any], members: pd.DataFrame, scores: Scores,
         "q_value": circuit["q"],
         **dict.fromkeys(PLACES, np.nan),
         "sentence": _sentence(
-            _circuit_name(circuit["circuit"], members), direction, described["session"], scores, verdict
+            _circuit_name(circuit["circuit"], members), direction, described["session"], scores, verdict, tag
         ),
-        "tag": SUPPRESSOR if tagged > 0.5 * float((members["r"] ** 2).sum()) else "",
+        "tag": tag,
     }
 
 
@@ -241,7 +248,7 @@ def _feature_row(feature: dict[str, Any], scores: Scores, verdict: Verdict) -> d
         "haufe_sign": SIGN_OF[direction_of(np.array([feature["haufe"]]))],
         "q_value": feature["q"],
         **{axis: feature.get(axis, np.nan) for axis in PLACES},
-        "sentence": _sentence(_feature_name(feature), direction, feature["session"], scores, verdict),
+        "sentence": _sentence(_feature_name(feature), direction, feature["session"], scores, verdict, feature["tag"]),
     }
 
 
@@ -253,12 +260,13 @@ def _shared(values: pd.Series) -> str:
 # ---------------------------------------------------------------------------------------------------------- sentences
 
 
-def _sentence(what: str, direction: str, session: str, scores: Scores, verdict: Verdict) -> str:
+def _sentence(what: str, direction: str, session: str, scores: Scores, verdict: Verdict, tag: str) -> str:
     """ "higher VS to dlPFC connectivity at ses-b0 is associated with a larger fall in MADRS (exploratory)"."""
     when = f" at {session}" if session else ""
     labels = [
         *(["exploratory"] if verdict == "exploratory" else []),
-        *([("simulated participants")] if scores.synthetic else []),
+        *([tag] if tag else []),
+        *(["simulated participants"] if scores.synthetic else []),
     ]
     label = f" ({'; '.join(labels)})" if labels else ""
     if direction not in ("higher", "lower"):

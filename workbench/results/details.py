@@ -305,7 +305,7 @@ def comparator_table(result: RunResult) -> pd.DataFrame:
 
 
 def circuit_table(result: RunResult) -> pd.DataFrame:
-    """Every circuit of a run, one row each, those that pass the circuit test first.
+    """Every circuit of a run, one row each: by q where prediction is shown, else by name, which ranks nothing.
 
     Parameters
     ----------
@@ -320,7 +320,8 @@ def circuit_table(result: RunResult) -> pd.DataFrame:
     import pandas as pd
 
     unit = unit_of(result.scores, IN_BRACKETS)
-    ordered = result.circuits.sort_values(["q", "p", "circuit"], kind="stable").to_dict("records")
+    by = ["q", "p", "circuit"] if result.claim.shows_prediction else ["circuit"]
+    ordered = result.circuits.sort_values(by, kind="stable").to_dict("records")
     rows = [
         {
             "circuit": str(row["circuit"]),
@@ -328,7 +329,7 @@ def circuit_table(result: RunResult) -> pd.DataFrame:
             "q": "" if isnan(row["q"]) else p_text(row["q"]),
             "candidate": "yes" if row["candidate"] else "no",
             f"effect per SD{unit}": _effect(row),
-            f"mean |SHAP|{unit}": "" if isnan(row["mean_abs_shap"]) else number(row["mean_abs_shap"]),
+            f"mean |SHAP|, features summed{unit}": "" if isnan(row["mean_abs_shap"]) else number(row["mean_abs_shap"]),
         }
         for row in ordered
     ]

@@ -133,6 +133,8 @@ def methods_text(result: RunResult) -> tuple[str, tuple[str, ...]]:
     tuple of (str, tuple of str)
         The paragraph, and keys of `references.REFERENCES`.
     """
+    from workbench.models.targets import circuit_permutations
+
     scores = result.scores
     keys = ["Varoquaux 2018", "Pedregosa 2011"]
     parts = [
@@ -180,14 +182,26 @@ def methods_text(result: RunResult) -> tuple[str, tuple[str, ...]]:
         keys += ["Lundberg 2017", "Haufe 2014", "Benjamini 1995"]
         parts.append(
             "Predictions of held-out participants were explained by SHAP values (Lundberg 2017) summed by circuit, "
-            "beside Haufe patterns (Haufe 2014); circuits were tested against permuted outcomes with the false "
-            "discovery rate controlled at 10 % (Benjamini 1995)."
+            "beside Haufe patterns (Haufe 2014); circuits, and features within them, were tested marginally (sum of "
+            f"squared partial correlations) against {circuit_permutations(scores.test.n_permutations):,} permuted "
+            f"outcomes, with the false discovery rate controlled at 10 % (Benjamini 1995){_selected(scores)}."
         )
     parts.append(
         "Claims follow a gate whose requirements are listed in this report. Analyses were run with biomarker-workbench "
         "on scikit-learn (Pedregosa 2011)."
     )
     return " ".join(parts), tuple(keys)
+
+
+def _selected(scores: Scores) -> str:
+    """Stability selection in a clause."""
+    found = scores.stability
+    if found is None:
+        return ""
+    return (
+        f"; beside that, a lasso was fitted in {2 * found.pairs} halves of the participants (complementary pairs), and "
+        "decides nothing"
+    )
 
 
 DOCUMENTS = (

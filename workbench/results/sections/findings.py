@@ -7,7 +7,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED, ReportTable, Section
-from workbench.results.biomarkers import COLUMNS
+from workbench.results.biomarkers import COLUMNS, SUPPRESSOR
 from workbench.results.sections import literature
 from workbench.results.summary import no_candidates
 from workbench.results.tuned import chosen_settings
@@ -23,9 +23,22 @@ SELECTED = (
     "Selected: share of halves of the participants (complementary pairs) in which a lasso chooses the feature, or any "
     "feature of the circuit. It decides nothing here; the circuit test does."
 )
+TWO_SIZES = (
+    "Mean |SHAP| of the circuit takes the sum of its features' values of each participant, in which they may cancel; "
+    "features summed adds up their mean |SHAP|, which grows with their number. Shares, null quantiles and ranks are of "
+    "the latter."
+)
 SUMS_ARE_EXACT = (
-    "The model is linear: features do not interact in it, so the sum over a circuit's features is exactly what the "
-    "circuit would be given as one player (Owen value)."
+    "The model is linear: features do not interact in it, so the sum of a participant's values over a circuit's "
+    "features is exactly what the circuit would be given as one player (Owen value)."
+)
+TAGGED = (
+    "Suppressor-like: the Haufe pattern is not clearly of the sign of the effect (of a circuit: in features with more "
+    "than half of its r²). It may serve the model to clear other features; where power is low, true ones have it too."
+)
+NOT_CORRECTED = (
+    "Effects and intervals are not corrected for the choice of candidates: those of chosen circuits are on average too "
+    "large, and intervals hold the true effect less often than in 95 %."
 )
 HOW_TO_READ = (
     "SHAP values say how this model came to its predictions, not what causes the outcome. The null quantile is "
@@ -59,7 +72,7 @@ def explanations(result: RunResult) -> Section:
         title=title,
         question=question,
         answer=_largest(result.circuits),
-        notes=(HOW_TO_READ, *([SUMS_ARE_EXACT] if _is_linear(result) else [])),
+        notes=(HOW_TO_READ, TWO_SIZES, *([SUMS_ARE_EXACT] if _is_linear(result) else [])),
         tables=tuple(table for table in tables if table is not None),
         pictures=(
             "shap_circuits",
@@ -77,13 +90,16 @@ def _largest(circuits: pd.DataFrame) -> str:
     if not len(known):
         return ""
     first = known.sort_values("mean_abs_shap", ascending=False).iloc[0]
-    return f"The largest share is that of {first['circuit']} ({100 * first['share']:.0f} % of mean |SHAP|)."
+    share = f"{100 * first['share']:.0f} % of mean |SHAP|, features summed"
+    return f"The largest share is that of {first['circuit']} ({share})."
 
 
 def _circuits(result: RunResult) -> ReportTable:
     """Every circuit tested; the columns of SHAP only where predictions are explained."""
     unit = unit_of(result.scores, IN_BRACKETS)
-    ordered = result.circuits.sort_values(["q", "p", "circuit"], kind="stable").reset_index(drop=True)
+    by = ["q", "p", "circuit"] if result.claim.shows_prediction else ["circuit"]
+    ordered = result.circuits.sort_values(by, kind="stable").reset_index(drop=True)
+    as_one = _as_one_player(result)
     rows = tuple(
         (
             str(row["circuit"]),
@@ -91,6 +107,7 @@ def _circuits(result: RunResult) -> ReportTable:
             _p(row["p"]),
             _p(row["q"]),
             _effect(row),
+            _number(as_one.get(str(row["circuit"]))),
             _number(row["mean_abs_shap"]),
             _number(row["null_quantile"]),
             _ranks(row),
@@ -103,7 +120,8 @@ def _circuits(result: RunResult) -> ReportTable:
         "p",
         "q",
         f"Effect per SD{unit}, 95 % CI",
-        f"Mean |SHAP|{unit}",
+        f"Mean |SHAP| of the circuit{unit}",
+        f"Mean |SHAP|, features summed{unit}",
         "Null quantile",
         "Rank over repeats",
     )
@@ -116,6 +134,16 @@ def _circuits(result: RunResult) -> ReportTable:
         "Circuits tested; candidates are marked",
         marked,
     )
+
+
+def _as_one_player(result: RunResult) -> dict[str, float]:
+    """By circuit, the mean over participants of the absolute sum of its features' SHAP values: they may cancel."""
+    if result.shap is None:
+        return {}
+    values = result.shap.drop(columns=["participant_id", "session", "base"])
+    circuit_of = dict(zip(result.features["name"], result.features["circuit"], strict=True))
+    sums = values.T.groupby(values.columns.map(circuit_of)).sum().T
+    return {str(circuit): float(size) for circuit, size in sums.abs().mean().items()}
 
 
 def _modalities(result: RunResult) -> ReportTable | None:
@@ -210,6 +238,8 @@ def candidates(result: RunResult) -> Section:
         paragraphs=tuple(f"{capital(str(each))}." for each in circuits["sentence"]),
         notes=(
             "Effects are per SD of the feature, or of the mean of the circuit, with the confounds held fixed.",
+            NOT_CORRECTED,
+            *([TAGGED] if SUPPRESSOR in set(result.biomarkers.get("tag", ())) else []),
             *([SELECTED] if result.scores.stability is not None else []),
             *([literature.NOTE] if any(map(_text, result.biomarkers.get("evidence", ()))) else []),
         ),

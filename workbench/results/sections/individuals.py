@@ -44,7 +44,7 @@ def participants(result: RunResult) -> Section | None:
     unit = unit_of(result.scores, IN_BRACKETS)
     note = (
         f"Bars are SHAP values{unit} of the model fitted without the participant, averaged over repeats: what each "
-        "circuit added to or took from the mean prediction. They explain the model and not the patient."
+        "circuit added to or took from what is predicted without any. They explain the model and not the patient."
         f"{WHISKERS if result.shap_circuits is not None else ''}"
     )
     return Section(
