@@ -275,9 +275,9 @@ def test_a_plan_frozen_anyway_says_in_every_result_what_it_could_not_meet(study)
 
 
 def rows_printed(text: str) -> list[str]:
-    """Names of the rows of the claim gate, as a command prints them by status; those missed one to a line."""
+    """Names of the rows of the claim gate, as a command prints them by status; what is not met one to a line."""
     joined = re.sub(r"\n {22}", " ", text)
-    rows = re.findall(r"^    (?:met|missed|open|does not apply) {2,}(.*)$", joined, re.MULTILINE)
+    rows = re.findall(r"^    (?:met|missed|not tried|open|does not apply) {2,}(.*)$", joined, re.MULTILINE)
     names = [name for row in rows for name in re.sub(r" \([^()]*(?:\([^()]*\)[^()]*)*\)$", "", row).split("; ")]
     return sorted(names)
 

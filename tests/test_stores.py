@@ -32,7 +32,7 @@ import _calibration_routes as routes  # noqa: E402
 
 sys.path.remove(str(BENCHMARKS))
 
-pytestmark = pytest.mark.usefixtures("bare_runs")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 N = 30
 
 
