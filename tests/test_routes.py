@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workbench.pipeline.ledger import history
+from workbench.study import open_study
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 import _calibration_routes as routes  # noqa: E402
@@ -34,7 +37,6 @@ def _few_permutations(bare_runs) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory) -> Path:
     """A study with its registry, as they are when made and once its question was run, unfrozen."""
-    from workbench.study import open_study
     from workbench.tracking import prepare
 
     folder = tmp_path_factory.mktemp("routes")
@@ -101,6 +103,19 @@ def test_a_simulated_trial_made_again_elsewhere_is_new_and_a_real_one_is_not(beg
     real.change("features/cohort.toml", ("synthetic = true", "synthetic = false"))
     claim = routes.honest(real).result.claim
     assert routes.named(claim.reasons, routes.VIEWED_BEFORE), claim.reasons
+
+
+def test_a_simulated_trial_made_again_in_the_folder_that_was_removed_is_new(begin):
+    """Whoever clones the repository once more into the same place gets the demo's verdict once more."""
+    study = begin(after_a_look=False)
+    study.change("features/cohort.toml", ('data = "sources"', 'data = "sources"\nsynthetic = true'))
+    study.run()
+    (study.root / "experiments" / "viewed.jsonl").unlink()
+    assert len(history(open_study(study.root)).looks) == 1, "its run is still there"
+    shutil.rmtree(study.root / "mlruns")
+    assert history(open_study(study.root)).looks == ()
+    study.change("features/cohort.toml", ("synthetic = true", "synthetic = false"))
+    assert len(history(open_study(study.root)).looks) == 1, "of real people nothing is forgotten"
 
 
 def test_circuits_added_after_freezing_are_neither_a_look_nor_other_data(begin):

@@ -231,8 +231,8 @@ class History:
 def history(study: Study) -> History:
     """The results viewed in a study, and those at the same values that were viewed elsewhere.
 
-    Simulated people are not looked for in other folders that hold simulated people: the same trial is made up again
-    from its seed by whoever wants to.
+    Simulated people are not looked for where their runs are gone, in other folders or in one that was removed: the same
+    trial is made up again from its seed by whoever wants to.
 
     Parameters
     ----------
@@ -263,8 +263,8 @@ def history(study: Study) -> History:
             not_known = "the registry of results viewed in other study folders was begun with another key"
         for line in lines:
             here = line.study == own or line.run_id in finished  # a study that was moved holds its runs still
-            made_up_elsewhere = study.cohort.synthetic and line.synthetic and not here
-            if line.run_id not in known and not made_up_elsewhere:
+            made_up_again = study.cohort.synthetic and line.synthetic and line.run_id not in finished
+            if line.run_id not in known and not made_up_again:
                 more.append(of_registry(line, own=line.study if here else own))
     known |= {look.run_id for look in more}
     lost = [unrecorded(run_id, date) for run_id, date in finished.items() if run_id not in known]
