@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.figures.style import BLUE, GREY, PALE, VERMILLION, Picture, canvas, name_rows
 from workbench.figures.words import balanced, with_unit, without_source
 from workbench.records import RunResult
+from workbench.results.details import shap_of_circuits
 from workbench.results.wording import IN_BRACKETS, number, unit_of
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def draw_circuits(result: RunResult) -> Picture | None:
     Picture or None
         None where nothing is explained, and for runs of older versions.
     """
-    if not result.claim.shows_prediction or result.shap_circuits is None or result.circuit_values is None:
+    mean = shap_of_circuits(result)
+    if mean is None or result.circuit_values is None:
         return None
-    mean = result.shap_circuits.drop(columns="repeat").groupby(["participant_id", "session"], sort=True).mean()
     order = mean.abs().mean().sort_values(ascending=False, kind="stable").head(MOST)
     values = result.circuit_values.set_index(["participant_id", "session"]).reindex(mean.index)
     members = dict(zip(result.circuits["circuit"], result.circuits["n_features"], strict=True))

@@ -62,7 +62,7 @@ class CheckReport:
         return tuple(
             f"{name}: frozen on {freeze.date} and changed since: {words}"
             for name, freeze in freezes.items()
-            if (words := "; ".join([*freeze.changed, *(("the data",) if freeze.data_changed else ())]))
+            if (words := "; ".join(_changes(freeze)))
         )
 
     @property
@@ -80,8 +80,8 @@ class CheckReport:
         freeze = self._freeze(plan.name)
         if freeze is None:
             return f"workbench freeze {plan.name}"
-        changed = freeze.changed or freeze.data_changed
-        return f'workbench freeze {plan.name} --again --because "WHY"' if changed else f"workbench run {plan.name}"
+        again = f'workbench freeze {plan.name} --again --because "WHY"'
+        return again if _changes(freeze) else f"workbench run {plan.name}"
 
     def _freeze(self, name: str) -> Freeze | None:
         viewings = (claim.plan.viewing for claim in self.claims.get(name, ()))
@@ -209,6 +209,10 @@ def check(
     return CheckReport(
         tuple(problems), experiment_plan, loaded.tables, claims, tuple(notes), circuits, opened.root, alerts, in_part
     )
+
+
+def _changes(freeze: Freeze) -> tuple[str, ...]:
+    return (*freeze.changed, *(("the data",) if freeze.data_changed else ()))
 
 
 def _rests_on(spec: ExperimentSpec, study: Study, faulty: Collection[str]) -> bool:

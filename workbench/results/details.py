@@ -304,6 +304,40 @@ def comparator_table(result: RunResult) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def circuits_in_order(result: RunResult) -> pd.DataFrame:
+    """The circuits of a run: by q where prediction is shown, else by name, which ranks nothing.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    DataFrame
+        The rows of `result.circuits`, numbered anew.
+    """
+    by = ["q", "p", "circuit"] if result.claim.shows_prediction else ["circuit"]
+    return result.circuits.sort_values(by, kind="stable").reset_index(drop=True)
+
+
+def shap_of_circuits(result: RunResult) -> pd.DataFrame | None:
+    """SHAP values of every participant summed over the features of each circuit, averaged over repeats.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_circuits) or None
+        Index participant_id and session, units of the outcome. None where nothing is explained, and for runs of older
+        versions.
+    """
+    if not result.claim.shows_prediction or result.shap_circuits is None:
+        return None
+    return result.shap_circuits.drop(columns="repeat").groupby(["participant_id", "session"], sort=True).mean()
+
+
 def circuit_table(result: RunResult) -> pd.DataFrame:
     """Every circuit of a run, one row each: by q where prediction is shown, else by name, which ranks nothing.
 
@@ -320,8 +354,7 @@ def circuit_table(result: RunResult) -> pd.DataFrame:
     import pandas as pd
 
     unit = unit_of(result.scores, IN_BRACKETS)
-    by = ["q", "p", "circuit"] if result.claim.shows_prediction else ["circuit"]
-    ordered = result.circuits.sort_values(by, kind="stable").to_dict("records")
+    ordered = circuits_in_order(result).to_dict("records")
     rows = [
         {
             "circuit": str(row["circuit"]),

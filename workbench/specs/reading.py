@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from workbench.errors import Problem, Problems, SpecError
+from workbench.json_values import reader_of
 from workbench.specs.base import RULES_LATER, Finding, Key, broken_rules
 from workbench.specs.cohort import CohortSpec
 from workbench.specs.experiment import ExperimentSpec
@@ -249,7 +250,7 @@ class _Examination:
     def spec(self) -> Any | None:
         """The spec, or None where a value had to be guessed; findings are collected on the way."""
         values = copy.deepcopy(self._values)
-        adapter = TypeAdapter(self._root)
+        adapter = reader_of(self._root)
         for _ in range(ROUNDS):
             try:
                 spec = adapter.validate_python(_tuples(values), context={RULES_LATER: True})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.records import UNASSIGNED, ReportTable, Section
 from workbench.results.biomarkers import COLUMNS, SUPPRESSOR
+from workbench.results.details import circuits_in_order, shap_of_circuits
 from workbench.results.sections import literature
 from workbench.results.summary import no_candidates
 from workbench.results.tuned import chosen_settings
@@ -97,8 +98,7 @@ def _largest(circuits: pd.DataFrame) -> str:
 def _circuits(result: RunResult) -> ReportTable:
     """Every circuit tested; the columns of SHAP only where predictions are explained."""
     unit = unit_of(result.scores, IN_BRACKETS)
-    by = ["q", "p", "circuit"] if result.claim.shows_prediction else ["circuit"]
-    ordered = result.circuits.sort_values(by, kind="stable").reset_index(drop=True)
+    ordered = circuits_in_order(result)
     as_one = _as_one_player(result)
     rows = tuple(
         (
@@ -138,12 +138,8 @@ def _circuits(result: RunResult) -> ReportTable:
 
 def _as_one_player(result: RunResult) -> dict[str, float]:
     """By circuit, the mean over participants of the absolute sum of its features' SHAP values: they may cancel."""
-    if result.shap is None:
-        return {}
-    values = result.shap.drop(columns=["participant_id", "session", "base"])
-    circuit_of = dict(zip(result.features["name"], result.features["circuit"], strict=True))
-    sums = values.T.groupby(values.columns.map(circuit_of)).sum().T
-    return {str(circuit): float(size) for circuit, size in sums.abs().mean().items()}
+    values = shap_of_circuits(result)
+    return {} if values is None else {str(circuit): float(size) for circuit, size in values.abs().mean().items()}
 
 
 def _modalities(result: RunResult) -> ReportTable | None:
