@@ -127,6 +127,13 @@ def test_the_first_result_of_an_outcome_is_announced_with_what_it_costs(study, c
     assert "this will be the first result" not in printed(study, capsys, "run quick --jobs 1")
 
 
+def test_of_two_experiments_with_one_outcome_the_one_that_is_run_first_is_announced(study, capsys):
+    (study / "experiments" / "later.toml").write_text(QUESTION.replace("repeats = 1", "repeats = 1\nseed = 1"))
+    both = printed(study, capsys, "run quick later --jobs 1")
+    assert both.count("this will be the first result viewed for this outcome") == 1
+    assert "quick: this will be the first result" in both
+
+
 def test_runs_of_before_are_found_by_what_was_run_and_on_which_data(study, capsys):
     """So that a second demo runs nothing twice; the data folder is named by the study, as that of the demo is."""
     shutil.copytree(TWIN, study / "sources")

@@ -82,7 +82,7 @@ def test_the_review_preset_is_simulated_built_and_sound_at_its_own_size(
     with pytest.raises(FirstRunError):
         pipeline.demo(study=study, preset="review", say=told.append)
 
-    assert (asked[0]["names"], asked[0]["only"]) == (["shuffled_outcome"], ("ridge",))
+    assert (asked[0]["names"], asked[0]["only"]) == (["shuffled_outcome", "madrs_change", MAIN], ("ridge",))
     assert any("482 patients and 141 healthy controls: 2350 files" in line for line in told)
     report = pipeline.check(study=study)
     assert report.problems == ()

@@ -103,21 +103,32 @@ def planned_claims(
     return tuple(claims)
 
 
-def first_result_warning(study: Study, plan: ExperimentPlan) -> str:
-    """What running an experiment now costs, where it would be the first result viewed for its outcome; else empty.
+def first_result_warnings(study: Study, plans: Sequence[ExperimentPlan]) -> list[str]:
+    """What running experiments now costs, where one would be the first result viewed for its outcome.
 
     Later results for the outcome are corrected for the first one, and only a plan frozen before it can be supported.
 
     Parameters
     ----------
     study : Study
-    plan : ExperimentPlan
-        With the runs that are about to be made.
+    plans : sequence of ExperimentPlan
+        With the runs that are about to be made, in this order.
 
     Returns
     -------
-    str
+    list of str
+        A line for each experiment that is the first of its outcome.
     """
+    warnings, before = list[str](), set[Hashable]()
+    for plan in plans:
+        outcomes = {(run.dataset.outcome.label, run.dataset.outcome.arms) for run in plan.runs}
+        if not outcomes & before:
+            warnings.append(_first_result_warning(study, plan))
+        before |= outcomes
+    return [warning for warning in warnings if warning]
+
+
+def _first_result_warning(study: Study, plan: ExperimentPlan) -> str:
     claims = [claim.plan for claim in planned_claims(study, plan)]
     viewings = [claim.viewing for claim in claims if claim.viewing is not None]
     if not viewings or any(viewing.number > 1 or viewing.freeze is not None for viewing in viewings):

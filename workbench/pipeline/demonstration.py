@@ -93,14 +93,22 @@ def _frozen_and_run(
         say(f"  its plan is written down before any result is viewed; its primary run is {_primary(plan)}.")
     names, only = list(open_study(root).experiment_paths), DEMO_MODELS[preset]
     there = runs_of_before(root, only=only, progress=progress)
+    of_models = "".join(f" --only {model}" for model in only)
     finished: list[FinishedRun] = []
-    for name in sorted(names, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each)):
-        say(f"$ workbench run {name}{''.join(f' --only {model}' for model in only)}{where}")
-        if name in there:
-            say("  was run before on these very data; not run again:")
-        for each in there.get(name) or run([name], study=root, only=only, jobs=jobs, resume=True, progress=progress):
-            finished.append(each)
-            say(f"  {each.one_line()}")
+
+    def shown(run: FinishedRun) -> None:
+        finished.append(run)
+        say(f"  {run.one_line()}")
+
+    for name in there:
+        say(f"$ workbench run {name}{of_models}{where}")
+        say("  was run before on these very data; not run again:")
+        for each in there[name]:
+            shown(each)
+    missing = sorted(set(names) - set(there), key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each))
+    if missing:
+        say(f"$ workbench run {' '.join(missing)}{of_models}{where}")
+        run(missing, study=root, only=only, jobs=jobs, resume=True, progress=progress, on_finished=shown)
     return finished
 
 

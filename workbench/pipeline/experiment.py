@@ -11,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import GuardError, Problems, SpecError, StoreError
-from workbench.pipeline.claim_gate import first_result_warning
+from workbench.pipeline.claim_gate import first_result_warnings
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import make_ready, read_history, viewed
@@ -147,17 +147,15 @@ def run(
         ]
         problems.raise_if_any(GuardError)
         finished: list[FinishedRun] = []
+        asked = [_only(plan, only) for plan in plans if plan is not None]
+        for warning in () if rehearse else first_result_warnings(opened, asked):
+            (on_warning or progress.say)(warning)
         store = partial(keep_each, recorder, progress=progress, jobs=jobs if helpers else 1, forks=forks)
-        for plan in plans:
+        runs_of = run_all(loaded, asked, jobs=jobs, resume=resume, progress=progress, forks=forks, workers=workers)
+        for plan, requested in zip(plans, asked, strict=True):
             assert plan is not None
-            requested = _only(plan, only)
-            warning = "" if rehearse else first_result_warning(opened, requested)
-            if warning:
-                (on_warning or progress.say)(warning)
             with _meanwhile(recorder.make_ready if (forks or helpers) and not rehearse else None):
-                runs = run_all(
-                    loaded, requested, jobs=jobs, resume=resume, progress=progress, forks=forks, workers=workers
-                )
+                runs = next(runs_of)
             for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
                 finished.append(kept)
                 if sent_to is not None:
