@@ -241,10 +241,13 @@ def test_candidates_have_a_table_of_circuits_and_one_with_their_features(shown_r
 def test_missed_requirements_are_named_where_the_table_may_be_folded(shown_result):
     from workbench.results.requirements import gate_rows
 
-    missed = [row.requirement for row in gate_rows(shown_result.scores) if row.missed]
+    rows = gate_rows(shown_result.scores)
+    missed, not_tried = ([row.requirement for row in rows if row.status == each] for each in ("missed", "not tried"))
     (section,) = [each for each in report_of(shown_result).sections if each.name == "requirements"]
     assert missed
-    assert section.answer.endswith(f"missed: {'; '.join(missed)}.")
+    assert not_tried
+    counted = f"{len(missed)} of {len(rows)} requirements {'is' if len(missed) == 1 else 'are'} missed"
+    assert section.answer == f"{counted}: {'; '.join(missed)}. Not tried: {'; '.join(not_tried)}."
 
 
 def test_predictions_of_all_participants_have_as_many_decimals_and_no_minus_zero(shown_result):

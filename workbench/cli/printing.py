@@ -308,8 +308,8 @@ def print_check(report: CheckReport, *, verbose: bool, study: Path = HERE, data:
         say_wrapped(f"Note: {note}")
     if report.next_step:
         print(f"\n  {'Next'.ljust(18)}{report.next_step}{options_where(study, data)}")
-        if report.next_step.startswith("workbench freeze") and "--again" not in report.next_step:
-            print_labelled("", "(before its first run: only then can a claim be more than exploratory)")
+        if report.why_next:
+            print_labelled("", f"({report.why_next})")
 
 
 def print_described(each: DescribedSource) -> None:

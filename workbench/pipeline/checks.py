@@ -76,12 +76,22 @@ class CheckReport:
         """The command to type next, of the first experiment that is no control; empty where there is a problem."""
         if self.problems or not self.plans:
             return ""
-        plan = next((plan for plan in self.plans if not plan.spec.outcome.shuffle), self.plans[0])
-        freeze = self._freeze(plan.name)
+        freeze = self._freeze(self._main)
         if freeze is None:
-            return f"workbench freeze {plan.name}"
-        again = f'workbench freeze {plan.name} --again --because "WHY"'
-        return again if _changes(freeze) else f"workbench run {plan.name}"
+            return f"workbench freeze {self._main}"
+        again = f'workbench freeze {self._main} --again --because "WHY"'
+        return again if _changes(freeze) else f"workbench run {self._main}"
+
+    @property
+    def why_next(self) -> str:
+        """Why the next step is that, where a plan is to be frozen for the first time; empty elsewhere."""
+        to_freeze = self.next_step and self._freeze(self._main) is None
+        return "before its first run: only then can a claim be more than exploratory" if to_freeze else ""
+
+    @property
+    def _main(self) -> str:
+        """The first experiment that is no control."""
+        return next((plan for plan in self.plans if not plan.spec.outcome.shuffle), self.plans[0]).name
 
     def _freeze(self, name: str) -> Freeze | None:
         viewings = (claim.plan.viewing for claim in self.claims.get(name, ()))

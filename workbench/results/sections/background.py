@@ -29,22 +29,25 @@ def requirements(result: RunResult) -> Section:
     Section
     """
     rows = gate_rows(result.scores)
-    missed = [row for row in rows if row.missed]
     cells = tuple((row.requirement, row.status, sentence(row.missed)) for row in rows)
     marked = frozenset(at for at, row in enumerate(rows) if row.missed)
     return Section(
         name="requirements",
         title="Requirements of the claim",
         question="Why is the verdict not stronger?",
-        answer=_missed(missed, len(rows)),
+        answer=_missed(rows),
         tables=(ReportTable(("Requirement", "Status", "Why"), cells, "The claim gate, row by row", marked),),
     )
 
 
-def _missed(missed: Sequence[GateRow], n_rows: int) -> str:
-    """How many requirements are missed, and which: the table of all may be folded."""
-    named = f": {'; '.join(row.requirement for row in missed)}" if missed else ""
-    return f"{len(missed)} of {n_rows} requirements {'is' if len(missed) == 1 else 'are'} missed{named}."
+def _missed(rows: Sequence[GateRow]) -> str:
+    """How many requirements are missed or were not tried, and which: the table of all may be folded."""
+    missed, not_tried = (
+        [row.requirement for row in rows if row.status == status] for status in ("missed", "not tried")
+    )
+    named = f": {'; '.join(missed)}" if missed else ""
+    said = f"{len(missed)} of {len(rows)} requirements {'is' if len(missed) == 1 else 'are'} missed{named}."
+    return f"{said} Not tried: {'; '.join(not_tried)}." if not_tried else said
 
 
 def limits(result: RunResult) -> Section:
