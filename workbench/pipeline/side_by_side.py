@@ -95,6 +95,8 @@ def run_all(
 
 def _made_together(plans: Sequence[ExperimentPlan], n_processes: int) -> list[Sequence[ExperimentPlan]]:
     """All experiments at once where nobody waits long for the first of them, else one after another."""
+    if len(plans) == 1:
+        return [plans]
     seconds = sum(cost.seconds for plan in plans for cost in _costs(plan.runs))
     return [plans] if seconds <= LONGER_RUN_S * n_processes else [[plan] for plan in plans]
 
