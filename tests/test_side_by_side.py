@@ -18,13 +18,15 @@ def planned(monkeypatch):
     """Runs of so many seconds and so much memory, of which those of 3 seconds are many small fits."""
 
     def cost(dataset, validation, learner):
-        return SimpleNamespace(most=Cost(fits=1, seconds=dataset.seconds, memory_bytes=dataset.memory, disk_bytes=0.0))
+        most = Cost(fits=1, seconds=dataset.seconds, memory_bytes=dataset.memory, disk_bytes=0.0)
+        return SimpleNamespace(most=most, least=most.times(0.1))
 
     monkeypatch.setattr(forecast, "forecast", cost)
     monkeypatch.setattr(side_by_side, "_is_short", lambda run: run.dataset.seconds == 3)
 
-    def make(*seconds: float, memory: float = 4e8):
-        dataset = [SimpleNamespace(seconds=each, memory=memory) for each in seconds]
+    def make(*seconds: float, memory: float = 4e8, shuffled: bool = False):
+        outcome = SimpleNamespace(shuffled=shuffled)
+        dataset = [SimpleNamespace(seconds=each, memory=memory, outcome=outcome) for each in seconds]
         return [SimpleNamespace(dataset=each, validation=None, learner=None) for each in dataset]
 
     return make
@@ -32,6 +34,11 @@ def planned(monkeypatch):
 
 def test_the_longest_of_many_runs_is_begun_with(planned):
     assert side_by_side._left_to_one_process(planned(20, 40, 30, 3), 2) == [1, 2, 0, 3]
+
+
+def test_a_control_with_a_shuffled_outcome_is_not_expected_to_predict_and_so_is_short(planned):
+    runs = [*planned(40, shuffled=True), *planned(20, 30, 10)]
+    assert side_by_side._left_to_one_process(runs, 2) == [2, 1, 3, 0]
 
 
 def test_with_fewer_than_two_runs_for_each_process_short_ones_alone_are_left_to_one(planned):

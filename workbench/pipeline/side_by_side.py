@@ -132,9 +132,12 @@ def _left_to_one_process(runs: Sequence[PlannedRun], n_processes: int) -> list[i
 
 
 def _costs(runs: Sequence[PlannedRun]) -> list[Cost]:
+    """Of runs that predict, but for controls with a shuffled outcome."""
     from workbench.evaluation.forecast import forecast
 
-    return [forecast(planned.dataset, planned.validation, planned.learner).most for planned in runs]
+    forecasts = [forecast(planned.dataset, planned.validation, planned.learner) for planned in runs]
+    shuffled = [planned.dataset.outcome.shuffled for planned in runs]
+    return [each.least if control else each.most for each, control in zip(forecasts, shuffled, strict=True)]
 
 
 def _is_short(planned: PlannedRun) -> bool:
