@@ -56,6 +56,7 @@ test-wheel: ## install the wheel into empty environments (Python 3.11, 3.12, 3.1
 	@tests/wheel/try_wheel.sh $(ARGS)
 
 test-commands: $(INSTALLED) ## run every command that the documentation shows, in a small study
+	@$(PIP) install --no-deps --require-hashes -r tests/documentation/requirements.lock
 	@$(BIN)/python -m pytest -q tests/documentation/shown_commands.py $(ARGS)
 
 test-cluster: $(INSTALLED) ## try loky, Dask, SLURM, SQLite and PostgreSQL for real, on 127.0.0.1 (root installs them where missing)
@@ -88,6 +89,9 @@ lock: ## write requirements.lock again from pyproject.toml (needs uv; ARGS=--upg
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra postgres \
 	  -c requirements.lock $(ARGS) pyproject.toml -p 3.11 -o tests/cluster/requirements.lock
 	@$(PYTHON) docs/beside_the_lock.py requirements.lock tests/cluster/requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra notebook \
+	  -c requirements.lock $(ARGS) pyproject.toml -p 3.11 -o tests/documentation/requirements.lock
+	@$(PYTHON) docs/beside_the_lock.py requirements.lock tests/documentation/requirements.lock
 	@for python in 3.11 3.12 3.13; do for platform in $(PLATFORMS); do \
 	  uv pip install --no-config --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target .venv/lock \
 	    --python-version $$python --python-platform $$platform -r requirements.lock && \

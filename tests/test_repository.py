@@ -15,7 +15,7 @@ import workbench
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
-BESIDE_THE_LOCK = ("docs", "tests/cluster")
+BESIDE_THE_LOCK = ("docs", "tests/cluster", "tests/documentation")
 """Folders with a lock of their own, of what only the documentation and the checks of clusters need."""
 
 # Written in pieces, so that this file does not name what it looks for.
