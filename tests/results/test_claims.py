@@ -211,6 +211,10 @@ def missing(strong: Scores) -> dict[str, tuple[Scores, str]]:
             replace(strong, n_sites=2, sites_held=replace(HELD, r2=-0.1)),
             "with the site held fixed the R2 is -0.10",
         ),
+        "site held by chance": (
+            replace(strong, n_sites=2, sites_held=replace(HELD, interval=replace(INTERVAL, low=-0.1))),
+            "with the site held fixed the R2 is 0.15, and its 95 % interval reaches down to -0.10",
+        ),
         "left out": (replace(three, across_sites=None), "not tried on whole sites left out (3 sites)"),
         "across sites": (replace(three, across_sites=-0.02), "whole sites are left out the R2 is -0.02"),
         "not within": (replace(three, within_sites=None), "not tried within sites left out (3 sites)"),
@@ -253,9 +257,10 @@ ROWS = (
     "permutations", "interval", "no interval", "interval with sites left out", "one participant", "participants",
     "influence", "influence of one repeat", "influence on the score alone", "repeats", "clinical",
     "clinical is a confound", "nothing added",
-    "added by chance", "added without p", "confounds", "site not held", "site held", "left out", "across sites",
-    "not within", "within sites", "within sites left out", "baseline", "baseline held", "baseline held, mean",
-    "baseline held, p", "baseline held, uncorrected p", "baseline held, no p", "baseline held, interval", "n", "capped",
+    "added by chance", "added without p", "confounds", "site not held", "site held", "site held by chance", "left out",
+    "across sites", "not within", "within sites", "within sites left out", "baseline", "baseline held",
+    "baseline held, mean", "baseline held, p", "baseline held, uncorrected p", "baseline held, no p",
+    "baseline held, interval", "n", "capped",
 )  # fmt: skip
 
 

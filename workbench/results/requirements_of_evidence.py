@@ -277,7 +277,11 @@ def _confounds_declared(plan: AnalysisPlan) -> Obstacle | None:
 
 
 def _holds_with_site_fixed(scores: Scores) -> str:
-    """Two sites or more, whatever the test of their difference says (trap T8)."""
+    """Two sites or more, whatever the test of their difference says (trap T8).
+
+    Sites that differ in outcome and features alike raise R2 and its interval together: what they cannot raise is asked
+    for with its own interval.
+    """
     read = read_from(scores)
     if read.n_sites < SITES_TO_HOLD_FIXED:
         return ""
@@ -285,9 +289,14 @@ def _holds_with_site_fixed(scores: Scores) -> str:
         return ""  # the R2 of the run itself, which is above 0 already
     if read.sites_held is None:
         return f"it was not tried with the site held fixed ({read.n_sites} sites)"
-    r2 = read.sites_held.r2
+    r2, interval = read.sites_held.r2, read.sites_held.interval
+    if not r2 > 0:
+        return f"with the site held fixed the R2 is {number(r2)}: differences between sites may explain it"
+    if interval is None or interval.low > 0 or read.leave_out:
+        return ""  # without an interval, and where whole sites are left out, the row of the interval says so
     return (
-        "" if r2 > 0 else f"with the site held fixed the R2 is {number(r2)}: differences between sites may explain it"
+        f"with the site held fixed the R2 is {number(r2)}, and its 95 % interval reaches down to "
+        f"{number(interval.low)}: differences between sites may explain it"
     )
 
 
