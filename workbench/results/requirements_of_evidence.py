@@ -277,11 +277,7 @@ def _confounds_declared(plan: AnalysisPlan) -> Obstacle | None:
 
 
 def _holds_with_site_fixed(scores: Scores) -> str:
-    """Two sites or more, whatever the test of their difference says (trap T8).
-
-    Sites that differ in outcome and features alike raise R2 and its interval together: what they cannot raise is asked
-    for with its own interval.
-    """
+    """Two sites or more, whatever T8 says; with its interval, since sites that differ raise that of the run as well."""
     read = read_from(scores)
     if read.n_sites < SITES_TO_HOLD_FIXED:
         return ""
@@ -294,10 +290,8 @@ def _holds_with_site_fixed(scores: Scores) -> str:
         return f"with the site held fixed the R2 is {number(r2)}: differences between sites may explain it"
     if interval is None or interval.low > 0 or read.leave_out:
         return ""  # without an interval, and where whole sites are left out, the row of the interval says so
-    return (
-        f"with the site held fixed the R2 is {number(r2)}, and its 95 % interval reaches down to "
-        f"{number(interval.low)}: differences between sites may explain it"
-    )
+    reaches = f"{number(r2)}, and its 95 % interval reaches down to {number(interval.low)}"
+    return f"with the site held fixed the R2 is {reaches}: differences between sites may explain it"
 
 
 def _holds_across_sites(scores: Scores) -> str:
