@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from workbench.errors import FitError
-from workbench.evaluation import forecast
 from workbench.evaluation.cost import Cost
 from workbench.pipeline import side_by_side
 
@@ -17,17 +16,18 @@ from workbench.pipeline import side_by_side
 def planned(monkeypatch):
     """Runs of so many seconds and so much memory, of which those of 3 seconds are many small fits."""
 
-    def cost(dataset, validation, learner):
-        most = Cost(fits=1, seconds=dataset.seconds, memory_bytes=dataset.memory, disk_bytes=0.0)
-        return SimpleNamespace(most=most, least=most.times(0.1))
-
-    monkeypatch.setattr(forecast, "forecast", cost)
-    monkeypatch.setattr(side_by_side, "_is_short", lambda run: run.dataset.seconds == 3)
+    monkeypatch.setattr(side_by_side, "_is_short", lambda run: run.stated_forecast.most.seconds == 3)
 
     def make(*seconds: float, memory: float = 4e8, shuffled: bool = False):
+        most = [Cost(fits=1, seconds=each, memory_bytes=memory, disk_bytes=0.0) for each in seconds]
         outcome = SimpleNamespace(shuffled=shuffled)
-        dataset = [SimpleNamespace(seconds=each, memory=memory, outcome=outcome) for each in seconds]
-        return [SimpleNamespace(dataset=each, validation=None, learner=None) for each in dataset]
+        return [
+            SimpleNamespace(
+                dataset=SimpleNamespace(outcome=outcome),
+                stated_forecast=SimpleNamespace(most=each, least=each.times(0.1)),
+            )
+            for each in most
+        ]
 
     return make
 

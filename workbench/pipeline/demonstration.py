@@ -91,7 +91,8 @@ def _frozen_and_run(
     say(f"$ workbench freeze {MAIN_DEMO}{where}")
     for plan in freeze([MAIN_DEMO], study=root, progress=progress):
         say(f"  its plan is written down before any result is viewed; its primary run is {_primary(plan)}.")
-    names, only = list(open_study(root).experiment_paths), DEMO_MODELS[preset]
+    only = DEMO_MODELS[preset]
+    names = sorted(open_study(root).experiment_paths, key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each))
     there = runs_of_before(root, only=only, progress=progress)
     of_models = "".join(f" --only {model}" for model in only)
     finished: list[FinishedRun] = []
@@ -100,12 +101,12 @@ def _frozen_and_run(
         finished.append(run)
         say(f"  {run.one_line()}")
 
-    for name in there:
+    for name in (each for each in names if each in there):
         say(f"$ workbench run {name}{of_models}{where}")
         say("  was run before on these very data; not run again:")
         for each in there[name]:
             shown(each)
-    missing = sorted(set(names) - set(there), key=lambda each: (each == MAIN_DEMO, each != CONTROL_DEMO, each))
+    missing = [each for each in names if each not in there]
     if missing:
         say(f"$ workbench run {' '.join(missing)}{of_models}{where}")
         run(missing, study=root, only=only, jobs=jobs, resume=True, progress=progress, on_finished=shown)

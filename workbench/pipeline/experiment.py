@@ -142,21 +142,21 @@ def run(
         loaded = load_study_data(opened, problems=problems, progress=progress)
         problems.raise_if_any()
         assert loaded is not None
-        plans = [
+        planned = [
             plan_experiment(loaded, name, spec, problems=problems, rehearsal=rehearse) for name, spec in chosen.items()
         ]
         problems.raise_if_any(GuardError)
+        plans = [plan for plan in planned if plan is not None]  # all of them, since there was no problem
+        requested = [_only(plan, only) for plan in plans]
         finished: list[FinishedRun] = []
-        asked = [_only(plan, only) for plan in plans if plan is not None]
-        for warning in () if rehearse else first_result_warnings(opened, asked):
+        for warning in () if rehearse else first_result_warnings(opened, requested):
             (on_warning or progress.say)(warning)
         store = partial(keep_each, recorder, progress=progress, jobs=jobs if helpers else 1, forks=forks)
-        runs_of = run_all(loaded, asked, jobs=jobs, resume=resume, progress=progress, forks=forks, workers=workers)
-        for plan, requested in zip(plans, asked, strict=True):
-            assert plan is not None
+        runs_of = run_all(loaded, requested, jobs=jobs, resume=resume, progress=progress, forks=forks, workers=workers)
+        for plan, part in zip(plans, requested, strict=True):
             with _meanwhile(recorder.make_ready if (forks or helpers) and not rehearse else None):
                 runs = next(runs_of)
-            for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, requested, runs, recorder, store):
+            for kept in _rehearsed(runs) if rehearse else viewed(opened, plan, part, runs, recorder, store):
                 finished.append(kept)
                 if sent_to is not None:
                     _send(opened, kept, sent_to, files=server_files, warn=on_warning or progress.say)

@@ -65,12 +65,18 @@ class PlannedRun:
         return f"{validation.repeats} x {validation.outer}"
 
     @cached_property
-    def forecast(self) -> Forecast:
-        """What it costs part by part, on one core of this machine."""
+    def stated_forecast(self) -> Forecast:
+        """What it costs part by part, on one core of the stated machine."""
         from workbench.evaluation.forecast import forecast
+
+        return forecast(self.dataset, self.validation, self.learner)
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """The same on one core of this machine."""
         from workbench.evaluation.machine_speed import slowness
 
-        return forecast(self.dataset, self.validation, self.learner).slowed(slowness())
+        return self.stated_forecast.slowed(slowness())
 
     @property
     def cost(self) -> Cost:

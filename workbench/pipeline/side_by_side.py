@@ -95,9 +95,7 @@ def run_all(
 
 def _made_together(plans: Sequence[ExperimentPlan], n_processes: int) -> list[Sequence[ExperimentPlan]]:
     """All experiments at once where nobody waits long for the first of them, else one after another."""
-    if len(plans) == 1:
-        return [plans]
-    seconds = sum(cost.seconds for plan in plans for cost in _costs(plan.runs))
+    seconds = sum(_cost(planned).seconds for plan in plans for planned in plan.runs)
     return [plans] if seconds <= LONGER_RUN_S * n_processes else [[plan] for plan in plans]
 
 
@@ -121,7 +119,7 @@ def _in_forks(
 
 def _left_to_one_process(runs: Sequence[PlannedRun], n_processes: int) -> list[int]:
     """Places of the runs that are made side by side, the longest first."""
-    most = _costs(runs)
+    most = [_cost(planned) for planned in runs]
     longer = [
         place for place, cost in enumerate(most)
         if cost.seconds <= LONGER_RUN_S and cost.memory_bytes <= LONGER_RUN_BYTES
@@ -131,13 +129,10 @@ def _left_to_one_process(runs: Sequence[PlannedRun], n_processes: int) -> list[i
     return sorted(chosen, key=lambda place: -most[place].seconds)
 
 
-def _costs(runs: Sequence[PlannedRun]) -> list[Cost]:
-    """Of runs that predict, but for controls with a shuffled outcome."""
-    from workbench.evaluation.forecast import forecast
-
-    forecasts = [forecast(planned.dataset, planned.validation, planned.learner) for planned in runs]
-    shuffled = [planned.dataset.outcome.shuffled for planned in runs]
-    return [each.least if control else each.most for each, control in zip(forecasts, shuffled, strict=True)]
+def _cost(planned: PlannedRun) -> Cost:
+    """Of a run that predicts, but for a control with a shuffled outcome."""
+    forecast = planned.stated_forecast
+    return forecast.least if planned.dataset.outcome.shuffled else forecast.most
 
 
 def _is_short(planned: PlannedRun) -> bool:

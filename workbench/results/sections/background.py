@@ -46,8 +46,8 @@ def _missed(rows: Sequence[GateRow]) -> str:
         [row.requirement for row in rows if row.status == status] for status in ("missed", "not tried")
     )
     named = f": {'; '.join(missed)}" if missed else ""
-    said = f"{len(missed)} of {len(rows)} requirements {'is' if len(missed) == 1 else 'are'} missed{named}."
-    return f"{said} Not tried: {'; '.join(not_tried)}." if not_tried else said
+    counted = f"{len(missed)} of {len(rows)} requirements {'is' if len(missed) == 1 else 'are'} missed{named}."
+    return f"{counted} Not tried: {'; '.join(not_tried)}." if not_tried else counted
 
 
 def limits(result: RunResult) -> Section:
