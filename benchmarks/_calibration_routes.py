@@ -202,7 +202,7 @@ def _draw(trial: Trial, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Data
     else:
         fall = np.sqrt(1 - trial.r2) * noise + np.sqrt(trial.r2 / trial.columns) * X.sum(axis=1)
         if trial.sites > 1:
-            shift = site - (trial.sites - 1) / 2
+            shift = site / (trial.sites - 1) - 0.5
             fall, X = fall + 2.0 * shift, X + 2.0 * shift[:, None]
         y0 = 30 + 3 * severity
         y1 = y0 - 8 - 8 * fall
@@ -391,6 +391,12 @@ def no_confounds(study: StudyOnDisk) -> FinishedRun:
     return _frozen_now(study)
 
 
+def whole_sites_left_out(study: StudyOnDisk) -> FinishedRun:
+    """Each site is predicted by a model of the others, which differences between all three do not stop."""
+    study.change("experiments/question.toml", ("outer = 5", 'outer = 5\nleave_out = "site"'))
+    return _frozen_now(study)
+
+
 def many_primaries(study: StudyOnDisk) -> FinishedRun:
     """Twenty plans are frozen, each with a primary run, and the luckiest one is shown: here the one that is run."""
     text = (study.root / "experiments" / "question.toml").read_text()
@@ -431,6 +437,16 @@ ROUTES: Mapping[str, Route] = {
     ),
     "two differing sites": Route(
         False, honest, "the outcome differs between sites", Trial(sites=2), needs="R2 above 0 with the site held fixed"
+    ),
+    "three differing sites": Route(
+        False, honest, "the outcome differs between sites", Trial(sites=3), needs="R2 above 0 with the site held fixed"
+    ),
+    "three differing sites, left out whole": Route(
+        False,
+        whole_sites_left_out,
+        "permuted outcomes do as well too often|with the site held fixed",
+        Trial(sites=3),
+        needs="interval above 0",
     ),
 }
 

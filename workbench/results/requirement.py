@@ -88,18 +88,22 @@ def read_from(scores: Scores) -> Scores:
     return scores if scores.baseline_held is None else scores.baseline_held
 
 
-def held_words(scores: Scores) -> str:
+def held_words(scores: Scores, also: str = "") -> str:
     """Words between commas where `read_from` reads another run than the one that is reported, else nothing.
 
     Parameters
     ----------
     scores : Scores
+    also : str
+        What else is not as in the run that is reported; "" for nothing.
 
     Returns
     -------
     str
     """
-    return "" if scores.baseline_held is None else ", with the baseline score held fixed,"
+    held = "" if scores.baseline_held is None else "with the baseline score held fixed"
+    words = [word for word in (held, also) if word]
+    return f", {' and '.join(words)}," if words else ""
 
 
 def freeze_of(subject: Scores | AnalysisPlan) -> Freeze | None:

@@ -145,7 +145,8 @@ def _interval_above_zero(scores: Scores) -> str:
         return f"there is no interval: it needs at least {INTERVAL_REPEATS} repeats"
     if interval.low > 0:
         return ""
-    return f"the 95 % interval of R2{held_words(scores)}{_site_fixed(scores)} reaches down to {number(interval.low)}"
+    where = held_words(scores, "on K folds with the site held fixed" if scores.leave_out else "")
+    return f"the 95 % interval of R2{where} reaches down to {number(interval.low)}"
 
 
 def _interval_in_short(scores: Scores) -> str:
@@ -156,10 +157,6 @@ def _interval(scores: Scores) -> Interval | None:
     """Where whole sites are left out, that of the run on K folds with the site held fixed."""
     read = scores.sites_held if scores.leave_out else scores.performance
     return None if read is None else read.interval
-
-
-def _site_fixed(scores: Scores) -> str:
-    return ", on K folds with the site held fixed," if scores.leave_out else ""
 
 
 def _interval_possible(plan: AnalysisPlan) -> Obstacle | None:
