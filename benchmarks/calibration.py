@@ -3,8 +3,8 @@
     python benchmarks/calibration.py [--sims N] [--criteria P1 P5] [--learners ridge elastic-net xgboost] [--jobs 2]
 
 Cohorts of known truth are drawn, joined, analysed and judged by the product's own code (`_calibration_people.py`,
-`_calibration_cells.py`); here p-values and intervals are only counted. P10 to P13 and P17 follow with the parts of the
-product that they judge.
+`_calibration_cells.py`); here p-values and intervals are only counted. P10 to P13 are in biomarkers.py, P17 in
+modalities.py.
 
 Every simulation has its own seed and becomes a line of the store, so what was interrupted with Ctrl-C goes on where it
 stopped, numbers depend neither on --jobs nor on --sims, and a finished cell is not simulated again. With fewer

@@ -37,7 +37,9 @@ HEADER = """\
 Cohorts of known truth go through the workbench's own code, from joining the rows to the claim; its p-values and
 intervals are then held against what was planted. `benchmarks/calibration.py` does it, `docs/validity_page.py` writes
 this page from what it measured, and `tests/test_calibration.py` is a small version that runs with every `make test`.
-The criteria are those the project was given; P10 to P13, P17 and P18 judge parts that are still to come.
+The criteria are those the project was given. P10 to P13 (candidate circuits) are measured by `benchmarks/biomarkers.py`
+and stand in [report.md](report.md), P17 (modalities) by `benchmarks/modalities.py` and in
+[modalities.md](modalities.md), P18 (twice as many participants) in [planning.md](planning.md).
 
 Cohorts: single-arm (fall in a score), parallel (fall, arm held fixed) and crossover (ketamine minus placebo, sequence
 held fixed); one site, or three that differ in outcome and features; no confounds, or age and motion with 30 % of the

@@ -363,6 +363,27 @@ def test_the_trials_that_count_as_supported_are_those_that_the_gate_supports_one
     assert any(alone)
 
 
+@pytest.mark.parametrize("n_sites", [2, 3])
+def test_a_trial_that_only_sites_predict_is_not_supported(judged, n_sites):
+    """The same numbers are supported where no site is named, and where the site is not what predicts."""
+    study, sites = a_study(90, 4), np.arange(90) % n_sites
+    far = replace(study, feature_blocks=FeatureBlocks.of(study.X + 2.0 * sites[:, None], study.features))
+    Y = (2.0 * sites + np.random.default_rng(3).normal(size=90))[:, None]
+    p, labels = np.array([0.001]), np.array(["north", "south", "west"])[sites]
+    assert judged.supported(far, Y, p, 0, (0,)).tolist() == [True]
+    assert judged.supported(replace(far, sites=labels), Y, p, 0, (0,)).tolist() == [False]
+    inside = outcomes(signals(study, (1,)), 0.8, (1,))
+    assert judged.supported(replace(study, sites=labels), inside, p, 0, (1,)).tolist() == [True]
+
+
+def test_a_site_that_the_run_holds_fixed_is_not_held_fixed_once_more(judged):
+    sites = np.arange(90) % 2
+    study = replace(a_study(90, 4), confounds=columns("site", sites.astype(float)))
+    Y = outcomes(signals(study, (1,)), 0.8, (1,))
+    labels = np.array(["north", "south"])[sites]
+    assert judged.supported(replace(study, sites=labels), Y, np.array([0.001]), 0, (1,)).tolist() == [True]
+
+
 def test_the_interval_of_a_share_is_that_of_wilson():
     assert interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
     assert interval(0, 20)[0] == 0.0

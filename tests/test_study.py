@@ -129,6 +129,20 @@ def test_with_a_collector_the_study_is_opened_as_far_as_it_can_be_understood(roo
     assert len(problems) == 2
 
 
+@pytest.mark.parametrize("order", [("features/pet.toml: reader", "reader"), ("reader", "features/pet.toml: reader")])
+def test_what_is_found_at_two_places_is_said_at_the_one_that_says_more(order: tuple[str, str]) -> None:
+    problems = Problems()
+    for place in order:
+        problems.add(place, "no such reader", "table")
+    problems.add("features/task.toml: reader", "no such reader", "table")
+    problems.add("reader", "no such reader", "another way out")
+    assert [problem.where for problem in problems] == [
+        "features/pet.toml: reader",
+        "features/task.toml: reader",
+        "reader",
+    ]
+
+
 def test_without_a_readable_cohort_the_experiments_are_still_looked_at(root: Path) -> None:
     change(root / "features/cohort.toml", '"crossover"', "3")
     change(root / "experiments/first.toml", "question", "qestion")

@@ -155,12 +155,17 @@ class StoreError(WorkbenchError):
     """A stored record cannot be read: another schema version, a torn file, no such run."""
 
 
+_Said = tuple[tuple[str, ...], str, str]
+"""Steps of a place, what was found there, and what to do."""
+
+
 class Problems:
     """Collects the problems of one file, or of many, so that all are shown at once."""
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}  # in order, each once
-        self._said: set[tuple[tuple[str, ...], str, str]] = set()  # by every end of a place
+        self._whole: dict[_Said, Problem] = {}  # by its whole place
+        self._said: set[_Said] = set()  # by every end of a place
         self._steps: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Problem]:
@@ -174,13 +179,17 @@ class Problems:
         self.extend([Problem(str(where), found, hint, code)])
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Note several; one that is known already, there or at a place that says more, is not noted twice."""
+        """Note several; what is known at two places, of which one says more, is noted there alone."""
         for problem in problems:
             steps = tuple(problem.place.split(": "))
-            if (steps, problem.found, problem.hint) in self._said:
+            whole, *shorter = ((steps[at:], problem.found, problem.hint) for at in range(len(steps)))
+            if whole in self._said:
                 continue
-            self._found[problem] = None
-            self._said.update((steps[at:], problem.found, problem.hint) for at in range(len(steps)))
+            for each in shorter:
+                if each in self._whole:
+                    del self._found[self._whole.pop(each)]
+            self._found[problem], self._whole[whole] = None, problem
+            self._said.update((whole, *shorter))
 
     @contextmanager
     def gather(self) -> Iterator[None]:

@@ -140,9 +140,26 @@ def r2_across_sites(
         if not r2 > 0 or len(set(run.dataset.sites)) < SITES_TO_LEAVE_OUT:
             return None, None
         return r2, r2_within_sites(long_table(run.dataset, run.results, "main"))
-    if other.left_out is None:
-        return None, None
-    dataset, _, results = other.left_out
+    return (None, None) if other.left_out is None else r2_left_out(other.left_out, residualised=residualised)
+
+
+def r2_left_out(fits: Fits, *, residualised: bool) -> tuple[float, float | None]:
+    """r2 of models for whole sites left out, and the same within these sites.
+
+    Parameters
+    ----------
+    fits : Fits
+        On folds that are sites.
+    residualised : bool
+        Whether the learner residualises; others are scored against the better of two references.
+
+    Returns
+    -------
+    across_sites : float
+    within_sites : float or None
+        None where every site has one row.
+    """
+    dataset, _, results = fits
     results = results if residualised else against_better_reference(results)
     return float(permuted_r2(results, "main")[0]), r2_within_sites(long_table(dataset, results, "main"))
 

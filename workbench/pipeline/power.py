@@ -165,6 +165,7 @@ def _plan_set(
     repeats = min(PLAN_REPEATS, validation.repeats)
     drawn = f"{repeats} x {validation.outer}-fold" if validation.leave_out is None else "sites left out in turn"
     claim = _planned_claim(loaded, experiment_plan, planned, question.people)
+    applying = {row.requirement for row in claim.rows if row.applies}
     about = SetPlan(
         experiment=experiment_plan.name,
         feature_set=_planned_as(planned),
@@ -187,7 +188,7 @@ def _plan_set(
         best_verdict=claim.best_verdict,
         synthetic=loaded.study.cohort.synthetic,
         rows=claim.rows,
-        simulated=SIMULATED,
+        simulated=tuple(name for name in SIMULATED if name in applying),
         not_simulated="" if validation.leave_out is None else "whole sites are left out",
         allocation=None if dataset.treatment is None else float(dataset.treatment.probability.mean()),
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.evaluation.refits import fit_one
+from workbench.evaluation.refits import Fits, fit_one
 from workbench.records import (
     Covariates,
     Dataset,
@@ -43,10 +43,13 @@ SIMULATED = (
     "R2 above 0 without any one participant",
     "R2 above 0 in 90 % of repeats",
     "adds to the clinical model",
+    "R2 above 0 with the site held fixed",
+    "R2 above 0 with whole sites left out",
+    "R2 above 0 within the sites left out",
     "at least 50 participants",
 )
 """Requirements of the claim gate that a simulated trial is held to; without refits as to single participants, and as to
-the clinical model where there is one."""
+the clinical model and sites where there are any."""
 
 
 SUPPORTED = "supported by internal validation"
@@ -194,32 +197,95 @@ def _supported(
     import numpy as np
 
     from workbench.evaluation.metrics import long_table, r2_without_each
-    from workbench.execution import cores, spread
-    from workbench.models.nested_cv import fit_columns
     from workbench.results.claims import judge
     from workbench.specs.experiment import INFLUENCE_REPEATS, INTERVAL_FOLDS, INTERVAL_REPEATS
 
     five_fold = validation.model_copy(update={"outer": INTERVAL_FOLDS})  # as the interval has it, whatever `outer` is
     units = _units(dataset, five_fold, learner, max(validation.repeats, INTERVAL_REPEATS), fold_seed)
-    by_unit = list(spread(partial(fit_columns, dataset=dataset, learner=learner, Y=Y), units, jobs=cores(jobs)))
     judged: list[Scores] = []
-    for column in range(Y.shape[1]):
-        trial = replace(dataset, y=Y[:, column])
-        results = [fitted[column] for fitted in by_unit]
-        scores = _scores(_performance(trial, units, results), float(p[column]), n=dataset.n_participants)
+    for k, (trial, _, results) in enumerate(_trials(dataset, Y, units, learner, jobs)):
+        scores = _scores(_performance(trial, units, results), float(p[k]), n=dataset.n_participants)
         if judge(scores).verdict == SUPPORTED:  # what costs most is asked last, and only where it decides
             table = long_table(trial, results, "main")
             without = r2_without_each(table[table["repeat"] < INFLUENCE_REPEATS])
             scores = replace(scores, influence=_influence(without, INFLUENCE_REPEATS))
         judged.append(scores)
+
+    def still_supported() -> list[int]:
+        return [k for k, scores in enumerate(judged) if judge(scores).verdict == SUPPORTED]
+
+    open_ = still_supported()
+    of_sites = partial(_with_sites, dataset=dataset, validation=validation, learner=learner, seed=fold_seed, jobs=jobs)
+    for k, scores in zip(open_, of_sites([judged[k] for k in open_], Y=Y[:, open_]), strict=True):
+        judged[k] = scores
     if dataset.clinical.variables:
-        open_ = [k for k, scores in enumerate(judged) if judge(scores).verdict == SUPPORTED]
+        open_ = still_supported()
         own = [seeds[k] for k in open_]
         engine = engine_of(validation, learner, repeats=repeats, jobs=jobs)
         added = _increments(dataset, Y[:, open_], own, engine, permutations, fold_seed)
         for k, increment in zip(open_, added, strict=True):
             judged[k] = replace(judged[k], increment=increment)
-    return np.array([judge(scores).verdict == SUPPORTED for scores in judged])
+    return np.isin(np.arange(len(judged)), still_supported())
+
+
+def _trials(
+    dataset: Dataset, Y: np.ndarray, units: Sequence[WorkUnit], learner: LearnerSpec, jobs: int | None
+) -> list[Fits]:
+    """Every trial with its own outcome, fitted on the same folds."""
+    from workbench.execution import cores, spread
+    from workbench.models.nested_cv import fit_columns
+
+    by_unit = list(spread(partial(fit_columns, dataset=dataset, learner=learner, Y=Y), units, jobs=cores(jobs)))
+    return [Fits(replace(dataset, y=y), units, [fitted[k] for fitted in by_unit]) for k, y in enumerate(Y.T)]
+
+
+def _with_sites(
+    judged: Sequence[Scores],
+    *,
+    dataset: Dataset,
+    Y: np.ndarray,
+    validation: ValidationSpec,
+    learner: LearnerSpec,
+    seed: int,
+    jobs: int | None,
+) -> list[Scores]:
+    """Trials with what the gate reads of sites, where there are any: each held fixed, and left out whole."""
+    from workbench.errors import FitError
+    from workbench.evaluation.sites import MOST_REPEATS, SITE, holding_site, leaving_sites_out, r2_left_out
+    from workbench.models.estimators import make_learner
+    from workbench.models.learner import residualises
+
+    n_sites = 0 if dataset.sites is None else len(set(dataset.sites))
+    if n_sites < 2 or not judged:
+        return list(judged)
+
+    def trials(asked: tuple[Dataset, ValidationSpec] | None) -> Sequence[Fits | None]:
+        try:
+            if asked is not None:
+                where, folds = asked
+                return _trials(where, Y, _units(where, folds, learner, MOST_REPEATS, seed), learner, jobs)
+        except FitError:  # a run says so, and misses the requirement
+            pass
+        return [None] * len(judged)
+
+    own = residualises(make_learner(learner))
+    forced = (SITE,) if SITE in dataset.nuisance.variables else ()
+    held, left_out = trials(holding_site(dataset, validation)), trials(leaving_sites_out(dataset, validation))
+    found = []
+    for scores, with_site, without in zip(judged, held, left_out, strict=True):
+        across, within = (None, None) if without is None else r2_left_out(without, residualised=own)
+        site_held = None if with_site is None else _performance(*with_site)
+        found.append(
+            replace(
+                scores,
+                n_sites=n_sites,
+                forced=forced,
+                sites_held=site_held,
+                across_sites=across,
+                within_sites=within,
+            )
+        )
+    return found
 
 
 def _performance(dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult]) -> Performance:
