@@ -14,7 +14,7 @@ from workbench.errors import SpecError
 from workbench.new_study import DESIGNS
 from workbench.pipeline.demonstration import runs_of_before
 
-pytestmark = pytest.mark.usefixtures("unchecked_runs", "equal_runs_once", "few_replicates")
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs", "equal_runs_once", "few_replicates")
 
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"

@@ -13,7 +13,7 @@ import workbench
 from workbench.cli import run_command
 from workbench.errors import SpecError, StoreError
 
-pytestmark = pytest.mark.usefixtures("unchecked_runs", "equal_runs_once", "few_replicates")
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs", "equal_runs_once", "few_replicates")
 
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"

@@ -27,7 +27,7 @@ PLANTED = routes.Trial(r2=0.8)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_permutations(unchecked_runs, equal_runs_once) -> Iterator[None]:
+def _few_permutations(bare_runs, unchecked_runs, equal_runs_once) -> Iterator[None]:
     """No route goes through what bare runs leave out; the gate is content with one repeat without each participant."""
     with routes.few_permutations(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.results.requirements_of_evidence.INFLUENCE_REPEATS", 1)

@@ -14,7 +14,7 @@ import workbench
 from workbench.cli import run_command
 from workbench.errors import GuardError
 
-pytestmark = pytest.mark.usefixtures("unchecked_runs", "equal_runs_once")
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs", "equal_runs_once")
 
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"
