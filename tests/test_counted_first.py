@@ -27,7 +27,7 @@ import _calibration_routes as routes  # noqa: E402
 sys.path.remove(str(BENCHMARKS))
 
 
-pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs")
+pytestmark = pytest.mark.usefixtures("without_pictures", "unchecked_runs")
 
 
 @pytest.fixture(scope="module")
