@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from unittest import mock
@@ -26,6 +27,9 @@ import _calibration_routes as routes  # noqa: E402
 sys.path.remove(str(BENCHMARKS))
 
 
+pytestmark = pytest.mark.usefixtures("without_pictures", "unchecked_runs")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """A quick question, and MLflow's tables, which take seconds to build."""
@@ -39,10 +43,7 @@ def made(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def study(made, tmp_path, monkeypatch) -> Path:
-    import shutil
-
-    monkeypatch.setattr("workbench.figures.PICTURES", {})
+def study(made, tmp_path) -> Path:
     return shutil.copytree(made, tmp_path / "study")
 
 

@@ -14,6 +14,8 @@ from workbench.errors import SpecError
 from workbench.new_study import DESIGNS
 from workbench.pipeline.demonstration import runs_of_before
 
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs", "equal_runs_once", "few_replicates")
+
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"
 
@@ -89,11 +91,6 @@ permutations = 0
 [[models]]
 kind = "ridge"
 """
-
-
-@pytest.fixture(autouse=True)
-def _without_pictures(monkeypatch):
-    monkeypatch.setattr("workbench.figures.PICTURES", {})
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import workbench
 from workbench.cli import run_command
 from workbench.errors import SpecError, StoreError
 
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs", "equal_runs_once", "few_replicates")
+
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"
 QUESTION = """\
@@ -33,11 +35,6 @@ permutations = 39
 kind = "ridge"
 """
 TWO_RUNS = QUESTION + '\n[[models]]\nkind = "pls"\n'
-
-
-@pytest.fixture(autouse=True)
-def _without_pictures(monkeypatch):
-    monkeypatch.setattr("workbench.figures.PICTURES", {})
 
 
 @pytest.fixture
@@ -84,7 +81,7 @@ def run(study: Path, **how):
     return workbench.run(["quick"], study=study, data=TWIN, jobs=1, **how)
 
 
-def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
+def test_a_plan_from_its_freezing_to_its_second_look(study, capsys, equal_runs_once):
     assert run_command(["freeze", "quick", "--anyway", "--study", str(study), "--data", str(TWIN)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no result for this outcome yet" in said
@@ -96,6 +93,7 @@ def test_a_plan_from_its_freezing_to_its_second_look(study, capsys):
     run(study, rehearse=True)
     assert lines(study, "viewed") == []
     (first,) = run(study)
+    equal_runs_once.clear()
     (again,) = run(study)
     one, two = first.result.scores, again.result.scores
     assert (one.viewing.number, one.viewing.freeze.changed, one.viewing.freeze.viewed_before) == (1, (), 0)

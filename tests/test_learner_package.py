@@ -12,6 +12,8 @@ from joblib.externals.loky import get_reusable_executor
 from workbench import pipeline
 from workbench.models import estimator_explained, estimator_lookup
 
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs")
+
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "learner_package"
 GROUP = estimator_lookup.GROUP
 EXPERIMENT = """\
@@ -39,8 +41,22 @@ estimator = "training-median"
 """
 
 
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "study"
+    pipeline.simulate_study(folder, patients=50, design="single-arm", r2=0.5, seed=3, achievable=False)
+    (folder / "experiments" / "lab.toml").write_text(EXPERIMENT, encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def new_workers():
+    """Workers of other tests know nothing of the folder of packages."""
+    get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.fixture
+def study(simulated, tmp_path, monkeypatch):
     """A study, and the package in a folder of packages beside it, as an installation leaves it."""
     packages = tmp_path / "packages"
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -55,17 +71,14 @@ def study(tmp_path, monkeypatch):
     lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in points.items())]
     (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(packages))
-    get_reusable_executor().shutdown(wait=True)  # workers of other tests, who know nothing of the folder
-    pipeline.simulate_study(tmp_path / "study", patients=50, design="single-arm", r2=0.5, seed=3, achievable=False)
-    (tmp_path / "study" / "experiments" / "lab.toml").write_text(EXPERIMENT, encoding="utf-8")
-    yield tmp_path / "study"
+    yield shutil.copytree(simulated, tmp_path / "study")
     estimator_lookup._owner.cache_clear()
     estimator_lookup.load_class.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "lab_learners"]:
         del sys.modules[name]
 
 
-def test_both_kinds_of_offer_are_checked_and_run_also_in_worker_processes(study):
+def test_both_kinds_of_offer_are_checked_and_run_also_in_worker_processes(study, new_workers):
     report = pipeline.check("lab", study=study)
     assert [run.name for run in report.plans[0].runs] == ["unit-weights . task", "training-median . task"]
     assert list(report.problems) == []

@@ -16,7 +16,7 @@ from workbench.pipeline.named_estimators import HANDED_OVER, settled, with_estim
 from workbench.pipeline.study_data import load_study_data
 from workbench.study import open_study
 
-pytestmark = pytest.mark.usefixtures("bare_runs")
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs")
 
 EXPERIMENT = """\
 question = "Does task activation before treatment predict the fall in MADRS?"

@@ -38,15 +38,7 @@ from workbench.results.requirements import gate_rows
 from workbench.specs.experiment import ValidationSpec
 from workbench.specs.learners import RidgeSpec
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_replicates():
-    """Learning curves of few replicates: what they say is tested where it is made."""
-    with pytest.MonkeyPatch.context() as patch:
-        few = {"REPLICATES": 2, "REPLICATE_OUTCOMES": 4, "DRAWN_REPLICATES": 1, "DRAWN_OUTCOMES": 4}
-        for name, number in few.items():
-            patch.setattr(f"workbench.planning.plan.{name}", number)
-        yield
+pytestmark = pytest.mark.usefixtures("few_replicates")
 
 
 def columns(name: str, values) -> Covariates:

@@ -26,6 +26,8 @@ at = "ses-d2"
 task = ["task"]
 [validation]
 repeats = 2
+outer = 3
+inner = 2
 permutations = 19
 [[models]]
 kind = "ridge"

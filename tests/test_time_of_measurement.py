@@ -14,6 +14,8 @@ import workbench
 from workbench.cli import run_command
 from workbench.errors import GuardError
 
+pytestmark = pytest.mark.usefixtures("bare_runs", "unchecked_runs", "equal_runs_once")
+
 REPOSITORY = Path(__file__).parents[1]
 TWIN = REPOSITORY / "tests" / "kmoa_twin"
 QUESTION = """\
@@ -28,16 +30,15 @@ at = "ses-d2"
 [feature_sets]
 dmn4 = ["ec_dmn4"]
 [validation]
-repeats = 2
-permutations = 19
+repeats = 1
+permutations = 0
 [[models]]
 kind = "ridge"
 """
 
 
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("workbench.figures.PICTURES", {})
+def study(tmp_path: Path) -> Path:
     kmoa = REPOSITORY / "examples" / "kmoa" / "features"
     shutil.copytree(kmoa, tmp_path / "features", ignore=shutil.ignore_patterns("tables"))
     (tmp_path / "experiments").mkdir()

@@ -114,8 +114,12 @@ def entry_points(group: str, study: Path) -> Iterator[tuple[EntryPoint, Distribu
     study : Path
         Folder of the study.
     """
+    trust: dict[str, bool] = {}  # nearly all distributions lie in one folder
     for distribution in distributions():
-        if trusted(Path(str(distribution.locate_file(""))), study):
+        folder = str(distribution.locate_file(""))
+        if folder not in trust:
+            trust[folder] = trusted(Path(folder), study)
+        if trust[folder]:
             yield from ((entry, distribution) for entry in distribution.entry_points if entry.group == group)
 
 

@@ -365,15 +365,6 @@ def test_a_study_without_git_says_so(tmp_path):
     assert git_state(tmp_path) == {"git_commit": "none", "git_dirty": "unknown"}
 
 
-def test_mlflow_reports_nothing_home():
-    code = (
-        "from workbench.tracking.mlflow_module import load_mlflow; load_mlflow(); "
-        "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "True"
-
-
 def test_a_store_of_another_mlflow_version_says_how_to_upgrade(study):
     with closing(sqlite3.connect(study.database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ff01da956556'")
@@ -546,17 +537,37 @@ root = Path(sys.argv[1])
 study = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
 with tracking.open_run(study, pickle.loads(Path(sys.argv[2]).read_bytes())) as opened:
     (opened.artifacts / "half.tsv").write_text("half a table")
-    print(opened.run_id, flush=True)
+    from mlflow.telemetry.utils import is_telemetry_disabled
+    print(opened.run_id, is_telemetry_disabled(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_the_next_run_cleans_up_after_one_that_was_killed(study, shown_result, tmp_path):
-    (tmp_path / "result").write_bytes(pickle.dumps(shown_result))
-    command = [sys.executable, "-c", DYING, str(study.root), str(tmp_path / "result")]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
-    dead = killed.stdout.strip()
-    assert killed.returncode == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def killed(empty_store, shown_result, tmp_path_factory) -> tuple[Study, subprocess.CompletedProcess]:
+    """A process that began to keep a run, said which and whether telemetry is off, and was killed.
+
+    Nothing in its environment switches telemetry off: neither that of the tests, nor that they are tests.
+    """
+    folder = tmp_path_factory.mktemp("killed")
+    study = study_at(folder / "study")
+    study.mlruns_dir.mkdir(parents=True)
+    shutil.copyfile(empty_store, study.database)
+    (folder / "result").write_bytes(pickle.dumps(shown_result))
+    passed_on = {name: os.environ[name] for name in ("HOME", "PATH", "PYTHONPATH") if name in os.environ}
+    command = [sys.executable, "-c", DYING, str(study.root), str(folder / "result")]
+    return study, subprocess.run(command, env=passed_on, capture_output=True, text=True, check=False)
+
+
+def test_mlflow_reports_nothing_home(killed):
+    _, process = killed
+    assert process.stdout.split()[1:] == ["True"], process.stderr
+
+
+def test_the_next_run_cleans_up_after_one_that_was_killed(killed, shown_result):
+    study, process = killed
+    assert process.returncode == -signal.SIGKILL
+    dead = process.stdout.split()[0]
     assert status_of(study, dead) == ("RUNNING", "active")
     assert list(study.artifacts_dir.rglob("half.tsv"))
     kept = keep(study, shown_result)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_found: tuple[int, Any] = (0, None)
+"""How many modules were imported when libraries were last looked for, and those that were found."""
+
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
@@ -26,6 +29,19 @@ def pin_blas() -> Any:
         Can restore what there was before.
     """
     import scipy.linalg  # noqa: F401  (loads its own BLAS, which would not be pinned if it came later)
-    from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(limits=1)
+    return _libraries().limit(limits=1)
+
+
+def _libraries() -> Any:
+    """Libraries that have threads; looked for, which takes longer than a small fit, only where more was imported."""
+    global _found
+    import sys
+
+    from threadpoolctl import ThreadpoolController
+
+    imported, libraries = len(sys.modules), _found[1]
+    if imported != _found[0]:
+        libraries = ThreadpoolController()
+        _found = imported, libraries
+    return libraries
