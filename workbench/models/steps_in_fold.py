@@ -57,7 +57,10 @@ def covariance_blocks(features: pd.DataFrame) -> tuple[CovarianceBlock, ...]:
     -------
     tuple of CovarianceBlock
     """
-    marked = features[features["measure"] == TANGENT].assign(column=np.flatnonzero(features["measure"] == TANGENT))
+    columns = np.flatnonzero(features["measure"] == TANGENT)
+    if not len(columns):
+        return ()
+    marked = features.iloc[columns].assign(column=columns)
     blocks = []
     for _, block in marked.groupby(["source", "session"], sort=False):
         ends = block[["region_a", "region_b"]].to_numpy(str)
