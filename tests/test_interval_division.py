@@ -8,6 +8,8 @@ import pytest
 
 import workbench
 
+pytestmark = pytest.mark.usefixtures("bare_runs", "unkept_runs")
+
 EXPERIMENT = """\
 question = "Is connectivity before treatment associated with the fall in MADRS?"
 sessions = ["ses-b0"]
@@ -72,7 +74,7 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def scores(study, bare_runs):
+def scores(study):
     """Of every experiment, by its name."""
     finished = workbench.run([*VALIDATIONS, "trees_five", "trees_ten"], study=study, jobs=1)
     return {run.result.scores.experiment: run.result.scores for run in finished}

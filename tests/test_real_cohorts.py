@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bare_runs import bare
-
-pytestmark = pytest.mark.usefixtures("without_pictures")
+from bare_runs import bare, results_alone
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -32,6 +32,16 @@ def copied(tmp_path_factory, real_data):
     return copy
 
 
+@contextmanager
+def few_refitted() -> Iterator[None]:
+    """Few are left out with models refitted: without a frozen plan no claim hangs on them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("workbench.evaluation.influence.MOST_REFITTED", 10)
+        patched.setattr("workbench.evaluation.influence.MOST_INFLUENTIAL", 3)
+        patched.setattr("workbench.evaluation.influence.PAIRS", 1)
+        yield
+
+
 def run(study: Path, experiment: str, data: Path):
     """The ridge run of an experiment with few repeats and permutations."""
     import workbench
@@ -39,8 +49,8 @@ def run(study: Path, experiment: str, data: Path):
     path = study / "experiments" / f"{experiment}.toml"
     text = path.read_text().replace("repeats = 10", "repeats = 2").replace("permutations = 1000", "permutations = 99")
     path.write_text(text)
-    with bare():
-        (finished,) = workbench.run([experiment], study=study, data=data, only=["ridge"], jobs=2)
+    with bare(), results_alone(), few_refitted():
+        (finished,) = workbench.run([experiment], study=study, data=data, only=["ridge"], jobs=1)
     return finished.result
 
 
@@ -75,7 +85,8 @@ def test_sex_is_supported_by_internal_validation_once_its_plan_is_frozen(real_da
     path = study / "experiments" / "sex.toml"
     path.write_text(re.sub(r"structure = \[.*\]", 'structure = ["subcortical_volume"]', path.read_text()))
     workbench.freeze(["sex"], study=study, data=data)
-    (first,) = workbench.run(["sex"], study=study, data=data, only=["ridge"], jobs=2)
+    with results_alone():
+        (first,) = workbench.run(["sex"], study=study, data=data, only=["ridge"], jobs=1)
     assert first.result.scores.test.n_permutations == 1000
     assert first.result.claim.verdict == "supported by internal validation", first.result.claim.reasons
     assert first.result.claim.reasons == ("participants of another cohort were not predicted",)
