@@ -114,8 +114,12 @@ def entry_points(group: str, study: Path) -> Iterator[tuple[EntryPoint, Distribu
     study : Path
         Folder of the study.
     """
+    known: dict[Path, bool] = {}  # most lie in one folder
     for distribution in distributions():
-        if trusted(Path(str(distribution.locate_file(""))), study):
+        folder = Path(str(distribution.locate_file("")))
+        if folder not in known:
+            known[folder] = trusted(folder, study)
+        if known[folder]:
             yield from ((entry, distribution) for entry in distribution.entry_points if entry.group == group)
 
 
