@@ -181,9 +181,12 @@ def _rows_of_labels(
     y: np.ndarray, nuisance: np.ndarray, blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int
 ) -> np.ndarray:
     """`conditional_rows`, the last few kept: a run draws them for targets, folds, the circuit test and its refusal."""
-    held = np.ascontiguousarray(nuisance, dtype=float)
-    question = (np.asarray(y, dtype=float).tobytes(), held.tobytes(), held.shape)
-    question = (*question, *(np.asarray(each, dtype=np.int64).tobytes() for each in (blocks, groups)), seed)
+    numbers, design = (np.asarray(each, dtype=float) for each in (y, nuisance)), (blocks, groups)
+    question = (
+        *(each.tobytes() for each in numbers),
+        *(np.asarray(each, dtype=np.int64).tobytes() for each in design),
+        seed,
+    )
     kept = _kept.get(question)
     if kept is not None and len(kept) >= n_permutations:
         return kept[:n_permutations]
