@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bare_runs import bare, results_alone
+from bare_runs import bare, few_refitted, results_alone
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -30,16 +28,6 @@ def copied(tmp_path_factory, real_data):
         return Path(shutil.copytree(template, folder / example))
 
     return copy
-
-
-@contextmanager
-def few_refitted() -> Iterator[None]:
-    """Few are left out with models refitted: without a frozen plan no claim hangs on them."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("workbench.evaluation.influence.MOST_REFITTED", 10)
-        patched.setattr("workbench.evaluation.influence.MOST_INFLUENTIAL", 3)
-        patched.setattr("workbench.evaluation.influence.PAIRS", 1)
-        yield
 
 
 def run(study: Path, experiment: str, data: Path):
