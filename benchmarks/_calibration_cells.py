@@ -15,6 +15,7 @@ from _calibration_people import POINTS, Setting, draw_dataset, experiment_of
 from _calibration_routes import ROUTES, named, take
 
 from workbench.evaluation.conformal import conformal_folds
+from workbench.evaluation.refits import fit_one, in_memory
 from workbench.execution import one_blas_thread, run_units
 from workbench.models import nested_cv, permutations
 from workbench.models.estimators import make_learner
@@ -293,8 +294,8 @@ class Analysis:
         targets = nested_cv.target_matrices(self.dataset, self.validation)
         planned = nested_cv.plan_units(self.dataset, self.validation, self.learner)
         units = tuple(replace(unit, procedures=self.needed(unit)) for unit in planned)
-        results = tuple(nested_cv.fit_unit(self.dataset, unit, self.learner, targets, explain=0) for unit in units)
-        return replace(self, units=units, results=results, targets=targets)
+        fit = partial(fit_one, dataset=self.dataset, learner=self.learner, targets=targets, explain=0)
+        return replace(self, units=units, results=in_memory(fit, units), targets=targets)
 
     def needed(self, unit: WorkUnit) -> tuple[str, ...]:
         """Trees are scored against the better of two references, of which *confounds* is one."""

@@ -10,6 +10,8 @@ from workbench.errors import FitError, Problem
 from workbench.results.details import details
 from workbench.results.summary import abstract
 
+pytestmark = pytest.mark.usefixtures("bare_runs", "unkept_runs")
+
 EXPERIMENT = """\
 question = "Does connectivity before treatment go with the fall in MADRS?"
 sessions = ["ses-b0"]
@@ -56,7 +58,7 @@ def labels():
 
 
 @pytest.fixture(scope="module")
-def results(study, labels, bare_runs):
+def results(study, labels):
     """Of the same question with folds, with site held fixed, and with whole sites left out."""
     asked = {
         "folds": EXPERIMENT,
@@ -146,7 +148,7 @@ def test_a_study_without_sites_says_nothing_of_them(results):
     assert "sites" not in abstract(replace(results["folds"], scores=scores), next_command="")
 
 
-def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, bare_runs, monkeypatch):
+def test_what_cannot_be_analysed_with_sites_costs_the_claim_and_not_the_run(study, monkeypatch):
     """Families at two sites: no site can be left out without tearing one, which is said after hours of work."""
 
     def torn(*_):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bare_runs import bare, claims_alone, few_refitted
 
 from workbench import pipeline
 
@@ -52,9 +53,9 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(study):
-    return {
-        run.result.scores.model: run.result for run in pipeline.run(["response"], study=study, rehearse=True, jobs=1)
-    }
+    with bare(), claims_alone(), few_refitted():
+        runs = pipeline.run(["response"], study=study, rehearse=True, jobs=1)
+    return {run.result.scores.model: run.result for run in runs}
 
 
 def test_every_model_of_a_response_is_scored_by_brier_skill(finished):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from bare_runs import bare, claims_alone, few_refitted
 
 import workbench
 from workbench.cli.printing import print_check
@@ -54,11 +55,7 @@ def written(study, text, name="fused"):
 
 @pytest.fixture(scope="module")
 def run(study):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.figures.PICTURES", {})
-        patch.setattr("workbench.pipeline.single_run.INFLUENCE_REPEATS", 1)
-        patch.setattr("workbench.evaluation.influence.MOST_REFITTED", 10)
-        patch.setattr("workbench.evaluation.influence.MOST_INFLUENTIAL", 3)
+    with bare(), claims_alone(), few_refitted(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.evaluation.availability.FEWEST_COMPLETE", 10)
         return workbench.run(written(study, EXPERIMENT.format("")), study=study, jobs=1)[0].result
 

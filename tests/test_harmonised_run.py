@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from bare_runs import bare
+from bare_runs import bare, few_refitted, results_alone
 
 import workbench
 from workbench.cli.printing import print_check
@@ -61,10 +61,7 @@ def written(study, text, name="asked"):
 
 @pytest.fixture(scope="module")
 def run(study):
-    with bare(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.evaluation.influence.MOST_REFITTED", 10)
-        patch.setattr("workbench.evaluation.influence.MOST_INFLUENTIAL", 3)
-        patch.setattr("workbench.evaluation.influence.PAIRS", 1)
+    with bare(), results_alone(), few_refitted():
         return workbench.run(written(study, EXPERIMENT), study=study, jobs=1)[0].result
 
 

@@ -19,7 +19,7 @@ from workbench.errors import GuardError
 from workbench.evaluation.inference import FamilyMember, correct_family, p_value, permuted_r2
 from workbench.models import estimators
 from workbench.models.learner import Fitted, Fold
-from workbench.models.nested_cv import fit_unit, plan_units, target_matrices
+from workbench.models.nested_cv import fit_units, plan_units, target_matrices
 from workbench.models.splitters import inner_folds, outer_folds
 from workbench.pipeline import CheckReport, check, run
 from workbench.records import Dataset, Notice, WorkUnit
@@ -241,6 +241,7 @@ def test_t6_a_model_that_selects_in_everybody_stops_the_run_before_anything_is_k
 def test_t13_the_best_of_twenty_pipelines_on_nothing_is_corrected_for_twenty(clean: Path) -> None:
     """Shuffled outcomes, five penalties on each of four feature sets: the smallest p of twenty, and corrected."""
     dataset = datasets(clean, MAIN)[f"{MAIN} task"]
+    quarters = [quarter_of(dataset, columns) for columns in np.array_split(np.arange(72), 4)]
     rng = np.random.default_rng(0)
     validation = ValidationSpec(repeats=1, outer=4, inner=2, permutations=39)
     units = plan_units(dataset, validation, RidgeSpec(kind="ridge"))
@@ -249,9 +250,8 @@ def test_t13_the_best_of_twenty_pipelines_on_nothing_is_corrected_for_twenty(cle
     for _ in range(n_trials):
         shuffled = replace(dataset, y=rng.permutation(dataset.y))
         targets = {"main": target_matrices(shuffled, validation)["main"]}
-        members = [
-            pipeline_of(shuffled, columns, alpha, units, targets) for columns in quarters(72) for alpha in PENALTIES
-        ]
+        of_trial = [replace(quarter, y=shuffled.y) for quarter in quarters]
+        members = [pipeline_of(quarter, alpha, units, targets) for quarter in of_trial for alpha in PENALTIES]
         assert len(members) == 20
         naive += min(p_value(member.observed, member.null) for member in members) <= 0.05
         family, size = correct_family(members)
@@ -264,22 +264,18 @@ def test_t13_the_best_of_twenty_pipelines_on_nothing_is_corrected_for_twenty(cle
 PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 
 
-def quarters(p: int) -> list[np.ndarray]:
-    return np.array_split(np.arange(p), 4)
+def quarter_of(dataset: Dataset, columns: np.ndarray) -> Dataset:
+    """The same people with some of their features."""
+    features = dataset.features.iloc[columns].reset_index(drop=True)
+    return dataset.with_features(np.ascontiguousarray(dataset.X[:, columns]), features)
 
 
 def pipeline_of(
-    dataset: Dataset,
-    columns: np.ndarray,
-    alpha: float,
-    units: tuple[WorkUnit, ...],
-    targets: dict[str, np.ndarray],
+    dataset: Dataset, alpha: float, units: tuple[WorkUnit, ...], targets: dict[str, np.ndarray]
 ) -> FamilyMember:
-    """One penalty on some of the features, on folds and permutations that are the same for all."""
-    features = dataset.features.iloc[columns].reset_index(drop=True)
-    some = dataset.with_features(np.ascontiguousarray(dataset.X[:, columns]), features)
+    """One penalty on the features of a dataset, on folds and permutations that are the same for all."""
     spec = RidgeSpec(kind="ridge", alphas=(alpha,))
-    r2 = permuted_r2([fit_unit(some, unit, spec, targets, explain=0) for unit in units], "main")
+    r2 = permuted_r2(fit_units(dataset, units, spec, targets, explain=0), "main")
     return FamilyMember("all on the same people", float(r2[0]), r2[1:])
 
 

@@ -7,9 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bare_runs import bare
-
-pytestmark = pytest.mark.usefixtures("without_pictures")
+from bare_runs import bare, few_refitted, results_alone
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -39,8 +37,8 @@ def run(study: Path, experiment: str, data: Path):
     path = study / "experiments" / f"{experiment}.toml"
     text = path.read_text().replace("repeats = 10", "repeats = 2").replace("permutations = 1000", "permutations = 99")
     path.write_text(text)
-    with bare():
-        (finished,) = workbench.run([experiment], study=study, data=data, only=["ridge"], jobs=2)
+    with bare(), results_alone(), few_refitted():
+        (finished,) = workbench.run([experiment], study=study, data=data, only=["ridge"], jobs=1)
     return finished.result
 
 
@@ -75,7 +73,8 @@ def test_sex_is_supported_by_internal_validation_once_its_plan_is_frozen(real_da
     path = study / "experiments" / "sex.toml"
     path.write_text(re.sub(r"structure = \[.*\]", 'structure = ["subcortical_volume"]', path.read_text()))
     workbench.freeze(["sex"], study=study, data=data)
-    (first,) = workbench.run(["sex"], study=study, data=data, only=["ridge"], jobs=2)
+    with results_alone():
+        (first,) = workbench.run(["sex"], study=study, data=data, only=["ridge"], jobs=1)
     assert first.result.scores.test.n_permutations == 1000
     assert first.result.claim.verdict == "supported by internal validation", first.result.claim.reasons
     assert first.result.claim.reasons == ("participants of another cohort were not predicted",)

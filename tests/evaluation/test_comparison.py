@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.evaluation import comparison
 from workbench.evaluation.comparison import Compared, PairedDifference, paired_differences
 from workbench.pipeline.comparing import Comparison
 
@@ -107,9 +108,10 @@ def test_p_is_corrected_over_all_pairs_that_were_compared():
     assert [pair.p_family for pair in pairs] == pytest.approx(expected.tolist())
 
 
-def test_two_that_predict_equally_well_are_rarely_told_apart():
+def test_two_that_predict_equally_well_are_rarely_told_apart(monkeypatch):
     """300 pairs of runs on 60 participants whose errors are exchangeable: p <= .05 in at most 5 %, and three SE."""
     rejected, exact = 0, predictions(repeats=10, error=0.0)
+    monkeypatch.setattr(comparison, "_what_differs", lambda *_: "")  # all have the participants and folds of `exact`
     for seed in range(300):
         rng = np.random.default_rng(seed)
         ours, theirs = rng.normal(size=(2, 60))

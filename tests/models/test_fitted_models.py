@@ -70,7 +70,7 @@ def spoil(fold):
     fold.nuisance[:] = np.nan
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hard(make_fold):
     """A fold with holes, two covariates, features of very different units, one constant and one that N explains."""
 
@@ -93,22 +93,26 @@ def test_the_model_predicts_held_out_people_as_the_unit_did_once_the_data_are_go
     assert np.abs(model.predict(X, N) - predicted).max() <= 1e-10 * y.std()
 
 
-@every_case
-def test_base_and_shap_values_add_up_to_what_the_model_predicts(spec, binary, p, hard):
+@pytest.fixture(scope="module", params=[pytest.param(case.values, id=case.id) for case in CASES])
+def alone(request, hard):
+    """The specification, the SD of the outcome, what was predicted, and the model, whose data are gone; new people."""
+    spec, binary, p = request.param
     fold, y = hard(binary, p)
-    _, make = fit(spec, fold, y, others=0)
+    predicted, make = fit(spec, fold, y, others=0)
     model, (X, N) = make(), held_out(fold)
     spoil(fold)
+    return spec, y.std(), predicted, model, X, N
+
+
+def test_base_and_shap_values_add_up_to_what_the_model_predicts(alone):
+    spec, spread, _, model, X, N = alone
     base, shap = model.explain(X, N)
     assert shap.shape == X.shape
-    assert np.abs(base + shap.sum(axis=1) - model.predict(X, N)).max() <= SHAP_SHARE.get(spec.kind, 1e-9) * y.std()
+    assert np.abs(base + shap.sum(axis=1) - model.predict(X, N)).max() <= SHAP_SHARE.get(spec.kind, 1e-9) * spread
 
 
-@every_case
-def test_a_model_read_back_from_its_state_is_the_same_to_the_last_bit(spec, binary, p, hard):
-    fold, y = hard(binary, p)
-    _, make = fit(spec, fold, y, others=0)
-    model, (X, N) = make(), held_out(fold)
+def test_a_model_read_back_from_its_state_is_the_same_to_the_last_bit(alone):
+    *_, model, X, N = alone
     stored = io.BytesIO()
     np.savez(stored, **state_of(model))
     stored.seek(0)
@@ -120,13 +124,10 @@ def test_a_model_read_back_from_its_state_is_the_same_to_the_last_bit(spec, bina
     assert digest(again) == digest(model)
 
 
-@every_case
-def test_one_new_person_is_predicted_as_among_others(spec, binary, p, hard):
-    fold, y = hard(binary, p)
-    predicted, make = fit(spec, fold, y, others=0)
-    X, N = held_out(fold)
-    alone = np.concatenate([make().predict(X[[row]], N[[row]]) for row in range(len(X))])
-    assert np.abs(alone - predicted).max() <= 1e-10 * y.std()
+def test_one_new_person_is_predicted_as_among_others(alone):
+    _, spread, predicted, model, X, N = alone
+    each = np.concatenate([model.predict(X[[row]], N[[row]]) for row in range(len(X))])
+    assert np.abs(each - predicted).max() <= 1e-10 * spread
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

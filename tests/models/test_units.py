@@ -37,7 +37,7 @@ ESTIMATORS = {
 TREES = ("xgboost", "random-forest")
 VALIDATION = ValidationSpec(repeats=1, outer=3, inner=2, permutations=1)
 CASES = [
-    pytest.param(kind, outcome, p, id=f"{kind}-{outcome}-{p}")
+    pytest.param((kind, outcome, p), id=f"{kind}-{outcome}-{p}")
     for kind, spec in LEARNERS.items()
     for outcome in spec.outcome_types
     for p in ((12, 70) if kind in ("ridge", "kernel-ridge") else (70,))
@@ -45,10 +45,12 @@ CASES = [
 POWERS = [(2.0**30, 2.0**17), (2.0**-30, 2.0**-10)]
 
 
-@pytest.fixture(autouse=True)
-def _few_permutations_of_circuits(monkeypatch):
-    monkeypatch.setattr(targets, "MARGINAL_PERMUTATIONS", 19)
-    monkeypatch.setattr(permutations, "PROBES", 39)
+@pytest.fixture(autouse=True, scope="module")
+def _few_permutations_of_circuits():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(targets, "MARGINAL_PERMUTATIONS", 19)
+        patch.setattr(permutations, "PROBES", 39)
+        yield
 
 
 def spec_of(kind, outcome):
@@ -56,7 +58,7 @@ def spec_of(kind, outcome):
     return LEARNERS[kind](kind=kind, **own)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_study(make_dataset):
     """A function: participants with missing values, a constant feature, confounds, a clinical model."""
 
@@ -96,12 +98,17 @@ def in_other_units(dataset, of_features, of_outcome):
     )
 
 
+def fits_of(dataset, spec):
+    """The targets of a run, its first unit, and what is fitted in it."""
+    targets = target_matrices(dataset, VALIDATION)
+    units = plan_units(dataset, VALIDATION, spec)[:1]
+    return targets, units, [fit_unit(dataset, unit, spec, targets, explain=1) for unit in units]
+
+
 def results_of(dataset, kind):
     """Everything that is made of a run, by name; arrays, with the power of the outcome's unit that they carry."""
     spec = spec_of(kind, dataset.outcome.type)
-    targets = target_matrices(dataset, VALIDATION)
-    units = plan_units(dataset, VALIDATION, spec)[:1]
-    results = [fit_unit(dataset, unit, spec, targets, explain=1) for unit in units]
+    targets, units, results = fits_of(dataset, spec)
     made = {f"targets {name}": (matrix, 0 if "order" in name else 1) for name, matrix in targets.items()}
     for number, result in enumerate(results):
         for name, one in result.procedures.items():
@@ -132,13 +139,19 @@ def results_of(dataset, kind):
     return made
 
 
-@pytest.mark.parametrize(("kind", "outcome", "p"), CASES)
-def test_a_power_of_two_in_the_units_changes_no_bit(kind, outcome, p, make_study):
+@pytest.fixture(scope="module", params=CASES)
+def case(request, make_study):
+    """A kind of learner, a study, and everything that is made of a run of it."""
+    kind, outcome, p = request.param
     study = make_study(outcome, p)
-    before = results_of(study, kind)
+    return kind, study, results_of(study, kind)
+
+
+def test_a_power_of_two_in_the_units_changes_no_bit(case):
+    kind, study, before = case
     for of_features, of_outcome in POWERS:
         after = results_of(in_other_units(study, of_features, of_outcome), kind)
-        factor = 1.0 if outcome == "binary" else of_outcome
+        factor = 1.0 if study.outcome.type == "binary" else of_outcome
         assert after.keys() == before.keys()
         assert [name for name in before if not same(before[name], after[name][0], factor)] == []
 
@@ -150,13 +163,22 @@ def same(before, after, factor):
     return np.array_equal(after, value * factor**power, equal_nan=True)
 
 
-@pytest.mark.parametrize(("kind", "outcome", "p"), CASES)
-def test_a_decimal_factor_in_the_units_changes_nothing_but_rounding(kind, outcome, p, make_study):
-    study = make_study(outcome, p)
-    before, after = (results_of(each, kind) for each in (study, in_other_units(study, 1e-9, 1e3)))
+def test_a_decimal_factor_in_the_units_changes_nothing_but_rounding(case):
+    kind, study, before = case
     most = 0.005 if kind in TREES else 1e-6
-    skill = [name for name in before if name.endswith("r2") and "confounds" not in name]
-    assert max(np.abs(before[name][0] - after[name][0]).max() for name in skill) <= most
+    _, _, results = fits_of(in_other_units(study, 1e-9, 1e3), spec_of(kind, study.outcome.type))
+    skills = {f"{number} {name} r2": skill for number, one in enumerate(results) for name, skill in skills_of(one)}
+    assert skills.keys() == {name for name in before if name.endswith("r2") and "confounds" not in name}
+    assert max(np.abs(before[name][0] - skill).max() for name, skill in skills.items()) <= most
+
+
+def skills_of(result):
+    """R2 of every procedure that the features are in."""
+    return [
+        (name, 1 - one.squared_error / one.squared_error_reference)
+        for name, one in result.procedures.items()
+        if "confounds" not in name
+    ]
 
 
 def test_the_unit_of_a_covariate_decides_nothing_about_a_refusal(make_study):

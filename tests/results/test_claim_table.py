@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ def test_the_page_has_the_rows_that_every_command_prints():
     assert of_the_page == [row.requirement for row in gate_rows(plan)]
 
 
+@cache
 def texts_of_code() -> dict[str, list[str]]:
     """Every text in the code of the package, docstrings left out, by file; texts of f-strings in pieces."""
     found = {}

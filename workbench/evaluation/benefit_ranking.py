@@ -109,9 +109,38 @@ def concordance(predicted: Values, observed: Values) -> float:
     0.8333333333333334
     """
     # Every pair stands twice in the square of all, and sums of signs are exact.
-    gap, ahead = (np.sign(np.subtract.outer(values, values)) for values in (observed, predicted))
+    gap, ahead = _signs(predicted, observed)
     n_pairs = np.count_nonzero(gap)
     return float((n_pairs + np.vdot(gap, ahead)) / 2 / n_pairs) if n_pairs else float("nan")
+
+
+def concordance_of_samples(predicted: Values, observed: Values, counts: Values) -> Values:
+    """`concordance` of samples with replacement, from how often each has every row.
+
+    Parameters
+    ----------
+    predicted, observed : ndarray of shape (n,)
+        Finite.
+    counts : ndarray of shape (n_samples, n)
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    >>> concordance_of_samples(np.array([1.0, 2.0, 2.0]), np.array([1.0, 2.0, 3.0]), np.array([[1.0, 1.0, 1.0]]))
+    array([0.83333333])
+    """
+    gap, ahead = _signs(predicted, observed)
+    n_pairs, in_order = (((counts @ among) * counts).sum(axis=1) for among in (np.abs(gap), gap * ahead))
+    with np.errstate(invalid="ignore"):
+        share: Values = (n_pairs + in_order) / 2 / n_pairs
+    return share
+
+
+def _signs(predicted: Values, observed: Values) -> tuple[Values, Values]:
+    """Of the differences of every two, in what was observed and in what was predicted."""
+    gap, ahead = (np.sign(np.subtract.outer(values, values)) for values in (observed, predicted))
+    return gap, ahead
 
 
 def rate(predicted: Values, score: Values) -> tuple[float, float]:

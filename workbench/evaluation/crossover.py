@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import FitError
-from workbench.evaluation.benefit_ranking import concordance
+from workbench.evaluation.benefit_ranking import concordance, concordance_of_samples
 from workbench.evaluation.intervals import performance_with_intervals
 from workbench.evaluation.least_squares import of_slopes
 from workbench.evaluation.refits import Fits, FitUnits, fit_one, in_memory, renamed
@@ -373,6 +373,8 @@ def _concordance(by_person: pd.DataFrame, seed: int) -> Estimate | None:
     if np.isnan(value) or len(observed) < FEWEST:
         return None
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(BOOTSTRAP_STREAM,)))
-    drawn = [random.integers(len(observed), size=len(observed)) for _ in range(SAMPLES)]
-    low, high = np.nanquantile([concordance(predicted[rows], observed[rows]) for rows in drawn], [0.025, 0.975])
+    n = len(observed)
+    counts = [np.bincount(random.integers(n, size=n), minlength=n) for _ in range(SAMPLES)]
+    of_samples = concordance_of_samples(predicted, observed, np.array(counts, dtype=float))
+    low, high = np.nanquantile(of_samples, [0.025, 0.975])
     return Estimate(value, float(low), float(high))

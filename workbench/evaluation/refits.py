@@ -36,7 +36,7 @@ class Fits(NamedTuple):
 def in_memory(
     fit: Fit, units: Sequence[WorkUnit], *, batched: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> tuple[UnitResult, ...]:
-    """Fit unit after unit and store nothing: `FitUnits` for a notebook or a test.
+    """Fit unit after unit, or several small ones at once, and store nothing: `FitUnits` for a notebook or a test.
 
     Parameters
     ----------
@@ -53,11 +53,16 @@ def in_memory(
     tuple of UnitResult
         In the order of `units`.
     """
-    results = []
-    for unit in units:
-        results.append(fit(unit))
-        if progress:
-            progress(len(results), len(units))
+    from workbench.execution import UNITS_AT_ONCE
+
+    results: list[UnitResult] = []
+    together = _together(fit)
+    size = 1 if together is None else UNITS_AT_ONCE
+    for start in range(0, len(units), size):
+        results += [fit(units[start])] if together is None else together(units[start : start + size])
+        for done in range(start, len(results)):
+            if progress:
+                progress(done + 1, len(units))
     return tuple(results)
 
 

@@ -168,13 +168,16 @@ def unpacked(state: bytes) -> Any:
 
     from workbench.specs.user_configuration import configuration_file, read_user_configuration
 
-    nowhere = Path(os.devnull)  # no study: what is offered in the current folder does not count either
-    known = {*_offered(nowhere, ""), *_offered(nowhere, "").values(), *read_user_configuration(nowhere).estimators}
     try:
         needed = get_untrusted_types(data=state)
     except Exception as error:  # whatever a file that is damaged or made up does to a parser
         raise FitError(Problem("", "the saved estimator cannot be read", "it was not written whole")) from error
-    strange = [name for name in needed if name not in TRUSTED and name not in known]
+    strange = [name for name in needed if name not in TRUSTED]
+    if strange:
+        nowhere = Path(os.devnull)  # no study: what is offered in the current folder does not count either
+        offered = _offered(nowhere, "")
+        known = {*offered, *offered.values(), *read_user_configuration(nowhere).estimators}
+        strange = [name for name in strange if name not in known]
     if strange:
         hint = f"if you trust where it comes from, add them to estimators in {configuration_file()}"
         raise FitError(Problem("", f"the saved model holds {', '.join(strange)}", hint))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from math import exp, lgamma, log
+from threading import Lock
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from workbench.records import Dataset
 
 PERMUTATION_STREAM = 2
 """Spawn key of the permutation stream; the folds and the learners have others (`nested_cv`)."""
+DRAWS_KEPT = 4
+MOST_KEPT = 2**22
+"""Rows of all permutations of labels that are kept, 32 MB."""
+_kept: dict[tuple[object, ...], np.ndarray] = {}
+_keeping = Lock()
 PROBES = 199
 """Permutations drawn to see whether the covariates held fixed let the labels of a binary outcome move at all."""
 
@@ -168,9 +174,30 @@ def outcome_rows(
     """
     if not binary or nuisance.shape[1] == 0:
         return permuted_rows(blocks, groups, n_permutations, seed)
-    return conditional_rows(
-        y, nuisance, _exchangeable(blocks, groups), n_permutations, seed, spawn_key=(PERMUTATION_STREAM,)
+    return _rows_of_labels(y, nuisance, blocks, groups, n_permutations, seed)
+
+
+def _rows_of_labels(
+    y: np.ndarray, nuisance: np.ndarray, blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int
+) -> np.ndarray:
+    """`conditional_rows`, the last few kept: a run draws them for targets, folds, the circuit test and its refusal."""
+    numbers, design = (np.asarray(each, dtype=float) for each in (y, nuisance)), (blocks, groups)
+    question = (
+        *(each.tobytes() for each in numbers),
+        *(np.asarray(each, dtype=np.int64).tobytes() for each in design),
+        seed,
     )
+    kept = _kept.get(question)
+    if kept is not None and len(kept) >= n_permutations:
+        return kept[:n_permutations]
+    drawn = conditional_rows(y, nuisance, _exchangeable(blocks, groups), n_permutations, seed, (PERMUTATION_STREAM,))
+    drawn.flags.writeable = False
+    if drawn.size <= MOST_KEPT:
+        with _keeping:
+            while len(_kept) >= DRAWS_KEPT:
+                del _kept[next(iter(_kept))]
+            _kept[question] = drawn
+    return drawn
 
 
 def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:

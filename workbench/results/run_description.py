@@ -202,10 +202,10 @@ def inner_fold_table(inputs: RunInputs) -> pd.DataFrame | None:
     everyone, of_row = np.unique(people, return_inverse=True)
     columns: dict[str, Any] = {"participant_id": everyone}
     for unit in sorted((unit for unit in inputs.units if unit.inner), key=lambda unit: (unit.repeat, unit.fold)):
-        number = pd.array([pd.NA] * len(everyone), dtype="Int64")
+        number, held_out = np.zeros(len(everyone), dtype=np.int64), np.ones(len(everyone), dtype=bool)
         for inner, split in enumerate(unit.inner):
-            number[of_row[split.test]] = inner
-        columns[f"repeat_{unit.repeat}_fold_{unit.fold}"] = number
+            number[of_row[split.test]], held_out[of_row[split.test]] = inner, False
+        columns[f"repeat_{unit.repeat}_fold_{unit.fold}"] = pd.arrays.IntegerArray(number, held_out)
     return pd.DataFrame(columns) if len(columns) > 1 else None
 
 

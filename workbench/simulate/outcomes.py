@@ -103,8 +103,14 @@ def answers(items: Items, anhedonia: np.ndarray, uniform: np.ndarray) -> np.ndar
     anhedonia : ndarray of shape (n,)
     uniform : ndarray of shape (n, 14)
     """
-    logits = items.discrimination[:, None] * (anhedonia[:, None, None] - items.steps)
-    return np.asarray(1 + (uniform[:, :, None] < 1 / (1 + np.exp(-logits))).sum(axis=2))
+    answered = np.ones(uniform.shape, dtype=int)
+    for step in items.steps.T:  # in place, one step at a time: twenty thousand people stay in the cache
+        probability = -items.discrimination * (anhedonia[:, None] - step)
+        np.exp(probability, out=probability)
+        probability += 1
+        np.divide(1, probability, out=probability)
+        answered += uniform < probability
+    return answered
 
 
 def visits(config: TrialConfig) -> tuple[str, ...]:

@@ -128,18 +128,20 @@ def _wrong_pairs(
     wide = scores.pivot_table(index=["session", "participant_id"], columns="score", values="value")
     names = sorted(name for name in wide.columns if _of_mood(name, spec, scales))
     sessions = list(dict.fromkeys(wide.index.get_level_values("session")))
+    rated = {session: dict(zip(names, wide.loc[session, names].to_numpy(float).T, strict=True)) for session in sessions}
     pairs = list(combinations(names, 2))
     level = WRONG_WAY_P / max(len(pairs) * len(sessions), 1)
     found: dict[tuple[str, str], tuple[str, float, int]] = {}
     for first, second in pairs:
         expected = 1 if scales[first].worse == scales[second].worse else -1
         for session in sessions:
-            both = wide.loc[session, [first, second]].dropna().to_numpy(dtype=float)
-            r = _correlation(both)
-            if expected * r < 0 and _chance(abs(r), len(both)) < level:
+            both = np.stack([rated[session][first], rated[session][second]])
+            both = both.compress(~np.isnan(both).any(axis=0), axis=1)
+            r, n = _correlation(both), both.shape[1]
+            if expected * r < 0 and _chance(abs(r), n) < level:
                 previous = found.get((first, second))
                 if previous is None or abs(r) > abs(previous[1]):
-                    found[first, second] = (str(session), r, len(both))
+                    found[first, second] = (str(session), r, n)
     return found
 
 
@@ -154,9 +156,9 @@ def _of_mood(name: str, spec: CohortSpec, scales: Mapping[str, Scale]) -> bool:
 
 
 def _correlation(both: np.ndarray) -> float:
-    if len(both) < FEWEST or (np.ptp(both, axis=0) == 0).any():
+    if both.shape[1] < FEWEST or (np.ptp(both, axis=1) == 0).any():
         return 0.0
-    return float(np.corrcoef(both.T)[0, 1])
+    return float(np.corrcoef(both)[0, 1])
 
 
 def _chance(r: float, n: int) -> float:
