@@ -9,6 +9,7 @@ Not a benchmark itself: a script imports it as a sibling, ``from _warm import Wa
 
 from __future__ import annotations
 
+import gc
 import json
 import mmap
 import os
@@ -167,6 +168,8 @@ def _serve(prepare: str, first: list[str]) -> None:
     exec(prepare)
     if first:
         _run_here(first)
+    gc.collect()
+    gc.freeze()  # else the first collection of every fork would look at, and copy, all that is there for it
     print(file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(_in_a_fork(*json.loads(line))), file=answers, flush=True)
