@@ -103,8 +103,13 @@ def answers(items: Items, anhedonia: np.ndarray, uniform: np.ndarray) -> np.ndar
     anhedonia : ndarray of shape (n,)
     uniform : ndarray of shape (n, 14)
     """
-    logits = items.discrimination[:, None] * (anhedonia[:, None, None] - items.steps)
-    return np.asarray(1 + (uniform[:, :, None] < 1 / (1 + np.exp(-logits))).sum(axis=2))
+    given = np.ones(uniform.shape, dtype=int)
+    for step in items.steps.T:  # one array, worked on in place: most of what it takes to set the shares
+        passed = items.discrimination * (anhedonia[:, None] - step)
+        np.exp(np.negative(passed, out=passed), out=passed)
+        passed += 1
+        given += uniform < np.divide(1, passed, out=passed)
+    return given
 
 
 def visits(config: TrialConfig) -> tuple[str, ...]:
