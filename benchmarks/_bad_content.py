@@ -159,7 +159,9 @@ numbers = st.one_of(
     st.floats().map(repr),
     st.integers(-(10**30), 10**30).map(str),
 )
-texts = st.one_of(st.sampled_from(STRANGE_TEXTS), st.text(max_size=12))
+letters = st.characters(exclude_categories=["Cs"])
+"""All that UTF-8 can write: hypothesis tries every letter there is where it is asked for the encoding by name."""
+texts = st.one_of(st.sampled_from(STRANGE_TEXTS), st.text(letters, max_size=12))
 cells = st.one_of(numbers, texts)
 ids = st.one_of(st.sampled_from(STRANGE_IDS), texts, numbers)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import tomli_w
-from _bad_content import STRANGE_TEXTS, Change, bytes_changed, cells, ids, rezipped, something_else
+from _bad_content import STRANGE_TEXTS, Change, bytes_changed, cells, ids, letters, rezipped, something_else
 from _bad_studies import hdf5_bytes, image_bytes, matlab_bytes
 from hypothesis import strategies as st
 
@@ -357,11 +357,11 @@ def image_changed(draw: st.DrawFn, content: bytes, *, packed: bool) -> Change:
 values = st.one_of(
     st.sampled_from([True, False, 0, -1, 10**30, 0.5, -0.5, 1e308, math.inf, -math.inf, math.nan, [], {}, [[]], [{}]]),
     st.sampled_from(STRANGE_TEXTS),
-    st.text(max_size=10),
+    st.text(letters, max_size=10),
     st.integers(-(10**12), 10**12),
     st.floats(),
-    st.lists(st.one_of(st.text(max_size=5), st.integers()), max_size=3),
-    st.dictionaries(st.text(max_size=5), st.integers(), max_size=3),
+    st.lists(st.one_of(st.text(letters, max_size=5), st.integers()), max_size=3),
+    st.dictionaries(st.text(letters, max_size=5), st.integers(), max_size=3),
 )
 """Values of any kind where another was expected."""
 
@@ -394,7 +394,7 @@ def _tree_changed(draw: st.DrawFn, table: dict[str, Any]) -> str:
         holder[name] = holder.pop(step)
         return f"{where} is called {name[:40]!r}"
     if kind == "unknown" and isinstance(holder, dict):
-        holder[draw(st.text(min_size=1, max_size=8))] = draw(values)
+        holder[draw(st.text(letters, min_size=1, max_size=8))] = draw(values)
         return f"a key beside {where}"
     if kind == "wrapped":
         holder[step] = draw(st.sampled_from(([holder[step]], {"a": holder[step]}, [[[holder[step]]]])))
@@ -495,7 +495,7 @@ def toml_changed(draw: st.DrawFn, content: bytes) -> Change:
             "gone": [],
             "twice": [lines[at]] * 2,
             "cut": [lines[at][: len(lines[at]) // 2]],
-            "text": [lines[at] + draw(st.text(max_size=5))],
+            "text": [lines[at] + draw(st.text(letters, max_size=5))],
         }[change]
         return f"line {at + 1} {change}", "\n".join(lines).encode("utf-8", "surrogatepass")
     if kind == "written":

@@ -243,11 +243,12 @@ def _of_participants(bad: BadInput, grid: list[list[str]], study: Path) -> str:
     if set(cohort.participants.index) != set(people):
         apart = set(cohort.participants.index) ^ set(people)
         return f"participants of the file and of the cohort differ: {sorted(apart)[:3]}; notes: {cohort.notes}"
+    columns = cohort.participants.to_dict()
     for k, name in enumerate(header):
-        if k == first or name not in cohort.participants:
+        if k == first or name not in columns:
             continue
         for person, row in people.items():
-            value = cohort.participants.loc[person, name]
+            value = columns[name][person]
             cell = row[k] if k < len(row) else ""
             if not _stands_for(cell, value):
                 return f"{name} of {person} is {cell[:40]!r} in the file and {value!r} in the cohort"

@@ -9,6 +9,7 @@ Not a benchmark itself: a script imports it as a sibling, ``from _warm import Wa
 
 from __future__ import annotations
 
+import gc
 import json
 import mmap
 import os
@@ -72,7 +73,7 @@ class Warm:
     folder : Path
         For its files; exists.
     first : sequence of str, optional
-        A command that is run at once, so that all that it imports is there for the others.
+        A run that is made at once and resumed, so that all that both import is there for the others.
     prepare : str, optional
         A statement that is executed before it.
     environment : mapping of str to str, optional
@@ -165,8 +166,10 @@ def _serve(prepare: str, first: list[str]) -> None:
 
     figures.PICTURES.clear()  # a third of what a small run takes, and its files are written like the others
     exec(prepare)
-    if first:
-        _run_here(first)
+    for command in (first, [*first, "--resume"]) if first else ():
+        _run_here(command)
+    gc.collect()
+    gc.freeze()  # else the first collection of every fork would look at, and copy, all that is there for it
     print(file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(_in_a_fork(*json.loads(line))), file=answers, flush=True)

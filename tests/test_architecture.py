@@ -72,17 +72,26 @@ def package_of(module: str) -> str:
 
 def read_imports(package: Path) -> list[Import]:
     """Every import of every file under a package, wherever it stands."""
-    trees = {_module_name(package, path): _parse(path) for path in sorted(package.rglob("*.py"))}
+    return imports_of(read_trees(package), package)
+
+
+def read_trees(package: Path) -> dict[str, ast.Module]:
+    """Every module of a package by its name."""
+    return {_module_name(package, path): _parse(path) for path in sorted(package.rglob("*.py"))}
+
+
+def imports_of(trees: dict[str, ast.Module], package: Path) -> list[Import]:
     known = set(trees)
     packages = {_module_name(package, path) for path in package.rglob("__init__.py")}
     found = []
     for module, tree in trees.items():
-        for node, when in _statements(tree):
-            for target in _targets(node, module, module in packages, known):
-                found.append(Import(module, target, when))
-        texts = {
-            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
+        texts = set()
+        for node, when in _nodes(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom) or _is_import_call(node):
+                for target in _targets(node, module, module in packages, known):
+                    found.append(Import(module, target, when))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.add(node.value)
         found += [Import(module, text, "named") for text in sorted(texts & (known - {"workbench", module}))]
     return found
 
@@ -96,19 +105,27 @@ def _module_name(package: Path, path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _statements(node: ast.AST, when: str = "start"):
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom) or _is_import_call(child):
-            yield child, when
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from _statements(child, "types" if when == "types" else "call")
-        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            for statement in child.body:
-                yield from _statements(ast.Module([statement], []), "types")
-            for statement in child.orelse:
-                yield from _statements(ast.Module([statement], []), when)
+def _nodes(tree: ast.Module):
+    """Everything in a module, in the order in which it is written, with when it is executed."""
+    waiting = [(tree, "start")]
+    while waiting:
+        node, when = waiting.pop()
+        yield node, when
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            inside = "types" if when == "types" else "call"
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            inside = "types"
         else:
-            yield from _statements(child, when)
+            inside = when
+        below = [(each, when if name == "orelse" else inside) for name in node._fields for each in _within(node, name)]
+        waiting += reversed(below)
+
+
+def _within(node: ast.AST, name: str) -> list[ast.AST]:
+    value = getattr(node, name, None)
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, ast.AST)]
+    return [value] if isinstance(value, ast.AST) and value._fields else []
 
 
 def _is_import_call(node: ast.AST) -> bool:
@@ -184,8 +201,13 @@ RULES = [named_above, imported_by_nobody, heavy_at_start]
 
 
 @pytest.fixture(scope="module")
-def imports() -> list[Import]:
-    return read_imports(PACKAGE)
+def trees() -> dict[str, ast.Module]:
+    return read_trees(PACKAGE)
+
+
+@pytest.fixture(scope="module")
+def imports(trees) -> list[Import]:
+    return imports_of(trees, PACKAGE)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -199,8 +221,8 @@ def test_the_imports_of_the_workbench_were_found(imports):
     assert any(i.module == "workbench.execution" and i.target == "workbench.models.nested_cv" for i in imports)
 
 
-def test_every_module_says_what_it_is():
-    silent = [str(path) for path in PACKAGE.rglob("*.py") if not ast.get_docstring(_parse(path))]
+def test_every_module_says_what_it_is(trees):
+    silent = [module for module, tree in trees.items() if not ast.get_docstring(tree)]
     assert silent == []
 
 

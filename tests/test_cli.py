@@ -25,7 +25,7 @@ def demo_study(tmp_path_factory):
 
     study = tmp_path_factory.mktemp("demo") / "study"
     pipeline.init(study)
-    pipeline.simulate_study(study, preset="demo")
+    pipeline.simulate_study(study, preset="demo", achievable=False)
     return study
 
 
@@ -135,6 +135,7 @@ def test_every_command_has_examples_in_its_help(command, capsys):
     assert f"workbench {command}" in printed
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_run_is_read_exported_and_holds_what_was_promised(study, tmp_path, capsys):
     experiment = study / "experiments" / "shuffled_outcome.toml"
     experiment.write_text(experiment.read_text().replace("repeats = 10", "repeats = 2").replace("500", "39"))

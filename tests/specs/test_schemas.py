@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,22 +14,26 @@ from workbench.specs.schemas import schema_text, write_schemas
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 
 
+@pytest.fixture(scope="module")
+def schemas() -> dict[str, dict[str, Any]]:
+    return json_schemas()
+
+
 @pytest.mark.parametrize("kind", ["cohort", "source", "experiment"])
-def test_committed_schemas_are_up_to_date(kind: str) -> None:
+def test_committed_schemas_are_up_to_date(schemas: dict[str, dict[str, Any]], kind: str) -> None:
     """Mend with: python -m workbench.specs.schemas docs/schemas."""
     committed = (SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8")
-    assert committed == schema_text(json_schemas()[kind])
+    assert committed == schema_text(schemas[kind])
 
 
-def test_schemas_use_the_keys_of_the_files_and_say_what_they_mean() -> None:
-    outcome = json_schemas()["experiment"]["$defs"]["OutcomeSpec"]["properties"]
+def test_schemas_use_the_keys_of_the_files_and_say_what_they_mean(schemas: dict[str, dict[str, Any]]) -> None:
+    outcome = schemas["experiment"]["$defs"]["OutcomeSpec"]["properties"]
     assert "from" in outcome
     assert "from_" not in outcome
     assert outcome["from"]["description"] == "Session before treatment."
 
 
-def test_every_reader_and_model_is_in_the_schemas() -> None:
-    schemas = json_schemas()
+def test_every_reader_and_model_is_in_the_schemas(schemas: dict[str, dict[str, Any]]) -> None:
     models = {
         name: each["properties"]["kind"]["const"]
         for name, each in schemas["experiment"]["$defs"].items()
@@ -40,8 +45,7 @@ def test_every_reader_and_model_is_in_the_schemas() -> None:
     assert readers == set(READERS)
 
 
-def test_unknown_keys_are_refused_by_the_schemas_too() -> None:
-    schemas = json_schemas()
+def test_unknown_keys_are_refused_by_the_schemas_too(schemas: dict[str, dict[str, Any]]) -> None:
     tables = [schemas["cohort"], *schemas["cohort"]["$defs"].values(), *schemas["experiment"]["$defs"].values()]
     assert all(table["additionalProperties"] is False for table in tables if "properties" in table)
 

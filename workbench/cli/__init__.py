@@ -68,7 +68,7 @@ def _exit_code(arguments: list[str], handled: Interrupts) -> int:
 
     import typer
 
-    from workbench.cli.options import USAGE_ERROR
+    from workbench.cli.options import USAGE_ERROR, put_together
     from workbench.cli.problems import print_problems, print_refusal
     from workbench.errors import EXIT_USER, WorkbenchError, is_text
     from workbench.terminal import never_fail
@@ -82,7 +82,7 @@ def _exit_code(arguments: list[str], handled: Interrupts) -> int:
         print(f"{unreadable!a}: is not written in UTF-8; rename the file or folder, then try again", file=sys.stderr)
         return EXIT_USER
     try:
-        code = application()(arguments, prog_name="workbench", standalone_mode=False)
+        code = put_together(application())(arguments, prog_name="workbench", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,23 @@ app = typer.Typer(
     "  workbench ui                      compare runs in the browser\n"
     "  workbench export latest --to DIR  everything a supplement needs",
 )
+
+
+@cache
+def put_together(application: typer.Typer) -> Any:
+    """The command with all below it, made once for everything that a process runs: that takes longer than most of it.
+
+    Parameters
+    ----------
+    application : Typer
+        With every command added.
+
+    Returns
+    -------
+    Command
+        Called with a list of words.
+    """
+    return typer.main.get_command(application)
 
 
 def experiments_there(ctx: typer.Context, incomplete: str) -> list[str]:

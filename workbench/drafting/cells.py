@@ -61,12 +61,13 @@ class Table:
     @cached_property
     def decimal_comma(self) -> bool:
         """Whether numbers are written 12,5: some cells are, and none is written 12.5."""
-        commas = points = 0
+        commas = False
         for cells in self.columns.values():
             for cell in cells[:200]:
-                commas += COMMA_NUMBER.fullmatch(cell) is not None
-                points += bool("." in cell and NUMBER.fullmatch(cell))
-        return commas > 0 and points == 0
+                if "." in cell and NUMBER.fullmatch(cell):
+                    return False
+                commas = commas or ("," in cell and COMMA_NUMBER.fullmatch(cell) is not None)
+        return commas
 
     def numbers(self, column: str, missing: Iterable[str] = ()) -> np.ndarray:
         """Numbers of a column, NaN where a cell holds none; codes for a missing value are none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from os.path import commonpath
 
 import numpy as np
@@ -258,6 +259,7 @@ class _Read:
     """As they stand in the name."""
 
 
+@lru_cache(maxsize=65536)  # files of one lab name the same regions
 def _read(name: str) -> _Read:
     kept = [part for part in re.split(r"(?<=[_.\s])(?=[^_.\s])", name) if part.strip("_. ").lower() not in TELLING]
     bare = "".join(kept).strip("_. ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -128,6 +129,7 @@ def derived_columns(table: Table) -> list[str]:
     return [name for name in table.columns if (each := _taken_apart(name)) is not None and each.derived]
 
 
+@lru_cache(maxsize=65536)  # ratings and what is made of them are looked for one after the other
 def _taken_apart(column: str) -> _Read | None:
     words = words_in(column)
     for length in (3, 2, 1):

@@ -298,6 +298,7 @@ def _without_circuit(label: str, atlas: str, vocabulary: Vocabulary) -> Unassign
     return Unassigned(label, region.region, region.hemisphere, f"{what} is in none of the circuits")
 
 
+@lru_cache(maxsize=4096)  # every check of a study asks for the same labels
 def _closest(label: str, vocabulary: Vocabulary) -> str:
     """The closest name in use, where one is close."""
     words = [" ".join(reading.naming) for reading in readings(label)]

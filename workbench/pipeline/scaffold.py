@@ -159,7 +159,7 @@ def simulate_study(
     from workbench.execution import one_blas_thread
     from workbench.simulate.config import DEMO_SEED, TrialConfig
     from workbench.simulate.generator import simulate_trial
-    from workbench.simulate.writers import write_study, write_trial
+    from workbench.simulate.writers import refuse_other_study, write_study, write_trial
 
     presets = {"demo": TrialConfig.demo, "review": TrialConfig.review}
     if preset is not None and preset not in presets:
@@ -168,6 +168,7 @@ def simulate_study(
     wanted = {"n_patients": patients, "design": design, "r2": r2, "uncovered": uncovered}
     config = replace(config, **{key: value for key, value in wanted.items() if value is not None})  # type: ignore[arg-type]
     root = Path(target)
+    refuse_other_study(config, root)
     first = DEMO_SEED if seed is None else seed
     for drawn in range(first, first + (DRAWS if seed is None and config.n_patients < SMALL else 1)):
         with one_blas_thread():  # threads that fight over a busy machine took ten times as long

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, Problems, StoreError
+from workbench.simulate.config import TrialConfig
 from workbench.simulate.generator import Trial
 from workbench.simulate.phenotype_files import phenotype_files
 from workbench.simulate.scan_files import beta_table, scan_files
@@ -78,14 +81,35 @@ def write_study(trial: Trial, folder: Path) -> tuple[Path, ...]:
     StoreError
         If the folder holds such files with other content; nothing is written then.
     """
-    texts = study_files(trial.config)
+    refuse_other_study(trial.config, folder)
+    return tuple(_write(folder / name, text) for name, text in study_files(trial.config).items())
+
+
+def refuse_other_study(config: TrialConfig, folder: Path) -> None:
+    """Refuse a folder that the study of a trial cannot be written to, which is known before the trial is drawn.
+
+    Parameters
+    ----------
+    config : TrialConfig
+    folder : Path
+        The study folder.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds such files with other content.
+    OSError
+        If a file is in the way of the folder.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     problems = Problems()
-    for name, text in texts.items():
+    for name, text in study_files(config).items():
         path = folder / name
         if path.exists() and path.read_bytes() != text.encode("utf-8"):
             problems.add(path, "exists and says something else", "choose a new folder, or move the file away")
     problems.raise_if_any(StoreError)
-    return tuple(_write(folder / name, text) for name, text in texts.items())
 
 
 def _write(path: Path, text: str) -> Path:

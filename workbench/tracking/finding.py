@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import StoreError, WorkbenchError
 from workbench.records import LoggedExperiment, LoggedRun
 from workbench.tracking.external_runs import EXTERNAL
+from workbench.tracking.new_store import has_known_tables
 from workbench.tracking.saved_view import QUESTION, VIEWS
 from workbench.tracking.store import (
     LOCKED_FOR_S,
@@ -126,6 +127,8 @@ def hide_uncounted(study: Study) -> int:
     finished = {run_id for run_id, _ in finished_runs(study)}
     if not finished:
         return 0
+    if _as_counted(study, finished, counted):
+        return len(finished - counted)
     client = open_client(study)
     for run_id in sorted(finished):
         run = client.get_run(run_id)
@@ -137,6 +140,15 @@ def hide_uncounted(study: Study) -> int:
             client.restore_run(run_id)
             client.delete_tag(run_id, HIDDEN)
     return len(finished - counted)
+
+
+def _as_counted(study: Study, finished: Set[str], counted: Set[str]) -> bool:
+    """Whether MLflow, which takes seconds to load, would have nothing to hide or to bring back, and no complaint."""
+    with _reading(study) as connection:
+        deleted = {run for (run,) in connection.execute("SELECT run_uuid FROM runs WHERE lifecycle_stage = 'deleted'")}
+        tagged = connection.execute("SELECT run_uuid FROM tags WHERE key = ? AND value = 'true'", (HIDDEN,))
+        hidden = deleted.intersection(run for (run,) in tagged)
+        return finished - counted <= deleted and not hidden & counted and has_known_tables(connection)
 
 
 @contextmanager

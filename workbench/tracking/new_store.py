@@ -58,6 +58,24 @@ def written_out() -> str | None:
     return script if f"{first}\n" == FIRST_LINE.format(version=installed_version("mlflow")) else None
 
 
+def has_known_tables(connection: sqlite3.Connection) -> bool:
+    """Whether a store has the tables of the installed version of MLflow, so far as is known without loading it.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        To the store.
+
+    Returns
+    -------
+    bool
+        False where they are of another version, and where none are written out for the installed one.
+    """
+    script = written_out() or ""
+    versions = [version for (version,) in connection.execute("SELECT version_num FROM alembic_version")]
+    return bool(versions) and all(f"\"alembic_version\" VALUES('{version}')" in script for version in versions)
+
+
 def migrate(database: Path, artifacts: Path) -> None:
     """Let MLflow build the tables step by step.
 

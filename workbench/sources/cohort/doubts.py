@@ -5,6 +5,7 @@ A doubt stands in no way until an experiment uses the column; then it is refused
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -73,7 +74,7 @@ def doubts_of(
     if any(isinstance(value, str) for value in values):
         mixed = list(_mostly_numbers(name, there, label)) if declared.type is None and declared.codes is None else []
         return tuple(mixed or _alike(name, [value for value in values if isinstance(value, str)], label))
-    numbers = np.array([value for value in values if isinstance(value, float) and np.isfinite(value)])
+    numbers = np.array([value for value in values if isinstance(value, float) and math.isfinite(value)])
     if declared.type is not None:
         return ()
     return tuple(_far_codes(name, numbers, there, label)) or tuple(_codes(name, numbers, label, levels or {}))

@@ -7,7 +7,7 @@ participants file has too but that say something else about a person, and ids th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,8 +156,8 @@ def _numbers_differ(name: str, claims: Sequence[_Claim], known: pd.Series, cohor
     age = name.casefold() == "age" or name.casefold().startswith("age_")
     if not read or (not age and _varies_within_people(read)):
         return []
-    everyone = [_written(value) for value in known.unique()]
-    if np.mean([any(_same_number(claim.cell, value) for value in everyone) for claim, _ in read]) < SAME_KIND:
+    said = _among({claim.cell for claim, _ in read}, [_written(value) for value in known.unique()])
+    if np.mean([said[claim.cell] for claim, _ in read]) < SAME_KIND:
         return []
     slack = BIRTHDAY if age else 0.0
     return [claim for claim, _ in read if not _same_number(claim.cell, _written(known[claim.participant_id]), slack)]
@@ -176,9 +176,29 @@ def _same_number(one: str, other: str, slack: float = 0.0) -> bool:
     >>> _same_number("23.4", "23"), _same_number("23.4", "23.5"), _same_number("1", "2")
     (True, False, False)
     """
-    decimals = [len(text.partition(".")[2]) if "e" not in text.casefold() else 9 for text in (one, other)]
+    decimals = [_decimals(text) for text in (one, other)]
     rounding = 0.0 if decimals[0] == decimals[1] else 10.0 ** -min(decimals)
     return abs(float(one) - float(other)) <= slack + rounding + 1e-9
+
+
+def _among(cells: Set[str], others: Sequence[str]) -> dict[str, bool]:
+    """Whether each text is one of several numbers, as `_same_number` has it of two: all of them at once.
+
+    >>> _among({"23.4", "7"}, ["23", "23.5"]) == {"23.4": True, "7": False}
+    True
+    """
+    values, decimals = np.array([float(each) for each in others]), np.array([_decimals(each) for each in others])
+    roundings = np.array([10.0**-n for n in range(decimals.max() + 1)])
+    found = {}
+    for cell in cells:
+        here = _decimals(cell)
+        rounding = np.where(decimals == here, 0.0, roundings[np.minimum(decimals, here)])
+        found[cell] = bool((np.abs(float(cell) - values) <= rounding + 1e-9).any())
+    return found
+
+
+def _decimals(text: str) -> int:
+    return len(text.partition(".")[2]) if "e" not in text.casefold() else 9
 
 
 def _written(value: object) -> str:

@@ -33,7 +33,9 @@ class NumberReader:
 
     def pointed(self, cell: str) -> str:
         """A number as it is written with a decimal point, whatever the file has; every other cell as it is."""
-        with_point = cell.replace(",", ".") if self.comma and "." not in cell else cell
+        if not self.comma or "." in cell:
+            return cell
+        with_point = cell.replace(",", ".")
         return with_point if NUMBER.fullmatch(with_point) else cell
 
     def one(self, cell: str) -> float | None:
