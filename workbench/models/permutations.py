@@ -21,8 +21,9 @@ from workbench.records import Dataset
 PERMUTATION_STREAM = 2
 """Spawn key of the permutation stream; the folds and the learners have others (`nested_cv`)."""
 DRAWS_KEPT = 4
+"""Designs whose permutations of labels are kept in this process: a run needs those of itself and of its companions."""
 MOST_KEPT = 2**22
-"""Rows of all permutations of labels that are kept, 32 MB."""
+"""Numbers of rows, over all permutations of a design, up to which they are kept: 32 MB."""
 _kept: dict[tuple[object, ...], np.ndarray] = {}
 _keeping = Lock()
 PROBES = 199
@@ -181,14 +182,10 @@ def _rows_of_labels(
     y: np.ndarray, nuisance: np.ndarray, blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int
 ) -> np.ndarray:
     """`conditional_rows`, the last few kept: a run draws them for targets, folds, the circuit test and its refusal."""
-    numbers, design = (np.asarray(each, dtype=float) for each in (y, nuisance)), (blocks, groups)
-    question = (
-        *(each.tobytes() for each in numbers),
-        *(np.asarray(each, dtype=np.int64).tobytes() for each in design),
-        seed,
-    )
+    numbers = [np.asarray(each, dtype=float).tobytes() for each in (y, nuisance)]
+    question = (*numbers, *(np.asarray(each, dtype=np.int64).tobytes() for each in (blocks, groups)), seed)
     kept = _kept.get(question)
-    if kept is not None and len(kept) >= n_permutations:
+    if kept is not None and len(kept) >= n_permutations:  # the first are the same however many are drawn
         return kept[:n_permutations]
     drawn = conditional_rows(y, nuisance, _exchangeable(blocks, groups), n_permutations, seed, (PERMUTATION_STREAM,))
     drawn.flags.writeable = False
