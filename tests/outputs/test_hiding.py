@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from made_studies import study_with_store
 
 from workbench import tracking
 from workbench.preregistration.append_only import now
 from workbench.preregistration.viewed import Look, record_look
-from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 from workbench.tracking import finding
 
 
 @pytest.fixture
 def study(empty_store: Path, tmp_path: Path) -> Study:
-    made = Study(root=tmp_path, data=tmp_path, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
-    made.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(empty_store, made.database)
-    return made
+    return study_with_store(tmp_path, empty_store)
 
 
 @pytest.fixture

@@ -5,30 +5,22 @@ import shutil
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
+from made_studies import study_with_store
 from mlflow.exceptions import MlflowException
 
 from workbench import tracking
 from workbench.errors import StoreError
 from workbench.records import LoggedRun
-from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 from workbench.tracking import sending
 from workbench.tracking.mlflow_module import store_uri
 
 
-def study_at(root: Path, empty_store: Path) -> Study:
-    made = Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
-    made.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(empty_store, made.database)
-    return made
-
-
 @pytest.fixture
 def study(tmp_path, empty_store):
-    return study_at(tmp_path / "trial", empty_store)
+    return study_with_store(tmp_path / "trial", empty_store)
 
 
 @pytest.fixture

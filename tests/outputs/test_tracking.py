@@ -19,28 +19,21 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from made_studies import study_at, study_with_store
 
 from workbench import tracking
 from workbench.errors import StoreError
 from workbench.preregistration.append_only import now
 from workbench.preregistration.viewed import Look, record_look
 from workbench.records import LoggedRun, RunResult
-from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 from workbench.tracking import new_store, recording, running, saved_view, store, words
 from workbench.tracking.git import git_state
 
 
-def study_at(root: Path) -> Study:
-    return Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
-
-
 @pytest.fixture
 def study(empty_store: Path, tmp_path: Path) -> Study:
-    made = study_at(tmp_path / "study")
-    made.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(empty_store, made.database)
-    return made
+    return study_with_store(tmp_path / "study", empty_store)
 
 
 def count(study: Study, run_id: str) -> None:
@@ -381,9 +374,7 @@ NAMES = ("HRSD?phase=2", "a%20b", "study #2", "100%", "%(here)s", "a&b;c=d", "gr
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_may_lie_in_a_folder_of_any_name(empty_store, shown_result, tmp_path, name):
     """The address of a database and of files is not their path: each of these characters means something there."""
-    study = study_at(tmp_path / "lab" / name)
-    study.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(empty_store, study.database)
+    study = study_with_store(tmp_path / "lab" / name, empty_store)
     run_id = keep(study, shown_result)
     found = tracking.find_run(study, run_id)
     assert (found.artifacts / "spec.toml").read_text() == shown_result.spec_toml
@@ -550,9 +541,7 @@ def killed(empty_store, shown_result, tmp_path_factory) -> tuple[Study, subproce
     Nothing in its environment switches telemetry off: neither that of the tests, nor that they are tests.
     """
     folder = tmp_path_factory.mktemp("killed")
-    study = study_at(folder / "study")
-    study.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(empty_store, study.database)
+    study = study_with_store(folder / "study", empty_store)
     (folder / "result").write_bytes(pickle.dumps(shown_result))
     passed_on = {name: os.environ[name] for name in ("HOME", "PATH", "PYTHONPATH") if name in os.environ}
     command = [sys.executable, "-c", DYING, str(study.root), str(folder / "result")]

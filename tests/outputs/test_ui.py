@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from made_studies import study_at, study_with_store
 
 from workbench import tracking
 from workbench.errors import StoreError
@@ -28,16 +29,11 @@ from workbench.preregistration.append_only import now
 from workbench.preregistration.viewed import Look, record_look
 from workbench.records import RunLine, RunResult, StudyPage
 from workbench.reporting import study_html
-from workbench.specs.cohort import CohortSpec
 from workbench.study import Study
 from workbench.tracking import browser, store
 from workbench.tracking.access import Guard
 
 HOSTILE = '<script>alert(1)</script> "><img src=x onerror=alert(2)> {{ 7 * 7 }}'
-
-
-def study_at(root: Path) -> Study:
-    return Study(root=root, data=root, cohort=CohortSpec(design="single-arm"), sources={}, experiment_paths={})
 
 
 def keep(study: Study, result: RunResult) -> str:
@@ -50,10 +46,7 @@ def keep(study: Study, result: RunResult) -> str:
 
 @pytest.fixture
 def study(empty_store: Path, tmp_path: Path) -> Study:
-    made = study_at(tmp_path / "study")
-    made.mlruns_dir.mkdir(parents=True)
-    shutil.copyfile(empty_store, made.database)
-    return made
+    return study_with_store(tmp_path / "study", empty_store)
 
 
 def free_port() -> int:

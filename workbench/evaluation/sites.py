@@ -10,7 +10,7 @@ from workbench.evaluation.intervals import performance_with_intervals
 from workbench.evaluation.metrics import against_better_reference, long_table, r2_within_sites
 from workbench.evaluation.refits import Fits, FitUnits, fit_again
 from workbench.records import Covariates, Dataset, Notice, Performance, VariableCoding
-from workbench.specs.experiment import INTERVAL_FOLDS, SITES_TO_LEAVE_OUT, ValidationSpec
+from workbench.specs.experiment import INTERVAL_FOLDS, SITES_TO_HOLD_FIXED, SITES_TO_LEAVE_OUT, ValidationSpec
 from workbench.specs.learners import LearnerSpec
 
 SITE = "site"
@@ -83,7 +83,7 @@ def leaving_sites_out(dataset: Dataset, validation: ValidationSpec) -> tuple[Dat
     tuple of Dataset and ValidationSpec, or None
         None where there are fewer than `SITES_TO_LEAVE_OUT`, or where the run itself leaves sites out.
     """
-    if _n_sites(dataset) < SITES_TO_LEAVE_OUT or validation.leave_out == SITE:
+    if dataset.n_sites < SITES_TO_LEAVE_OUT or validation.leave_out == SITE:
         return None
     nuisance = dataset.nuisance
     others = nuisance.only(*(term for term in nuisance.variables if term.partition("^")[0] != SITE))
@@ -107,7 +107,7 @@ def holding_site(dataset: Dataset, validation: ValidationSpec) -> tuple[Dataset,
         None with one site, or where site is in the nuisance block already.
     """
     nuisance = dataset.nuisance
-    if _n_sites(dataset) < 2 or SITE in nuisance.variables:
+    if dataset.n_sites < SITES_TO_HOLD_FIXED or SITE in nuisance.variables:
         return None
     drawn = _on(validation, leave_out=None).model_copy(update={"outer": INTERVAL_FOLDS})
     return _holding(dataset, nuisance.beside(_site_columns(dataset)), keep_folds=True), drawn
@@ -137,7 +137,7 @@ def r2_across_sites(
         Both None where no sites were left out, or where the run leaves out too few or has an r2 of 0 or less.
     """
     if validation.leave_out == SITE and run.dataset.sites is not None:
-        if not r2 > 0 or len(set(run.dataset.sites)) < SITES_TO_LEAVE_OUT:
+        if not r2 > 0 or run.dataset.n_sites < SITES_TO_LEAVE_OUT:
             return None, None
         return r2, r2_within_sites(long_table(run.dataset, run.results, "main"))
     return (None, None) if other.left_out is None else r2_left_out(other.left_out, residualised=residualised)
@@ -184,10 +184,6 @@ def with_site_held(other: OtherSites, *, residualised: bool) -> Performance | No
     results = results if residualised else against_better_reference(results)
     fits = Fits(dataset, units, results)
     return performance_with_intervals(fits, fits, "main")
-
-
-def _n_sites(dataset: Dataset) -> int:
-    return 0 if dataset.sites is None else len(set(dataset.sites))
 
 
 def _site_columns(dataset: Dataset) -> Covariates:

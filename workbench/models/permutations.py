@@ -9,8 +9,8 @@ Lane, a binary one by `conditional_permutation`.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from math import exp, lgamma, log
-from threading import Lock
 
 import numpy as np
 
@@ -20,12 +20,8 @@ from workbench.records import Dataset
 
 PERMUTATION_STREAM = 2
 """Spawn key of the permutation stream; the folds and the learners have others (`nested_cv`)."""
-DRAWS_KEPT = 4
-"""Designs whose permutations of labels are kept in this process: a run needs those of itself and of its companions."""
 MOST_KEPT = 2**22
-"""Numbers of rows, over all permutations of a design, up to which they are kept: 32 MB."""
-_kept: dict[tuple[object, ...], np.ndarray] = {}
-_keeping = Lock()
+"""Numbers of rows, over all permutations of the labels of a design, up to which the last few are kept: 32 MB each."""
 PROBES = 199
 """Permutations drawn to see whether the covariates held fixed let the labels of a binary outcome move at all."""
 
@@ -175,26 +171,23 @@ def outcome_rows(
     """
     if not binary or nuisance.shape[1] == 0:
         return permuted_rows(blocks, groups, n_permutations, seed)
-    return _rows_of_labels(y, nuisance, blocks, groups, n_permutations, seed)
+    labels, held = (np.asarray(each, dtype=float).tobytes() for each in (y, nuisance))
+    rows_of_block, rows_of_group = (np.asarray(each, dtype=np.int64).tobytes() for each in (blocks, groups))
+    draw = _rows_of_labels if n_permutations * len(y) <= MOST_KEPT else _rows_of_labels.__wrapped__
+    return draw(labels, held, rows_of_block, rows_of_group, n_permutations, seed)
 
 
+@lru_cache(maxsize=4)  # a run asks for the same for its targets, its folds and the test of circuits
 def _rows_of_labels(
-    y: np.ndarray, nuisance: np.ndarray, blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int
+    labels: bytes, held: bytes, blocks: bytes, groups: bytes, n_permutations: int, seed: int
 ) -> np.ndarray:
-    """`conditional_rows`, the last few kept: a run draws them for targets, folds, the circuit test and its refusal."""
-    numbers = [np.asarray(each, dtype=float).tobytes() for each in (y, nuisance)]
-    question = (*numbers, *(np.asarray(each, dtype=np.int64).tobytes() for each in (blocks, groups)), seed)
-    kept = _kept.get(question)
-    if kept is not None and len(kept) >= n_permutations:  # the first are the same however many are drawn
-        return kept[:n_permutations]
-    drawn = conditional_rows(y, nuisance, _exchangeable(blocks, groups), n_permutations, seed, (PERMUTATION_STREAM,))
-    drawn.flags.writeable = False
-    if drawn.size <= MOST_KEPT:
-        with _keeping:
-            while len(_kept) >= DRAWS_KEPT:
-                del _kept[next(iter(_kept))]
-            _kept[question] = drawn
-    return drawn
+    """`conditional_rows` of arrays as bytes, not to be written to."""
+    y = np.frombuffer(labels)
+    nuisance = np.frombuffer(held).reshape(len(y), -1)
+    classes = _exchangeable(np.frombuffer(blocks, dtype=np.int64), np.frombuffer(groups, dtype=np.int64))
+    order = conditional_rows(y, nuisance, classes, n_permutations, seed, (PERMUTATION_STREAM,))
+    order.flags.writeable = False
+    return order
 
 
 def permuted_rows(blocks: np.ndarray, groups: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:

@@ -218,7 +218,7 @@ def _with_data(plan: ExperimentPlan, run: PlannedRun, **known: object) -> Analys
         repeats=run.validation.repeats,
         permutations=run.validation.permutations,
         n_participants=dataset.n_participants,
-        n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
+        n_sites=dataset.n_sites,
         leave_out=run.validation.leave_out or "",
         leave_one_out=run.validation.leave_one_out,
         refuses_sites=_refuses_sites(spec) and dataset.harmonisation is not None,

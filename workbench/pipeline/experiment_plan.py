@@ -59,7 +59,7 @@ class PlannedRun:
         """Outer folds in a few words: "10 x 5", "one of 4 sites out", "3 x given"."""
         dataset, validation = self.dataset, self.validation
         if validation.leave_out is not None and dataset.sites is not None:
-            return f"one of {len(set(dataset.sites))} {validation.leave_out}s out"
+            return f"one of {dataset.n_sites} {validation.leave_out}s out"
         if dataset.given_folds is not None:
             return f"{dataset.given_folds.shape[1]} x given"
         return f"{validation.repeats} x {validation.outer}"

@@ -198,7 +198,7 @@ def _supported(
 
     from workbench.evaluation.metrics import long_table, r2_without_each
     from workbench.results.claims import judge
-    from workbench.specs.experiment import INFLUENCE_REPEATS, INTERVAL_FOLDS, INTERVAL_REPEATS
+    from workbench.specs.experiment import INFLUENCE_REPEATS, INTERVAL_FOLDS, INTERVAL_REPEATS, SITES_TO_HOLD_FIXED
 
     five_fold = validation.model_copy(update={"outer": INTERVAL_FOLDS})  # as the interval has it, whatever `outer` is
     units = _units(dataset, five_fold, learner, max(validation.repeats, INTERVAL_REPEATS), fold_seed)
@@ -214,10 +214,11 @@ def _supported(
     def still_supported() -> list[int]:
         return [k for k, scores in enumerate(judged) if judge(scores).verdict == SUPPORTED]
 
-    open_ = still_supported()
-    of_sites = partial(_with_sites, dataset=dataset, validation=validation, learner=learner, seed=fold_seed, jobs=jobs)
-    for k, scores in zip(open_, of_sites([judged[k] for k in open_], Y=Y[:, open_]), strict=True):
-        judged[k] = scores
+    if dataset.n_sites >= SITES_TO_HOLD_FIXED and (open_ := still_supported()):
+        left = [judged[k] for k in open_]
+        asked = _with_sites(left, dataset, Y[:, open_], validation, learner, fold_seed, jobs)
+        for k, scores in zip(open_, asked, strict=True):
+            judged[k] = scores
     if dataset.clinical.variables:
         open_ = still_supported()
         own = [seeds[k] for k in open_]
@@ -241,7 +242,6 @@ def _trials(
 
 def _with_sites(
     judged: Sequence[Scores],
-    *,
     dataset: Dataset,
     Y: np.ndarray,
     validation: ValidationSpec,
@@ -249,43 +249,37 @@ def _with_sites(
     seed: int,
     jobs: int | None,
 ) -> list[Scores]:
-    """Trials with what the gate reads of sites, where there are any: each held fixed, and left out whole."""
+    """Trials with what the gate reads of several sites: the site held fixed, and whole sites left out."""
     from workbench.errors import FitError
     from workbench.evaluation.sites import MOST_REPEATS, SITE, holding_site, leaving_sites_out, r2_left_out
     from workbench.models.estimators import make_learner
     from workbench.models.learner import residualises
 
-    n_sites = 0 if dataset.sites is None else len(set(dataset.sites))
-    if n_sites < 2 or not judged:
-        return list(judged)
-
-    def trials(asked: tuple[Dataset, ValidationSpec] | None) -> Sequence[Fits | None]:
+    def trials(where_and_folds: tuple[Dataset, ValidationSpec] | None) -> Sequence[Fits | None]:
+        if where_and_folds is None:
+            return [None] * len(judged)
+        where, folds = where_and_folds
         try:
-            if asked is not None:
-                where, folds = asked
-                return _trials(where, Y, _units(where, folds, learner, MOST_REPEATS, seed), learner, jobs)
+            return _trials(where, Y, _units(where, folds, learner, MOST_REPEATS, seed), learner, jobs)
         except FitError:  # a run says so, and misses the requirement
-            pass
-        return [None] * len(judged)
+            return [None] * len(judged)
 
     own = residualises(make_learner(learner))
     forced = (SITE,) if SITE in dataset.nuisance.variables else ()
-    held, left_out = trials(holding_site(dataset, validation)), trials(leaving_sites_out(dataset, validation))
-    found = []
-    for scores, with_site, without in zip(judged, held, left_out, strict=True):
-        across, within = (None, None) if without is None else r2_left_out(without, residualised=own)
-        site_held = None if with_site is None else _performance(*with_site)
-        found.append(
-            replace(
-                scores,
-                n_sites=n_sites,
-                forced=forced,
-                sites_held=site_held,
-                across_sites=across,
-                within_sites=within,
-            )
+
+    def with_sites(scores: Scores, held: Fits | None, left_out: Fits | None) -> Scores:
+        across, within = (None, None) if left_out is None else r2_left_out(left_out, residualised=own)
+        return replace(
+            scores,
+            n_sites=dataset.n_sites,
+            forced=forced,
+            sites_held=None if held is None else _performance(*held),
+            across_sites=across,
+            within_sites=within,
         )
-    return found
+
+    held, left_out = trials(holding_site(dataset, validation)), trials(leaving_sites_out(dataset, validation))
+    return list(map(with_sites, judged, held, left_out))
 
 
 def _performance(dataset: Dataset, units: Sequence[WorkUnit], results: Sequence[UnitResult]) -> Performance:

@@ -365,6 +365,11 @@ class Dataset:
         """People, however many rows each has."""
         return int(self.rows["participant_id"].nunique())
 
+    @property
+    def n_sites(self) -> int:
+        """Sites with any row; 0 where the study declares none."""
+        return 0 if self.sites is None else len(set(self.sites))
+
     @cached_property
     def nuisance(self) -> Covariates:
         """N without its intercept: forced terms, then confounds."""

@@ -9,7 +9,13 @@ from workbench.evaluation.inference import ALPHA, held_to_earlier_looks
 from workbench.records import AnalysisPlan
 from workbench.results.requirement import Obstacle, Requirement, always, held_words, p_of_companion, read_from
 from workbench.results.wording import listed, number, over_runs, p_text, results
-from workbench.specs.experiment import BASELINE_HELD, INFLUENCE_REPEATS, INTERVAL_REPEATS, SITES_TO_LEAVE_OUT
+from workbench.specs.experiment import (
+    BASELINE_HELD,
+    INFLUENCE_REPEATS,
+    INTERVAL_REPEATS,
+    SITES_TO_HOLD_FIXED,
+    SITES_TO_LEAVE_OUT,
+)
 
 if TYPE_CHECKING:
     from workbench.records import Interval, Scores
@@ -19,7 +25,6 @@ ROUNDING = 1e-12
 CLAIM_PERMUTATIONS = 1000
 MINIMUM_PARTICIPANTS = 50
 POSITIVE_REPEATS = 0.9
-SITES_TO_HOLD_FIXED = 2
 
 
 # ------------------------------------------------------------------------------- requirements: shown, and tested at all
@@ -283,12 +288,10 @@ def _holds_with_site_fixed(scores: Scores) -> str:
     if read.sites_held is None:
         return f"it was not tried with the site held fixed ({read.n_sites} sites)"
     r2, interval = read.sites_held.r2, read.sites_held.interval
-    if not r2 > 0:
-        return f"with the site held fixed the R2 is {number(r2)}: differences between sites may explain it"
-    if interval is None or interval.low > 0 or read.leave_out:
+    if r2 > 0 and (interval is None or interval.low > 0 or read.leave_out):
         return ""  # without an interval, and where whole sites are left out, the row of the interval says so
-    reaches = f"{number(r2)}, and its 95 % interval reaches down to {number(interval.low)}"
-    return f"with the site held fixed the R2 is {reaches}: differences between sites may explain it"
+    reaches = f", and its 95 % interval reaches down to {number(interval.low)}" if r2 > 0 and interval else ""
+    return f"with the site held fixed the R2 is {number(r2)}{reaches}: differences between sites may explain it"
 
 
 def _holds_across_sites(scores: Scores) -> str:

@@ -186,7 +186,7 @@ def _scores(inputs: RunInputs, table: pd.DataFrame, test: PermutationTest, added
         outcome_kind=outcome.kind,
         forced=dataset.forced.variables,
         reference=description.reference_in_words(inputs),
-        n_sites=0 if dataset.sites is None else len(set(dataset.sites)),
+        n_sites=dataset.n_sites,
         leave_out=inputs.validation.leave_out or "",
         across_sites=across_sites,
         within_sites=within_sites,

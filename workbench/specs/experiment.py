@@ -52,6 +52,8 @@ Member = Annotated[str, StringConstraints(pattern=NAME_PATTERN.removesuffix("$")
 BASELINE_HELD = ("change", "percent-change", "response", "remission", "area-under-course", "durability")
 """Kinds of outcome that are made from the baseline score, or depend on it: regression to the mean alone predicts them
 (METHODS 2.4), so that their claim is read from the run that holds the baseline score fixed."""
+SITES_TO_HOLD_FIXED = 2
+"""Fewest sites of which the site can be held fixed."""
 SITES_TO_LEAVE_OUT = 3
 """Fewest sites that are left out in turn: with two, a training set is one site, and its inner folds are of another
 kind."""

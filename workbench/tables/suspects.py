@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -48,14 +47,6 @@ COLUMNS_AT_ONCE = 4096
 
 WHAT_IT_IS = "no measurement before the infusion does: find out what it is, and drop it"
 WHO_CAME_WHEN = "who came when says who was treated how: a running number or a date is no biomarker, drop it"
-
-
-_kept: WeakKeyDictionary[Cohort, dict[tuple[str, object], Any]] = WeakKeyDictionary()
-
-
-def _kept_of(cohort: Cohort) -> dict[tuple[str, object], Any]:
-    """What was made of a cohort, which nobody changes: every feature set of every experiment asks for the same."""
-    return _kept.setdefault(cohort, {})
 
 
 # --------------------------------------------------------------------------------------------------------- correlations
@@ -205,17 +196,20 @@ class Ratings:
 
 def ratings(cohort: Cohort, dataset: Dataset, *, before: bool) -> Ratings:
     """Every score at every session before, or after, the first infusion."""
-    known = _kept_of(cohort)
-    if ("ratings", before) not in known:
-        sessions = [name for name, said in cohort.sessions.items() if (said.phase == "before") == before]
-        long = cohort.scores[cohort.scores["session"].isin(sessions)]
-        known["ratings", before] = long.pivot(index="participant_id", columns=["score", "session"], values="value")
-    wide = known["ratings", before].reindex(list(dataset.rows["participant_id"]))
+    wide = _rated(cohort, before).reindex(list(dataset.rows["participant_id"]))
     return Ratings(
         tuple(f"{score} at {session}" for score, session in wide.columns),
         tuple(score for score, _ in wide.columns),
         wide.to_numpy(dtype=float),
     )
+
+
+@lru_cache(maxsize=4)  # every feature set of every experiment asks for the same
+def _rated(cohort: Cohort, before: bool) -> pd.DataFrame:
+    """Participants by scores and sessions."""
+    sessions = [name for name, session in cohort.sessions.items() if (session.phase == "before") == before]
+    long = cohort.scores[cohort.scores["session"].isin(sessions)]
+    return long.pivot(index="participant_id", columns=["score", "session"], values="value")
 
 
 def baseline_warning(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
@@ -313,14 +307,11 @@ def _drifts(dataset: Dataset, orders: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def orders_of(cohort: Cohort, dataset: Dataset) -> tuple[list[str], np.ndarray]:
     """Every order in which people may have come: their numbers, dates, and columns named like one; as ranks."""
-    known, people = _kept_of(cohort), tuple(dataset.rows["participant_id"])
-    if ("orders", people) not in known:
-        known["orders", people] = _orders_of(cohort, people)
-    names, orders = known["orders", people]
-    return names, orders
+    return _orders(cohort, tuple(dataset.rows["participant_id"]))
 
 
-def _orders_of(cohort: Cohort, people: Sequence[str]) -> tuple[list[str], np.ndarray]:
+@lru_cache(maxsize=16)
+def _orders(cohort: Cohort, people: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
     found = {"the order of the participant ids": np.array(_numbers_in(people), dtype=float)}
     for name, values in cohort.participants.reindex(list(people)).items():
         if pd.api.types.is_numeric_dtype(values):

@@ -156,8 +156,8 @@ def _numbers_differ(name: str, claims: Sequence[_Claim], known: pd.Series, cohor
     age = name.casefold() == "age" or name.casefold().startswith("age_")
     if not read or (not age and _varies_within_people(read)):
         return []
-    said = _among({claim.cell for claim, _ in read}, [_written(value) for value in known.unique()])
-    if np.mean([said[claim.cell] for claim, _ in read]) < SAME_KIND:
+    is_known = _among({claim.cell for claim, _ in read}, [_written(value) for value in known.unique()])
+    if np.mean([is_known[claim.cell] for claim, _ in read]) < SAME_KIND:
         return []
     slack = BIRTHDAY if age else 0.0
     return [claim for claim, _ in read if not _same_number(claim.cell, _written(known[claim.participant_id]), slack)]
@@ -189,12 +189,12 @@ def _among(cells: Set[str], others: Sequence[str]) -> dict[str, bool]:
     """
     values, decimals = np.array([float(each) for each in others]), np.array([_decimals(each) for each in others])
     roundings = np.array([10.0**-n for n in range(decimals.max() + 1)])
-    found = {}
+    among = {}
     for cell in cells:
         here = _decimals(cell)
         rounding = np.where(decimals == here, 0.0, roundings[np.minimum(decimals, here)])
-        found[cell] = bool((np.abs(float(cell) - values) <= rounding + 1e-9).any())
-    return found
+        among[cell] = bool((np.abs(float(cell) - values) <= rounding + 1e-9).any())
+    return among
 
 
 def _decimals(text: str) -> int:
