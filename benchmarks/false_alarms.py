@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pandas as pd
@@ -63,9 +64,9 @@ def write_clean(config: TrialConfig, seed: int, folder: Path) -> None:
     write_study(trial, folder)
     write_trial(trial, folder / "sources")
     rng = np.random.default_rng(seed)
-    for path in sorted((folder / "sources" / "connectivity").iterdir()):
+    for scanned in sorted((folder / "sources" / "derivatives" / "xcp_d").glob("sub-*")):
         if rng.random() < LOST_AT_RANDOM:
-            path.unlink()
+            rmtree(scanned)
     keep_one_circuit(folder, seed)
 
 
