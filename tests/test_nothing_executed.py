@@ -30,7 +30,7 @@ at = "ses-d2"
 [feature_sets]
 dmn4 = ["ec_dmn4"]
 [validation]
-repeats = 41  # so many work units that worker processes are started
+repeats = 41  # so many work units that worker processes are forked
 permutations = 9
 [[models]]
 kind = "ridge"
@@ -50,6 +50,7 @@ def study(tmp_path_factory) -> Path:
             planted = folder / f"{name}.py"
             planted.write_text(f"open({str(root.parent / 'executed')!r}, 'a').write({str(planted)!r} + chr(10))\n")
     (root / "experiments" / "quick.toml").write_text(QUESTION)
+    (root / "experiments" / "fresh_workers.toml").write_text(QUESTION.replace("repeats = 41", "repeats = 2"))
     return root
 
 
@@ -79,6 +80,7 @@ def test_no_command_executes_a_module_of_the_study(study):
     """One test, since each command needs what the one before has left."""
     done(study, "check", "--data", str(TWIN))
     done(study, "run", "quick", "--jobs", "2", "--data", str(TWIN))
+    done(study, "run", "fresh_workers", "--backend", "loky", "--jobs", "2", "--data", str(TWIN))
     done(study, "show")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
