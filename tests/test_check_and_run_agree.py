@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workbench import pipeline
-from workbench.errors import WorkbenchError
+from workbench.errors import SpecError, WorkbenchError
 
 COHORT = """data = "."
 design = "observational"
@@ -228,7 +228,11 @@ def test_a_plan_that_has_a_problem_is_not_printed_above_it(study, capsys):
 
 def test_check_ends_with_the_command_to_type_next(study, capsys):
     folder = study(age=AGES)
-    assert f"  Next              workbench freeze q --study {folder}\n" in printed_by_check(folder, capsys)
+    printed = printed_by_check(folder, capsys)
+    assert f"  Next              workbench freeze q --anyway --study {folder}\n" in printed
+    assert "mend first what can be mended: as it is written it misses " in " ".join(printed.split())
+    with pytest.raises(SpecError, match="add --anyway to freeze it as it is"):
+        pipeline.freeze("q", study=folder)
     pipeline.freeze("q", study=folder, anyway=True)
     assert f"  Next              workbench run q --study {folder}\n" in printed_by_check(folder, capsys)
 

@@ -499,7 +499,7 @@ def test_a_design_without_permutations_says_so_and_shows_no_power():
     study = replace(a_study(26, 2), blocks=np.arange(26))
     found = a_plan(study, fewest=99)
     assert found.power == ()
-    assert "prediction cannot be shown: the design leaves 1 distinct permutations" in words.verdict(found)
+    assert "prediction cannot be shown: the design leaves 1 permutation of the outcome" in words.verdict(found)
 
 
 def test_the_verdict_says_what_can_be_found_and_what_may_be_claimed(small_plan):
@@ -630,6 +630,32 @@ def test_swapping_the_scores_between_people_changes_nothing_in_a_plan(demo_study
     (one,), (other,) = (pipeline.plan(EXPERIMENT, study=study, **asked) for study in (demo_study, swapped))
     assert replace(one.plan, ceiling=None) == replace(other.plan, ceiling=None)
     assert one.plan.power
+
+
+RESPONSE = """\
+question = "Does PET before treatment predict response?"
+sessions = ["ses-b0"]
+confounds = ["age", "site"]
+[outcome]
+score = "MADRS"
+kind = "response"
+from = "ses-b0"
+at = "ses-d2"
+[feature_sets]
+pet = ["pet"]
+[validation]
+repeats = 10
+permutations = 1000
+[[models]]
+kind = "logistic-ridge"
+"""
+
+
+def test_a_response_is_planned_with_confounds_and_its_own_labels_are_not_looked_at(demo_study, tmp_path):
+    study = Path(shutil.copytree(demo_study, tmp_path / "study"))
+    (study / "experiments" / "response.toml").write_text(RESPONSE, encoding="utf-8")
+    (one,) = pipeline.plan("response", study=study, r2=[0.6], simulations=20, permutations=19, jobs=1)
+    assert [point.confound_share for point in one.plan.power] == [0.0, 0.2]
 
 
 @pytest.mark.parametrize(

@@ -727,6 +727,14 @@ def test_what_a_run_never_tried_is_not_said_to_be_missed(strong):
         assert found[requirement] == "not tried", requirement
 
 
+def test_without_the_run_on_k_folds_neither_its_interval_nor_its_repeats_were_tried(strong):
+    scores = replace(strong, n_sites=3, leave_out="site", sites_held=None, baseline_held=None)
+    rows = {row.requirement: row for row in gate_rows(scores)}
+    for requirement in ("interval above 0", "R2 above 0 in 90 % of repeats"):
+        assert statuses(scores)[requirement] == "not tried"
+        assert "the run on K folds with the site held fixed is missing" in rows[requirement].missed
+
+
 def test_what_was_tried_and_failed_is_missed(strong):
     scores = replace(strong, n_sites=3, across_sites=-0.1, within_sites=-0.1, baseline_held=None)
     found = statuses(replace(scores, leave_out=""))

@@ -131,6 +131,16 @@ def test_an_unknown_score_or_session_suggests_the_closest(cohort):
         outcome_of(cohort, spec("score", score="TEPS", at="ses-p2"))
 
 
+@pytest.mark.parametrize(("first", "second"), [("ses-d2", "ses-b0"), ("ses-d2", "ses-2h")])
+def test_a_change_that_runs_backwards_is_refused(cohort, first, second):
+    scores = pd.concat([cohort.scores, cohort.scores.query("session == 'ses-d2'").assign(session="ses-2h")])
+    cohort = replace(cohort, scores=scores)
+    message = f"outcome: from: '{first}' is later than at, '{second}'; name the earlier session under from"
+    for kind in ("change", "ancova", "response", "percent-change"):
+        with pytest.raises(OutcomeError, match=message):
+            outcome_of(cohort, spec(kind, **{"from": first, "at": second}))
+
+
 def test_a_single_arm_cannot_answer_and_says_what_it_can(cohort):
     single = replace(cohort, design="single-arm", control=None, periods=pd.DataFrame(index=cohort.participants.index))
     message = (

@@ -11,8 +11,8 @@ from workbench.drafting.cells import Table
 from workbench.drafting.moments import is_moment, words_in
 from workbench.drafting.records import Known, guessed
 from workbench.errors import listed
+from workbench.tables.names import SITE_WORDS
 
-SITES = frozenset({"site", "center", "centre", "scanner", "hospital", "clinic", "institution", "location"})
 AGES = frozenset({"age", "alter", "leeftijd"})
 SEXES = frozenset({"sex", "gender", "geschlecht", "geslacht"})
 MOTION = ("fd", "motion", "framewise", "displacement")
@@ -78,9 +78,8 @@ def _is_age(table: Table, name: str, missing: Sequence[str]) -> bool:
 
 def _site(table: Table, columns: Sequence[str]) -> tuple[str, Known | None]:
     for name in columns:
-        words = set(words_in(name))
         levels = table.levels(name)
-        if words & SITES and 1 < len(levels) <= 40 and 3 * len(levels) <= len(table):
+        if SITE_WORDS.intersection(words_in(name)) and 1 < len(levels) <= 40 and 3 * len(levels) <= len(table):
             plain = name.lower() in ("site", "center", "centre")
             note = f"of its name and its {len(levels)} levels"
             return name, Known(name) if plain else guessed(name, note)

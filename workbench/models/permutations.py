@@ -289,17 +289,19 @@ def refusal(dataset: Dataset, n: int, alpha: float = 0.05) -> str:
         log_distinct += lgamma(len(members) + 1)
         ties = Counter(tuple(moved[rows]) for rows in members)
         log_distinct -= sum(lgamma(count + 1) for count in ties.values())
+    where = f" within {_within(dataset)}" if len(np.unique(dataset.blocks)) > 1 else ""
     if log_distinct >= log(1 / alpha) - 1e-9:
         n_participants, moving = dataset.n_participants, participants_that_move(dataset)
         if 2 * moving >= n_participants:
             return _refusal_of_labels(dataset, alpha)
-        where = f" within {_within(dataset)}" if len(np.unique(dataset.blocks)) > 1 else ""
         return (
             f"only {moving} of {n_participants} participants have somebody to exchange outcomes with{where}, "
             "and at least half must"
         )
+    n_distinct = round(exp(log_distinct))
+    permutations = "permutation" if n_distinct == 1 else "distinct permutations"
     return (
-        f"the design leaves {round(exp(log_distinct))} distinct permutations of the outcome, "
+        f"the design leaves {n_distinct} {permutations} of the outcome{where}, "
         f"and at least {round(1 / alpha)} are needed for p <= {alpha:g}"
     )
 

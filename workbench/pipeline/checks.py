@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import Problem, Problems
+from workbench.errors import Problem, Problems, listed
 from workbench.pipeline.circuits import without_circuit
-from workbench.pipeline.claim_gate import PlannedClaim, planned_claims
+from workbench.pipeline.claim_gate import PlannedClaim, planned_claims, that_carries
 from workbench.pipeline.experiment_plan import ExperimentPlan, plan_experiment
 from workbench.pipeline.interrupting import can_be_interrupted
 from workbench.pipeline.ledger import read_history
@@ -78,15 +78,24 @@ class CheckReport:
             return ""
         freeze = self._freeze(self._main)
         if freeze is None:
-            return f"workbench freeze {self._main}"
+            return f"workbench freeze {self._main}{' --anyway' if self._out_of_reach else ''}"
         again = f'workbench freeze {self._main} --again --because "WHY"'
         return again if _changes(freeze) else f"workbench run {self._main}"
 
     @property
     def why_next(self) -> str:
         """Why the next step is that, where a plan is to be frozen for the first time; empty elsewhere."""
-        to_freeze = self.next_step and self._freeze(self._main) is None
-        return "before its first run: only then can a claim be more than exploratory" if to_freeze else ""
+        if not self.next_step or self._freeze(self._main) is not None:
+            return ""
+        if self._out_of_reach:
+            return f"mend first what can be mended: as it is written it misses {listed(self._out_of_reach)}"
+        return "before its first run: only then can a claim be more than exploratory"
+
+    @property
+    def _out_of_reach(self) -> list[str]:
+        """What keeps the first experiment from *supported*, whatever its data say: `freeze` refuses such a plan."""
+        claims = self.claims.get(self._main, ())
+        return [row.requirement for row in that_carries(claims).out_of_reach] if claims else []
 
     @property
     def _main(self) -> str:

@@ -308,6 +308,7 @@ def _planned(
     from workbench.tables.quality_rules import exclusions_and_outcome
     from workbench.tables.rehearsal import rehearse
     from workbench.tables.timing import timing_cap
+    from workbench.tables.undeclared_sites import undeclared_site_cap
     from workbench.tables.unread_scores import unread_scores
     from workbench.tables.upstream import undeclared
 
@@ -366,7 +367,7 @@ def _planned(
                 problems.extend(of_data)
                 every_warning += data_warnings
                 capped = (*timing_cap(dataset, cohort, sources_of_study), *preserved_cap(dataset))
-                capped += (*apart_cap(spec.outcome), *availability_cap(dataset))
+                capped += (*apart_cap(spec.outcome), *availability_cap(dataset), *undeclared_site_cap(dataset, cohort))
                 baseline = baseline_as_held(dataset)
                 planned = [run for run in planned_runs(dataset, spec) if run.learner.takes_blocks == in_part]
                 if not of_data and not len(problems):

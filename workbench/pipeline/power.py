@@ -23,6 +23,7 @@ from workbench.specs.experiment import ValidationSpec, source_of
 from workbench.whole_files import folder_to_write
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from workbench.planning.plan import Question
@@ -210,12 +211,7 @@ def _planned_claim(
     loaded: StudyData, experiment_plan: ExperimentPlan, planned: PlannedRun, people: int | None
 ) -> PlannedClaim:
     """What the run that speaks for a feature set can claim, with so many participants."""
-    import numpy as np
-
-    # The study's own outcome is not looked at: whether it can be permuted is asked of numbers that all differ.
-    blind = [
-        replace(run, dataset=replace(run.dataset, y=np.arange(run.dataset.n_rows))) for run in experiment_plan.runs
-    ]
+    blind = [replace(run, dataset=replace(run.dataset, y=_blind(run.dataset))) for run in experiment_plan.runs]
     claims = planned_claims(loaded.study, replace(experiment_plan, runs=tuple(blind)), observed=experiment_plan)
     own = [claim for claim, run in zip(claims, experiment_plan.runs, strict=True) if run.dataset is planned.dataset]
     chosen = that_carries(own)
@@ -225,6 +221,20 @@ def _planned_claim(
 
     n = asked_about(planned.dataset, people).n_participants
     return PlannedClaim(replace(chosen.plan, n_participants=n))
+
+
+def _blind(dataset: Dataset) -> np.ndarray:
+    """An outcome in place of the study's own, which is not looked at: can it be permuted, whatever it is?
+
+    Numbers that all differ; of a binary outcome as many 0 as 1 in every exchangeability block.
+    """
+    import numpy as np
+
+    from workbench.models.permutations import is_binary
+
+    numbers = np.empty(dataset.n_rows)
+    numbers[np.argsort(dataset.blocks, kind="stable")] = np.arange(dataset.n_rows)
+    return numbers % 2 if is_binary(dataset) else numbers
 
 
 def _fewest_people(validation: ValidationSpec, dataset: Dataset) -> int:

@@ -25,6 +25,11 @@ def _no_interval(scores: Scores) -> bool:
     return held is None or held.interval is None
 
 
+def _no_repeats_with_site_held(scores: Scores) -> bool:
+    read = read_from(scores)
+    return bool(scores.leave_out) and read.sites_held is None
+
+
 def _not_refitted(scores: Scores) -> bool:
     """Of a run whose R2 is not above 0, or falls below it, the answer is known without a refit."""
     influence = read_from(scores).influence
@@ -59,6 +64,7 @@ NOT_TRIED: Mapping[str, Callable[[Scores], bool]] = {
     "a permutation p that can be at most .05": _no_p,
     "with the baseline score held fixed": _no_baseline_run,
     "interval above 0": _no_interval,
+    "R2 above 0 in 90 % of repeats": _no_repeats_with_site_held,
     "R2 above 0 without any one participant": _not_refitted,
     "adds to the clinical model": _no_increment,
     "R2 above 0 with the site held fixed": _site_not_held,

@@ -88,7 +88,7 @@ def _untested(scores: Scores) -> str:
 
 def _can_be_tested(plan: AnalysisPlan) -> Obstacle | None:
     if plan.refused:
-        return Obstacle(f"no permutation p: {plan.refused}", "fewer or larger exchangeability blocks and groups")
+        return Obstacle(f"no permutation p: {plan.refused}", "larger sites, blocks or families, or more of one size")
     more = f"permutations = {CLAIM_PERMUTATIONS}"
     if plan.permutations == 0:
         return Obstacle("no permutation p is requested", f"{more} in [validation], none for this model in [[models]]")
@@ -204,9 +204,10 @@ def _influence_possible(plan: AnalysisPlan) -> Obstacle | None:
 
 def _most_repeats_positive(scores: Scores) -> str:
     read = read_from(scores)
-    source = read.sites_held if scores.leave_out and read.sites_held is not None else read.performance
-    repeats = source.r2_by_repeat
-    positive = sum(r2 > 0 for r2 in repeats)
+    source = read.sites_held if scores.leave_out else read.performance
+    if source is None:
+        return "the run on K folds with the site held fixed is missing, whose repeats are counted"
+    positive, repeats = sum(r2 > 0 for r2 in source.r2_by_repeat), source.r2_by_repeat
     if repeats and positive >= POSITIVE_REPEATS * len(repeats):
         return ""
     return f"R2{held_words(scores)} is above 0 in only {positive} of {len(repeats)} repeats"
@@ -347,8 +348,8 @@ def _capped_in_short(scores: Scores) -> str:
 
 
 DECLARE = (
-    "declare it in features/NAME.toml; what is preserved: name it among the confounds of the experiment; an outcome "
-    "apart from another score cannot be more"
+    "declare it in features/NAME.toml, sites in features/cohort.toml; what is preserved: name it among the confounds "
+    "of the experiment; an outcome apart from another score cannot be more"
 )
 
 

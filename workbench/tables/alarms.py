@@ -15,6 +15,7 @@ from workbench.records import Cohort, Dataset, Notice
 from workbench.tables.harmonised import preserved_and_free
 from workbench.tables.names import is_rating
 from workbench.tables.suspects import baseline_warning, drift_warning
+from workbench.tables.undeclared_sites import undeclared_site_warnings
 
 WARN_P = 0.005
 """Level of the warnings that are tests, over everything one warning looks at in one outcome."""
@@ -44,6 +45,7 @@ def dataset_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
     yield from _arms_together(dataset, cohort)
     yield from _sites_and_outcome(dataset)
     yield from _sites_of_one(dataset)
+    yield from undeclared_site_warnings(dataset, cohort)
     yield from _informative_missingness(dataset)
     yield from drift_warning(dataset, cohort)
     yield from baseline_warning(dataset, cohort)

@@ -11,6 +11,8 @@ from workbench.records import Cohort, Session
 POST_WORDS = frozenset({"post", "after", "followup", "fu", "change", "delta", "diff", "pct", "percent", "improvement"})
 OUTCOME_WORDS = frozenset({"responder", "responders", "nonresponder", "remitter", "remission", "remitted"})
 SCALE_WORDS = ("madrs", "hamd", "hdrs", "ham17", "hrsd", "qids", "bdi", "shaps", "teps", "masq")
+SITE_WORDS = frozenset({"site", "center", "centre", "scanner", "hospital", "clinic", "institution", "location"})
+"""Words in the name of a column that says where, or on which scanner, each participant was examined."""
 HOURS = re.compile(r"\d+(min|h|hr|hrs|hours?|d|days?|w|weeks?)$")
 ORDER_NAMES = re.compile(
     r"(^|[_\W])((scan|acq|acquisition|visit|enrol\w*|inclusion|study)_?(date|time|order|number|no)|date|timestamp|"

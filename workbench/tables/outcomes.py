@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,13 @@ from workbench.tables.course import rated_course
 from workbench.tables.course_kinds import COURSE_MAKERS, course_sessions, hours_of, interpolates
 from workbench.tables.outcome_columns import column_outcome
 from workbench.tables.outcome_kinds import MAKERS, Draft, Ratings
+from workbench.tables.timing import in_reverse
 from workbench.tables.treatment_arms import TREATMENT_EFFECT, arms_of, people_of_arms
 
 SHUFFLE = 0x5F5
 """Spawn key of the stream that shuffles a control experiment, apart from every other stream of the same seed."""
+IN_TIME = ("from", "at", "until")
+"""Keys of an outcome whose sessions follow one another; that of a placebo may be on either side."""
 
 
 def make_outcome(spec: OutcomeSpec, cohort: Cohort, people: Sequence[str], *, seed: int) -> Outcome:
@@ -166,6 +170,11 @@ def _sessions_of(spec: OutcomeSpec, cohort: Cohort, name: str) -> dict[str, str]
         elif cohort.score(name, session).empty:
             hint = f"{name} was rated at {_rated(name, cohort)}"
             problems.add(f"outcome: {key}", f"nobody has {name} at {session}", hint)
+    in_time = [key for key in IN_TIME if sessions.get(key) in cohort.sessions]
+    for first, second in pairwise(in_time):
+        if in_reverse(cohort, sessions[first], sessions[second]):
+            hint = f"name the earlier session under {first} and the later one under {second}"
+            problems.add(f"outcome: {first}", f"{sessions[first]!r} is later than {second}, {sessions[second]!r}", hint)
     problems.raise_if_any(OutcomeError)
     return course_sessions(spec, cohort, name) if spec.kind == "area-under-course" else sessions
 

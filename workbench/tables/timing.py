@@ -75,6 +75,29 @@ def not_after(cohort: Cohort, first: str, others: Iterable[str]) -> list[str]:
     return [name for name in others if not _clearly_after(start, cohort.sessions[name])]
 
 
+def in_reverse(cohort: Cohort, first: str, second: str) -> bool:
+    """Whether `second` is clearly before `first`, in everyone: what is read "from first to second" runs backwards.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    first, second : str
+        Sessions of the cohort.
+
+    Returns
+    -------
+    bool
+        False where it depends on the order of periods, or on hours that nobody wrote down.
+    """
+    start, end = cohort.sessions[first], cohort.sessions[second]
+    if end.phase == "before":
+        if start.phase != "before":
+            return end.arm in (None, start.arm)
+        timed = start.hours is not None and end.hours is not None and end.hours < start.hours
+        return timed and start.arm == end.arm
+    return _clearly_after(end, start)
+
+
 def _clearly_after(start: Session, end: Session) -> bool:
     if end.phase == "before":
         return False
