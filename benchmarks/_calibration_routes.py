@@ -397,6 +397,13 @@ def whole_sites_left_out(study: StudyOnDisk) -> FinishedRun:
     return _frozen_now(study)
 
 
+def sites_that_nobody_declares(study: StudyOnDisk) -> FinishedRun:
+    """Who was examined where stands in the file, and the study says of no column that it is the site."""
+    study.edit("participants.tsv", lambda people: people.rename(columns={"site": "centre"}))
+    study.change("features/cohort.toml", ('site = "site"\n', ""))
+    return _frozen_now(study)
+
+
 def many_primaries(study: StudyOnDisk) -> FinishedRun:
     """Twenty plans are frozen, each with a primary run, and the luckiest one is shown: here the one that is run."""
     text = (study.root / "experiments" / "question.toml").read_text()
@@ -447,6 +454,9 @@ ROUTES: Mapping[str, Route] = {
         "permuted outcomes do as well too often|with the site held fixed",
         Trial(sites=3),
         needs="interval above 0",
+    ),
+    "three differing sites, not declared": Route(
+        False, sites_that_nobody_declares, "looks like sites", Trial(sites=3), needs="nothing that caps the claim"
     ),
 }
 
