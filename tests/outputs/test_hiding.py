@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from made_studies import study_with_store
+from made_studies import study_at, study_with_store
 
 from workbench import tracking
 from workbench.preregistration.append_only import now
@@ -56,6 +57,35 @@ def test_mlflow_is_loaded_once_to_hide_a_run_and_once_to_bring_it_back(study, ke
     without_mlflow.undo()
     assert tracking.hide_uncounted(study) == 0
     assert [run.run_id for run in tracking.list_runs(study)] == [kept]
+
+
+def test_a_hidden_run_is_listed_once_the_ledger_counts_it_again(study, kept, without_mlflow):
+    without_mlflow.undo()
+    assert tracking.hide_uncounted(study) == 1
+    assert tracking.list_runs(study) == ()
+    count(study, kept)
+    without_mlflow.setattr(finding, "open_client", lambda _: pytest.fail("MLflow is loaded"))
+    assert [run.run_id for run in tracking.list_runs(study)] == [kept]
+
+
+def test_a_run_that_somebody_deleted_is_not_listed(study, kept):
+    count(study, kept)
+    finding.open_client(study).delete_run(kept)
+    assert tracking.list_runs(study) == ()
+    assert tracking.hide_uncounted(study) == 0
+    assert tracking.list_runs(study) == ()
+
+
+def test_a_copied_study_that_cannot_be_written_is_listed_with_its_own_files(study, kept, tmp_path):
+    count(study, kept)
+    copied = study_at(tmp_path / "copied")
+    shutil.copytree(study.root, copied.root)
+    copied.database.chmod(0o444)
+    before = copied.database.read_bytes()
+    (run,) = tracking.list_runs(copied)
+    assert run.artifacts.is_dir()
+    assert run.artifacts.is_relative_to(copied.root)
+    assert copied.database.read_bytes() == before
 
 
 def test_a_store_of_another_mlflow_version_is_left_to_mlflow_though_nothing_is_to_be_hidden(

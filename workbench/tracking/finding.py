@@ -16,27 +16,25 @@ from workbench.records import LoggedExperiment, LoggedRun
 from workbench.tracking.external_runs import EXTERNAL
 from workbench.tracking.new_store import has_known_tables
 from workbench.tracking.saved_view import QUESTION, VIEWS
-from workbench.tracking.store import (
-    LOCKED_FOR_S,
-    in_one_line,
-    local_path,
-    need_store,
-    open_client,
-    repair_artifact_locations,
-)
+from workbench.tracking.store import ARTIFACTS, LOCKED_FOR_S, in_one_line, local_path, need_store, open_client
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.study import Study
 
 
 TOGETHER = timedelta(seconds=10)
 """Results of one command have one date; earlier versions counted them within this time, under one lock."""
-ACTIVE = """
+HIDDEN = "not_in_the_ledger"
+"""Tag of runs that were taken out of the tables of MLflow until the ledger counts them again."""
+KEPT = """
 SELECT run_uuid, runs.name, experiments.name, artifact_uri, end_time FROM runs JOIN experiments USING (experiment_id)
-WHERE status = 'FINISHED' AND runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'
+WHERE status = 'FINISHED' AND experiments.lifecycle_stage = 'active' AND (runs.lifecycle_stage = 'active'
+OR run_uuid IN (SELECT run_uuid FROM tags WHERE key = :hidden AND value = 'true'))
 AND :experiment IN ('', experiments.name) ORDER BY end_time DESC, start_time DESC, run_uuid
 """
-"""Finished runs that nobody has removed, the last finished first."""
+"""Finished runs that no person has removed, the last finished first."""
 
 
 def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, ...]:
@@ -59,10 +57,9 @@ def list_runs(study: Study, experiment: str | None = None) -> tuple[LoggedRun, .
     """
     counted = _counted(study)
     need_store(study)
-    repair_artifact_locations(study)
     with _reading(study) as connection:
-        rows = connection.execute(ACTIVE, {"experiment": experiment or ""}).fetchall()
-        runs = [_logged(connection, row) for row in rows if row[0] in counted]
+        rows = connection.execute(KEPT, {"experiment": experiment or "", "hidden": HIDDEN}).fetchall()
+        runs = [_logged(study, connection, row) for row in rows if row[0] in counted]
     # What a model predicted in another cohort is part of the run that left it.
     return tuple(run for run in runs if EXTERNAL not in run.tags)
 
@@ -105,10 +102,6 @@ def finished_runs(study: Study) -> tuple[tuple[str, str], ...]:
         (run_id, datetime.fromtimestamp((end or 0) / 1000, UTC).isoformat(timespec="microseconds"))
         for run_id, end in rows
     )
-
-
-HIDDEN = "not_in_the_ledger"
-"""Tag of runs that were taken out of the tables of MLflow until the ledger counts them again."""
 
 
 def hide_uncounted(study: Study) -> int:
@@ -158,7 +151,7 @@ def _reading(study: Study) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _logged(connection: sqlite3.Connection, row: Sequence[Any]) -> LoggedRun:
+def _logged(study: Study, connection: sqlite3.Connection, row: Sequence[Any]) -> LoggedRun:
     run_id, name, experiment, uri, ended = row
     tags = connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,))
     metrics = connection.execute("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", (run_id,))
@@ -166,11 +159,17 @@ def _logged(connection: sqlite3.Connection, row: Sequence[Any]) -> LoggedRun:
         run_id=run_id,
         name=name,
         experiment=experiment,
-        artifacts=local_path(uri),
+        artifacts=_in_this_study(study, local_path(uri)),
         tags={key: value for key, value in tags if not key.startswith("mlflow.")},
         metrics={key: nan if is_nan else value for key, value, is_nan in metrics},
         finished=datetime.fromtimestamp((ended or 0) / 1000, UTC).strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def _in_this_study(study: Study, recorded: Path) -> Path:
+    """Where the files of a run lie now that the study was moved or copied; it may be one that nobody can write to."""
+    _, artifacts, inside = recorded.as_posix().rpartition(ARTIFACTS)
+    return study.artifacts_dir / inside if artifacts else recorded
 
 
 def list_experiments(study: Study) -> tuple[LoggedExperiment, ...]:

@@ -166,7 +166,7 @@ def in_one_line(database: Path) -> Iterator[None]:
 
 
 def open_client(study: Study) -> Any:
-    """MLflow's client on the store of a study; a store of another version is refused with the way out.
+    """MLflow's client on the store of a study, mended where the study was moved; another version's store is refused.
 
     Parameters
     ----------
@@ -178,6 +178,8 @@ def open_client(study: Study) -> Any:
         Wrapped: its calls raise a StoreError of one line where the store cannot be read or written.
     """
     mlflow = load_mlflow()
+    if study.database.exists():
+        repair_artifact_locations(study)
     try:
         with in_one_line(study.database):
             return _Client(mlflow.MlflowClient(tracking_uri=store_uri(study.database)), study.database)
