@@ -156,7 +156,16 @@ class StoreError(WorkbenchError):
 
 
 _Said = tuple[tuple[str, ...], str, str]
-"""Steps of a place, what was found there, and what to do."""
+"""Steps of a place, what was found there but for numbers of participants, and what to do."""
+
+PARTICIPANTS = re.compile(r"\b(?:\d+ levels in )?\d+ (?:of \d+ )?(?=participants\b)")
+"""How many participants something was met in: one mistake is met once in each feature set, each of other people."""
+
+
+def _most_participants(problem: Problem) -> int:
+    return max(
+        (int(number) for met in PARTICIPANTS.findall(problem.found) for number in re.findall(r"\d+", met)), default=0
+    )
 
 
 class Problems:
@@ -179,11 +188,19 @@ class Problems:
         self.extend([Problem(str(where), found, hint, code)])
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Note several; what is known at two places, of which one says more, is noted there alone."""
+        """Note several; what is known at two places, of which one says more, is noted there alone.
+
+        What differs only in how many participants it was met in is one problem, of most participants.
+        """
         for problem in problems:
             steps = tuple(problem.place.split(": "))
-            whole, *shorter = ((steps[at:], problem.found, problem.hint) for at in range(len(steps)))
+            met = PARTICIPANTS.sub("", problem.found)
+            whole, *shorter = ((steps[at:], met, problem.hint) for at in range(len(steps)))
             if whole in self._said:
+                before = self._whole.get(whole)
+                if before is not None and _most_participants(problem) > _most_participants(before):
+                    self._found = {problem if each == before else each: None for each in self._found}
+                    self._whole[whole] = problem
                 continue
             for each in shorter:
                 if each in self._whole:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import GuardError, Problem, Problems
+from workbench.pipeline.feature_set_notices import by_feature_set, called
 from workbench.pipeline.named_estimators import all_settled, notes_and_caps, outcome_problems
 from workbench.pipeline.progress import Progress
 from workbench.pipeline.study_data import StudyData, left_out, load_study_data, study_with_data
@@ -322,7 +323,9 @@ def _planned(
     sources_of_study = specs_with_changes(spec, study.sources)
     of_spec, warnings = check_experiment(spec, cohort, sources_of_study, exclusions)
     every_warning = list(warnings)
+    of_sets: list[tuple[Notice, str]] = []
     problems.extend(of_spec)
+    known = {(each.where, each.code) for each in of_spec}  # at the place where the experiment names it
     if unread_scores(spec, cohort):
         return None
     outcome = None
@@ -364,12 +367,12 @@ def _planned(
                     dataset, cohort, sources_of_study, left_out(loaded, dataset, spec)
                 )
                 data_warnings = [*data_warnings, *exclusions_and_outcome(spec, dataset)]
-                problems.extend(of_data)
-                every_warning += data_warnings
+                problems.extend(each for each in of_data if (each.where, each.code) not in known)
                 capped = (*timing_cap(dataset, cohort, sources_of_study), *preserved_cap(dataset))
                 capped += (*apart_cap(spec.outcome), *availability_cap(dataset), *undeclared_site_cap(dataset, cohort))
                 baseline = baseline_as_held(dataset)
                 planned = [run for run in planned_runs(dataset, spec) if run.learner.takes_blocks == in_part]
+                of_sets += [(notice, called(dataset)) for notice in data_warnings if planned]
                 if not of_data and not len(problems):
                     _draw_folds(planned)
                 for run in (run for run in planned if run.learner.label not in unfit):
@@ -386,8 +389,9 @@ def _planned(
                                 pharmacodynamic=pharmacodynamic(dataset, cohort),
                             )
                         )
-                        every_warning += notes
+                        of_sets += [(notice, called(dataset)) for notice in notes]
         runs += sorted(of_set, key=lambda run: spec.models.index(run.learner))
+    every_warning += by_feature_set(of_sets)
     return ExperimentPlan(name, spec, outcome, flow, tuple(runs), tuple(dict.fromkeys(every_warning)), lock_in_words)
 
 

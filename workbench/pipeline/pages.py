@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.pipeline.experiment_plan import ExperimentPlan
+from workbench.pipeline.feature_set_notices import called
 from workbench.pipeline.predicting import ExternalPrediction
 from workbench.pipeline.store import FinishedRun
-from workbench.records import GateRow, feature_set_name
+from workbench.records import GateRow
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from workbench.records import Dataset
     from workbench.results.layout import Page
 
 
@@ -93,7 +93,7 @@ def participants_of(plan: ExperimentPlan) -> Iterator[str]:
         yield f"{plan.held_out} locked for one final prediction, in none of the numbers here"
     by_words: dict[str, list[str]] = {}
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        name = _called(dataset)
+        name = called(dataset)
         by_words.setdefault(participants(dataset.flow), []).append(name)
     for words, names in by_words.items():
         yield words + (f" [{', '.join(names)}]" if len(by_words) > 1 else "")
@@ -139,12 +139,7 @@ def flow_of(plan: ExperimentPlan) -> Iterator[str]:
     from workbench.results.details import flow
 
     for dataset in {id(planned.dataset): planned.dataset for planned in plan.runs}.values():
-        yield f"{_called(dataset)}: {flow(dataset.flow)}"
-
-
-def _called(dataset: Dataset) -> str:
-    name = feature_set_name(dataset.feature_set, dataset.sources)
-    return name if dataset.complete else f"{name}, whoever has a part of it"
+        yield f"{called(dataset)}: {flow(dataset.flow)}"
 
 
 def gate_lines(rows: Sequence[GateRow]) -> Iterator[str]:

@@ -240,6 +240,7 @@ class _Examination:
         self._found: list[Finding] = []
         self._said: set[Key] = set()
         self._dropped: set[Key] = set()
+        self._moved: dict[Key, Key] = {}  # where a value was taken to, and where it stands in the file
         self._guessed = False
 
     def findings(self) -> list[Finding]:
@@ -275,8 +276,18 @@ class _Examination:
         return readable
 
     def _say(self, finding: Finding) -> None:
-        """Keep a finding, unless it only follows from one that is kept."""
+        """Keep a finding, unless it only follows from one that is kept; what is wrong with the value of a misspelt key
+        too stands in the line of that key, which is the one in the file."""
         key = finding.key
+        written = next(
+            (self._moved[key[:depth]] for depth in range(len(key), 0, -1) if key[:depth] in self._moved), None
+        )
+        at = next((at for at, kept in enumerate(self._found) if kept.key == written), None)
+        if at is not None and not isinstance(inside(self._values, written or ()), dict):
+            kept, too = self._found[at], "; ".join(filter(None, (finding.found, finding.hint)))
+            if too not in kept.hint:
+                self._found[at] = kept._replace(hint=f"{kept.hint} ({too})")
+            return
         follows = any(key[: len(said)] == said for said in self._said)
         if not follows and not any(dropped[: len(key)] == key for dropped in self._dropped):
             self._found.append(finding)
@@ -307,11 +318,16 @@ class _Examination:
         top = known_keys(self._root, (), values)
         close, home = nearest(word, known), home_of(word, self._root, values)
         if len(key) > 1 and word in top:
-            values.setdefault(word, value)
+            there, moved = values, (word,)
         elif close:
-            table.setdefault(close, value)
+            there, moved = table, (*key[:-1], close)
         elif home:
-            values.setdefault(str(home[0]), {}).setdefault(word, value)
+            there, moved = values.setdefault(str(home[0]), {}), (*home, word)
+        else:
+            return
+        if moved[-1] not in there:
+            there[moved[-1]] = value
+            self._moved[moved] = key
 
     def _stand_in(self, key: Key, values: dict[str, Any]) -> bool:
         """A missing text that no rule refers to is replaced by any text, so that the other keys can be looked at."""
