@@ -325,7 +325,7 @@ def _planned(
     every_warning = list(warnings)
     of_sets: list[tuple[Notice, str]] = []
     problems.extend(of_spec)
-    known = {(each.where, each.code) for each in of_spec}  # at the place where the experiment names it
+    known = {(each.where, each.code) for each in of_spec if each.code}  # at the place where the experiment names it
     if unread_scores(spec, cohort):
         return None
     outcome = None

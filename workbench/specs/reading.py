@@ -314,6 +314,7 @@ class _Examination:
     def _put_where_it_belongs(self, key: Key, values: dict[str, Any]) -> None:
         table, word = inside(values, key[:-1]), str(key[-1])
         value = table.pop(word)
+        moved: Key
         known = known_keys(self._root, key[:-1], values)
         top = known_keys(self._root, (), values)
         close, home = nearest(word, known), home_of(word, self._root, values)
@@ -326,7 +327,7 @@ class _Examination:
         else:
             return
         if moved[-1] not in there:
-            there[moved[-1]] = value
+            there[str(moved[-1])] = value
             self._moved[moved] = key
 
     def _stand_in(self, key: Key, values: dict[str, Any]) -> bool:
