@@ -11,7 +11,7 @@ from workbench.drafting.cells import Table
 from workbench.drafting.moments import is_moment, words_in
 from workbench.drafting.records import Known, guessed
 from workbench.errors import listed
-from workbench.tables.names import SITE_WORDS
+from workbench.tables.names import as_many_as_sites, named_like_sites
 
 AGES = frozenset({"age", "alter", "leeftijd"})
 SEXES = frozenset({"sex", "gender", "geschlecht", "geslacht"})
@@ -77,11 +77,11 @@ def _is_age(table: Table, name: str, missing: Sequence[str]) -> bool:
 
 
 def _site(table: Table, columns: Sequence[str]) -> tuple[str, Known | None]:
-    for name in columns:
-        levels = table.levels(name)
-        if SITE_WORDS.intersection(words_in(name)) and 1 < len(levels) <= 40 and 3 * len(levels) <= len(table):
+    for name in filter(named_like_sites, columns):
+        n_levels = len(table.levels(name))
+        if as_many_as_sites(n_levels, len(table)):
             plain = name.lower() in ("site", "center", "centre")
-            note = f"of its name and its {len(levels)} levels"
+            note = f"of its name and its {n_levels} levels"
             return name, Known(name) if plain else guessed(name, note)
     return "", None
 

@@ -13,6 +13,9 @@ OUTCOME_WORDS = frozenset({"responder", "responders", "nonresponder", "remitter"
 SCALE_WORDS = ("madrs", "hamd", "hdrs", "ham17", "hrsd", "qids", "bdi", "shaps", "teps", "masq")
 SITE_WORDS = frozenset({"site", "center", "centre", "scanner", "hospital", "clinic", "institution", "location"})
 """Words in the name of a column that says where, or on which scanner, each participant was examined."""
+MOST_SITES = 40
+FEWEST_AT_A_SITE = 3
+"""Participants per level, on average, below which a column tells people apart and not sites."""
 HOURS = re.compile(r"\d+(min|h|hr|hrs|hours?|d|days?|w|weeks?)$")
 ORDER_NAMES = re.compile(
     r"(^|[_\W])((scan|acq|acquisition|visit|enrol\w*|inclusion|study)_?(date|time|order|number|no)|date|timestamp|"
@@ -40,6 +43,39 @@ def words_of(name: str) -> tuple[str, ...]:
     ('madrs', 'total', 'd2')
     """
     return tuple(word for word in re.split(r"[^a-z0-9]+", name.casefold()) if word)
+
+
+def named_like_sites(name: str) -> bool:
+    """Whether a column is named like the site, centre or scanner of each participant.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> named_like_sites("StudySite"), named_like_sites("website")
+    (True, False)
+    """
+    return not SITE_WORDS.isdisjoint(words_of(re.sub(r"([a-z])([A-Z])", r"\1 \2", name)))
+
+
+def as_many_as_sites(n_levels: int, n_participants: int) -> bool:
+    """Whether a column has as many levels as participants may have sites.
+
+    Parameters
+    ----------
+    n_levels, n_participants : int
+
+    Returns
+    -------
+    bool
+    """
+    return 1 < n_levels <= MOST_SITES and FEWEST_AT_A_SITE * n_levels <= n_participants
 
 
 def looks_like_outcome(name: str, cohort: Cohort) -> str:

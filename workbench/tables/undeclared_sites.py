@@ -6,20 +6,16 @@ no requirement on sites can tell where it is not known who was examined where (M
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pandas as pd
 
 from workbench.errors import listed
 from workbench.records import Cohort, Dataset, Notice
-from workbench.tables.names import SITE_WORDS, words_of
+from workbench.tables.names import as_many_as_sites, named_like_sites
 
 PLAIN_NAMES = frozenset({"site", "center", "centre", "scanner"})
 """Names of columns that may hold numbers and be sites: those of others may be counts, as of stays in hospital."""
-MOST_SITES = 40
-FEWEST_EACH = 3
-"""Participants per level, on average, below which a column tells people apart and not sites."""
 
 
 def undeclared_sites(dataset: Dataset, cohort: Cohort) -> tuple[str, ...]:
@@ -37,18 +33,14 @@ def undeclared_sites(dataset: Dataset, cohort: Cohort) -> tuple[str, ...]:
     """
     if dataset.sites is not None:
         return ()
-    people = cohort.participants.reindex(dataset.rows["participant_id"].unique())
-    held = set(dataset.nuisance.variables)
-    return tuple(str(name) for name in people if name not in held and _is_site(str(name), people[name]))
+    names = [name for name in filter(named_like_sites, cohort.participants) if name not in dataset.nuisance.variables]
+    people = cohort.participants[names].reindex(dataset.rows["participant_id"].unique())
+    return tuple(name for name in names if _tells_sites(name, people[name]))
 
 
-def _is_site(name: str, values: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(values) and name.casefold() not in PLAIN_NAMES:
-        return False
-    words = words_of(re.sub(r"([a-z])([A-Z])", r"\1 \2", name))  # StudySite
-    n_levels = values.nunique()
-    few = 1 < n_levels <= MOST_SITES and FEWEST_EACH * n_levels <= len(values)
-    return few and not SITE_WORDS.isdisjoint(words)
+def _tells_sites(name: str, values: pd.Series) -> bool:
+    may_be_counts = pd.api.types.is_numeric_dtype(values) and name.casefold() not in PLAIN_NAMES
+    return not may_be_counts and as_many_as_sites(values.nunique(), len(values))
 
 
 def undeclared_site_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notice]:
@@ -67,8 +59,8 @@ def undeclared_site_warnings(dataset: Dataset, cohort: Cohort) -> Iterator[Notic
     if columns:
         yield Notice(
             f"{_look(columns)} and the study declares none: what differs between sites predicts without any biology, "
-            f"and a claim is exploratory at most; write site = {columns[0]!r} in features/cohort.toml, or hold it "
-            "fixed if it is something else (confounds)".replace("'", '"')
+            f'and a claim is exploratory at most; write site = "{columns[0]}" in features/cohort.toml, or hold it '
+            "fixed if it is something else (confounds)"
         )
 
 
